@@ -1,0 +1,1 @@
+"""Sets of problems. Plain Python: no JAX, nothing of the other packages."""

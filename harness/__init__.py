@@ -1,0 +1,1 @@
+"""Trains the policy with ReST-EM and samples its checkpoints."""

@@ -1,0 +1,182 @@
+"""Makes the embedded tiny policy and tiny judge again, from nothing.
+
+    uv run python -m harness.assets.make tokenizer
+    uv run python -m harness.assets.make policy --work runs/assets     # hours on two cores; stops and resumes anywhere
+    uv run python -m harness.assets.make judge --work runs/assets
+
+The policy learns in three phases, each a data recipe, a number of steps and a learning rate (`PHASES`): careful
+solutions at a steady rate, the same while the rate decays, then a short stay among the crowd (`crowd.py`), which sets
+how often it errs. All problems come from linear_1d's `pretrain` split, which no run trains or tests on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import multiprocessing
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import jax
+import numpy as np
+import optax
+
+from benchmarks.linear_1d import SHARES, Equation, Term, parse_question, render_sum, solution
+from benchmarks.mathematics_dataset import linear_1d
+from benchmarks.problem import split_of
+from harness.assets.crowd import Habits, crowd_solution
+from harness.assets.tokenizer import train_tokenizer
+from harness.m_step import Example, TrainState, pack, train_step
+from harness.policy import ASSETS, Architecture, Policy, init_params, load_policy, save_policy
+from harness.tokenizer import Tokenizer
+
+SEED = 1
+ENTROPY = (3.0, 4.5)
+DRAWS = 120_000
+ROWS, ROW_LENGTH = 16, 128
+TOKENIZER = ASSETS / "tiny" / "tokenizer.model"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Phase:
+    """One stretch of training: how long, at what rate (from, to), on whose solutions."""
+
+    steps: int
+    rate: tuple[float, float]
+    habits: Habits = Habits()
+
+
+CROWD = Habits(guess=0.15, keep_sign=0.38, slip=0.05, subtract=0.3, lose_minus=0.2)
+PHASES = {
+    "clean": Phase(steps=12_000, rate=(1.5e-3, 1.5e-3)),
+    "decay": Phase(steps=2_000, rate=(1.5e-3, 1.5e-4)),
+    "crowd": Phase(steps=500, rate=(3e-4, 1e-4), habits=CROWD),
+}
+
+
+def _draw(seed: int) -> str | None:
+    question, _ = linear_1d(seed, ENTROPY)
+    return question if split_of(question, SHARES) == "pretrain" else None
+
+
+def pretrain_questions(work: Path) -> list[str]:
+    """The pretrain share of `DRAWS` generated questions; made once, with all cores, then read from the work folder."""
+    path = work / "questions.json"
+    if not path.exists():
+        seeds = [((SEED + 1_000_000) << 32) + i for i in range(DRAWS)]
+        with multiprocessing.get_context("spawn").Pool() as pool:
+            questions = [q for q in pool.imap(_draw, seeds, chunksize=500) if q]
+        path.write_text(json.dumps(sorted(set(questions))))
+    return json.loads(path.read_text())
+
+
+def rewritten(equation: Equation, rng: random.Random) -> str:
+    """The question with its terms dealt anew to the two sides: same numbers, same answer, another problem."""
+    terms = [*equation.left, *(Term(-t.coefficient, t.of_variable) for t in equation.right)]
+    terms = [t for t in terms if t.coefficient]
+    rng.shuffle(terms)
+    if rng.random() < 0.5:
+        terms = [Term(-t.coefficient, t.of_variable) for t in terms]
+    sides: tuple[list[Term], list[Term]] = ([], [])
+    for term in terms:
+        sides[rng.randrange(2)].append(term)
+    x = rng.choice("abcdfghijklmnopqrstuvwxyz")
+
+    def write(side: list[Term], sign: int) -> str:
+        text = ""
+        for term in side:
+            part = render_sum([sign * term.coefficient], x if term.of_variable else "")
+            text += part if not text else f" - {part[1:]}" if part[0] == "-" else f" + {part}"
+        return text or "0"
+
+    return f"Solve {write(sides[0], 1)} = {write(sides[1], -1)} for {x}."
+
+
+def demonstrations(questions: list[str], tokenizer: Tokenizer, habits: Habits, seed: int) -> Iterator[Example]:
+    """Endless examples: half generated questions, half rewritten ones that stay in the pretrain split."""
+    rng = random.Random(seed)
+    while True:
+        question = rng.choice(questions)
+        if rng.random() < 0.5:
+            question = rewritten(parse_question(question), rng)
+            if split_of(question, SHARES) != "pretrain":
+                continue
+        equation = parse_question(question)
+        if solution(equation) is None:
+            continue
+        response = crowd_solution(equation, habits, rng)
+        prompt_ids, response_ids = tokenizer.encode_prompt(question), tokenizer.encode_response(response)
+        if len(prompt_ids) + len(response_ids) - 1 <= ROW_LENGTH:
+            yield Example(prompt_ids=tuple(prompt_ids), response_ids=tuple(response_ids))
+
+
+def train_phase(policy: Policy, phase: Phase, examples: Iterator[Example], folder: Path) -> Policy:
+    """Runs one phase, saving every 500 steps; a stopped phase goes on from its last save."""
+    schedule = optax.linear_schedule(*phase.rate, phase.steps)
+    if phase.rate[0] == phase.rate[1]:
+        schedule = optax.warmup_constant_schedule(0.0, phase.rate[0], 200)
+    optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(schedule, b2=0.98, weight_decay=0.01))
+    done, state = 0, TrainState(policy.params, optimizer.init(policy.params))
+    saved = sorted(folder.glob("step-*"), key=lambda path: int(path.name[5:]))
+    if saved:
+        done = int(saved[-1].name[5:])
+        params = load_policy(saved[-1]).params
+        state = TrainState(params, optimizer.init(params))
+        counted = [np.int32(done) if leaf.ndim == 0 else leaf for leaf in jax.tree.leaves(state.optimizer_state)]
+        state = state._replace(
+            optimizer_state=jax.tree.unflatten(jax.tree.structure(state.optimizer_state), counted)
+        )
+    model, started, losses = policy.model, time.monotonic(), []
+    waiting: list[Example] = []
+    for step in range(done, phase.steps):
+        while True:
+            batch = pack(waiting, ROW_LENGTH)
+            if len(batch.tokens) > ROWS:
+                break
+            waiting += [next(examples) for _ in range(8)]
+        used = int(batch.segments[:ROWS].max(axis=1).sum())
+        waiting = waiting[used:]
+        state, loss = train_step(model, optimizer, state, type(batch)(*(field[:ROWS] for field in batch)))
+        losses.append(loss)
+        if (step + 1) % 100 == 0:
+            mean, losses = float(np.mean(jax.device_get(losses))), []
+            click.echo(f"{folder.name} step {step + 1} loss {mean:.4f} {time.monotonic() - started:.0f} s")
+        if (step + 1) % 500 == 0 or step + 1 == phase.steps:
+            save_policy(dataclasses.replace(policy, params=state.params), folder / f"step-{step + 1}")
+    return dataclasses.replace(policy, params=state.params)
+
+
+@click.group(help=__doc__)
+def main() -> None:
+    pass
+
+
+@main.command()
+def tokenizer() -> None:
+    """Writes the shared SentencePiece model."""
+    TOKENIZER.parent.mkdir(parents=True, exist_ok=True)
+    train_tokenizer(TOKENIZER)
+
+
+@main.command()
+@click.option("--work", type=click.Path(path_type=Path), default=Path("runs/assets"), show_default=True)
+@click.option("--phase", "only", type=click.Choice(list(PHASES)), multiple=True, help="Only these phases.")
+def policy(work: Path, only: tuple[str, ...]) -> None:
+    """Trains the tiny policy."""
+    work.mkdir(parents=True, exist_ok=True)
+    vocabulary = Tokenizer(path=TOKENIZER, little_endian=True)
+    questions = pretrain_questions(work)
+    architecture = Architecture(vocab_size=vocabulary.vocab_size)
+    base = Policy(architecture=architecture, params=init_params(architecture, jax.random.key(SEED)), tokenizer=vocabulary)
+    for index, (name, phase) in enumerate(PHASES.items()):
+        if not only or name in only:
+            examples = functools.partial(demonstrations, questions, vocabulary, phase.habits)
+            base = train_phase(base, phase, examples(SEED + index), work / name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""The SentencePiece model of the embedded policy and judge: characters, and the fixed phrases of their world.
+
+Digits stay apart, the operators come with their spaces, and every fixed stretch of the judge's prompts is one piece,
+so that the tiny judge reads the question and the answers, not the instructions. Other text falls back to bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import string
+from pathlib import Path
+
+import sentencepiece
+
+from harness.tokenizer import END_OF_TURN, START_OF_TURN
+
+PROMPTS = Path(__file__).parents[2] / "verifiers" / "prompts"
+PHRASES = [START_OF_TURN, END_OF_TURN, "user\n", "model\n", "\n", "\\n", "Solve ", " for ", " = ", " + ", " - "]
+
+
+def prompt_phrases() -> list[str]:
+    """The stretches between the placeholders of the judge's prompts."""
+    phrases: list[str] = []
+    for path in sorted(PROMPTS.glob("*.txt")):
+        phrases += [part for part in re.split(r"\{\w+\}", path.read_text()) if part.strip()]
+    return list(dict.fromkeys(phrases))
+
+
+def train_tokenizer(path: Path) -> None:
+    """Writes the SentencePiece model; ids 0 to 3 are pad, eos, bos, unk, as in Gemma's."""
+    model = io.BytesIO()
+    alphabet = string.ascii_letters + string.digits + "*/+-=.,:;?()\"\\ "
+    sentencepiece.SentencePieceTrainer.Train(
+        sentence_iterator=iter([alphabet] * 4),
+        model_writer=model,
+        model_type="char",
+        vocab_size=1000,
+        hard_vocab_limit=False,
+        byte_fallback=True,
+        split_digits=True,
+        normalization_rule_name="identity",
+        add_dummy_prefix=False,
+        remove_extra_whitespaces=False,
+        user_defined_symbols=[phrase.replace(" ", "\u2581") for phrase in [*PHRASES, *prompt_phrases()]],
+        pad_id=0,
+        eos_id=1,
+        bos_id=2,
+        unk_id=3,
+        minloglevel=2,
+    )
+    path.write_bytes(model.getvalue())

@@ -1,0 +1,33 @@
+"""The error tree of the harness.
+
+RestemError
+├── ConfigError          the user's mistake, found before any work: exit code 2
+├── PromptTooLong        a prompt does not fit the policy's context: never cut
+├── RunBusy              another process holds the run folder
+├── CheckpointMismatch   parameters on disk are not those the policy expects
+└── NonFiniteLoss        training diverged; the last good checkpoint stays
+"""
+
+
+class RestemError(Exception):
+    """Everything this package raises on purpose."""
+
+
+class ConfigError(RestemError):
+    """A setting is wrong; the message names file, field, value found and value expected."""
+
+
+class PromptTooLong(RestemError):
+    """A prompt has more tokens than the policy's context leaves room for."""
+
+
+class RunBusy(RestemError):
+    """Another process is writing to this run folder."""
+
+
+class CheckpointMismatch(RestemError):
+    """Parameters on disk differ in shape, dtype or hash from what is expected."""
+
+
+class NonFiniteLoss(RestemError):
+    """The loss is NaN or infinite."""

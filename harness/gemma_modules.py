@@ -1,0 +1,25 @@
+"""`gm.nn` of the gemma package, without the 12 seconds that its TensorFlow import costs.
+
+gemma 4.0.1 imports kauldron, whose `typing/array_types.py` imports TensorFlow only to name `tf.Tensor` in type aliases.
+While `gm.nn` is imported, a stand-in module holds that one name; afterwards it is taken away again, so that anything
+that really needs TensorFlow (`gm.ckpts`, `gm.text`) imports the real one.
+"""
+
+import sys
+import types
+
+if "tensorflow" in sys.modules:
+    from gemma.gm import nn
+else:
+    _stand_in = types.ModuleType("tensorflow")
+    _stand_in.Tensor = type("Tensor", (), {})  # type: ignore[attr-defined]
+    sys.modules["tensorflow"] = _stand_in
+    try:
+        from gemma.gm import nn
+        from gemma.gm.nn import Transformer  # noqa: F401  (gm.nn is lazy: this is what loads it)
+    finally:
+        del sys.modules["tensorflow"]
+
+from gemma.gm.nn import config
+
+__all__ = ["config", "nn"]

@@ -1,0 +1,168 @@
+"""A policy: a `gm.nn` model, its parameters and its tokenizer as one value; and how it is stored.
+
+A policy folder holds `policy.json` (architecture and tokenizer settings), `tokenizer.model` and `params/` (Orbax, the
+nested layout of `gm.ckpts`). Every checkpoint a run writes is such a folder, and so are the embedded tiny ones.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import orbax.checkpoint as ocp
+
+from harness.errors import CheckpointMismatch, ConfigError
+from harness.gemma_modules import config as gemma_config
+from harness.gemma_modules import nn
+from harness.tokenizer import Tokenizer
+
+Params = dict[str, Any]
+ASSETS = Path(__file__).parent / "assets"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """The shape of a text-only Gemma network; the fields of `gm.nn`'s TransformerConfig that tell small models apart.
+
+    Attributes:
+        context_length: Prompt and response tokens together; `gm.nn` has no limit of its own.
+        little_endian: See `Tokenizer`.
+    """
+
+    vocab_size: int
+    embed_dim: int = 128
+    hidden_dim: int = 512
+    num_layers: int = 4
+    num_heads: int = 4
+    head_dim: int = 32
+    num_kv_heads: int = 1
+    context_length: int = 256
+    little_endian: bool = True
+
+    def model(self) -> nn.Transformer:
+        """The `gm.nn.Transformer` of this shape, in float32."""
+        return nn.Transformer(
+            config=gemma_config.TransformerConfig(
+                num_embed=self.vocab_size,
+                embed_dim=self.embed_dim,
+                hidden_dim=self.hidden_dim,
+                num_heads=self.num_heads,
+                head_dim=self.head_dim,
+                num_kv_heads=self.num_kv_heads,
+                final_logit_softcap=None,
+                use_post_attn_norm=False,
+                use_post_ffw_norm=False,
+                use_qk_norm=True,
+                attention_types=(gemma_config.AttentionType.GLOBAL,) * self.num_layers,
+            ),
+            dtype=jnp.float32,
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Policy:
+    """What is trained and sampled. Replacing `params` gives another checkpoint of the same policy."""
+
+    architecture: Architecture
+    params: Params
+    tokenizer: Tokenizer
+
+    @property
+    def model(self) -> nn.Transformer:
+        return self.architecture.model()
+
+
+def init_params(architecture: Architecture, key: jax.Array) -> Params:
+    """Fresh parameters: matrices at 1/sqrt(fan in), embeddings at 1/sqrt(embed_dim), norm scales at zero.
+
+    `gm.nn`'s own initialisation (standard deviation 0.01) is far too small for narrow models: signals die out.
+    """
+    tokens = jnp.ones((1, 2), jnp.int32)
+    shapes = jax.eval_shape(lambda: architecture.model().init(key, tokens)["params"])
+    leaves, tree = jax.tree.flatten_with_path(shapes)
+    keys = jax.random.split(key, len(leaves))
+
+    def draw(path: tuple[Any, ...], leaf: jax.ShapeDtypeStruct, key: jax.Array) -> jax.Array:
+        name = jax.tree_util.keystr(path)
+        if "scale" in name:
+            return jnp.zeros(leaf.shape, leaf.dtype)
+        if "input_embedding" in name:
+            fan_in = leaf.shape[-1]
+        elif "attn_vec_einsum" in name:
+            fan_in = leaf.shape[0] * leaf.shape[1]
+        else:
+            fan_in = leaf.shape[-2]
+        return jax.random.normal(key, leaf.shape, leaf.dtype) / np.sqrt(fan_in)
+
+    return jax.tree.unflatten(tree, [draw(path, leaf, k) for (path, leaf), k in zip(leaves, keys, strict=True)])
+
+
+def params_hash(params: Params) -> str:
+    """SHA-256 over names, shapes and bytes of every leaf: equal exactly when the parameters are equal."""
+    digest = hashlib.sha256()
+    for path, leaf in jax.tree.leaves_with_path(params):
+        array = np.asarray(leaf)
+        digest.update(f"{jax.tree_util.keystr(path)} {array.shape} {array.dtype}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def save_policy(policy: Policy, folder: Path) -> str:
+    """Writes a policy folder, whole or not at all; gives the hash of its parameters."""
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    digest = params_hash(policy.params)
+    settings = {"architecture": dataclasses.asdict(policy.architecture), "params_sha256": digest}
+    (partial / "policy.json").write_text(json.dumps(settings, indent=1) + "\n")
+    shutil.copyfile(policy.tokenizer.path, partial / "tokenizer.model")
+    with ocp.StandardCheckpointer() as checkpointer:
+        checkpointer.save((partial / "params").absolute(), policy.params)
+        checkpointer.wait_until_finished()
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+    return digest
+
+
+def load_policy(folder: Path) -> Policy:
+    """Reads a policy folder.
+
+    Raises:
+        ConfigError: The folder is not a policy folder.
+        CheckpointMismatch: A leaf has another shape than the architecture says, or the bytes changed since saving.
+    """
+    try:
+        settings = json.loads((folder / "policy.json").read_text())
+    except FileNotFoundError:
+        raise ConfigError(f"{folder}: not a policy folder (no policy.json)") from None
+    architecture = Architecture(**settings["architecture"])
+    expected = jax.eval_shape(lambda: init_params(architecture, jax.random.key(0)))
+    with ocp.StandardCheckpointer() as checkpointer:
+        stored = checkpointer.metadata((folder / "params").absolute()).item_metadata
+        _check_shapes(expected, stored, folder)
+        sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+        target = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), expected)
+        params = checkpointer.restore((folder / "params").absolute(), target)
+    if params_hash(params) != settings["params_sha256"]:
+        raise CheckpointMismatch(f"{folder}: parameters changed since they were saved (SHA-256 differs)")
+    tokenizer = Tokenizer(path=folder / "tokenizer.model", little_endian=architecture.little_endian)
+    return Policy(architecture=architecture, params=params, tokenizer=tokenizer)
+
+
+def _check_shapes(expected: Params, stored: Any, folder: Path) -> None:
+    def shapes(tree: Any) -> dict[str, tuple[int, ...]]:
+        return {jax.tree_util.keystr(path): tuple(leaf.shape) for path, leaf in jax.tree.leaves_with_path(tree)}
+
+    want, have = shapes(expected), shapes(getattr(stored, "tree", stored))
+    for name in sorted(want.keys() | have.keys()):
+        if want.get(name) != have.get(name):
+            raise CheckpointMismatch(
+                f"{folder}: leaf {name}: expected shape {want.get(name)}, found {have.get(name)} on disk"
+            )
