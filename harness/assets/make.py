@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import json
 import multiprocessing
 import random
@@ -30,7 +31,7 @@ from benchmarks.mathematics_dataset import linear_1d
 from benchmarks.problem import split_of
 from harness.assets.crowd import Habits, crowd_solution
 from harness.assets.tokenizer import train_tokenizer
-from harness.m_step import Example, TrainState, pack, train_step
+from harness.m_step import Batch, Example, TrainState, batches, pack, train_step
 from harness.policy import ASSETS, Architecture, Policy, init_params, load_policy, save_policy
 from harness.tokenizer import Tokenizer
 
@@ -114,6 +115,12 @@ def demonstrations(questions: list[str], tokenizer: Tokenizer, habits: Habits, s
             yield Example(prompt_ids=tuple(prompt_ids), response_ids=tuple(response_ids))
 
 
+def _batches(examples: Iterator[Example], seed: int) -> Iterator[Batch]:
+    rng = np.random.default_rng(seed)
+    while True:
+        yield from batches(pack(list(itertools.islice(examples, 2048)), ROW_LENGTH), ROWS, rng)
+
+
 def train_phase(policy: Policy, phase: Phase, examples: Iterator[Example], folder: Path) -> Policy:
     """Runs one phase, saving every 500 steps; a stopped phase goes on from its last save."""
     schedule = optax.linear_schedule(*phase.rate, phase.steps)
@@ -131,16 +138,8 @@ def train_phase(policy: Policy, phase: Phase, examples: Iterator[Example], folde
             optimizer_state=jax.tree.unflatten(jax.tree.structure(state.optimizer_state), counted)
         )
     model, started, losses = policy.model, time.monotonic(), []
-    waiting: list[Example] = []
-    for step in range(done, phase.steps):
-        while True:
-            batch = pack(waiting, ROW_LENGTH)
-            if len(batch.tokens) > ROWS:
-                break
-            waiting += [next(examples) for _ in range(8)]
-        used = int(batch.segments[:ROWS].max(axis=1).sum())
-        waiting = waiting[used:]
-        state, loss = train_step(model, optimizer, state, type(batch)(*(field[:ROWS] for field in batch)))
+    for step, batch in zip(range(done, phase.steps), _batches(examples, seed=done), strict=False):
+        state, loss = train_step(model, optimizer, state, batch)
         losses.append(loss)
         if (step + 1) % 100 == 0:
             mean, losses = float(np.mean(jax.device_get(losses))), []
