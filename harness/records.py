@@ -1,0 +1,92 @@
+"""What the harness writes down: Sample, Selection, Checkpoint. No JAX, no files."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+
+BASE = "base"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One draw from a policy; its text is the response.
+
+    Attributes:
+        checkpoint: Id of the checkpoint it was drawn from.
+        problem: Id of the problem.
+        index: 0-based number among the samples of this problem and checkpoint.
+        text: The response, control tokens left out.
+        token_count: Tokens drawn, the stop token included.
+        mean_logprob: Mean log-probability of the drawn tokens under the sampling distribution, in nats.
+        finish_reason: `stop` (end of turn or of sequence) or `length` (cut at the limit).
+    """
+
+    checkpoint: str
+    problem: str
+    index: int
+    text: str
+    token_count: int
+    mean_logprob: float
+    finish_reason: str
+
+    @property
+    def id(self) -> int:
+        """A 63-bit number that depends on (checkpoint, problem, index) alone, so a resumed run has the same ids."""
+        digest = hashlib.sha256(f"{self.checkpoint}\n{self.problem}\n{self.index}".encode()).digest()
+        return int.from_bytes(digest[:8]) >> 1
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Selected:
+    """One sample's fate in an E-step: the weight it trains with, or the rule that dropped it."""
+
+    sample: int
+    weight: float
+    dropped_by: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Selection:
+    """What an E-step gives the M-step that makes `checkpoint`: every sample of the iteration, kept or dropped."""
+
+    checkpoint: str
+    rows: tuple[Selected, ...]
+
+    @property
+    def kept(self) -> tuple[Selected, ...]:
+        return tuple(row for row in self.rows if row.dropped_by is None)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A policy's parameters at one point of one arm.
+
+    Attributes:
+        id: `base`, `<arm>/<iteration>`, or `<arm>/<iteration>@<step>` for a candidate of the M-step.
+        arm: The arm, or None for the base.
+        iteration: 0 for the base.
+        kind: `base`, `trained`, `skipped` (nothing was accepted: the parameters are those of `started_from`),
+            or `candidate` (scored on the validation split during the M-step, not kept on disk).
+        started_from: Id of the checkpoint whose parameters training started from.
+        sampled_from: Id of the checkpoint whose samples it was trained on.
+        path: Folder of the parameters, relative to the run folder; None for candidates and skipped ones.
+        params_sha256: Hash of the parameters.
+        steps: Optimizer steps taken.
+        losses: Loss of each step.
+        validation_reward: Mean reward of the training verifier on the validation split; None where not measured.
+        seconds: Time the M-step took.
+    """
+
+    id: str
+    arm: str | None
+    iteration: int
+    kind: str
+    started_from: str | None = None
+    sampled_from: str | None = None
+    path: str | None = None
+    params_sha256: str | None = None
+    steps: int = 0
+    losses: tuple[float, ...] = ()
+    validation_reward: float | None = None
+    seconds: float = 0.0

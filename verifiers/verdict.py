@@ -1,0 +1,126 @@
+"""What a verifier says, and what a verifier is.
+
+A verdict has three outcomes. `UNDECIDED` is not a soft "wrong": it has no reward, is counted apart, and never trains a
+policy. Every verifier takes a batch of attempts and gives one verdict each, in the same order.
+
+VerifierError
+├── UnknownVerifier     no verifier has that name, or its options are wrong: asked wrongly, exit code 2
+├── ContractBreach      a verifier returned something that is not one verdict per attempt: names the verifier
+└── JudgeUnavailable    the judge cannot be reached, or its key or quota is refused: scoring stops, stored rows stay
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from benchmarks.problem import Problem
+
+
+class VerifierError(Exception):
+    """Everything this package raises on purpose."""
+
+
+class UnknownVerifier(VerifierError):
+    """The name or an option of a verifier is not known."""
+
+
+class ContractBreach(VerifierError):
+    """A verifier did not return one valid verdict per attempt, in order."""
+
+
+class JudgeUnavailable(VerifierError):
+    """No verdict can be had from the judge now; the same command resumes."""
+
+
+class Outcome(enum.StrEnum):
+    CORRECT = "correct"
+    WRONG = "wrong"
+    UNDECIDED = "undecided"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One response to one problem: what a verifier is shown."""
+
+    problem: Problem
+    response: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What a verifier says of one attempt.
+
+    Attributes:
+        outcome: Correct, wrong, or undecided.
+        score: Confidence that the response is correct, in [0, 1]; None where undecided.
+        answer: The text taken as final answer, or None where none was read.
+        span: Where `answer` stands in the response, as (start, end) character offsets.
+        rule: The rule that found the answer or decided without one.
+        reason: Why undecided or wrong without a value; None where the value decided.
+        seconds: Time this verdict took.
+        tokens: Prompt and reply tokens of a model that was asked; 0 where none was.
+        cost_usd: What the model's answer cost; 0 where none was asked.
+    """
+
+    outcome: Outcome
+    score: float | None = None
+    answer: str | None = None
+    span: tuple[int, int] | None = None
+    rule: str | None = None
+    reason: str | None = None
+    seconds: float = 0.0
+    tokens: int = 0
+    cost_usd: float = 0.0
+
+    @property
+    def reward(self) -> int | None:
+        """The number training uses: 1 for correct, 0 for wrong, None for undecided."""
+        return {Outcome.CORRECT: 1, Outcome.WRONG: 0}.get(self.outcome)
+
+
+class Verifier(Protocol):
+    """Gives verdicts. A changed `fingerprint` (code version, prompt, parameters, served model) is another verifier."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
+        """One verdict per attempt, in order; a batch holds all samples of a problem together."""
+        ...
+
+
+def fingerprint(name: str, version: int, settings: Mapping[str, Any]) -> str:
+    """`name-` and 12 hex digits over name, code version and settings."""
+    text = json.dumps([name, version, dict(settings)], sort_keys=True, default=str)
+    return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def checked(verifier: Verifier, attempts: Sequence[Attempt]) -> list[Verdict]:
+    """The verifier's verdicts, after a check that they keep the contract.
+
+    Raises:
+        ContractBreach: Wrong count, not a Verdict, or a score outside [0, 1]; the message names the verifier.
+    """
+    verdicts = verifier.verify(attempts)
+    if not isinstance(verdicts, list) or len(verdicts) != len(attempts):
+        found = f"{len(verdicts)} verdicts" if isinstance(verdicts, list) else type(verdicts).__name__
+        raise ContractBreach(f"verifier {verifier.name!r}: expected {len(attempts)} verdicts, found {found}")
+    for index, verdict in enumerate(verdicts):
+        if not isinstance(verdict, Verdict) or not isinstance(verdict.outcome, Outcome):
+            raise ContractBreach(f"verifier {verifier.name!r}: item {index} is not a Verdict: {verdict!r:.80}")
+        undecided = verdict.outcome is Outcome.UNDECIDED
+        if verdict.score is None:
+            if not undecided:
+                raise ContractBreach(f"verifier {verifier.name!r}: item {index} is decided but has no score")
+        elif undecided or not (math.isfinite(verdict.score) and 0.0 <= verdict.score <= 1.0):
+            raise ContractBreach(f"verifier {verifier.name!r}: item {index} has score {verdict.score!r}")
+    return verdicts
