@@ -64,7 +64,7 @@ class SelectionConfig(_Model):
 
     rule: Literal["filter", "majority", "weighted"] = "filter"
     weight: Literal["score", "confidence"] = "score"
-    cap: int | None = Field(10, ge=1, description="kept samples per problem; the paper's cut-off")
+    cap: int = Field(10, ge=0, description="kept samples per problem, the paper's cut-off; 0 means no cap")
     dedupe: bool = True
 
 
@@ -73,13 +73,13 @@ class TrainingConfig(_Model):
 
     optimizer: Literal["adamw", "sgd"] = "adamw"
     learning_rate: float = Field(1e-3, gt=0)
-    warmup_share: float = Field(0.1, ge=0, le=1)
-    epochs: float = Field(2.0, gt=0)
+    warmup_share: float = Field(0.1, ge=0, lt=1)
+    steps: int = Field(64, ge=1, description="optimizer steps, the same for every arm")
     rows: int = Field(16, ge=1, description="packed rows a step")
     row_length: int = Field(128, ge=8)
-    accumulate_all: bool = Field(False, description="one step on the gradient of all examples, as the notebook does")
+    accumulate_all: bool = Field(False, description="each step uses the mean gradient of all examples")
     restart: bool = True
-    checks: int = Field(2, ge=0, description="times the validation reward is measured; the best step is kept")
+    checks: int = Field(2, ge=0, description="times the validation reward is measured; training stops when it falls")
 
 
 class ArmConfig(_Model):
@@ -186,7 +186,6 @@ def to_toml(suite: Suite) -> str:
             lines.append(f"{key} = {_inline(value)}")
     for header, table in tables:
         lines += ["", header, *(f"{_key(key)} = {_inline(value)}" for key, value in table.items())]
-    # `cap = null` means no cap: TOML has no null, so an absent cap would come back as the default.
     return "\n".join(lines) + "\n"
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -19,9 +20,10 @@ import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
+from harness.config import TrainingConfig
 from harness.errors import NonFiniteLoss, PromptTooLong
 from harness.gemma_modules import nn
-from harness.policy import Params
+from harness.policy import Params, Policy
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -117,7 +119,88 @@ def batches(data: Batch, rows: int, key: np.random.Generator) -> Iterator[Batch]
         yield Batch(*(field[order[start : start + rows]] for field in data))
 
 
-def adamw(peak: float, steps: int, warmup: int) -> optax.GradientTransformation:
-    """AdamW with linear warm-up and cosine decay to a tenth of the peak; gradients clipped at norm 1."""
-    schedule = optax.warmup_cosine_decay_schedule(0.0, peak, warmup, max(steps, warmup + 1), peak / 10)
-    return optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(schedule, b2=0.98, weight_decay=0.01))
+def optimizer_of(training: TrainingConfig, batches_per_step: int) -> optax.GradientTransformation:
+    """AdamW with linear warm-up and cosine decay to a tenth, gradients clipped at norm 1; or plain SGD.
+
+    With `batches_per_step` > 1 the gradients of so many batches are averaged before each update.
+    """
+    if training.optimizer == "sgd":
+        optimizer = optax.sgd(training.learning_rate)
+    else:
+        warmup = round(training.warmup_share * training.steps)
+        peak = training.learning_rate
+        schedule = optax.warmup_cosine_decay_schedule(0.0 if warmup else peak, peak, warmup, training.steps, peak / 10)
+        optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(schedule, b2=0.98, weight_decay=0.01))
+    if batches_per_step > 1:
+        return optax.MultiSteps(optimizer, batches_per_step).gradient_transformation()
+    return optimizer
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """What training gave: the parameters of the best check, the step they are from, and every step's loss."""
+
+    params: Params
+    steps: int
+    losses: tuple[float, ...]
+    validation_reward: float | None
+
+
+def fit(
+    policy: Policy,
+    examples: Sequence[Example],
+    training: TrainingConfig,
+    seed: int,
+    check: Callable[[int, Params], float | None],
+) -> Fitted:
+    """Trains the policy's parameters on the examples with a fresh optimizer, while the validation reward improves.
+
+    Args:
+        policy: Where training starts; its parameters are not changed.
+        examples: What to learn; at least one.
+        training: How.
+        seed: Decides the order of the batches.
+        check: Step and parameters -> mean reward of the training verifier on the validation split, or None where it
+            decided nothing. Called `training.checks` times; training stops at the first fall.
+
+    Raises:
+        NonFiniteLoss: The loss became NaN or infinite; nothing was saved.
+    """
+    data = pack(examples, training.row_length)
+    epoch = -(-len(data.tokens) // training.rows)
+    batches_per_step = epoch if training.accumulate_all else 1
+    optimizer = optimizer_of(training, batches_per_step)
+    state = TrainState(jax.tree.map(jnp.copy, policy.params), optimizer.init(policy.params))
+    stream = _epochs(data, training.rows, seed)
+    checkpoints = {round(training.steps * (i + 1) / training.checks) for i in range(training.checks)}
+    losses: list[float] = []
+    pending: list[Array] = []
+    best: Fitted | None = None
+    for step in range(1, training.steps + 1):
+        for batch in itertools.islice(stream, batches_per_step):
+            state, value = train_step(policy.model, optimizer, state, batch)
+            pending.append(value)
+        if step not in checkpoints and step != training.steps:
+            continue
+        losses += _finite(pending)
+        pending = []
+        reward = check(step, state.params) if step in checkpoints else None
+        if best is not None and reward is not None and reward < (best.validation_reward or 0.0):
+            return dataclasses.replace(best, losses=tuple(losses))
+        params = jax.tree.map(jnp.copy, state.params)  # the next step donates its input
+        best = Fitted(params=params, steps=step, losses=tuple(losses), validation_reward=reward)
+    assert best is not None
+    return best
+
+
+def _epochs(data: Batch, rows: int, seed: int) -> Iterator[Batch]:
+    rng = np.random.default_rng(seed)
+    while True:
+        yield from batches(data, rows, rng)
+
+
+def _finite(pending: Sequence[Array]) -> list[float]:
+    values = [float(value) for value in jax.device_get(list(pending))]
+    if not np.all(np.isfinite(values)):
+        raise NonFiniteLoss("the M-step's loss is not finite: lower training.learning_rate; nothing was saved")
+    return values

@@ -1,0 +1,120 @@
+"""Samples a checkpoint on a split and applies verifiers to what it drew; every row is stored as it comes.
+
+Takes a run and a checkpoint; gives nothing back but rows in run.db. What is already there is not done again: problems
+that have samples are not sampled, samples that have a verdict are not verified.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from benchmarks.problem import Problem
+from harness.config import SamplingConfig
+from harness.policy import Policy
+from harness.records import Sample
+from harness.sampler import Decoding, Draws, prompt_length, row_key, sample
+from harness.store import Store, batched
+from verifiers.verdict import Attempt, Verifier, checked
+
+class Advance(Protocol):
+    """Counts samples for the progress display; those already stored are not fresh."""
+
+    def __call__(self, samples: int, *, fresh: bool = True) -> None: ...
+
+
+VERIFY_BATCH = 2048
+
+
+def draw(
+    store: Store,
+    policy: Policy,
+    checkpoint: str,
+    problems: Sequence[Problem],
+    samples: int,
+    config: SamplingConfig,
+    seed: int,
+    advance: Advance,
+) -> int:
+    """Stores `samples` responses to every problem, and gives how many were new.
+
+    A sample depends on (seed, checkpoint, problem, index) alone.
+
+    Raises:
+        PromptTooLong: A prompt does not fit the policy's context.
+    """
+    done = store.sampled_problems(checkpoint)
+    prompts = [policy.tokenizer.encode_prompt(problem.question) for problem in problems]
+    decoding = Decoding(
+        temperature=config.temperature,
+        top_k=config.top_k,
+        max_new_tokens=config.max_new_tokens,
+        stop_ids=policy.tokenizer.stop_ids,
+    )
+    # Whole chunks of the full list: a resumed run decodes the same rows together as an undisturbed one.
+    size = max(1, config.rows // samples)
+    new = 0
+    for start in range(0, len(problems), size):
+        part = problems[start : start + size]
+        if all(problem.id in done for problem in part):
+            advance(len(part) * samples, fresh=False)
+            continue
+        keys = np.array([[row_key(seed, checkpoint, p.id, k) for k in range(samples)] for p in part])
+        for chunk, draws in sample(
+            policy.model,
+            policy.params,
+            prompts[start : start + size],
+            keys,
+            decoding,
+            padded_length=prompt_length(prompts),
+            context_length=policy.architecture.context_length,
+            rows=config.rows,
+        ):
+            records = [
+                record
+                for row, index in enumerate(chunk)
+                if part[index].id not in done
+                for record in _records(policy, checkpoint, part[index].id, draws, row)
+            ]
+            store.add_samples(records)
+            advance(len(chunk) * samples)
+            new += len(records)
+    return new
+
+
+def _records(policy: Policy, checkpoint: str, problem: str, draws: Draws, row: int) -> list[Sample]:
+    return [
+        Sample(
+            checkpoint=checkpoint,
+            problem=problem,
+            index=k,
+            text=policy.tokenizer.decode(draws.ids[row, k, : draws.lengths[row, k]]),
+            token_count=int(draws.lengths[row, k]),
+            mean_logprob=float(draws.logprobs[row, k] / draws.lengths[row, k]),
+            finish_reason="stop" if draws.stopped[row, k] else "length",
+        )
+        for k in range(draws.ids.shape[1])
+    ]
+
+
+def verify(store: Store, checkpoint: str, problems: Sequence[Problem], split: str, verifier: Verifier) -> int:
+    """Stores one verdict of the verifier on every sample of a checkpoint on a split; gives how many were new.
+
+    Raises:
+        ContractBreach: The verifier broke its contract.
+        JudgeUnavailable: The judge cannot be reached; stored rows stay.
+    """
+    by_id = {problem.id: problem for problem in problems}
+    judged = store.verdicts(checkpoint, split, verifier.fingerprint)
+    new = 0
+    for batch in batched(store.samples(checkpoint, split), VERIFY_BATCH):
+        # A verifier may look at all samples of a problem together, so a problem is verified whole or not at all.
+        if all(sample.id in judged for sample in batch):
+            continue
+        verdicts = checked(verifier, [Attempt(problem=by_id[s.problem], response=s.text) for s in batch])
+        rows = [(s.id, v) for s, v in zip(batch, verdicts, strict=True) if s.id not in judged]
+        store.add_verdicts(verifier.fingerprint, rows)
+        new += len(rows)
+    return new

@@ -1,0 +1,85 @@
+"""How far a run is: a live bar on a terminal, one line every ten seconds elsewhere. Writes to stderr only.
+
+Takes stage names and counts of samples; knows nothing of what is sampled.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class RunProgress:
+    """Progress over all samples of a run, with the stage that is on.
+
+    Args:
+        total: Samples the whole run will draw.
+        quiet: Show nothing.
+    """
+
+    def __init__(self, total: int, *, quiet: bool = False) -> None:
+        self._total, self._done, self._fresh = total, 0, 0
+        self._stage = "starting"
+        self._quiet = quiet
+        self._started = self._last_line = time.monotonic()
+        console = Console(stderr=True)
+        self._bar = None
+        if console.is_terminal and not quiet:
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("samples"),
+                TimeElapsedColumn(),
+                TextColumn("{task.fields[left]}"),
+                console=console,
+            )
+            self._task = self._bar.add_task(self._stage, total=total, left="")
+
+    def __enter__(self) -> RunProgress:
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def stage(self, name: str) -> None:
+        """Says what is being done now: `arm sympy, iteration 1: sampling test`."""
+        self._stage = name
+        self._show()
+
+    def advance(self, samples: int, *, fresh: bool = True) -> None:
+        """Counts samples; those found in run.db are not `fresh` and do not enter the estimate of time left."""
+        self._done += samples
+        self._fresh += samples if fresh else 0
+        self._show()
+
+    def _left(self) -> str:
+        if not self._fresh:
+            return ""
+        seconds = (time.monotonic() - self._started) / self._fresh * max(0, self._total - self._done)
+        return f"about {int(seconds // 60)}:{int(seconds % 60):02d} left"
+
+    def _show(self) -> None:
+        if self._quiet:
+            return
+        if self._bar:
+            self._bar.update(self._task, description=self._stage, completed=self._done, left=self._left())
+        elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
+            self._last_line = time.monotonic()
+            elapsed = int(self._last_line - self._started)
+            left = self._left()
+            print(
+                f"[{elapsed // 60}:{elapsed % 60:02d}] {self._stage}: {self._done}/{self._total} samples"
+                + (f", {left}" if left else ""),
+                file=sys.stderr,
+                flush=True,
+            )

@@ -1,0 +1,214 @@
+"""ReST-EM, top to bottom: Algorithm 1 of arXiv:2312.06585, once per verifier.
+
+    for every arm (one training verifier each):
+        policy <- base
+        for i = 1 .. iterations:
+            E-step   draw K responses to every training problem from the policy        (Algorithm 1, line 3)
+                     ask the training verifier; keep what it accepts, at most 10 a problem      (line 4)
+            M-step   start again from the base; minimise the weighted loss on what was kept,
+                     while the training verifier's reward on the validation split improves      (lines 5-7)
+            measure  draw from the new policy on the test split; ask gold and every scoring verifier
+
+Samples do not depend on the verifier, so all arms share one sampling of the base. Every stage leaves rows in run.db and
+does nothing where it finds them: a killed run goes on where it was. An M-step is repeated whole; it gives the same
+parameters again.
+
+What is simpler than in the paper: no few-shot prompt (the tiny policy has none), and one sampling temperature for
+training and test.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from benchmarks.problem import Problem
+from harness import m_step
+from harness.config import ArmConfig, Suite
+from harness.e_step import select
+from harness.evaluate import draw, verify
+from harness.policy import Params, Policy, load_policy, params_hash, save_policy
+from harness.progress import RunProgress
+from harness.records import BASE, Checkpoint, Selection
+from harness.store import Store
+from verifiers.verdict import Verifier
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Run:
+    """All that a run works with.
+
+    Attributes:
+        verifiers: Every verifier of the suite by its name, and `steps` where the benchmark checks steps.
+        measuring: Names of those that judge every test sample: gold, the training and the scoring verifiers, `steps`.
+    """
+
+    suite: Suite
+    store: Store
+    base: Policy
+    verifiers: Mapping[str, Verifier]
+    measuring: tuple[str, ...]
+    progress: RunProgress
+
+    def problems(self, split: str) -> list[Problem]:
+        return self.store.problems(split)
+
+
+def planned_samples(suite: Suite) -> int:
+    """Samples that the whole suite draws: what progress is counted in."""
+    problems, samples = suite.benchmark, suite.sampling
+    train = problems.train * samples.train_samples
+    test = problems.test * samples.test_samples
+    validation = problems.validation * samples.validation_samples
+    updates = len(suite.arms) * suite.iterations
+    return (1 + updates) * test + (1 + updates - len(suite.arms)) * train + suite.training.checks * updates * validation
+
+
+def run(run: Run) -> None:
+    """Runs every arm of the suite to its last iteration."""
+    measure(run, BASE, run.base, "base")
+    for arm in run.suite.arms:
+        checkpoint, policy = BASE, run.base
+        for iteration in range(1, run.suite.iterations + 1):
+            target = f"{arm.name}/{iteration}"
+            label = f"arm {arm.name}, iteration {iteration}"
+            selection = e_step(run, arm, checkpoint, policy, target, label)
+            policy = maximise(run, arm, iteration, checkpoint, policy, selection, label)
+            measure(run, target, policy, label)
+            checkpoint = target
+
+
+def e_step(run: Run, arm: ArmConfig, checkpoint: str, policy: Policy, target: str, label: str) -> Selection:
+    """Draws from the policy on the training problems, asks the training verifier, and selects."""
+    draw_and_verify(run, checkpoint, policy, "train", (arm.verifier, run.suite.gold), label)
+    selection = run.store.selection(target)
+    if selection is None:
+        samples = run.store.samples(checkpoint, "train")
+        verdicts = run.store.verdicts(checkpoint, "train", run.verifiers[arm.verifier].fingerprint)
+        selection = select(target, samples, verdicts, arm.selection)
+        run.store.add_selection(selection)
+    return selection
+
+
+def maximise(
+    run: Run, arm: ArmConfig, iteration: int, sampled_from: str, policy: Policy, selection: Selection, label: str
+) -> Policy:
+    """The M-step: trains on the selection and stores the checkpoint; nothing selected leaves the policy as it is."""
+    target = selection.checkpoint
+    stored = run.store.checkpoint(target)
+    if stored is not None:
+        run.progress.advance(_validation_samples(run), fresh=False)
+        return load_policy(run.store.folder / stored.path) if stored.path else policy
+    start_id, start = (BASE, run.base) if run.suite.training.restart else (sampled_from, policy)
+    common = {"id": target, "arm": arm.name, "iteration": iteration, "sampled_from": sampled_from}
+    if not selection.kept:
+        run.store.log("skipped", arm=arm.name, iteration=iteration, reason="the training verifier accepted nothing")
+        run.store.add_checkpoint(
+            Checkpoint(**common, kind="skipped", started_from=sampled_from, params_sha256=params_hash(policy.params))
+        )
+        run.progress.advance(_validation_samples(run))
+        return policy
+
+    started = time.monotonic()
+    run.progress.stage(f"{label}: training on {len(selection.kept)} responses")
+    examples = training_examples(run, sampled_from, selection)
+    seed = int.from_bytes(hashlib.sha256(f"{run.suite.seed}\n{target}".encode()).digest()[:4])
+
+    def check(step: int, params: Params) -> float | None:
+        return validation_reward(run, arm, iteration, dataclasses.replace(start, params=params), step, label)
+
+    fitted = m_step.fit(start, examples, run.suite.training, seed, check)
+    policy = dataclasses.replace(start, params=fitted.params)
+    path = Path("checkpoints") / f"{arm.name}-{iteration}"
+    digest = save_policy(policy, run.store.folder / path)
+    run.store.add_checkpoint(
+        Checkpoint(
+            **common,
+            kind="trained",
+            started_from=start_id,
+            path=str(path),
+            params_sha256=digest,
+            steps=fitted.steps,
+            losses=fitted.losses,
+            validation_reward=fitted.validation_reward,
+            seconds=time.monotonic() - started,
+        )
+    )
+    return policy
+
+
+def training_examples(run: Run, sampled_from: str, selection: Selection) -> list[m_step.Example]:
+    """The kept responses as token ids, in the order of sample ids, with their weights."""
+    texts = {sample.id: sample for sample in run.store.samples(sampled_from, "train")}
+    questions = {problem.id: problem.question for problem in run.problems("train")}
+    tokenizer = run.base.tokenizer
+    return [
+        m_step.Example(
+            prompt_ids=tuple(tokenizer.encode_prompt(questions[texts[row.sample].problem])),
+            response_ids=tuple(tokenizer.encode_response(texts[row.sample].text)),
+            weight=row.weight,
+        )
+        for row in sorted(selection.kept, key=lambda row: row.sample)
+    ]
+
+
+def validation_reward(
+    run: Run, arm: ArmConfig, iteration: int, policy: Policy, step: int, label: str
+) -> float | None:
+    """Mean reward of the training verifier on the validation split, of a candidate in the middle of the M-step."""
+    candidate = f"{arm.name}/{iteration}@{step}"
+    draw_and_verify(run, candidate, policy, "validation", (arm.verifier,), f"{label}, step {step}")
+    verifier = run.verifiers[arm.verifier].fingerprint
+    rewards = [v.reward for v in run.store.verdicts(candidate, "validation", verifier).values() if v.reward is not None]
+    reward = sum(rewards) / len(rewards) if rewards else None
+    run.store.add_checkpoint(
+        Checkpoint(
+            id=candidate,
+            arm=arm.name,
+            iteration=iteration,
+            kind="candidate",
+            params_sha256=params_hash(policy.params),
+            steps=step,
+            validation_reward=reward,
+        )
+    )
+    return reward
+
+
+def measure(run: Run, checkpoint: str, policy: Policy, label: str) -> None:
+    """Draws from a checkpoint on the test split and asks every measuring verifier."""
+    if checkpoint == BASE and run.store.checkpoint(BASE) is None:
+        run.store.add_checkpoint(
+            Checkpoint(id=BASE, arm=None, iteration=0, kind="base", params_sha256=params_hash(policy.params))
+        )
+    draw_and_verify(run, checkpoint, policy, "test", run.measuring, label)
+
+
+def draw_and_verify(
+    run: Run, checkpoint: str, policy: Policy, split: str, verifiers: tuple[str, ...], label: str
+) -> None:
+    """Stores a checkpoint's samples on a split and the named verifiers' verdicts on them, as far as they are missing."""
+    sampling, problems = run.suite.sampling, run.problems(split)
+    samples = {"train": sampling.train_samples, "validation": sampling.validation_samples}.get(
+        split, sampling.test_samples
+    )
+    run.progress.stage(f"{label}: sampling {split}")
+    started = time.monotonic()
+    drawn = draw(run.store, policy, checkpoint, problems, samples, sampling, run.suite.seed, run.progress.advance)
+    if drawn:
+        run.store.log("sampled", checkpoint=checkpoint, split=split, samples=drawn, seconds=time.monotonic() - started)
+    for name in dict.fromkeys(verifiers):
+        run.progress.stage(f"{label}: {name} verifies {split}")
+        started = time.monotonic()
+        new = verify(run.store, checkpoint, problems, split, run.verifiers[name])
+        if new:
+            seconds = time.monotonic() - started
+            run.store.log("verified", checkpoint=checkpoint, split=split, verifier=name, verdicts=new, seconds=seconds)
+
+
+def _validation_samples(run: Run) -> int:
+    suite = run.suite
+    return suite.training.checks * suite.benchmark.validation * suite.sampling.validation_samples
