@@ -138,6 +138,10 @@ class Store:
                 [(key, json.dumps(value, sort_keys=True)) for key, value in values.items()],
             )
 
+    def set_run(self, key: str, value: Any) -> None:
+        """Replaces one fact about the run."""
+        self._db.execute("INSERT OR REPLACE INTO run VALUES (?, ?)", (key, json.dumps(value, sort_keys=True)))
+
     def run(self) -> dict[str, Any]:
         """All facts about the run."""
         return {key: json.loads(value) for key, value in self._db.execute("SELECT key, value FROM run ORDER BY key")}

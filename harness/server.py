@@ -1,0 +1,288 @@
+"""A policy behind the OpenAI routes on loopback: /v1/models, /v1/chat/completions, /v1/completions, /health.
+
+Takes a Policy; gives an ASGI application. Requests that arrive together are decoded together: one batch at a time, in
+one worker thread, grouped by how they decode. What is not supported is refused with 400 in OpenAI's error form, never
+ignored. Only loopback hosts are answered, and only JSON bodies, so that no web page can use the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import numpy as np
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from harness.policy import Policy, params_hash
+from harness.sampler import GREEDY_TOP_K, Decoding, row_key, sample
+
+MAX_BODY_BYTES = 1_000_000
+MAX_CHOICES = 64
+BATCH_SIZES = (8, 64)
+PROMPT_STEP = 32
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "testserver")
+ACCEPTED = {"model", "messages", "prompt", "max_tokens", "max_completion_tokens", "temperature", "n", "seed", "stream"}
+
+
+class BadRequest(Exception):
+    """What the client asked cannot be done."""
+
+    def __init__(self, message: str, param: str | None = None, status: int = 400) -> None:
+        super().__init__(message)
+        self.param, self.status = param, status
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Ask:
+    """One row to decode and the future that waits for it: (text, finish reason, tokens drawn)."""
+
+    prompt: list[int]
+    key: np.ndarray
+    decoding: Decoding
+    answer: asyncio.Future[tuple[str, str, int]]
+
+
+class Engine:
+    """Decodes waiting rows in batches of fixed shapes."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self._waiting: list[_Ask] = []
+        self._arrived = asyncio.Event()
+
+    def submit(self, prompt: list[int], key: np.ndarray, decoding: Decoding) -> asyncio.Future[tuple[str, str, int]]:
+        """Queues one row."""
+        answer = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Ask(prompt=prompt, key=key, decoding=decoding, answer=answer))
+        self._arrived.set()
+        return answer
+
+    async def serve(self) -> None:
+        """Answers rows until cancelled."""
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while self._waiting:
+                await asyncio.sleep(0)  # lets requests that are already on the wire join the batch
+                batch = self._next_batch()
+                try:
+                    answers = await asyncio.to_thread(self._decode, batch)
+                except (RuntimeError, MemoryError) as error:
+                    for ask in batch:
+                        if not ask.answer.done():
+                            ask.answer.set_exception(BadRequest(f"decoding failed: {type(error).__name__}", status=500))
+                    continue
+                for ask, answer in zip(batch, answers, strict=True):
+                    if not ask.answer.done():  # a client that went away cancels its future
+                        ask.answer.set_result(answer)
+
+    def _next_batch(self) -> list[_Ask]:
+        first = self._waiting[0]
+        alike = [ask for ask in self._waiting if ask.decoding == first.decoding and _padded(ask) == _padded(first)]
+        batch = alike[: BATCH_SIZES[-1]]
+        taken = set(map(id, batch))
+        self._waiting = [ask for ask in self._waiting if id(ask) not in taken]
+        return batch
+
+    def _decode(self, batch: list[_Ask]) -> list[tuple[str, str, int]]:
+        tokenizer, answers = self.policy.tokenizer, []
+        for _, draws in sample(
+            self.policy.model,
+            self.policy.params,
+            [ask.prompt for ask in batch],
+            np.array([[ask.key] for ask in batch]),
+            batch[0].decoding,
+            padded_length=_padded(batch[0]),
+            context_length=self.policy.architecture.context_length,
+            rows=next(size for size in BATCH_SIZES if len(batch) <= size),
+        ):
+            for row in range(len(draws.ids)):
+                length = int(draws.lengths[row, 0])
+                text = tokenizer.decode(draws.ids[row, 0, :length])
+                answers.append((text, "stop" if draws.stopped[row, 0] else "length", length))
+        return answers
+
+
+def _padded(ask: _Ask) -> int:
+    return -(-len(ask.prompt) // PROMPT_STEP) * PROMPT_STEP
+
+
+def application(policy: Policy, name: str) -> Starlette:
+    """The ASGI application; the served model is called `name@<first 8 digits of the parameters' hash>`."""
+    model = f"{name}@{params_hash(policy.params)[:8]}"
+    engine = Engine(policy)
+    repeats: collections.Counter[str] = collections.Counter()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        worker = asyncio.create_task(engine.serve())
+        yield
+        worker.cancel()
+
+    async def models(_: Request) -> JSONResponse:
+        return JSONResponse({"object": "list", "data": [{"id": model, "object": "model", "owned_by": "restem"}]})
+
+    async def health(_: Request) -> JSONResponse:
+        return JSONResponse({"status": "ok"})
+
+    async def complete(request: Request) -> JSONResponse:
+        chat = request.url.path.endswith("/chat/completions")
+        body = await _body(request)
+        if body.get("model") not in (None, name, model):
+            raise BadRequest(f"no model {str(body.get('model'))[:80]!r} here; this is {model!r}", "model", 404)
+        prompts = _chat_prompt(policy, body) if chat else _plain_prompts(policy, body)
+        decoding = _decoding(policy, body, max(map(len, prompts)))
+        choices = _integer(body, "n", 1, 1, MAX_CHOICES)
+        seed = _seed(body, repeats)
+        futures = [
+            engine.submit(prompt, row_key(seed, index, choice), decoding)
+            for index, prompt in enumerate(prompts)
+            for choice in range(choices)
+        ]
+        answers = await asyncio.gather(*futures)
+        return JSONResponse(_reply(chat, model, prompts, answers))
+
+    routes = [
+        Route("/v1/models", models),
+        Route("/health", health),
+        Route("/v1/chat/completions", complete, methods=["POST"]),
+        Route("/v1/completions", complete, methods=["POST"]),
+    ]
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={BadRequest: _refuse})
+
+
+async def _refuse(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, BadRequest)
+    kind = "invalid_request_error" if error.status < 500 else "server_error"
+    detail = {"message": str(error), "type": kind, "param": error.param, "code": None}
+    return JSONResponse({"error": detail}, status_code=error.status)
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    host = request.headers.get("host", "").rsplit(":", 1)[0]
+    if host not in LOOPBACK:
+        raise BadRequest("this server answers loopback hosts only", status=403)
+    if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":
+        raise BadRequest("the body must be application/json", status=415)
+    raw = b""
+    async for chunk in request.stream():
+        raw += chunk
+        if len(raw) > MAX_BODY_BYTES:
+            raise BadRequest(f"the body is over {MAX_BODY_BYTES} bytes", status=413)
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise BadRequest("the body is not JSON") from None
+    if not isinstance(body, dict):
+        raise BadRequest("the body must be a JSON object")
+    for key, value in body.items():
+        if key not in ACCEPTED and value is not None:
+            raise BadRequest(f"{key[:80]!r} is not supported", key[:80])
+    if body.get("stream"):
+        raise BadRequest("streaming is not supported", "stream")
+    return body
+
+
+def _chat_prompt(policy: Policy, body: dict[str, Any]) -> list[list[int]]:
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise BadRequest("messages must be a non-empty list", "messages")
+    turns: list[tuple[str, str]] = []
+    for message in messages:
+        role = message.get("role") if isinstance(message, dict) else None
+        content = message.get("content") if isinstance(message, dict) else None
+        if role not in ("system", "user", "assistant") or not isinstance(content, str):
+            raise BadRequest("a message needs a role (system, user, assistant) and a text content", "messages")
+        role = "model" if role == "assistant" else "user"
+        if turns and turns[-1][0] == role:  # Gemma has no system turn: it goes before the user's words
+            turns[-1] = (role, f"{turns[-1][1]}\n{content}")
+        else:
+            turns.append((role, content))
+    return [policy.tokenizer.encode_chat(turns)]
+
+
+def _plain_prompts(policy: Policy, body: dict[str, Any]) -> list[list[int]]:
+    prompt = body.get("prompt")
+    prompts = prompt if isinstance(prompt, list) and prompt and not isinstance(prompt[0], int) else [prompt]
+    encoded: list[list[int]] = []
+    for item in prompts:
+        if isinstance(item, str):
+            encoded.append([policy.tokenizer.bos_id, *policy.tokenizer.encode(item)])
+        elif isinstance(item, list) and item and all(isinstance(i, int) for i in item):
+            if not all(0 < i < policy.tokenizer.vocab_size for i in item):
+                raise BadRequest("a token id is outside the vocabulary", "prompt")
+            encoded.append(item)
+        else:
+            raise BadRequest("prompt must be a text, a list of token ids, or a list of those", "prompt")
+    return encoded
+
+
+def _decoding(policy: Policy, body: dict[str, Any], longest: int) -> Decoding:
+    room = policy.architecture.context_length - longest
+    if room < 1:
+        raise BadRequest(f"the prompt has {longest} tokens; the context holds {longest + room}", "messages")
+    name = "max_completion_tokens" if body.get("max_completion_tokens") is not None else "max_tokens"
+    asked = _integer(body, name, min(room, 64), 1, 1_000_000)
+    if asked > room:
+        raise BadRequest(f"{name}={asked} and a prompt of {longest} tokens exceed the context of {longest + room}", name)
+    temperature = body.get("temperature")
+    temperature = 1.0 if temperature is None else temperature
+    if isinstance(temperature, bool) or not isinstance(temperature, int | float) or not 0 <= temperature <= 2:
+        raise BadRequest("temperature must be between 0 and 2", "temperature")
+    top_k = GREEDY_TOP_K if temperature == 0 else policy.tokenizer.vocab_size
+    return Decoding(
+        temperature=float(temperature) or 1.0,
+        top_k=top_k,
+        max_new_tokens=asked,
+        stop_ids=policy.tokenizer.stop_ids,
+    )
+
+
+def _integer(body: dict[str, Any], name: str, default: int, low: int, high: int) -> int:
+    value = body.get(name)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise BadRequest(f"{name} must be a whole number from {low} to {high}", name)
+    return value
+
+
+def _seed(body: dict[str, Any], repeats: collections.Counter[str]) -> int:
+    """A number for this request. The same body and seed sent again draws the next samples, not the same ones:
+    clients that ask for k samples with k equal requests would otherwise get one sample k times."""
+    if body.get("seed") is None:
+        return int.from_bytes(os.urandom(8))
+    seed = _integer(body, "seed", 0, -(2**63), 2**63)
+    digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+    repeats[digest] += 1
+    return int(hashlib.sha256(f"{seed}\n{digest}\n{repeats[digest]}".encode()).hexdigest()[:15], 16)
+
+
+def _reply(
+    chat: bool, model: str, prompts: list[list[int]], answers: list[tuple[str, str, int]]
+) -> dict[str, Any]:
+    choices = [
+        {"index": i, "finish_reason": reason, "logprobs": None}
+        | ({"message": {"role": "assistant", "content": text, "refusal": None}} if chat else {"text": text})
+        for i, (text, reason, _) in enumerate(answers)
+    ]
+    prompt_tokens, drawn = sum(map(len, prompts)), sum(length for _, _, length in answers)
+    return {
+        "id": f"cmpl-{os.urandom(8).hex()}",
+        "object": "chat.completion" if chat else "text_completion",
+        "created": int(time.time()),
+        "model": model,
+        "choices": choices,
+        "usage": {"prompt_tokens": prompt_tokens, "completion_tokens": drawn, "total_tokens": prompt_tokens + drawn},
+    }
