@@ -1,0 +1,462 @@
+"""Text to exact numbers: a bounded grammar, a parse tree, and its value as a Fraction.
+
+Takes a short piece of text, the final answer alone. Gives a tree, or an exact `Fraction`, or says why there is none.
+Knows nothing of responses, sentences or verdicts, and runs nothing: no text reaches an evaluator, and the size of
+every number, power and nesting is checked before it is computed.
+
+    list    = sum ("," sum)*                      7, 8
+    sum     = product (("+" | "-") product)*
+    product = unary (("*" | "/") unary)*          and 3x, where symbols are allowed
+    unary   = ("+" | "-")* power
+    power   = primary (("^" | "**") unary)?
+    primary = number | symbol | root | fraction | "(" list ")" | "{" list "}" | "[" list "]"
+    words   = sign? numeral                       negative twelve, -1 million
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+import unicodedata
+from fractions import Fraction
+
+MAX_CHARACTERS = 4096
+MAX_DIGITS = 400
+MAX_TOKENS = 200
+MAX_OPERATORS = 64
+MAX_DEPTH = 20
+MAX_BITS = 4096
+MAX_TEN_EXPONENT = 60
+THIN = "\u2009"  # what `canonical` writes for every space that may stand inside a number
+
+
+class Unreadable(ValueError):
+    """The text is outside the grammar; `reason` is one word: syntax, too_long, too_large, zero_division, symbol."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Number:
+    value: Fraction
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Symbol:
+    name: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Operation:
+    """`operator` is one of `+ - * / ^ neg sqrt`; the last two have one operand."""
+
+    operator: str
+    operands: tuple[Node, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Many:
+    """Several values: `kind` is `(` for a tuple, `{` for a set, `[` for a list, and "" where nothing encloses them."""
+
+    kind: str
+    items: tuple[Node, ...]
+
+
+Node = Number | Symbol | Operation | Many
+
+
+class _Characters(dict[int, int]):
+    """One character for one, so that offsets stay true; looked up once per code point."""
+
+    _GROUPS = (
+        ("-", "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u2796\ufe58\ufe63"),
+        ("*", "\u00d7\u00b7\u2217\u2219\u22c5\u2a2f\u2715\u2716"),
+        ("/", "\u00f7\u2044\u2215\u2797"),
+        ("=", "\ufe66"),
+        ("+", "\ufe62\u2795"),
+        (THIN, "\u00a0\u2005\u2006\u2007\u2008\u2009\u200a\u202f"),
+        (".", "\u066b\u3002\uff61"),
+        (",", "\u066c\u3001"),
+        ('"', "\u201c\u201d\u201e\u00ab\u00bb"),
+        ("'", "\u2018\u2019"),
+        ("\n", "\u2028\u2029\x85\r"),
+        (" ", "\t\u3000\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad\u061c"),
+    )
+
+    def __init__(self) -> None:
+        super().__init__({ord(c): ord(plain) for plain, group in self._GROUPS for c in group})
+
+    def __missing__(self, code: int) -> int:
+        self[code] = found = self._look_up(code)
+        return found
+
+    @staticmethod
+    def _look_up(code: int) -> int:
+        character = chr(code)
+        digit = unicodedata.decimal(character, None)
+        if digit is not None:
+            return ord("0") + digit
+        tag, _, plain = unicodedata.decomposition(character).partition(" ")
+        # Superscripts, circled and enclosed forms are left alone: 7 with a raised 2 is not 72.
+        if tag in ("<font>", "<wide>", "<small>") and len(plain) == 4:
+            return int(plain, 16)
+        return ord(" ") if unicodedata.category(character) == "Zs" else code
+
+
+_CHARACTERS = _Characters()
+
+
+def canonical(text: str) -> str:
+    """The text with digits, signs, letters and spaces of other alphabets made plain; the length does not change."""
+    if text.isascii() and "\t" not in text and "\r" not in text:
+        return text
+    return text.translate(_CHARACTERS)
+
+
+_PLAIN = re.compile(r"[+-]?[0-9]{1,18}")
+_LITERAL = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]{1,18})?")
+
+
+def is_literal(text: str) -> bool:
+    """Whether the text is one written-out number, with nothing left to compute."""
+    return _LITERAL.fullmatch(text.strip()) is not None
+
+
+def read(text: str) -> Fraction:
+    """The exact value of a text.
+
+    Raises:
+        Unreadable: It is outside the grammar, too large, holds a symbol, or has no one value.
+    """
+    text = text.strip()
+    if _PLAIN.fullmatch(text):
+        return Fraction(int(text))
+    return value(parse(text))
+
+
+def fraction(text: str) -> Fraction | None:
+    """The exact value of a text, or None where `read` would raise."""
+    try:
+        return read(text)
+    except Unreadable:
+        return None
+
+
+_TOKEN = re.compile(
+    r"""
+      (?P<space>[ \n\u2009]+ | \\[,;:!\ ] | \\(?:left|right|displaystyle|[bB]igg?[lr]?)(?![A-Za-z]))
+    | (?P<number>
+        (?P<whole> [1-9][0-9]{0,2} (?P<comma> , | \{,\} | \\, | _ | ' | \u2009 ) [0-9]{3}
+                   (?: (?P=comma)[0-9]{3} )* (?![0-9])
+                 | [0-9]+ )
+        (?: \. (?P<part> [0-9]* ) )?
+        | \. (?P<only> [0-9]+ )
+      ) (?: [eE] (?P<ten> [+-]?[0-9]{1,12} ) )? (?![0-9_'.])
+    | (?P<short> \\[dtc]?frac\ ?(?P<over>[0-9])\ ?(?P<under>[0-9]) )
+    | (?P<frac> \\[dtc]?frac(?![A-Za-z]) )
+    | (?P<root> \\sqrt(?![A-Za-z\[ ]) | sqrt(?=\() | \u221a )
+    | (?P<wrap> \\(?:text|textbf|textit|mathrm|mathbf|mathit|mathsf|boxed|fbox|operatorname)(?=\{) )
+    | (?P<power> \*\* | \^ )
+    | (?P<times> \* | \\(?:cdot|times|ast)(?![A-Za-z]) )
+    | (?P<over_sign> / | \\div(?![A-Za-z]) )
+    | (?P<sign> [+-] )
+    | (?P<open> [(\[{] | \\[{] ) | (?P<close> [)\]}] | \\[}] )
+    | (?P<separator> , )
+    | (?P<symbol> (?<![A-Za-z0-9_]) [A-Za-z] (?![A-Za-z0-9_(]) | (?<=[0-9]) [A-Za-z] (?![A-Za-z0-9_(]) )
+    """,
+    re.VERBOSE,
+)
+_NAMES = {"short": "number", "over_sign": "/", "times": "*", "power": "^", "frac": "frac", "root": "sqrt"}
+
+
+def _number(match: re.Match[str]) -> Fraction:
+    if match["short"]:
+        return _divide(Fraction(int(match["over"])), Fraction(int(match["under"])))
+    separator = match["comma"]
+    whole = match["whole"] or "0"
+    whole = (whole.replace(separator, "") if separator else whole).lstrip("0")
+    part = (match["only"] or match["part"] or "").rstrip("0")
+    ten = int(match["ten"] or 0)
+    if len(whole) + len(part) > MAX_DIGITS or abs(ten) > MAX_TEN_EXPONENT:
+        raise Unreadable("too_large")
+    size = Fraction(int(whole + part or "0"))
+    shift = ten - len(part)
+    return size * 10**shift if shift >= 0 else size / 10**-shift
+
+
+def _tokens(text: str) -> list[tuple[str, str, Fraction | None]]:
+    tokens: list[tuple[str, str, Fraction | None]] = []
+    position = 0
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if match is None:
+            raise Unreadable("syntax")
+        position = match.end()
+        kind = next(name for name in _KINDS if match[name] is not None)
+        if kind in ("space", "wrap"):
+            continue
+        name = _NAMES.get(kind, kind)
+        tokens.append((name, match[kind].lstrip("\\"), _number(match) if name == "number" else None))
+        if len(tokens) > MAX_TOKENS:
+            raise Unreadable("too_long")
+    return tokens
+
+
+_KINDS = (
+    *("number", "sign", "open", "close", "times", "over_sign", "power", "space", "frac", "short", "root", "wrap"),
+    *("separator", "symbol"),
+)
+_CLOSING = {"(": ")", "[": "]", "{": "}"}
+
+
+class _Parser:
+    def __init__(self, tokens: list[tuple[str, str, Fraction | None]]) -> None:
+        self.tokens = [*tokens, ("end", "", None)]
+        self.at = self.depth = self.operators = 0
+
+    @property
+    def kind(self) -> str:
+        return self.tokens[self.at][0]
+
+    @property
+    def text(self) -> str:
+        return self.tokens[self.at][1]
+
+    def take(self) -> tuple[str, str, Fraction | None]:
+        self.at += 1
+        return self.tokens[self.at - 1]
+
+    def operation(self, operator: str, *operands: Node) -> Operation:
+        self.operators += 1
+        if self.operators > MAX_OPERATORS:
+            raise Unreadable("too_long")
+        return Operation(operator, operands)
+
+    def whole(self) -> Node:
+        node = self.items("")
+        if self.kind != "end":
+            raise Unreadable("syntax")
+        return node
+
+    def items(self, kind: str) -> Node:
+        found = [self.sum()]
+        while self.kind == "separator":
+            self.take()
+            found.append(self.sum())
+        # One thing in parentheses or braces is that thing; one thing in brackets stays a list.
+        return found[0] if len(found) == 1 and kind != "[" else Many(kind, tuple(found))
+
+    def sum(self) -> Node:
+        node = self.product()
+        while self.kind == "sign":
+            node = self.operation(self.take()[1], node, self.product())
+        return node
+
+    def product(self) -> Node:
+        node = self.unary()
+        while True:
+            if self.kind in "*/":
+                node = self.operation(self.take()[0], node, self.unary())
+            elif self.kind == "symbol" or (self.text == "(" and _has_symbol(node)):
+                node = self.operation("*", node, self.power())
+            else:
+                return node
+
+    def unary(self) -> Node:
+        signs = ""
+        while self.kind == "sign":
+            signs += self.take()[1]
+            if len(signs) > MAX_DEPTH:
+                raise Unreadable("too_long")
+        node = self.power()
+        return self.operation("neg", node) if signs.count("-") % 2 else node
+
+    def power(self) -> Node:
+        base = self.primary()
+        if self.kind != "^":
+            return base
+        self.take()
+        self.enter()
+        node = self.operation("^", base, self.unary())
+        self.depth -= 1
+        return node
+
+    def primary(self) -> Node:
+        kind, text, number = self.take()
+        if number is not None:
+            return Number(number)
+        if kind == "symbol":
+            return Symbol(text)
+        if kind == "open":
+            return self.enclosed(text)
+        if kind == "sqrt":
+            self.enter()
+            node = self.operation("sqrt", self.primary())
+            self.depth -= 1
+            return node
+        if kind == "frac":
+            return self.operation("/", self.argument(), self.argument())
+        raise Unreadable("syntax")
+
+    def argument(self) -> Node:
+        if self.kind != "open" or self.text != "{":
+            raise Unreadable("syntax")
+        return self.enclosed(self.take()[1])
+
+    def enclosed(self, opening: str) -> Node:
+        self.enter()
+        node = self.items(opening)
+        if self.take()[:2] != ("close", _CLOSING[opening]):
+            raise Unreadable("syntax")
+        self.depth -= 1
+        return node
+
+    def enter(self) -> None:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise Unreadable("too_long")
+
+
+def _has_symbol(node: Node) -> bool:
+    """Whether a factor may be followed by an opening parenthesis: x(x + 1) is a product, 2(3) is left unread."""
+    if isinstance(node, Operation):
+        return any(_has_symbol(operand) for operand in node.operands)
+    return isinstance(node, Symbol)
+
+
+def parse(text: str) -> Node:
+    """The parse tree of a text; symbols are single letters.
+
+    Raises:
+        Unreadable: It is outside the grammar or over a limit.
+    """
+    if len(text) > MAX_CHARACTERS:
+        raise Unreadable("too_long")
+    text = canonical(text).strip().strip("$").strip()
+    spelled = _spelled(text)
+    if spelled is not None:
+        return Number(spelled)
+    return _Parser(_tokens(text)).whole()
+
+
+def value(node: Node) -> Fraction:
+    """The exact value of a tree without symbols.
+
+    Raises:
+        Unreadable: It holds a symbol or several values, divides by zero, or grows over a limit.
+    """
+    if isinstance(node, Number):
+        return node.value
+    if not isinstance(node, Operation):
+        raise Unreadable("symbol" if isinstance(node, Symbol) else "several")
+    left, *rest = [value(operand) for operand in node.operands]
+    match node.operator:
+        case "neg":
+            return -left
+        case "sqrt":
+            return _root(left)
+        case "+":
+            return left + rest[0]
+        case "-":
+            return left - rest[0]
+        case "*":
+            return left * rest[0]
+        case "/":
+            return _divide(left, rest[0])
+        case _:
+            return _power(left, rest[0])
+
+
+def _divide(over: Fraction, under: Fraction) -> Fraction:
+    if not under:
+        raise Unreadable("zero_division")
+    return over / under
+
+
+def _power(base: Fraction, exponent: Fraction) -> Fraction:
+    bits = max(base.numerator.bit_length(), base.denominator.bit_length())
+    if exponent.denominator != 1:
+        raise Unreadable("syntax")
+    if not base and exponent <= 0:
+        raise Unreadable("zero_division")
+    if abs(exponent.numerator) > MAX_BITS or bits * abs(exponent.numerator) > MAX_BITS:
+        raise Unreadable("too_large")
+    return Fraction(base ** int(exponent))
+
+
+def _root(square: Fraction) -> Fraction:
+    if square < 0:
+        raise Unreadable("syntax")
+    root = Fraction(math.isqrt(square.numerator), math.isqrt(square.denominator))
+    if root * root != square:
+        raise Unreadable("syntax")
+    return root
+
+
+_ONES = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen".split()
+_ONES += "seventeen eighteen nineteen".split()
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_SMALL = {word: number for number, word in enumerate(_ONES)} | {w: 10 * n for n, w in enumerate(_TENS, 2)}
+_SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_SIGNS = {"minus": -1, "negative": -1, "plus": 1, "positive": 1}
+NUMBER_WORDS = frozenset([*_SMALL, *_SCALES, *_SIGNS, "hundred"])
+_WORD = re.compile(r"(?<!\\)\b[A-Za-z]{3,}\b")
+_SCALED = re.compile(r"(.{1,60}?)[ \n\u2009-]?(hundred|thousand|million|billion|trillion)", re.IGNORECASE)
+
+
+def _spelled(text: str) -> Fraction | None:
+    """The value of a number in words, or None where no number word stands in the text."""
+    if len(text) > 120 or not any(word.lower() in NUMBER_WORDS for word in _WORD.findall(text)):
+        return None
+    first, _, rest = text.partition(" ")
+    sign = _SIGNS.get(first.lower())
+    if sign is None and first[:1] == "-":
+        sign, rest = -1, text[1:]
+    if sign is not None:
+        rest = rest.strip()
+        if not rest or rest[0] in "+-" or rest.partition(" ")[0].lower() in _SIGNS:
+            raise Unreadable("syntax")
+        return sign * read(rest)
+    scaled = _SCALED.fullmatch(text)
+    if scaled and _LITERAL.fullmatch(scaled[1].replace(",", "")):
+        return read(scaled[1]) * {"hundred": 100, **_SCALES}[scaled[2].lower()]
+    return Fraction(_numeral(text.lower().replace("-", " ").replace(",", " ").split()))
+
+
+def _numeral(words: list[str]) -> int:
+    """The whole number that the words spell: thousands falling, each with at most 999 before it."""
+    if words[:1] == ["a"] and words[1:2] in (["hundred"], ["thousand"], ["million"], ["billion"]):
+        words = ["one", *words[1:]]
+    total, limit, start = 0, 10**15, 0
+    for index, word in enumerate(words):
+        scale = _SCALES.get(word)
+        if scale:
+            if scale >= limit:
+                raise Unreadable("syntax")
+            total, limit, start = total + scale * _hundreds(words[start:index]), scale, index + 1
+    rest = words[start:]
+    if rest[:1] == ["and"] and total:
+        rest = rest[1:]
+    return total + _hundreds(rest) if rest else total
+
+
+def _hundreds(words: list[str]) -> int:
+    """`two hundred and five` -> 205."""
+    total = 0
+    if words[1:2] == ["hundred"] and 1 <= _SMALL.get(words[0], 0) <= 9:
+        total, words = 100 * _SMALL[words[0]], words[2:]
+        if words[:1] == ["and"] and len(words) > 1:
+            words = words[1:]
+        if not words:
+            return total
+    if not words or any(word not in _SMALL for word in words):
+        raise Unreadable("syntax")
+    numbers = [_SMALL[word] for word in words]
+    if len(numbers) == 2 and numbers[0] >= 20 and 1 <= numbers[1] <= 9:
+        return total + sum(numbers)
+    if len(numbers) == 1:
+        return total + numbers[0]
+    raise Unreadable("syntax")
