@@ -1,0 +1,228 @@
+"""The two pictures of a report: accuracy over iterations, and reward quality against accuracy gain.
+
+Takes plain values (Panel, Dot); gives the bytes of an SVG or a PNG. Same values, same bytes: text is drawn as paths,
+identifiers come from a fixed salt, no date is written. Colours are Okabe and Ito's, told apart by colour-blind readers;
+gold is ink, controls are grey and dashed outlines. Knows nothing of runs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import math
+from collections.abc import Sequence
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from reports.metrics import Difference, Estimate
+
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+DARK_PALETTE = ("#4DA3DB", "#F0803C", "#2FC498", "#DE9CC0", "#F0B840", "#7CC7F0")
+GREYS = ("#8A8A8A", "#A9A9A9", "#6F6F6F")
+MARKERS = ("o", "s", "^", "v", "P", "X")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Theme:
+    """Colours of paper, ink, and arms."""
+
+    paper: str
+    ink: str
+    soft: str
+    grid: str
+    palette: tuple[str, ...]
+
+
+LIGHT = Theme(paper="#FFFFFF", ink="#1C1C1C", soft="#5F5F5F", grid="#E4E4E4", palette=PALETTE)
+DARK = Theme(paper="#16181C", ink="#ECECEC", soft="#A6A6A6", grid="#2E3138", palette=DARK_PALETTE)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Look:
+    """How an arm is drawn wherever it appears."""
+
+    name: str
+    kind: str
+    order: int
+
+    def colour(self, theme: Theme) -> str:
+        if self.kind == "gold":
+            return theme.ink
+        return GREYS[self.order % len(GREYS)] if self.kind == "control" else theme.palette[self.order % 6]
+
+    @property
+    def marker(self) -> str:
+        return "D" if self.kind == "gold" else MARKERS[self.order % len(MARKERS)]
+
+    @property
+    def title(self) -> str:
+        return f"{self.name} ({self.kind})" if self.kind else self.name
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Panel:
+    """One arm over iterations: gold accuracy, and its training verifier's own reward."""
+
+    look: Look
+    iterations: tuple[int, ...]
+    accuracy: tuple[Estimate, ...]
+    reward: tuple[Estimate, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Dot:
+    """One M-step: precision of what it was trained on, and the gold accuracy gained over the base."""
+
+    look: Look
+    iteration: int
+    precision: Estimate
+    gain: Difference
+
+
+def accuracy_figure(panels: Sequence[Panel], theme: Theme = LIGHT) -> Figure:
+    """Small multiples, one arm each, on shared axes; the other arms stand behind in grey."""
+    columns = min(3, max(1, len(panels)))
+    rows = math.ceil(max(1, len(panels)) / columns)
+    figure = Figure(figsize=(1.1 + 2.45 * columns, 0.95 + 2.1 * rows), layout="constrained", facecolor=theme.paper)
+    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    last = max((max(panel.iterations, default=0) for panel in panels), default=0)
+    for place, axes in enumerate(grid.flat):
+        if place >= len(panels):
+            axes.set_axis_off()
+            continue
+        _plain(axes, theme)
+        for other in panels:
+            if other is not panels[place]:
+                values = [100 * e.value for e in other.accuracy]
+                axes.plot(other.iterations, values, color=theme.soft, alpha=0.35, linewidth=0.9, zorder=1)
+        _draw_panel(axes, panels[place], theme)
+        axes.set_xlim(-0.12, last + 0.12)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+        axes.tick_params(labelbottom=place + columns >= len(panels), labelleft=place % columns == 0)
+    figure.supxlabel("iteration", fontsize=9, color=theme.soft)
+    figure.supylabel("% of test samples", fontsize=9, color=theme.soft)
+    handles = [
+        Line2D([], [], color=theme.ink, linewidth=2, label="gold accuracy, 95 % by problem"),
+        Line2D([], [], color=theme.ink, linewidth=1.5, linestyle=(0, (4, 2)), label="training verifier's own reward"),
+    ]
+    _legend(figure, handles, theme, 2 if columns > 1 else 1)
+    return figure
+
+
+def _draw_panel(axes: Axes, panel: Panel, theme: Theme) -> None:
+    colour = panel.look.colour(theme)
+    low, high = [100 * e.low for e in panel.accuracy], [100 * e.high for e in panel.accuracy]
+    axes.fill_between(panel.iterations, low, high, color=colour, alpha=0.18, linewidth=0, zorder=2)
+    values = [100 * e.value for e in panel.accuracy]
+    axes.plot(panel.iterations, values, color=colour, linewidth=2, marker="o", markersize=4, zorder=4)
+    rewards = [100 * e.value for e in panel.reward]
+    axes.plot(panel.iterations, rewards, color=colour, linewidth=1.5, linestyle=(0, (4, 2)), zorder=3)
+    axes.set_title(_short(panel.look.title, 30), fontsize=9.5, color=theme.ink, loc="left", fontweight="bold")
+
+
+def quality_figure(dots: Sequence[Dot], base: float, eta: float, theme: Theme = LIGHT) -> Figure:
+    """A dot for every arm and iteration; the line on which the policy is as accurate as its training data."""
+    figure = Figure(figsize=(7.0, 4.9), layout="constrained", facecolor=theme.paper)
+    axes = figure.subplots()
+    _plain(axes, theme)
+    axes.axhline(0, color=theme.soft, linewidth=0.8, zorder=1)
+    for dot in dots:
+        _draw_dot(axes, dot, theme)
+    low, high = _range(dots, base)
+    edges = [low, high]
+    axes.plot(edges, [100 * (x / 100 - base) for x in edges], color=theme.ink, linewidth=1.2, zorder=1)
+    handles = [Line2D([], [], color=theme.ink, linewidth=1.2, label="ideal step: as accurate as its data")]
+    if not math.isnan(eta):
+        axes.plot(edges, [100 * eta * (x / 100 - base) for x in edges], color=theme.ink, linewidth=1.2, linestyle=":")
+        handles.append(
+            Line2D([], [], color=theme.ink, linewidth=1.2, linestyle=":", label=f"a step of η = {eta:.2f} (gold arm)")
+        )
+    for look in sorted({dot.look for dot in dots}, key=lambda look: (look.kind == "control", look.order, look.name)):
+        handles.append(_dot_handle(look, theme))
+    gains = [100 * bound for dot in dots for bound in (dot.gain.low, dot.gain.high)] or [0.0]
+    margin = 0.12 * max(5.0, max(gains) - min(gains))
+    axes.set_ylim(min(0.0, *gains) - margin, max(0.0, *gains) + margin)
+    axes.set_xlim(low, high)
+    axes.xaxis.set_major_formatter(PercentFormatter(decimals=0, symbol=" %"))
+    axes.set_xlabel("precision of the training data: kept samples that the gold calls correct", fontsize=9)
+    axes.set_ylabel("gold accuracy gained over the base, points", fontsize=9)
+    _legend(figure, handles, theme, 3)
+    return figure
+
+
+def _draw_dot(axes: Axes, dot: Dot, theme: Theme) -> None:
+    x, y, colour = 100 * dot.precision.value, 100 * dot.gain.value, dot.look.colour(theme)
+    axes.plot([100 * dot.precision.low, 100 * dot.precision.high], [y, y], color=colour, linewidth=1, alpha=0.6)
+    axes.plot([x, x], [100 * dot.gain.low, 100 * dot.gain.high], color=colour, linewidth=1, alpha=0.6)
+    face = theme.paper if dot.look.kind == "control" else colour
+    axes.plot(x, y, marker=dot.look.marker, color=colour, markerfacecolor=face, markersize=8, linewidth=0, zorder=5)
+    axes.annotate(
+        str(dot.iteration), (x, y), (6, 5), textcoords="offset points", fontsize=8, color=theme.soft, zorder=6
+    )
+
+
+def _dot_handle(look: Look, theme: Theme) -> Line2D:
+    colour = look.colour(theme)
+    face = theme.paper if look.kind == "control" else colour
+    label = _short(look.title, 30)
+    return Line2D(
+        [], [], marker=look.marker, color=colour, markerfacecolor=face, linewidth=0, markersize=7, label=label
+    )
+
+
+def _range(dots: Sequence[Dot], base: float) -> tuple[float, float]:
+    """What the horizontal axis shows, in percent: all dots with their intervals, and the base."""
+    known = [100 * x for dot in dots for x in (dot.precision.low, dot.precision.high) if not math.isnan(x)]
+    known.append(0.0 if math.isnan(base) else 100 * base)
+    low, high = min(known), max(known)
+    margin = max(2.0, 0.05 * (high - low))
+    return low - margin, high + margin
+
+
+def _short(text: str, limit: int) -> str:
+    """Text for a picture: no mathematics mode, bounded length."""
+    plain = "".join(c if c.isprintable() else "?" for c in text).replace("$", r"\$")
+    return plain if len(plain) <= limit else f"{plain[: limit - 1]}…"
+
+
+def _plain(axes: Axes, theme: Theme) -> None:
+    axes.set_facecolor(theme.paper)
+    axes.grid(color=theme.grid, linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=theme.soft, labelsize=8.5, length=0)
+    axes.xaxis.label.set_color(theme.soft)
+    axes.yaxis.label.set_color(theme.soft)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _legend(figure: Figure, handles: Sequence[Line2D], theme: Theme, columns: int) -> None:
+    figure.legend(
+        handles=list(handles),
+        loc="outside upper left",
+        ncols=columns,
+        frameon=False,
+        fontsize=8.5,
+        labelcolor=theme.ink,
+    )
+
+
+def svg(figure: Figure) -> bytes:
+    """The figure as SVG; the same figure gives the same bytes."""
+    buffer = io.BytesIO()
+    with mpl.rc_context({"svg.hashsalt": "restem", "svg.fonttype": "path"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as PNG, 160 dots per inch."""
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure)
+    figure.savefig(buffer, format="png", dpi=160, metadata={"Software": None})
+    return buffer.getvalue()

@@ -1,0 +1,290 @@
+"""What a run shows, checkpoint by checkpoint: accuracy, reward, reward quality, agreement, training data.
+
+Takes a Run; gives estimates with names. Every figure is computed from rows here and nowhere else: tables, figures and
+the sentence on top of the report all read these values.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+
+from harness.records import BASE
+from reports import metrics, quality
+from reports.metrics import Difference, Estimate, Floats, Ints
+from reports.rows import Arm, Run, base_of
+
+TEST, TRAIN = "test", "train"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Standing:
+    """One checkpoint on the test split, seen from one arm (None: the base by itself).
+
+    Attributes:
+        kind: `base`, `trained` or `skipped`.
+        accuracy: Gold accuracy of the decided samples: pass@1.
+        bounds: Accuracy if all samples that the gold left undecided were wrong, and if all were correct.
+        by_problem: Gold accuracy of each problem.
+        gain: Accuracy minus the base's, paired by problem.
+        reward: Mean reward of the arm's training verifier.
+        gap: Reward minus gold accuracy, paired by problem; None for the gold's own arm, where it is 0 by definition.
+        passed: k -> pass@k.
+        majority: maj@k with the largest k.
+        wrong_steps: Share of the gold's correct responses whose written steps do not hold.
+    """
+
+    checkpoint: str
+    arm: Arm | None
+    iteration: int
+    kind: str
+    n: int
+    accuracy: Estimate
+    bounds: tuple[float, float]
+    by_problem: Floats
+    gain: Difference | None
+    reward: Estimate
+    gap: Difference | None
+    passed: Mapping[int, Estimate]
+    majority: Estimate
+    wrong_steps: Estimate
+    tokens: float
+    cut: float
+
+    @property
+    def coverage(self) -> float:
+        """Share of the samples that the gold decided."""
+        return self.accuracy.n / self.n if self.n else float("nan")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Measured:
+    """A verifier against the gold on one checkpoint's own samples."""
+
+    checkpoint: str
+    split: str
+    verifier: str
+    scored: int
+    undecided: int
+    reasons: tuple[tuple[str, int], ...]
+    quality: quality.RewardQuality
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingData:
+    """What an E-step gave the M-step that made `checkpoint`.
+
+    Attributes:
+        accepted: Samples the training verifier calls correct.
+        dropped: Rule -> samples it dropped.
+        precision: Share of the kept samples that the gold calls correct.
+        covered: Problems with a kept sample.
+        poisoned: Problems whose kept samples are all wrong by the gold.
+    """
+
+    arm: Arm
+    iteration: int
+    checkpoint: str
+    sampled_from: str
+    sampled: int
+    accepted: int
+    undecided: int
+    dropped: Mapping[str, int]
+    kept: int
+    precision: Estimate
+    problems: int
+    covered: int
+    poisoned: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Findings:
+    """All of it. `standings` by (arm name, iteration), with ("", 0) for the base by itself."""
+
+    run: Run
+    standings: Mapping[tuple[str, int], Standing]
+    measured: tuple[Measured, ...]
+    data: tuple[TrainingData, ...]
+    samples_per_problem: int
+
+    @property
+    def base(self) -> Standing | None:
+        return self.standings.get(("", 0))
+
+    def last(self, arm: Arm) -> Standing | None:
+        """The arm's latest trained (or skipped) checkpoint that has gold verdicts."""
+        own = [s for (name, _), s in self.standings.items() if name == arm.name and s.iteration and s.accuracy.n]
+        return max(own, key=lambda s: s.iteration, default=None)
+
+
+def find(run: Run) -> Findings:
+    """Everything the report shows, from rows."""
+    most = max((_most_samples(run, c) for c in run.checkpoints), default=0)
+    base = _standing(run, BASE, None, None, most) if len(run.rows(BASE, TEST)) else None
+    standings = {("", 0): base} if base else {}
+    for arm in run.arms:
+        if base:
+            standings[arm.name, 0] = _standing(run, BASE, arm, base, most)
+        for checkpoint in run.chain(arm.name):
+            if len(run.rows(checkpoint.id, TEST)):
+                standings[arm.name, checkpoint.iteration] = _standing(run, checkpoint.id, arm, base, most)
+    return Findings(
+        run=run,
+        standings=standings,
+        measured=tuple(_all_measured(run)),
+        data=tuple(_training_data(run, arm, c.id) for arm in run.arms for c in run.chain(arm.name)),
+        samples_per_problem=most,
+    )
+
+
+def _most_samples(run: Run, checkpoint: str) -> int:
+    rows = run.rows(checkpoint, TEST)
+    return int(np.bincount(run.samples.problem[rows]).max()) if len(rows) else 0
+
+
+def steps_of_two(most: int) -> list[int]:
+    """1, 2, 4, ... and `most` itself: the k of pass@k."""
+    return sorted({1 << power for power in range(most.bit_length())} | {most}) if most else []
+
+
+def _standing(run: Run, checkpoint: str, arm: Arm | None, base: Standing | None, most: int) -> Standing:
+    rows, size = run.rows(checkpoint, TEST), run.size(TEST)
+    problem, gold = run.samples.problem[rows], run.outcome(run.gold, run.rows(checkpoint, TEST))
+    correct, decided = metrics.per_problem(gold, problem, size)
+    by_problem = metrics.ratio(correct, decided)
+    reward = run.outcome(arm.verifier, rows) if arm else np.full(len(rows), np.nan)
+    rewarded, judged = metrics.per_problem(reward, problem, size)
+    stored = run.checkpoints.get(checkpoint)
+    return Standing(
+        checkpoint=checkpoint,
+        arm=arm,
+        iteration=stored.iteration if stored else 0,
+        kind=stored.kind if stored else "base",
+        n=len(rows),
+        accuracy=metrics.proportion(correct, decided),
+        bounds=metrics.undecided_bounds(int(correct.sum()), int(decided.sum()), len(rows)),
+        by_problem=by_problem,
+        gain=metrics.paired(by_problem, base.by_problem) if base and checkpoint != BASE else None,
+        reward=metrics.proportion(rewarded, judged),
+        gap=None if arm is None or arm.gold else metrics.paired(metrics.ratio(rewarded, judged), by_problem),
+        passed={k: metrics.mean(metrics.pass_at_k(correct, decided, k)) for k in steps_of_two(most)},
+        majority=metrics.mean(majority_by_problem(run, rows, gold, size, most)),
+        wrong_steps=_wrong_steps(run, rows, gold, size),
+        tokens=float(run.samples.tokens[rows].mean()),
+        cut=float(run.samples.cut[rows].mean()),
+    )
+
+
+def majority_by_problem(run: Run, rows: Ints, gold: Floats, size: int, k: int) -> Floats:
+    """Expected maj@k of each problem over subsets of its decided samples.
+
+    The gold's correct answers equal the reference and so each other: they vote together, however they are written.
+    Wrong answers vote by their text, spacing folded.
+    """
+    votes: list[Counter[str]] = [Counter() for _ in range(size)]
+    right, silent = np.zeros(size, np.int64), np.zeros(size, np.int64)
+    for row, position, outcome in zip(rows, run.samples.problem[rows], gold, strict=True):
+        answer = "".join(run.answers[int(row)].split())
+        if outcome == 1:
+            right[position] += 1
+        elif outcome == 0 and answer:
+            votes[position][answer] += 1
+        elif outcome == 0:
+            silent[position] += 1
+    chances = (
+        metrics.majority_at_k(int(c), tuple(sorted(v.values(), reverse=True)), int(s), k) if k else np.nan
+        for c, v, s in zip(right, votes, silent, strict=True)
+    )
+    return np.fromiter(chances, np.float64, size)
+
+
+def _wrong_steps(run: Run, rows: Ints, gold: Floats, size: int) -> Estimate:
+    if run.steps is None:
+        return metrics.NOTHING
+    steps = np.where(gold == 1, run.outcome(run.steps, rows), np.nan)
+    held, decided = metrics.per_problem(steps, run.samples.problem[rows], size)
+    return metrics.proportion(decided - held, decided)
+
+
+def confusion(run: Run, rows: Ints, split: str, verifier: str, against: str | None = None) -> Ints:
+    """Counts per problem of a verifier against another (the gold, unless named) on rows of a split."""
+    left, right = run.outcome(verifier, rows), run.outcome(against or run.gold, rows)
+    return quality.confusion(left, right, run.samples.problem[rows], run.size(split))
+
+
+def measure(run: Run, checkpoint: str, split: str, verifier: str) -> Measured:
+    """A verifier's coverage and reward quality on one checkpoint's samples of a split."""
+    rows = run.rows(checkpoint, split)
+    scored = run.scored(verifier, rows)
+    return Measured(
+        checkpoint=checkpoint,
+        split=split,
+        verifier=verifier,
+        scored=scored,
+        undecided=scored - int((~np.isnan(run.outcome(verifier, rows))).sum()),
+        reasons=run.reasons.get((checkpoint, split, verifier), ()),
+        quality=quality.reward_quality(confusion(run, rows, split, verifier)),
+    )
+
+
+def _all_measured(run: Run) -> list[Measured]:
+    kept = [c.id for c in run.checkpoints.values() if c.kind != "candidate"]
+    order = [BASE, *(c.id for arm in run.arms for c in run.chain(arm.name))]
+    measured = [measure(run, c, TEST, name) for name in run.compared for c in order if c in kept]
+    return [item for item in measured if item.scored]
+
+
+def _training_data(run: Run, arm: Arm, checkpoint: str) -> TrainingData:
+    stored, choice = run.checkpoints[checkpoint], run.choices.get(checkpoint)
+    rows = choice.rows if choice else np.zeros(0, np.int64)
+    kept = choice.kept if choice else rows
+    size, verdict = run.size(TRAIN), run.outcome(arm.verifier, rows)
+    correct, decided = metrics.per_problem(run.outcome(run.gold, kept), run.samples.problem[kept], size)
+    covered = np.bincount(run.samples.problem[kept], minlength=size) > 0
+    return TrainingData(
+        arm=arm,
+        iteration=stored.iteration,
+        checkpoint=checkpoint,
+        sampled_from=base_of(stored),
+        sampled=len(rows),
+        accepted=int((verdict == 1).sum()),
+        undecided=run.scored(arm.verifier, rows) - int((~np.isnan(verdict)).sum()),
+        dropped=dict(sorted(Counter(rule for rule in choice.dropped_by if rule).items())) if choice else {},
+        kept=len(kept),
+        precision=metrics.rate(correct, decided),
+        problems=size,
+        covered=int(covered.sum()),
+        poisoned=int((covered & (decided > 0) & (correct == 0)).sum()),
+    )
+
+
+def agreements(run: Run) -> list[tuple[str, str, quality.Agreement]]:
+    """Every pair of verifiers, on the test samples of all checkpoints together."""
+    kept = [c.id for c in run.checkpoints.values() if c.kind != "candidate"]
+    rows = np.concatenate([np.zeros(0, np.int64), *(run.rows(c, TEST) for c in kept)])
+    names = [name for name in run.outcomes if name != run.steps]
+    names.sort(key=lambda name: name != run.gold)
+    pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
+    return [(a, b, quality.agreement(confusion(run, rows, TEST, a, b))) for a, b in pairs]
+
+
+def missing(run: Run) -> list[str]:
+    """What an unfinished run still lacks, in words; empty where it is complete."""
+    absent: list[str] = [] if run.suite else ["the suite was not recorded"]
+    expected = [BASE, *(f"{arm.name}/{i}" for arm in run.arms for i in range(1, run.iterations + 1))]
+    verifiers = [name for name in run.facts.get("verifiers") or {}]
+    for checkpoint in expected:
+        rows = run.rows(checkpoint, TEST)
+        wanted = run.size(TEST) * int((run.suite.get("sampling") or {}).get("test_samples", 1))
+        if checkpoint not in run.checkpoints:
+            absent.append(f"checkpoint {checkpoint} is not made")
+        elif len(rows) < wanted:
+            absent.append(f"checkpoint {checkpoint} has {len(rows)} of {wanted} test samples")
+        lacking = {name: len(rows) - run.scored(name, rows) for name in verifiers}
+        absent += [f"{count} verdicts of {name} on {checkpoint}" for name, count in lacking.items() if count]
+    if not run.facts.get("finished") and not absent:
+        absent.append("the run has not been marked finished")
+    return absent

@@ -1,0 +1,213 @@
+"""The bookkeeping pages of a report: cost, seconds, telling disagreements, provenance.
+
+Takes Findings (and the open Store for the texts of a few samples); gives Tables and Cases.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from harness.records import BASE
+from harness.store import Store
+from reports.findings import TEST, Findings
+from reports.metrics import Ints
+from reports.rows import Run
+from reports.tables import DASH, Cell, Table, number
+
+MOST_CASES = 12
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Case:
+    """One response on which a verifier and the gold differ. All texts are raw."""
+
+    kind: str
+    checkpoint: str
+    question: str
+    reference: str
+    response: str
+    verdicts: tuple[tuple[str, str, str], ...]
+
+
+def cost(findings: Findings) -> Table:
+    """What the verdicts cost, by verifier."""
+    rows = tuple(
+        (
+            *(Cell(c.verifier), Cell(str(c.verdicts)), Cell(f"{c.seconds:.1f}"), Cell(str(c.calls))),
+            *(Cell(f"{c.call_seconds:.1f}"), Cell(str(c.tokens)), Cell(f"{c.usd:.4f}")),
+            Cell(f"{1000 * c.usd / c.verdicts:.4f}" if c.verdicts else DASH),
+        )
+        for c in findings.run.costs
+    )
+    return Table(
+        id="cost",
+        title="Cost of verdicts",
+        columns=(
+            *("Verifier", "Verdicts", "Seconds", "Judge calls", "Seconds in calls", "Tokens", "USD"),
+            "USD per 1000 verdicts",
+        ),
+        rows=rows,
+        note="Sums over all stored verdicts, training and test. Judge calls: distinct requests that were answered.",
+    )
+
+
+def seconds(findings: Findings) -> Table:
+    """Where the time went: training by arm, and whatever events name their seconds."""
+    run = findings.run
+    rows = [
+        (
+            Cell("training"),
+            Cell(arm.name),
+            Cell(str(sum(c.steps for c in chain))),
+            Cell(f"{sum(c.seconds for c in chain):.1f}"),
+        )
+        for arm in run.arms
+        if (chain := run.chain(arm.name))
+    ]
+    rows += [
+        (Cell(kind), Cell(arm or DASH), Cell(str(count)), Cell(f"{total:.1f}"))
+        for (kind, arm), (count, total) in sorted(run.timed.items())
+    ]
+    if isinstance(total := run.facts.get("seconds"), (int, float)):
+        rows.append((Cell("whole run"), Cell(DASH), Cell(DASH), Cell(f"{total:.1f}")))
+    return Table(
+        id="seconds",
+        title="Time",
+        columns=("What", "Arm", "Steps or times", "Seconds"),
+        rows=tuple(rows),
+        note="Samples shared by several arms are drawn once.",
+        first=2,
+    )
+
+
+def cases(store: Store, findings: Findings) -> list[Case]:
+    """Telling disagreements: for each verifier what it took in, and threw out, against the gold; and wrong steps.
+
+    From the latest checkpoint of the verifier's own arm (the base where it trained none), as that is where a policy has
+    learnt what its verifier likes. Each problem at most once, in problem order.
+    """
+    chosen = list(_chosen(findings))
+    texts = _texts(store, findings.run, [row for _, _, row in chosen])
+    questions = findings.run.problems.get(TEST, ())
+    found: list[Case] = []
+    for kind, checkpoint, row in chosen:
+        problem = questions[findings.run.samples.problem[row]]
+        response, verdicts = texts[row]
+        found.append(
+            Case(
+                kind=kind,
+                checkpoint=checkpoint,
+                question=problem.question,
+                reference=problem.reference or "",
+                response=response,
+                verdicts=verdicts,
+            )
+        )
+    return found
+
+
+def _chosen(findings: Findings) -> Iterator[tuple[str, str, int]]:
+    """(kind, checkpoint, sample row): the first of each kind for every verifier, then second ones, to MOST_CASES."""
+    run = findings.run
+    queues: list[list[tuple[str, str, int]]] = []
+    for verifier in run.compared:
+        if verifier in (run.facts.get("controls") or ()):
+            continue
+        checkpoint = _latest(findings, verifier)
+        rows = run.rows(checkpoint, TEST)
+        said, gold = run.outcome(verifier, rows), run.outcome(run.gold, rows)
+        queues.append(
+            [
+                (f"{verifier} accepts a wrong answer", checkpoint, r)
+                for r in _spread(run, rows[(said == 1) & (gold == 0)])
+            ]
+        )
+        queues.append(
+            [
+                (f"{verifier} rejects a correct answer", checkpoint, r)
+                for r in _spread(run, rows[(said == 0) & (gold == 1)])
+            ]
+        )
+    if run.steps:
+        checkpoint = _latest(findings, run.gold)
+        rows = run.rows(checkpoint, TEST)
+        wrong = rows[(run.outcome(run.gold, rows) == 1) & (run.outcome(run.steps, rows) == 0)]
+        queues.append([("right by wrong steps", checkpoint, r) for r in _spread(run, wrong)])
+    seen: set[int] = set()
+    for turn in range(2):
+        for queue in queues:
+            if turn < len(queue) and len(seen) < MOST_CASES and queue[turn][2] not in seen:
+                seen.add(queue[turn][2])
+                yield queue[turn]
+
+
+def _spread(run: Run, rows: Ints) -> list[int]:
+    """The first row of each problem."""
+    _, first = np.unique(run.samples.problem[rows], return_index=True)
+    return [int(row) for row in rows[first][:2]]
+
+
+def _latest(findings: Findings, verifier: str) -> str:
+    own = [last for arm in findings.run.arms if arm.verifier == verifier and (last := findings.last(arm))]
+    return own[-1].checkpoint if own else BASE
+
+
+def _texts(store: Store, run: Run, rows: list[int]) -> dict[int, tuple[str, tuple[tuple[str, str, str], ...]]]:
+    """Row -> response, and (verifier, outcome, what it read or why undecided)."""
+    found: dict[int, tuple[str, tuple[tuple[str, str, str], ...]]] = {}
+    for row in rows:
+        id = int(run.samples.id[row])
+        text = store.query("SELECT text FROM sample WHERE id = ?", (id,))[0][0]
+        said = dict(
+            (fingerprint, (outcome, answer or reason or ""))
+            for fingerprint, outcome, answer, reason in store.query(
+                "SELECT verifier, outcome, answer, reason FROM verdict WHERE sample = ?", (id,)
+            )
+        )
+        names = sorted(run.fingerprints, key=lambda name: (name != run.gold, name))
+        verdicts = ((name, *said[run.fingerprints[name]]) for name in names if run.fingerprints[name] in said)
+        found[row] = (text, tuple(verdicts))
+    return found
+
+
+def judge_line(run: Run) -> str:
+    """Which judge spoke: one of the report's first lines."""
+    judge: Mapping[str, Any] | None = run.facts.get("judge")
+    if not judge:
+        return "No language model judged in this run."
+    if judge.get("embedded"):
+        return (
+            f"The judge is the embedded tiny model, {judge.get('model')}: a stand-in that keeps this run free of keys "
+            "and network. What it is worth says nothing about any other judge."
+        )
+    return f"The judge is {judge.get('model')}."
+
+
+def provenance(findings: Findings) -> Table:
+    """Seed, versions, hashes, fingerprints, chance level."""
+    run, suite = findings.run, findings.run.suite
+    rows: list[tuple[str, str]] = [(f"suite.{key}", _plain(suite[key])) for key in sorted(suite) if key != "arms"]
+    rows += [(f"arm {entry['name']}", _plain(entry)) for entry in suite.get("arms", ())]
+    rows += [(f"verifier {name}", fingerprint) for name, fingerprint in sorted(run.fingerprints.items())]
+    chance = run.facts.get("chance_level")
+    rows.append(("chance level", f"{number(chance)} %" if isinstance(chance, (int, float)) else DASH))
+    known = ("suite", "verifiers", "chance_level", "finished", "seconds")
+    rows += [(key, _plain(value)) for key, value in sorted(run.facts.items()) if key not in known]
+    rows += [(f"parameters of {c.id}", c.params_sha256) for c in run.checkpoints.values() if c.params_sha256]
+    return Table(
+        id="provenance",
+        title="Provenance",
+        columns=("What", "Value"),
+        rows=tuple((Cell(key), Cell(value)) for key, value in rows),
+        note="The chance level is the test accuracy of the best constant answer.",
+        first=2,
+    )
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)

@@ -1,0 +1,185 @@
+"""Which verifier is worth training on: the arms compared pair by pair, and the answer in sentences.
+
+Takes Findings; gives contests and sentences. The rule: an arm's worth is its gold accuracy on the test split after the
+last iteration that all arms have reached; arms differ where a paired t test over problems says so after Holm's
+correction for all pairs. Control arms are never recommended; they are what a recommended arm has to beat.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from reports import metrics
+from reports.findings import Findings, Standing
+from reports.metrics import Difference
+from reports.rows import Arm
+
+ALPHA = 0.05
+FULL_COVERAGE = 0.98
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Contest:
+    """Two arms on the same problems: left minus right, and the p-value adjusted for all pairs."""
+
+    left: str
+    right: str
+    difference: Difference
+    adjusted_p: float
+
+    @property
+    def decided(self) -> bool:
+        return self.adjusted_p < ALPHA
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Ranking:
+    """Arms by gold accuracy after `iteration`, best first, and every pair of them."""
+
+    iteration: int
+    standings: tuple[Standing, ...]
+    contests: tuple[Contest, ...]
+
+    def contest(self, left: str, right: str) -> Contest | None:
+        return next((c for c in self.contests if (c.left, c.right) == (left, right)), None)
+
+
+def arm_of(standing: Standing) -> Arm:
+    """The arm of a standing that has one."""
+    assert standing.arm is not None
+    return standing.arm
+
+
+def rank(findings: Findings) -> Ranking:
+    """The arms at the last iteration that every arm has reached (that any has, where some have none)."""
+    reached = [last.iteration for arm in findings.run.arms if (last := findings.last(arm))]
+    iteration = min(reached, default=0)
+    found = [findings.standings.get((arm.name, iteration)) for arm in findings.run.arms]
+    standings = [s for s in found if s and iteration and s.accuracy.n]
+    standings.sort(key=lambda s: -s.accuracy.value)
+    pairs = [
+        (arm_of(a).name, arm_of(b).name, difference)
+        for i, a in enumerate(standings)
+        for b in standings[i + 1 :]
+        if (difference := metrics.paired(a.by_problem, b.by_problem))
+    ]
+    adjusted = metrics.holm([difference.p_value for *_, difference in pairs])
+    contests = tuple(
+        Contest(left=left, right=right, difference=difference, adjusted_p=p)
+        for (left, right, difference), p in zip(pairs, adjusted, strict=True)
+    )
+    return Ranking(iteration=iteration, standings=tuple(standings), contests=contests)
+
+
+def points(difference: Difference) -> str:
+    """`+3.1 points [+0.4, +5.8]`."""
+    low, high = difference.low, difference.high
+    return f"{signed(difference.value)} points [{signed(low)}, {signed(high)}]"
+
+
+def signed(value: float) -> str:
+    """A share as signed percentage points, with a true minus sign; no negative zero."""
+    text = f"{100 * value:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
+
+
+def answer(findings: Findings, ranking: Ranking) -> list[str]:
+    """The sentences that answer "which verifier?"; the first one alone is an answer."""
+    candidates = [s for s in ranking.standings if not arm_of(s).control]
+    if not candidates:
+        return ["No answer yet: no arm with a verifier to recommend has a trained checkpoint with gold verdicts."]
+    best = candidates[0]
+    sentences = [_first(findings, ranking, best, candidates), *_behind(ranking, best, candidates)]
+    sentences += _against_controls(ranking, best)
+    sentences += _overstated(candidates)
+    return [*sentences, *_undecided(findings, best)]
+
+
+def _title(standing: Standing) -> str:
+    arm = arm_of(standing)
+    name = arm.verifier if arm.name == arm.verifier else f"{arm.verifier} (arm {arm.name})"
+    return f"{name} (the gold itself)" if arm.gold else name
+
+
+def _listed(names: Sequence[str], word: str) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {word} {names[-1]}"
+
+
+def _first(findings: Findings, ranking: Ranking, best: Standing, candidates: Sequence[Standing]) -> str:
+    rounds = f"{ranking.iteration} iteration{'s' if ranking.iteration != 1 else ''}"
+    gain, gold = best.gain, findings.run.gold
+    if gain is None:
+        return f"No answer yet: the base has no gold verdicts to compare {_title(best)} with."
+    if gain.low <= 0:
+        return (
+            f"No verifier is shown to be worth training on: after {rounds} the best arm, {_title(best)}, changed "
+            f"accuracy by {gold} by {points(gain)}; minimum detectable effect {100 * gain.detectable:.1f} points."
+        )
+    ties = [s for s in candidates[1:] if not _contest(ranking, best, s).decided and s.gain and s.gain.low > 0]
+    worth = f"Train on {_listed([_title(s) for s in (best, *ties)], 'or')}"
+    gained = f"after {rounds} accuracy by {gold} rose by {points(gain)} over the base"
+    if not ties:
+        return f"{worth}: {gained}."
+    contests = [_contest(ranking, best, tie) for tie in ties]
+    closest = "; ".join(
+        f"to {_title(tie)} {points(contest.difference)}" for tie, contest in zip(ties, contests, strict=True)
+    )
+    detectable = 100 * max(contest.difference.detectable for contest in contests)
+    return (
+        f"{worth}: with {_title(best)}, {gained}, and no difference detectable {closest}; "
+        f"minimum detectable effect {detectable:.1f} points."
+    )
+
+
+def _contest(ranking: Ranking, left: Standing, right: Standing) -> Contest:
+    found = ranking.contest(arm_of(left).name, arm_of(right).name)
+    if found is None:  # no problem in common: nothing can be told apart
+        nothing = Difference(value=0.0, low=-1.0, high=1.0, clusters=0, p_value=1.0, detectable=1.0)
+        return Contest(left=arm_of(left).name, right=arm_of(right).name, difference=nothing, adjusted_p=1.0)
+    return found
+
+
+def _behind(ranking: Ranking, best: Standing, candidates: Sequence[Standing]) -> list[str]:
+    if best.gain is None or best.gain.low <= 0:
+        return []
+    beaten = [s for s in candidates[1:] if _contest(ranking, best, s).decided]
+    unclear = [s for s in candidates[1:] if not _contest(ranking, best, s).decided and not (s.gain and s.gain.low > 0)]
+    lead = [f"{_title(s)} by {points(_contest(ranking, best, s).difference)}" for s in beaten]
+    sentences = [f"{_title(best)} is ahead of {_listed(lead, 'and')}."] if lead else []
+    if unclear:
+        loose = [f"{_title(s)} ({points(s.gain)})" if s.gain else _title(s) for s in unclear]
+        sentences.append(f"No gain over the base is shown for {_listed(loose, 'and')}.")
+    return sentences
+
+
+def _against_controls(ranking: Ranking, best: Standing) -> list[str]:
+    controls = [s for s in ranking.standings if arm_of(s).control]
+    if not controls:
+        return ["No control arm was run, so training on unchecked samples may do as well."]
+    control = controls[0]
+    difference = metrics.paired(best.by_problem, control.by_problem)
+    if difference is None:
+        return []
+    found = ranking.contest(arm_of(best).name, arm_of(control).name)
+    text = f"{_title(best)} against the best control arm, {_title(control)}: {points(difference)}"
+    if found is None or not found.decided or difference.value <= 0:
+        return [f"{text}; not shown to be better than training without information."]
+    return [f"{text}."]
+
+
+def _overstated(candidates: Sequence[Standing]) -> list[str]:
+    worse = [s for s in candidates if s.gap and not arm_of(s).gold and s.gap.low > 0]
+    told = [f"{_title(s)} by {points(s.gap)}" for s in worse if s.gap]
+    return [f"The training reward overstates accuracy for {_listed(told, 'and')}."] if told else []
+
+
+def _undecided(findings: Findings, best: Standing) -> list[str]:
+    base = findings.base
+    if not base or min(base.coverage, best.coverage) >= FULL_COVERAGE:
+        return []
+    as_wrong = best.bounds[0] - base.bounds[0]
+    return [
+        f"The gold decided {100 * base.coverage:.1f} % of the base's samples and {100 * best.coverage:.1f} % of those "
+        f"of {_title(best)}; with undecided counted as wrong in both, the gain is {signed(as_wrong)} points."
+    ]

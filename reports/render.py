@@ -1,0 +1,229 @@
+"""A run folder becomes report.md, report.html and figures/: the same rows give the same bytes.
+
+Takes a run folder; gives files. Both pages print one Report value: nothing is computed for one of them alone. Text
+that a policy, a judge or a file wrote is escaped where it is printed: fenced or escaped in Markdown, by the template
+engine in HTML, whose page runs no scripts and loads nothing (content security policy).
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import jinja2
+from matplotlib.figure import Figure
+from tabulate import tabulate
+
+from harness.store import Store
+from reports import figures, ledger, predict, tables
+from reports.figures import DARK, LIGHT, Dot, Look, Panel, Theme
+from reports.findings import Findings, find, missing
+from reports.ledger import Case
+from reports.metrics import Estimate
+from reports.ranking import answer, rank
+from reports.rows import read_run
+from reports.tables import Table
+from reports.terminal import status, summary
+from reports.text import fence, markdown, visible
+
+__all__ = ["status", "summary", "write_report"]
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A figure as files and for the page in both themes."""
+
+    name: str
+    title: str
+    caption: str
+    light: bytes
+    dark: bytes
+    png: bytes
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Report:
+    """All that both pages print, in their order."""
+
+    title: str
+    answer: tuple[str, ...]
+    judge: str
+    unfinished: tuple[str, ...]
+    first: tuple[Table, ...]
+    pictures: tuple[Picture, ...]
+    others: tuple[Table, ...]
+    cases: tuple[Case, ...]
+    provenance: Table
+
+
+def write_report(run_folder: Path, output: Path | None = None) -> Path:
+    """Writes report.md, report.html and figures/ from run.db; gives the HTML page's path.
+
+    Args:
+        run_folder: Where run.db lies; a run that is unfinished, or still being written, will do.
+        output: Folder to write to; the run folder where None.
+
+    Raises:
+        ConfigError: The folder holds no run.
+    """
+    with Store(run_folder) as store:
+        findings = find(read_run(store))
+        report = compose(findings, ledger.cases(store, findings))
+    folder = output or run_folder
+    for picture in report.pictures:
+        _write(folder / "figures" / f"{picture.name}.svg", picture.light)
+        _write(folder / "figures" / f"{picture.name}.png", picture.png)
+    _write(folder / "report.md", to_markdown(report).encode())
+    _write(folder / "report.html", to_html(report).encode())
+    return folder / "report.html"
+
+
+def compose(findings: Findings, cases: Sequence[Case]) -> Report:
+    """The report's content, in order."""
+    ranking = rank(findings)
+    eta, steps = predict.predict(findings)
+    found = [
+        *(tables.contests(ranking), tables.curves(findings), tables.verifier_quality(findings)),
+        *(tables.agreement(findings), tables.training_data(findings, predict.forecasts(findings))),
+        *(tables.wrong_steps(findings), tables.law_table(steps, eta), tables.picks(findings)),
+        *(ledger.cost(findings), ledger.seconds(findings)),
+    ]
+    return Report(
+        title=f"Reward quality and accuracy gains: {findings.run.suite.get('name', 'a run')}",
+        answer=tuple(answer(findings, ranking)),
+        judge=ledger.judge_line(findings.run),
+        unfinished=tuple(missing(findings.run)),
+        first=(tables.arms(findings),),
+        pictures=tuple(_pictures(findings, eta)),
+        others=tuple(table for table in found if table.rows),
+        cases=tuple(cases),
+        provenance=ledger.provenance(findings),
+    )
+
+
+def _pictures(findings: Findings, eta: Estimate) -> list[Picture]:
+    looks = _looks(findings)
+    panels = [_panel(findings, name, look) for name, look in looks.items()]
+    dots = _dots(findings, looks)
+    base = findings.base.accuracy.value if findings.base else float("nan")
+    return [
+        _picture(
+            "accuracy",
+            "Accuracy and reward over iterations",
+            f"Accuracy by {findings.run.gold} on the test split (solid; 95 % bands clustered by problem) and the mean "
+            "reward of each arm's own training verifier on the same samples (dashed). The other arms stand behind in "
+            "grey. Where dashed leaves solid, the policy has learnt its verifier's errors.",
+            lambda theme: figures.accuracy_figure([panel for panel in panels if panel.iterations], theme),
+        ),
+        _picture(
+            "quality",
+            "Reward quality and accuracy gain",
+            "One dot an arm and iteration (the number). Across: the share of its training samples that the gold calls "
+            "correct. Up: gold accuracy gained over the base, paired by problem. Bars: 95 %, clustered by problem. "
+            "Solid line: an ideal step, which makes the policy as accurate as its data (F1). Dotted: a step from the "
+            "base of the size that the gold arm makes (F3). Hollow marks are control arms.",
+            lambda theme: figures.quality_figure(dots, base, eta.value, theme),
+        ),
+    ]
+
+
+def _picture(name: str, title: str, caption: str, draw: Callable[[Theme], Figure]) -> Picture:
+    light = draw(LIGHT)
+    return Picture(
+        name=name,
+        title=title,
+        caption=caption,
+        light=figures.svg(light),
+        dark=figures.svg(draw(DARK)),
+        png=figures.png(light),
+    )
+
+
+def _looks(findings: Findings) -> dict[str, Look]:
+    """Arm -> its look; colours are given in the suite's order, apart for controls."""
+    looks: dict[str, Look] = {}
+    for arm in findings.run.arms:
+        order = sum(look.kind == arm.mark for look in looks.values())
+        looks[arm.name] = Look(name=arm.name, kind=arm.mark, order=order)
+    return looks
+
+
+def _panel(findings: Findings, name: str, look: Look) -> Panel:
+    own = [s for (arm, _), s in sorted(findings.standings.items()) if arm == name]
+    return Panel(
+        look=look,
+        iterations=tuple(s.iteration for s in own),
+        accuracy=tuple(s.accuracy for s in own),
+        reward=tuple(s.reward for s in own),
+    )
+
+
+def _dots(findings: Findings, looks: dict[str, Look]) -> list[Dot]:
+    dots: list[Dot] = []
+    for item in findings.data:
+        standing = findings.standings.get((item.arm.name, item.iteration))
+        if standing and standing.gain and item.precision.n:
+            dots.append(
+                Dot(
+                    look=looks[item.arm.name],
+                    iteration=item.iteration,
+                    precision=item.precision,
+                    gain=standing.gain,
+                )
+            )
+    return dots
+
+
+def to_markdown(report: Report) -> str:
+    """The report as Markdown."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=False,  # Markdown: the filters below escape
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"md": markdown, "fence": fence, "table": _markdown_table}
+    return environment.get_template("report.md.j2").render(report=report)
+
+
+def _markdown_table(table: Table) -> str:
+    rows = [[markdown(" ".join(part for part in cell if part), 400) for cell in row] for row in table.rows]
+    headers = [markdown(column) for column in table.columns]
+    align = ["left" if place < table.first else "right" for place in range(len(headers))]
+    return tabulate(rows, headers=headers, tablefmt="pipe", disable_numparse=True, colalign=align if rows else None)
+
+
+def to_html(report: Report) -> str:
+    """The report as one HTML page that loads nothing and runs nothing."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"show": visible, "data": _data_address}
+    style = (TEMPLATES / "report.css").read_text("utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return environment.get_template("report.html.j2").render(report=report, style=style, style_hash=digest)
+
+
+def _data_address(svg: bytes) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Writes a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part")
+    part.write_bytes(content)
+    os.replace(part, path)

@@ -1,0 +1,341 @@
+"""A run's rows as arrays: one query a table, in one snapshot of run.db.
+
+Takes an open Store; gives a Run. Works on a run that is still being written: what is not there is absent, not guessed.
+Knows nothing of estimates.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.problem import Problem
+from harness.records import BASE, Checkpoint
+from harness.store import Store
+from reports.metrics import Floats, Ints
+
+STEPS = "steps"
+CONTROLS = ("accept_all", "reject_all", "random")
+Bools = NDArray[np.bool_]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Arm:
+    """One training verifier's chain of iterations; `cap` None where the selection has none."""
+
+    name: str
+    verifier: str
+    rule: str
+    cap: int | None
+    dedupe: bool
+    control: bool
+    gold: bool
+
+    @property
+    def mark(self) -> str:
+        return "gold" if self.gold else "control" if self.control else ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Samples:
+    """Columns of table `sample`, ordered by id; `problem` counts within its split, `distinct` marks first of a text."""
+
+    id: Ints
+    problem: Ints
+    tokens: Ints
+    cut: Bools
+    distinct: Bools
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Outcomes:
+    """A verifier's outcomes on all samples: 1, 0, or NaN; `scored` tells undecided from not asked."""
+
+    value: Floats
+    scored: Bools
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Choice:
+    """Table `selection` of one checkpoint: sample rows, and what became of each ("" where it was kept)."""
+
+    rows: Ints
+    dropped_by: tuple[str, ...]
+
+    def dropped(self, *rules: str) -> Bools:
+        return np.array([rule in rules for rule in self.dropped_by], bool)
+
+    @property
+    def kept(self) -> Ints:
+        return self.rows[self.dropped("")]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What the verdicts of one verifier cost, and the calls to a model behind them."""
+
+    verifier: str
+    verdicts: int
+    seconds: float
+    tokens: int
+    usd: float
+    calls: int
+    call_seconds: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Run:
+    """Everything a report is made from.
+
+    Attributes:
+        places: (checkpoint, split) -> rows of `samples`, problem by problem.
+        outcomes: Verifier name -> its outcomes.
+        reasons: (checkpoint, split, verifier) -> why undecided, and how often, commonest first.
+        answers: Gold's reading of the answer, per sample row; "" where it read none.
+        timed: (kind of event, arm or "") -> events and the seconds they name.
+    """
+
+    facts: Mapping[str, Any]
+    checkpoints: Mapping[str, Checkpoint]
+    problems: Mapping[str, tuple[Problem, ...]]
+    samples: Samples
+    places: Mapping[tuple[str, str], Ints]
+    outcomes: Mapping[str, Outcomes]
+    fingerprints: Mapping[str, str]
+    reasons: Mapping[tuple[str, str, str], tuple[tuple[str, int], ...]]
+    answers: Sequence[str]
+    choices: Mapping[str, Choice]
+    costs: tuple[Cost, ...]
+    timed: Mapping[tuple[str, str], tuple[int, float]]
+
+    @property
+    def suite(self) -> Mapping[str, Any]:
+        return self.facts.get("suite") or {}
+
+    @property
+    def gold(self) -> str:
+        return self.suite.get("gold", "sympy")
+
+    @property
+    def iterations(self) -> int:
+        found = max((c.iteration for c in self.checkpoints.values()), default=0)
+        return int(self.suite.get("iterations", found))
+
+    @functools.cached_property
+    def arms(self) -> tuple[Arm, ...]:
+        """The arms in the suite's order; controls and gold marked."""
+        controls = self.facts.get("controls", CONTROLS)
+        return tuple(_arm(entry, controls, self.gold) for entry in self.suite.get("arms", ()))
+
+    @property
+    def steps(self) -> str | None:
+        """The verifier whose `correct` means that the written steps hold, if the run has it."""
+        return STEPS if STEPS in self.outcomes else None
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """Verifiers that are measured against the gold."""
+        return tuple(name for name in self.outcomes if name not in (self.gold, STEPS))
+
+    def chain(self, arm: str) -> tuple[Checkpoint, ...]:
+        """The arm's checkpoints by iteration, candidates left out."""
+        own = (c for c in self.checkpoints.values() if c.arm == arm and c.kind != "candidate")
+        return tuple(sorted(own, key=lambda c: c.iteration))
+
+    def size(self, split: str) -> int:
+        return len(self.problems.get(split, ()))
+
+    def rows(self, checkpoint: str | None, split: str) -> Ints:
+        """Rows of `samples` of a checkpoint on a split; empty where there are none."""
+        return self.places.get((checkpoint or "", split), np.zeros(0, np.int64))
+
+    def outcome(self, verifier: str, rows: Ints) -> Floats:
+        """Outcomes of a verifier on rows; all NaN where it was never asked."""
+        found = self.outcomes.get(verifier)
+        return np.full(len(rows), np.nan) if found is None else found.value[rows]
+
+    def scored(self, verifier: str, rows: Ints) -> int:
+        """How many of the rows the verifier has given a verdict on, undecided ones included."""
+        found = self.outcomes.get(verifier)
+        return 0 if found is None else int(found.scored[rows].sum())
+
+
+def _arm(entry: Mapping[str, Any], controls: Sequence[str], gold: str) -> Arm:
+    selection = entry.get("selection") or {}
+    verifier = entry["verifier"]
+    return Arm(
+        name=entry["name"],
+        verifier=verifier,
+        rule=selection.get("rule", "filter"),
+        cap=selection.get("cap") or None,
+        dedupe=bool(selection.get("dedupe", False)),
+        control=verifier in controls and verifier != gold,
+        gold=verifier == gold,
+    )
+
+
+def read_run(store: Store) -> Run:
+    """The run as it stands now; all queries see the same moment, however busy its writer is."""
+    store.query("BEGIN")
+    try:
+        return _read(store)
+    finally:
+        store.query("COMMIT")
+
+
+def _read(store: Store) -> Run:
+    facts = store.run()
+    grouped: dict[str, list[Problem]] = {}
+    for row in store.query("SELECT id, question, reference, split, source FROM problem ORDER BY split, position"):
+        problem = Problem(**dict(zip(("id", "question", "reference", "split", "source"), row, strict=True)))
+        grouped.setdefault(problem.split, []).append(problem)
+    problems = {split: tuple(items) for split, items in grouped.items()}
+    samples, places = _samples(store, problems)
+    names = _names(store, facts)
+    fingerprints = {name: fingerprint for fingerprint, name in names.items()} | (facts.get("verifiers") or {})
+    gold = (facts.get("suite") or {}).get("gold", "sympy")
+    return Run(
+        facts=facts,
+        checkpoints={c.id: c for c in store.checkpoints()},
+        problems=problems,
+        samples=samples,
+        places=places,
+        outcomes=_outcomes(store, samples, names, fingerprints),
+        fingerprints=fingerprints,
+        reasons=_reasons(store, names),
+        answers=_answers(store, samples, fingerprints.get(gold, "")),
+        choices=_choices(store, samples),
+        costs=_costs(store, names),
+        timed=_timed(store),
+    )
+
+
+def _samples(store: Store, problems: Mapping[str, Sequence[Problem]]) -> tuple[Samples, dict[tuple[str, str], Ints]]:
+    where = {p.id: (split, index) for split, items in problems.items() for index, p in enumerate(items)}
+    found = store.query("SELECT id, checkpoint, problem, idx, token_count, finish_reason FROM sample ORDER BY id")
+    first = store.query("SELECT min(id) FROM sample GROUP BY checkpoint, problem, text")
+    id = np.array([row[0] for row in found], np.int64)
+    groups: dict[tuple[str, str], list[tuple[int, int, int]]] = {}
+    for row, (_, checkpoint, problem, index, _, _) in enumerate(found):
+        split, position = where[problem]
+        groups.setdefault((checkpoint, split), []).append((position, index, row))
+    samples = Samples(
+        id=id,
+        problem=np.array([where[row[2]][1] for row in found], np.int64),
+        tokens=np.array([row[4] for row in found], np.int64),
+        cut=np.array([row[5] == "length" for row in found], bool),
+        distinct=np.isin(id, np.array([row[0] for row in first], np.int64)),
+    )
+    return samples, {key: np.array([row for *_, row in sorted(group)], np.int64) for key, group in groups.items()}
+
+
+def _names(store: Store, facts: Mapping[str, Any]) -> dict[str, str]:
+    """Fingerprint -> name: as configured; a verifier that was added later keeps its own name."""
+    configured: Mapping[str, str] = facts.get("verifiers") or {}
+    names = {fingerprint: name for name, fingerprint in configured.items()}
+    for fingerprint, name in store.query("SELECT fingerprint, name FROM verifier ORDER BY name, fingerprint"):
+        if fingerprint not in names:
+            names[fingerprint] = fingerprint if name in names.values() else name
+    return names
+
+
+def _outcomes(
+    store: Store, samples: Samples, names: Mapping[str, str], fingerprints: Mapping[str, str]
+) -> dict[str, Outcomes]:
+    """Outcomes by name; two names of one fingerprint share theirs."""
+    number = {fingerprint: index for index, fingerprint in enumerate(names)}
+    found = store.query(
+        "SELECT sample, verifier, CASE outcome WHEN 'correct' THEN 1 WHEN 'wrong' THEN 0 ELSE -1 END FROM verdict"
+    )
+    cells = np.array([(sample, number[verifier], code) for sample, verifier, code in found], np.int64).reshape(-1, 3)
+    rows = np.searchsorted(samples.id, cells[:, 0])
+    value = np.full((len(names), len(samples.id)), np.nan)
+    scored = np.zeros(value.shape, bool)
+    value[cells[:, 1], rows] = np.where(cells[:, 2] < 0, np.nan, cells[:, 2])
+    scored[cells[:, 1], rows] = True
+    found_by = {f: Outcomes(value=value[i], scored=scored[i]) for f, i in number.items() if scored[i].any()}
+    return {name: found_by[fingerprint] for name, fingerprint in fingerprints.items() if fingerprint in found_by}
+
+
+def _reasons(store: Store, names: Mapping[str, str]) -> dict[tuple[str, str, str], tuple[tuple[str, int], ...]]:
+    found = store.query(
+        "SELECT s.checkpoint, p.split, v.verifier, coalesce(v.reason, 'no reason given'), count(*) FROM verdict v"
+        " JOIN sample s ON s.id = v.sample JOIN problem p ON p.id = s.problem WHERE v.outcome = 'undecided'"
+        " GROUP BY 1, 2, 3, 4 ORDER BY 5 DESC, 4"
+    )
+    reasons: dict[tuple[str, str, str], list[tuple[str, int]]] = {}
+    for checkpoint, split, verifier, reason, count in found:
+        reasons.setdefault((checkpoint, split, names[verifier]), []).append((reason, count))
+    return {key: tuple(items) for key, items in reasons.items()}
+
+
+def _answers(store: Store, samples: Samples, gold: str) -> list[str]:
+    answers = [""] * len(samples.id)
+    found = store.query("SELECT sample, answer FROM verdict WHERE verifier = ? AND answer IS NOT NULL", (gold,))
+    rows = np.searchsorted(samples.id, np.array([row[0] for row in found], np.int64))
+    for row, (_, answer) in zip(rows, found, strict=True):
+        answers[row] = answer
+    return answers
+
+
+def _choices(store: Store, samples: Samples) -> dict[str, Choice]:
+    found: dict[str, list[tuple[int, str]]] = {}
+    for checkpoint, sample, rule in store.query(
+        "SELECT checkpoint, sample, coalesce(dropped_by, '') FROM selection ORDER BY checkpoint, sample"
+    ):
+        found.setdefault(checkpoint, []).append((sample, rule))
+    return {
+        checkpoint: Choice(
+            rows=np.searchsorted(samples.id, np.array([sample for sample, _ in items], np.int64)),
+            dropped_by=tuple(rule for _, rule in items),
+        )
+        for checkpoint, items in found.items()
+    }
+
+
+def _costs(store: Store, names: Mapping[str, str]) -> tuple[Cost, ...]:
+    calls = {
+        fingerprint: (count, seconds)
+        for fingerprint, count, seconds in store.query(
+            "SELECT verifier, count(*), sum(seconds) FROM judge_call GROUP BY 1"
+        )
+    }
+    found = store.query(
+        "SELECT verifier, count(*), sum(seconds), sum(tokens), sum(cost_usd) FROM verdict GROUP BY 1 ORDER BY 1"
+    )
+    costs = {
+        names[fingerprint]: Cost(
+            verifier=names[fingerprint],
+            verdicts=count,
+            seconds=seconds,
+            tokens=tokens,
+            usd=usd,
+            calls=calls.get(fingerprint, (0, 0.0))[0],
+            call_seconds=calls.get(fingerprint, (0, 0.0))[1],
+        )
+        for fingerprint, count, seconds, tokens, usd in found
+    }
+    return tuple(costs[name] for name in names.values() if name in costs)
+
+
+def _timed(store: Store) -> dict[tuple[str, str], tuple[int, float]]:
+    """Seconds that events name in their detail, by kind and arm (or what their checkpoint belongs to)."""
+    timed: dict[tuple[str, str], tuple[int, float]] = {}
+    for kind, arm, detail in store.query("SELECT kind, arm, detail FROM event ORDER BY id"):
+        found = json.loads(detail)
+        seconds, owner = found.get("seconds"), arm or str(found.get("checkpoint") or "").partition("/")[0]
+        if isinstance(seconds, (int, float)):
+            count, total = timed.get((kind, owner), (0, 0.0))
+            timed[kind, owner] = count + 1, total + seconds
+    return timed
+
+
+def base_of(checkpoint: Checkpoint) -> str:
+    """The checkpoint whose samples it was trained on; the base where a run does not say."""
+    return checkpoint.sampled_from or BASE

@@ -1,0 +1,344 @@
+"""Findings as tables: small frozen values that Markdown, HTML and the terminal all print.
+
+Takes Findings and what was made from them; gives Tables. A cell is a text and, below it, a detail (nearly always the
+95 % interval). Numbers are rounded here and nowhere else. Texts are raw: each printer escapes them its own way.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from harness.records import BASE
+from reports import law
+from reports.findings import Findings, Measured, Standing, agreements
+from reports.metrics import Difference, Estimate
+from reports.predict import DataForecast, Step
+from reports.ranking import Ranking, signed
+from reports.rows import Arm
+
+DASH = "–"
+CLUSTERED = "Intervals: 95 %, clustered by problem."
+
+
+class Cell(NamedTuple):
+    """A text, and a smaller detail below it."""
+
+    text: str
+    detail: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Table:
+    """A titled table; `first` columns are names, the others numbers."""
+
+    id: str
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str = ""
+    first: int = 1
+
+
+def number(value: float, digits: int = 1, scale: float = 100) -> str:
+    """The value times `scale`; a dash where there is none."""
+    if math.isnan(value):
+        return DASH
+    return "∞" if math.isinf(value) else f"{scale * value:.{digits}f}".replace("-", "−")
+
+
+def estimate(found: Estimate, digits: int = 1, scale: float = 100) -> Cell:
+    """A value with its interval below; in percent unless told otherwise."""
+    if math.isnan(found.value):
+        return Cell(DASH)
+    interval = f"[{number(found.low, digits, scale)}, {number(found.high, digits, scale)}]"
+    return Cell(number(found.value, digits, scale), interval if not math.isnan(found.low) else "")
+
+
+def difference(found: Difference | None) -> Cell:
+    """A difference in percentage points with its interval below."""
+    return Cell(signed(found.value), f"[{signed(found.low)}, {signed(found.high)}]") if found else Cell(DASH)
+
+
+def share(part: int, whole: int) -> Cell:
+    """A count, with its share of the whole below."""
+    return Cell(str(part), f"{100 * part / whole:.1f} %") if whole else Cell(str(part))
+
+
+def arm_cell(arm: Arm | None) -> Cell:
+    """An arm's name, marked where it is gold or a control."""
+    return Cell(arm.name, arm.mark) if arm else Cell(BASE)
+
+
+def _iteration(standing: Standing) -> Cell:
+    skipped = "skipped: nothing accepted" if standing.kind == "skipped" else ""
+    return Cell(str(standing.iteration), skipped)
+
+
+def arms(findings: Findings) -> Table:
+    """Table 1: every arm and iteration."""
+    most = findings.samples_per_problem
+    rows = [_arm_row(findings.standings["", 0], most)] if findings.base else []
+    for arm in findings.run.arms:
+        rows += [_arm_row(s, most) for (name, i), s in sorted(findings.standings.items()) if name == arm.name and i]
+    return Table(
+        id="arms",
+        title="Table 1. Arms and iterations",
+        columns=(
+            *("Arm", "Trained on", "Iteration", "Gold accuracy, %", "Gain over base, points", "Own reward, %"),
+            *("Reward − accuracy, points", f"pass@{most}, %", f"maj@{most}, %"),
+        ),
+        rows=tuple(rows),
+        note=(
+            f"Test split. Gold: {findings.run.gold}. Own reward: mean reward of the training verifier on the same "
+            f"samples. Differences are paired by problem. {CLUSTERED}"
+        ),
+        first=2,
+    )
+
+
+def _arm_row(standing: Standing, most: int) -> tuple[Cell, ...]:
+    arm = standing.arm
+    partly = f" of {100 * standing.coverage:.1f} % decided" if standing.coverage < 1 else ""
+    accuracy = estimate(standing.accuracy)
+    return (
+        arm_cell(arm),
+        Cell(arm.verifier if arm else DASH),
+        _iteration(standing),
+        accuracy._replace(detail=accuracy.detail + partly),
+        difference(standing.gain),
+        estimate(standing.reward),
+        difference(standing.gap),
+        estimate(standing.passed[most]) if most else Cell(DASH),
+        estimate(standing.majority),
+    )
+
+
+def contests(ranking: Ranking) -> Table:
+    """Every pair of arms at the last common iteration."""
+    rows = tuple(
+        (
+            *(Cell(c.left), Cell(c.right), difference(c.difference), Cell(f"{c.adjusted_p:.3f}")),
+            *(Cell(number(c.difference.detectable)), Cell("yes" if c.decided else "no")),
+        )
+        for c in ranking.contests
+    )
+    return Table(
+        id="pairs",
+        title=f"Arms against each other after iteration {ranking.iteration}",
+        columns=(
+            *("Arm", "Against", "Difference in gold accuracy, points", "p (Holm)"),
+            *("Detectable effect, points", "Told apart"),
+        ),
+        rows=rows,
+        note=f"Paired t over problems; p corrected for all pairs; detectable with 80 % power. {CLUSTERED}",
+        first=2,
+    )
+
+
+def curves(findings: Findings) -> Table:
+    """pass@k and the bounds that undecided samples leave."""
+    found = [s for (name, i), s in findings.standings.items() if i or not name]
+    ks = list(found[0].passed) if found else []
+    rows = tuple(
+        (
+            *(arm_cell(s.arm), _iteration(s), *(estimate(s.passed[k]) for k in ks)),
+            *(Cell(number(s.coverage)), Cell(f"{number(s.bounds[0])} to {number(s.bounds[1])}")),
+            *(Cell(f"{s.tokens:.1f}"), Cell(number(s.cut))),
+        )
+        for s in found
+    )
+    return Table(
+        id="curves",
+        title="pass@k",
+        columns=(
+            *("Arm", "Iteration", *(f"pass@{k}, %" for k in ks), "Decided by gold, %", "Accuracy bounds, %"),
+            *("Tokens a sample", "Cut off, %"),
+        ),
+        rows=rows,
+        note=(
+            "pass@k: unbiased (arXiv:2107.03374), over the samples that the gold decided. Bounds: all undecided "
+            f"samples wrong, and all correct. {CLUSTERED}"
+        ),
+    )
+
+
+def verifier_quality(findings: Findings) -> Table:
+    """Each verifier against the gold on each checkpoint's own test samples."""
+    controls = findings.run.facts.get("controls") or ()
+    return Table(
+        id="quality",
+        title="Verifier quality, on each checkpoint's own test samples",
+        columns=(
+            *("Verifier", "Checkpoint", "Samples", "Decided, %", "TPR, %", "FPR, %", "LR+"),
+            *("Precision of accepted, %", "Gold correct, %", "Undecided because"),
+        ),
+        rows=tuple(_quality_row(item, item.verifier in controls) for item in findings.measured),
+        note=(
+            "Against the gold, on samples that both decided. LR+ = TPR / FPR multiplies the odds of a correct answer "
+            f"in an ideal step; 1 carries no information. {CLUSTERED}"
+        ),
+        first=2,
+    )
+
+
+def _quality_row(item: Measured, control: bool) -> tuple[Cell, ...]:
+    found = item.quality
+    reasons = "; ".join(f"{reason[:60]} ({count})" for reason, count in item.reasons[:3])
+    return (
+        Cell(item.verifier, "control" if control else ""),
+        Cell(item.checkpoint),
+        Cell(str(item.scored)),
+        Cell(number((item.scored - item.undecided) / item.scored)),
+        *(estimate(found.tpr), estimate(found.fpr), estimate(found.likelihood_ratio, 2, 1)),
+        *(estimate(found.precision), Cell(number(found.prevalence.value)), Cell(reasons or DASH)),
+    )
+
+
+def agreement(findings: Findings) -> Table:
+    """Every pair of verifiers over all test samples."""
+    rows = tuple(
+        (
+            *(Cell(left), Cell(right), Cell(str(found.n)), estimate(found.raw), estimate(found.ac1, 3, 1)),
+            *(estimate(found.kappa, 3, 1), Cell(f"{number(found.prevalence[0])} / {number(found.prevalence[1])}")),
+        )
+        for left, right, found in agreements(findings.run)
+    )
+    return Table(
+        id="agreement",
+        title="Agreement between verifiers",
+        columns=("Verifier", "With", "Samples", "Agreement, %", "Gwet AC1", "Cohen kappa", "Calls correct, %"),
+        rows=rows,
+        note=(
+            "Test samples of all checkpoints that both decided. Kappa falls by itself as nearly all samples become "
+            f"correct (or wrong): read it beside both prevalences. {CLUSTERED}"
+        ),
+        first=2,
+    )
+
+
+def training_data(findings: Findings, forecasts: Sequence[DataForecast]) -> Table:
+    """What each M-step was given, audited by the gold, beside what F4 and F5 forecast."""
+    forecast = {(item.arm, item.iteration): item for item in forecasts}
+    rows: list[tuple[Cell, ...]] = []
+    for item in findings.data:
+        law_says = forecast.get((item.arm.name, item.iteration))
+        known = ("wrong", "undecided", "duplicate", "cap")
+        others = ", ".join(f"{rule} {count}" for rule, count in item.dropped.items() if rule not in known)
+        rows.append(
+            (
+                *(
+                    arm_cell(item.arm),
+                    Cell(str(item.iteration)),
+                    Cell(str(item.sampled)),
+                    share(item.accepted, item.sampled),
+                ),
+                *(Cell(str(item.undecided)), Cell(str(item.dropped.get("duplicate", 0)))),
+                *(Cell(str(item.dropped.get("cap", 0))), Cell(others or DASH)),
+                Cell(str(item.kept), f"forecast {law_says.kept:.0f}" if law_says else ""),
+                estimate(item.precision),
+                Cell(number(law_says.precision) if law_says else DASH),
+                Cell(f"{item.covered} of {item.problems}"),
+                Cell(str(item.poisoned), f"forecast {law_says.poisoned:.1f}" if law_says else ""),
+            )
+        )
+    return Table(
+        id="data",
+        title="Training data",
+        columns=(
+            *("Arm", "Iteration", "Sampled", "Accepted", "Undecided", "Duplicates", "Over cap", "Otherwise dropped"),
+            *("Kept", "Precision by gold, %", "Forecast precision, %", "Problems covered", "Poisoned problems"),
+        ),
+        rows=tuple(rows),
+        note=(
+            "Poisoned: all kept samples of the problem are wrong by the gold. Forecasts (F4, F5) take the verifier's "
+            f"TPR and FPR from the test samples of the same policy and suppose independent errors. {CLUSTERED}"
+        ),
+    )
+
+
+def wrong_steps(findings: Findings) -> Table:
+    """Right answers by wrong steps."""
+    found = [s for (name, i), s in findings.standings.items() if (i or not name) and s.wrong_steps.n]
+    rows = tuple((arm_cell(s.arm), _iteration(s), Cell(str(s.wrong_steps.n)), estimate(s.wrong_steps)) for s in found)
+    return Table(
+        id="steps",
+        title="Right by wrong steps",
+        columns=("Arm", "Iteration", "Gold-correct responses with checkable steps", "Steps do not hold, %"),
+        rows=rows,
+        note=f"Reported apart: no verifier is ranked by its steps. {CLUSTERED}",
+    )
+
+
+def law_table(steps: Sequence[Step], eta: Estimate) -> Table:
+    """Predicted and observed accuracy of every step: F1, F2, F3."""
+    rows = tuple(
+        (
+            *(Cell(step.arm), Cell(str(step.iteration)), Cell(_odds(step.before)), Cell(number(step.before))),
+            *(estimate(step.quality.tpr), estimate(step.quality.fpr), estimate(step.quality.likelihood_ratio, 2, 1)),
+            *(Cell(_odds(step.ideal.value)), estimate(step.ideal), Cell(number(step.ideal_chain))),
+            *(estimate(step.predicted), Cell(number(step.observed)), Cell(_odds(step.observed))),
+            _residual(step.residual),
+        )
+        for step in steps
+    )
+    fitted = (
+        f"η = {eta.value:.2f} [{eta.low:.2f}, {eta.high:.2f}] is fitted on the gold arm and carried to the others"
+        if not math.isnan(eta.value)
+        else "no gold arm has made a step, so η is not known and F3 predicts nothing"
+    )
+    return Table(
+        id="law",
+        title="Predicted and observed",
+        columns=(
+            *("Arm", "Iteration", "Odds before", "Accuracy before, %", "TPR, %", "FPR, %", "LR+", "Ideal odds (F1)"),
+            *("Ideal accuracy (F1), %", "Ideal chain from base (F2), %", "Predicted (F3), %", "Observed, %"),
+            *("Observed odds", "Observed − predicted, points"),
+        ),
+        rows=rows,
+        note=(
+            "F1: odds after an ideal step = odds × TPR / FPR, measured on the training samples. F2: the same from the "
+            f"base on with one LR+. F3: p + η (ideal − p); {fitted}. A residual whose interval leaves out 0 is an "
+            f"effect that TPR and FPR do not explain: systematic errors, lost diversity, forgetting. {CLUSTERED}"
+        ),
+    )
+
+
+def _odds(value: float) -> str:
+    return number(float(law.odds(value)), 2, 1)
+
+
+def _residual(found: Estimate) -> Cell:
+    if math.isnan(found.value):
+        return Cell(DASH)
+    return Cell(signed(found.value), f"[{signed(found.low)}, {signed(found.high)}]")
+
+
+def picks(findings: Findings) -> Table:
+    """The iteration that each arm's own reward would pick, and what that costs (F7)."""
+    rows: list[tuple[Cell, ...]] = []
+    for arm in findings.run.arms:
+        own = [s for (name, _), s in findings.standings.items() if name == arm.name and s.accuracy.n and s.reward.n]
+        if len(own) < 2:
+            continue
+        picked = max(own, key=lambda s: (s.reward.value, -s.iteration))
+        best = max(own, key=lambda s: (s.accuracy.value, -s.iteration))
+        regret = picked.accuracy.value - best.accuracy.value
+        rows.append(
+            (
+                *(arm_cell(arm), Cell(str(picked.iteration)), Cell(number(picked.accuracy.value))),
+                *(Cell(str(best.iteration)), Cell(number(best.accuracy.value)), Cell(signed(regret))),
+            )
+        )
+    return Table(
+        id="picks",
+        title="Which iteration the training verifier would pick",
+        columns=(
+            *("Arm", "Picked by own reward", "Its gold accuracy, %", "Best by gold", "Its gold accuracy, % "),
+            "Regret, points",
+        ),
+        rows=tuple(rows),
+        note="Iteration 0 is the base. The best by gold is chosen on the test split itself, so the regret is a bound.",
+    )
