@@ -22,7 +22,7 @@ import re
 
 from verifiers.rational import NUMBER_WORDS, Unreadable, canonical, fraction, is_literal, parse
 
-MAX_RESPONSE = 100_000
+MAX_TAIL = 8000
 MAX_MARKS = 400
 
 
@@ -176,6 +176,7 @@ _CORRECTING = frozenset(
     "no nope recheck rechecking reconsider instead revised bad apologies mind disregard ignore forget kidding retract "
     "false true right correct mean not isn't doesn't can't cannot redo recompute rather update updated lie lied back".split()
 )
+_CONTRASTS = frozenset({"not", "rather", "instead", "unlike", "no"})
 _SUSPECT = _NEGATIONS | _HEDGES | _SUPPOSITIONS | _TRIALS | _UNITS | _CORRECTING
 _WORDS = re.compile(r"[a-z']+")
 
@@ -191,6 +192,9 @@ _CORRECTION = re.compile(
     r"|(?:^|[.,;!?:-] ?|\n)(?:no|nope|not|actually|rather)\b(?! (?:other|more|doubt|further|solution|need|problem)\b)",
     re.IGNORECASE | re.MULTILINE,
 )
+_DENIES = re.compile(r"wrong|incorrect|false|untrue|impossible|n't|not\b|cannot|fails", re.IGNORECASE)
+_CLAUSE = re.compile(r"[.;,:!?\n](?=\s|$)|\b(?:but|so|instead|hence|therefore|thus)\b", re.IGNORECASE)
+_PUNCTUATION = re.compile(r"[\s,:;.!?)]{0,60}")
 _SOFT = re.compile(r"(?:[.,;!?:-] ?|\n)?(?:wait|hold on|hmm+|let me \w+|actually|edit)", re.IGNORECASE)
 _CONFIRMS = re.compile(
     r"\b(?:yes|correct|right|true|indeed|confirmed|works|holds|ok|okay|good|matches|fine)\b|[\u2713\u2714\u2705]", re.I
@@ -207,9 +211,10 @@ _GIVES_UP = re.compile(
     r"(?:no|there is no) (?:solution|answer)s?\W*)\s*",
     re.IGNORECASE,
 )
+_OTHER = r"(?:and not|not|rather than|instead of|unlike)\s+(?:the\s+)?(?:[A-Za-z]\s*=\s*)?-?[0-9][0-9.,/]{0,20}(?<![.,])"
 _OTHER_NUMBER = re.compile(
-    r"(?:,\s*|\(\s*)?\b(?:and not|not|rather than|instead of|unlike)\s+(?:the\s+)?(?:[A-Za-z]\s*=\s*)?-?[0-9][0-9.,/]{0,20}"
-    r"(?:\s*,?\s*but\b(?:\s+rather\b)?)?|\bno (?:other|more|further|doubt|need)\b|\bnot only\b",
+    rf"\(\s*{_OTHER}\s*\)|(?:,\s*)?\b{_OTHER}(?=[\s.,;!)]|$)(?:\s*,?\s*but\b(?:\s+rather\b)?)?"
+    r"|\bno (?:other|more|further|doubt|need)\b|\bnot only\b",
     re.IGNORECASE,
 )
 _NOT_SIGN = re.compile(r"[\u2260\u00ac\u2209]|!=|<>|\\ne(?:q|g)?(?![a-z])|\\not(?![a-z])|\\lnot")
@@ -229,7 +234,7 @@ _FOREIGN = (
     "ergebnis|risposta|soluzione|resposta|solu[çc][ãa]o|antwoord|svar|vastaus|odpowied[źz]|odpov[ěe][ďd]|cevap|jawaban|"
     "đáp án|đáp số|उत्तर|जवाब|الجواب|الإجابة|תשובה|απάντηση|คำตอบ|răspuns|válasz|resultado|r[ée]sultat|ergebnis"
 )
-_IS = r"is|equals|=|:|es|ist|est|é|è|ergibt|vaut|равно|равен|равна|는|은|は|是|为|為"
+_IS = r"=|:|(?:is|equals|es|ist|est|é|è|ergibt|vaut)\b|равно|равен|равна|는|은|は|是|为|為"
 _FILLER = (
     r"(?:\s{0,4}[:=]|\s{1,4}(?:therefore|thus|then|simply|just|exactly|precisely|indeed|clearly|actually|equal to|given by"
     r"|of course|hence|definitely|certainly|obviously|now|always|also|found to be|to be)\b)*"
@@ -260,7 +265,7 @@ def _marks(variable: str | None) -> re.Pattern[str]:
               | (?:是|等于|は|为) ))
         | (?<![<>!:=~\u2264\u2265])=\s{{0,4}}(?P<reverse>{name})(?=\s{{0,4}}(?:[.,;!)}}]|$|\n|\\\\)|\s+(?:is|so|and|because|since|as)\b)
         | (?<![A-Za-z])(?P<verb>(?:gives|giving|yields|yielding|get|gets|got|obtain|obtained|leaves|equals|find|it\ is|it's|so
-            |thus|therefore|hence|be|correction|edit|no|actually|sorry|value\ is|works\ is|that|mean|meant|answer|rather)
+            |thus|therefore|hence|be|correction|edit|no|actually|sorry|value\ is|works\ is|that|mean|meant|final\ answer|rather)
             (?:\ (?:us|that|is))?\s{{0,2}}[,:]?(?=\s{{1,4}}(?:[-+.(]{{0,3}}[0-9]|\\[dt]?frac|(?:{"|".join(NUMBER_WORDS)})\b)))
         """,
         re.IGNORECASE | re.VERBOSE,
@@ -282,13 +287,13 @@ _END = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-_SKIP = re.compile(r"[\s$\"]{0,40}")
+_SKIP = re.compile(r"[\s\"]{0,40}")
 _LETTERS = re.compile(r"[A-Za-z]{2}")
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)|\n")
 _OPERATOR_END = re.compile(r"(?:[-+*/^=(\\{]|^)$")
 
 
-class _Reader:
+class Reader:
     """Reads one stretch of the view, `lo` to `hi`."""
 
     def __init__(self, view: str, variable: str | None) -> None:
@@ -327,13 +332,13 @@ class _Reader:
         for match in _marks(self.variable).finditer(self.view, lo, hi):
             if match.lastgroup != "assign" or self._stands_alone(match.start(), lo):
                 matches.append(match)
-                if len(matches) > MAX_MARKS:
-                    break
-        return matches
+        return matches[-MAX_MARKS:]
 
     def _stands_alone(self, start: int, lo: int) -> bool:
         """Whether the variable at `start` is a whole left side: not `3 x = 21` or `y - x = 7`."""
         before = self.view[max(lo, start - 40) : start].rstrip(" \u2009")
+        if before.endswith(("=>", "->", "\\\\")):
+            return True
         if not before or not (before[-1].isalnum() or before[-1] in "*/+-^)}]_=<>|'\\"):
             return True
         return before[-1].isalpha() and before[-2:-1].isalpha()
@@ -351,7 +356,7 @@ class _Reader:
         if stop == "?":
             candidate.refused = "hedged"
         wordy = bool(re.match(r"[^\W\d_]{2}", candidate.text)) and fraction(candidate.text) is None
-        if kind == "verb" and fraction(candidate.text) is None:
+        if kind == "verb" and (candidate.refused == "unread_chain" or fraction(candidate.text) is None):
             return None
         if kind == "hashes" and wordy:
             return None
@@ -384,7 +389,7 @@ class _Reader:
             closing = re.compile(rf"</{match['tag']}>", re.IGNORECASE).search(self.view, start, hi)
             if closing is None:
                 return _Candidate(start, hi, "tag", "", True, "unfinished"), hi
-            inner = _Reader(self.view, self.variable).resolve(start, closing.start())
+            inner = Reader(self.view, self.variable).resolve(start, closing.start())
             span = inner.span or (start, closing.start())
             text = self.view[slice(*span)].strip()
             return _Candidate(*span, "tag", text, True, inner.reason), closing.end()
@@ -416,9 +421,9 @@ class _Reader:
         if view[start:end].rstrip().endswith("="):
             pieces.append((end, end))
         lo, hi = pieces[-1] if pieces else (start, end)
-        while lo < hi and view[lo] in ' \n\u2009$"':
+        while lo < hi and view[lo] in ' \n\u2009"':
             lo += 1
-        while hi > lo and view[hi - 1] in ' \n\u2009$"':
+        while hi > lo and view[hi - 1] in ' \n\u2009"':
             hi -= 1
         candidate = _Candidate(lo, hi, rule, view[lo:hi], strong)
         if len(pieces) > 1:
@@ -481,6 +486,8 @@ class _Reader:
         if _GIVES_UP.fullmatch(text):
             return _none("gives_up", "no_answer")
         words = _words(text)
+        if not words.isdisjoint(_CONTRASTS) and _OTHER_NUMBER.search(text):
+            return self._without_contrast(lo, hi)
         suspect = not words.isdisjoint(_SUSPECT) or _NOT_SIGN.search(text) is not None
         if not words.isdisjoint(_CORRECTING):
             corrected = self._corrected(lo, hi)
@@ -488,7 +495,15 @@ class _Reader:
                 return corrected
         return self._stretch(lo, hi, suspect)
 
+    def _without_contrast(self, lo: int, hi: int) -> Answer:
+        """The answer of `x = 7, not 8` or `not 8 but 7`: what is named only to be denied is blanked."""
+        blanked = self.view[:lo] + _OTHER_NUMBER.sub(_blank, self.view[lo:hi]) + self.view[hi:]
+        found = Reader(blanked, self.variable).resolve(lo, hi)
+        return _none(found.rule, "negated") if found.reason in ("unfinished", "not_found", "no_answer") else found
+
     def _stretch(self, lo: int, hi: int, suspect: bool) -> Answer:
+        if not self.view[lo:hi].strip():
+            return _none("empty", "no_answer")
         candidates = self.candidates(lo, hi, suspect)
         live = [candidate for candidate in candidates if not candidate.dead]
         if live:
@@ -540,21 +555,19 @@ class _Reader:
 
     def _corrected(self, lo: int, hi: int) -> Answer | None:
         """The answer where the response corrects itself; None where it does not."""
-        stretch = _OTHER_NUMBER.sub(_blank, self.view[lo:hi])
-        cues = [match for match in _CORRECTION.finditer(stretch)]
+        cues = list(_CORRECTION.finditer(self.view[lo:hi]))
         if not cues:
             return None
         cue = cues[-1]
         start = lo + cue.end()
-        kept = re.match(r"\s*[,:]?\s*", self.view[start:hi])
-        after = (
-            self._stretch(start, hi, True)
-            if self.view[start:hi].strip(" .,;:!?\n)\"'")
-            else _none("empty", "no_answer")
-        )
+        if _DENIES.search(cue[0]):  # "It is false that x = 7": what is denied ends with its clause
+            clause = _CLAUSE.search(self.view, start, hi)
+            start = clause.end() if clause else hi
+        start = _PUNCTUATION.match(self.view, start, hi).end()  # type: ignore[union-attr]
+        after = self._stretch(start, hi, True)
         if after.text is not None or after.reason in ("two_answers", "hedged", "unfinished", "wrong_variable"):
             return after
-        inner = self.view[start + (kept.end() if kept else 0) : hi]
+        inner = self.view[start:hi]
         soft = all(_SOFT.fullmatch(match[0]) for match in cues)
         if not soft or (_words(inner) & _NEGATIONS) or not _CONFIRMS.search(inner):
             before = self._stretch(lo, lo + cue.start(), True)
@@ -597,8 +610,8 @@ class _Reader:
     def _value(self, start: int, end: int) -> tuple[int, int] | None:
         """The span of a stretch that is nothing but a value."""
         text = self.view[start:end]
-        left = len(text) - len(text.lstrip(" \n\u2009$\"'"))
-        text = text.strip(" \n\u2009$\"'")
+        left = len(text) - len(text.lstrip(" \n\u2009\"'"))
+        text = text.strip(" \n\u2009\"'")
         if text.startswith("="):
             left += len(text) - len(text[1:].lstrip())
             text = text[1:].lstrip()
@@ -634,7 +647,7 @@ class _Reader:
             rest,
         ):
             return None
-        if stop in ("\n", ".") and not _LETTERS.search(rest):
+        if not _LETTERS.search(rest) and re.search(r"[0-9]", rest):
             return None
         return self._value(start, end)
 
@@ -722,17 +735,25 @@ def find(response: str, variable: str | None = None) -> Answer:
     quick = _worked_solution(response, variable)
     if quick is not None:
         return quick
-    lo = len(response) - len(response.lstrip())
-    hi = len(response.rstrip())
-    if hi - lo > MAX_RESPONSE:
+    lo = _after_thought(response) if "<" in response else 0
+    if lo is None:
+        return _none("thought", "unfinished")
+    lo, hi = _tail(response, lo)
+    if hi - lo > MAX_TAIL:
         return _none("none", "too_long")
-    view = _view(response)
-    if "<" in view:
-        thought = _after_thought(view)
-        if thought is None:
-            return _none("thought", "unfinished")
-        lo = max(lo, thought)
-    found = _Reader(view, variable).resolve(lo, max(lo, hi))
+    found = Reader(_view(response[lo:hi]), variable).resolve(0, hi - lo)
     if found.span is None:
         return found
-    return Answer(response[slice(*found.span)], found.span, found.rule, found.reason)
+    span = (found.span[0] + lo, found.span[1] + lo)
+    return Answer(response[slice(*span)], span, found.rule, found.reason)
+
+
+def _tail(response: str, lo: int) -> tuple[int, int]:
+    """The part that is read: without blank ends and, where the response is long, its last whole lines."""
+    while lo < len(response) and response[lo].isspace():
+        lo += 1
+    hi = max(lo, len(response.rstrip()))
+    if hi - lo > MAX_TAIL:
+        line = response.find("\n", hi - MAX_TAIL, hi)
+        lo = line + 1 if line >= 0 else lo
+    return lo, hi

@@ -335,7 +335,9 @@ def parse(text: str) -> Node:
     """
     if len(text) > MAX_CHARACTERS:
         raise Unreadable("too_long")
-    text = canonical(text).strip().strip("$").strip()
+    text = canonical(text).strip()
+    if len(text) > 1 and text[0] == text[-1] == "$":
+        text = text.strip("$").strip()
     spelled = _spelled(text)
     if spelled is not None:
         return Number(spelled)
