@@ -174,6 +174,8 @@ class JudgeServer:
         if fault == "date":
             date = email.utils.formatdate(time.time() + float(value), usegmt=True)
             return _error(429, "slow down", headers={"retry-after": date})
+        if fault == "redirect":
+            return Response(status_code=307, headers={"location": value})
         if fault == "quota":
             return _error(429, "You exceeded your current quota", code="insufficient_quota")
         if fault == "401":
@@ -252,6 +254,7 @@ _BREAKS: dict[str, Callable[[_Wire], Awaitable[None]]] = {
 _REPLIES: dict[str, Callable[[dict[str, Any]], object]] = {
     "null": lambda choice: choice["message"].update(content=None),
     "refusal": lambda choice: choice["message"].update(content=None, refusal="I cannot help with that."),
+    "refusal_as_reason": lambda choice: choice.update(finish_reason="refusal"),
     "length": lambda choice: choice.update(finish_reason="length"),
     "content_filter": lambda choice: choice.update(finish_reason="content_filter"),
 }

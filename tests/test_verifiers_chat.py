@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 from judge_server import RETRIED_FAULTS, JudgeServer
 
 from harness.store import Store
-from verifiers.chat import ChatClient, ChatReply, Messages, Rejected, retry_after, server_address
+from verifiers.chat import ChatClient, Messages, server_address
+from verifiers.chat_reply import ChatReply, Rejected, retry_after
 from verifiers.verdict import JudgeUnavailable, UnknownVerifier
 
 KEY = "sk-test-51f0aa77c2e94c3b8d1e"
@@ -273,11 +274,11 @@ def test_a_stored_call_is_not_asked_again(server: JudgeServer, store: Store) -> 
 
 
 def test_a_stored_reply_reads_back_as_it_was(server: JudgeServer, store: Store) -> None:
-    server.script("ok", "null", "refusal", "length", "content_filter")
+    server.script("ok", "null", "refusal", "refusal_as_reason", "length", "content_filter")
     chat = client(server, calls=store, concurrency=1)
-    fresh, stored = chat.ask(ask(*numbered(5))), chat.ask(ask(*numbered(5)))
+    fresh, stored = chat.ask(ask(*numbered(6))), chat.ask(ask(*numbered(6)))
     assert [vars(reply) | {"attempts": []} for reply in fresh] == [vars(reply) for reply in stored]
-    assert server.requests == 5
+    assert server.requests == 6
 
 
 def test_what_changes_the_question_is_asked_anew(server: JudgeServer, store: Store) -> None:
@@ -409,7 +410,7 @@ def test_no_exception_that_holds_the_key_hangs_behind_ours(server: JudgeServer) 
 
 def test_a_key_cut_in_half_by_a_length_limit_is_still_redacted(server: JudgeServer) -> None:
     chat = client(server)
-    assert chat.redacted(f"{KEY} sk-proj-abcdefgh**** ask-me skating") == "[key] [key] ask-me skating"
+    assert chat.redacted(f"{KEY} sk-proj-abcdefgh**** task-12345678 skating") == "[key] [key] task-12345678 skating"
 
 
 def test_an_echoed_key_is_in_no_stored_row(server: JudgeServer, store: Store) -> None:
@@ -418,6 +419,18 @@ def test_an_echoed_key_is_in_no_stored_row(server: JudgeServer, store: Store) ->
     client(server, calls=store).ask(ask(f"my key is {KEY}"))
     assert KEY not in repr(store.query("SELECT * FROM judge_call"))
     assert stored_replies(store) == ["Bearer [key]"]
+
+
+@pytest.mark.parametrize("key", ["1", "none", "EMPTY"])
+def test_a_key_that_is_no_secret_hides_no_reply(server: JudgeServer, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    assert texts(client(server).ask(ask(key))) == [key]
+
+
+def test_the_key_follows_no_redirect(server: JudgeServer) -> None:
+    server.script(f"redirect:{server.base_url}/elsewhere")
+    with pytest.raises(JudgeUnavailable, match="307"):
+        client(server).ask(ask("a"))
 
 
 def test_the_key_is_in_no_repr(server: JudgeServer) -> None:
@@ -453,6 +466,11 @@ def test_a_named_server_may_do_without_a_key(server: JudgeServer, monkeypatch: p
 def test_what_is_no_web_address_is_asked_wrongly(address: str) -> None:
     with pytest.raises(UnknownVerifier, match="base_url"):
         server_address(address)
+
+
+def test_the_address_may_come_from_the_environment(server: JudgeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+    assert texts(client(server, base_url=None).ask(ask("a"))) == ["a"]
 
 
 def test_an_address_with_credentials_is_refused_without_showing_them() -> None:

@@ -14,7 +14,7 @@ from judge_server import JudgeServer
 
 from benchmarks.problem import Problem
 from harness.store import Store
-from verifiers.chat import ChatReply
+from verifiers.chat_reply import ChatReply
 from verifiers.judge import Judge, bounded, filled, has_number, quoted, read_reply, template
 from verifiers.verdict import Attempt, JudgeUnavailable, Outcome, UnknownVerifier, Verdict, checked
 
@@ -339,7 +339,7 @@ def test_a_cut_or_refused_reply_is_undecided_even_if_it_is_1(reply: ChatReply) -
     assert read_reply(reply)[0] is None
 
 
-@pytest.mark.parametrize("fault", ["null", "refusal", "length", "content_filter"])
+@pytest.mark.parametrize("fault", ["null", "refusal", "refusal_as_reason", "length", "content_filter"])
 def test_a_reply_that_says_nothing_is_undecided(server: JudgeServer, fault: str) -> None:
     server.script(fault)
     verdict = checked(judge(server), [attempt("x = 7")])[0]

@@ -1,7 +1,7 @@
 """The judge's client: asks chat-completion requests over the openai package and stores each reply before it counts.
 
 Takes lists of messages; gives one reply per list, in order. Owns deadlines, retries and stored calls. Does not know
-what is asked, how a reply is read, or where calls are stored: it is handed a `CallStore`.
+what is asked, what a reply says, or where calls are stored: it is handed a `CallStore`.
 
 What may happen to a request, and what follows:
 
@@ -18,8 +18,6 @@ belong to one thread, a slow disk does not hold up the network, and an interrupt
 from __future__ import annotations
 
 import asyncio
-import dataclasses
-import email.utils
 import hashlib
 import ipaddress
 import json
@@ -32,11 +30,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from typing import Any, Protocol, TypeGuard
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import openai
 
+from verifiers.chat_reply import ChatReply, Fault, Rejected, reply_in, reply_of_row, status_fault, total_seconds, usable
 from verifiers.verdict import JudgeUnavailable, UnknownVerifier
 
 type Messages = Sequence[Mapping[str, str]]
@@ -46,7 +45,6 @@ OFFICIAL_URL = "https://api.openai.com/v1"
 STORE_SECONDS = 0.2  # with the write itself, no reply waits longer than a quarter of a second for the disk
 STORE_REPLIES = 64
 MAX_BACKOFF_SECONDS = 30.0
-MAX_TEXT = 4_000  # a judge is asked for one character; what a broken server adds is not worth storing
 ALL_REJECTED = 32  # so many rejected requests before the first answer: it is the set-up that is wrong, not the items
 
 
@@ -58,48 +56,6 @@ class CallStore(Protocol):
     def store_calls(self, calls: Sequence[Mapping[str, Any]]) -> None:
         """Adds answered requests; they are safe when this returns."""
         ...
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ChatReply:
-    """One usable reply.
-
-    Attributes:
-        text: The message's content; empty where there was none.
-        finish_reason: Why the model stopped; `refusal` where it refused, whatever the server said.
-        refusal: The model's refusal, or None.
-        model: The model name that the server returned; empty where it returned none.
-        seconds: Time spent in requests, without the waits between them.
-        attempts: Every try: `result` and `seconds`. Empty for a reply that came out of the store.
-    """
-
-    text: str
-    finish_reason: str | None
-    refusal: str | None
-    model: str
-    prompt_tokens: int
-    completion_tokens: int
-    seconds: float
-    attempts: list[dict[str, Any]]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Rejected:
-    """The server will not take this request (400, 413, 422); other requests are not affected."""
-
-    reason: str
-    seconds: float
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Fault:
-    """Why one try gave no usable reply, and what it asks for."""
-
-    result: str
-    wait_seconds: float = 0.0
-    limited: bool = False
-    rejected: bool = False
-    fatal: bool = False
 
 
 class ChatClient:
@@ -153,7 +109,7 @@ class ChatClient:
         self._parameters = {"model": model, "temperature": temperature, "max_tokens": max_tokens}
         self._calls = calls
         self._key = _key(api_key_env, named=self.base_url != OFFICIAL_URL)
-        self._secrets = re.compile("|".join([*([re.escape(self._key)] if self._key else []), r"sk-[\w*-]{8,}"]))
+        self._secrets = _secrets(self._key)
         self.not_before = 0.0  # time.monotonic() before which no worker may send
         self.answered = self.rejected = 0
 
@@ -181,7 +137,7 @@ class ChatClient:
             if stored is None:
                 unasked[digest] = body
             else:
-                known[digest] = _from_row(stored)
+                known[digest] = reply_of_row(stored)
         if unasked:
             self._exchange(unasked, known, progress)
         return [known[digest] for digest in digests]
@@ -284,9 +240,9 @@ class _Exchange:
                     for _ in range(self._workers):
                         group.create_task(self._work(client))
             except* JudgeUnavailable as failures:
-                unavailable = failures.exceptions[0]  # type: ignore[assignment]
-        if unavailable is not None:
-            raise JudgeUnavailable(str(unavailable))
+                unavailable = JudgeUnavailable(str(failures.exceptions[0]))
+        if unavailable is not None:  # raised out here, it drags no error behind it that knows the request's headers
+            raise unavailable
 
     def _offer_cancel(self) -> None:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
@@ -316,9 +272,9 @@ class _Exchange:
             started = time.monotonic()
             data = await self._try(client, body)
             attempts.append({"result": "reply", "seconds": round(time.monotonic() - started, 6)})
-            if not isinstance(data, _Fault):
+            if not isinstance(data, Fault):
                 chat.answered += 1
-                return _reply(data, attempts, chat.redacted)
+                return reply_in(data, attempts, chat.redacted)
             attempts[-1]["result"] = data.result
             if data.rejected:
                 return self._rejection(data, attempts)
@@ -347,16 +303,16 @@ class _Exchange:
         longest = min(MAX_BACKOFF_SECONDS, self._chat.backoff_seconds * 2.0 ** min(count - 1, 30))
         return longest * random.uniform(0.5, 1.0)
 
-    def _rejection(self, fault: _Fault, attempts: list[dict[str, Any]]) -> Rejected:
+    def _rejection(self, fault: Fault, attempts: list[dict[str, Any]]) -> Rejected:
         chat = self._chat
         chat.rejected += 1
         if chat.rejected >= ALL_REJECTED and not chat.answered:
             raise JudgeUnavailable(
                 f"judge {chat.model!r} at {chat.base_url}: rejected each of {chat.rejected} requests: {fault.result}"
             )
-        return Rejected(reason=fault.result, seconds=_total_seconds(attempts))
+        return Rejected(reason=fault.result, seconds=total_seconds(attempts))
 
-    async def _try(self, client: openai.AsyncOpenAI, body: bytes) -> dict[str, Any] | _Fault:
+    async def _try(self, client: openai.AsyncOpenAI, body: bytes) -> dict[str, Any] | Fault:
         """The decoded body of a usable reply, or what went wrong.
 
         The client's untyped `post` sends the bytes that were hashed and leaves the body as plain JSON: about half the
@@ -366,14 +322,14 @@ class _Exchange:
             async with asyncio.timeout(self._chat.timeout_seconds):
                 data = await client.post("/chat/completions", cast_to=object, content=body)
         except TimeoutError:
-            return _Fault(result=f"no whole reply within {self._chat.timeout_seconds:g} s")
+            return Fault(result=f"no whole reply within {self._chat.timeout_seconds:g} s")
         except openai.APIStatusError as error:
-            return _status_fault(error, self._chat.redacted)
+            return status_fault(error, self._chat.redacted)
         except (openai.APIConnectionError, openai.APIResponseValidationError) as error:
-            return _Fault(result=f"{type(error).__name__} ({type(error.__cause__).__name__})")
+            return Fault(result=f"{type(error).__name__} ({type(error.__cause__).__name__})")
         except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or nested without end
-            return _Fault(result=f"unreadable body ({type(error).__name__})")
-        return data if _usable(data) else _Fault(result="no usable choice in the reply")
+            return Fault(result=f"unreadable body ({type(error).__name__})")
+        return data if usable(data) else Fault(result="no usable choice in the reply")
 
 
 def at_least(least: float, *, whole: bool = False, **options: float) -> None:
@@ -427,11 +383,20 @@ def _key(variable: str, *, named: bool) -> str:
     return key
 
 
+def _secrets(key: str) -> re.Pattern[str]:
+    """What is never written. A key such as `none` or `1` is no secret, and its letters stand in honest replies."""
+    looks_like_one = r"\bsk-[\w*-]{8,}"
+    return re.compile(f"{re.escape(key)}|{looks_like_one}" if len(key) >= 8 else looks_like_one)
+
+
 def _openai_client(base_url: str, key: str) -> openai.AsyncOpenAI:
     local = is_loopback(base_url)
-    # No proxy of the environment stands between a machine and itself; a plain connection needs no certificates,
-    # which take 20 ms to load. The deadline is ours: the client's own is per read and never ends a slow drip.
-    http_client = openai.DefaultAsyncHttpxClient(trust_env=False, verify=False, timeout=None) if local else None
+    # No proxy of the environment stands between a machine and itself, and its certificates, which take 20 ms to load,
+    # prove nothing. A redirect is not followed: key and questions go to the named server alone. The only deadline is
+    # ours: the client's own is per read and never ends a slow drip.
+    http_client = openai.DefaultAsyncHttpxClient(
+        trust_env=not local, verify=not local, follow_redirects=False, timeout=None
+    )
     return openai.AsyncOpenAI(
         api_key=key or "none",
         base_url=base_url,
@@ -442,96 +407,8 @@ def _openai_client(base_url: str, key: str) -> openai.AsyncOpenAI:
     )
 
 
-def _status_fault(error: openai.APIStatusError, redacted: Callable[[str], str]) -> _Fault:
-    status = error.status_code
-    # Redacted before it is cut: half a key is still a secret. repr keeps control characters off the terminal.
-    result = f"{status} {redacted(error.message)[:200]!r}"
-    if "insufficient_quota" in (error.code, error.type):
-        return _Fault(result=result, fatal=True)
-    if status == 429:
-        return _Fault(result=result, limited=True, wait_seconds=retry_after(error.response.headers))
-    if status in (408, 409) or status >= 500:
-        return _Fault(result=result)
-    rejected = status in (400, 413, 422)
-    return _Fault(result=result, rejected=rejected, fatal=not rejected)
-
-
-def retry_after(headers: Mapping[str, str]) -> float:
-    """Seconds that a server asks to wait: `retry-after-ms`, or `retry-after` in seconds or as a date; 0 if unsaid."""
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        text = headers.get(name, "")
-        try:
-            seconds = float(text) * unit
-        except ValueError:
-            seconds = _seconds_until(text)
-        if math.isfinite(seconds) and seconds > 0:
-            return seconds
-    return 0.0
-
-
-def _seconds_until(date: str) -> float:
-    try:
-        return email.utils.parsedate_to_datetime(date).timestamp() - time.time()
-    except (ValueError, OverflowError):
-        return 0.0
-
-
 def _gave_up(chat: ChatClient, attempts: Sequence[Mapping[str, Any]], waited: float) -> str:
     return (
         f"judge {chat.model!r} at {chat.base_url}: gave up after {len(attempts)} attempts"
         f" and {waited:.0f} s of waiting on 429; the last one: {attempts[-1]['result']}"
-    )
-
-
-def _usable(data: object) -> TypeGuard[dict[str, Any]]:
-    """Whether a body has what we read: a first choice with a message whose content is text, null or left out."""
-    match data:
-        case {"choices": [{"message": {**message}}, *_]}:
-            return isinstance(message.get("content"), str | None)
-    return False
-
-
-def _reply(data: Mapping[str, Any], attempts: list[dict[str, Any]], redacted: Callable[[str], str]) -> ChatReply:
-    """The reply in a usable body."""
-    choice = data["choices"][0]
-    usage = data.get("usage")
-    counts = usage if isinstance(usage, dict) else {}
-
-    def text(value: object) -> str:
-        return redacted(value)[:MAX_TEXT] if isinstance(value, str) else ""
-
-    refusal = text(choice["message"].get("refusal")) or None
-    return ChatReply(
-        text="" if refusal else text(choice["message"].get("content")),
-        finish_reason="refusal" if refusal else text(choice.get("finish_reason")) or None,
-        refusal=refusal,
-        model=text(data.get("model")),
-        prompt_tokens=_count(counts.get("prompt_tokens")),
-        completion_tokens=_count(counts.get("completion_tokens")),
-        seconds=_total_seconds(attempts),
-        attempts=attempts,
-    )
-
-
-def _count(value: object) -> int:
-    """A token count; 0 where the server sent none that can be one."""
-    return value if isinstance(value, int) and 0 <= value < 2**53 else 0
-
-
-def _total_seconds(attempts: Sequence[Mapping[str, Any]]) -> float:
-    return sum(attempt["seconds"] for attempt in attempts)
-
-
-def _from_row(row: Mapping[str, Any]) -> ChatReply:
-    refused = row["finish_reason"] == "refusal"
-    reply = row["reply"] or ""
-    return ChatReply(
-        text="" if refused else reply,
-        finish_reason=row["finish_reason"],
-        refusal=reply if refused else None,
-        model=row["model"] or "",
-        prompt_tokens=row["prompt_tokens"],
-        completion_tokens=row["completion_tokens"],
-        seconds=row["seconds"],
-        attempts=[],
     )

@@ -22,7 +22,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from verifiers.chat import CallStore, ChatClient, ChatReply, Progress, Rejected, at_least
+from verifiers.chat import CallStore, ChatClient, Progress, at_least
+from verifiers.chat_reply import ChatReply, Rejected
 from verifiers.verdict import Attempt, Outcome, UnknownVerifier, Verdict, fingerprint
 
 CODE_VERSION = 1
