@@ -50,7 +50,7 @@ class Random:
         return fingerprint(self.name, VERSION, {"rate": self.rate, "seed": self.seed})
 
     def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
-        """One verdict per attempt, in order; equal responses to a problem are told apart by their number in the batch."""
+        """One verdict per attempt, in order; equal responses are told apart by their number in the batch."""
         seen: Counter[tuple[str, str]] = Counter()
         verdicts: list[Verdict] = []
         for attempt in attempts:

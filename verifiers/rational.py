@@ -21,6 +21,8 @@ import re
 import unicodedata
 from fractions import Fraction
 
+from verifiers.number_words import NUMBER_WORDS, SCALES, SIGNS, numeral
+
 MAX_CHARACTERS = 4096
 MAX_DIGITS = 400
 MAX_TOKENS = 200
@@ -41,11 +43,15 @@ class Unreadable(ValueError):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Number:
+    """A number as written."""
+
     value: Fraction
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Symbol:
+    """A variable: one letter."""
+
     name: str
 
 
@@ -398,13 +404,6 @@ def _root(square: Fraction) -> Fraction:
     return root
 
 
-_ONES = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen".split()
-_ONES += "seventeen eighteen nineteen".split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-_SMALL = {word: number for number, word in enumerate(_ONES)} | {w: 10 * n for n, w in enumerate(_TENS, 2)}
-_SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
-_SIGNS = {"minus": -1, "negative": -1, "plus": 1, "positive": 1}
-NUMBER_WORDS = frozenset([*_SMALL, *_SCALES, *_SIGNS, "hundred"])
 _WORD = re.compile(r"(?<!\\)\b[A-Za-z]{3,}\b")
 _SCALED = re.compile(r"(.{1,60}?)[ \n\u2009-]?(hundred|thousand|million|billion|trillion)", re.IGNORECASE)
 
@@ -414,51 +413,18 @@ def _spelled(text: str) -> Fraction | None:
     if len(text) > 120 or not any(word.lower() in NUMBER_WORDS for word in _WORD.findall(text)):
         return None
     first, _, rest = text.partition(" ")
-    sign = _SIGNS.get(first.lower())
+    sign = SIGNS.get(first.lower())
     if sign is None and first[:1] == "-":
         sign, rest = -1, text[1:]
     if sign is not None:
         rest = rest.strip()
-        if not rest or rest[0] in "+-" or rest.partition(" ")[0].lower() in _SIGNS:
+        if not rest or rest[0] in "+-" or rest.partition(" ")[0].lower() in SIGNS:
             raise Unreadable("syntax")
         return sign * read(rest)
     scaled = _SCALED.fullmatch(text)
     if scaled and _LITERAL.fullmatch(scaled[1].replace(",", "")):
-        return read(scaled[1]) * {"hundred": 100, **_SCALES}[scaled[2].lower()]
-    return Fraction(_numeral(text.lower().replace("-", " ").replace(",", " ").split()))
-
-
-def _numeral(words: list[str]) -> int:
-    """The whole number that the words spell: thousands falling, each with at most 999 before it."""
-    if words[:1] == ["a"] and words[1:2] in (["hundred"], ["thousand"], ["million"], ["billion"]):
-        words = ["one", *words[1:]]
-    total, limit, start = 0, 10**15, 0
-    for index, word in enumerate(words):
-        scale = _SCALES.get(word)
-        if scale:
-            if scale >= limit:
-                raise Unreadable("syntax")
-            total, limit, start = total + scale * _hundreds(words[start:index]), scale, index + 1
-    rest = words[start:]
-    if rest[:1] == ["and"] and total:
-        rest = rest[1:]
-    return total + _hundreds(rest) if rest else total
-
-
-def _hundreds(words: list[str]) -> int:
-    """`two hundred and five` -> 205."""
-    total = 0
-    if words[1:2] == ["hundred"] and 1 <= _SMALL.get(words[0], 0) <= 9:
-        total, words = 100 * _SMALL[words[0]], words[2:]
-        if words[:1] == ["and"] and len(words) > 1:
-            words = words[1:]
-        if not words:
-            return total
-    if not words or any(word not in _SMALL for word in words):
+        return read(scaled[1]) * SCALES[scaled[2].lower()]
+    number = numeral(text.lower().replace("-", " ").replace(",", " ").split())
+    if number is None:
         raise Unreadable("syntax")
-    numbers = [_SMALL[word] for word in words]
-    if len(numbers) == 2 and numbers[0] >= 20 and 1 <= numbers[1] <= 9:
-        return total + sum(numbers)
-    if len(numbers) == 1:
-        return total + numbers[0]
-    raise Unreadable("syntax")
+    return Fraction(number)

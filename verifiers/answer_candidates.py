@@ -1,0 +1,241 @@
+"""Candidates: every place of a response that may be its final answer, and what the words around it say of it.
+
+Takes the view of a response (see `answer.py`) and the asked variable; gives `Candidate`s in order. Does not choose
+between them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+from verifiers.answer_marks import (
+    END,
+    HEDGES,
+    LETTERS,
+    NEGATIONS,
+    NOT_SIGN,
+    OPERATOR_END,
+    SENTENCE_END,
+    SKIP,
+    SKIP_IN_LINE,
+    SUPPOSITIONS,
+    TRIALS,
+    UNITS,
+    marks,
+    words_of,
+)
+from verifiers.rational import fraction, is_literal
+
+MAX_MARKS = 400
+_RULES = {"key": "json", "final": "answer", "foreign": "answer", "assign": "assignment", "verb": "result"}
+_PIECE = re.compile(r"(?:[^=\u2208\\]|\\(?!in(?![a-z])))+")
+_WORD_START = re.compile(r"[^\W\d_]{2}")
+
+
+@dataclasses.dataclass(slots=True)
+class Candidate:
+    """A place that may be the final answer.
+
+    Attributes:
+        start: Where its text begins in the view.
+        end: Where its text ends.
+        rule: The mark it stands behind.
+        text: Its text.
+        strong: Whether the mark says that this is the final answer; an assignment or "gives 7" does not.
+        refused: Why it cannot be the answer, or None.
+        dead: Whether it is only supposed or announced: "if x = 8", "the answer is easy to find".
+    """
+
+    start: int
+    end: int
+    rule: str
+    text: str
+    strong: bool = False
+    refused: str | None = None
+    dead: bool = False
+
+
+class Finder:
+    """Finds candidates between two offsets of a view."""
+
+    def __init__(self, view: str, variable: str | None) -> None:
+        self.view = view
+        self.variable = variable
+
+    def candidates(self, lo: int, hi: int, suspect: bool) -> list[Candidate]:
+        """Every candidate of the stretch, in order, with what the words around it say of it."""
+        found: list[Candidate] = []
+        matches = self._matches(lo, hi)
+        blocked = lo
+        for index, match in enumerate(matches):
+            if match.start() < blocked:
+                continue
+            kind = match.lastgroup or ""
+            if kind in ("tag", "box"):
+                candidate, blocked = self._enclosed(match, kind, hi)
+            elif kind == "reverse":
+                candidate = self._reverse(match, lo)
+            else:
+                start = skip(SKIP_IN_LINE if kind == "assign" else SKIP, self.view, match.end(), hi)
+                if index + 1 < len(matches) and matches[index + 1].start() == start and kind != "assign":
+                    continue  # "The answer is x = 7", "Answer: \boxed{7}": the inner mark is the more exact one
+                candidate = self._open(match, kind, start, hi)
+            if candidate is None:
+                continue
+            if suspect:
+                self._weigh(candidate, match.start(), lo, hi)
+            found.append(candidate)
+        return found
+
+    def _matches(self, lo: int, hi: int) -> list[re.Match[str]]:
+        found = marks(self.variable).finditer(self.view, lo, hi)
+        return [m for m in found if m.lastgroup != "assign" or self._stands_alone(m.start(), lo)][-MAX_MARKS:]
+
+    def _stands_alone(self, start: int, lo: int) -> bool:
+        """Whether the variable at `start` is a whole left side: not `3 x = 21` or `y - x = 7`."""
+        before = self.view[max(lo, start - 40) : start].rstrip(" \u2009")
+        if before.endswith(("=>", "->", "\\\\")):
+            return True
+        if not before or not (before[-1].isalnum() or before[-1] in "*/+-^)}]_=<>|'\\"):
+            return True
+        return before[-1].isalpha() and before[-2:-1].isalpha()
+
+    def _open(self, match: re.Match[str], kind: str, start: int, hi: int) -> Candidate | None:
+        """A candidate that runs to the end of its clause."""
+        end, stop = self._json_end(start, hi) if kind == "key" else self._clause_end(start, hi)
+        if stop == "!" and not LETTERS.search(self.view, self.view.rfind("\n", 0, match.start()) + 1, start):
+            end += 1  # `x = 7!` is a factorial, "The answer is 7!" a loud seven
+        candidate = self._settle(start, end, _RULES.get(kind, kind), kind not in ("assign", "verb"))
+        if stop == "?":
+            candidate.refused = "hedged"
+        unread = fraction(candidate.text) is None
+        wordy = unread and _WORD_START.match(candidate.text) is not None
+        if (kind == "verb" and (unread or candidate.refused == "unread_chain")) or (kind == "hashes" and wordy):
+            return None
+        if kind in ("answer", "final"):
+            if not candidate.text and self.view[start:hi].strip():
+                return self._next_line(start, hi)
+            candidate.dead = wordy and candidate.refused is None
+        return candidate
+
+    def _next_line(self, start: int, hi: int) -> Candidate | None:
+        """The value on the line after a heading such as `Answer:`."""
+        start += len(self.view[start:hi]) - len(self.view[start:hi].lstrip())
+        end, _ = self._clause_end(start, hi)
+        candidate = self._settle(start, end, "answer", True)
+        return candidate if fraction(candidate.text) is not None else None
+
+    def _clause_end(self, start: int, hi: int) -> tuple[int, str]:
+        match = END.search(self.view, start, hi)
+        return (match.start(), match[0]) if match else (hi, "")
+
+    def _json_end(self, start: int, hi: int) -> tuple[int, str]:
+        """A JSON value ends at its quote, or at the comma or brace after it; a list stays whole."""
+        ends = '"' if self.view[start - 1] == '"' else "]}\n" if self.view[start : start + 1] == "[" else ",}\n"
+        found = [at for at in (self.view.find(mark, start, hi) for mark in ends) if at >= 0]
+        return (min(found, default=hi) + (ends[0] == "]"), "")
+
+    def _enclosed(self, match: re.Match[str], kind: str, hi: int) -> tuple[Candidate, int]:
+        """What stands in a box or between tags, and where that ends."""
+        start = match.end()
+        if kind == "box" and self.view[start : start + 1] != "{":
+            end, _ = self._clause_end(start, hi)
+            return self._settle(start, end, kind, True), end
+        closing = closing_brace(self.view, start, hi) if kind == "box" else self._closing_tag(match["tag"], start, hi)
+        if closing is None:
+            return Candidate(start, hi, kind, "", True, "unfinished"), hi
+        if kind == "box":
+            return self._settle(start + 1, closing, kind, True), closing + 1
+        return Candidate(start, closing, kind, self.view[start:closing], True), closing
+
+    def _closing_tag(self, tag: str, start: int, hi: int) -> int | None:
+        at = self.view.find(f"</{tag}>", start, hi)
+        return at if at >= 0 else None
+
+    def _reverse(self, match: re.Match[str], lo: int) -> Candidate | None:
+        """The left side of `7 = x`."""
+        end = match.start()
+        head = max(self.view.rfind(mark, lo, end) for mark in "\n;:,")
+        start = max(head + 1, lo)
+        words = list(re.finditer(r"(?<![\\A-Za-z])[A-Za-z]{2,}[,.]?\s|[.]\s", self.view[start:end]))
+        start += words[-1].end() if words else 0
+        candidate = self._settle(start, end, "assignment", False)
+        return candidate if fraction(candidate.text) is not None else None
+
+    def _settle(self, start: int, end: int, rule: str, strong: bool) -> Candidate:
+        """The last segment of a chain of equalities, where the earlier ones do not contradict it."""
+        view = self.view
+        pieces = [piece.span() for piece in _PIECE.finditer(view, start, end)]
+        if view[start:end].rstrip().endswith("="):
+            pieces.append((end, end))
+        lo, hi = pieces[-1] if pieces else (start, end)
+        while lo < hi and view[lo] in ' \n\u2009"':
+            lo += 1
+        while hi > lo and view[hi - 1] in ' \n\u2009"':
+            hi -= 1
+        candidate = Candidate(lo, hi, rule, view[lo:hi], strong)
+        if len(pieces) > 1:
+            candidate.refused = self._chain([view[slice(*piece)].strip() for piece in pieces])
+        if not candidate.text or OPERATOR_END.search(candidate.text):
+            candidate.refused = "unfinished"
+        return candidate
+
+    def _chain(self, pieces: list[str]) -> str | None:
+        """Why a chain `x = 14/2 = 7` gives no one value."""
+        first = pieces[0].strip("$ ")
+        if len(first) == 1 and first.isalpha():
+            if self.variable and first != self.variable:
+                return "wrong_variable"
+            pieces = pieces[1:]
+        values = [fraction(piece) for piece in pieces]
+        if any(value is None for value in values[:-1]):
+            return "unread_chain"
+        literals = {value for piece, value in zip(pieces, values, strict=True) if is_literal(piece)}
+        return "two_answers" if len(literals) > 1 else None
+
+    def _weigh(self, candidate: Candidate, mark: int, lo: int, hi: int) -> None:
+        """Refuses a candidate that the words of its own clause hedge or deny, and drops one that they suppose."""
+        clause = max(self.view.rfind(boundary, lo, mark) for boundary in ".;!?:\n,") + 1
+        before = self.view[max(clause, lo) : mark]
+        listed = words_of(before)
+        words = {*listed, *words_of(candidate.text)}
+        if words & NEGATIONS or NOT_SIGN.search(before):
+            candidate.refused = "negated"
+        elif words & HEDGES:
+            candidate.refused = "two_answers" if "or" in words else "hedged"
+        elif words & SUPPOSITIONS or (listed and listed[-1] in TRIALS and not words & {"left", "solving", "solve"}):
+            candidate.dead = True
+        candidate.refused = candidate.refused or self.after(candidate.end, hi)
+
+    def after(self, end: int, hi: int) -> str | None:
+        """What the rest of the candidate's sentence takes back."""
+        stop = SENTENCE_END.search(self.view, end, hi)
+        rest = self.view[end : stop.start() if stop else hi]
+        words = set(words_of(rest))
+        if "or" in words or re.match(r"\s{0,4},?\s{0,4}and\s{1,4}-?[0-9]", rest):
+            return "two_answers"
+        if words & HEDGES or words & {"if", "provided"}:
+            return "hedged"
+        if words & NEGATIONS:
+            return "negated"
+        return "unread_remark" if words & UNITS else None
+
+
+def closing_brace(view: str, start: int, hi: int) -> int | None:
+    """Where the brace that opens at `start` closes."""
+    depth = 0
+    for match in re.finditer(r"\\.|[{}]", view[start:hi]):
+        if match[0] == "{":
+            depth += 1
+        elif match[0] == "}":
+            depth -= 1
+            if not depth:
+                return start + match.start()
+    return None
+
+
+def skip(pattern: re.Pattern[str], view: str, at: int, hi: int) -> int:
+    """Where the pattern ends that may stand at `at`."""
+    match = pattern.match(view, at, hi)
+    return match.end() if match else at
