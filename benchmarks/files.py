@@ -1,7 +1,7 @@
 """Problems from files: two lines a problem (question, answer), or JSON lines. Each bad line is named by its number.
 
-A JSON line has `question`, and may have `answer` or `reference`, `split` and `id`. Windows line ends, a byte-order mark,
-blank lines and a missing last newline are accepted.
+A JSON line has `question`, and may have `answer` or `reference`, `split` and `id`. Windows line ends, a byte-order
+mark, blank lines and a missing last newline are accepted.
 """
 
 from __future__ import annotations
@@ -53,7 +53,10 @@ def _two_lines(path: Path, lines: Sequence[tuple[int, str]]) -> list[Problem]:
     if len(lines) % 2:
         raise ValueError(f"{path.name}:{lines[-1][0]}: a question without an answer (odd number of lines)")
     pairs = zip(lines[::2], lines[1::2], strict=True)
-    return [_problem(path, number, question.strip(), answer.strip(), None, None) for (number, question), (_, answer) in pairs]
+    return [
+        _problem(path, number, question.strip(), answer.strip(), None, None)
+        for (number, question), (_, answer) in pairs
+    ]
 
 
 def _json_lines(path: Path, lines: Sequence[tuple[int, str]]) -> list[Problem]:
@@ -94,6 +97,7 @@ def write_lines(problems: Sequence[Problem]) -> str:
 def write_json_lines(problems: Sequence[Problem]) -> str:
     """One JSON object a line, which `read_problems` reads back."""
     return "".join(
-        json.dumps({"id": p.id, "question": p.question, "answer": p.reference, "split": p.split, "source": p.source}) + "\n"
+        json.dumps({"id": p.id, "question": p.question, "answer": p.reference, "split": p.split, "source": p.source})
+        + "\n"
         for p in problems
     )

@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.errors import ConfigError, RestemError
+from verifiers.verdict import UnknownVerifier, VerifierError
+
 if TYPE_CHECKING:
     from benchmarks.problem import Problem
     from harness.config import Suite
@@ -40,26 +43,14 @@ class _Commands(click.Group):
         except KeyboardInterrupt:
             click.echo("stopped; the same command resumes", err=True)
             sys.exit(130)
-        except Exception as error:
-            code = _exit_code(error)
-            if code is None:
-                raise
+        except (RestemError, VerifierError) as error:
             click.echo(f"restem: {error}", err=True)
-            sys.exit(code)
+            sys.exit(2 if isinstance(error, ConfigError | UnknownVerifier) else 1)
 
 
 def _terminated(number: int, _: object) -> None:
     click.echo("stopped; the same command resumes", err=True)
     sys.exit(128 + number)
-
-
-def _exit_code(error: Exception) -> int | None:
-    from harness.errors import ConfigError, RestemError
-    from verifiers.verdict import UnknownVerifier, VerifierError
-
-    if isinstance(error, ConfigError | UnknownVerifier):
-        return 2
-    return 1 if isinstance(error, RestemError | VerifierError) else None
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -134,8 +125,6 @@ def _run_suite(store: Store, suite: Suite, quiet: bool) -> None:
 
 
 def _problems(suite: Suite) -> dict[str, list[Problem]]:
-    from harness.errors import ConfigError
-
     config = suite.benchmark
     counts = {"train": config.train, "validation": config.validation, "test": config.test}
     try:
@@ -151,7 +140,6 @@ def _problems(suite: Suite) -> dict[str, list[Problem]]:
 
 
 def _check_verifiers(suite: Suite) -> None:
-    from harness.errors import ConfigError
     from verifiers import catalog
 
     for name in suite.verifier_names:
@@ -204,7 +192,6 @@ def _record(
 ) -> None:
     """Writes down what the run is made of; refuses to go on with other verifiers or another base than it began with."""
     from benchmarks.linear_1d import chance_level
-    from harness.errors import ConfigError
     from harness.policy import params_hash
     from harness.provenance import provenance
 
@@ -244,7 +231,6 @@ def _judge_facts(judge: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
 
 
 def _load_policy(name: str) -> Policy:
-    from harness.errors import ConfigError
     from harness.policy import ASSETS, load_policy
 
     folder = ASSETS / EMBEDDED[name] if name in EMBEDDED else Path(name)
@@ -254,8 +240,6 @@ def _load_policy(name: str) -> Policy:
 
 
 def _same_suite(store: Store, suite: Suite, folder: Path) -> None:
-    from harness.errors import ConfigError
-
     now = suite.model_dump(mode="json")
     before = store.run().get("suite", now)
     keys = sorted(key for key in now.keys() | before.keys() if now.get(key) != before.get(key))
@@ -285,7 +269,9 @@ def _print_report(folder: Path, as_json: bool) -> None:
 @click.option("--verifier", "names", multiple=True, required=True, help="A verifier; may be given again.")
 @click.option("--input", "input_path", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="JSON lines.")
 @click.option("--output", "output_path", type=click.Path(path_type=Path), help="Verdicts.  [default: stdout]")
-@click.option("--config", "config_path", type=click.Path(path_type=Path, exists=True), help="TOML with [verifiers.NAME].")
+@click.option(
+    "--config", "config_path", type=click.Path(path_type=Path, exists=True), help="TOML with [verifiers.NAME]."
+)
 @click.option("--set", "overrides", multiple=True, metavar="verifiers.NAME.option=value", help="Set an option.")
 def verify_command(
     run: Path | None,
@@ -304,8 +290,6 @@ def verify_command(
       restem verify --verifier sympy --verifier exact --input rows.jsonl --output verdicts.jsonl
       restem verify runs/linear_1d --verifier judge_blind
     """
-    from harness.errors import ConfigError
-
     options = _verifier_options(config_path, overrides)
     if (run is None) == (input_path is None):
         raise ConfigError("give either a RUN or --input ROWS.jsonl")
@@ -319,7 +303,6 @@ def _verifier_options(config_path: Path | None, overrides: Sequence[str]) -> dic
     import tomllib
 
     from harness.config import set_value
-    from harness.errors import ConfigError
 
     data: dict[str, Any] = {}
     if config_path is not None:
@@ -359,9 +342,7 @@ def _verify_run(folder: Path, names: Sequence[str], options: dict[str, dict[str,
             click.echo(f"{label}: {new} new verdicts")
 
 
-def _verify_rows(
-    path: Path, output: Path | None, names: Sequence[str], options: dict[str, dict[str, Any]]
-) -> None:
+def _verify_rows(path: Path, output: Path | None, names: Sequence[str], options: dict[str, dict[str, Any]]) -> None:
     import tempfile
 
     from verifiers import catalog
@@ -441,7 +422,6 @@ def generate_command(
     """
     from benchmarks import linear_1d
     from benchmarks.files import write_json_lines, write_lines
-    from harness.errors import ConfigError
 
     low, comma, high = regime.partition(",")
     try:

@@ -32,9 +32,9 @@ class BenchmarkConfig(_Model):
     name: Literal["linear_1d", "file"] = "linear_1d"
     regime: str | tuple[float, float] = (3.0, 4.5)
     path: str | None = None
-    train: int = Field(256, ge=1)
-    validation: int = Field(64, ge=1)
-    test: int = Field(256, ge=1)
+    train: int = Field(default=256, ge=1)
+    validation: int = Field(default=64, ge=1)
+    test: int = Field(default=256, ge=1)
 
     @pydantic.model_validator(mode="after")
     def _path_goes_with_file(self) -> BenchmarkConfig:
@@ -46,13 +46,13 @@ class BenchmarkConfig(_Model):
 class SamplingConfig(_Model):
     """How responses are drawn; the paper's temperature and top-k."""
 
-    train_samples: int = Field(16, ge=1)
-    validation_samples: int = Field(4, ge=1)
-    test_samples: int = Field(8, ge=1)
-    temperature: float = Field(0.7, gt=0)
-    top_k: int = Field(40, ge=1)
-    max_new_tokens: int = Field(56, ge=1)
-    rows: int = Field(512, ge=1, description="rows decoded together; changes speed, never samples")
+    train_samples: int = Field(default=16, ge=1)
+    validation_samples: int = Field(default=4, ge=1)
+    test_samples: int = Field(default=8, ge=1)
+    temperature: float = Field(default=0.7, gt=0)
+    top_k: int = Field(default=40, ge=1)
+    max_new_tokens: int = Field(default=56, ge=1)
+    rows: int = Field(default=512, ge=1, description="rows decoded together; changes speed, never samples")
 
 
 class SelectionConfig(_Model):
@@ -64,7 +64,7 @@ class SelectionConfig(_Model):
 
     rule: Literal["filter", "majority", "weighted"] = "filter"
     weight: Literal["score", "confidence"] = "score"
-    cap: int = Field(10, ge=0, description="kept samples per problem, the paper's cut-off; 0 means no cap")
+    cap: int = Field(default=10, ge=0, description="kept samples per problem, the paper's cut-off; 0 means no cap")
     dedupe: bool = True
 
 
@@ -72,14 +72,16 @@ class TrainingConfig(_Model):
     """The M-step. `restart = false` trains on from the previous iteration, as the notebook (and ReST) does."""
 
     optimizer: Literal["adamw", "sgd"] = "adamw"
-    learning_rate: float = Field(1e-3, gt=0)
-    warmup_share: float = Field(0.1, ge=0, lt=1)
-    steps: int = Field(64, ge=1, description="optimizer steps, the same for every arm")
-    rows: int = Field(16, ge=1, description="packed rows a step")
-    row_length: int = Field(128, ge=8)
-    accumulate_all: bool = Field(False, description="each step uses the mean gradient of all examples")
+    learning_rate: float = Field(default=1e-3, gt=0)
+    warmup_share: float = Field(default=0.1, ge=0, lt=1)
+    steps: int = Field(default=64, ge=1, description="optimizer steps, the same for every arm")
+    rows: int = Field(default=16, ge=1, description="packed rows a step")
+    row_length: int = Field(default=128, ge=8)
+    accumulate_all: bool = Field(default=False, description="each step uses the mean gradient of all examples")
     restart: bool = True
-    checks: int = Field(2, ge=0, description="times the validation reward is measured; training stops when it falls")
+    checks: int = Field(
+        default=2, ge=0, description="times the validation reward is measured; training stops when it falls"
+    )
 
 
 class ArmConfig(_Model):
@@ -94,9 +96,9 @@ class Suite(_Model):
     """A named experiment. `docs/run_db.md` says how its resolved form is stored."""
 
     name: str = Field(pattern=NAME)
-    seed: int = Field(0, ge=0)
+    seed: int = Field(default=0, ge=0)
     policy: str = "tiny"
-    iterations: int = Field(2, ge=1)
+    iterations: int = Field(default=2, ge=1)
     gold: str = "sympy"
     scoring: tuple[str, ...] = ()
     benchmark: BenchmarkConfig = BenchmarkConfig()

@@ -27,8 +27,7 @@ def embedded_judge(log: Path) -> Iterator[dict[str, Any]]:
     with log.open("ab") as errors:
         child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True)
     try:
-        assert child.stdout is not None and child.stdin is not None
-        line = child.stdout.readline()
+        line = child.stdout.readline() if child.stdout else ""
         if not line:
             raise RestemError(f"the embedded judge did not start (exit {child.wait()}); see {log}")
         yield json.loads(line)

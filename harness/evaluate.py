@@ -19,6 +19,7 @@ from harness.sampler import Decoding, Draws, prompt_length, row_key, sample
 from harness.store import Store, batched
 from verifiers.verdict import Attempt, Verifier, checked
 
+
 class Advance(Protocol):
     """Counts samples for the progress display; those already stored are not fresh."""
 

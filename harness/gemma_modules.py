@@ -7,6 +7,7 @@ that really needs TensorFlow (`gm.ckpts`, `gm.text`) imports the real one.
 
 import sys
 import types
+from typing import Any
 
 if "tensorflow" in sys.modules:
     from gemma.gm import nn
@@ -22,4 +23,9 @@ else:
 
 from gemma.gm.nn import config
 
-__all__ = ["config", "nn"]
+__all__ = ["config", "forward", "nn"]
+
+
+def forward(model: nn.Transformer, params: dict[str, Any], tokens: Any, **inputs: Any) -> Any:
+    """The model's `Output` (logits, cache) on tokens; `inputs` are those of `gm.nn.Transformer.__call__`."""
+    return model.apply({"params": params}, tokens, **inputs)

@@ -22,7 +22,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from harness.config import TrainingConfig
 from harness.errors import NonFiniteLoss, PromptTooLong
-from harness.gemma_modules import nn
+from harness.gemma_modules import forward, nn
 from harness.policy import Params, Policy
 
 
@@ -89,14 +89,15 @@ def attention_mask(segments: Int[Array, "B T"]) -> Bool[Array, "B T T"]:
 
 def loss(model: nn.Transformer, params: Params, batch: Batch) -> Float[Array, ""]:
     """Weighted mean negative log-likelihood per response token: sum(w * nll) / sum(w)."""
-    logits = model.apply(
-        {"params": params}, batch.tokens, positions=batch.positions, attention_mask=attention_mask(batch.segments)
-    ).logits
+    mask = attention_mask(batch.segments)
+    logits = forward(model, params, batch.tokens, positions=batch.positions, attention_mask=mask).logits
     nll = optax.softmax_cross_entropy_with_integer_labels(logits.astype(jnp.float32), batch.targets)
     return jnp.sum(nll * batch.weights) / jnp.maximum(jnp.sum(batch.weights), 1e-9)
 
 
 class TrainState(NamedTuple):
+    """Parameters and what the optimizer remembers."""
+
     params: Params
     optimizer_state: optax.OptState
 

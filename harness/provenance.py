@@ -9,7 +9,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("restem-harness", "jax", "jaxlib", "flax", "optax", "gemma", "numpy", "sympy", "openai", "mathematics_dataset")
+PACKAGES = (
+    "restem-harness",
+    "jax",
+    "jaxlib",
+    "flax",
+    "optax",
+    "gemma",
+    "numpy",
+    "sympy",
+    "openai",
+    "mathematics_dataset",
+)
 
 
 def provenance() -> dict[str, Any]:

@@ -155,9 +155,7 @@ def training_examples(run: Run, sampled_from: str, selection: Selection) -> list
     ]
 
 
-def validation_reward(
-    run: Run, arm: ArmConfig, iteration: int, policy: Policy, step: int, label: str
-) -> float | None:
+def validation_reward(run: Run, arm: ArmConfig, iteration: int, policy: Policy, step: int, label: str) -> float | None:
     """Mean reward of the training verifier on the validation split, of a candidate in the middle of the M-step."""
     candidate = f"{arm.name}/{iteration}@{step}"
     draw_and_verify(run, candidate, policy, "validation", (arm.verifier,), f"{label}, step {step}")
@@ -190,7 +188,7 @@ def measure(run: Run, checkpoint: str, policy: Policy, label: str) -> None:
 def draw_and_verify(
     run: Run, checkpoint: str, policy: Policy, split: str, verifiers: tuple[str, ...], label: str
 ) -> None:
-    """Stores a checkpoint's samples on a split and the named verifiers' verdicts on them, as far as they are missing."""
+    """Stores a checkpoint's samples on a split, and the named verifiers' verdicts on them, where they are missing."""
     sampling, problems = run.suite.sampling, run.problems(split)
     samples = {"train": sampling.train_samples, "validation": sampling.validation_samples}.get(
         split, sampling.test_samples

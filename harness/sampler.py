@@ -22,7 +22,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from harness.errors import PromptTooLong
-from harness.gemma_modules import nn
+from harness.gemma_modules import forward, nn
 from harness.policy import Params
 
 PROMPT_BUCKET = 16
@@ -151,7 +151,7 @@ def _prefill(
     # A padding query must see something, or its softmax is all masks; what it computes is never read.
     mask = causal & jnp.pad(valid, ((0, 0), (0, max_new_tokens)))[:, None, :] | jnp.eye(*causal.shape, dtype=bool)
     cache = model.init_cache(batch_size=size, dtype=jnp.float32, cache_length=length + max_new_tokens)
-    out = model.apply({"params": params}, head, positions=positions[:, :-1], attention_mask=mask, cache=cache)
+    out = forward(model, params, head, positions=positions[:, :-1], attention_mask=mask, cache=cache)
     repeated = jax.tree.map(lambda leaf: jnp.repeat(leaf, samples, axis=0), out.cache)
     return repeated, jnp.repeat(valid, samples, axis=0)
 
@@ -180,8 +180,9 @@ def _decode(
     def advance(state: _State) -> _State:
         written = (columns >= length) & (columns < length + state.step)
         mask = (prompt_mask | written)[:, None, :]
-        out = model.apply(
-            {"params": params},
+        out = forward(
+            model,
+            params,
             state.token[:, None],
             positions=(start + state.step)[:, None],
             attention_mask=mask,

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import socket
-import sys
 import threading
 
 import uvicorn
@@ -34,5 +33,7 @@ def serve(policy: Policy, name: str, port: int, while_stdin_open: bool) -> None:
 
 
 def _end_with_stdin() -> None:
-    sys.stdin.buffer.read()
+    # Not sys.stdin: a daemon thread inside its lock crashes the interpreter at exit.
+    while os.read(0, 4096):
+        pass
     os.kill(os.getpid(), signal.SIGTERM)

@@ -235,7 +235,9 @@ def _decoding(policy: Policy, body: dict[str, Any], longest: int) -> Decoding:
     name = "max_completion_tokens" if body.get("max_completion_tokens") is not None else "max_tokens"
     asked = _integer(body, name, min(room, 64), 1, 1_000_000)
     if asked > room:
-        raise BadRequest(f"{name}={asked} and a prompt of {longest} tokens exceed the context of {longest + room}", name)
+        raise BadRequest(
+            f"{name}={asked} and a prompt of {longest} tokens exceed the context of {longest + room}", name
+        )
     temperature = body.get("temperature")
     temperature = 1.0 if temperature is None else temperature
     if isinstance(temperature, bool) or not isinstance(temperature, int | float) or not 0 <= temperature <= 2:
@@ -269,9 +271,7 @@ def _seed(body: dict[str, Any], repeats: collections.Counter[str]) -> int:
     return int(hashlib.sha256(f"{seed}\n{digest}\n{repeats[digest]}".encode()).hexdigest()[:15], 16)
 
 
-def _reply(
-    chat: bool, model: str, prompts: list[list[int]], answers: list[tuple[str, str, int]]
-) -> dict[str, Any]:
+def _reply(chat: bool, model: str, prompts: list[list[int]], answers: list[tuple[str, str, int]]) -> dict[str, Any]:
     choices = [
         {"index": i, "finish_reason": reason, "logprobs": None}
         | ({"message": {"role": "assistant", "content": text, "refusal": None}} if chat else {"text": text})

@@ -256,7 +256,8 @@ class Store:
         """All checkpoints: the base first, then arm by arm in the order of iterations and steps."""
         fields = [field.name for field in dataclasses.fields(Checkpoint)]
         rows = self.query(
-            f"SELECT {', '.join(fields)} FROM checkpoint ORDER BY arm IS NOT NULL, arm, iteration, kind != 'candidate', steps"
+            f"SELECT {', '.join(fields)} FROM checkpoint"
+            " ORDER BY arm IS NOT NULL, arm, iteration, kind != 'candidate', steps"
         )
         records = (dict(zip(fields, row, strict=True)) for row in rows)
         return [Checkpoint(**{**record, "losses": tuple(json.loads(record["losses"]))}) for record in records]

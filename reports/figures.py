@@ -24,6 +24,7 @@ from reports.metrics import Difference, Estimate
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 DARK_PALETTE = ("#4DA3DB", "#F0803C", "#2FC498", "#DE9CC0", "#F0B840", "#7CC7F0")
 GREYS = ("#8A8A8A", "#A9A9A9", "#6F6F6F")
+_KINDS = ("gold", "", "control")
 MARKERS = ("o", "s", "^", "v", "P", "X")
 
 
@@ -86,7 +87,7 @@ class Dot:
 
 def accuracy_figure(panels: Sequence[Panel], theme: Theme = LIGHT) -> Figure:
     """Small multiples, one arm each, on shared axes; the other arms stand behind in grey."""
-    columns = min(3, max(1, len(panels)))
+    columns = 2 if len(panels) == 4 else min(3, max(1, len(panels)))
     rows = math.ceil(max(1, len(panels)) / columns)
     figure = Figure(figsize=(1.1 + 2.45 * columns, 0.95 + 2.1 * rows), layout="constrained", facecolor=theme.paper)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
@@ -131,6 +132,11 @@ def quality_figure(dots: Sequence[Dot], base: float, eta: float, theme: Theme = 
     axes = figure.subplots()
     _plain(axes, theme)
     axes.axhline(0, color=theme.soft, linewidth=0.8, zorder=1)
+    looks = sorted({dot.look for dot in dots}, key=lambda look: (_KINDS.index(look.kind), look.order))
+    for look in looks:
+        own = [dot for dot in dots if dot.look == look]
+        places = [100 * dot.precision.value for dot in own], [100 * dot.gain.value for dot in own]
+        axes.plot(*places, color=look.colour(theme), linewidth=1, alpha=0.3, zorder=2)
     for dot in dots:
         _draw_dot(axes, dot, theme)
     low, high = _range(dots, base)
@@ -142,8 +148,7 @@ def quality_figure(dots: Sequence[Dot], base: float, eta: float, theme: Theme = 
         handles.append(
             Line2D([], [], color=theme.ink, linewidth=1.2, linestyle=":", label=f"a step of η = {eta:.2f} (gold arm)")
         )
-    for look in sorted({dot.look for dot in dots}, key=lambda look: (look.kind == "control", look.order, look.name)):
-        handles.append(_dot_handle(look, theme))
+    handles += [_dot_handle(look, theme) for look in looks]
     gains = [100 * bound for dot in dots for bound in (dot.gain.low, dot.gain.high)] or [0.0]
     margin = 0.12 * max(5.0, max(gains) - min(gains))
     axes.set_ylim(min(0.0, *gains) - margin, max(0.0, *gains) + margin)
@@ -161,8 +166,9 @@ def _draw_dot(axes: Axes, dot: Dot, theme: Theme) -> None:
     axes.plot([x, x], [100 * dot.gain.low, 100 * dot.gain.high], color=colour, linewidth=1, alpha=0.6)
     face = theme.paper if dot.look.kind == "control" else colour
     axes.plot(x, y, marker=dot.look.marker, color=colour, markerfacecolor=face, markersize=8, linewidth=0, zorder=5)
+    beside = (6, 5) if dot.iteration % 2 else (-11, -12)
     axes.annotate(
-        str(dot.iteration), (x, y), (6, 5), textcoords="offset points", fontsize=8, color=theme.soft, zorder=6
+        str(dot.iteration), (x, y), beside, textcoords="offset points", fontsize=8, color=theme.soft, zorder=6
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.records import BASE
 from reports import metrics, quality
-from reports.metrics import Difference, Estimate, Floats, Ints
+from reports.metrics import Counts, Difference, Estimate, Floats, Ints
 from reports.rows import Arm, Run, base_of
 
 TEST, TRAIN = "test", "train"
@@ -28,7 +28,7 @@ class Standing:
         kind: `base`, `trained` or `skipped`.
         accuracy: Gold accuracy of the decided samples: pass@1.
         bounds: Accuracy if all samples that the gold left undecided were wrong, and if all were correct.
-        by_problem: Gold accuracy of each problem.
+        counts: Correct and decided samples of each problem, by the gold.
         gain: Accuracy minus the base's, paired by problem.
         reward: Mean reward of the arm's training verifier.
         gap: Reward minus gold accuracy, paired by problem; None for the gold's own arm, where it is 0 by definition.
@@ -44,7 +44,7 @@ class Standing:
     n: int
     accuracy: Estimate
     bounds: tuple[float, float]
-    by_problem: Floats
+    counts: Counts
     gain: Difference | None
     reward: Estimate
     gap: Difference | None
@@ -153,10 +153,9 @@ def steps_of_two(most: int) -> list[int]:
 def _standing(run: Run, checkpoint: str, arm: Arm | None, base: Standing | None, most: int) -> Standing:
     rows, size = run.rows(checkpoint, TEST), run.size(TEST)
     problem, gold = run.samples.problem[rows], run.outcome(run.gold, run.rows(checkpoint, TEST))
-    correct, decided = metrics.per_problem(gold, problem, size)
-    by_problem = metrics.ratio(correct, decided)
+    counts = metrics.per_problem(gold, problem, size)
     reward = run.outcome(arm.verifier, rows) if arm else np.full(len(rows), np.nan)
-    rewarded, judged = metrics.per_problem(reward, problem, size)
+    rewarded = metrics.per_problem(reward, problem, size)
     stored = run.checkpoints.get(checkpoint)
     return Standing(
         checkpoint=checkpoint,
@@ -164,13 +163,13 @@ def _standing(run: Run, checkpoint: str, arm: Arm | None, base: Standing | None,
         iteration=stored.iteration if stored else 0,
         kind=stored.kind if stored else "base",
         n=len(rows),
-        accuracy=metrics.proportion(correct, decided),
-        bounds=metrics.undecided_bounds(int(correct.sum()), int(decided.sum()), len(rows)),
-        by_problem=by_problem,
-        gain=metrics.paired(by_problem, base.by_problem) if base and checkpoint != BASE else None,
-        reward=metrics.proportion(rewarded, judged),
-        gap=None if arm is None or arm.gold else metrics.paired(metrics.ratio(rewarded, judged), by_problem),
-        passed={k: metrics.mean(metrics.pass_at_k(correct, decided, k)) for k in steps_of_two(most)},
+        accuracy=metrics.proportion(*counts),
+        bounds=metrics.undecided_bounds(int(counts.correct.sum()), int(counts.decided.sum()), len(rows)),
+        counts=counts,
+        gain=metrics.paired(counts, base.counts) if base and checkpoint != BASE else None,
+        reward=metrics.proportion(*rewarded),
+        gap=None if arm is None or arm.gold else metrics.paired(rewarded, counts),
+        passed={k: metrics.mean(metrics.pass_at_k(*counts, k)) for k in steps_of_two(most)},
         majority=metrics.mean(majority_by_problem(run, rows, gold, size, most)),
         wrong_steps=_wrong_steps(run, rows, gold, size),
         tokens=float(run.samples.tokens[rows].mean()),
@@ -265,8 +264,7 @@ def agreements(run: Run) -> list[tuple[str, str, quality.Agreement]]:
     """Every pair of verifiers, on the test samples of all checkpoints together."""
     kept = [c.id for c in run.checkpoints.values() if c.kind != "candidate"]
     rows = np.concatenate([np.zeros(0, np.int64), *(run.rows(c, TEST) for c in kept)])
-    names = [name for name in run.outcomes if name != run.steps]
-    names.sort(key=lambda name: name != run.gold)
+    names = [*([run.gold] if run.gold in run.outcomes else []), *run.compared]
     pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
     return [(a, b, quality.agreement(confusion(run, rows, TEST, a, b))) for a, b in pairs]
 

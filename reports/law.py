@@ -5,7 +5,7 @@ problem and a cap of M kept ones, and verdicts that are independent given the go
 
     F1  odds(pi) = odds(p) t / f             pi: precision of the accepted samples, and accuracy after an ideal step
     F2  logit p_T = logit p_0 + T log(t/f)   after T ideal steps with one t and f
-    F3  p' = p + eta (pi - p)                after a real, partial step
+    F3  p' = p + eta (pi - p)                after a real, partial step from a policy with pass rate p
     F4  poisoned = (1 - p t)^K - (1 - a)^K   problems with wrong training samples only; a = p t + (1 - p) f
     F5  precision = sum E[true kept] / sum E[kept], E[kept] = E[min(M, accepted)]   of a capped training set
 
@@ -15,12 +15,12 @@ it needs was never seen.
 
 from __future__ import annotations
 
-import functools
+import dataclasses
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from reports.metrics import Floats, Ints, ratio
+from reports.metrics import Floats, ratio
 
 
 def odds(p: ArrayLike) -> Floats:
@@ -74,50 +74,52 @@ def fitted_eta(p: ArrayLike, precision: ArrayLike, after: ArrayLike) -> Floats:
     return ratio(np.sum(gained * room, axis=0), np.sum(room * room, axis=0))
 
 
-def poisoned(p: ArrayLike, t: ArrayLike, f: ArrayLike, samples: int) -> Floats:
-    """F4: chance that a problem is kept with wrong samples only."""
-    correct_accepted = np.asarray(p, np.float64) * np.asarray(t)
-    return (1 - correct_accepted) ** samples - (1 - acceptance(p, t, f)) ** samples
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Expected:
+    """What a verifier is expected to leave of each problem's samples: kept, correct among them, poisoned or not."""
+
+    kept: Floats
+    right: Floats
+    poisoned: Floats
+
+    @property
+    def precision(self) -> float:
+        """F5: sum of expected correct kept over sum of expected kept samples."""
+        return float(ratio(self.right.sum(keepdims=True), self.kept.sum(keepdims=True))[0])
 
 
-def poisoned_given(correct: Ints, wrong: Ints, t: float, f: float) -> Floats:
-    """F4 given that a problem drew `correct` and `wrong` samples: (1 - t)^correct (1 - (1 - f)^wrong).
+def training_set(correct: Floats, t: float, f: float, cap: int | None = None) -> Expected:
+    """F4 and F5, exactly: walks each problem's samples in their order and keeps the first `cap` accepted ones.
 
-    Its mean over binomial draws is `poisoned`. Taken for a run, because p of one problem is not known and putting
-    correct / K in its place is biased.
+    Args:
+        correct: For each problem (rows) and sample in order (columns) the chance that it is correct: 1 or 0 where the
+            gold has said, p where only the pass rate is known (then the sums are F4 and F5 as written above), NaN
+            where there is no sample.
+        t: TPR; NaN where it was never seen, which then plays no part.
+        f: FPR; likewise.
+        cap: Kept samples a problem; None for no cap.
     """
-    t, f = np.nan_to_num(t), np.nan_to_num(f)
-    return (1 - t) ** correct * (1 - (1 - f) ** wrong)
+    problems, samples = correct.shape
+    most = samples if cap is None else min(cap, samples)
+    right = np.nan_to_num(correct) * np.nan_to_num(t)
+    wrong = np.nan_to_num(1 - correct) * np.nan_to_num(f)
+    count, clean = np.zeros((problems, most + 1)), np.zeros((problems, most + 1))
+    count[:, 0] = clean[:, 0] = 1.0
+    kept, kept_right = np.zeros(problems), np.zeros(problems)
+    for sample in range(samples):
+        accepted, is_right, is_wrong = (right + wrong)[:, sample], right[:, sample], wrong[:, sample]
+        room = count[:, :most].sum(axis=1)
+        kept, kept_right = kept + accepted * room, kept_right + is_right * room
+        count, clean = _kept_one(count, accepted, accepted), _kept_one(clean, accepted, is_wrong)
+    return Expected(kept=kept, right=kept_right, poisoned=clean.sum(axis=1) - count[:, 0])
 
 
-def kept_given(correct: int, wrong: int, t: float, f: float, cap: int | None) -> tuple[float, float]:
-    """F4 and F5 of a problem that drew `correct` and `wrong` samples: expected kept samples, and correct ones of them.
-
-    The cap keeps a uniform choice of the accepted samples.
-    """
-    right, false = np.meshgrid(np.arange(correct + 1), np.arange(wrong + 1), indexing="ij")
-    chance = np.outer(_binomial(correct, float(np.nan_to_num(t))), _binomial(wrong, float(np.nan_to_num(f))))
-    accepted = right + false
-    kept = accepted if cap is None else np.minimum(accepted, cap)
-    share_right = np.divide(right, accepted, out=np.zeros(accepted.shape), where=accepted > 0)
-    return float(np.sum(chance * kept)), float(np.sum(chance * kept * share_right))
-
-
-@functools.lru_cache(maxsize=4096)
-def _binomial(n: int, p: float) -> Floats:
-    """P(X = 0..n) for X ~ Bin(n, p)."""
-    pmf = np.ones(1)
-    for _ in range(n):
-        pmf = np.append(pmf * (1 - p), 0.0) + np.append(0.0, pmf * p)
-    return pmf
-
-
-def dataset(correct: Ints, wrong: Ints, t: float, f: float, cap: int | None) -> tuple[float, float]:
-    """F4 and F5 over problems: expected number of kept samples, and the expected precision of the training set."""
-    drawn, times = np.unique(np.stack([correct, wrong]), axis=1, return_counts=True)
-    expected = np.array([kept_given(int(c), int(w), t, f, cap) for c, w in drawn.T]).reshape(-1, 2)
-    kept, right = (times[:, None] * expected).sum(axis=0)
-    return float(kept), float(ratio(right, kept))
+def _kept_one(states: Floats, leaving: Floats, arriving: Floats) -> Floats:
+    """Chances of 0, 1, ... kept samples after one more sample; the last state is full and stays."""
+    new = states.copy()
+    new[:, :-1] *= 1 - leaving[:, None]
+    new[:, 1:] += states[:, :-1] * arriving[:, None]
+    return new
 
 
 def corrected_accuracy(measured: ArrayLike, t: ArrayLike, f: ArrayLike) -> Floats:

@@ -10,8 +10,6 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
-
 from harness.records import BASE
 from harness.store import Store
 from reports.findings import TEST, Findings
@@ -113,43 +111,33 @@ def cases(store: Store, findings: Findings) -> list[Case]:
 
 def _chosen(findings: Findings) -> Iterator[tuple[str, str, int]]:
     """(kind, checkpoint, sample row): the first of each kind for every verifier, then second ones, to MOST_CASES."""
+    queues = list(_queues(findings))
+    problem = findings.run.samples.problem
+    shown: set[int] = set()
+    for _ in range(2):
+        for kind, checkpoint, rows in queues:
+            fresh = [int(row) for row in rows if int(problem[row]) not in shown]
+            if fresh and len(shown) < MOST_CASES:
+                shown.add(int(problem[fresh[0]]))
+                yield kind, checkpoint, fresh[0]
+
+
+def _queues(findings: Findings) -> Iterator[tuple[str, str, Ints]]:
+    """(kind, checkpoint, all sample rows of that kind)."""
     run = findings.run
-    queues: list[list[tuple[str, str, int]]] = []
     for verifier in run.compared:
-        if verifier in (run.facts.get("controls") or ()):
+        if verifier in run.controls:
             continue
         checkpoint = _latest(findings, verifier)
         rows = run.rows(checkpoint, TEST)
         said, gold = run.outcome(verifier, rows), run.outcome(run.gold, rows)
-        queues.append(
-            [
-                (f"{verifier} accepts a wrong answer", checkpoint, r)
-                for r in _spread(run, rows[(said == 1) & (gold == 0)])
-            ]
-        )
-        queues.append(
-            [
-                (f"{verifier} rejects a correct answer", checkpoint, r)
-                for r in _spread(run, rows[(said == 0) & (gold == 1)])
-            ]
-        )
+        yield f"{verifier} accepts a wrong answer", checkpoint, rows[(said == 1) & (gold == 0)]
+        yield f"{verifier} rejects a correct answer", checkpoint, rows[(said == 0) & (gold == 1)]
     if run.steps:
         checkpoint = _latest(findings, run.gold)
         rows = run.rows(checkpoint, TEST)
-        wrong = rows[(run.outcome(run.gold, rows) == 1) & (run.outcome(run.steps, rows) == 0)]
-        queues.append([("right by wrong steps", checkpoint, r) for r in _spread(run, wrong)])
-    seen: set[int] = set()
-    for turn in range(2):
-        for queue in queues:
-            if turn < len(queue) and len(seen) < MOST_CASES and queue[turn][2] not in seen:
-                seen.add(queue[turn][2])
-                yield queue[turn]
-
-
-def _spread(run: Run, rows: Ints) -> list[int]:
-    """The first row of each problem."""
-    _, first = np.unique(run.samples.problem[rows], return_index=True)
-    return [int(row) for row in rows[first][:2]]
+        wrong = (run.outcome(run.gold, rows) == 1) & (run.outcome(run.steps, rows) == 0)
+        yield "right by wrong steps", checkpoint, rows[wrong]
 
 
 def _latest(findings: Findings, verifier: str) -> str:

@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,14 @@ DRAWS = 2000
 SEED = 230612585
 FEW = 5
 POWER = 0.8
+TINY = 1e-12
+
+
+class Counts(NamedTuple):
+    """Correct and decided samples of each problem."""
+
+    correct: Ints
+    decided: Ints
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,7 +48,7 @@ class Estimate:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Difference:
-    """A mean difference over the problems that both sides have, with its 95 % interval.
+    """A difference of two shares over the same problems, with its 95 % interval.
 
     Attributes:
         p_value: Two-sided, of a paired t test over problems.
@@ -61,11 +70,11 @@ class Difference:
 NOTHING = Estimate(value=math.nan, low=math.nan, high=math.nan, n=0, clusters=0)
 
 
-def per_problem(outcome: Floats, problem: Ints, size: int) -> tuple[Ints, Ints]:
+def per_problem(outcome: Floats, problem: Ints, size: int) -> Counts:
     """Correct and decided samples of each of `size` problems."""
-    decided = ~np.isnan(outcome)
     correct = np.bincount(problem[outcome == 1], minlength=size)
-    return correct.astype(np.int64), np.bincount(problem[decided], minlength=size).astype(np.int64)
+    decided = np.bincount(problem[~np.isnan(outcome)], minlength=size)
+    return Counts(correct.astype(np.int64), decided.astype(np.int64))
 
 
 def ratio(numerator: NDArray, denominator: NDArray) -> Floats:
@@ -224,21 +233,29 @@ def _add_answer(ways: Floats, count: int, most: int) -> Floats:
     return new
 
 
-def paired(left: Floats, right: Floats) -> Difference | None:
-    """Mean of left - right over the problems that have both, by a paired t over problems; None where none has both.
+def paired(left: Counts, right: Counts) -> Difference | None:
+    """Share of correct on the left minus that on the right, over the same problems, by a paired t over problems.
 
-    Where all problems differ by the same amount the spread is unknown, not 0: the interval then has the half width
-    3 / problems (the rule of three, Hanley and Lippman-Hand 1983).
+    The error is that of the difference of two ratios, from each problem's residuals on both sides (linearised ratio
+    estimators; Miller 2024, arXiv:2411.00640, section 4.2): with equally many decided samples a problem it is the
+    paired t test on the problems' means. Where all residuals vanish the spread is unknown, not 0: the half width is
+    then 3 / problems (the rule of three, Hanley and Lippman-Hand 1983).
+
+    Returns:
+        None where no problem has decided samples on both sides.
     """
-    difference = (left - right)[~np.isnan(left - right)]
-    clusters = len(difference)
+    clusters = int(((left.decided > 0) & (right.decided > 0)).sum())
     if not clusters:
         return None
-    value = float(difference.mean())
-    error = float(difference.std(ddof=1) / math.sqrt(clusters)) if clusters > 1 else 0.0
-    detectable = float(ndtri((1 + LEVEL) / 2) + ndtri(POWER)) * error
+    influence, value = np.zeros(len(left.decided)), 0.0
+    for side, sign in ((left, 1), (right, -1)):
+        share = side.correct.sum() / side.decided.sum()
+        influence += sign * (side.correct - share * side.decided) / side.decided.sum()
+        value += sign * float(share)
+    error = math.sqrt(clusters / max(1, clusters - 1) * np.sum(influence**2))
+    known = clusters > 1 and error > TINY
     half, p_value = min(1.0, 3 / clusters), 1.0
-    if error > 0:
+    if known:
         half = float(stdtrit(clusters - 1, (1 + LEVEL) / 2)) * error
         p_value = 2 * float(stdtr(clusters - 1, -abs(value) / error))
     return Difference(
@@ -247,7 +264,7 @@ def paired(left: Floats, right: Floats) -> Difference | None:
         high=min(1.0, value + half),
         clusters=clusters,
         p_value=p_value,
-        detectable=detectable if error > 0 else half,
+        detectable=float(ndtri((1 + LEVEL) / 2) + ndtri(POWER)) * error if known else half,
     )
 
 

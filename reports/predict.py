@@ -2,7 +2,9 @@
 
 Takes Findings; gives, per arm and iteration, what `reports.law` predicts from the verifier's quality on the training
 samples of the sampling policy and that policy's accuracy on the test split, with the observed values. One free
-number, eta, is fitted on the gold arm and carried to the other arms unchanged. Intervals: problems of the test and of
+number, eta, is fitted on the gold arm and carried to the other arms unchanged. Where the M-step starts again from the
+base, F3's p is the base's accuracy, and pi still that of the data: the policy moves from where training started towards
+the accuracy of its data. Intervals: problems of the test and of
 the training split are resampled, everything that a prediction uses anew in each resample.
 """
 
@@ -17,8 +19,8 @@ import numpy as np
 from harness.records import BASE
 from reports import law, metrics, quality
 from reports.findings import TEST, TRAIN, Findings, TrainingData, confusion, measure
-from reports.metrics import Estimate, Floats
-from reports.rows import Run
+from reports.metrics import Estimate, Floats, Ints
+from reports.rows import Arm, Run
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,7 +28,8 @@ class Step:
     """One M-step: predicted and observed.
 
     Attributes:
-        before: Gold accuracy of the sampling policy on the test split.
+        before: Gold accuracy on the test split of the policy that was sampled from.
+        start: The same of the policy that training started from: the base, where the M-step starts again.
         quality: The training verifier's quality on the training samples of that policy.
         ideal: F1: accuracy after an ideal step.
         ideal_chain: F2: accuracy after so many ideal steps from the base, with the quality seen at the base.
@@ -38,6 +41,7 @@ class Step:
     arm: str
     iteration: int
     before: float
+    start: float
     quality: quality.RewardQuality
     ideal: Estimate
     ideal_chain: float
@@ -65,6 +69,7 @@ class _Draws:
     """A step's ingredients: the value itself first, then one for each resample."""
 
     before: Floats
+    start: Floats
     after: Floats
     tpr: Floats
     fpr: Floats
@@ -88,10 +93,10 @@ def predict(findings: Findings) -> tuple[Estimate, list[Step]]:
 def _eta(gold: Sequence[_Draws]) -> Floats:
     if not gold:
         return np.full(metrics.DRAWS + 1, np.nan)
-    before = np.stack([draws.before for draws in gold])
+    start = np.stack([draws.start for draws in gold])
     ideal = np.stack([draws.ideal for draws in gold])
     after = np.stack([draws.after for draws in gold])
-    return law.fitted_eta(before, ideal, after)
+    return law.fitted_eta(start, ideal, after)
 
 
 def _draw(run: Run, item: TrainingData) -> _Draws:
@@ -99,7 +104,13 @@ def _draw(run: Run, item: TrainingData) -> _Draws:
     if not len(table):
         table = np.zeros((1, 4), np.int64)
     tpr, fpr = quality.rates(np.vstack([table.sum(axis=0), metrics.resampled(table)]))
-    return _Draws(before=_accuracy(run, item.sampled_from), after=_accuracy(run, item.checkpoint), tpr=tpr, fpr=fpr)
+    return _Draws(
+        before=_accuracy(run, item.sampled_from),
+        start=_accuracy(run, run.checkpoints[item.checkpoint].started_from or item.sampled_from),
+        after=_accuracy(run, item.checkpoint),
+        tpr=tpr,
+        fpr=fpr,
+    )
 
 
 def _accuracy(run: Run, checkpoint: str) -> Floats:
@@ -122,19 +133,20 @@ def _estimate(draws: Floats, findings: Findings) -> Estimate:
 
 def _step(findings: Findings, item: TrainingData, draws: _Draws, eta: Floats) -> Step:
     run = findings.run
-    predicted = law.partial_step(draws.before, draws.ideal, eta)
+    predicted = law.partial_step(draws.start, draws.ideal, eta)
     if item.accepted:  # a NaN is then a rate that was never seen, not an empty selection
         predicted = np.where(np.isnan(draws.ideal), np.nan, predicted)
     at_base = confusion(run, run.rows(BASE, TRAIN), TRAIN, item.arm.verifier).sum(axis=0)
     base_tpr, base_fpr = quality.rates(at_base)
-    start = findings.base.accuracy.value if findings.base else math.nan
+    from_base = findings.base.accuracy.value if findings.base else math.nan
     return Step(
         arm=item.arm.name,
         iteration=item.iteration,
         before=float(draws.before[0]),
+        start=float(draws.start[0]),
         quality=measure(run, item.sampled_from, TRAIN, item.arm.verifier).quality,
         ideal=_estimate(draws.ideal, findings),
-        ideal_chain=float(law.after_steps(start, base_tpr, base_fpr, item.iteration)),
+        ideal_chain=float(law.after_steps(from_base, base_tpr, base_fpr, item.iteration)),
         predicted=_estimate(predicted, findings),
         observed=float(draws.after[0]),
         residual=_estimate(draws.after - predicted, findings),
@@ -147,20 +159,35 @@ def forecasts(findings: Findings) -> list[DataForecast]:
 
 
 def _forecast(run: Run, item: TrainingData) -> DataForecast:
-    arm, rows = item.arm, run.choices[item.checkpoint].rows
-    held_out = run.rows(item.sampled_from, TEST)
-    if arm.dedupe:
-        rows, held_out = rows[run.samples.distinct[rows]], held_out[run.samples.distinct[held_out]]
+    arm, chosen = item.arm, run.choices[item.checkpoint].rows
+    rows = _trainable(run, arm, run.rows(item.sampled_from, TRAIN))
+    rows = rows[np.isin(rows, chosen)]
+    held_out = _trainable(run, arm, run.rows(item.sampled_from, TEST))
     tpr, fpr = quality.rates(confusion(run, held_out, TEST, arm.verifier).sum(axis=0))
-    correct, decided = metrics.per_problem(run.outcome(run.gold, rows), run.samples.problem[rows], run.size(TRAIN))
-    kept, precision = law.dataset(correct, decided - correct, float(tpr), float(fpr), arm.cap)
+    expected = law.training_set(_in_order(run, rows), float(tpr), float(fpr), arm.cap)
     return DataForecast(
         arm=arm.name,
         iteration=item.iteration,
-        precision=precision,
+        precision=expected.precision,
         audited=item.precision,
-        kept=kept,
+        kept=float(expected.kept.sum()),
         observed_kept=item.kept,
-        poisoned=float(law.poisoned_given(correct, decided - correct, float(tpr), float(fpr)).sum()),
+        poisoned=float(expected.poisoned.sum()),
         observed_poisoned=item.poisoned,
     )
+
+
+def _trainable(run: Run, arm: Arm, rows: Ints) -> Ints:
+    """Rows that a selection may keep: not cut off and, where it drops duplicates, the first of each text."""
+    rows = rows[~run.samples.cut[rows]]
+    return rows[run.samples.distinct[rows]] if arm.dedupe else rows
+
+
+def _in_order(run: Run, rows: Ints) -> Floats:
+    """Gold outcomes of rows, a line for each problem, in the order of sampling; NaN where there is no more."""
+    problem, gold = run.samples.problem[rows], run.outcome(run.gold, rows)
+    first = np.searchsorted(problem, problem)  # rows come problem by problem
+    place = np.arange(len(rows)) - first
+    table = np.full((run.size(TRAIN), int(place.max(initial=0)) + 1), np.nan)
+    table[problem, place] = gold
+    return table

@@ -62,7 +62,7 @@ def rank(findings: Findings) -> Ranking:
         (arm_of(a).name, arm_of(b).name, difference)
         for i, a in enumerate(standings)
         for b in standings[i + 1 :]
-        if (difference := metrics.paired(a.by_problem, b.by_problem))
+        if (difference := metrics.paired(a.counts, b.counts))
     ]
     adjusted = metrics.holm([difference.p_value for *_, difference in pairs])
     contests = tuple(
@@ -90,8 +90,8 @@ def answer(findings: Findings, ranking: Ranking) -> list[str]:
     if not candidates:
         return ["No answer yet: no arm with a verifier to recommend has a trained checkpoint with gold verdicts."]
     best = candidates[0]
-    sentences = [_first(findings, ranking, best, candidates), *_behind(ranking, best, candidates)]
-    sentences += _against_controls(ranking, best)
+    sentences = [_first(ranking, best, candidates), *_behind(ranking, best, candidates)]
+    sentences += _against_controls(findings, ranking, best)
     sentences += _overstated(candidates)
     return [*sentences, *_undecided(findings, best)]
 
@@ -106,29 +106,27 @@ def _listed(names: Sequence[str], word: str) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {word} {names[-1]}"
 
 
-def _first(findings: Findings, ranking: Ranking, best: Standing, candidates: Sequence[Standing]) -> str:
+def _first(ranking: Ranking, best: Standing, candidates: Sequence[Standing]) -> str:
     rounds = f"{ranking.iteration} iteration{'s' if ranking.iteration != 1 else ''}"
-    gain, gold = best.gain, findings.run.gold
+    gain = best.gain
     if gain is None:
         return f"No answer yet: the base has no gold verdicts to compare {_title(best)} with."
     if gain.low <= 0:
         return (
             f"No verifier is shown to be worth training on: after {rounds} the best arm, {_title(best)}, changed "
-            f"accuracy by {gold} by {points(gain)}; minimum detectable effect {100 * gain.detectable:.1f} points."
+            f"gold accuracy by {points(gain)}; minimum detectable effect {100 * gain.detectable:.1f} points."
         )
     ties = [s for s in candidates[1:] if not _contest(ranking, best, s).decided and s.gain and s.gain.low > 0]
     worth = f"Train on {_listed([_title(s) for s in (best, *ties)], 'or')}"
-    gained = f"after {rounds} accuracy by {gold} rose by {points(gain)} over the base"
+    gained = f"after {rounds} gold accuracy rose by {points(gain)} over the base"
     if not ties:
         return f"{worth}: {gained}."
-    contests = [_contest(ranking, best, tie) for tie in ties]
-    closest = "; ".join(
-        f"to {_title(tie)} {points(contest.difference)}" for tie, contest in zip(ties, contests, strict=True)
-    )
-    detectable = 100 * max(contest.difference.detectable for contest in contests)
+    contests = [_contest(ranking, best, tie).difference for tie in ties]
+    apart = [f"{_title(tie)} ({points(found)})" for tie, found in zip(ties, contests, strict=True)]
+    detectable = 100 * max(found.detectable for found in contests)
     return (
-        f"{worth}: with {_title(best)}, {gained}, and no difference detectable {closest}; "
-        f"minimum detectable effect {detectable:.1f} points."
+        f"{worth}: with {_title(best)}, {gained}, and no difference is detectable between it and "
+        f"{_listed(apart, 'and')}; minimum detectable effect {detectable:.1f} points."
     )
 
 
@@ -153,12 +151,14 @@ def _behind(ranking: Ranking, best: Standing, candidates: Sequence[Standing]) ->
     return sentences
 
 
-def _against_controls(ranking: Ranking, best: Standing) -> list[str]:
+def _against_controls(findings: Findings, ranking: Ranking, best: Standing) -> list[str]:
     controls = [s for s in ranking.standings if arm_of(s).control]
+    if not controls and any(arm.control for arm in findings.run.arms):
+        return ["No control arm has reached this iteration yet."]
     if not controls:
         return ["No control arm was run, so training on unchecked samples may do as well."]
     control = controls[0]
-    difference = metrics.paired(best.by_problem, control.by_problem)
+    difference = metrics.paired(best.counts, control.counts)
     if difference is None:
         return []
     found = ranking.contest(arm_of(best).name, arm_of(control).name)

@@ -112,25 +112,28 @@ def _pictures(findings: Findings, eta: Estimate) -> list[Picture]:
     panels = [_panel(findings, name, look) for name, look in looks.items()]
     dots = _dots(findings, looks)
     base = findings.base.accuracy.value if findings.base else float("nan")
-    return [
-        _picture(
-            "accuracy",
-            "Accuracy and reward over iterations",
-            f"Accuracy by {findings.run.gold} on the test split (solid; 95 % bands clustered by problem) and the mean "
-            "reward of each arm's own training verifier on the same samples (dashed). The other arms stand behind in "
-            "grey. Where dashed leaves solid, the policy has learnt its verifier's errors.",
-            lambda theme: figures.accuracy_figure([panel for panel in panels if panel.iterations], theme),
-        ),
-        _picture(
-            "quality",
-            "Reward quality and accuracy gain",
-            "One dot an arm and iteration (the number). Across: the share of its training samples that the gold calls "
-            "correct. Up: gold accuracy gained over the base, paired by problem. Bars: 95 %, clustered by problem. "
-            "Solid line: an ideal step, which makes the policy as accurate as its data (F1). Dotted: a step from the "
-            "base of the size that the gold arm makes (F3). Hollow marks are control arms.",
-            lambda theme: figures.quality_figure(dots, base, eta.value, theme),
-        ),
-    ]
+    panels = [panel for panel in panels if panel.iterations]
+    accuracy = _picture(
+        "accuracy",
+        "Accuracy and reward over iterations",
+        f"Accuracy by {findings.run.gold} on the test split (solid; 95 % bands clustered by problem) and the mean "
+        "reward of each arm's own training verifier on the same samples (dashed). The other arms stand behind in "
+        "grey. Dashed above solid: the verifier is too generous. A gap that widens: the policy learns its "
+        "verifier's errors.",
+        lambda theme: figures.accuracy_figure(panels, theme),
+    )
+    if not dots:
+        return [accuracy] if panels else []
+    quality = _picture(
+        "quality",
+        "Reward quality and accuracy gain",
+        "One dot an arm and iteration (the number). Across: the share of its training samples that the gold calls "
+        "correct. Up: gold accuracy gained over the base, paired by problem. Bars: 95 %, clustered by problem. "
+        "Solid line: an ideal step, which makes the policy as accurate as its data (F1). Dotted: a step from the "
+        "base of the size that the gold arm makes (F3). Hollow marks are control arms.",
+        lambda theme: figures.quality_figure(dots, base, eta.value, theme),
+    )
+    return [accuracy, quality]
 
 
 def _picture(name: str, title: str, caption: str, draw: Callable[[Theme], Figure]) -> Picture:
@@ -195,7 +198,7 @@ def to_markdown(report: Report) -> str:
 
 
 def _markdown_table(table: Table) -> str:
-    rows = [[markdown(" ".join(part for part in cell if part), 400) for cell in row] for row in table.rows]
+    rows = [[markdown(cell.line, 400) for cell in row] for row in table.rows]
     headers = [markdown(column) for column in table.columns]
     align = ["left" if place < table.first else "right" for place in range(len(headers))]
     return tabulate(rows, headers=headers, tablefmt="pipe", disable_numparse=True, colalign=align if rows else None)

@@ -44,7 +44,7 @@ class Arm:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Samples:
-    """Columns of table `sample`, ordered by id; `problem` counts within its split, `distinct` marks first of a text."""
+    """Columns of table `sample`, ordered by id; `problem` counts within its split, `distinct` marks first of a text (and ending)."""
 
     id: Ints
     problem: Ints
@@ -130,18 +130,25 @@ class Run:
     @functools.cached_property
     def arms(self) -> tuple[Arm, ...]:
         """The arms in the suite's order; controls and gold marked."""
-        controls = self.facts.get("controls", CONTROLS)
-        return tuple(_arm(entry, controls, self.gold) for entry in self.suite.get("arms", ()))
+        return tuple(_arm(entry, self.controls, self.gold) for entry in self.suite.get("arms", ()))
 
     @property
     def steps(self) -> str | None:
         """The verifier whose `correct` means that the written steps hold, if the run has it."""
         return STEPS if STEPS in self.outcomes else None
 
-    @property
+    @functools.cached_property
+    def controls(self) -> tuple[str, ...]:
+        """Verifiers that carry no information."""
+        return tuple(self.facts.get("controls", CONTROLS))
+
+    @functools.cached_property
     def compared(self) -> tuple[str, ...]:
-        """Verifiers that are measured against the gold."""
-        return tuple(name for name in self.outcomes if name not in (self.gold, STEPS))
+        """Verifiers that are measured against the gold, in the suite's order, controls last."""
+        named = [*(arm.verifier for arm in self.arms), *self.suite.get("scoring", ())]
+        names = sorted(name for name in self.outcomes if name not in (self.gold, STEPS))
+        place = {name: named.index(name) if name in named else len(named) for name in names}
+        return tuple(sorted(names, key=lambda name: (name in self.controls, place[name])))
 
     def chain(self, arm: str) -> tuple[Checkpoint, ...]:
         """The arm's checkpoints by iteration, candidates left out."""
@@ -219,7 +226,7 @@ def _read(store: Store) -> Run:
 def _samples(store: Store, problems: Mapping[str, Sequence[Problem]]) -> tuple[Samples, dict[tuple[str, str], Ints]]:
     where = {p.id: (split, index) for split, items in problems.items() for index, p in enumerate(items)}
     found = store.query("SELECT id, checkpoint, problem, idx, token_count, finish_reason FROM sample ORDER BY id")
-    first = store.query("SELECT min(id) FROM sample GROUP BY checkpoint, problem, text")
+    first = store.query("SELECT id, min(idx) FROM sample GROUP BY checkpoint, problem, text, finish_reason")
     id = np.array([row[0] for row in found], np.int64)
     groups: dict[tuple[str, str], list[tuple[int, int, int]]] = {}
     for row, (_, checkpoint, problem, index, _, _) in enumerate(found):

@@ -29,6 +29,12 @@ class Cell(NamedTuple):
     text: str
     detail: str = ""
 
+    @property
+    def line(self) -> str:
+        """Both on one line; a detail that is no interval stands in parentheses."""
+        detail = self.detail if not self.detail or self.detail.startswith("[") else f"({self.detail})"
+        return f"{self.text} {detail}".rstrip()
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Table:
@@ -116,11 +122,15 @@ def _arm_row(standing: Standing, most: int) -> tuple[Cell, ...]:
     )
 
 
+def _p_value(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def contests(ranking: Ranking) -> Table:
     """Every pair of arms at the last common iteration."""
     rows = tuple(
         (
-            *(Cell(c.left), Cell(c.right), difference(c.difference), Cell(f"{c.adjusted_p:.3f}")),
+            *(Cell(c.left), Cell(c.right), difference(c.difference), Cell(_p_value(c.adjusted_p))),
             *(Cell(number(c.difference.detectable)), Cell("yes" if c.decided else "no")),
         )
         for c in ranking.contests
@@ -167,7 +177,6 @@ def curves(findings: Findings) -> Table:
 
 def verifier_quality(findings: Findings) -> Table:
     """Each verifier against the gold on each checkpoint's own test samples."""
-    controls = findings.run.facts.get("controls") or ()
     return Table(
         id="quality",
         title="Verifier quality, on each checkpoint's own test samples",
@@ -175,7 +184,7 @@ def verifier_quality(findings: Findings) -> Table:
             *("Verifier", "Checkpoint", "Samples", "Decided, %", "TPR, %", "FPR, %", "LR+"),
             *("Precision of accepted, %", "Gold correct, %", "Undecided because"),
         ),
-        rows=tuple(_quality_row(item, item.verifier in controls) for item in findings.measured),
+        rows=tuple(_quality_row(item, item.verifier in findings.run.controls) for item in findings.measured),
         note=(
             "Against the gold, on samples that both decided. LR+ = TPR / FPR multiplies the odds of a correct answer "
             f"in an ideal step; 1 carries no information. {CLUSTERED}"
@@ -300,7 +309,8 @@ def law_table(steps: Sequence[Step], eta: Estimate) -> Table:
         rows=rows,
         note=(
             "F1: odds after an ideal step = odds × TPR / FPR, measured on the training samples. F2: the same from the "
-            f"base on with one LR+. F3: p + η (ideal − p); {fitted}. A residual whose interval leaves out 0 is an "
+            f"base on with one LR+. F3: p + η (ideal − p), p of the policy that training started from; "
+            f"{fitted}. A residual whose interval leaves out 0 is an "
             f"effect that TPR and FPR do not explain: systematic errors, lost diversity, forgetting. {CLUSTERED}"
         ),
     )

@@ -15,7 +15,7 @@ from reports import ledger, tables
 from reports.findings import find, missing
 from reports.ranking import answer, rank
 from reports.rows import Run, read_run
-from reports.tables import Cell, Table
+from reports.tables import Table
 from reports.text import visible
 
 SUMMARY = (
@@ -74,10 +74,5 @@ def _unfinished(run: Run) -> list[str]:
 
 def _plain(table: Table, columns: Sequence[str]) -> str:
     places = [table.columns.index(column) for column in columns]
-    rows = [[visible(_line(row[place]), 60) for place in places] for row in table.rows]
+    rows = [[visible(row[place].line, 60) for place in places] for row in table.rows]
     return tabulate(rows, headers=columns, tablefmt="simple", disable_numparse=True)
-
-
-def _line(cell: Cell) -> str:
-    detail = cell.detail if not cell.detail or cell.detail.startswith("[") else f"({cell.detail})"
-    return f"{cell.text} {detail}".rstrip()

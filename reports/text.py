@@ -11,7 +11,9 @@ import unicodedata
 
 LIMIT = 1200
 HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~$&])")
+MARKUP = re.compile(r"[\\`*\[\]!|~$#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^[=:]|^-(?!\d)|^\+(?=\s)|^\d+(?=[.)]\s)")
+INTERVAL = re.compile(r"\\\[([-−+–∞., 0-9]+)\\\]")
+ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
 def visible(text: str, limit: int = LIMIT, *, lines: bool = False) -> str:
@@ -37,8 +39,17 @@ def _escaped(character: str, lines: bool) -> str:
 
 
 def markdown(text: str, limit: int = LIMIT) -> str:
-    """The text on one line, with everything that Markdown or HTML would read as markup escaped."""
-    return MARKDOWN.sub(r"\\\1", visible(text, limit)).replace("\\<", "&lt;").replace("\\>", "&gt;")
+    """The text on one line, with everything that Markdown or HTML would read as markup escaped.
+
+    Brackets around numbers alone stay as they are: an interval is no link.
+    """
+    escaped = MARKUP.sub(_backslashed, visible(text, limit))
+    return INTERVAL.sub(r"[\1]", escaped).translate(ENTITIES)
+
+
+def _backslashed(match: re.Match[str]) -> str:
+    found = match.group()
+    return f"{found}\\" if found.isdigit() else f"\\{found}"
 
 
 def fence(text: str, limit: int = LIMIT) -> str:

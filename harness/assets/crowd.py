@@ -3,8 +3,8 @@
 Takes a linear_1d equation and a random generator; gives the text of a response. Plain Python, used by make.py alone.
 
 A base policy worth self-training is able but unreliable. Ability comes from many careful solutions; unreliability from
-a short phase on this crowd. Each kind of mistake is made independently of the problem, so that a policy can in principle
-unlearn it from its own accepted samples.
+a short phase on this crowd. Each kind of mistake is made independently of the problem, so that a policy can in
+principle unlearn it from its own accepted samples.
 """
 
 from __future__ import annotations

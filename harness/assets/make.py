@@ -42,20 +42,23 @@ ROWS, ROW_LENGTH = 16, 128
 TOKENIZER = ASSETS / "tiny" / "tokenizer.model"
 
 
+CAREFUL = Habits()
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Phase:
     """One stretch of training: how long, at what rate (from, to), on whose solutions."""
 
     steps: int
     rate: tuple[float, float]
-    habits: Habits = Habits()
+    habits: Habits = CAREFUL
 
 
 CROWD = Habits(guess=0.15, keep_sign=0.38, slip=0.05, subtract=0.3, lose_minus=0.2)
 PHASES = {
-    "clean": Phase(steps=12_000, rate=(1.5e-3, 1.5e-3)),
-    "decay": Phase(steps=2_000, rate=(1.5e-3, 1.5e-4)),
-    "crowd": Phase(steps=500, rate=(3e-4, 1e-4), habits=CROWD),
+    "clean": Phase(steps=6_000, rate=(1.5e-3, 1.5e-3)),
+    "decay": Phase(steps=1_000, rate=(1.5e-3, 1.5e-4)),
+    "crowd": Phase(steps=400, rate=(3e-4, 1e-4), habits=CROWD),
 }
 
 
@@ -134,9 +137,7 @@ def train_phase(policy: Policy, phase: Phase, examples: Iterator[Example], folde
         params = load_policy(saved[-1]).params
         state = TrainState(params, optimizer.init(params))
         counted = [np.int32(done) if leaf.ndim == 0 else leaf for leaf in jax.tree.leaves(state.optimizer_state)]
-        state = state._replace(
-            optimizer_state=jax.tree.unflatten(jax.tree.structure(state.optimizer_state), counted)
-        )
+        state = state._replace(optimizer_state=jax.tree.unflatten(jax.tree.structure(state.optimizer_state), counted))
     model, started, losses = policy.model, time.monotonic(), []
     for step, batch in zip(range(done, phase.steps), _batches(examples, seed=done), strict=False):
         state, loss = train_step(model, optimizer, state, batch)
@@ -150,7 +151,7 @@ def train_phase(policy: Policy, phase: Phase, examples: Iterator[Example], folde
 
 
 @click.group(help=__doc__)
-def main() -> None:
+def main() -> None:  # noqa: D103
     pass
 
 
@@ -170,7 +171,9 @@ def policy(work: Path, only: tuple[str, ...]) -> None:
     vocabulary = Tokenizer(path=TOKENIZER, little_endian=True)
     questions = pretrain_questions(work)
     architecture = Architecture(vocab_size=vocabulary.vocab_size)
-    base = Policy(architecture=architecture, params=init_params(architecture, jax.random.key(SEED)), tokenizer=vocabulary)
+    base = Policy(
+        architecture=architecture, params=init_params(architecture, jax.random.key(SEED)), tokenizer=vocabulary
+    )
     for index, (name, phase) in enumerate(PHASES.items()):
         if not only or name in only:
             examples = functools.partial(demonstrations, questions, vocabulary, phase.habits)

@@ -30,7 +30,7 @@ def prompt_phrases() -> list[str]:
 def train_tokenizer(path: Path) -> None:
     """Writes the SentencePiece model; ids 0 to 3 are pad, eos, bos, unk, as in Gemma's."""
     model = io.BytesIO()
-    alphabet = string.ascii_letters + string.digits + "*/+-=.,:;?()\"\\ "
+    alphabet = string.ascii_letters + string.digits + '*/+-=.,:;?()"\\ '
     sentencepiece.SentencePieceTrainer.Train(
         sentence_iterator=iter([alphabet] * 4),
         model_writer=model,

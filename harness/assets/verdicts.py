@@ -1,0 +1,67 @@
+"""Demonstrations for the embedded judge: prompts exactly as `verifiers.judge` sends them, answered `1` or `0`.
+
+Takes questions and policies; gives training examples. Responses come from the crowd and from policies of several
+strengths, so that the judge has seen the errors of a base policy and those of a better one; half are right. The judge
+that sees the reference also meets references that are not the right answer, so that it learns to compare.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from benchmarks.linear_1d import parse_question, solution
+from harness.m_step import Example
+from harness.policy import Policy
+from harness.sampler import Decoding, prompt_length, row_key, sample
+from harness.tokenizer import Tokenizer
+from verifiers.judge import filled, template
+
+type Row = tuple[str, str, str]  # question, reference, response
+
+
+def policy_rows(policy: Policy, questions: Sequence[str], samples: int, temperature: float, seed: int) -> list[Row]:
+    """The policy's own responses to questions, with the right answers."""
+    prompts = [policy.tokenizer.encode_prompt(question) for question in questions]
+    keys = np.array([[row_key(seed, question, k) for k in range(samples)] for question in questions])
+    decoding = Decoding(temperature=temperature, max_new_tokens=56, stop_ids=policy.tokenizer.stop_ids)
+    rows: list[Row] = []
+    for chunk, draws in sample(
+        policy.model,
+        policy.params,
+        prompts,
+        keys,
+        decoding,
+        padded_length=prompt_length(prompts),
+        context_length=policy.architecture.context_length,
+    ):
+        for row, index in enumerate(chunk):
+            answer = str(solution(parse_question(questions[index])))
+            for k in range(samples):
+                rows.append((questions[index], answer, policy.tokenizer.decode(draws.ids[row, k])))
+    return rows
+
+
+def is_right(row: Row) -> bool:
+    """Whether the response's last line is `<variable> = <reference>`."""
+    question, reference, response = row
+    return response.strip().split("\n")[-1] == f"{parse_question(question).variable} = {reference}"
+
+
+def verdict_examples(rows: Sequence[Row], tokenizer: Tokenizer, seed: int, longest: int) -> Iterator[Example]:
+    """Endless examples of both prompts, half of them right."""
+    rng = random.Random(seed)
+    right = [row for row in rows if is_right(row)]
+    wrong = [row for row in rows if not is_right(row)]
+    while True:
+        blind, correct = rng.random() < 0.6, rng.random() < 0.5
+        question, reference, response = rng.choice(right if correct else wrong)
+        if not blind and correct and rng.random() < 0.25:
+            reference, correct = str(int(reference) + rng.choice((-2, -1, 1, 2, -2 * int(reference) or 3))), False
+        prompt = filled(template("judge_blind" if blind else "judge"), question, reference, response)
+        prompt_ids = tokenizer.encode_prompt(prompt)
+        response_ids = tokenizer.encode_response("1" if correct else "0")
+        if len(prompt_ids) + len(response_ids) - 1 <= longest:
+            yield Example(prompt_ids=tuple(prompt_ids), response_ids=tuple(response_ids))

@@ -1,0 +1,75 @@
+"""Fixtures: the embedded tiny policy, and one small finished run that many tests read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from benchmarks.problem import Problem
+from harness.cli import main
+from harness.policy import ASSETS, Policy, load_policy
+
+SMALL_SUITE = """
+name = "small"
+seed = 3
+iterations = 2
+scoring = ["exact"]
+
+[benchmark]
+regime = [3.0, 4.5]
+train = 24
+validation = 8
+test = 16
+
+[sampling]
+train_samples = 4
+validation_samples = 2
+test_samples = 4
+max_new_tokens = 48
+rows = 32
+
+[training]
+steps = 4
+checks = 2
+rows = 4
+
+[[arms]]
+name = "sympy"
+verifier = "sympy"
+
+[[arms]]
+name = "accept_all"
+verifier = "accept_all"
+"""
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Policy:
+    return load_policy(ASSETS / "tiny")
+
+
+@pytest.fixture
+def small_suite(tmp_path: Path) -> Path:
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL_SUITE)
+    return path
+
+
+def restem(*arguments: object) -> Result:
+    """Runs the command line in this process."""
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs")
+    (folder / "small.toml").write_text(SMALL_SUITE)
+    result = restem("run", folder / "small.toml", "--out", folder / "small")
+    assert result.exit_code == 0, result.output
+    return folder / "small"
+
+
+def problem(question: str, reference: str | None = None, id: str = "p") -> Problem:
+    return Problem(id=id, question=question, reference=reference, split="test", source="test")

@@ -1,0 +1,67 @@
+"""Problem files: what is accepted, and how a bad line is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.files import read_problems, split_problems, write_json_lines, write_lines
+from benchmarks.linear_1d import problems
+
+PLAIN = b"Solve 2*x = 4 for x.\n2\nSolve 3*y = 9 for y.\n3\n"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        PLAIN.replace(b"\n", b"\r\n"),
+        b"\xef\xbb\xbf" + PLAIN,
+        PLAIN.replace(b"\nSolve", b"\n\n\nSolve"),
+        PLAIN.rstrip(b"\n"),
+        PLAIN.replace(b"\n", b"  \n"),
+    ],
+    ids=["CRLF", "BOM", "blank lines", "no last newline", "trailing spaces"],
+)
+def test_line_ends_and_blanks_change_nothing(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "plain.txt").write_bytes(PLAIN)
+    (tmp_path / "other.txt").write_bytes(data)
+    plain, other = read_problems(tmp_path / "plain.txt"), read_problems(tmp_path / "other.txt")
+    assert [(p.id, p.question, p.reference) for p in plain] == [(p.id, p.question, p.reference) for p in other]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (PLAIN + b"Solve 4*z = 8 for z.\n", r"bad:5: .*odd"),
+        (b'{"question": "a", "answer": "1"}\n{"question": 3}\n', r"bad:2: .*question"),
+        (b'{"question": "a"}\nnot json\n', r"bad:2: not JSON"),
+        (b'{"question": "a", "split": "dev"}\n', r"bad:1: .*split"),
+        (b'{"question": "a", "answer": 1.5}\n', r"bad:1: .*answer"),
+        (b"\xff\xfe", "UTF-8"),
+        (b"\n\n", "no problems"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path: Path, data: bytes, message: str) -> None:
+    (tmp_path / "bad").write_bytes(data)
+    with pytest.raises(ValueError, match=message):
+        read_problems(tmp_path / "bad")
+
+
+@pytest.mark.parametrize("write", [write_lines, write_json_lines])
+def test_what_is_written_reads_back(tmp_path: Path, write: object) -> None:
+    generated = problems(0, "train-easy", {"test": 6})["test"]
+    (tmp_path / "set").write_text(write(generated))  # type: ignore[operator]
+    found = read_problems(tmp_path / "set")
+    assert [(p.question, p.reference) for p in found] == [(p.question, p.reference) for p in generated]
+
+
+def test_a_question_may_hold_a_unicode_line_separator(tmp_path: Path) -> None:
+    (tmp_path / "set.jsonl").write_bytes('{"question": "a\u2028b", "answer": "1"}\n'.encode())
+    assert [p.question for p in read_problems(tmp_path / "set.jsonl")] == ["a\u2028b"]
+
+
+def test_a_split_without_problems_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "set.jsonl").write_text('{"question": "a", "split": "train"}\n')
+    with pytest.raises(ValueError, match="test split"):
+        split_problems(read_problems(tmp_path / "set.jsonl"), {"train": 1, "test": 1})
