@@ -49,19 +49,30 @@ def asked_variable(question: str) -> str | None:
 # -- The fast path: a worked solution ----------------------------------------------------------------------------------
 
 _STEPS = re.compile(r"(?:[0-9 =+*/\n().-]|(?<![A-Za-z])[a-z](?![A-Za-z]))*")
-_LAST_STEP = re.compile(r"([a-z]) ?= ?(-?[0-9]{1,18})")
+_LAST_STEP = re.compile(r"([a-z]) ?= ?(-?[0-9]{1,18}(?:/-?[1-9][0-9]{0,17})?)")
+_LEFT_SIDE = re.compile(r"([0-9]\*)?[a-z] *=")
+_REVERSED = re.compile(r"= ?\(?[a-z]\)?(?: *=| *$)", re.MULTILINE)
+_CUT_STEP = re.compile(r"([a-z])(?: ?(?:= ?(?:-?[0-9]{1,18}/-?|-)?)?)?")
 
 
 def _worked_solution(response: str, variable: str | None) -> Answer | None:
-    """The answer of lines such as `5*w = 15`, `w = 15/5`, `w = 3`; None for anything less plain."""
+    """The answer of lines such as `5*w = 15`, `w = 15/5`, `w = 3`, or of a part of them; None for anything else."""
     body = response.rstrip()
+    if variable is None or len(body) > 4000 or not _STEPS.fullmatch(body):
+        return None
     head = body.rfind("\n") + 1
     match = _LAST_STEP.fullmatch(body, head)
-    if match is None or match[1] != variable or len(body) > 4000 or not _STEPS.fullmatch(body, 0, head):
-        return None
-    if head and not _agree(body[:head], match[1], match[2]):
-        return None
-    return Answer(match[2], match.span(2), "assignment")
+    if match is not None and match[1] == variable:
+        agree = not head or _agree(body[:head], variable, match[2])
+        return Answer(match[2], match.span(2), "assignment") if agree else None
+    cut = _CUT_STEP.fullmatch(body, head)
+    if cut is not None and cut[1] == variable:
+        return none("assignment", "unfinished")
+    last = body[head:]
+    scaled = all(match[1] for match in _LEFT_SIDE.finditer(body))
+    if "=" in last and variable in last and scaled and not _REVERSED.search(body):
+        return none("assignment", "unsolved")
+    return None
 
 
 def _agree(steps: str, variable: str, answer: str) -> bool:

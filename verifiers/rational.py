@@ -16,6 +16,7 @@ every number, power and nesting is checked before it is computed.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import re
 import unicodedata
@@ -123,6 +124,7 @@ def canonical(text: str) -> str:
 
 
 _PLAIN = re.compile(r"[+-]?[0-9]{1,18}")
+_QUOTIENT = re.compile(r"([+-]?[0-9]{1,18}) ?/ ?([+-]?[0-9]{1,18})")
 _LITERAL = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]{1,18})?")
 
 
@@ -140,27 +142,39 @@ def read(text: str) -> Fraction:
     text = text.strip()
     if _PLAIN.fullmatch(text):
         return Fraction(int(text))
+    quotient = _QUOTIENT.fullmatch(text)
+    if quotient and int(quotient[2]):
+        return Fraction(int(quotient[1]), int(quotient[2]))
     return value(parse(text))
 
 
 def fraction(text: str) -> Fraction | None:
     """The exact value of a text, or None where `read` would raise."""
+    return _remembered(text) if len(text) <= 80 else _or_none(text)
+
+
+def _or_none(text: str) -> Fraction | None:
     try:
         return read(text)
     except Unreadable:
         return None
 
 
+# The samples of a problem repeat few answers, and one answer is asked for its value several times.
+_remembered = functools.lru_cache(maxsize=4096)(_or_none)
+
+
 _TOKEN = re.compile(
     r"""
       (?P<space>[ \n\u2009]+ | \\[,;:!\ ] | \\(?:left|right|displaystyle|[bB]igg?[lr]?)(?![A-Za-z]))
     | (?P<number>
-        (?P<whole> [1-9][0-9]{0,2} (?P<comma> , | \{,\} | \\, | _ | ' | \u2009 ) [0-9]{3}
+        (?: (?P<whole> [1-9][0-9]{0,2} (?P<comma> , | \{,\} | \\, | _ | ' | \u2009 ) [0-9]{3}
                    (?: (?P=comma)[0-9]{3} )* (?![0-9])
                  | [0-9]+ )
         (?: \. (?P<part> [0-9]* ) )?
         | \. (?P<only> [0-9]+ )
-      ) (?: [eE] (?P<ten> [+-]?[0-9]{1,12} ) )? (?![0-9_'.])
+        ) (?: [eE] (?P<ten> [+-]?[0-9]{1,12} ) )? (?![0-9_'.])
+      )
     | (?P<short> \\[dtc]?frac\ ?(?P<over>[0-9])\ ?(?P<under>[0-9]) )
     | (?P<frac> \\[dtc]?frac(?![A-Za-z]) )
     | (?P<root> \\sqrt(?![A-Za-z\[ ]) | sqrt(?=\() | \u221a )
@@ -201,7 +215,7 @@ def _tokens(text: str) -> list[tuple[str, str, Fraction | None]]:
         if match is None:
             raise Unreadable("syntax")
         position = match.end()
-        kind = next(name for name in _KINDS if match[name] is not None)
+        kind = match.lastgroup or ""  # the group that closes last: the alternative as a whole
         if kind in ("space", "wrap"):
             continue
         name = _NAMES.get(kind, kind)
@@ -211,10 +225,6 @@ def _tokens(text: str) -> list[tuple[str, str, Fraction | None]]:
     return tokens
 
 
-_KINDS = (
-    *("number", "sign", "open", "close", "times", "over_sign", "power", "space", "frac", "short", "root", "wrap"),
-    *("separator", "symbol"),
-)
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 
