@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -287,14 +287,36 @@ def test_what_changes_the_question_is_asked_anew(server: JudgeServer, store: Sto
     assert server.requests == 4
 
 
-def test_the_same_model_name_elsewhere_is_another_question(server: JudgeServer) -> None:
-    endpoints = {client(server, base_url=f"https://{host}/v1").endpoint for host in ("a.invalid", "b.invalid")}
-    assert len(endpoints) == 2
+class EverythingStored:
+    """A call store that has a reply to every request, and notes which were looked up."""
+
+    def __init__(self) -> None:
+        self.looked_up: list[str] = []
+
+    def stored_call(self, request_sha256: str) -> dict[str, Any]:
+        self.looked_up.append(request_sha256)
+        numbers = dict.fromkeys(("prompt_tokens", "completion_tokens", "seconds"), 0)
+        return {"reply": "1", "finish_reason": "stop", "model": "m", **numbers}
+
+    def store_calls(self, calls: Sequence[Mapping[str, Any]]) -> None:
+        raise AssertionError("everything was stored")
 
 
-def test_another_loopback_port_is_the_same_question(server: JudgeServer) -> None:
-    endpoints = {client(server, base_url=f"http://{host}/v1").endpoint for host in ("127.0.0.1:80", "localhost:81")}
-    assert endpoints == {"loopback"}
+@pytest.mark.parametrize(
+    ("addresses", "different"),
+    [
+        (("https://a.invalid/v1", "https://b.invalid/v1"), 2),
+        (("http://127.0.0.1:80/v1", "http://localhost:81/v1", "http://[::1]:82"), 1),
+        (("http://127.0.0.1:80/v1", "https://a.invalid/v1"), 2),
+    ],
+)
+def test_the_same_model_name_elsewhere_is_another_question(
+    server: JudgeServer, addresses: tuple[str, ...], different: int
+) -> None:
+    calls = EverythingStored()
+    for address in addresses:
+        client(server, calls=calls, base_url=address).ask(ask("a"))
+    assert len(set(calls.looked_up)) == different
 
 
 def test_what_was_answered_before_a_refusal_stays_stored(server: JudgeServer, store: Store) -> None:
@@ -336,6 +358,7 @@ def test_an_interrupt_keeps_what_was_answered(server: JudgeServer, store: Store)
     chat = client(server, calls=store, concurrency=4)
 
     def interrupt(done: int, total: int) -> None:
+        time.sleep(0.2)  # forty more replies arrive meanwhile
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
