@@ -134,9 +134,9 @@ def clustered_error(numerator: NDArray, denominator: NDArray) -> float:
 def proportion(correct: NDArray, decided: NDArray) -> Estimate:
     """Share of correct among decided samples, with a clustered t interval; near 0 and 1 Wilson's.
 
-    Wilson's interval takes the effective sample size p (1 - p) / SE^2 (Korn and Graubard 1998), never less than the
-    number of problems would be alone when all agree. It is used where fewer than FEW problems' worth of samples
-    are on the rarer side, where a symmetric interval covers too little (Bowyer 2025, arXiv:2503.01747).
+    Wilson's is taken where the rarer outcome fills fewer than FEW problems, as a symmetric interval then covers too
+    little (Bowyer 2025, arXiv:2503.01747). Its sample size is the effective one, p (1 - p) / SE^2 (Korn and Graubard
+    1998, Survey Methodology 24:193), and the number of problems where all samples agree.
     """
     n, clusters = int(decided.sum()), int((decided > 0).sum())
     if not n:
@@ -144,7 +144,8 @@ def proportion(correct: NDArray, decided: NDArray) -> Estimate:
     value = float(correct.sum() / n)
     error = clustered_error(correct, decided)
     if min(value, 1 - value) * clusters < FEW or clusters < 2:
-        effective = value * (1 - value) / error**2 if error > 0 else clusters
+        plain = error**2 * (clusters - 1) / clusters
+        effective = value * (1 - value) / plain if plain > 0 else clusters
         low, high = wilson(value, min(max(effective, 1), n))
     else:
         half = float(stdtrit(clusters - 1, (1 + LEVEL) / 2)) * error

@@ -44,7 +44,13 @@ class Arm:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Samples:
-    """Columns of table `sample`, ordered by id; `problem` counts within its split, `distinct` marks first of a text (and ending)."""
+    """Columns of table `sample`, ordered by id.
+
+    Attributes:
+        problem: Position within its split.
+        cut: Whether the response hit the length limit.
+        distinct: Whether no earlier sample of the problem has the same text and ending.
+    """
 
     id: Ints
     problem: Ints

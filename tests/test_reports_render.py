@@ -220,3 +220,232 @@ def _checkpoint(store: Store, size: Size, arm: str, iteration: int, source: str,
         validation_reward=0.5,
     )
     store.add_checkpoint(candidate)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_run(tmp_path_factory.mktemp("small"), Size())
+
+
+@pytest.fixture(scope="module")
+def rendered(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_report(small, tmp_path_factory.mktemp("rendered")).parent
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    found = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("run."))
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+
+
+def test_the_same_rows_give_the_same_bytes(small: Path, rendered: Path, tmp_path: Path) -> None:
+    assert write_report(small, tmp_path) == tmp_path / "report.html"
+    first = files(rendered)
+    assert first == files(tmp_path)
+    assert set(first) == {"report.md", "report.html"} | {
+        f"figures/{name}.{kind}" for name in ("accuracy", "quality") for kind in ("svg", "png")
+    }
+
+
+class Tags(html.parser.HTMLParser):
+    """Every tag of a page, with its attributes."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+def test_the_page_has_no_tag_or_attribute_of_a_response_and_loads_nothing(rendered: Path) -> None:
+    page = (rendered / "report.html").read_text("utf-8")
+    tags = Tags(page).found
+    allowed = {
+        *("html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "p", "div", "strong", "ul", "li"),
+        *("table", "thead", "tbody", "tr", "th", "td", "bdi", "small", "figure", "figcaption", "picture", "source"),
+        *("img", "details", "summary", "dl", "dt", "dd", "pre"),
+    }
+    assert {tag for tag, _ in tags} <= allowed
+    names = {name for _, attributes in tags for name in attributes}
+    assert names <= {
+        *("lang", "charset", "name", "content", "http-equiv", "class", "id", "role", "tabindex", "aria-label"),
+        *("scope", "media", "srcset", "src", "alt"),
+    }
+    sources = [v for _, a in tags for k, v in a.items() if k in ("src", "srcset")]
+    assert sources
+    assert all(v and v.startswith("data:image/svg+xml;base64,") for v in sources)
+    assert "default-src 'none'" in page
+    assert "script-src" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_no_page_holds_a_control_or_bidirectional_character(small: Path, rendered: Path) -> None:
+    shown = [(rendered / name).read_text("utf-8") for name in ("report.md", "report.html")]
+    for text in [*shown, summary(small), status(small)]:
+        assert not set(text) & set("\x00\x07\x1b\r\u202a\u202b\u202d\u202e\u2066\u2067\u2068\u200f\u2028\u2029\x85")
+
+
+def outside_fences(page: str) -> str:
+    """A Markdown page without its fenced blocks, by CommonMark's rule for the end of a fence."""
+    kept, fence_mark = [], ""
+    for line in page.split("\n"):
+        ticks = re.match(r"`{3,}", line)
+        if fence_mark:
+            if ticks and len(ticks.group()) >= len(fence_mark) and line.strip("`") == "":
+                fence_mark = ""
+        elif ticks:
+            fence_mark = ticks.group()
+        else:
+            kept.append(line)
+    assert not fence_mark
+    return "\n".join(kept)
+
+
+def test_markdown_shows_responses_in_fences_only(rendered: Path) -> None:
+    page = (rendered / "report.md").read_text("utf-8")
+    rest = outside_fences(page)
+    assert "alert(1)" in page
+    assert "alert(1)" not in rest
+    assert not re.search(r"<[a-zA-Z/!]", rest)
+    assert "![x]" not in rest
+
+
+def test_every_markdown_table_row_has_as_many_cells_as_its_header(rendered: Path) -> None:
+    rest = outside_fences((rendered / "report.md").read_text("utf-8"))
+    blocks = re.findall(r"(?:^\|.*\n)+", rest, re.MULTILINE)
+    assert len(blocks) > 8
+    for block in blocks:
+        widths = {len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}
+        assert len(widths) == 1, block
+
+
+@pytest.mark.parametrize("text", [HOSTILE, "````", "```\n````\n`````", "a\r```\rb", "~~~\n</pre>", "\ud800", ""])
+def test_a_fence_is_longer_than_any_run_of_backticks_in_it(text: str) -> None:
+    block = fence(text)
+    assert outside_fences(f"before\n{block}\nafter") == "before\nafter"
+    block.encode()
+
+
+def test_long_text_is_cut_and_says_so() -> None:
+    assert visible("x" * 5000, 10) == "x" * 10 + " ... (4990 characters more)"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("judge_blind", "judge_blind"),
+        ("40.0 [36.4, 43.6]", "40.0 [36.4, 43.6]"),
+        ("+1.0 [−2.0, ∞]", "+1.0 [−2.0, ∞]"),
+        ("[x](http://a)", r"\[x\](http://a)"),
+        ("a|b\nc", r"a\|b\\nc"),
+        ("<b>&amp;", "&lt;b&gt;&amp;amp;"),
+        ("1. one", r"1\. one"),
+        ("- one", r"\- one"),
+        ("_a_ *b* `c`", r"\_a\_ \*b\* \`c\`"),
+    ],
+)
+def test_markdown_escapes_markup_and_leaves_numbers_readable(text: str, shown: str) -> None:
+    assert markdown(text) == shown
+
+
+STATES = {
+    "only the base": Size(finished=False, stop_after=0),
+    "half way": Size(finished=False, stop_after=3),
+    "an all-undecided training verifier": Size(undecided=("judge",), skipped=("judge/1", "judge/2")),
+    "an all-undecided gold": Size(undecided=("sympy",)),
+    "skipped checkpoints": Size(skipped=("judge/1", "sympy/2")),
+    "one problem": Size(problems=1, test_samples=1, train_samples=1, iterations=1),
+    "no gold arm": Size(arms=("judge", "judge_blind"), iterations=1),
+    "controls only": Size(arms=("accept_all",), iterations=1),
+}
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_every_state_of_a_run_renders(name: str, tmp_path: Path) -> None:
+    build_run(tmp_path, STATES[name])
+    page = write_report(tmp_path).read_text("utf-8")
+    text = (tmp_path / "report.md").read_text("utf-8")
+    assert not re.search(r"\bnan\b|\binf\b|None", outside_fences(text.partition("## Provenance")[0]))
+    assert ("This run is unfinished" in page) == (not STATES[name].finished)
+    assert summary(tmp_path)
+    assert status(tmp_path)
+
+
+def test_an_empty_run_says_that_there_is_no_answer_yet(tmp_path: Path) -> None:
+    Store(tmp_path, write=True).close()
+    page = write_report(tmp_path).read_text("utf-8")
+    assert "No answer yet" in page
+    assert "the suite was not recorded" in page
+
+
+def test_a_folder_without_a_run_is_the_users_mistake(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no run\.db"):
+        write_report(tmp_path)
+
+
+def answer_of(folder: Path) -> list[str]:
+    with Store(folder) as store:
+        findings = find(read_run(store))
+    return answer(findings, rank(findings))
+
+
+def test_the_answer_names_the_better_verifier_and_its_paired_gain(tmp_path: Path) -> None:
+    sentences = answer_of(build_run(tmp_path, Size(problems=120, arms=("judge", "judge_blind", "accept_all"))))
+    assert sentences[0].startswith("Train on judge: after 2 iterations gold accuracy rose by +")
+    assert any(s.startswith("judge is ahead of judge_blind by +") for s in sentences)
+    assert any("best control arm, accept_all: +" in s for s in sentences)
+
+
+def test_the_answer_is_honest_where_no_difference_can_be_seen(tmp_path: Path) -> None:
+    first = answer_of(build_run(tmp_path, Size(problems=40, arms=("sympy", "judge")), seed=2))[0]
+    assert "no difference is detectable" in first
+    assert re.search(r"minimum detectable effect \d+\.\d points", first)
+
+
+def test_control_arms_are_never_recommended(tmp_path: Path) -> None:
+    assert answer_of(build_run(tmp_path, Size(arms=("accept_all",))))[0].startswith("No answer yet")
+
+
+def test_undecided_gold_verdicts_are_told_and_not_counted_as_wrong(tmp_path: Path) -> None:
+    build_run(tmp_path, Size(problems=60, gold_undecided=0.2))
+    with Store(tmp_path) as store:
+        base = find(read_run(store)).base
+        rows = store.query(
+            "SELECT outcome, count(*) FROM verdict v JOIN sample s ON s.id = v.sample JOIN problem p"
+            " ON p.id = s.problem WHERE s.checkpoint = 'base' AND p.split = 'test' AND verifier LIKE 'sympy%'"
+            " GROUP BY 1"
+        )
+    tally = dict(rows)
+    assert base is not None
+    assert base.accuracy.value == tally["correct"] / (tally["correct"] + tally["wrong"])
+    assert base.bounds[0] == tally["correct"] / sum(tally.values())
+    assert any("counted as wrong in both" in sentence for sentence in answer_of(tmp_path))
+
+
+def test_training_data_is_counted_and_audited_from_the_rows(small: Path) -> None:
+    with Store(small) as store:
+        found = next(d for d in find(read_run(store)).data if d.checkpoint == "judge/1")
+        kept = store.query(
+            "SELECT count(*), avg(v.outcome = 'correct') FROM selection s JOIN verdict v ON v.sample = s.sample"
+            " WHERE s.checkpoint = 'judge/1' AND s.dropped_by IS NULL AND v.verifier LIKE 'sympy%'"
+        )[0]
+    assert (found.kept, found.precision.value) == (kept[0], pytest.approx(kept[1]))
+    assert found.sampled == found.kept + sum(found.dropped.values())
+
+
+def test_a_run_is_read_while_it_is_being_written(tmp_path: Path) -> None:
+    build_run(tmp_path, Size(finished=False, stop_after=2))
+    with Store(tmp_path, write=True) as writer:
+        writer.log("sampled", seconds=1.0)
+        assert write_report(tmp_path, tmp_path / "out").is_file()
+
+
+def test_verdicts_added_later_by_another_verifier_are_reported(tmp_path: Path) -> None:
+    build_run(tmp_path, Size())
+    with Store(tmp_path, write=True) as store:
+        store.add_verifier("exact-111111111111", "exact", {})
+        verdict = Verdict(outcome=Outcome.CORRECT, score=1.0)
+        store.add_verdicts("exact-111111111111", [(s.id, verdict) for s in store.samples("base", "test")])
+    write_report(tmp_path)
+    assert "exact" in (tmp_path / "report.md").read_text("utf-8")
