@@ -63,6 +63,7 @@ class Fault:
 
 
 def status_fault(error: openai.APIStatusError, redacted: Redactor) -> Fault:
+    """What a status outside 2xx asks for: another try, a wait, giving up this request, or giving up."""
     status = error.status_code
     # Redacted before it is cut: half a key is still a secret. repr keeps control characters off the terminal.
     result = f"{status} {redacted(error.message)[:200]!r}"
@@ -134,10 +135,12 @@ def _count(value: object) -> int:
 
 
 def total_seconds(attempts: Sequence[Mapping[str, Any]]) -> float:
+    """Time spent in all tries."""
     return sum(attempt["seconds"] for attempt in attempts)
 
 
 def reply_of_row(row: Mapping[str, Any]) -> ChatReply:
+    """The reply that a stored row holds."""
     refused = row["finish_reason"] == "refusal"
     reply = row["reply"] or ""
     return ChatReply(
