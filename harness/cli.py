@@ -155,7 +155,12 @@ def _judge_options(
 ) -> dict[str, dict[str, Any]]:
     """The options of every judge that is used; without a key and a base_url, those of the embedded one, now started."""
     judges = {name: dict(options.get(name, {})) for name in names if name in JUDGES}
-    homeless = [n for n, o in judges.items() if not o.get("base_url") and not os.environ.get(_key_variable(o))]
+    elsewhere = bool(os.environ.get("OPENAI_BASE_URL"))  # the openai package's own way to name a server
+    homeless = [
+        name
+        for name, options in judges.items()
+        if not (elsewhere or options.get("base_url") or os.environ.get(_key_variable(options)))
+    ]
     if homeless:
         from harness.embedded import embedded_judge
 

@@ -164,9 +164,9 @@ class Store:
     def problems(self, split: str | None = None) -> list[Problem]:
         """Problems of a split (or all), in their order."""
         rows = self.query(
-            "SELECT id, question, reference, split, source FROM problem WHERE ?1 IS NULL OR split = ?1"
+            "SELECT id, question, reference, split, source FROM problem WHERE :split IS NULL OR split = :split"
             " ORDER BY split, position",
-            (split,),
+            {"split": split},
         )
         fields = ("id", "question", "reference", "split", "source")
         return [Problem(**dict(zip(fields, row, strict=True))) for row in rows]

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
@@ -25,7 +26,8 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 DARK_PALETTE = ("#4DA3DB", "#F0803C", "#2FC498", "#DE9CC0", "#F0B840", "#7CC7F0")
 GREYS = ("#8A8A8A", "#A9A9A9", "#6F6F6F")
 _KINDS = ("gold", "", "control")
-MARKERS = ("o", "s", "^", "v", "P", "X")
+MARKERS = ("o", "s", "^", "v", "p", "h")
+CROWDED = 12
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -138,7 +140,7 @@ def quality_figure(dots: Sequence[Dot], base: float, eta: float, theme: Theme = 
         places = [100 * dot.precision.value for dot in own], [100 * dot.gain.value for dot in own]
         axes.plot(*places, color=look.colour(theme), linewidth=1, alpha=0.3, zorder=2)
     for dot in dots:
-        _draw_dot(axes, dot, theme)
+        _draw_dot(axes, dot, theme, 0.3 if len(dots) > CROWDED else 0.6)
     low, high = _range(dots, base)
     edges = [low, high]
     axes.plot(edges, [100 * (x / 100 - base) for x in edges], color=theme.ink, linewidth=1.2, zorder=1)
@@ -160,16 +162,30 @@ def quality_figure(dots: Sequence[Dot], base: float, eta: float, theme: Theme = 
     return figure
 
 
-def _draw_dot(axes: Axes, dot: Dot, theme: Theme) -> None:
+def _draw_dot(axes: Axes, dot: Dot, theme: Theme, alpha: float) -> None:
     x, y, colour = 100 * dot.precision.value, 100 * dot.gain.value, dot.look.colour(theme)
-    axes.plot([100 * dot.precision.low, 100 * dot.precision.high], [y, y], color=colour, linewidth=1, alpha=0.6)
-    axes.plot([x, x], [100 * dot.gain.low, 100 * dot.gain.high], color=colour, linewidth=1, alpha=0.6)
+    axes.plot([100 * dot.precision.low, 100 * dot.precision.high], [y, y], color=colour, linewidth=1, alpha=alpha)
+    axes.plot([x, x], [100 * dot.gain.low, 100 * dot.gain.high], color=colour, linewidth=1, alpha=alpha)
     face = theme.paper if dot.look.kind == "control" else colour
-    axes.plot(x, y, marker=dot.look.marker, color=colour, markerfacecolor=face, markersize=8, linewidth=0, zorder=5)
-    beside = (6, 5) if dot.iteration % 2 else (-11, -12)
+    axes.plot(x, y, marker=dot.look.marker, color=colour, markerfacecolor=face, markersize=11, linewidth=0, zorder=5)
+    down = {"^": -1.2, "v": 1.2}.get(dot.look.marker, 0.0)
     axes.annotate(
-        str(dot.iteration), (x, y), beside, textcoords="offset points", fontsize=8, color=theme.soft, zorder=6
+        str(dot.iteration),
+        (x, y),
+        (0, down),
+        textcoords="offset points",
+        ha="center",
+        va="center_baseline",
+        fontsize=7,
+        color=_on(face),
+        zorder=6,
     )
+
+
+def _on(colour: str) -> str:
+    """Black or white, whichever is easier to read on a colour (relative luminance, WCAG 2.2)."""
+    red, green, blue = ((c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4) for c in to_rgb(colour))
+    return "#000000" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 else "#FFFFFF"
 
 
 def _dot_handle(look: Look, theme: Theme) -> Line2D:

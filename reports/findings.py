@@ -253,11 +253,16 @@ def _training_data(run: Run, arm: Arm, checkpoint: str) -> TrainingData:
         undecided=run.scored(arm.verifier, rows) - int((~np.isnan(verdict)).sum()),
         dropped=dict(sorted(Counter(rule for rule in choice.dropped_by if rule).items())) if choice else {},
         kept=len(kept),
-        precision=metrics.rate(correct, decided),
+        precision=_by_definition(metrics.rate(correct, decided)) if arm.gold else metrics.rate(correct, decided),
         problems=size,
         covered=int(covered.sum()),
         poisoned=int((covered & (decided > 0) & (correct == 0)).sum()),
     )
+
+
+def _by_definition(found: Estimate) -> Estimate:
+    """The gold's word on its own selection: certain, so without an interval's width."""
+    return dataclasses.replace(found, low=found.value, high=found.value)
 
 
 def agreements(run: Run) -> list[tuple[str, str, quality.Agreement]]:

@@ -164,14 +164,9 @@ def rate(numerator: NDArray, denominator: NDArray) -> Estimate:
 
 
 def mean(values: Floats) -> Estimate:
-    """Mean of per-problem values (NaN left out), with an interval from resampled problems."""
+    """Mean of per-problem shares (NaN left out), with an interval as in `rate`."""
     known = ~np.isnan(values)
-    if not known.any():
-        return NOTHING
-    draws = ratio(resampled(np.where(known, values, 0.0)), resampled(known))
-    low, high = percentiles(draws)
-    clusters = int(known.sum())
-    return Estimate(value=float(values[known].mean()), low=low, high=high, n=clusters, clusters=clusters)
+    return rate(np.where(known, values, 0.0), known.astype(np.int64))
 
 
 def undecided_bounds(correct: int, decided: int, total: int) -> tuple[float, float]:

@@ -39,6 +39,7 @@ class Step:
     """
 
     arm: str
+    gold: bool
     iteration: int
     before: float
     start: float
@@ -141,6 +142,7 @@ def _step(findings: Findings, item: TrainingData, draws: _Draws, eta: Floats) ->
     from_base = findings.base.accuracy.value if findings.base else math.nan
     return Step(
         arm=item.arm.name,
+        gold=item.arm.gold,
         iteration=item.iteration,
         before=float(draws.before[0]),
         start=float(draws.start[0]),

@@ -127,7 +127,7 @@ def _pictures(findings: Findings, eta: Estimate) -> list[Picture]:
     quality = _picture(
         "quality",
         "Reward quality and accuracy gain",
-        "One dot an arm and iteration (the number). Across: the share of its training samples that the gold calls "
+        "One mark an arm and iteration (the number in it). Across: the share of its training samples that the gold calls "
         "correct. Up: gold accuracy gained over the base, paired by problem. Bars: 95 %, clustered by problem. "
         "Solid line: an ideal step, which makes the policy as accurate as its data (F1). Dotted: a step from the "
         "base of the size that the gold arm makes (F3). Hollow marks are control arms.",

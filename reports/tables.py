@@ -74,8 +74,11 @@ def share(part: int, whole: int) -> Cell:
 
 
 def arm_cell(arm: Arm | None) -> Cell:
-    """An arm's name, marked where it is gold or a control."""
-    return Cell(arm.name, arm.mark) if arm else Cell(BASE)
+    """An arm's name, marked where it is gold or a control; its verifier where that has another name."""
+    if arm is None:
+        return Cell(BASE)
+    on = f"trained on {arm.verifier}" if arm.verifier != arm.name else ""
+    return Cell(arm.name, ", ".join(part for part in (arm.mark, on) if part))
 
 
 def _iteration(standing: Standing) -> Cell:
@@ -93,7 +96,7 @@ def arms(findings: Findings) -> Table:
         id="arms",
         title="Table 1. Arms and iterations",
         columns=(
-            *("Arm", "Trained on", "Iteration", "Gold accuracy, %", "Gain over base, points", "Own reward, %"),
+            *("Arm", "Iteration", "Gold accuracy, %", "Gain over base, points", "Own reward, %"),
             *("Reward − accuracy, points", f"pass@{most}, %", f"maj@{most}, %"),
         ),
         rows=tuple(rows),
@@ -101,7 +104,6 @@ def arms(findings: Findings) -> Table:
             f"Test split. Gold: {findings.run.gold}. Own reward: mean reward of the training verifier on the same "
             f"samples. Differences are paired by problem. {CLUSTERED}"
         ),
-        first=2,
     )
 
 
@@ -111,7 +113,6 @@ def _arm_row(standing: Standing, most: int) -> tuple[Cell, ...]:
     accuracy = estimate(standing.accuracy)
     return (
         arm_cell(arm),
-        Cell(arm.verifier if arm else DASH),
         _iteration(standing),
         accuracy._replace(detail=accuracy.detail + partly),
         difference(standing.gain),
@@ -286,7 +287,7 @@ def law_table(steps: Sequence[Step], eta: Estimate) -> Table:
     rows = tuple(
         (
             *(Cell(step.arm), Cell(str(step.iteration)), Cell(_odds(step.before)), Cell(number(step.before))),
-            *(estimate(step.quality.tpr), estimate(step.quality.fpr), estimate(step.quality.likelihood_ratio, 2, 1)),
+            *_measured_rates(step),
             *(Cell(_odds(step.ideal.value)), estimate(step.ideal), Cell(number(step.ideal_chain))),
             *(estimate(step.predicted), Cell(number(step.observed)), Cell(_odds(step.observed))),
             _residual(step.residual),
@@ -314,6 +315,13 @@ def law_table(steps: Sequence[Step], eta: Estimate) -> Table:
             f"effect that TPR and FPR do not explain: systematic errors, lost diversity, forgetting. {CLUSTERED}"
         ),
     )
+
+
+def _measured_rates(step: Step) -> tuple[Cell, ...]:
+    found = step.quality
+    if step.gold:
+        return Cell("100.0", "by definition"), Cell("0.0", "by definition"), Cell("∞")
+    return estimate(found.tpr), estimate(found.fpr), estimate(found.likelihood_ratio, 2, 1)
 
 
 def _odds(value: float) -> str:

@@ -88,27 +88,31 @@ def _agree(steps: str, variable: str, answer: str) -> bool:
 # -- The view: the same text, same length, with markup blanked ---------------------------------------------------------
 
 _EMPHASIS = re.compile(
-    r"(?<![\w)\]}*\\^])(\*{1,3}|_{1,2})(?=[^\s*_])([^*_\n]{1,300}?)(?<=\S)\1(?![\w*(])"
+    r"(?<![\w)\]}*\\^.])(\*{1,3}|_{1,2})(?=[^\s*_])([^*_\n]{1,300}?)(?<=\S)\1(?![\w*(])"
     r"|~~[^~\n]{1,300}~~"
 )
 _MARKUP = re.compile(
     r"`{3}[A-Za-z]{0,12}|`|</?(?:b|i|u|em|strong|p|span|div|br|code|pre)\s?/?>|&nbsp;"
-    r"|^[ ]{0,3}[*\u2022]\s|\\(?:begin|end)\{[a-z]{1,12}\*?\}|(?<!\\)\\[()\[\]]",
+    r"|^[ ]{0,3}(?:[*\u2022]\s|-\s(?=[A-Za-z]\s?[=:]|\*)|\#{1,3}\s)|\\(?:begin|end|color)\{[a-z]{1,12}\*?\}|(?<!\\)\\[()\[\]]"
+    r"|\\(?:bf|rm|it|quad|qquad|displaystyle)(?![a-z])",
     re.IGNORECASE | re.MULTILINE,
 )
+_WRAPPED = re.compile(r"(\\(?:text|textbf|textit|mathrm|mathbf)\{)([^{}\\\n]{0,120})\}")
 
 
 def _unwrap(match: re.Match[str]) -> str:
     if match[1] is None:
         return " " * len(match[0])
-    return " " * len(match[1]) + match[2] + " " * len(match[1])
+    return (" " * len(match[1]) + match[2]).ljust(len(match[0]))
 
 
 def _view(response: str) -> str:
     view = canonical(response)
     if "*" in view or "_" in view or "~~" in view:
         view = _EMPHASIS.sub(_unwrap, view)
-    if "`" in view or "<" in view or "\\" in view or "* " in view or "\u2022" in view:
+    if "\\" in view:
+        view = _WRAPPED.sub(_unwrap, view)
+    if "`" in view or "#" in view or "- " in view or "<" in view or "\\" in view or "* " in view or "\u2022" in view:
         view = _MARKUP.sub(blank, view)
     if "$" in view and view.count("$") % 2 == 0:
         view = view.replace("$", " ")

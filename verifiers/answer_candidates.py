@@ -10,6 +10,9 @@ import dataclasses
 import re
 
 from verifiers.answer_marks import (
+    AFTER_BOX,
+    BEFORE_BOX,
+    BEFORE_VARIABLE,
     END,
     HEDGES,
     LETTERS,
@@ -97,9 +100,9 @@ class Finder:
         before = self.view[max(lo, start - 40) : start].rstrip(" \u2009")
         if before.endswith(("=>", "->", "\\\\")):
             return True
-        if not before or not (before[-1].isalnum() or before[-1] in "*/+-^)}]_=<>|'\\"):
+        if not before or not (before[-1].isalnum() or before[-1] in "*/+-^)}_=<>|'\\"):
             return True
-        return before[-1].isalpha() and before[-2:-1].isalpha()
+        return before[-2:].isalpha() and len(before) > 1 and not BEFORE_VARIABLE.search(before)
 
     def _open(self, match: re.Match[str], kind: str, start: int, hi: int) -> Candidate | None:
         """A candidate that runs to the end of its clause."""
@@ -146,8 +149,14 @@ class Finder:
         if closing is None:
             return Candidate(start, hi, kind, "", True, "unfinished"), hi
         if kind == "box":
-            return self._settle(start + 1, closing, kind, True), closing + 1
+            return self._boxed(match.start(), start + 1, closing, hi), closing + 1
         return Candidate(start, closing, kind, self.view[start:closing], True), closing
+
+    def _boxed(self, mark: int, start: int, end: int, hi: int) -> Candidate:
+        candidate = self._settle(start, end, "box", True)
+        if BEFORE_BOX.search(self.view[max(0, mark - 4) : mark]) or AFTER_BOX.match(self.view, end + 1, hi):
+            candidate.refused = candidate.refused or "unread"
+        return candidate
 
     def _closing_tag(self, tag: str, start: int, hi: int) -> int | None:
         at = self.view.find(f"</{tag}>", start, hi)
@@ -217,7 +226,7 @@ class Finder:
             return "two_answers"
         if words & HEDGES or words & {"if", "provided"}:
             return "hedged"
-        if words & NEGATIONS:
+        if words & NEGATIONS or NOT_SIGN.search(rest):
             return "negated"
         return "unread_remark" if words & UNITS else None
 

@@ -26,18 +26,23 @@ NEGATIONS = _set(
 HEDGES = _set(
     "maybe perhaps probably possibly possible might could may guess guessing guessed about approximately approx around "
     "roughly nearly almost somewhere likely unlikely unsure uncertain either or between close near circa ish least "
-    "most more less unless otherwise estimate estimated suspect approaches approaching within depends random"
+    "most more less unless otherwise estimate estimated suspect approaches approaching within depends random "
+    "ca rounded rounding rounds nearest"
 )
 SUPPOSITIONS = _set("if suppose supposing assume assuming supposed imagine plug plugging substitute")
 TRIALS = _set(
     "let try trying tried when for with at say test testing setting set consider check checking taking take whether "
     "thought were where substituting putting guess"
 )
-UNITS = _set("half halves third thirds quarter quarters percent mod modulo remainder dozen times squared degrees base")
+# After a value these make it another value, or no value at all.
+UNITS = _set(
+    "half halves third thirds quarter quarters percent mod modulo remainder dozen times squared degrees base "
+    "import print return def exec eval lambda class echo"
+)
 CORRECTING = _set(
     "wait correction actually sorry oops hmm scratch strike reflection thought hold edit mistake error wrong incorrect "
     "no nope recheck rechecking reconsider instead revised bad apologies mind disregard ignore forget kidding retract "
-    "false true right correct mean not isn't doesn't can't cannot redo recompute rather update updated lie lied "
+    "false true right correct mean not isn't doesn't can't cannot changed redo recompute rather update updated lie lied "
     "back"
 )
 CONTRASTS = frozenset({"not", "rather", "instead", "unlike", "no"})
@@ -47,7 +52,7 @@ _WORDS = re.compile(r"[a-z']+")
 CORRECTION = re.compile(
     r"\b(?:wait|hold on|oops|hmm+|correction|scratch that|strike that|on reflection|on second thought|edit|"
     r"i meant?|my bad|apolog\w+|sorry|let me (?:re\w+|check|think|correct)|not quite|never mind|updated?|revised|"
-    r"i take (?:that|it) back|just kidding"
+    r"i take (?:that|it) back|just kidding|changed my mind"
     r"|(?:disregard|forget|ignore|retract) (?:that|this|it|my|the (?:above|previous))"
     r"|(?:made|is|was|by) an? (?:\w+ )?(?:mistake|error|lie)|(?:sign|arithmetic) (?:error|mistake)"
     r"|(?:(?:is|was|are|be|seems|looks|that's|it's|i'm|am|were)(?: \w+ly| all| just| still)? |^|[.,;!] ?)"
@@ -117,6 +122,11 @@ _FILLER = (
 )
 
 
+# "Reference answer: 8" is said of somebody else's answer.
+_OTHERS = ("reference", "expected", "truth", "gold", "model", "target", "official")
+_NOT_OWN = "".join(rf"(?<!{word}[ _])" for word in _OTHERS)
+
+
 @functools.lru_cache(maxsize=256)
 def marks(variable: str | None) -> re.Pattern[str]:
     """All marks in one pattern; compiled once per variable."""
@@ -128,10 +138,10 @@ def marks(variable: str | None) -> re.Pattern[str]:
         | (?P<key>["'](?:answer|final_answer|final\ answer|result|solution|{name})["']\s{{0,4}}:\s{{0,4}})
         | (?P<hashes>\#{{4}})(?!\#)
         | (?<![A-Za-z])(?P<answer>(?:final\ |correct\ |right\ |only\ |possible\ |my\ |the\ |unique\ )*
-            (?:answer|solution|result|ans|root|unknown)(?:\ set)?s?\b
+            {_NOT_OWN}(?:answer|solution|result|ans|root|unknown)(?:\ set)?s?\b
             (?:\ (?:to|of|for)\b[^.\n:]{{0,80}}?\ (?:is|equals)\b
              | \s{{0,4}}(?:[:=]|\.(?=\s?-?[0-9])
-               | \ (?:is|was|equals|must\ be|should\ be|would\ be|will\ be|comes\ out\ to)\b){_FILLER}
+               | \ (?:is|equals|must\ be|should\ be|would\ be|will\ be|comes\ out\ to)\b){_FILLER}
              | \s{{0,3}}\n(?=\s{{0,8}}[-+0-9\\(a-z])))
         | (?P<final>(?:^|(?<=\n))\s{{0,4}}(?:final|a)\ ?:)
         | (?<!\w)(?P<foreign>(?:{_FOREIGN})\s{{0,4}}(?:{_IS})\s{{0,4}}:?)
@@ -160,12 +170,21 @@ END = re.compile(
     | ,(?=\s+(?!(?:{_NUMERALS})\b)[^\W\d_]) | ,(?=\s+\\(?:text|quad))
     | \s(?=\(\s{{0,3}}(?:[^\W\d_]{{2}}|[0-9]+[*+]))
     | \s(?=-{{1,3}}\s+[^\W\d_]{{2}})
-    | \s(?=\[[A-Za-z]{{2}}|<[a-z/])
+    | \s(?=\[[A-Za-z]{{2}}|\[[0-9]{{1,2}}\]|<[a-z/]) | (?=です|である|입니다|이다)
     | \s(?=(?:because|since|as|so|which|that|but|is|then|thus|hence|therefore|satisf\w+|works|check\w*|verif\w+
-        |not|rather|instead|indeed|again|exactly|only|too|solves|holds|makes|due|after|or|{_AND})\b)
+        |not|rather|instead|indeed|again|exactly|only|too|it|solves|holds|makes|due|after|or|{_AND})\b)
     | \s(?=[\u2192\u21d2\u2234]|->|=>|\\(?:Rightarrow|implies|therefore|because|text|checkmark)(?![a-z]))
     """,
     re.IGNORECASE | re.VERBOSE,
+)
+# What may not stand right before or right after a box: `-\\boxed{5}` and `\\boxed{5}/2` are not five.
+BEFORE_BOX = re.compile(r"[-+*/^0-9)%]\s{0,2}$")
+AFTER_BOX = re.compile(r"\s{0,2}(?:[*/^+%=<>]|-(?!\s{1,4}[A-Za-z]{2})|\\(?:%|times|cdot|pm|frac|div))")
+# `log x = 7`, "twice x is 7", "the square of x is 7" are not assignments to x.
+BEFORE_VARIABLE = re.compile(
+    r"\b(?:log|ln|sin|cos|tan|exp|sqrt|abs|minus|plus|times|twice|double|half|negative|over|than"
+    r"|(?<!value )(?<!solution )of)$",
+    re.IGNORECASE,
 )
 SKIP = re.compile(r"[\s\"]{0,40}")
 SKIP_IN_LINE = re.compile(r"[ \u2009\"]{0,40}")

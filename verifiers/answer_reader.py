@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from fractions import Fraction
 
 from verifiers.answer_candidates import Candidate, Finder, skip
 from verifiers.answer_marks import (
@@ -103,8 +104,9 @@ class Reader(Finder):
             if candidate.rule == "tag" and candidate.refused is None:
                 self._look_inside(candidate)
         live = [candidate for candidate in candidates if not candidate.dead]
-        if live:
-            return self._chosen(live, hi, suspect)
+        said = [candidate for candidate in live if candidate.rule != "result"] or live
+        if said:
+            return self._chosen(said, lo, hi, suspect)
         bare = self._bare(lo, hi, suspect)
         if bare.reason == "not_found" and candidates:
             last = candidates[-1]
@@ -121,7 +123,7 @@ class Reader(Finder):
         candidate.text = self.view[candidate.start : candidate.end].strip()
         candidate.refused = inner.reason
 
-    def _chosen(self, live: list[Candidate], hi: int, suspect: bool) -> Answer:
+    def _chosen(self, live: list[Candidate], lo: int, hi: int, suspect: bool) -> Answer:
         """The last candidate, where those still alive agree: a strong one outranks the weak ones before it."""
         marked = max((index for index, candidate in enumerate(live) if candidate.strong), default=-1)
         pool = [candidate for index, candidate in enumerate(live) if candidate.strong or index > marked]
@@ -130,7 +132,7 @@ class Reader(Finder):
             return Answer(last.text, (last.start, last.end), last.rule, "unread")
         if last.refused:
             return none(last.rule, last.refused)
-        if any(_differ(other, last) for other in pool[:-1]):
+        if any(_differ(other, last) for other in pool[:-1]) or self._bare_numbers(lo, hi) - {fraction(last.text)}:
             return none(last.rule, "two_answers")
         if suspect and (reason := self._taken_back(last.end, hi)):
             return none(last.rule, reason)
@@ -187,15 +189,17 @@ class Reader(Finder):
         found = found or self._sentence(*last)
         if found is None:
             return self._nothing(lo, hi, len(lines) == 1)
-        spans = [span for line in lines if (span := self._value(*line))]
-        texts = [self.view[slice(*span)] for span in spans]
-        value = fraction(self.view[slice(*found)])
-        if any(is_literal(text) and fraction(text) != value for text in texts):
+        if self._bare_numbers(lo, hi) - {fraction(self.view[slice(*found)])}:
             return none("last_line", "two_answers")
         if suspect and (reason := self._spoilt(lo, found, hi)):
             return none("last_line", reason)
         rule = "leading" if leading else "whole" if len(lines) == 1 and found == first else "last_line"
         return Answer(self.view[slice(*found)], found, rule)
+
+    def _bare_numbers(self, lo: int, hi: int) -> set[Fraction | None]:
+        """The values of all lines that are one written-out number and nothing else."""
+        spans = [span for line in self._lines(lo, hi) if (span := self._value(*line))]
+        return {fraction(self.view[slice(*span)]) for span in spans if is_literal(self.view[slice(*span)])}
 
     def _lines(self, lo: int, hi: int) -> list[Span]:
         """The spans of the first line and the last sixty that are not blank."""
@@ -207,9 +211,9 @@ class Reader(Finder):
         text = self.view[start:end]
         core = text.strip(_EDGE)
         core = core[1:].lstrip(_EDGE) if core.startswith("=") else core
-        if core[-1:] in (".", ";", ",") and core[-2:-1] != ".":
+        if core[-1:] in (".", ";") and core[-2:-1] != ".":
             core = core[:-1]
-        if not _VALUE_START.match(core):
+        if not _VALUE_START.match(core) or core.startswith("{{"):
             return None
         start += text.index(core)
         if fraction(core) is None:
@@ -241,7 +245,7 @@ class Reader(Finder):
 
     def _spoilt(self, lo: int, span: Span, hi: int) -> str | None:
         """Why words elsewhere in an unmarked response take its value back."""
-        words = set(words_of(self.view[self.view.rfind("\n", lo, span[0]) + 1 : span[0]]))
+        words = set(words_of(self.view[max(lo, self.view.rfind("\n", lo, span[0]) + 1) : span[0]]))
         if words & NEGATIONS:
             return "negated"
         if words & (HEDGES | SUPPOSITIONS) or UNSURE.search(self.view, lo, span[0]):
@@ -263,7 +267,7 @@ class Reader(Finder):
             return none("none", "wrong_variable")
         if "=" in text or OPERATOR_END.search(stripped):
             return none("none", "unsolved" if "=" in text else "unfinished")
-        if one_line and len(stripped) <= 400 and _parses(stripped):
+        if one_line and len(stripped) <= 400 and not stripped.startswith("{{") and _parses(stripped):
             start = lo + text.index(stripped)
             return Answer(stripped, (start, start + len(stripped)), "whole")
         return none("none", "not_found")

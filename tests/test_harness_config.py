@@ -1,0 +1,62 @@
+"""Suites: defaults, errors that name the place, and the resolved form that reads back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.config import Suite, load_suite, parse_suite, suite_names, to_toml
+from harness.errors import ConfigError
+
+
+@pytest.mark.parametrize("name", suite_names())
+def test_a_resolved_suite_reads_back_equal(tmp_path: Path, name: str) -> None:
+    suite = load_suite(name)
+    (tmp_path / "resolved.toml").write_text(to_toml(suite))
+    assert load_suite(str(tmp_path / "resolved.toml")) == suite
+
+
+def test_an_override_reaches_into_tables_and_lists() -> None:
+    overrides = ["sampling.top_k=7", "arms.0.verifier=exact", "verifiers.random.rate=0.25", "name=other"]
+    suite = load_suite("linear_1d", overrides)
+    assert suite.sampling.top_k == 7
+    assert suite.arms[0].verifier == "exact"
+    assert suite.verifiers == {"random": {"rate": 0.25}}
+    assert suite.name == "other"
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("sampling.topk=7", r"sampling\.topk: unknown key: did you mean 'top_k'"),
+        ("iteration=7", r"iteration: unknown key: did you mean 'iterations'"),
+        ("iterations=0", r"iterations: .*greater than or equal to 1.*found 0"),
+        ("sampling.temperature=hot", r"sampling\.temperature: .*found 'hot'"),
+        ("name=../x", r"name: .*pattern"),
+        ("arms.9.verifier=exact", "does not lead anywhere"),
+        ("iterations", "expected a.b=value"),
+        ('benchmark.name="file"', "`path` goes with"),
+    ],
+)
+def test_a_wrong_setting_names_the_field_and_what_was_found(override: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_suite("linear_1d", [override])
+
+
+def test_an_unknown_suite_suggests_a_known_one() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'linear_1d'"):
+        load_suite("linear1d")
+
+
+def test_arms_need_different_names() -> None:
+    arms = [{"name": "a", "verifier": "sympy"}, {"name": "a", "verifier": "exact"}]
+    with pytest.raises(ConfigError, match="arm names must differ"):
+        parse_suite({"name": "x", "arms": arms}, "x.toml")
+
+
+def test_gold_comes_first_among_a_suites_verifiers() -> None:
+    suite = Suite.model_validate(
+        {"name": "x", "gold": "exact", "scoring": ["sympy"], "arms": [{"name": "a", "verifier": "sympy"}]}
+    )
+    assert suite.verifier_names == ("exact", "sympy")
