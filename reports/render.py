@@ -127,8 +127,8 @@ def _pictures(findings: Findings, eta: Estimate) -> list[Picture]:
     quality = _picture(
         "quality",
         "Reward quality and accuracy gain",
-        "One mark an arm and iteration (the number in it). Across: the share of its training samples that the gold calls "
-        "correct. Up: gold accuracy gained over the base, paired by problem. Bars: 95 %, clustered by problem. "
+        "One mark an arm and iteration (the number in it). Across: the share of its training samples that the gold "
+        "calls correct. Up: gold accuracy gained over the base, paired by problem. Bars: 95 %, clustered by problem. "
         "Solid line: an ideal step, which makes the policy as accurate as its data (F1). Dotted: a step from the "
         "base of the size that the gold arm makes (F3). Hollow marks are control arms.",
         lambda theme: figures.quality_figure(dots, base, eta.value, theme),
