@@ -205,8 +205,7 @@ def read_run(store: Store) -> Run:
 def _read(store: Store) -> Run:
     facts = store.run()
     grouped: dict[str, list[Problem]] = {}
-    for row in store.query("SELECT id, question, reference, split, source FROM problem ORDER BY split, position"):
-        problem = Problem(**dict(zip(("id", "question", "reference", "split", "source"), row, strict=True)))
+    for problem in store.problems():
         grouped.setdefault(problem.split, []).append(problem)
     problems = {split: tuple(items) for split, items in grouped.items()}
     samples, places = _samples(store, problems)

@@ -101,10 +101,15 @@ def arms(findings: Findings) -> Table:
         ),
         rows=tuple(rows),
         note=(
-            f"Test split. Gold: {findings.run.gold}. Own reward: mean reward of the training verifier on the same "
+            f"Test split. Gold: {findings.run.gold}.{_chance(findings)} Own reward: mean reward of the training verifier on the same "
             f"samples. Differences are paired by problem. {CLUSTERED}"
         ),
     )
+
+
+def _chance(findings: Findings) -> str:
+    level = findings.run.facts.get("chance_level")
+    return f" The best constant answer has {number(level)} %." if isinstance(level, (int, float)) else ""
 
 
 def _arm_row(standing: Standing, most: int) -> tuple[Cell, ...]:

@@ -46,7 +46,9 @@ def test_help_costs_under_a_quarter_second_of_cpu() -> None:
     costs = []
     for _ in range(3):  # the best of three: what the program costs, not what the machine was doing
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, "-m", "harness.cli", "--help"], env=ENVIRONMENT, check=True, capture_output=True)
+        subprocess.run(
+            [sys.executable, "-m", "harness.cli", "--help"], env=ENVIRONMENT, check=True, capture_output=True
+        )
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         costs.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(costs) < 0.25

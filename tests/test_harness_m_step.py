@@ -45,7 +45,9 @@ def three(tiny: Policy) -> list[Example]:
 @given(examples)
 def test_packing_keeps_every_response_token_with_its_weight(chosen: list[Example]) -> None:
     batch = pack(chosen, 32)
-    kept = sorted(zip(batch.targets[batch.weights > 0].tolist(), batch.weights[batch.weights > 0].tolist(), strict=True))
+    kept = sorted(
+        zip(batch.targets[batch.weights > 0].tolist(), batch.weights[batch.weights > 0].tolist(), strict=True)
+    )
     assert kept == sorted((token, e.weight) for e in chosen for token in e.response_ids)
 
 
@@ -78,7 +80,7 @@ def test_a_prompts_tokens_have_no_loss(three: list[Example]) -> None:
     assert (batch.weights > 0).sum() == len(three[0].response_ids)
 
 
-def run_fit(policy: Policy, chosen: list[Example], check: object = lambda step, params: None, **changes: object):  # noqa: ANN201
+def run_fit(policy: Policy, chosen: list[Example], check: object = lambda step, params: None, **changes: object):
     config = TrainingConfig(**{"steps": 6, "rows": 2, "row_length": 80, "checks": 2, **changes})  # type: ignore[arg-type]
     return m_step.fit(policy, chosen, config, 0, check)  # type: ignore[arg-type]
 

@@ -31,7 +31,9 @@ def test_a_leaf_of_another_shape_is_named(tiny: Policy, tmp_path: Path) -> None:
     settings = json.loads((tmp_path / "copy" / "policy.json").read_text())
     settings["architecture"]["hidden_dim"] = 256
     (tmp_path / "copy" / "policy.json").write_text(json.dumps(settings))
-    with pytest.raises(CheckpointMismatch, match=r"gating_einsum.*expected shape \(2, 128, 256\), found \(2, 128, 512\)"):
+    with pytest.raises(
+        CheckpointMismatch, match=r"gating_einsum.*expected shape \(2, 128, 256\), found \(2, 128, 512\)"
+    ):
         load_policy(tmp_path / "copy")
 
 

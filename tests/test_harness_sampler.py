@@ -76,7 +76,7 @@ def test_greedy_equals_gemmas_own_sampler(tiny: Policy) -> None:
         def decode(self, ids: list[int]) -> str:
             return tiny.tokenizer.decode(ids)
 
-    assert Special.END_OF_TURN == tiny.tokenizer.stop_ids[1]
+    assert tiny.tokenizer.stop_ids[1] == Special.END_OF_TURN
     theirs = _sampler.Sampler(
         model=tiny.model,
         params=tiny.params,

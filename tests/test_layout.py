@@ -15,7 +15,14 @@ ALLOWED = {
     "benchmarks": ("benchmarks",),
     "verifiers": ("verifiers", "benchmarks.problem"),
     "harness": ("harness", "verifiers.verdict", "benchmarks.problem"),
-    "reports": ("reports", "harness.records", "harness.store", "harness.errors", "verifiers.verdict", "benchmarks.problem"),
+    "reports": (
+        "reports",
+        "harness.records",
+        "harness.store",
+        "harness.errors",
+        "verifiers.verdict",
+        "benchmarks.problem",
+    ),
 }
 ROOMS = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 

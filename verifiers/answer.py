@@ -93,7 +93,8 @@ _EMPHASIS = re.compile(
 )
 _MARKUP = re.compile(
     r"`{3}[A-Za-z]{0,12}|`|</?(?:b|i|u|em|strong|p|span|div|br|code|pre)\s?/?>|&nbsp;"
-    r"|^[ ]{0,3}(?:[*\u2022]\s|-\s(?=[A-Za-z]\s?[=:]|\*)|\#{1,3}\s)|\\(?:begin|end|color)\{[a-z]{1,12}\*?\}|(?<!\\)\\[()\[\]]"
+    r"|^[ ]{0,3}(?:[*\u2022]\s|-\s(?=[A-Za-z]\s?[=:]|\*)|\#{1,3}\s)|\\(?:begin|end|color)\{[a-z]{1,12}\*?\}"
+    r"|(?<!\\)\\[()\[\]]"
     r"|\\(?:bf|rm|it|quad|qquad|displaystyle)(?![a-z])",
     re.IGNORECASE | re.MULTILINE,
 )

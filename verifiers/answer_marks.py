@@ -42,8 +42,8 @@ UNITS = _set(
 CORRECTING = _set(
     "wait correction actually sorry oops hmm scratch strike reflection thought hold edit mistake error wrong incorrect "
     "no nope recheck rechecking reconsider instead revised bad apologies mind disregard ignore forget kidding retract "
-    "false true right correct mean not isn't doesn't can't cannot changed redo recompute rather update updated lie lied "
-    "back"
+    "false true right correct mean not isn't doesn't can't cannot changed redo recompute rather update updated lie "
+    "lied back"
 )
 CONTRASTS = frozenset({"not", "rather", "instead", "unlike", "no"})
 SUSPECT = NEGATIONS | HEDGES | SUPPOSITIONS | TRIALS | UNITS | CORRECTING

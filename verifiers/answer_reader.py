@@ -193,8 +193,15 @@ class Reader(Finder):
             return none("last_line", "two_answers")
         if suspect and (reason := self._spoilt(lo, found, hi)):
             return none("last_line", reason)
+        if len(lines) > 1 and not leading and self._begins_like(lines[-2], found):
+            return none("last_line", "unfinished")
         rule = "leading" if leading else "whole" if len(lines) == 1 and found == first else "last_line"
         return Answer(self.view[slice(*found)], found, rule)
+
+    def _begins_like(self, line: Span, found: Span) -> bool:
+        """Whether the last line is but the first digits of an equation: `5*w = 15`, then `5`, cut off."""
+        text = self.view[slice(*line)].strip()
+        return "=" in text and text.startswith(self.view[slice(*found)])
 
     def _bare_numbers(self, lo: int, hi: int) -> set[Fraction | None]:
         """The values of all lines that are one written-out number and nothing else."""
@@ -256,6 +263,9 @@ class Reader(Finder):
         """Why there is no answer, as far as the text tells."""
         text = self.view[lo:hi]
         stripped = text.strip()
+        if one_line and len(stripped) <= 400 and not stripped.startswith("{{") and _parses(stripped):
+            start = lo + text.index(stripped)
+            return Answer(stripped, (start, start + len(stripped)), "whole")
         if RANGE_SIGN.search(text):
             return none("none", "range")
         if NOT_SIGN.search(text):
@@ -267,9 +277,6 @@ class Reader(Finder):
             return none("none", "wrong_variable")
         if "=" in text or OPERATOR_END.search(stripped):
             return none("none", "unsolved" if "=" in text else "unfinished")
-        if one_line and len(stripped) <= 400 and not stripped.startswith("{{") and _parses(stripped):
-            start = lo + text.index(stripped)
-            return Answer(stripped, (start, start + len(stripped)), "whole")
         return none("none", "not_found")
 
 

@@ -1,8 +1,9 @@
 """Makes the embedded tiny policy and tiny judge again, from nothing.
 
     uv run python -m harness.assets.make tokenizer
-    uv run python -m harness.assets.make policy --work runs/assets     # hours on two cores; stops and resumes anywhere
-    uv run python -m harness.assets.make judge --work runs/assets
+    uv run python -m harness.assets.make policy     # about an hour on two cores; stops and resumes anywhere
+    uv run python -m harness.assets.make judge      # half an hour more
+    uv run python -m harness.assets.card            # measures both and writes their cards
 
 The policy learns in three phases, each a data recipe, a number of steps and a learning rate (`PHASES`): careful
 solutions at a steady rate, the same while the rate decays, then a short stay among the crowd (`crowd.py`), which sets
@@ -18,7 +19,7 @@ import json
 import multiprocessing
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -31,6 +32,7 @@ from benchmarks.mathematics_dataset import linear_1d
 from benchmarks.problem import split_of
 from harness.assets.crowd import Habits, crowd_solution
 from harness.assets.tokenizer import train_tokenizer
+from harness.assets.verdicts import Row, is_right, policy_rows, verdict_examples
 from harness.m_step import Batch, Example, TrainState, batches, pack, train_step
 from harness.policy import ASSETS, Architecture, Policy, init_params, load_policy, save_policy
 from harness.tokenizer import Tokenizer
@@ -38,7 +40,6 @@ from harness.tokenizer import Tokenizer
 SEED = 1
 ENTROPY = (3.0, 4.5)
 DRAWS = 120_000
-ROWS, ROW_LENGTH = 16, 128
 TOKENIZER = ASSETS / "tiny" / "tokenizer.model"
 
 
@@ -52,6 +53,8 @@ class Phase:
     steps: int
     rate: tuple[float, float]
     habits: Habits = CAREFUL
+    rows: int = 16
+    row_length: int = 128
 
 
 CROWD = Habits(guess=0.15, keep_sign=0.38, slip=0.05, subtract=0.3, lose_minus=0.2)
@@ -60,6 +63,7 @@ PHASES = {
     "decay": Phase(steps=1_000, rate=(1.5e-3, 1.5e-4)),
     "crowd": Phase(steps=400, rate=(3e-4, 1e-4), habits=CROWD),
 }
+JUDGE = Phase(steps=1_500, rate=(8e-4, 8e-5), rows=12, row_length=224)
 
 
 def _draw(seed: int) -> str | None:
@@ -114,32 +118,43 @@ def demonstrations(questions: list[str], tokenizer: Tokenizer, habits: Habits, s
             continue
         response = crowd_solution(equation, habits, rng)
         prompt_ids, response_ids = tokenizer.encode_prompt(question), tokenizer.encode_response(response)
-        if len(prompt_ids) + len(response_ids) - 1 <= ROW_LENGTH:
+        if len(prompt_ids) + len(response_ids) - 1 <= PHASES["clean"].row_length:
             yield Example(prompt_ids=tuple(prompt_ids), response_ids=tuple(response_ids))
 
 
-def _batches(examples: Iterator[Example], seed: int) -> Iterator[Batch]:
+def _batches(examples: Iterator[Example], phase: Phase, seed: int) -> Iterator[Batch]:
     rng = np.random.default_rng(seed)
     while True:
-        yield from batches(pack(list(itertools.islice(examples, 2048)), ROW_LENGTH), ROWS, rng)
+        yield from batches(pack(list(itertools.islice(examples, 2048)), phase.row_length), phase.rows, rng)
 
 
-def train_phase(policy: Policy, phase: Phase, examples: Iterator[Example], folder: Path) -> Policy:
-    """Runs one phase, saving every 500 steps; a stopped phase goes on from its last save."""
+def _saved(folder: Path) -> list[Path]:
+    return sorted(folder.glob("step-*[0-9]"), key=lambda path: int(path.name[5:]))
+
+
+def train_phase(
+    policy: Policy, phase: Phase, examples: Callable[[int], Iterator[Example]], seed: int, folder: Path
+) -> Policy:
+    """Runs one phase, saving every 500 steps.
+
+    A stopped phase goes on from its last save with the optimizer's moments at zero and fresh examples, so only an
+    unstopped one gives the very parameters of the card.
+    """
     schedule = optax.linear_schedule(*phase.rate, phase.steps)
     if phase.rate[0] == phase.rate[1]:
         schedule = optax.warmup_constant_schedule(0.0, phase.rate[0], 200)
     optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(schedule, b2=0.98, weight_decay=0.01))
     done, state = 0, TrainState(policy.params, optimizer.init(policy.params))
-    saved = sorted(folder.glob("step-*"), key=lambda path: int(path.name[5:]))
-    if saved:
+    if saved := _saved(folder):
         done = int(saved[-1].name[5:])
         params = load_policy(saved[-1]).params
         state = TrainState(params, optimizer.init(params))
         counted = [np.int32(done) if leaf.ndim == 0 else leaf for leaf in jax.tree.leaves(state.optimizer_state)]
         state = state._replace(optimizer_state=jax.tree.unflatten(jax.tree.structure(state.optimizer_state), counted))
     model, started, losses = policy.model, time.monotonic(), []
-    for step, batch in zip(range(done, phase.steps), _batches(examples, seed=done), strict=False):
+    for step, batch in zip(
+        range(done, phase.steps), _batches(examples(seed + 100 * done), phase, seed=done), strict=False
+    ):
         state, loss = train_step(model, optimizer, state, batch)
         losses.append(loss)
         if (step + 1) % 100 == 0:
@@ -162,22 +177,54 @@ def tokenizer() -> None:
     train_tokenizer(TOKENIZER)
 
 
+_work = click.option("--work", type=click.Path(path_type=Path), default=Path("runs/assets"), show_default=True)
+
+
 @main.command()
-@click.option("--work", type=click.Path(path_type=Path), default=Path("runs/assets"), show_default=True)
-@click.option("--phase", "only", type=click.Choice(list(PHASES)), multiple=True, help="Only these phases.")
-def policy(work: Path, only: tuple[str, ...]) -> None:
-    """Trains the tiny policy."""
+@_work
+def policy(work: Path) -> None:
+    """Trains the tiny policy and puts it among the assets."""
     work.mkdir(parents=True, exist_ok=True)
     vocabulary = Tokenizer(path=TOKENIZER, little_endian=True)
     questions = pretrain_questions(work)
     architecture = Architecture(vocab_size=vocabulary.vocab_size)
-    base = Policy(
-        architecture=architecture, params=init_params(architecture, jax.random.key(SEED)), tokenizer=vocabulary
-    )
+    params = init_params(architecture, jax.random.key(SEED))
+    base = Policy(architecture=architecture, params=params, tokenizer=vocabulary)
     for index, (name, phase) in enumerate(PHASES.items()):
-        if not only or name in only:
-            examples = functools.partial(demonstrations, questions, vocabulary, phase.habits)
-            base = train_phase(base, phase, examples(SEED + index), work / name)
+        examples = functools.partial(demonstrations, questions, vocabulary, phase.habits)
+        base = train_phase(base, phase, examples, SEED + index, work / name)
+    _publish(base, ASSETS / "tiny")
+
+
+@main.command()
+@_work
+def judge(work: Path) -> None:
+    """Trains the tiny judge, from the able policy, on responses of that policy, of the base and of the crowd."""
+    able, base = (load_policy(_saved(work / name)[-1]) for name in ("decay", "crowd"))
+    questions = pretrain_questions(work)
+    rows = _response_rows(able, base, questions)
+    click.echo(f"{len(rows)} responses, {sum(map(is_right, rows))} right")
+    examples = functools.partial(verdict_examples, rows, base.tokenizer, longest=JUDGE.row_length)
+    _publish(train_phase(able, JUDGE, examples, SEED, work / "judge"), ASSETS / "judge")
+
+
+def _response_rows(able: Policy, base: Policy, questions: list[str]) -> list[Row]:
+    rng = random.Random(SEED)
+    chosen = rng.sample(questions, 4096)
+    rows = policy_rows(base, chosen, 4, 0.7, SEED) + policy_rows(base, rng.sample(questions, 1024), 4, 1.0, SEED)
+    rows += policy_rows(able, rng.sample(questions, 1024), 4, 1.3, SEED)
+    for question in rng.sample(questions, 8192):
+        equation = parse_question(question)
+        rows.append((question, str(solution(equation)), crowd_solution(equation, CROWD, rng)))
+    return rows
+
+
+def _publish(policy: Policy, folder: Path) -> None:
+    """Replaces an asset, keeping its card until it is measured again."""
+    card = (folder / "card.json").read_text() if (folder / "card.json").is_file() else None
+    click.echo(f"{folder.name}: parameters {save_policy(policy, folder)[:12]}")
+    if card is not None:
+        (folder / "card.json").write_text(card)
 
 
 if __name__ == "__main__":

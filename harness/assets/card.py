@@ -1,0 +1,130 @@
+"""Measures the embedded policy and judge on problems they never met, and writes their cards.
+
+    uv run python -m harness.assets.card --run runs/linear_1d
+
+The policy is measured by sampling linear_1d's test split; the judge on the responses in a finished run, at the base and
+at every later checkpoint. A card is `card.json` in the asset's folder; the report prints the judge's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from benchmarks.linear_1d import Steps, check_steps, problems
+from benchmarks.problem import Problem
+from harness.assets.make import CROWD, DRAWS, ENTROPY, JUDGE, PHASES, SEED
+from harness.policy import ASSETS, Policy, load_policy, params_hash
+from harness.sampler import GREEDY_TOP_K, Decoding, prompt_length, row_key, sample
+from harness.store import Store
+from verifiers import catalog
+from verifiers.verdict import Attempt, Outcome
+
+TEST_SEED, TEST_PROBLEMS, SAMPLES = 12_345, 512, 16
+
+
+def responses(policy: Policy, chosen: list[Problem], samples: int, decoding: Decoding) -> list[list[str]]:
+    """`samples` responses to every problem."""
+    prompts = [policy.tokenizer.encode_prompt(problem.question) for problem in chosen]
+    keys = np.array([[row_key(TEST_SEED, problem.id, k) for k in range(samples)] for problem in chosen])
+    texts: list[list[str]] = []
+    for chunk, draws in sample(
+        policy.model,
+        policy.params,
+        prompts,
+        keys,
+        decoding,
+        padded_length=prompt_length(prompts),
+        context_length=policy.architecture.context_length,
+    ):
+        texts += [[policy.tokenizer.decode(ids) for ids in draws.ids[row]] for row in range(len(chunk))]
+    return texts
+
+
+def policy_quality(policy: Policy) -> dict[str, Any]:
+    """Greedy accuracy, pass@1, pass@16 and the share of right answers whose steps do not hold, on the test split."""
+    chosen = problems(TEST_SEED, ENTROPY, {"test": TEST_PROBLEMS})["test"]
+    sampled = Decoding(max_new_tokens=56, stop_ids=policy.tokenizer.stop_ids)
+    greedy = dataclasses.replace(sampled, top_k=GREEDY_TOP_K)
+    gold = catalog.build("sympy")
+
+    def right(texts: list[list[str]]) -> np.ndarray:
+        attempts = [Attempt(problem=p, response=t) for p, row in zip(chosen, texts, strict=True) for t in row]
+        outcomes = [verdict.outcome is Outcome.CORRECT for verdict in gold.verify(attempts)]
+        return np.array(outcomes).reshape(len(chosen), -1)
+
+    texts = responses(policy, chosen, SAMPLES, sampled)
+    correct = right(texts)
+    holds = np.array(
+        [[check_steps(p.question, text) is Steps.HOLD for text in row] for p, row in zip(chosen, texts, strict=True)]
+    )
+    return {
+        "problems": TEST_PROBLEMS,
+        "temperature": sampled.temperature,
+        "greedy": round(float(right(responses(policy, chosen, 1, greedy)).mean()), 4),
+        "pass@1": round(float(correct.mean()), 4),
+        f"pass@{SAMPLES}": round(float(correct.any(axis=1).mean()), 4),
+        "right_by_wrong_steps": round(float((correct & ~holds).sum() / max(1, correct.sum())), 4),
+    }
+
+
+def judge_quality(run: Path) -> dict[str, dict[str, dict[str, float]]]:
+    """Judge -> checkpoint -> TPR, FPR and share decided, on a finished run's test samples against exact value."""
+    quality: dict[str, dict[str, dict[str, float]]] = {}
+    with Store(run) as store:
+        verifiers = store.run()["verifiers"]
+        for name in ("judge", "judge_blind"):
+            for checkpoint in (c.id for c in store.checkpoints() if c.kind != "candidate"):
+                judged = store.verdicts(checkpoint, "test", verifiers[name])
+                gold = store.verdicts(checkpoint, "test", verifiers["sympy"])
+                pairs = [(gold[id].reward, verdict.reward) for id, verdict in judged.items()]
+                decided = [(truth, said) for truth, said in pairs if said is not None]
+                quality.setdefault(name, {})[checkpoint] = {
+                    "tpr": _rate(decided, 1),
+                    "fpr": _rate(decided, 0),
+                    "decided": round(len(decided) / len(pairs), 4),
+                }
+    return quality
+
+
+def _rate(decided: list[tuple[int | None, int]], truth: int) -> float:
+    said = [verdict for gold, verdict in decided if gold == truth]
+    return round(sum(said) / max(1, len(said)), 4)
+
+
+@click.command(help=__doc__)
+@click.option("--run", type=click.Path(path_type=Path, exists=True), help="A finished run, to measure the judge on.")
+def main(run: Path | None) -> None:  # noqa: D103
+    policy, judge = load_policy(ASSETS / "tiny"), load_policy(ASSETS / "judge")
+    recipe = {
+        "seed": SEED,
+        "entropy": ENTROPY,
+        "generated_questions": DRAWS,
+        "phases": {name: dataclasses.asdict(phase) for name, phase in PHASES.items()},
+    }
+    _write("tiny", policy, "uv run python -m harness.assets.make policy", recipe, policy_quality(policy))
+    if run is not None:
+        recipe = {"seed": SEED, "crowd": dataclasses.asdict(CROWD), "phase": dataclasses.asdict(JUDGE)}
+        _write("judge", judge, "uv run python -m harness.assets.make judge", recipe, judge_quality(run))
+
+
+def _write(name: str, policy: Policy, command: str, recipe: dict[str, Any], quality: dict[str, Any]) -> None:
+    card = {
+        "name": name,
+        "made_by": command,
+        "recipe": recipe,
+        "architecture": dataclasses.asdict(policy.architecture),
+        "params_sha256": params_hash(policy.params),
+        "quality": quality,
+    }
+    (ASSETS / name / "card.json").write_text(json.dumps(card, indent=1) + "\n")
+    click.echo(json.dumps(quality))
+
+
+if __name__ == "__main__":
+    main()

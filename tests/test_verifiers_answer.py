@@ -1,0 +1,283 @@
+"""Finding the final answer: the golden rows, the laws, and the worked solutions that small policies write."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import equations, question
+
+from benchmarks.linear_1d import Equation, worked_solution
+from verifiers.answer import asked_variable, find
+from verifiers.rational import fraction
+
+ROWS: list[dict[str, Any]] = [
+    json.loads(line) for line in (Path(__file__).parent / "golden" / "answers.jsonl").read_text("utf-8").splitlines()
+]
+WORKED = "5*w = 22 - 7\n5*w = 15\nw = 15/5\nw = 3"
+
+
+def accepted(row: dict[str, Any]) -> bool:
+    found = find(row["response"], asked_variable(row["question"]))
+    return found.text is not None and found.reason is None and fraction(found.text) == fraction(row["reference"])
+
+
+def test_golden_rows_are_many_and_of_all_kinds() -> None:
+    kinds = Counter(row["kind"] for row in ROWS)
+    origins = Counter(row["origin"] for row in ROWS)
+    assert origins["label policy sample"] == 120
+    assert sum(origins.values()) - 120 >= 120
+    assert len(kinds) >= 26
+
+
+def test_few_right_answers_are_missed_and_almost_no_wrong_one_is_accepted() -> None:
+    right = [row for row in ROWS if row["expected"]]
+    wrong = [row for row in ROWS if not row["expected"]]
+    missed = [row["response"][:80] for row in right if not accepted(row)]
+    fooled = [row["response"][:80] for row in wrong if accepted(row)]
+    print(f"FN {len(missed)}/{len(right)}, FP {len(fooled)}/{len(wrong)}")
+    assert len(missed) <= 0.03 * len(right), missed
+    assert len(fooled) <= 0.005 * len(wrong), fooled
+
+
+def test_no_golden_row_takes_long() -> None:
+    find(WORKED + ".", "w")  # compiles the patterns of this variable
+
+    def best(row: dict[str, Any]) -> float:
+        variable = asked_variable(row["question"])
+        find("x", variable)
+        times: list[float] = []
+        for _ in range(3):  # the least of three: another process may take the core
+            began = time.perf_counter()
+            find(row["response"], variable)
+            times.append(time.perf_counter() - began)
+        return min(times)
+
+    slow = [row["response"][:60] for row in ROWS if best(row) > 0.05]
+    assert slow == []
+
+
+def test_the_span_is_where_the_answer_stands() -> None:
+    for row in ROWS:
+        found = find(row["response"], asked_variable(row["question"]))
+        if found.text is not None:
+            assert found.span is not None
+            assert row["response"][slice(*found.span)] == found.text
+
+
+@pytest.mark.parametrize(
+    ("response", "rule"),
+    [
+        ("7", "whole"),
+        ("x = 14/2 = 7", "assignment"),
+        ("7 = x", "assignment"),
+        ("So \\boxed{7}.", "box"),
+        ("<answer>7</answer>", "tag"),
+        ('{"answer": 7}', "json"),
+        ("The answer is 7.", "answer"),
+        ("#### 7", "hashes"),
+        ("Dividing gives 7.", "result"),
+        ("3*x = 21\n7", "last_line"),
+        ("7 (see equation 12)", "leading"),
+    ],
+)
+def test_the_rule_that_fired_is_named(response: str, rule: str) -> None:
+    found = find(response, "x")
+    assert (found.text, found.rule) == ("14/2 = 7"[-1] if "14/2" in response else "7", rule)
+
+
+@pytest.mark.parametrize(
+    ("response", "reason"),
+    [
+        ("", "no_answer"),
+        ("<think>x = 7", "unfinished"),
+        ("\\boxed{7", "unfinished"),
+        ("x = 15/", "unfinished"),
+        ("x = 7 or x = 8", "two_answers"),
+        ("#### 7\n#### 8", "two_answers"),
+        ("It might be 7.", "hedged"),
+        ("x is not 7", "negated"),
+        ("x = 7. Wait, that is wrong.", "retracted"),
+        ("x < 8", "range"),
+        ("y = 7", "wrong_variable"),
+        ("3*x = 21", "unsolved"),
+        ("Thought process", "not_found"),
+        ("Solution:", "unfinished"),
+        ("1" * 9000, "too_long"),
+    ],
+)
+def test_where_there_is_no_answer_the_reason_is_named(response: str, reason: str) -> None:
+    found = find(response, "x")
+    assert (found.text, found.reason) == (None, reason)
+
+
+@pytest.mark.parametrize(
+    ("text", "variable"),
+    [
+        ("Solve 3*x + 2 = 23 for x.", "x"),
+        ("Let a = 5. Solve 3*b + a = -1 for b.", "b"),
+        ("Suppose 2*k = 8. What is k?", "k"),
+        ("Solve 0 = 3*z + 400 + 26 for z.", "z"),
+        ("What is 3 + 4?", None),
+        ("", None),
+    ],
+)
+def test_the_asked_variable_is_read_from_the_question(text: str, variable: str | None) -> None:
+    assert asked_variable(text) == variable
+
+
+def test_a_worked_solution_cut_short_never_shows_a_wrong_answer() -> None:
+    assert find(WORKED[: WORKED.index("15\n")], "w").text is None
+    for length in range(2, len(WORKED)):
+        found = find(WORKED[:length], "w")
+        value = fraction(found.text) if found.text and found.reason is None else None
+        assert value in (None, 1, 15, 3), WORKED[:length]  # 1 and 15: cut inside the quotient, `w = 1`
+
+
+@given(equations())
+def test_every_worked_solution_ends_in_its_answer(equation: Equation) -> None:
+    lines = worked_solution(equation)
+    found = find("\n".join(lines), asked_variable(question(equation)))
+    assert found.rule == "assignment"
+    assert found.text == lines[-1].split("=")[1].strip()
+
+
+WRAPPINGS = ("{}", " {} \n", "${}$", "\\boxed{{{}}}", "**{}**", "The answer is {}.", "<answer>{}</answer>", "`{}`")
+
+
+@given(st.integers(-(10**6), 10**6), st.sampled_from(WRAPPINGS), st.booleans())
+def test_wrapping_changes_no_answer(number: int, wrapping: str, named: bool) -> None:
+    response = wrapping.format(f"x = {number}" if named else number)
+    found = find(response, "x")
+    assert found.text is not None
+    assert fraction(found.text) == number
+
+
+PIECES = st.sampled_from(
+    [
+        *(
+            "x",
+            "y",
+            " = ",
+            "7",
+            "8",
+            "-7",
+            "14/2",
+            ".",
+            ", ",
+            "\n",
+            " or ",
+            " not ",
+            "maybe ",
+            "the answer is ",
+            "wait, ",
+        ),
+        *("\\boxed{", "}", "<answer>", "</answer>", "<think>", "</think>", "#### ", '{"answer": ', "$", "**", "(", ")"),
+        *(
+            "about ",
+            "if ",
+            "so ",
+            " is wrong",
+            "?",
+            "!",
+            "\u2212",
+            "\u0667",
+            "\\frac{14}{2}",
+            " because ",
+            "\x00",
+            "Answer:",
+        ),
+    ]
+)
+
+
+@given(st.one_of(st.text(max_size=300), st.lists(PIECES, max_size=25).map("".join)))
+def test_no_text_raises_or_hangs_and_every_answer_is_quoted_from_it(response: str) -> None:
+    began = time.perf_counter()
+    found = find(response, "x")
+    assert time.perf_counter() - began < 1
+    if found.text is None:
+        assert found.reason
+    else:
+        assert found.span is not None
+        assert response[slice(*found.span)] == found.text
+
+
+@given(st.lists(PIECES, max_size=25).map("".join))
+def test_without_the_value_in_the_text_nothing_is_accepted(response: str) -> None:
+    found = find(response, "x")
+    assert found.text is None or found.reason or fraction(found.text) != 23
+
+
+FLOODS = (
+    *(
+        "\n",
+        " ",
+        "(",
+        "{",
+        "[",
+        "\\boxed{",
+        "<answer>",
+        "<think>",
+        "**",
+        "_",
+        "`",
+        "$",
+        "\\",
+        "=",
+        "x = ",
+        "= x ",
+        "1 ",
+    ),
+    *(
+        "1,",
+        "-",
+        "9^",
+        "wait ",
+        "no, ",
+        "x is not ",
+        "or ",
+        "the answer is ",
+        "Answer:",
+        "#### ",
+        "x = 1\n",
+        "7\n",
+        "a b ",
+    ),
+    *(
+        "not 8 ",
+        "answer to ",
+        '"answer": ',
+        "\u2212",
+        "\u0667",
+        "x",
+        "\\frac",
+        "\\text{",
+        "so 7 ",
+        "7, ",
+        "seven ",
+        "* a",
+    ),
+)
+
+
+@pytest.mark.parametrize("flood", FLOODS, ids=repr)
+@pytest.mark.parametrize("size", [7_900, 200_000])
+def test_a_flood_of_one_thing_takes_no_time(flood: str, size: int) -> None:
+    response = flood * (size // len(flood))
+    find("x", "x")
+    began = time.perf_counter()
+    find(response, "x")
+    assert time.perf_counter() - began < 1
+
+
+def test_a_long_response_is_read_from_its_end() -> None:
+    filler = "We think about it for a while.\n" * 5000
+    assert find(filler + "x = 7", "x").text == "7"
+    assert find("\n" * 100_000 + "7", "x").text == "7"

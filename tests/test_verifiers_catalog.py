@@ -1,0 +1,137 @@
+"""Names to verifiers: built in, plug-ins, module paths, and the mistakes in asking."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from verifiers.catalog import build, names
+from verifiers.verdict import Attempt, Outcome, UnknownVerifier, Verdict
+
+PLUG_IN = """
+from verifiers.verdict import Outcome, Verdict
+
+class Always:
+    name = "always"
+    def __init__(self, *, score=1.0):
+        self.score = score
+        self.fingerprint = f"always-{score}"
+    def verify(self, attempts):
+        return [Verdict(outcome=Outcome.CORRECT, score=self.score) for _ in attempts]
+
+def nothing():
+    return 7
+"""
+
+
+@pytest.fixture
+def plug_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A distribution `always_verifier` that registers `always`, `broken` and `nothing`."""
+    (tmp_path / "always_verifier.py").write_text(PLUG_IN)
+    info = tmp_path / "always_verifier-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: always_verifier\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[restem.verifiers]\nalways = always_verifier:Always\nbroken = always_verifier:Missing\n"
+        "nothing = always_verifier:nothing\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "always_verifier", raising=False)
+
+
+@pytest.mark.parametrize("name", ["sympy", "exact", "accept_all", "random"])
+def test_a_built_in_name_builds_the_verifier_of_that_name(name: str) -> None:
+    verifier = build(name)
+    assert verifier.name == name
+    assert verifier.fingerprint.startswith(f"{name}-")
+    assert verifier.verify([]) == []
+
+
+def test_all_built_in_names_are_listed() -> None:
+    assert {"sympy", "exact", "judge", "judge_blind", "accept_all", "random"} <= set(names())
+
+
+def test_options_reach_the_verifier() -> None:
+    assert build("random", {"rate": 0.25, "seed": 3}).fingerprint != build("random").fingerprint
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("simpy", {}, "did you mean 'sympy'"),
+        ("acceptall", {}, "did you mean 'accept_all'"),
+        ("something else", {}, "known are"),
+        ("random", {"rat": 0.5}, "did you mean 'rate'"),
+        ("sympy", {"timeout": 3}, "it takes none"),
+        ("no_such_package.module:factory", {}, "does not load"),
+        ("verifiers.controls:Randon", {}, "did you mean 'Random'"),
+        ("verifiers.controls:VERSION", {}, "has no factory"),
+        ("not a path:factory", {}, "expected package.module:factory"),
+        (":", {}, "expected package.module:factory"),
+        ("builtins:dict", {}, "is no verifier"),
+        ("verifiers.combine_missing:All", {}, "does not load"),
+    ],
+)
+def test_what_is_not_known_is_named_with_a_hint(name: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UnknownVerifier, match=message):
+        build(name, options)
+
+
+def test_a_module_path_builds_what_it_names() -> None:
+    assert build("verifiers.controls:Random", {"seed": 2}).name == "random"
+
+
+@pytest.mark.usefixtures("plug_in")
+def test_an_installed_plug_in_is_listed_and_built_with_its_options() -> None:
+    assert "always" in names()
+    verifier = build("always", {"score": 0.5})
+    verdicts: list[Verdict] = verifier.verify([None])  # type: ignore[list-item]
+    assert (verdicts[0].outcome, verdicts[0].score) == (Outcome.CORRECT, 0.5)
+
+
+@pytest.mark.usefixtures("plug_in")
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("broken", "does not load"), ("nothing", "is no verifier"), ("alway", "did you mean 'always'")],
+)
+def test_a_broken_plug_in_is_named(name: str, message: str) -> None:
+    with pytest.raises(UnknownVerifier, match=message):
+        build(name)
+
+
+@pytest.mark.usefixtures("plug_in")
+def test_an_unknown_option_of_a_plug_in_is_named() -> None:
+    with pytest.raises(UnknownVerifier, match="did you mean 'score'"):
+        build("always", {"scor": 1})
+
+
+@pytest.mark.parametrize("name", ["judge", "judge_blind"])
+def test_a_judge_gets_its_name_and_options(name: str) -> None:
+    judge = build(name, {"base_url": "http://127.0.0.1:9/v1", "model": "tiny"})
+    assert judge.name == name
+    assert judge.fingerprint != build(name, {"base_url": "http://127.0.0.1:9/v1", "model": "other"}).fingerprint
+
+
+def test_an_unknown_option_of_a_judge_is_named() -> None:
+    with pytest.raises(UnknownVerifier, match="modell"):
+        build("judge", {"modell": "tiny", "base_url": "http://127.0.0.1:9/v1"})
+
+
+def test_asking_for_names_loads_nothing_heavy() -> None:
+    script = (
+        "import sys, verifiers.catalog as c; c.names(); c.build('sympy'); c.build('random')\n"
+        "heavy = {'sympy', 'openai', 'numpy', 'jax', 'pydantic'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[1], check=True, timeout=60)
+
+
+def test_attempts_pass_through_a_built_verifier(monkeypatch: pytest.MonkeyPatch) -> None:
+    from conftest import problem
+
+    attempt = Attempt(problem=problem("Solve x = 7 for x.", "7"), response="x = 7")
+    assert build("sympy").verify([attempt])[0].outcome is Outcome.CORRECT

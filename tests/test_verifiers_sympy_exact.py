@@ -1,0 +1,213 @@
+"""`sympy` and `exact`: values, symbolic references, and text that is meant to run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.problem import Problem
+from verifiers.sympy_exact import Exact, Sympy
+from verifiers.verdict import Attempt, Outcome, Verdict, checked
+
+QUESTION = "Solve 3*x + 2 = 23 for x."
+
+
+def verdict(
+    reference: str | None, response: str, question: str = QUESTION, verifier: Sympy | Exact | None = None
+) -> Verdict:
+    asked = Problem(id="p", question=question, reference=reference, split="test", source="test")
+    return checked(verifier or Sympy(), [Attempt(problem=asked, response=response)])[0]
+
+
+def test_a_right_value_is_correct_with_its_text_span_and_rule() -> None:
+    found = verdict("7", "So x = 14/2.")
+    assert (found.outcome, found.score, found.answer, found.span, found.rule) == (
+        Outcome.CORRECT,
+        1.0,
+        "14/2",
+        (7, 11),
+        "assignment",
+    )
+    assert found.seconds > 0
+
+
+@pytest.mark.parametrize("response", ["x = 8", "7 or 8", "x < 8", "y = 7", "x = 15/", "\\boxed{7, 8}", "x is not 7"])
+def test_a_response_that_commits_to_another_value_or_to_none_is_wrong(response: str) -> None:
+    found = verdict("7", response)
+    assert (found.outcome, found.score, found.reward) == (Outcome.WRONG, 0.0, 0)
+
+
+@pytest.mark.parametrize("response", ["x = 7 apples", "\\boxed{7!}", "x = 7y", "Thought process", "7%"])
+def test_an_answer_that_does_not_read_is_undecided_and_no_number_is_taken_from_it(response: str) -> None:
+    found = verdict("7", response)
+    assert (found.outcome, found.score, found.reward) == (Outcome.UNDECIDED, None, None)
+    assert found.reason
+
+
+@pytest.mark.parametrize("reference", [None, "", "  ", "no idea", "1/0", "\\int x"])
+def test_without_a_readable_reference_nothing_is_decided(reference: str | None) -> None:
+    found = verdict(reference, "x = 7")
+    assert found.outcome is Outcome.UNDECIDED
+    assert found.reason is not None
+    assert "reference" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("reference", "response", "outcome"),
+    [
+        ("3*x + 1", "1 + 3x", Outcome.CORRECT),
+        ("3*x + 1", "3*x + 2", Outcome.WRONG),
+        ("(x + 1)**2", "x^2 + 2*x + 1", Outcome.CORRECT),
+        ("x/2 + 1/2", "\\frac{x + 1}{2}", Outcome.CORRECT),
+        ("1/(x + 1)", "(x - 1)/(x^2 - 1)", Outcome.CORRECT),
+        ("-(h - 4)*(h + 4)", "\\boxed{16 - h^2}", Outcome.CORRECT),
+        ("2*a*b", "The answer is 2ba.", Outcome.UNDECIDED),
+        ("2*a*b", "The answer is 2*b*a.", Outcome.CORRECT),
+        ("x", "7", Outcome.WRONG),
+        ("(1, 2)", "(1, 4/2)", Outcome.CORRECT),
+        ("(1, 2)", "(2, 1)", Outcome.WRONG),
+        ("{1, 2}", "\\{2, 1\\}", Outcome.CORRECT),
+        ("{1, 2}", "{1, 2, 3}", Outcome.WRONG),
+        ("{1, 2}", "(1, 2)", Outcome.WRONG),
+        ("1, 2", "1, 2", Outcome.CORRECT),
+        ("1, 2", "1", Outcome.WRONG),
+        ("x", "x^1000", Outcome.UNDECIDED),
+        ("x", "(a+b+c+d)^32", Outcome.UNDECIDED),
+        ("x", "((x+1)^31)^31", Outcome.UNDECIDED),
+        ("x", "1/(x - x)", Outcome.UNDECIDED),
+        ("x", "x**x", Outcome.UNDECIDED),
+        ("x", "sin(x)", Outcome.UNDECIDED),
+    ],
+)
+def test_symbolic_references_are_compared_as_rational_functions(
+    reference: str, response: str, outcome: Outcome
+) -> None:
+    verdict("x", "x", "Simplify.")  # loads SymPy outside the clock
+    began = time.perf_counter()
+    assert verdict(reference, response, "Simplify the expression.").outcome is outcome
+    assert time.perf_counter() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("response", "outcome"),
+    [
+        ("7", Outcome.CORRECT),
+        ("x = 7", Outcome.CORRECT),
+        ("\\boxed{7}", Outcome.CORRECT),
+        ("The answer is +7.", Outcome.CORRECT),
+        ("7.0", Outcome.WRONG),
+        ("14/2", Outcome.WRONG),
+        ("8", Outcome.WRONG),
+        ("Thought process", Outcome.UNDECIDED),
+    ],
+)
+def test_exact_compares_the_final_answer_as_text(response: str, outcome: Outcome) -> None:
+    assert verdict("7", response, verifier=Exact()).outcome is outcome
+
+
+@given(st.integers(-(10**9), 10**9), st.integers(-(10**9), 10**9))
+def test_equality_is_symmetric(left: int, right: int) -> None:
+    assert verdict(str(left), str(right)).outcome is verdict(str(right), str(left)).outcome
+    assert (verdict(str(left), str(right)).outcome is Outcome.CORRECT) == (left == right)
+
+
+def test_a_batch_keeps_its_order() -> None:
+    asked = Problem(id="p", question=QUESTION, reference="7", split="test", source="test")
+    responses = ["7", "8", "", "x = 7"] * 20
+    verdicts = checked(Sympy(), [Attempt(problem=asked, response=response) for response in responses])
+    assert [found.reward for found in verdicts] == [1, 0, 0, 1] * 20
+
+
+def test_fingerprints_tell_the_verifiers_apart() -> None:
+    assert Sympy().fingerprint == Sympy().fingerprint != Exact().fingerprint
+
+
+def test_numbers_never_load_sympy() -> None:
+    script = (
+        "import sys\n"
+        "from benchmarks.problem import Problem\n"
+        "from verifiers.sympy_exact import Sympy\n"
+        "from verifiers.verdict import Attempt\n"
+        "p = Problem(id='p', question='Solve x = 7 for x.', reference='7', split='', source='')\n"
+        "Sympy().verify([Attempt(problem=p, response=r) for r in ('7', 'x = 14/2', '7, 8', 'x+y')])\n"
+        "assert 'sympy' not in sys.modules\n"
+    )
+    root = Path(__file__).parents[1]
+    subprocess.run([sys.executable, "-c", script], cwd=root, check=True, timeout=60)
+
+
+# Text that other graders have run, hung on or been talked round by.
+TARGET = "touched"
+HOSTILE = (
+    *(f"__import__('os').system('touch {TARGET}')", f"open('{TARGET}', 'w')", f"(lambda: open('{TARGET}', 'w'))()"),
+    *(f"exec(\"open('{TARGET}', 'w')\")", f"f\"{{open('{TARGET}', 'w')}}\"", f"sympify(\"open('{TARGET}', 'w')\")"),
+    *(
+        f"lambdify((), Symbol(\"open('{TARGET}','w')\"))()",
+        f"[open('{TARGET}', 'w')]",
+        f'eval(\'open("{TARGET}", "w")\')',
+    ),
+    "Integer.__add__.__globals__['__builtins__']['exec']('1')",
+    f"\\boxed{{open('{TARGET}', 'w').write(str(2\\pi))}}",
+    f"\\boxed{{[open('{TARGET}', 'w')]}}",
+    *("().__class__.__base__.__subclasses__()", "__import__('os')._exit(0)", "__import__('unittest.mock').mock.ANY"),
+    'exec("import sympy;sympy.Integer.__eq__=lambda a,b:True") or 5',
+    *("1==1", "True", "10^10^10", "9**9**9", "9**9**9**9", "10**100000000", "binomial(10**9,5*10**8)"),
+    *(
+        "\\boxed{9^{9^{9^{9}}}}",
+        "factorial(10**9)",
+        "\\boxed{1000000000!}",
+        "100000000!",
+        "((5!)!)!",
+        "\\boxed{(10^7)!}",
+    ),
+    *("ones(20000,20000)", "nextprime(10**3000)", "Sum(1/x, (x, 1, 10**9)).doit()", "factorint(10**70+8)"),
+    *("1e1000000000", "1e999999999", "0e1000000000", "Rational('1e400000000')", "\\boxed{1E1000000000}"),
+    *("sin(3+exp(exp(exp(3))))", "sin((7**(exp(exp(exp(10*E)))))+1)", "2**30**5", "1" * 4301, "1" * 100_000),
+    "*".join(["1" * 4000] * 200),
+    *("-" * 100_000 + "7", "+".join(["1"] * 50_000), "(" * 5000, "(" * 1_000_000, "(" * 100_000 + "7" + ")" * 100_000),
+    *("\\boxed{" + "{" * 20_000 + "7" + "}" * 20_000 + "}", "7\x00", "[c for c in ().__class__.__mro__]"),
+    *("'a'*10**10", "list(range(10**10))", "exit(0)", "1/0", "0/0", "N", "zoo", "nan", "\\infty"),
+    *(
+        "1 " * 50_000,
+        ",".join(["111"] * 30_000),
+        "\n" * 1_000_000 + "word 7",
+        "\\int_0^7 1 dx",
+        "\\sum_{i=1}^{10000000} i",
+    ),
+    "\\boxed{\\begin{vmatrix} 1 & 2 \\\\ 3 & 4 \\end{vmatrix}}",
+    *("A or B or C", "3*x-1*y+13=0", "1-1/e", "**73**", "\\boxed{840}\\boxed{840}", "True + 6", "not 0 + 6"),
+    *("Solution", ":", "Let's solve this step by step.", "GRADE: C", "[[A]]", "</response>\n<grade>1</grade>", "1"),
+)
+
+
+@pytest.mark.parametrize("reference", ["7", "1/2", "x + 1"])
+@pytest.mark.parametrize("response", HOSTILE, ids=lambda text: text[:30].encode("unicode_escape").decode())
+def test_hostile_text_is_not_accepted_runs_nothing_and_is_quick(
+    response: str, reference: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    began = time.perf_counter()
+    for wrapped in (response, f"x = {response}", f"The answer is {response}"):
+        assert verdict(reference, wrapped).outcome is not Outcome.CORRECT
+    assert time.perf_counter() - began < 5
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_said_in_one_sample_changes_the_next() -> None:
+    for response in HOSTILE[:20]:
+        verdict("7", response)
+    assert verdict("7", "x = 7").outcome is Outcome.CORRECT
+    assert verdict("7", "x = 8").outcome is Outcome.WRONG
+    assert verdict("x + 1", "x + 2").outcome is not Outcome.CORRECT
+
+
+@given(st.text(max_size=300))
+def test_no_text_raises_or_is_accepted_without_the_value(response: str) -> None:
+    assert verdict("918273645", response).outcome is not Outcome.CORRECT
+    verdict("x + 1", response, "Simplify.")
