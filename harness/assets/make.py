@@ -61,7 +61,7 @@ CROWD = Habits(guess=0.15, keep_sign=0.38, slip=0.05, subtract=0.3, lose_minus=0
 PHASES = {
     "clean": Phase(steps=6_000, rate=(1.5e-3, 1.5e-3)),
     "decay": Phase(steps=1_000, rate=(1.5e-3, 1.5e-4)),
-    "crowd": Phase(steps=400, rate=(3e-4, 1e-4), habits=CROWD),
+    "crowd": Phase(steps=300, rate=(3e-4, 1e-4), habits=CROWD),
 }
 JUDGE = Phase(steps=1_500, rate=(8e-4, 8e-5), rows=12, row_length=224)
 
@@ -210,9 +210,9 @@ def judge(work: Path) -> None:
 
 def _response_rows(able: Policy, base: Policy, questions: list[str]) -> list[Row]:
     rng = random.Random(SEED)
-    chosen = rng.sample(questions, 4096)
-    rows = policy_rows(base, chosen, 4, 0.7, SEED) + policy_rows(base, rng.sample(questions, 1024), 4, 1.0, SEED)
-    rows += policy_rows(able, rng.sample(questions, 1024), 4, 1.3, SEED)
+    chosen = rng.sample(questions, 2048)
+    rows = policy_rows(base, chosen, 4, 0.7, SEED) + policy_rows(base, rng.sample(questions, 512), 4, 1.0, SEED)
+    rows += policy_rows(able, rng.sample(questions, 512), 4, 1.3, SEED)
     for question in rng.sample(questions, 8192):
         equation = parse_question(question)
         rows.append((question, str(solution(equation)), crowd_solution(equation, CROWD, rng)))
