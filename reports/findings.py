@@ -119,6 +119,11 @@ class Findings:
         own = [s for (name, _), s in self.standings.items() if name == arm.name and s.iteration and s.accuracy.n]
         return max(own, key=lambda s: s.iteration, default=None)
 
+    def trained(self, arm: Arm, iteration: int) -> bool:
+        """Whether any step up to `iteration` trained on something: else the policy is still the base."""
+        steps = (self.standings.get((arm.name, i)) for i in range(1, iteration + 1))
+        return any(s is not None and s.kind == "trained" for s in steps)
+
 
 def find(run: Run) -> Findings:
     """Everything the report shows, from rows."""

@@ -68,7 +68,7 @@ def seconds(findings: Findings) -> Table:
         if (chain := run.chain(arm.name))
     ]
     rows += [
-        (Cell(kind), Cell(arm or DASH), Cell(str(count)), Cell(f"{total:.1f}"))
+        (Cell({"finished": "whole command"}.get(kind, kind)), Cell(arm or DASH), Cell(str(count)), Cell(f"{total:.1f}"))
         for (kind, arm), (count, total) in sorted(run.timed.items())
     ]
     if isinstance(total := run.facts.get("seconds"), (int, float)):
@@ -78,7 +78,7 @@ def seconds(findings: Findings) -> Table:
         title="Time",
         columns=("What", "Arm", "Steps or times", "Seconds"),
         rows=tuple(rows),
-        note="Samples shared by several arms are drawn once.",
+        note="Samples shared by several arms are drawn once. Training includes its validation checks.",
         first=2,
     )
 

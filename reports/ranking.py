@@ -35,11 +35,17 @@ class Contest:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Ranking:
-    """Arms by gold accuracy after `iteration`, best first, and every pair of them."""
+    """Arms by gold accuracy after `iteration`, best first, and every pair of them.
+
+    Attributes:
+        idle: Arms whose verifier accepted nothing, so that their policy is still the base: not ranked, as any
+            difference from the base is chance.
+    """
 
     iteration: int
     standings: tuple[Standing, ...]
     contests: tuple[Contest, ...]
+    idle: tuple[Standing, ...]
 
     def contest(self, left: str, right: str) -> Contest | None:
         return next((c for c in self.contests if (c.left, c.right) == (left, right)), None)
@@ -56,7 +62,8 @@ def rank(findings: Findings) -> Ranking:
     reached = [last.iteration for arm in findings.run.arms if (last := findings.last(arm))]
     iteration = min(reached, default=0)
     found = [findings.standings.get((arm.name, iteration)) for arm in findings.run.arms]
-    standings = [s for s in found if s and iteration and s.accuracy.n]
+    reached_it = [s for s in found if s and iteration and s.accuracy.n]
+    standings = [s for s in reached_it if findings.trained(arm_of(s), iteration)]
     standings.sort(key=lambda s: -s.accuracy.value)
     pairs = [
         (arm_of(a).name, arm_of(b).name, difference)
@@ -69,7 +76,8 @@ def rank(findings: Findings) -> Ranking:
         Contest(left=left, right=right, difference=difference, adjusted_p=p)
         for (left, right, difference), p in zip(pairs, adjusted, strict=True)
     )
-    return Ranking(iteration=iteration, standings=tuple(standings), contests=contests)
+    idle = tuple(s for s in reached_it if not findings.trained(arm_of(s), iteration))
+    return Ranking(iteration=iteration, standings=tuple(standings), contests=contests, idle=idle)
 
 
 def points(difference: Difference) -> str:
@@ -88,11 +96,12 @@ def answer(findings: Findings, ranking: Ranking) -> list[str]:
     """The sentences that answer "which verifier?"; the first one alone is an answer."""
     candidates = [s for s in ranking.standings if not arm_of(s).control]
     if not candidates:
-        return ["No answer yet: no arm with a verifier to recommend has a trained checkpoint with gold verdicts."]
+        none = "No answer yet: no arm with a verifier to recommend has a trained checkpoint with gold verdicts."
+        return [none, *_idle(ranking)]
     best = candidates[0]
     sentences = [_first(ranking, best, candidates), *_behind(ranking, best, candidates)]
     sentences += _against_controls(findings, ranking, best)
-    sentences += _overstated(candidates)
+    sentences += [*_idle(ranking), *_overstated(candidates)]
     return [*sentences, *_undecided(findings, best)]
 
 
@@ -164,8 +173,14 @@ def _against_controls(findings: Findings, ranking: Ranking, best: Standing) -> l
     found = ranking.contest(arm_of(best).name, arm_of(control).name)
     text = f"{_title(best)} against the best control arm, {_title(control)}: {points(difference)}"
     if found is None or not found.decided or difference.value <= 0:
-        return [f"{text}; not shown to be better than training without information."]
+        p = f", p = {found.adjusted_p:.2f} after correction for all pairs" if found else ""
+        return [f"{text}{p}; not shown to be better than training without information."]
     return [f"{text}."]
+
+
+def _idle(ranking: Ranking) -> list[str]:
+    names = [_title(s) for s in ranking.idle]
+    return [f"Nothing was accepted by {_listed(names, 'and')}: no policy was trained."] if names else []
 
 
 def _overstated(candidates: Sequence[Standing]) -> list[str]:

@@ -101,8 +101,8 @@ def arms(findings: Findings) -> Table:
         ),
         rows=tuple(rows),
         note=(
-            f"Test split. Gold: {findings.run.gold}.{_chance(findings)} Own reward: mean reward of the training verifier on the same "
-            f"samples. Differences are paired by problem. {CLUSTERED}"
+            f"Test split. Gold: {findings.run.gold}.{_chance(findings)} Own reward: mean reward of the "
+            f"training verifier on the same samples. Differences are paired by problem. {CLUSTERED}"
         ),
     )
 

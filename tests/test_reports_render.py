@@ -407,6 +407,12 @@ def test_control_arms_are_never_recommended(tmp_path: Path) -> None:
     assert answer_of(build_run(tmp_path, Size(arms=("accept_all",))))[0].startswith("No answer yet")
 
 
+def test_an_arm_that_trained_nothing_is_not_ranked_however_lucky_its_samples(tmp_path: Path) -> None:
+    sentences = answer_of(build_run(tmp_path, Size(skipped=("judge/1", "judge/2"))))
+    assert "judge" not in sentences[0]
+    assert "Nothing was accepted by judge: no policy was trained." in sentences
+
+
 def test_undecided_gold_verdicts_are_told_and_not_counted_as_wrong(tmp_path: Path) -> None:
     build_run(tmp_path, Size(problems=60, gold_undecided=0.2))
     with Store(tmp_path) as store:
