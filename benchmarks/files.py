@@ -33,7 +33,13 @@ def read_problems(path: Path) -> list[Problem]:
         raise ValueError(f"{path.name}: no problems in it")
     json_lines = lines[0][1].lstrip().startswith("{")
     found = _json_lines(path, lines) if json_lines else _two_lines(path, lines)
-    return list({canonical_form(problem.question): problem for problem in reversed(found)}.values())[::-1]
+    distinct = list({canonical_form(problem.question): problem for problem in reversed(found)}.values())[::-1]
+    places: dict[str, str] = {}
+    for problem in distinct:
+        if problem.id in places:
+            raise ValueError(f"{problem.source}: id {problem.id!r:.60} stands already at {places[problem.id]}")
+        places[problem.id] = problem.source
+    return distinct
 
 
 def split_problems(problems: Sequence[Problem], counts: Mapping[str, int]) -> dict[str, list[Problem]]:

@@ -203,6 +203,8 @@ def _record(
     fingerprints = {name: verifier.fingerprint for name, verifier in verifiers.items()}
     facts = {"verifiers": fingerprints, "base_sha256": params_hash(base.params)}
     stored = store.run()
+    if "verifiers" in stored:  # `restem verify RUN` may have added others
+        stored["verifiers"] = {name: stored["verifiers"].get(name) for name in fingerprints}
     for key, value in facts.items():
         if key in stored and stored[key] != value:
             raise ConfigError(f"{store.folder}: {key} differs from when this run began: {stored[key]} now {value}")

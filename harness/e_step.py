@@ -40,10 +40,12 @@ def select(
 def _select_problem(
     samples: Sequence[Sample], verdicts: Mapping[int, Verdict], config: SelectionConfig
 ) -> list[Selected]:
-    winner = _majority_answer(samples, verdicts) if config.rule == "majority" else None
+    answers = [_answer(sample, verdicts[sample.id]) for sample in samples]
+    # The earlier one on a tie.
+    winner = Counter(answers).most_common(1)[0][0]
     rows: list[Selected] = []
     texts: set[str] = set()
-    for sample in samples:
+    for sample, answer in zip(samples, answers, strict=True):
         verdict = verdicts[sample.id]
         weight = _weight(sample, verdict, config)
         if verdict.outcome is Outcome.UNDECIDED:
@@ -52,7 +54,7 @@ def _select_problem(
             dropped = "wrong"
         elif sample.finish_reason != "stop":
             dropped = "cut_off"
-        elif config.rule == "majority" and verdict.answer != winner:
+        elif config.rule == "majority" and answer != winner:
             dropped = "minority"
         elif weight <= 0.0:
             dropped = "no_weight"
@@ -76,8 +78,6 @@ def _weight(sample: Sample, verdict: Verdict, config: SelectionConfig) -> float:
     return math.exp(sample.mean_logprob)
 
 
-def _majority_answer(samples: Sequence[Sample], verdicts: Mapping[int, Verdict]) -> str | None:
-    """The answer most samples of a problem agree on (the earlier one on a tie), as the verifier read it."""
-    answers = [verdicts[sample.id].answer for sample in samples]
-    counts = Counter(answer for answer in answers if answer is not None)
-    return counts.most_common(1)[0][0] if counts else None
+def _answer(sample: Sample, verdict: Verdict) -> str:
+    """The answer as the verifier read it; the response's last line where it reads none, as a judge does."""
+    return verdict.answer if verdict.answer is not None else sample.text.strip().rpartition("\n")[2]

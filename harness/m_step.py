@@ -123,7 +123,8 @@ def batches(data: Batch, rows: int, key: np.random.Generator) -> Iterator[Batch]
 def optimizer_of(training: TrainingConfig, batches_per_step: int) -> optax.GradientTransformation:
     """AdamW with linear warm-up and cosine decay to a tenth, gradients clipped at norm 1; or plain SGD.
 
-    With `batches_per_step` > 1 the gradients of so many batches are averaged before each update.
+    With `batches_per_step` > 1 the gradients of so many batches are averaged before each update; each batch counts the
+    same, and the last of an epoch is filled up with rows from its front.
     """
     if training.optimizer == "sgd":
         optimizer = optax.sgd(training.learning_rate)
@@ -139,7 +140,7 @@ def optimizer_of(training: TrainingConfig, batches_per_step: int) -> optax.Gradi
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Fitted:
-    """What training gave: the parameters of the best check, the step they are from, and every step's loss."""
+    """What training gave: the parameters of the best check, the step they are from, and every batch's loss."""
 
     params: Params
     steps: int

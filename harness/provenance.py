@@ -53,6 +53,7 @@ def _git_commit() -> str | None:
     """The commit of this source tree, with `+` where files differ from it; None outside a checkout."""
     root = Path(__file__).parents[1]
     try:
+        _git(root, "ls-files", "--error-unmatch", "harness/provenance.py")  # not some other project's checkout
         commit = _git(root, "rev-parse", "--short=12", "HEAD")
         return commit + ("+" if _git(root, "status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.CalledProcessError):

@@ -73,7 +73,7 @@ class Checkpoint:
         path: Folder of the parameters, relative to the run folder; None for candidates and skipped ones.
         params_sha256: Hash of the parameters.
         steps: Optimizer steps taken.
-        losses: Loss of each step.
+        losses: Loss of each batch, also of the steps after the best check where training was stopped.
         validation_reward: Mean reward of the training verifier on the validation split; None where not measured.
         seconds: Time the M-step took.
     """

@@ -38,6 +38,7 @@ def test_line_ends_and_blanks_change_nothing(tmp_path: Path, data: bytes) -> Non
         (b'{"question": "a"}\nnot json\n', r"bad:2: not JSON"),
         (b'{"question": "a", "split": "dev"}\n', r"bad:1: .*split"),
         (b'{"question": "a", "answer": 1.5}\n', r"bad:1: .*answer"),
+        (b'{"question": "a", "id": 1}\n{"question": "a b", "id": 1}\n', r"bad:2: id '1' stands already at bad:1"),
         (b"\xff\xfe", "UTF-8"),
         (b"\n\n", "no problems"),
     ],

@@ -22,6 +22,7 @@ from verifiers.answer_marks import (
     SENTENCE_END,
     SKIP,
     SKIP_IN_LINE,
+    SKIP_QUOTE,
     SUPPOSITIONS,
     TRIALS,
     UNITS,
@@ -32,6 +33,8 @@ from verifiers.rational import fraction, is_literal
 
 MAX_MARKS = 400
 _RULES = {"key": "json", "final": "answer", "foreign": "answer", "assign": "assignment", "verb": "result"}
+_SKIPS = {"assign": SKIP_IN_LINE, "key": SKIP_QUOTE}
+_CLOSING = {"(": ")", "[": "]", "{": "}"}
 _PIECE = re.compile(r"(?:[^=\u2208\\]|\\(?!in(?![a-z])))+")
 _WORD_START = re.compile(r"[^\W\d_]{2}")
 
@@ -80,7 +83,7 @@ class Finder:
             elif kind == "reverse":
                 candidate = self._reverse(match, lo)
             else:
-                start = skip(SKIP_IN_LINE if kind == "assign" else SKIP, self.view, match.end(), hi)
+                start = skip(_SKIPS.get(kind, SKIP), self.view, match.end(), hi)
                 if index + 1 < len(matches) and matches[index + 1].start() == start and kind != "assign":
                     continue  # "The answer is x = 7", "Answer: \boxed{7}": the inner mark is the more exact one
                 candidate = self._open(match, kind, start, hi)
@@ -109,9 +112,18 @@ class Finder:
         end, stop = self._json_end(start, hi) if kind == "key" else self._clause_end(start, hi)
         if stop == "!" and not LETTERS.search(self.view, self.view.rfind("\n", 0, match.start()) + 1, start):
             end += 1  # `x = 7!` is a factorial, "The answer is 7!" a loud seven
+        opening = self.view[match.start() - 1 : match.start()]
+        if opening in _CLOSING and self.view[start:end].count(opening) < self.view[start:end].count(_CLOSING[opening]):
+            if opening == "(" and match.start() > 1 and not self.view[match.start() - 2].isspace():
+                return Candidate(
+                    start, end, _RULES.get(kind, kind), self.view[start:end], refused="unread"
+                )  # `f(x = 7)`
+            end = self.view.rfind(_CLOSING[opening], start, end)  # `(x = 7)`
         candidate = self._settle(start, end, _RULES.get(kind, kind), kind not in ("assign", "verb"))
         if stop == "?":
             candidate.refused = "hedged"
+        elif stop == ":" and match[0].rstrip().endswith(":"):
+            candidate.refused = "unread"  # `x : 7 : 8`
         unread = fraction(candidate.text) is None
         wordy = unread and _WORD_START.match(candidate.text) is not None
         if (kind == "verb" and (unread or candidate.refused == "unread_chain")) or (kind == "hashes" and wordy):
@@ -137,7 +149,9 @@ class Finder:
         """A JSON value ends at its quote, or at the comma or brace after it; a list stays whole."""
         ends = '"' if self.view[start - 1] == '"' else "]}\n" if self.view[start : start + 1] == "[" else ",}\n"
         found = [at for at in (self.view.find(mark, start, hi) for mark in ends) if at >= 0]
-        return (min(found, default=hi) + (ends[0] == "]"), "")
+        if not found:
+            return start, ""  # cut off: the number may go on
+        return min(found) + (ends[0] == "]"), ""
 
     def _enclosed(self, match: re.Match[str], kind: str, hi: int) -> tuple[Candidate, int]:
         """What stands in a box or between tags, and where that ends."""
@@ -179,10 +193,7 @@ class Finder:
         if view[start:end].rstrip().endswith("="):
             pieces.append((end, end))
         lo, hi = pieces[-1] if pieces else (start, end)
-        while lo < hi and view[lo] in ' \n\u2009"':
-            lo += 1
-        while hi > lo and view[hi - 1] in ' \n\u2009"':
-            hi -= 1
+        lo, hi = trimmed(view, lo, hi)
         candidate = Candidate(lo, hi, rule, view[lo:hi], strong)
         if len(pieces) > 1:
             candidate.refused = self._chain([view[slice(*piece)].strip() for piece in pieces])
@@ -224,7 +235,7 @@ class Finder:
         words = set(words_of(rest))
         if "or" in words or re.match(r"\s{0,4},?\s{0,4}and\s{1,4}-?[0-9]", rest):
             return "two_answers"
-        if words & HEDGES or words & {"if", "provided"}:
+        if words & HEDGES or words & {"if", "provided", "suppose"}:
             return "hedged"
         if words & NEGATIONS or NOT_SIGN.search(rest):
             return "negated"
@@ -248,3 +259,12 @@ def skip(pattern: re.Pattern[str], view: str, at: int, hi: int) -> int:
     """Where the pattern ends that may stand at `at`."""
     match = pattern.match(view, at, hi)
     return match.end() if match else at
+
+
+def trimmed(view: str, lo: int, hi: int) -> tuple[int, int]:
+    """The stretch without blank ends, and without one pair of quotes around it."""
+    text = view[lo:hi]
+    lo, hi = lo + len(text) - len(text.lstrip()), hi - (len(text) - len(text.rstrip()))
+    if hi - lo > 2 and view[lo] == view[hi - 1] and view[lo] in "\"'":
+        return trimmed(view, lo + 1, hi - 1)
+    return lo, max(lo, hi)

@@ -60,11 +60,12 @@ CORRECTION = re.compile(
     r"|(?:is not|isn't|not|was not|wasn't) (?:a|the|my) (?:\w+ )?(?:answer|solution|root|value)"
     r"|(?:that|this|it|which|answer) (?:\w+ )?(?:does not|doesn't|can't|cannot|isn't|is not|won't|fails)"
     r"(?! change| matter))\b"
-    r"|(?:^|[.,;!?:-] ?|\n)(?:no|nope|not|actually|rather)\b(?! (?:other|more|doubt|further|solution|need|problem)\b)",
+    r"|(?:^|[.,;!?:-] ?|\n)(?:no|nope|not|actually|rather)\b"
+    r"(?!\.? ?[0-9]| (?:other|more|doubt|further|solution|need|problem)\b)",
     re.IGNORECASE | re.MULTILINE,
 )
 DENIES = re.compile(r"wrong|incorrect|false|untrue|impossible|n't|not\b|cannot|fails", re.IGNORECASE)
-CLAUSE = re.compile(r"[.;,:!?\n](?=\s|$)|\b(?:but|so|instead|hence|therefore|thus)\b", re.IGNORECASE)
+CLAUSE = re.compile(r"[.;,!?\n](?=\s|$)|\b(?:but|so|instead|hence|therefore|thus)\b", re.IGNORECASE)
 PUNCTUATION = re.compile(r"[\s,:;.!?)]{0,60}")
 SOFT = re.compile(r"(?:[.,;!?:-] ?|\n)?(?:wait|hold on|hmm+|let me \w+|actually|edit)", re.IGNORECASE)
 CONFIRMS = re.compile(
@@ -91,7 +92,9 @@ OTHER_NUMBER = re.compile(
     r"|\bno (?:other|more|further|doubt|need)\b|\bnot only\b",
     re.IGNORECASE,
 )
-NOT_SIGN = re.compile(r"[\u2260\u00ac\u2209]|!=|<>|\\ne(?:q|g)?(?![a-z])|\\not(?![a-z])|\\lnot")
+NOT_SIGN = re.compile(
+    r"!\(|[\u2260\u00ac\u2209\u2612\u2717\u2718\u274c]|!=|<>|\\ne(?:q|g)?(?![a-z])|\\not(?![a-z])|\\lnot"
+)
 RANGE_SIGN = re.compile(
     r"[<>\u2264\u2265\u2248\u223c\u2243\u2245\u00b1~]|\\(?:leq?|geq?|approx|sim|pm|infty|lt|gt)(?![a-z])|\u221e"
 )
@@ -137,7 +140,7 @@ def marks(variable: str | None) -> re.Pattern[str]:
         | <(?P<tag>answer|final_answer|final|ans|solution|result)>
         | (?P<key>["'](?:answer|final_answer|final\ answer|result|solution|{name})["']\s{{0,4}}:\s{{0,4}})
         | (?P<hashes>\#{{4}})(?!\#)
-        | (?<![A-Za-z])(?P<answer>(?:final\ |correct\ |right\ |only\ |possible\ |my\ |the\ |unique\ )*
+        | (?<![A-Za-z_-])(?P<answer>(?:final\ |correct\ |right\ |only\ |possible\ |my\ |the\ |unique\ )*
             {_NOT_OWN}(?:answer|solution|result|ans|root|unknown)(?:\ set)?s?\b
             (?:\ (?:to|of|for)\b[^.\n:]{{0,80}}?\ (?:is|equals)\b
              | \s{{0,4}}(?:[:=]|\.(?=\s?-?[0-9])
@@ -145,9 +148,10 @@ def marks(variable: str | None) -> re.Pattern[str]:
              | \s{{0,3}}\n(?=\s{{0,8}}[-+0-9\\(a-z])))
         | (?P<final>(?:^|(?<=\n))\s{{0,4}}(?:final|a)\ ?:)
         | (?<!\w)(?P<foreign>(?:{_FOREIGN})\s{{0,4}}(?:{_IS})\s{{0,4}}:?)
-        | (?<![A-Za-z0-9_.\\'"])(?P<assign>{name}\s{{0,4}}
+        | (?<![A-Za-z0-9_.'"])(?<!(?<!\\)\\)(?P<assign>{name}\s{{0,4}}
             (?: :?=(?![=<>]) | \u2208 | \\in(?![a-z]) | \u2190 | :(?=\s?[-+0-9\\(])
               | \b(?:is|equals|must\ be|should\ be|will\ be|has\ the\ value|has\ value|comes\ out\ to|turns\ out\ to\ be
+                  |that\ [a-z\ ]{{3,40}}?\ is
                   |es|ist|est|vaut|равно|равен|是|等于)\b{_FILLER}
               | (?:是|等于|は|为) ))
         | (?<![<>!:=~\u2264\u2265])=\s{{0,4}}(?P<reverse>{name})
@@ -170,7 +174,7 @@ END = re.compile(
     | ,(?=\s+(?!(?:{_NUMERALS})\b)[^\W\d_]) | ,(?=\s+\\(?:text|quad))
     | \s(?=\(\s{{0,3}}(?:[^\W\d_]{{2}}|[0-9]+[*+]))
     | \s(?=-{{1,3}}\s+[^\W\d_]{{2}})
-    | \s(?=\[[A-Za-z]{{2}}|\[[0-9]{{1,2}}\]|<[a-z/]) | (?=です|である|입니다|이다)
+    | \s(?=//|\#\s) | \s(?=\[[A-Za-z]{{2}}|\[[0-9]{{1,2}}\]|<[a-z/]) | (?=です|である|입니다|이다)
     | \s(?=(?:because|since|as|so|which|that|but|is|then|thus|hence|therefore|satisf\w+|works|check\w*|verif\w+
         |not|rather|instead|indeed|again|exactly|only|too|it|solves|holds|makes|due|after|or|{_AND})\b)
     | \s(?=[\u2192\u21d2\u2234]|->|=>|\\(?:Rightarrow|implies|therefore|because|text|checkmark)(?![a-z]))
@@ -179,15 +183,16 @@ END = re.compile(
 )
 # What may not stand right before or right after a box: `-\\boxed{5}` and `\\boxed{5}/2` are not five.
 BEFORE_BOX = re.compile(r"[-+*/^0-9)%]\s{0,2}$")
-AFTER_BOX = re.compile(r"\s{0,2}(?:[*/^+%=<>]|-(?!\s{1,4}[A-Za-z]{2})|\\(?:%|times|cdot|pm|frac|div))")
+AFTER_BOX = re.compile(r"\s{0,2}(?:[*/^+%=<>]|-(?!\s{1,4}[A-Za-z]{2})|\\(?:%|times|cdot|pm|frac|div))|[0-9A-Za-z_'({]")
 # `log x = 7`, "twice x is 7", "the square of x is 7" are not assignments to x.
 BEFORE_VARIABLE = re.compile(
     r"\b(?:log|ln|sin|cos|tan|exp|sqrt|abs|minus|plus|times|twice|double|half|negative|over|than"
     r"|(?<!value )(?<!solution )of)$",
     re.IGNORECASE,
 )
-SKIP = re.compile(r"[\s\"]{0,40}")
-SKIP_IN_LINE = re.compile(r"[ \u2009\"]{0,40}")
+SKIP = re.compile(r"\s{0,40}")
+SKIP_QUOTE = re.compile(r"\s{0,4}\"?")
+SKIP_IN_LINE = re.compile(r"[ \u2009]{0,40}")
 LETTERS = re.compile(r"[A-Za-z]{2}")
 SENTENCE_END = re.compile(r"[.!?](?=\s|$)|\n")
 OPERATOR_END = re.compile(r"(?:[-+*/^=(\\{]|^)$")

@@ -9,7 +9,7 @@ import dataclasses
 import re
 from fractions import Fraction
 
-from verifiers.answer_candidates import Candidate, Finder, skip
+from verifiers.answer_candidates import Candidate, Finder, skip, trimmed
 from verifiers.answer_marks import (
     CLAUSE,
     CONFIRMS,
@@ -37,7 +37,6 @@ from verifiers.answer_marks import (
 from verifiers.rational import Unreadable, fraction, is_literal, parse
 
 Span = tuple[int, int]
-_EDGE = " \n\u2009\"'"
 _VALUE_START = re.compile(r"[0-9A-Za-z+.(\\{\[\u221a-]")
 _ANSWERING = re.compile(
     r"\s{0,4}is\b(?!\s(?:the |our |my |a )?(?:final |correct |only |right |unique )*"
@@ -215,14 +214,15 @@ class Reader(Finder):
 
     def _value(self, start: int, end: int) -> Span | None:
         """The span of a stretch that is nothing but a value."""
-        text = self.view[start:end]
-        core = text.strip(_EDGE)
-        core = core[1:].lstrip(_EDGE) if core.startswith("=") else core
+        start, end = trimmed(self.view, start, end)
+        core = self.view[start:end]
+        if core.startswith("="):
+            start, end = trimmed(self.view, start + 1, end)
+            core = self.view[start:end]
         if core[-1:] in (".", ";") and core[-2:-1] != ".":
             core = core[:-1]
         if not _VALUE_START.match(core) or core.startswith("{{"):
             return None
-        start += text.index(core)
         if fraction(core) is None:
             core = self._repeated(core)
         return (start, start + len(core)) if core else None
@@ -248,7 +248,9 @@ class Reader(Finder):
     def _sentence(self, start: int, end: int) -> Span | None:
         """The last sentence, where it is a bare value: "What is left? 7."."""
         ends = [match.end() for match in re.finditer(r"[.!?]\s", self.view[start:end].rstrip())]
-        return self._value(start + ends[-1], end) if ends else None
+        if not ends or len(words_of(self.view[start : start + ends[-1]])) < 2:  # "No. 7", "ca. 7"
+            return None
+        return self._value(start + ends[-1], end)
 
     def _spoilt(self, lo: int, span: Span, hi: int) -> str | None:
         """Why words elsewhere in an unmarked response take its value back."""
