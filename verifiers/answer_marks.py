@@ -53,12 +53,12 @@ CORRECTION = re.compile(
     r"\b(?:wait|hold on|oops|hmm+|correction|scratch that|strike that|on reflection|on second thought|edit|"
     r"i meant?|my bad|apolog\w+|sorry|let me (?:re\w+|check|think|correct)|not quite|never mind|updated?|revised|"
     r"i take (?:that|it) back|just kidding|changed my mind"
-    r"|(?:disregard|forget|ignore|retract) (?:that|this|it|(?:when|where|for)(?=\s{{1,4}}[A-Za-z]\s{{0,4}}=)|my|the (?:above|previous))"
+    r"|(?:disregard|forget|ignore|retract) (?:that|this|it|my|the (?:above|previous))"
     r"|(?:made|is|was|by) an? (?:\w+ )?(?:mistake|error|lie)|(?:sign|arithmetic) (?:error|mistake)"
     r"|(?:(?:is|was|are|be|seems|looks|that's|it's|i'm|am|were)(?: \w+ly| all| just| still)? |^|[.,;!] ?)"
-    r"(?:wrong|incorrect|false|untrue|impossible|not (?:right|correct|true|it|(?:when|where|for)(?=\s{{1,4}}[A-Za-z]\s{{0,4}}=)|so|valid|the (?:right|correct|answer)))"
+    r"(?:wrong|incorrect|false|untrue|impossible|not (?:right|correct|true|it|so|valid|the (?:right|correct|answer)))"
     r"|(?:is not|isn't|not|was not|wasn't) (?:a|the|my) (?:\w+ )?(?:answer|solution|root|value)"
-    r"|(?:that|this|it|(?:when|where|for)(?=\s{{1,4}}[A-Za-z]\s{{0,4}}=)|which|answer) (?:\w+ )?(?:does not|doesn't|can't|cannot|isn't|is not|won't|fails)"
+    r"|(?:that|this|it|which|answer) (?:\w+ )?(?:does not|doesn't|can't|cannot|isn't|is not|won't|fails)"
     r"(?! change| matter))\b"
     r"|(?:^|[.,;!?:-] ?|\n)(?:no|nope|not|actually|rather)\b"
     r"(?!\.? ?[0-9]| (?:other|more|doubt|further|solution|need|problem)\b)",
@@ -166,7 +166,7 @@ def marks(variable: str | None) -> re.Pattern[str]:
 
 
 # "seven and a half", "7 and 8": only these words after "and" begin a new clause.
-_AND = r"and(?=\s{1,4}(?:[A-Za-z]\s{0,4}=|(?:the|this|we|so|it|(?:when|where|for)(?=\s{{1,4}}[A-Za-z]\s{{0,4}}=)|thus|that|indeed|hence|therefore|done)\b|check|verif))"
+_AND = r"and(?=\s{1,4}(?:[A-Za-z]\s{0,4}=|(?:the|this|we|so|it|thus|that|indeed|hence|therefore|done)\b|check|verif))"
 END = re.compile(
     rf"""
       \n | \\\\ | \\q?quad(?![a-z]) | </ | [\u2713\u2714\u2611\u2705\u220e\u25a0\u25a1] | \?
@@ -176,7 +176,8 @@ END = re.compile(
     | \s(?=-{{1,3}}\s+[^\W\d_]{{2}})
     | \s(?=//|\#\s) | \s(?=\[[A-Za-z]{{2}}|\[[0-9]{{1,2}}\]|<[a-z/]) | (?=です|である|입니다|이다)
     | \s(?=(?:because|since|as|so|which|that|but|is|then|thus|hence|therefore|satisf\w+|works|check\w*|verif\w+
-        |not|rather|instead|indeed|again|exactly|only|too|it|(?:when|where|for)(?=\s{{1,4}}[A-Za-z]\s{{0,4}}=)|solves|holds|makes|due|after|or|{_AND})\b)
+        |not|rather|instead|indeed|again|exactly|only|too|it
+        |(?:when|where|for)(?=\s{{1,4}}[A-Za-z]\s{{0,4}}=)|solves|holds|makes|due|after|or|{_AND})\b)
     | \s(?=[\u2192\u21d2\u2234]|->|=>|\\(?:Rightarrow|implies|therefore|because|text|checkmark)(?![a-z]))
     """,
     re.IGNORECASE | re.VERBOSE,
