@@ -37,7 +37,7 @@ def cost(findings: Findings) -> Table:
     rows = tuple(
         (
             *(Cell(c.verifier), Cell(str(c.verdicts)), Cell(f"{c.seconds:.1f}"), Cell(str(c.calls))),
-            *(Cell(f"{c.call_seconds:.1f}"), Cell(str(c.tokens)), Cell(f"{c.usd:.4f}")),
+            *(Cell(str(c.tokens)), Cell(f"{c.usd:.4f}")),
             Cell(f"{1000 * c.usd / c.verdicts:.4f}" if c.verdicts else DASH),
         )
         for c in findings.run.costs
@@ -46,11 +46,14 @@ def cost(findings: Findings) -> Table:
         id="cost",
         title="Cost of verdicts",
         columns=(
-            *("Verifier", "Verdicts", "Seconds", "Judge calls", "Seconds in calls", "Tokens", "USD"),
+            *("Verifier", "Verdicts", "Seconds", "Judge calls", "Tokens", "USD"),
             "USD per 1000 verdicts",
         ),
         rows=rows,
-        note="Sums over all stored verdicts, training and test. Judge calls: distinct requests that were answered.",
+        note=(
+            "Over all stored verdicts, training and test. Judge calls: distinct requests answered; equal ones are asked"
+            " once. A judge's seconds, tokens and USD are those of its calls, which overlap in time."
+        ),
     )
 
 

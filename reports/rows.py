@@ -92,7 +92,6 @@ class Cost:
     tokens: int
     usd: float
     calls: int
-    call_seconds: float
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -312,28 +311,41 @@ def _choices(store: Store, samples: Samples) -> dict[str, Choice]:
 
 
 def _costs(store: Store, names: Mapping[str, str]) -> tuple[Cost, ...]:
-    calls = {
-        fingerprint: (count, seconds)
-        for fingerprint, count, seconds in store.query(
-            "SELECT verifier, count(*), sum(seconds) FROM judge_call GROUP BY 1"
-        )
+    """Per verifier; for a judge what its stored calls took, since several verdicts may share one reply."""
+    paid: dict[str, list[tuple[Any, ...]]] = {}
+    for fingerprint, *call in store.query(
+        "SELECT verifier, model, count(*), sum(seconds), sum(prompt_tokens), sum(completion_tokens) FROM judge_call"
+        " GROUP BY 1, 2 ORDER BY 1, 2"
+    ):
+        paid.setdefault(fingerprint, []).append(tuple(call))
+    settings = {row[0]: json.loads(row[1]) for row in store.query("SELECT fingerprint, settings FROM verifier")}
+    found = {
+        row[0]: (row[1], row[2])
+        for row in store.query("SELECT verifier, count(*), sum(seconds) FROM verdict GROUP BY 1")
     }
-    found = store.query(
-        "SELECT verifier, count(*), sum(seconds), sum(tokens), sum(cost_usd) FROM verdict GROUP BY 1 ORDER BY 1"
+    return tuple(
+        _cost(name, found[fingerprint], paid.get(fingerprint, []), settings.get(fingerprint, {}))
+        for fingerprint, name in names.items()
+        if fingerprint in found
     )
-    costs = {
-        names[fingerprint]: Cost(
-            verifier=names[fingerprint],
-            verdicts=count,
-            seconds=seconds,
-            tokens=tokens,
-            usd=usd,
-            calls=calls.get(fingerprint, (0, 0.0))[0],
-            call_seconds=calls.get(fingerprint, (0, 0.0))[1],
-        )
-        for fingerprint, count, seconds, tokens, usd in found
-    }
-    return tuple(costs[name] for name in names.values() if name in costs)
+
+
+def _cost(
+    name: str, verdicts: tuple[int, float], calls: Sequence[tuple[Any, ...]], settings: Mapping[str, Any]
+) -> Cost:
+    prices = settings.get("prices") or {}
+    usd = 0.0
+    for model, _, _, prompt, completion in calls:
+        pair = prices.get(model) or prices.get(settings.get("model")) or (0.0, 0.0)
+        usd += (prompt * pair[0] + completion * pair[1]) / 1e6
+    return Cost(
+        verifier=name,
+        verdicts=verdicts[0],
+        seconds=sum(call[2] for call in calls) if calls else verdicts[1],
+        tokens=sum(call[3] + call[4] for call in calls),
+        usd=usd,
+        calls=sum(call[1] for call in calls),
+    )
 
 
 def _timed(store: Store) -> dict[tuple[str, str], tuple[int, float]]:
