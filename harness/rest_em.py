@@ -58,13 +58,13 @@ class Run:
 
 
 def planned_samples(suite: Suite) -> int:
-    """Samples that the whole suite draws: what progress is counted in."""
+    """Samples that all stages ask for: what progress is counted in. The base's, which arms share, count in each arm."""
     problems, samples = suite.benchmark, suite.sampling
     train = problems.train * samples.train_samples
     test = problems.test * samples.test_samples
     validation = problems.validation * samples.validation_samples
     updates = len(suite.arms) * suite.iterations
-    return (1 + updates) * test + (1 + updates - len(suite.arms)) * train + suite.training.checks * updates * validation
+    return (1 + updates) * test + updates * train + suite.training.checks * updates * validation
 
 
 def run(run: Run) -> None:

@@ -114,7 +114,7 @@ def _chance(findings: Findings) -> str:
 
 def _arm_row(standing: Standing, most: int) -> tuple[Cell, ...]:
     arm = standing.arm
-    partly = f" of {100 * standing.coverage:.1f} % decided" if standing.coverage < 1 else ""
+    partly = f" of {100 * standing.coverage:.1f} % decided" if standing.coverage < 0.9995 else ""
     accuracy = estimate(standing.accuracy)
     return (
         arm_cell(arm),

@@ -39,6 +39,8 @@ class JudgeUnavailable(VerifierError):
 
 
 class Outcome(enum.StrEnum):
+    """What a verifier can say."""
+
     CORRECT = "correct"
     WRONG = "wrong"
     UNDECIDED = "undecided"

@@ -63,7 +63,7 @@ PHASES = {
     "decay": Phase(steps=1_000, rate=(1.5e-3, 1.5e-4)),
     "crowd": Phase(steps=300, rate=(3e-4, 1e-4), habits=CROWD),
 }
-JUDGE = Phase(steps=1_500, rate=(8e-4, 8e-5), rows=12, row_length=224)
+JUDGE = Phase(steps=2_000, rate=(1e-3, 1e-4), rows=12, row_length=224)
 
 
 def _draw(seed: int) -> str | None:

@@ -2,7 +2,7 @@
 
 Takes questions and policies; gives training examples. Responses come from the crowd and from policies of several
 strengths, so that the judge has seen the errors of a base policy and those of a better one; half are right. The judge
-that sees the reference also meets references that are not the right answer, so that it learns to compare.
+that sees the reference also meets right answers beside another reference, which only a comparison can refuse.
 """
 
 from __future__ import annotations
@@ -51,14 +51,15 @@ def is_right(row: Row) -> bool:
 
 
 def verdict_examples(rows: Sequence[Row], tokenizer: Tokenizer, seed: int, longest: int) -> Iterator[Example]:
-    """Endless examples of both prompts, half of them right."""
+    """Endless examples of both prompts; under half of those with a reference agree with it."""
     rng = random.Random(seed)
     right = [row for row in rows if is_right(row)]
     wrong = [row for row in rows if not is_right(row)]
     while True:
-        blind, correct = rng.random() < 0.6, rng.random() < 0.5
+        blind = rng.random() < 0.5
+        correct = rng.random() < (0.5 if blind else 0.7)
         question, reference, response = rng.choice(right if correct else wrong)
-        if not blind and correct and rng.random() < 0.25:
+        if not blind and correct and rng.random() < 0.4:
             reference, correct = str(int(reference) + rng.choice((-2, -1, 1, 2, -2 * int(reference) or 3))), False
         prompt = filled(template("judge_blind" if blind else "judge"), question, reference, response)
         prompt_ids = tokenizer.encode_prompt(prompt)
