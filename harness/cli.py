@@ -38,6 +38,9 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         signal.signal(signal.SIGTERM, _terminated)
+        # So that `mine:Polite` is found beside the suite; last, so that no file here shadows an installed module.
+        if os.getcwd() not in sys.path:
+            sys.path.append(os.getcwd())
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -71,7 +74,7 @@ def main() -> None:
 @click.argument("suite", default="linear_1d")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/<suite name>]")
 @click.option("--set", "overrides", multiple=True, metavar="a.b=value", help="Change one setting of the suite.")
-@click.option("--json", "as_json", is_flag=True, help="Print the run's checkpoints as JSON instead of a table.")
+@click.option("--json", "as_json", is_flag=True, help="Print the standings as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def run_command(suite: str, out: Path | None, overrides: tuple[str, ...], as_json: bool, quiet: bool) -> None:
     """Runs a suite, a built-in name or a TOML file, into a run folder; the same --out again resumes.
@@ -257,17 +260,10 @@ def _same_suite(store: Store, suite: Suite, folder: Path) -> None:
 
 
 def _print_report(folder: Path, as_json: bool) -> None:
-    from reports.render import summary, write_report
+    from reports.render import standings, summary, write_report
 
     path = write_report(folder)
-    if as_json:
-        from harness.store import Store
-
-        with Store(folder) as store:
-            rows = [c for c in store.checkpoints() if c.kind != "candidate"]
-        click.echo(json.dumps([{"id": c.id, "arm": c.arm, "iteration": c.iteration, "kind": c.kind} for c in rows]))
-    else:
-        click.echo(summary(folder))
+    click.echo(json.dumps(standings(folder)) if as_json else summary(folder))
     click.echo(f"report: {path}", err=True)
 
 
@@ -398,16 +394,17 @@ def report_command(run: Path, output: Path | None) -> None:
 
 @main.command("show")
 @click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
-def show_command(run: Path) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print the standings as JSON.")
+def show_command(run: Path, as_json: bool) -> None:
     """One screen: arms, iterations, accuracy with intervals, cost, what is unfinished.
 
     \b
     Example:
       restem show runs/linear_1d
     """
-    from reports.render import status
+    from reports.terminal import standings, status
 
-    click.echo(status(run))
+    click.echo(json.dumps(standings(run)) if as_json else status(run))
 
 
 @main.command("generate")

@@ -27,10 +27,10 @@ from reports.metrics import Estimate
 from reports.ranking import answer, rank
 from reports.rows import read_run
 from reports.tables import Table
-from reports.terminal import status, summary
+from reports.terminal import standings, status, summary
 from reports.text import fence, markdown, visible
 
-__all__ = ["status", "summary", "write_report"]
+__all__ = ["standings", "status", "summary", "write_report"]
 
 TEMPLATES = Path(__file__).parent / "templates"
 

@@ -5,14 +5,17 @@ Takes a run folder; gives text. Needs no plotting library, so it is quick.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tabulate import tabulate
 
 from harness.store import Store
 from reports import ledger, tables
 from reports.findings import find, missing
+from reports.metrics import Difference, Estimate
 from reports.ranking import answer, rank
 from reports.rows import Run, read_run
 from reports.tables import Table
@@ -62,6 +65,47 @@ def status(run_folder: Path) -> str:
     ]
     lines = [visible(line) for line in head] + (_unfinished(run) or ["Finished."])
     return "\n".join([*lines, "", _plain(tables.arms(findings), SUMMARY[:5]), ""])
+
+
+def standings(run_folder: Path) -> dict[str, Any]:
+    """The same for programs: the answer, and per arm and iteration gold accuracy, gain and own reward with intervals.
+
+    Shares lie in [0, 1]; an interval is [value, low, high] at 95 %, clustered by problem; null where not measured.
+
+    Raises:
+        ConfigError: The folder holds no run.
+    """
+    with Store(run_folder) as store:
+        findings = find(read_run(store))
+    rows = [
+        {
+            "checkpoint": standing.checkpoint,
+            "arm": arm or None,
+            "iteration": iteration,
+            "kind": standing.kind,
+            "accuracy": _interval(standing.accuracy),
+            "coverage": _finite(standing.coverage),
+            "gain": _interval(standing.gain) if iteration else None,
+            "reward": _interval(standing.reward),
+        }
+        for (arm, iteration), standing in findings.standings.items()
+        if iteration or not arm
+    ]
+    return {
+        "answer": [visible(sentence, 2000) for sentence in answer(findings, rank(findings))],
+        "unfinished": missing(findings.run),
+        "standings": rows,
+    }
+
+
+def _interval(estimate: Estimate | Difference | None) -> list[float] | None:
+    if estimate is None or not math.isfinite(estimate.value):
+        return None
+    return [round(x, 6) for x in (estimate.value, estimate.low, estimate.high)]
+
+
+def _finite(value: float) -> float | None:
+    return round(value, 6) if math.isfinite(value) else None
 
 
 def _unfinished(run: Run) -> list[str]:

@@ -231,3 +231,15 @@ def test_generated_problems_read_back_as_a_suites_benchmark(tmp_path: Path) -> N
     arguments = ["--count", 5, "--seed", 1, "--regime", "3,4.5", "--format", "lines", "--output", path]
     assert restem("generate", "linear_1d", *arguments).exit_code == 0
     assert len(path.read_text().splitlines()) == 10
+
+
+def test_show_gives_the_standings_to_programs(finished_run: Path) -> None:
+    found = json.loads(restem("show", finished_run, "--json").output)
+    assert found["unfinished"] == []
+    assert [(row["arm"], row["iteration"]) for row in found["standings"]] == [
+        (None, 0),
+        *((arm, iteration) for arm in ("sympy", "accept_all") for iteration in (1, 2)),
+    ]
+    for row in found["standings"]:
+        value, low, high = row["accuracy"]
+        assert 0 <= low <= value <= high <= 1
