@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.linear_1d import Steps, check_steps, problems
 from benchmarks.problem import Problem
-from harness.assets.make import CROWD, DRAWS, ENTROPY, JUDGE, PHASES, SEED
+from harness.assets.make import CROWD, DRAWS, ENTROPY, JUDGE_PHASES, PHASES, SEED
 from harness.policy import ASSETS, Policy, load_policy, params_hash
 from harness.sampler import GREEDY_TOP_K, Decoding, prompt_length, row_key, sample
 from harness.store import Store
@@ -109,7 +109,11 @@ def main(run: Path | None) -> None:  # noqa: D103
     }
     _write("tiny", policy, "uv run python -m harness.assets.make policy", recipe, policy_quality(policy))
     if run is not None:
-        recipe = {"seed": SEED, "crowd": dataclasses.asdict(CROWD), "phase": dataclasses.asdict(JUDGE)}
+        recipe = {
+            "seed": SEED,
+            "crowd": dataclasses.asdict(CROWD),
+            "phases": {name: dataclasses.asdict(phase) for name, phase in JUDGE_PHASES.items()},
+        }
         _write("judge", judge, "uv run python -m harness.assets.make judge", recipe, judge_quality(run))
 
 

@@ -32,7 +32,7 @@ from benchmarks.mathematics_dataset import linear_1d
 from benchmarks.problem import split_of
 from harness.assets.crowd import Habits, crowd_solution
 from harness.assets.tokenizer import train_tokenizer
-from harness.assets.verdicts import Row, is_right, policy_rows, verdict_examples
+from harness.assets.verdicts import Row, comparisons, is_right, policy_rows, verdict_examples
 from harness.m_step import Batch, Example, TrainState, batches, pack, train_step
 from harness.policy import ASSETS, Architecture, Policy, init_params, load_policy, save_policy
 from harness.tokenizer import Tokenizer
@@ -63,7 +63,10 @@ PHASES = {
     "decay": Phase(steps=1_000, rate=(1.5e-3, 1.5e-4)),
     "crowd": Phase(steps=300, rate=(3e-4, 1e-4), habits=CROWD),
 }
-JUDGE = Phase(steps=2_000, rate=(1e-3, 1e-4), rows=12, row_length=224)
+JUDGE_PHASES = {
+    "compare": Phase(steps=700, rate=(1e-3, 1e-3), rows=12, row_length=224),
+    "judge": Phase(steps=1_300, rate=(1e-3, 1e-4), rows=12, row_length=224),
+}
 
 
 def _draw(seed: int) -> str | None:
@@ -204,8 +207,11 @@ def judge(work: Path) -> None:
     questions = pretrain_questions(work)
     rows = _response_rows(able, base, questions)
     click.echo(f"{len(rows)} responses, {sum(map(is_right, rows))} right")
-    examples = functools.partial(verdict_examples, rows, base.tokenizer, longest=JUDGE.row_length)
-    _publish(train_phase(able, JUDGE, examples, SEED, work / "judge"), ASSETS / "judge")
+    trained = able
+    for (name, phase), recipe in zip(JUDGE_PHASES.items(), (comparisons, verdict_examples), strict=True):
+        examples = functools.partial(recipe, rows, base.tokenizer, phase.row_length)
+        trained = train_phase(trained, phase, examples, SEED, work / name)
+    _publish(trained, ASSETS / "judge")
 
 
 def _response_rows(able: Policy, base: Policy, questions: list[str]) -> list[Row]:

@@ -50,8 +50,27 @@ def is_right(row: Row) -> bool:
     return response.strip().split("\n")[-1] == f"{parse_question(question).variable} = {reference}"
 
 
-def verdict_examples(rows: Sequence[Row], tokenizer: Tokenizer, seed: int, longest: int) -> Iterator[Example]:
-    """Endless examples of both prompts; under half of those with a reference agree with it."""
+def comparisons(rows: Sequence[Row], tokenizer: Tokenizer, longest: int, seed: int) -> Iterator[Example]:
+    """Endless examples that only a comparison with the reference decides: nothing but the last value differs.
+
+    Two in three responses are one line long. A judge that starts with whole mixed responses learns to spot bad steps
+    and never to compare.
+    """
+    rng = random.Random(seed)
+    right = [row for row in rows if is_right(row)]
+    while True:
+        question, reference, response = rng.choice(right)
+        if rng.random() < 0.67:
+            reference = str(rng.randint(-20, 20))
+            response = f"{parse_question(question).variable} = {reference}"
+        correct = rng.random() < 0.5
+        if not correct:
+            reference = another(reference, rng)
+        yield from _example("judge", question, reference, response, correct, tokenizer, longest)
+
+
+def verdict_examples(rows: Sequence[Row], tokenizer: Tokenizer, longest: int, seed: int) -> Iterator[Example]:
+    """Endless examples of both prompts on whole responses; under half of those with a reference agree with it."""
     rng = random.Random(seed)
     right = [row for row in rows if is_right(row)]
     wrong = [row for row in rows if not is_right(row)]
@@ -60,9 +79,21 @@ def verdict_examples(rows: Sequence[Row], tokenizer: Tokenizer, seed: int, longe
         correct = rng.random() < (0.5 if blind else 0.7)
         question, reference, response = rng.choice(right if correct else wrong)
         if not blind and correct and rng.random() < 0.4:
-            reference, correct = str(int(reference) + rng.choice((-2, -1, 1, 2, -2 * int(reference) or 3))), False
-        prompt = filled(template("judge_blind" if blind else "judge"), question, reference, response)
-        prompt_ids = tokenizer.encode_prompt(prompt)
-        response_ids = tokenizer.encode_response("1" if correct else "0")
-        if len(prompt_ids) + len(response_ids) - 1 <= longest:
-            yield Example(prompt_ids=tuple(prompt_ids), response_ids=tuple(response_ids))
+            reference, correct = another(reference, rng), False
+        name = "judge_blind" if blind else "judge"
+        yield from _example(name, question, reference, response, correct, tokenizer, longest)
+
+
+def another(value: str, rng: random.Random) -> str:
+    """A different integer: a near one, or the same with the other sign."""
+    number = int(value)
+    return str(rng.choice([n for n in (-number, -number, number - 1, number + 1, number + 2) if n != number]))
+
+
+def _example(
+    name: str, question: str, reference: str, response: str, correct: bool, tokenizer: Tokenizer, longest: int
+) -> Iterator[Example]:
+    prompt_ids = tokenizer.encode_prompt(filled(template(name), question, reference, response))
+    response_ids = tokenizer.encode_response("1" if correct else "0")
+    if len(prompt_ids) + len(response_ids) - 1 <= longest:
+        yield Example(prompt_ids=tuple(prompt_ids), response_ids=tuple(response_ids))
