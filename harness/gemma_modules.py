@@ -9,6 +9,8 @@ import sys
 import types
 from typing import Any
 
+import jax
+
 if "tensorflow" in sys.modules:
     from gemma.gm import nn
 else:
@@ -28,4 +30,5 @@ __all__ = ["config", "forward", "nn"]
 
 def forward(model: nn.Transformer, params: dict[str, Any], tokens: Any, **inputs: Any) -> Any:
     """The model's `Output` (logits, cache) on tokens; `inputs` are those of `gm.nn.Transformer.__call__`."""
-    return model.apply({"params": params}, tokens, **inputs)
+    with jax.numpy_dtype_promotion("standard"):  # gm.nn mixes booleans and integers; our own code need not
+        return model.apply({"params": params}, tokens, **inputs)

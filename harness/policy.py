@@ -85,7 +85,8 @@ def init_params(architecture: Architecture, key: jax.Array) -> Params:
     `gm.nn`'s own initialisation (standard deviation 0.01) is far too small for narrow models: signals die out.
     """
     tokens = jnp.ones((1, 2), jnp.int32)
-    shapes = jax.eval_shape(lambda: architecture.model().init(key, tokens)["params"])
+    with jax.numpy_dtype_promotion("standard"):  # see gemma_modules.forward
+        shapes = jax.eval_shape(lambda: architecture.model().init(key, tokens)["params"])
     leaves, tree = jax.tree.flatten_with_path(shapes)
     keys = jax.random.split(key, len(leaves))
 

@@ -195,7 +195,7 @@ def _decode(
             token=token,
             cache=out.cache,
             ids=state.ids.at[:, state.step].set(token),
-            length=state.length + ~state.done,
+            length=state.length + (~state.done).astype(jnp.int32),
             logprob=state.logprob + jnp.where(state.done, 0.0, logprob),
             done=state.done | jnp.isin(token, stop_ids),
         )

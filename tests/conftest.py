@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import hypothesis
+import jax
 import pytest
 from click.testing import CliRunner, Result
 
 from benchmarks.problem import Problem
 from harness.cli import main
 from harness.policy import ASSETS, Policy, load_policy
+
+# A shared machine stalls now and then; a law does not stop holding because an example took 300 ms.
+hypothesis.settings.register_profile("shared machine", deadline=None)
+hypothesis.settings.load_profile("shared machine")
+jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 SMALL_SUITE = """
 name = "small"
