@@ -108,7 +108,8 @@ def train_step(
 ) -> tuple[TrainState, Float[Array, ""]]:
     """One optimizer step on one batch; gives the new state and the loss before it."""
     value, gradients = jax.value_and_grad(functools.partial(loss, model), argnums=0)(state.params, batch)
-    updates, optimizer_state = optimizer.update(gradients, state.optimizer_state, state.params)
+    with jax.numpy_dtype_promotion("standard"):  # Optax's schedules divide integer counts by floats
+        updates, optimizer_state = optimizer.update(gradients, state.optimizer_state, state.params)
     return TrainState(optax.apply_updates(state.params, updates), optimizer_state), value  # type: ignore[arg-type]
 
 

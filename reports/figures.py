@@ -79,7 +79,7 @@ class Panel:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Dot:
-    """One M-step: precision of what it was trained on, and the gold accuracy gained over the base."""
+    """One M-step: precision of what its verifier accepted, and the gold accuracy gained over the base."""
 
     look: Look
     iteration: int
@@ -129,7 +129,7 @@ def _draw_panel(axes: Axes, panel: Panel, theme: Theme) -> None:
 
 
 def quality_figure(dots: Sequence[Dot], base: float, eta: float, theme: Theme = LIGHT) -> Figure:
-    """A dot for every arm and iteration; the line on which the policy is as accurate as its training data."""
+    """A dot for every arm and iteration; the line on which the policy is as accurate as what was accepted."""
     figure = Figure(figsize=(7.0, 4.9), layout="constrained", facecolor=theme.paper)
     axes = figure.subplots()
     _plain(axes, theme)
@@ -144,7 +144,7 @@ def quality_figure(dots: Sequence[Dot], base: float, eta: float, theme: Theme = 
     low, high = _range(dots, base)
     edges = [low, high]
     axes.plot(edges, [100 * (x / 100 - base) for x in edges], color=theme.ink, linewidth=1.2, zorder=1)
-    handles = [Line2D([], [], color=theme.ink, linewidth=1.2, label="ideal step: as accurate as its data")]
+    handles = [Line2D([], [], color=theme.ink, linewidth=1.2, label="ideal step: as accurate as what was accepted")]
     if not math.isnan(eta):
         axes.plot(edges, [100 * eta * (x / 100 - base) for x in edges], color=theme.ink, linewidth=1.2, linestyle=":")
         handles.append(
@@ -156,7 +156,7 @@ def quality_figure(dots: Sequence[Dot], base: float, eta: float, theme: Theme = 
     axes.set_ylim(min(0.0, *gains) - margin, max(0.0, *gains) + margin)
     axes.set_xlim(low, high)
     axes.xaxis.set_major_formatter(PercentFormatter(decimals=0, symbol=" %"))
-    axes.set_xlabel("precision of the training data: kept samples that the gold calls correct", fontsize=9)
+    axes.set_xlabel("reward quality: accepted training samples that the gold calls correct", fontsize=9)
     axes.set_ylabel("gold accuracy gained over the base, points", fontsize=9)
     _legend(figure, handles, theme, 3)
     return figure

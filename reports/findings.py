@@ -80,7 +80,8 @@ class TrainingData:
     Attributes:
         accepted: Samples the training verifier calls correct.
         dropped: Rule -> samples it dropped.
-        precision: Share of the kept samples that the gold calls correct.
+        accepted_precision: Share of the accepted samples that the gold calls correct: what the law (F1) speaks of.
+        precision: The same of the kept ones: after duplicates and the cap, what the policy was really trained on.
         covered: Problems with a kept sample.
         poisoned: Problems whose kept samples are all wrong by the gold.
     """
@@ -94,6 +95,7 @@ class TrainingData:
     undecided: int
     dropped: Mapping[str, int]
     kept: int
+    accepted_precision: Estimate
     precision: Estimate
     problems: int
     covered: int
@@ -248,6 +250,9 @@ def _training_data(run: Run, arm: Arm, checkpoint: str) -> TrainingData:
     size, verdict = run.size(TRAIN), run.outcome(arm.verifier, rows)
     correct, decided = metrics.per_problem(run.outcome(run.gold, kept), run.samples.problem[kept], size)
     covered = np.bincount(run.samples.problem[kept], minlength=size) > 0
+    taken = rows[verdict == 1]
+    accepted = metrics.per_problem(run.outcome(run.gold, taken), run.samples.problem[taken], size)
+    known = _by_definition if arm.gold else lambda found: found
     return TrainingData(
         arm=arm,
         iteration=stored.iteration,
@@ -258,7 +263,8 @@ def _training_data(run: Run, arm: Arm, checkpoint: str) -> TrainingData:
         undecided=run.scored(arm.verifier, rows) - int((~np.isnan(verdict)).sum()),
         dropped=dict(sorted(Counter(rule for rule in choice.dropped_by if rule).items())) if choice else {},
         kept=len(kept),
-        precision=_by_definition(metrics.rate(correct, decided)) if arm.gold else metrics.rate(correct, decided),
+        accepted_precision=known(metrics.rate(*accepted)),
+        precision=known(metrics.rate(correct, decided)),
         problems=size,
         covered=int(covered.sum()),
         poisoned=int((covered & (decided > 0) & (correct == 0)).sum()),

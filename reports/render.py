@@ -127,10 +127,10 @@ def _pictures(findings: Findings, eta: Estimate) -> list[Picture]:
     quality = _picture(
         "quality",
         "Reward quality and accuracy gain",
-        "One mark an arm and iteration (the number in it). Across: the share of its training samples that the gold "
-        "calls correct. Up: gold accuracy gained over the base, paired by problem. Bars: 95 %, clustered by problem. "
-        "Solid line: an ideal step, which makes the policy as accurate as its data (F1). Dotted: a step from the "
-        "base of the size that the gold arm makes (F3). Hollow marks are control arms.",
+        "One mark an arm and iteration (the number in it). Across: the share of the samples its verifier accepted "
+        "that the gold calls correct. Up: gold accuracy gained over the base, paired by problem. Bars: 95 %, clustered "
+        "by problem. Solid line: an ideal step, which makes the policy as accurate as what was accepted (F1). Dotted: "
+        "a step from the base of the size that the gold arm makes (F3). Hollow marks are control arms.",
         lambda theme: figures.quality_figure(dots, base, eta.value, theme),
     )
     return [accuracy, quality]
@@ -171,12 +171,12 @@ def _dots(findings: Findings, looks: dict[str, Look]) -> list[Dot]:
     dots: list[Dot] = []
     for item in findings.data:
         standing = findings.standings.get((item.arm.name, item.iteration))
-        if standing and standing.gain and item.precision.n:
+        if standing and standing.gain and item.accepted_precision.n:
             dots.append(
                 Dot(
                     look=looks[item.arm.name],
                     iteration=item.iteration,
-                    precision=item.precision,
+                    precision=item.accepted_precision,
                     gain=standing.gain,
                 )
             )
