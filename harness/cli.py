@@ -232,11 +232,12 @@ def _judge_facts(judge: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
 
     models = sorted({str(options.get("model", "gpt-4")) for options in judge.values()})
     embedded = any(model.startswith("tiny-judge@") for model in models)
-    card = ASSETS / "judge" / "card.json"
+    path = ASSETS / "judge" / "card.json"
+    quality = json.loads(path.read_text())["quality"] if embedded and path.is_file() else {}
     return {
         "model": ", ".join(models),
         "embedded": embedded,
-        "card": json.loads(card.read_text()) if embedded and card.is_file() else None,
+        "card": {name: rates["base"] for name, rates in quality.items()} or None,
     }
 
 

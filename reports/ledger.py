@@ -174,9 +174,14 @@ def judge_line(run: Run) -> str:
     if judge.get("embedded"):
         return (
             f"The judge is the embedded tiny model, {judge.get('model')}: a stand-in that keeps this run free of keys "
-            "and network. What it is worth says nothing about any other judge."
+            f"and network.{_card(judge.get('card') or {})} What it is worth says nothing about any other judge."
         )
     return f"The judge is {judge.get('model')}."
+
+
+def _card(card: Mapping[str, Mapping[str, float]]) -> str:
+    rates = (f"{name} TPR {number(r['tpr'])} %, FPR {number(r['fpr'])} %" for name, r in card.items())
+    return f" Its card, on a base policy's responses: {'; '.join(rates)}." if card else ""
 
 
 def provenance(findings: Findings) -> Table:

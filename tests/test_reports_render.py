@@ -100,7 +100,7 @@ def _facts(size: Size) -> dict[str, object]:
         },
         "verifiers": {name: f"{name}-000000000000" for name in TPR_FPR},
         "controls": ["accept_all"],
-        "judge": {"model": "tiny-judge", "embedded": True, "card": None},
+        "judge": {"model": "tiny-judge", "embedded": True, "card": {"judge": {"tpr": 0.5, "fpr": 0.25}}},
         "chance_level": 0.08,
         "versions": {"numpy": "2"},
         "python": "3.12",
