@@ -33,13 +33,15 @@ def read_problems(path: Path) -> list[Problem]:
         raise ValueError(f"{path.name}: no problems in it")
     json_lines = lines[0][1].lstrip().startswith("{")
     found = _json_lines(path, lines) if json_lines else _two_lines(path, lines)
-    distinct = list({canonical_form(problem.question): problem for problem in reversed(found)}.values())[::-1]
+    distinct: dict[str, Problem] = {}
+    for problem in found:
+        distinct.setdefault(canonical_form(problem.question), problem)
     places: dict[str, str] = {}
-    for problem in distinct:
+    for problem in distinct.values():
         if problem.id in places:
             raise ValueError(f"{problem.source}: id {problem.id!r:.60} stands already at {places[problem.id]}")
         places[problem.id] = problem.source
-    return distinct
+    return list(distinct.values())
 
 
 def split_problems(problems: Sequence[Problem], counts: Mapping[str, int]) -> dict[str, list[Problem]]:
@@ -90,7 +92,7 @@ def _problem(path: Path, number: int, question: str, answer: str | None, split: 
         id=str(id) if id is not None else problem_id("file", question),
         question=question,
         reference=answer,
-        split=split or split_of(question, SHARES),
+        split=split or split_of(question, SHARES, salt="file:"),
         source=f"{path.name}:{number}",
     )
 
@@ -103,7 +105,6 @@ def write_lines(problems: Sequence[Problem]) -> str:
 def write_json_lines(problems: Sequence[Problem]) -> str:
     """One JSON object a line, which `read_problems` reads back."""
     return "".join(
-        json.dumps({"id": p.id, "question": p.question, "answer": p.reference, "split": p.split, "source": p.source})
-        + "\n"
+        json.dumps({"id": p.id, "question": p.question, "answer": p.reference, "source": p.source}) + "\n"
         for p in problems
     )

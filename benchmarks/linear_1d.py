@@ -27,6 +27,8 @@ SHARES = {"pretrain": 0.6, "train": 0.15, "validation": 0.05, "test": 0.2}
 def entropy_range(regime: str | tuple[float, float]) -> tuple[float, float]:
     """The entropy range of a named regime, or the pair itself."""
     if not isinstance(regime, str):
+        if not 0 <= regime[0] <= regime[1]:
+            raise ValueError(f"an entropy range needs 0 <= low <= high, found {regime[0]}, {regime[1]}")
         return regime
     if regime not in ENTROPY_OF_REGIME:
         raise ValueError(f"unknown regime {regime!r}: known are {', '.join(ENTROPY_OF_REGIME)}")
@@ -34,15 +36,20 @@ def entropy_range(regime: str | tuple[float, float]) -> tuple[float, float]:
 
 
 def stream(seed: int, regime: str | tuple[float, float]) -> Iterator[Problem]:
-    """Problems without end, each canonical form once; problem i depends on (seed, i, regime) alone."""
+    """Problems without end, each canonical form once; problem i depends on (seed, i, regime) alone.
+
+    Raises:
+        ValueError: 2,000 draws in a row brought nothing new: the regime is exhausted.
+    """
     entropy = entropy_range(regime)
     seen: set[str] = set()
-    index = 0
-    while True:
+    index = fresh = 0
+    while index - fresh < 2_000:
         question, answer = linear_1d((seed << 32) + index, entropy)
         form = canonical_form(question)
         if form not in seen:
             seen.add(form)
+            fresh = index
             yield Problem(
                 id=problem_id("linear_1d", question),
                 question=question,
@@ -51,6 +58,7 @@ def stream(seed: int, regime: str | tuple[float, float]) -> Iterator[Problem]:
                 source=f"mathematics_dataset 1.0.1 algebra__linear_1d entropy={entropy} seed={seed} index={index}",
             )
         index += 1
+    raise ValueError(f"regime {regime} has no more than about {len(seen)} distinct problems")
 
 
 def problems(seed: int, regime: str | tuple[float, float], counts: Mapping[str, int]) -> dict[str, list[Problem]]:
@@ -72,9 +80,8 @@ def problems(seed: int, regime: str | tuple[float, float], counts: Mapping[str, 
 
 def chance_level(problems: Sequence[Problem]) -> float:
     """The share of problems that the best constant answer gets right."""
-    if not problems:
-        return 0.0
-    return Counter(problem.reference for problem in problems).most_common(1)[0][1] / len(problems)
+    answers = Counter(problem.reference for problem in problems if problem.reference is not None)
+    return answers.most_common(1)[0][1] / len(problems) if answers else 0.0
 
 
 @dataclasses.dataclass(frozen=True)

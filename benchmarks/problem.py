@@ -48,7 +48,7 @@ def problem_id(benchmark: str, question: str) -> str:
     return f"{benchmark}/{hashlib.sha256(canonical_form(question).encode()).hexdigest()[:12]}"
 
 
-def split_of(question: str, shares: Mapping[str, float]) -> str:
+def split_of(question: str, shares: Mapping[str, float], salt: str = "") -> str:
     """The split that a question belongs to, decided by its canonical form alone.
 
     Hashing instead of drawing means that no two splits can ever share a canonical form, whatever the seed,
@@ -57,8 +57,9 @@ def split_of(question: str, shares: Mapping[str, float]) -> str:
     Args:
         question: The question's text.
         shares: Split name -> share; the shares sum to 1.
+        salt: Another salt, another division: a benchmark made of one split of another is divided anew.
     """
-    digest = hashlib.sha256(b"split:" + canonical_form(question).encode()).digest()
+    digest = hashlib.sha256(f"split:{salt}{canonical_form(question)}".encode()).digest()
     position = int.from_bytes(digest[:8]) / 2**64
     for split, share in shares.items():
         if position < share:

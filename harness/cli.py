@@ -1,36 +1,22 @@
-"""The command line: the one file that knows all four packages. Heavy imports stand inside the commands.
+"""The command line. With cli_run.py, the only file that knows all four packages; heavy imports stand in the commands.
 
-Results go to stdout, progress to stderr. Exit code 0: done; 1: failed or stopped, the same command resumes; 2: asked
-wrongly, nothing was done.
+Results go to stdout, progress to stderr. Exit code 0: done; 1: failed; 2: asked wrongly, nothing was done;
+130 or 143: stopped by a signal.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from harness.errors import ConfigError, RestemError
 from verifiers.verdict import UnknownVerifier, VerifierError
-
-if TYPE_CHECKING:
-    from benchmarks.problem import Problem
-    from harness.config import Suite
-    from harness.policy import Policy
-    from harness.rest_em import Run
-    from harness.store import Store
-    from verifiers.verdict import Verifier
-
-JUDGES = ("judge", "judge_blind")
-CONTROLS = ("accept_all", "random", "reject_all")
-EMBEDDED = {"tiny": "tiny", "tiny-judge": "judge"}
 
 
 class _Commands(click.Group):
@@ -44,15 +30,20 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            click.echo("stopped; the same command resumes", err=True)
+            click.echo("stopped; `restem run` and `restem verify RUN` go on where they were", err=True)
             sys.exit(130)
         except (RestemError, VerifierError) as error:
             click.echo(f"restem: {error}", err=True)
             sys.exit(2 if isinstance(error, ConfigError | UnknownVerifier) else 1)
+        except BrokenPipeError:  # the reader of our output has gone, as `head` does: not our failure
+            raise
+        except OSError as error:
+            click.echo(f"restem: {error}", err=True)
+            sys.exit(1)
 
 
 def _terminated(number: int, _: object) -> None:
-    click.echo("stopped; the same command resumes", err=True)
+    click.echo("stopped; `restem run` and `restem verify RUN` go on where they were", err=True)
     sys.exit(128 + number)
 
 
@@ -83,181 +74,13 @@ def run_command(suite: str, out: Path | None, overrides: tuple[str, ...], as_jso
     Example:
       restem run linear_1d --out runs/first --set iterations=1 --set sampling.train_samples=8
     """
-    from harness.config import load_suite, to_toml
-    from harness.store import Store
+    from harness.cli_run import run_suite
+    from harness.config import load_suite
 
     resolved = load_suite(suite, overrides)
     folder = out or Path("runs") / resolved.name
-    _check_verifiers(resolved)
-    problems = _problems(resolved)
-    with Store(folder, write=True) as store:
-        _same_suite(store, resolved, folder)
-        (folder / "suite.toml").write_text(to_toml(resolved))
-        for split in problems.values():
-            store.add_problems(split)
-        _run_suite(store, resolved, quiet)
+    run_suite(resolved, folder, quiet)
     _print_report(folder, as_json)
-
-
-def _run_suite(store: Store, suite: Suite, quiet: bool) -> None:
-    import time
-
-    from harness import rest_em
-    from harness.progress import RunProgress
-
-    if store.run().get("finished"):
-        return
-    started = time.monotonic()
-    with contextlib.ExitStack() as stack:
-        judge = _judge_options(suite.verifiers, suite.verifier_names, store.folder, stack)
-        verifiers = _build_verifiers(store, suite, judge)
-        base = _load_policy(suite.policy)
-        _record(store, suite, verifiers, judge, base)
-        progress = stack.enter_context(RunProgress(rest_em.planned_samples(suite), quiet=quiet))
-        run: Run = rest_em.Run(
-            suite=suite,
-            store=store,
-            base=base,
-            verifiers=verifiers,
-            measuring=tuple(verifiers),
-            progress=progress,
-        )
-        rest_em.run(run)
-    store.log("finished", seconds=time.monotonic() - started)
-    store.put_run({"finished": True})
-
-
-def _problems(suite: Suite) -> dict[str, list[Problem]]:
-    config = suite.benchmark
-    counts = {"train": config.train, "validation": config.validation, "test": config.test}
-    try:
-        if config.path is not None:
-            from benchmarks.files import read_problems, split_problems
-
-            return split_problems(read_problems(Path(config.path)), counts)
-        from benchmarks import linear_1d
-
-        return linear_1d.problems(suite.seed, config.regime, counts)
-    except (ValueError, OSError) as error:
-        raise ConfigError(f"benchmark: {error}") from None
-
-
-def _check_verifiers(suite: Suite) -> None:
-    from verifiers import catalog
-
-    for name in suite.verifier_names:
-        if name not in JUDGES:
-            catalog.build(name, suite.verifiers.get(name, {}))
-    unused = sorted(set(suite.verifiers) - set(suite.verifier_names))
-    if unused:
-        raise ConfigError(f"verifiers.{unused[0]}: no arm, gold or scoring list names this verifier")
-
-
-def _judge_options(
-    options: dict[str, dict[str, Any]], names: Sequence[str], log_folder: Path, stack: contextlib.ExitStack
-) -> dict[str, dict[str, Any]]:
-    """The options of every judge that is used; without a key and a base_url, those of the embedded one, now started."""
-    judges = {name: dict(options.get(name, {})) for name in names if name in JUDGES}
-    elsewhere = bool(os.environ.get("OPENAI_BASE_URL"))  # the openai package's own way to name a server
-    homeless = [
-        name
-        for name, options in judges.items()
-        if not (elsewhere or options.get("base_url") or os.environ.get(_key_variable(options)))
-    ]
-    if homeless:
-        from harness.embedded import embedded_judge
-
-        served = stack.enter_context(embedded_judge(log_folder / "judge.log"))
-        for name in homeless:
-            judges[name] |= {"base_url": served["base_url"], "model": served["model"]}
-            judges[name].setdefault("concurrency", 64)
-            judges[name].setdefault("max_tokens", 4)
-    return judges
-
-
-def _key_variable(options: dict[str, Any]) -> str:
-    return options.get("api_key_env", "OPENAI_API_KEY")
-
-
-def _build_verifiers(store: Store, suite: Suite, judge: dict[str, dict[str, Any]]) -> dict[str, Verifier]:
-    from benchmarks.linear_1d import check_steps, parse_question
-    from harness.steps import StepsVerifier
-    from verifiers import catalog
-
-    verifiers: dict[str, Verifier] = {
-        name: catalog.build(name, judge.get(name, suite.verifiers.get(name, {})), calls=store)
-        for name in suite.verifier_names
-    }
-    with contextlib.suppress(ValueError):
-        for problem in store.problems():
-            parse_question(problem.question)
-        verifiers["steps"] = StepsVerifier(check_steps)
-    return verifiers
-
-
-def _record(
-    store: Store, suite: Suite, verifiers: dict[str, Verifier], judge: dict[str, dict[str, Any]], base: Policy
-) -> None:
-    """Writes down what the run is made of; refuses to go on with other verifiers or another base than it began with."""
-    from benchmarks.linear_1d import chance_level
-    from harness.policy import params_hash
-    from harness.provenance import provenance
-
-    fingerprints = {name: verifier.fingerprint for name, verifier in verifiers.items()}
-    facts = {"verifiers": fingerprints, "base_sha256": params_hash(base.params)}
-    stored = store.run()
-    if "verifiers" in stored:  # `restem verify RUN` may have added others
-        stored["verifiers"] = {name: stored["verifiers"].get(name) for name in fingerprints}
-    for key, value in facts.items():
-        if key in stored and stored[key] != value:
-            raise ConfigError(f"{store.folder}: {key} differs from when this run began: {stored[key]} now {value}")
-    for name, verifier in verifiers.items():
-        options = judge.get(name, suite.verifiers.get(name, {}))
-        store.add_verifier(verifier.fingerprint, name, options)
-    store.put_run(
-        facts
-        | {
-            "controls": [name for name in suite.verifier_names if name in CONTROLS],
-            "judge": _judge_facts(judge),
-            "chance_level": chance_level(store.problems("test")),
-        }
-        | provenance()
-    )
-
-
-def _judge_facts(judge: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
-    if not judge:
-        return None
-    from harness.policy import ASSETS
-
-    models = sorted({str(options.get("model", "gpt-4")) for options in judge.values()})
-    embedded = any(model.startswith("tiny-judge@") for model in models)
-    path = ASSETS / "judge" / "card.json"
-    quality = json.loads(path.read_text())["quality"] if embedded and path.is_file() else {}
-    return {
-        "model": ", ".join(models),
-        "embedded": embedded,
-        "card": {name: rates["base"] for name, rates in quality.items()} or None,
-    }
-
-
-def _load_policy(name: str) -> Policy:
-    from harness.policy import ASSETS, load_policy
-
-    folder = ASSETS / EMBEDDED[name] if name in EMBEDDED else Path(name)
-    if not (folder / "policy.json").is_file():
-        raise ConfigError(f"policy {name!r}: neither one of {', '.join(EMBEDDED)} nor a checkpoint folder")
-    return load_policy(folder)
-
-
-def _same_suite(store: Store, suite: Suite, folder: Path) -> None:
-    now = suite.model_dump(mode="json")
-    before = store.run().get("suite", now)
-    keys = sorted(key for key in now.keys() | before.keys() if now.get(key) != before.get(key))
-    if keys:
-        changes = "; ".join(f"{key}: {before.get(key)!r} now {now.get(key)!r}" for key in keys)
-        raise ConfigError(f"{folder} holds a run of another suite; give another --out. {changes}")
-    store.put_run({"suite": now})
 
 
 def _print_report(folder: Path, as_json: bool) -> None:
@@ -277,6 +100,7 @@ def _print_report(folder: Path, as_json: bool) -> None:
     "--config", "config_path", type=click.Path(path_type=Path, exists=True), help="TOML with [verifiers.NAME]."
 )
 @click.option("--set", "overrides", multiple=True, metavar="verifiers.NAME.option=value", help="Set an option.")
+@click.option("--split", type=click.Choice(["train", "validation", "test"]), help="Of a RUN, only this split.")
 def verify_command(
     run: Path | None,
     names: tuple[str, ...],
@@ -284,6 +108,7 @@ def verify_command(
     output_path: Path | None,
     config_path: Path | None,
     overrides: tuple[str, ...],
+    split: str | None,
 ) -> None:
     """Scores rows of a file, or the stored samples of a run, with any verifiers.
 
@@ -294,88 +119,18 @@ def verify_command(
       restem verify --verifier sympy --verifier exact --input rows.jsonl --output verdicts.jsonl
       restem verify runs/linear_1d --verifier judge_blind
     """
-    options = _verifier_options(config_path, overrides)
+    from harness.cli_run import verifier_options, verify_rows, verify_run
+
     if (run is None) == (input_path is None):
         raise ConfigError("give either a RUN or --input ROWS.jsonl")
-    if run is not None:
-        _verify_run(run, names, options)
-    elif input_path is not None:
-        _verify_rows(input_path, output_path, names, options)
-
-
-def _verifier_options(config_path: Path | None, overrides: Sequence[str]) -> dict[str, dict[str, Any]]:
-    import tomllib
-
-    from harness.config import set_value
-
-    data: dict[str, Any] = {}
-    if config_path is not None:
-        try:
-            data = tomllib.loads(config_path.read_text("utf-8"))
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"{config_path}: not TOML: {error}") from None
-    for override in overrides:
-        if not override.startswith("verifiers."):
-            raise ConfigError(f"--set {override}: expected verifiers.NAME.option=value")
-        set_value(data, override)
-    return data.get("verifiers", {})
-
-
-def _verify_run(folder: Path, names: Sequence[str], options: dict[str, dict[str, Any]]) -> None:
-    from harness.evaluate import verify
-    from harness.store import Store
-    from verifiers import catalog
-
-    for name in names:
-        if name not in JUDGES:
-            catalog.build(name, options.get(name, {}))
-    with Store(folder, write=True) as store, contextlib.ExitStack() as stack:
-        judge = _judge_options(options, names, folder, stack)
-        known = store.run().get("verifiers", {})
-        for name in names:
-            verifier = catalog.build(name, judge.get(name, options.get(name, {})), calls=store)
-            store.add_verifier(verifier.fingerprint, name, judge.get(name, options.get(name, {})))
-            groups = store.query(
-                "SELECT DISTINCT s.checkpoint, p.split FROM sample s JOIN problem p ON p.id = s.problem ORDER BY 1, 2"
-            )
-            new = sum(verify(store, c, store.problems(split), split, verifier) for c, split in groups)
-            # The same name with another fingerprint is another verifier, and gets a name of its own.
-            label = name if known.get(name, verifier.fingerprint) == verifier.fingerprint else verifier.fingerprint
-            known[label] = verifier.fingerprint
-            store.set_run("verifiers", known)
+    options = verifier_options(config_path, overrides, names)
+    if input_path is not None:
+        verify_rows(input_path, output_path, names, options)
+    elif run is not None:
+        if output_path is not None:
+            raise ConfigError("--output goes with --input; a run keeps its verdicts in run.db")
+        for label, new in verify_run(run, names, options, split):
             click.echo(f"{label}: {new} new verdicts")
-
-
-def _verify_rows(path: Path, output: Path | None, names: Sequence[str], options: dict[str, dict[str, Any]]) -> None:
-    import tempfile
-
-    from verifiers import catalog
-    from verifiers.rows import output_row, read_rows
-    from verifiers.verdict import checked
-
-    rows = read_rows(path)
-    for name in names:
-        if name not in JUDGES:
-            catalog.build(name, options.get(name, {}))
-    with contextlib.ExitStack() as stack:
-        logs = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        judge = _judge_options(options, names, logs, stack)
-        verdicts = []
-        for name in names:
-            verifier = catalog.build(name, judge.get(name, options.get(name, {})))
-            order = rows.by_problem()
-            found = checked(verifier, [rows.attempts[i] for i in order])
-            verdicts.append(dict(zip(order, found, strict=True)))
-        lines = (
-            json.dumps(output_row(id, name, verdicts[v][i]), ensure_ascii=True)
-            for i, id in enumerate(rows.ids)
-            for v, name in enumerate(names)
-        )
-        text = "".join(line + "\n" for line in lines)
-    if output is None:
-        click.echo(text, nl=False)
-    else:
-        output.write_text(text, "utf-8")
 
 
 @main.command("report")
@@ -455,9 +210,10 @@ def serve_command(policy: str, port: int, while_stdin_open: bool) -> None:
       restem serve tiny --port 8000
       restem serve runs/linear_1d/checkpoints/sympy-2 --port 0
     """
+    from harness.cli_run import EMBEDDED, load_named_policy
     from harness.serve import serve
 
-    serve(_load_policy(policy), policy if policy in EMBEDDED else Path(policy).name, port, while_stdin_open)
+    serve(load_named_policy(policy), policy if policy in EMBEDDED else Path(policy).name, port, while_stdin_open)
 
 
 if __name__ == "__main__":

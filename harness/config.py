@@ -23,7 +23,7 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 
 class _Model(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class BenchmarkConfig(_Model):
@@ -139,6 +139,9 @@ def load_suite(name: str, overrides: Sequence[str] = ()) -> Suite:
         data = tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not TOML: {error}") from None
+    benchmark = data.get("benchmark")
+    if isinstance(benchmark, dict) and isinstance(benchmark.get("path"), str):
+        benchmark["path"] = str((path.parent / benchmark["path"]).absolute())  # beside the suite, wherever one stands
     for override in overrides:
         set_value(data, override)
     return parse_suite(data, path.name)

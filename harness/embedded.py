@@ -21,19 +21,24 @@ def embedded_judge(log: Path) -> Iterator[dict[str, Any]]:
     """Starts the tiny judge; gives its `base_url` and the `model` name with the hash of its weights.
 
     Raises:
-        RestemError: It did not start; the message points to the log.
+        RestemError: It did not start; the message holds the end of its log.
     """
-    command = [sys.executable, "-m", "harness.cli", "serve", "tiny-judge", "--port", "0", "--while-stdin-open"]
+    command = [sys.executable, "-P", "-m", "harness.cli", "serve", "tiny-judge", "--port", "0", "--while-stdin-open"]
     with log.open("ab") as errors:
         child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True)
     try:
         line = child.stdout.readline() if child.stdout else ""
         if not line:
-            raise RestemError(f"the embedded judge did not start (exit {child.wait()}); see {log}")
+            end = log.read_text(errors="replace")[-500:]
+            raise RestemError(f"the embedded judge did not start (exit {child.wait()}): {end}")
         yield json.loads(line)
     finally:
         child.terminate()
-        child.wait()
+        try:
+            child.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
         for stream in (child.stdin, child.stdout):
             if stream is not None:
                 stream.close()

@@ -121,18 +121,19 @@ def batches(data: Batch, rows: int, key: np.random.Generator) -> Iterator[Batch]
         yield Batch(*(field[order[start : start + rows]] for field in data))
 
 
-def optimizer_of(training: TrainingConfig, batches_per_step: int) -> optax.GradientTransformation:
+@functools.cache  # one value a setting, so that jit compiles the step for it once and not once an M-step
+def optimizer_of(
+    kind: str, peak: float, warmup: int, steps: int, batches_per_step: int
+) -> optax.GradientTransformation:
     """AdamW with linear warm-up and cosine decay to a tenth, gradients clipped at norm 1; or plain SGD.
 
     With `batches_per_step` > 1 the gradients of so many batches are averaged before each update; each batch counts the
     same, and the last of an epoch is filled up with rows from its front.
     """
-    if training.optimizer == "sgd":
-        optimizer = optax.sgd(training.learning_rate)
+    if kind == "sgd":
+        optimizer = optax.sgd(peak)
     else:
-        warmup = round(training.warmup_share * training.steps)
-        peak = training.learning_rate
-        schedule = optax.warmup_cosine_decay_schedule(0.0 if warmup else peak, peak, warmup, training.steps, peak / 10)
+        schedule = optax.warmup_cosine_decay_schedule(0.0 if warmup else peak, peak, warmup, steps, peak / 10)
         optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(schedule, b2=0.98, weight_decay=0.01))
     if batches_per_step > 1:
         return optax.MultiSteps(optimizer, batches_per_step).gradient_transformation()
@@ -172,7 +173,8 @@ def fit(
     data = pack(examples, training.row_length)
     epoch = -(-len(data.tokens) // training.rows)
     batches_per_step = epoch if training.accumulate_all else 1
-    optimizer = optimizer_of(training, batches_per_step)
+    warmup = min(round(training.warmup_share * training.steps), training.steps - 1)
+    optimizer = optimizer_of(training.optimizer, training.learning_rate, warmup, training.steps, batches_per_step)
     state = TrainState(jax.tree.map(jnp.copy, policy.params), optimizer.init(policy.params))
     stream = _epochs(data, training.rows, seed)
     checkpoints = {round(training.steps * (i + 1) / training.checks) for i in range(training.checks)}
@@ -188,12 +190,17 @@ def fit(
         losses += _finite(pending)
         pending = []
         reward = check(step, state.params) if step in checkpoints else None
-        if best is not None and reward is not None and reward < (best.validation_reward or 0.0):
+        if best is not None and step in checkpoints and _fell(best.validation_reward, reward):
             return dataclasses.replace(best, losses=tuple(losses))
         params = jax.tree.map(jnp.copy, state.params)  # the next step donates its input
         best = Fitted(params=params, steps=step, losses=tuple(losses), validation_reward=reward)
     assert best is not None
     return best
+
+
+def _fell(before: float | None, now: float | None) -> bool:
+    """Whether a validation reward is below the last one; deciding nothing any more is a fall too."""
+    return before is not None and (now is None or now < before)
 
 
 def _epochs(data: Batch, rows: int, seed: int) -> Iterator[Batch]:

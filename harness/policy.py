@@ -141,9 +141,11 @@ def load_policy(folder: Path) -> Policy:
     """
     try:
         settings = json.loads((folder / "policy.json").read_text())
-    except FileNotFoundError:
-        raise ConfigError(f"{folder}: not a policy folder (no policy.json)") from None
-    architecture = Architecture(**settings["architecture"])
+        architecture, digest = Architecture(**settings["architecture"]), settings["params_sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{folder}: not a policy folder: policy.json: {error}") from None
+    if not (folder / "params").is_dir():
+        raise ConfigError(f"{folder}: not a policy folder: no params/")
     expected = jax.eval_shape(lambda: init_params(architecture, jax.random.key(0)))
     with ocp.StandardCheckpointer() as checkpointer:
         stored = checkpointer.metadata((folder / "params").absolute()).item_metadata
@@ -151,7 +153,7 @@ def load_policy(folder: Path) -> Policy:
         sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
         target = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), expected)
         params = checkpointer.restore((folder / "params").absolute(), target)
-    if params_hash(params) != settings["params_sha256"]:
+    if params_hash(params) != digest:
         raise CheckpointMismatch(f"{folder}: parameters changed since they were saved (SHA-256 differs)")
     tokenizer = Tokenizer(path=folder / "tokenizer.model", little_endian=architecture.little_endian)
     return Policy(architecture=architecture, params=params, tokenizer=tokenizer)

@@ -22,13 +22,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.problem import Problem
 from harness import m_step
 from harness.config import ArmConfig, Suite
 from harness.e_step import select
+from harness.errors import CheckpointMismatch
 from harness.evaluate import draw, verify
 from harness.policy import Params, Policy, load_policy, params_hash, save_policy
 from harness.progress import RunProgress
@@ -57,12 +58,12 @@ class Run:
         return self.store.problems(split)
 
 
-def planned_samples(suite: Suite) -> int:
+def planned_samples(suite: Suite, problems: Mapping[str, Sequence[Problem]]) -> int:
     """Samples that all stages ask for: what progress is counted in. The base's, which arms share, count in each arm."""
-    problems, samples = suite.benchmark, suite.sampling
-    train = problems.train * samples.train_samples
-    test = problems.test * samples.test_samples
-    validation = problems.validation * samples.validation_samples
+    samples = suite.sampling
+    train = len(problems["train"]) * samples.train_samples
+    test = len(problems["test"]) * samples.test_samples
+    validation = len(problems["validation"]) * samples.validation_samples
     updates = len(suite.arms) * suite.iterations
     return (1 + updates) * test + updates * train + suite.training.checks * updates * validation
 
@@ -101,10 +102,11 @@ def maximise(
     stored = run.store.checkpoint(target)
     if stored is not None:
         run.progress.advance(_validation_samples(run), fresh=False)
-        return load_policy(run.store.folder / stored.path) if stored.path else policy
+        return _stored_policy(run, stored) if stored.path else policy
     start_id, start = (BASE, run.base) if run.suite.training.restart else (sampled_from, policy)
     common = {"id": target, "arm": arm.name, "iteration": iteration, "sampled_from": sampled_from}
-    if not selection.kept:
+    examples = training_examples(run, sampled_from, selection)
+    if not examples:
         run.store.log("skipped", arm=arm.name, iteration=iteration, reason="the training verifier accepted nothing")
         run.store.add_checkpoint(
             Checkpoint(**common, kind="skipped", started_from=sampled_from, params_sha256=params_hash(policy.params))
@@ -114,7 +116,6 @@ def maximise(
 
     started = time.monotonic()
     run.progress.stage(f"{label}: training on {len(selection.kept)} responses")
-    examples = training_examples(run, sampled_from, selection)
     seed = int.from_bytes(hashlib.sha256(f"{run.suite.seed}\n{target}".encode()).digest()[:4])
 
     def check(step: int, params: Params) -> float | None:
@@ -140,12 +141,20 @@ def maximise(
     return policy
 
 
+def _stored_policy(run: Run, checkpoint: Checkpoint) -> Policy:
+    """The policy a finished M-step left, checked against its row."""
+    policy = load_policy(run.store.folder / (checkpoint.path or ""))
+    if params_hash(policy.params) != checkpoint.params_sha256:
+        raise CheckpointMismatch(f"{checkpoint.path}: not the parameters of {checkpoint.id} (SHA-256 differs)")
+    return policy
+
+
 def training_examples(run: Run, sampled_from: str, selection: Selection) -> list[m_step.Example]:
     """The kept responses as token ids, in the order of sample ids, with their weights."""
     texts = {sample.id: sample for sample in run.store.samples(sampled_from, "train")}
     questions = {problem.id: problem.question for problem in run.problems("train")}
     tokenizer = run.base.tokenizer
-    return [
+    examples = [
         m_step.Example(
             prompt_ids=tuple(tokenizer.encode_prompt(questions[texts[row.sample].problem])),
             response_ids=tuple(tokenizer.encode_response(texts[row.sample].text)),
@@ -153,6 +162,11 @@ def training_examples(run: Run, sampled_from: str, selection: Selection) -> list
         )
         for row in sorted(selection.kept, key=lambda row: row.sample)
     ]
+    # Text that was broken UTF-8 can have more tokens than were drawn; such a response may no longer fit a row.
+    fitting = [e for e in examples if len(e.prompt_ids) + len(e.response_ids) - 1 <= run.suite.training.row_length]
+    if len(fitting) < len(examples):
+        run.store.log("too_long", checkpoint=selection.checkpoint, examples=len(examples) - len(fitting))
+    return fitting
 
 
 def validation_reward(run: Run, arm: ArmConfig, iteration: int, policy: Policy, step: int, label: str) -> float | None:
@@ -208,5 +222,4 @@ def draw_and_verify(
 
 
 def _validation_samples(run: Run) -> int:
-    suite = run.suite
-    return suite.training.checks * suite.benchmark.validation * suite.sampling.validation_samples
+    return run.suite.training.checks * len(run.problems("validation")) * run.suite.sampling.validation_samples

@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
@@ -31,7 +33,8 @@ MAX_BODY_BYTES = 1_000_000
 MAX_CHOICES = 64
 BATCH_SIZES = (8, 64)
 PROMPT_STEP = 32
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "testserver")
+MAX_ROWS = 1024
+LOOPBACK = ["127.0.0.1", "localhost"]
 ACCEPTED = {"model", "messages", "prompt", "max_tokens", "max_completion_tokens", "temperature", "n", "seed", "stream"}
 
 
@@ -78,13 +81,13 @@ class Engine:
                 batch = self._next_batch()
                 try:
                     answers = await asyncio.to_thread(self._decode, batch)
-                except (RuntimeError, MemoryError) as error:
+                except Exception as error:  # whatever it was, these requests get a 500 and the next batch is served
                     for ask in batch:
                         if not ask.answer.done():
                             ask.answer.set_exception(BadRequest(f"decoding failed: {type(error).__name__}", status=500))
                     continue
                 for ask, answer in zip(batch, answers, strict=True):
-                    if not ask.answer.done():  # a client that went away cancels its future
+                    if not ask.answer.done():
                         ask.answer.set_result(answer)
 
     def _next_batch(self) -> list[_Ask]:
@@ -144,6 +147,8 @@ def application(policy: Policy, name: str) -> Starlette:
         prompts = _chat_prompt(policy, body) if chat else _plain_prompts(policy, body)
         decoding = _decoding(policy, body, max(map(len, prompts)))
         choices = _integer(body, "n", 1, 1, MAX_CHOICES)
+        if len(prompts) * choices > MAX_ROWS:
+            raise BadRequest(f"prompts times n may not exceed {MAX_ROWS}", "n")
         seed = _seed(body, repeats)
         futures = [
             engine.submit(prompt, row_key(seed, index, choice), decoding)
@@ -159,7 +164,13 @@ def application(policy: Policy, name: str) -> Starlette:
         Route("/v1/chat/completions", complete, methods=["POST"]),
         Route("/v1/completions", complete, methods=["POST"]),
     ]
-    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={BadRequest: _refuse})
+    return Starlette(
+        routes=routes,
+        lifespan=lifespan,
+        exception_handlers={BadRequest: _refuse},
+        # A page that has its own name point to this machine (DNS rebinding) still sends that name.
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK)],
+    )
 
 
 async def _refuse(_: Request, error: Exception) -> JSONResponse:
@@ -170,9 +181,6 @@ async def _refuse(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _body(request: Request) -> dict[str, Any]:
-    host = request.headers.get("host", "").rsplit(":", 1)[0]
-    if host not in LOOPBACK:
-        raise BadRequest("this server answers loopback hosts only", status=403)
     if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":
         raise BadRequest("the body must be application/json", status=415)
     raw = b""
@@ -189,9 +197,20 @@ async def _body(request: Request) -> dict[str, Any]:
     for key, value in body.items():
         if key not in ACCEPTED and value is not None:
             raise BadRequest(f"{key[:80]!r} is not supported", key[:80])
+    if not _is_text(raw):
+        raise BadRequest("the body holds half a surrogate pair, which is no text")
     if body.get("stream"):
         raise BadRequest("streaming is not supported", "stream")
     return body
+
+
+def _is_text(raw: bytes) -> bool:
+    """Whether every string of a JSON body is valid Unicode: an escaped lone surrogate is not."""
+    try:
+        json.dumps(json.loads(raw), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _chat_prompt(policy: Policy, body: dict[str, Any]) -> list[list[int]]:

@@ -53,6 +53,7 @@ def test_a_bad_line_is_named(tmp_path: Path, data: bytes, message: str) -> None:
 def test_what_is_written_reads_back(tmp_path: Path, write: object) -> None:
     generated = problems(0, "train-easy", {"test": 6})["test"]
     (tmp_path / "set").write_text(write(generated))  # type: ignore[operator]
+    # Splits are decided on reading, so that a generated file can be a benchmark of its own.
     found = read_problems(tmp_path / "set")
     assert [(p.question, p.reference) for p in found] == [(p.question, p.reference) for p in generated]
 

@@ -14,7 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.files import read_problems, split_problems
+from harness.cli_run import check_same, suite_problems
 from harness.config import load_suite
+from harness.errors import ConfigError
 from harness.rest_em import planned_samples
 from harness.store import Store
 from tests.conftest import restem
@@ -95,7 +98,8 @@ def test_progress_counts_every_sample_that_a_run_draws(finished_run: Path) -> No
         ((drawn,),) = store.query("SELECT count(*) FROM sample")
         stopped_early = sum(1 for c in store.checkpoints() if c.kind == "trained" and c.steps < 4)
     shared = 24 * 4  # the base's training samples, which the second arm finds in run.db
-    planned = planned_samples(load_suite(str(finished_run / "suite.toml")))
+    suite = load_suite(str(finished_run / "suite.toml"))
+    planned = planned_samples(suite, suite_problems(suite))
     assert drawn + shared <= planned <= drawn + shared + stopped_early * 16
 
 
@@ -123,9 +127,9 @@ def test_a_run_killed_again_and_again_ends_with_the_rows_of_an_undisturbed_one(
     assert lasting_rows(folder) == lasting_rows(finished_run)
 
 
-def test_a_second_process_on_the_same_folder_is_refused(finished_run: Path) -> None:
-    with Store(finished_run, write=True):
-        result = restem("run", finished_run / "suite.toml", "--out", finished_run)
+def test_a_second_process_on_the_same_folder_is_refused(finished_run: Path, tmp_path: Path) -> None:
+    with Store(tmp_path / "run", write=True):
+        result = restem("run", finished_run / "suite.toml", "--out", tmp_path / "run")
     assert result.exit_code == 1
     assert "another process" in result.output
 
@@ -143,6 +147,10 @@ def test_a_changed_suite_is_refused_and_the_keys_named(finished_run: Path) -> No
         (("run", "--set", "arms.0.verifier=sympi"), "did you mean 'sympy'"),
         (("run", "--set", "policy=nowhere"), "policy 'nowhere'"),
         (("run", "--set", "benchmark.regime=hard"), "unknown regime"),
+        (("run", "--set", "verifiers.judge.modle=x"), "modle"),
+        (("run", "--set", "verifiers.judge.model=gpt-4"), "neither OPENAI_API_KEY nor base_url"),
+        (("run", "--set", "training.row_length=32"), "training.row_length"),
+        (("verify", ".", "--verifier", "sympy"), "no run"),
         (("verify", "--verifier", "sympy"), "either a RUN or --input"),
         (("generate", "linear_1d", "--count", "3", "--regime", "x"), "unknown regime"),
         (("show", "."), "no run"),
@@ -152,9 +160,12 @@ def test_a_wrong_request_exits_with_2_before_any_work(
     tmp_path: Path, arguments: tuple[str, ...], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
     result = restem(*arguments)
     assert result.exit_code == 2
     assert message in result.output
+    assert list(tmp_path.iterdir()) == []
 
 
 def rows_file(folder: Path, rows: list[dict[str, object]]) -> Path:
@@ -197,6 +208,41 @@ def test_a_bad_row_stops_the_command_before_any_work(tmp_path: Path, line: str, 
     assert not (tmp_path / "out.jsonl").exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--output", "nowhere/out.jsonl"), "no folder"),
+        (("--set", "verifiers.randm.rate=0.9"), "verifiers.randm"),
+        (("--set", "verifiers.sympy=3"), "expected one table"),
+        (("--set", "sympy.x=3"), "expected verifiers.NAME"),
+    ],
+)
+def test_wrong_options_of_verify_are_named(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+    path = rows_file(tmp_path, [{"id": "a", "question": "q", "reference": "1", "response": "1"}])
+    result = restem("verify", "--verifier", "sympy", "--input", path, *arguments)
+    assert result.exit_code == 2
+    assert message in result.output
+
+
+def test_other_problems_under_the_same_suite_are_refused(tmp_path: Path) -> None:
+    set_path, suite_path = tmp_path / "problems.jsonl", tmp_path / "mine.toml"
+    suite_path.write_text(
+        'name = "mine"\n[benchmark]\nname = "file"\npath = "problems.jsonl"\n'
+        '[[arms]]\nname = "sympy"\nverifier = "sympy"\n'
+    )
+    suite = load_suite(str(suite_path))
+    set_path.write_text("".join(f"Solve {n}*x = {2 * n} for x.\n2\n" for n in range(1, 40)))
+    problems = suite_problems(suite)
+    with Store(tmp_path / "run", write=True) as store:
+        store.put_run({"suite": suite.model_dump(mode="json")})
+        for items in problems.values():
+            store.add_problems(items)
+        check_same(store, suite, problems)
+        set_path.write_text(set_path.read_text().replace("= 4 ", "= 6 "))
+        with pytest.raises(ConfigError, match="not those that this run began with"):
+            check_same(store, suite, suite_problems(suite))
+
+
 def test_verify_adds_verdicts_to_a_run_and_keeps_the_old_ones(small_copy: Path) -> None:
     before = lasting_rows(small_copy)["verdict"]
     result = restem("verify", small_copy, "--verifier", "random")
@@ -228,9 +274,10 @@ def test_the_report_is_the_same_bytes_every_time(small_copy: Path, tmp_path: Pat
 
 def test_generated_problems_read_back_as_a_suites_benchmark(tmp_path: Path) -> None:
     path = tmp_path / "set.txt"
-    arguments = ["--count", 5, "--seed", 1, "--regime", "3,4.5", "--format", "lines", "--output", path]
+    arguments = ["--count", 40, "--seed", 1, "--regime", "3,4.5", "--format", "lines", "--output", path]
     assert restem("generate", "linear_1d", *arguments).exit_code == 0
-    assert len(path.read_text().splitlines()) == 10
+    splits = split_problems(read_problems(path), {"train": 9, "test": 9})
+    assert 0 < sum(map(len, splits.values())) <= 40
 
 
 def test_show_gives_the_standings_to_programs(finished_run: Path) -> None:

@@ -16,7 +16,7 @@ URL = "/v1/chat/completions"
 
 @pytest.fixture(scope="module")
 def client(tiny: Policy) -> Iterator[TestClient]:
-    with TestClient(application(tiny, "tiny")) as client:
+    with TestClient(application(tiny, "tiny"), base_url="http://localhost") as client:
         yield client
 
 
@@ -42,7 +42,7 @@ def test_equal_seeded_requests_draw_further_samples(tiny: Policy) -> None:
     body = CHAT | {"temperature": 1.8, "seed": 5, "n": 4}
 
     def two() -> list[list[str]]:
-        with TestClient(application(tiny, "tiny")) as fresh:
+        with TestClient(application(tiny, "tiny"), base_url="http://localhost") as fresh:
             return [[c["message"]["content"] for c in fresh.post(URL, json=body).json()["choices"]] for _ in range(2)]
 
     first, again = two(), two()
@@ -70,6 +70,7 @@ def test_token_ids_are_taken_as_they_are(client: TestClient, tiny: Policy) -> No
         ({"max_tokens": 10_000}, 400),
         ({"n": 10**6}, 400),
         ({"messages": []}, 400),
+        ({"n": 65}, 400),
         ({"messages": [{"role": "tool", "content": "x"}]}, 400),
         ({"messages": [{"role": "user", "content": "x" * 5000}]}, 400),
         ({"model": "gpt-4"}, 404),
@@ -90,7 +91,8 @@ def test_what_is_not_supported_is_refused_in_openais_form(
         (b"{", {"content-type": "application/json"}, 400),
         (b"[" * 100_000, {"content-type": "application/json"}, 400),
         (b"[]", {"content-type": "application/json"}, 400),
-        (b"{}", {"content-type": "application/json", "host": "evil.example"}, 403),
+        (b"{}", {"content-type": "application/json", "host": "evil.example"}, 400),
+        (b'{"messages": [{"role": "user", "content": "\\ud800"}]}', {"content-type": "application/json"}, 400),
         (b" " * 1_100_000, {"content-type": "application/json"}, 413),
     ],
 )

@@ -62,8 +62,9 @@ def _read_row(place: str, line: bytes) -> tuple[Any, Attempt]:
     reference = row.get("reference")
     if reference is not None and not isinstance(reference, str):
         raise BadRow(f"{place}: reference: expected a text or null, found {reference!r:.40}")
+    group = row.get("problem_id")
     problem = Problem(
-        id=str(row.get("problem_id", row["id"])),
+        id=str(row["id"] if group is None else group),
         question=row["question"],
         reference=reference,
         split="test",

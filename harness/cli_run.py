@@ -1,0 +1,298 @@
+"""What `restem run` and `restem verify` do: put the four packages together, check everything, then begin.
+
+Takes a suite, or names and options of verifiers; leaves rows. Nothing is written before all that was asked for is known
+to exist: a refused command leaves no trace.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmarks import linear_1d
+from benchmarks.files import read_problems, split_problems
+from benchmarks.problem import Problem
+from harness import rest_em
+from harness.config import Suite, set_value, to_toml
+from harness.embedded import embedded_judge
+from harness.errors import ConfigError
+from harness.evaluate import verify
+from harness.policy import ASSETS, Policy, load_policy, params_hash
+from harness.progress import RunProgress
+from harness.provenance import provenance
+from harness.steps import StepsVerifier
+from harness.store import Store
+from verifiers import catalog
+from verifiers.rows import Rows, output_row, read_rows
+from verifiers.verdict import Verdict, Verifier, checked
+
+type Options = Mapping[str, dict[str, Any]]
+
+JUDGES = ("judge", "judge_blind")
+CONTROLS = ("accept_all", "random")
+EMBEDDED = {"tiny": "tiny", "tiny-judge": "judge"}
+NO_ADDRESS = "http://127.0.0.1:9/v1"  # stands in while only the options are checked; nothing is asked
+
+
+def run_suite(suite: Suite, folder: Path, quiet: bool) -> None:
+    """Runs a suite to its end, or on from where it was stopped.
+
+    Raises:
+        ConfigError: Something the suite names is wrong or missing, or the folder holds a run of another suite.
+    """
+    check_verifiers(suite.verifier_names, suite.verifiers)
+    base = load_named_policy(suite.policy)
+    problems = suite_problems(suite)
+    check_lengths(suite, base, problems)
+    if (folder / "run.db").is_file():
+        with Store(folder) as store:
+            check_same(store, suite, problems)
+            if store.run().get("finished"):
+                return
+    with contextlib.ExitStack() as stack:
+        judge = judge_options(suite.verifiers, suite.verifier_names, stack)
+        store = stack.enter_context(Store(folder, write=True))
+        verifiers = build_verifiers(store, suite, judge, problems)
+        record(store, suite, verifiers, judge, base, problems)
+        progress = stack.enter_context(RunProgress(rest_em.planned_samples(suite, problems), quiet=quiet))
+        started = time.monotonic()
+        rest_em.run(
+            rest_em.Run(
+                suite=suite,
+                store=store,
+                base=base,
+                verifiers=verifiers,
+                measuring=tuple(verifiers),
+                progress=progress,
+            )
+        )
+        store.log("finished", seconds=time.monotonic() - started)
+        store.put_run({"finished": True})
+
+
+def suite_problems(suite: Suite) -> dict[str, list[Problem]]:
+    """The problems of each split."""
+    config = suite.benchmark
+    counts = {"train": config.train, "validation": config.validation, "test": config.test}
+    try:
+        if config.path is not None:
+            return split_problems(read_problems(Path(config.path)), counts)
+        return linear_1d.problems(suite.seed, config.regime, counts)
+    except (ValueError, OSError) as error:
+        raise ConfigError(f"benchmark: {error}") from None
+
+
+def check_verifiers(names: Sequence[str], options: Options) -> None:
+    """Every name and option is known, and no options stand there for a verifier that nobody names."""
+    if unused := sorted(set(options) - set(names)):
+        raise ConfigError(f"verifiers.{unused[0]}: no verifier of that name is used here ({', '.join(names)})")
+    for name in names:
+        chosen = options.get(name, {})
+        catalog.build(name, {"base_url": NO_ADDRESS, **chosen} if name in JUDGES else chosen)
+
+
+def check_lengths(suite: Suite, base: Policy, problems: Mapping[str, Sequence[Problem]]) -> None:
+    """Every prompt leaves room for a response, in the context and in a training row."""
+    new = suite.sampling.max_new_tokens
+    for split, items in problems.items():
+        limit = base.architecture.context_length
+        if split == "train":
+            limit = min(limit, suite.training.row_length)
+        for problem in items:
+            length = len(base.tokenizer.encode_prompt(problem.question))
+            if length + new > limit:
+                raise ConfigError(
+                    f"{problem.source}: a prompt of {length} tokens and sampling.max_new_tokens = {new} exceed {limit} "
+                    "(training.row_length, or the policy's context)"
+                )
+
+
+def check_same(store: Store, suite: Suite, problems: Mapping[str, Sequence[Problem]]) -> None:
+    """The folder's run is this very suite on these very problems."""
+    now, before = suite.model_dump(mode="json"), store.run().get("suite")
+    if before is None:
+        return
+    if keys := sorted(key for key in now.keys() | before.keys() if now.get(key) != before.get(key)):
+        changes = "; ".join(f"{key}: {before.get(key)!r} now {now.get(key)!r}" for key in keys)
+        raise ConfigError(f"{store.folder} holds a run of another suite; give another --out. {changes}")
+    for split, items in problems.items():
+        stored = store.problems(split)
+        if stored and stored != list(items):
+            raise ConfigError(f"{store.folder}: the {split} problems are not those that this run began with")
+
+
+def judge_options(
+    options: Options, names: Sequence[str], stack: contextlib.ExitStack, log_folder: Path | None = None
+) -> dict[str, dict[str, Any]]:
+    """The options of every judge that is used; without a key and a base_url, those of the embedded one, now started."""
+    judges = {name: dict(options.get(name, {})) for name in names if name in JUDGES}
+    elsewhere = bool(os.environ.get("OPENAI_BASE_URL"))  # the openai package's own way to name a server
+    homeless = [
+        name
+        for name, chosen in judges.items()
+        if not (elsewhere or chosen.get("base_url") or os.environ.get(str(chosen.get("api_key_env", "OPENAI_API_KEY"))))
+    ]
+    for name in homeless:
+        if named := {"model", "api_key_env"} & judges[name].keys():
+            variable = judges[name].get("api_key_env", "OPENAI_API_KEY")
+            raise ConfigError(f"verifiers.{name}.{min(named)} is set, but neither {variable} nor base_url")
+    if homeless:
+        click.echo("no key and no base_url: the embedded tiny judge speaks", err=True)
+        folder = log_folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        served = stack.enter_context(embedded_judge(folder / "judge.log"))
+        for name in homeless:
+            judges[name] |= {"base_url": served["base_url"], "model": served["model"]}
+            judges[name].setdefault("concurrency", 64)
+            judges[name].setdefault("max_tokens", 4)
+    return judges
+
+
+def build_verifiers(
+    store: Store, suite: Suite, judge: Options, problems: Mapping[str, Sequence[Problem]]
+) -> dict[str, Verifier]:
+    """Every verifier of the suite, and `steps` where all questions are of linear_1d's kind."""
+    verifiers: dict[str, Verifier] = {
+        name: catalog.build(name, judge.get(name, suite.verifiers.get(name, {})), calls=store)
+        for name in suite.verifier_names
+    }
+    with contextlib.suppress(ValueError):
+        for items in problems.values():
+            for problem in items:
+                linear_1d.parse_question(problem.question)
+        verifiers["steps"] = StepsVerifier(linear_1d.check_steps)
+    return verifiers
+
+
+def record(
+    store: Store,
+    suite: Suite,
+    verifiers: Mapping[str, Verifier],
+    judge: Options,
+    base: Policy,
+    problems: Mapping[str, Sequence[Problem]],
+) -> None:
+    """Writes down what the run is made of; refuses to go on with other verifiers or another base than it began with."""
+    fingerprints = {name: verifier.fingerprint for name, verifier in verifiers.items()}
+    facts = {"verifiers": fingerprints, "base_sha256": params_hash(base.params)}
+    stored = store.run()
+    if "verifiers" in stored:  # `restem verify RUN` may have added others
+        stored["verifiers"] = {name: stored["verifiers"].get(name) for name in fingerprints}
+    for key, value in facts.items():
+        if key in stored and stored[key] != value:
+            raise ConfigError(f"{store.folder}: {key} differs from when this run began: {stored[key]} now {value}")
+    (store.folder / "suite.toml").write_text(to_toml(suite))
+    for items in problems.values():
+        store.add_problems(items)
+    for name, verifier in verifiers.items():
+        store.add_verifier(verifier.fingerprint, name, judge.get(name, suite.verifiers.get(name, {})))
+    controls = [name for name in suite.verifier_names if name in CONTROLS]
+    chance = linear_1d.chance_level(problems["test"])
+    known = {"suite": suite.model_dump(mode="json"), "controls": controls, "chance_level": chance}
+    store.put_run(facts | known | {"judge": judge_facts(judge)} | provenance())
+
+
+def judge_facts(judge: Options) -> dict[str, Any] | None:
+    """Which judge speaks; for the embedded one with its card's rates on a base policy's responses."""
+    if not judge:
+        return None
+    models = sorted({str(options.get("model", "gpt-4")) for options in judge.values()})
+    embedded = any(model.startswith("tiny-judge@") for model in models)
+    path = ASSETS / "judge" / "card.json"
+    quality = json.loads(path.read_text())["quality"] if embedded and path.is_file() else {}
+    rates = {name: found["base"] for name, found in quality.items()}
+    return {"model": ", ".join(models), "embedded": embedded, "card": rates or None}
+
+
+def load_named_policy(name: str) -> Policy:
+    """An embedded policy by its name, or a checkpoint folder."""
+    folder = ASSETS / EMBEDDED[name] if name in EMBEDDED else Path(name)
+    if not (folder / "policy.json").is_file():
+        raise ConfigError(f"policy {name!r}: neither one of {', '.join(EMBEDDED)} nor a checkpoint folder")
+    return load_policy(folder)
+
+
+def verifier_options(config_path: Path | None, overrides: Sequence[str], names: Sequence[str]) -> Options:
+    """Options from a TOML file's `[verifiers.NAME]` tables and from `--set`, checked."""
+    data: dict[str, Any] = {}
+    if config_path is not None:
+        try:
+            data = tomllib.loads(config_path.read_text("utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{config_path}: not TOML: {error}") from None
+    for override in overrides:
+        if not override.startswith("verifiers."):
+            raise ConfigError(f"--set {override}: expected verifiers.NAME.option=value")
+        set_value(data, override)
+    found = data.get("verifiers", {})
+    if not isinstance(found, dict) or not all(isinstance(options, dict) for options in found.values()):
+        raise ConfigError("verifiers: expected one table of options a verifier")
+    check_verifiers(names, found)
+    return found
+
+
+def verify_run(folder: Path, names: Sequence[str], options: Options, split: str | None) -> Iterator[tuple[str, int]]:
+    """Adds the verifiers' verdicts on all samples of a run (or of a split); gives each one's label and new verdicts."""
+    with Store(folder) as store:
+        if "verifiers" not in store.run():
+            raise ConfigError(f"{folder}: this run has not begun; `restem run` begins it")
+    with contextlib.ExitStack() as stack:
+        judge = judge_options(options, names, stack)
+        store = stack.enter_context(Store(folder, write=True))
+        known = store.run()["verifiers"]
+        groups = store.query(
+            "SELECT DISTINCT s.checkpoint, p.split FROM sample s JOIN problem p ON p.id = s.problem"
+            " WHERE :split IS NULL OR p.split = :split ORDER BY 1, 2",
+            {"split": split},
+        )
+        for name in names:
+            chosen = judge.get(name, options.get(name, {}))
+            verifier = catalog.build(name, chosen, calls=store)
+            store.add_verifier(verifier.fingerprint, name, chosen)
+            new = sum(verify(store, c, store.problems(part), part, verifier) for c, part in groups)
+            # The same name with another fingerprint is another verifier, and gets a name of its own.
+            label = name if known.get(name, verifier.fingerprint) == verifier.fingerprint else verifier.fingerprint
+            known[label] = verifier.fingerprint
+            store.set_run("verifiers", known)
+            yield label, new
+
+
+def verify_rows(path: Path, output: Path | None, names: Sequence[str], options: Options) -> None:
+    """Scores the rows of a file; with an output, a judge's replies are kept beside it until all verdicts are there."""
+    rows = read_rows(path)
+    if output is not None and not output.parent.is_dir():
+        raise ConfigError(f"--output {output}: there is no folder {output.parent}")
+    kept = output.with_name(f"{output.name}.calls") if output is not None and set(names) & set(JUDGES) else None
+    with contextlib.ExitStack() as stack:
+        judge = judge_options(options, names, stack)
+        calls = stack.enter_context(Store(kept, write=True)) if kept is not None else None
+        verdicts = [
+            _verdicts(catalog.build(name, judge.get(name, options.get(name, {})), calls=calls), rows) for name in names
+        ]
+        lines = [
+            json.dumps(output_row(id, name, found[i])) + "\n"
+            for i, id in enumerate(rows.ids)
+            for name, found in zip(names, verdicts, strict=True)
+        ]
+    if output is None:
+        sys.stdout.write("".join(lines))
+    else:
+        output.write_text("".join(lines), "utf-8")
+    if kept is not None:
+        for file in kept.iterdir():
+            file.unlink()
+        kept.rmdir()
+
+
+def _verdicts(verifier: Verifier, rows: Rows) -> dict[int, Verdict]:
+    order = rows.by_problem()
+    return dict(zip(order, checked(verifier, [rows.attempts[i] for i in order]), strict=True))
