@@ -127,6 +127,8 @@ def save_policy(policy: Policy, folder: Path) -> str:
     with ocp.StandardCheckpointer() as checkpointer:
         checkpointer.save((partial / "params").absolute(), policy.params)
         checkpointer.wait_until_finished()
+    # Orbax writes the folder's absolute path into this file; that it exists is what counts.
+    (partial / "params" / "commit_success.txt").write_text("")
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
     return digest
