@@ -17,33 +17,15 @@ import click
 import numpy as np
 
 from benchmarks.linear_1d import Steps, check_steps, problems
-from benchmarks.problem import Problem
 from harness.assets.make import CROWD, DRAWS, ENTROPY, JUDGE_PHASES, PHASES, SEED
+from harness.assets.verdicts import responses
 from harness.policy import ASSETS, Policy, load_policy, params_hash
-from harness.sampler import GREEDY_TOP_K, Decoding, prompt_length, row_key, sample
+from harness.sampler import GREEDY_TOP_K, Decoding
 from harness.store import Store
 from verifiers import catalog
 from verifiers.verdict import Attempt, Outcome
 
 TEST_SEED, TEST_PROBLEMS, SAMPLES = 12_345, 512, 16
-
-
-def responses(policy: Policy, chosen: list[Problem], samples: int, decoding: Decoding) -> list[list[str]]:
-    """`samples` responses to every problem."""
-    prompts = [policy.tokenizer.encode_prompt(problem.question) for problem in chosen]
-    keys = np.array([[row_key(TEST_SEED, problem.id, k) for k in range(samples)] for problem in chosen])
-    texts: list[list[str]] = []
-    for chunk, draws in sample(
-        policy.model,
-        policy.params,
-        prompts,
-        keys,
-        decoding,
-        padded_length=prompt_length(prompts),
-        context_length=policy.architecture.context_length,
-    ):
-        texts += [[policy.tokenizer.decode(ids) for ids in draws.ids[row]] for row in range(len(chunk))]
-    return texts
 
 
 def policy_quality(policy: Policy) -> dict[str, Any]:
@@ -53,12 +35,15 @@ def policy_quality(policy: Policy) -> dict[str, Any]:
     greedy = dataclasses.replace(sampled, top_k=GREEDY_TOP_K)
     gold = catalog.build("sympy")
 
+    def draw(samples: int, decoding: Decoding) -> list[list[str]]:
+        return responses(policy, [p.question for p in chosen], [p.id for p in chosen], samples, decoding, TEST_SEED)
+
     def right(texts: list[list[str]]) -> np.ndarray:
         attempts = [Attempt(problem=p, response=t) for p, row in zip(chosen, texts, strict=True) for t in row]
         outcomes = [verdict.outcome is Outcome.CORRECT for verdict in gold.verify(attempts)]
         return np.array(outcomes).reshape(len(chosen), -1)
 
-    texts = responses(policy, chosen, SAMPLES, sampled)
+    texts = draw(SAMPLES, sampled)
     correct = right(texts)
     holds = np.array(
         [[check_steps(p.question, text) is Steps.HOLD for text in row] for p, row in zip(chosen, texts, strict=True)]
@@ -66,7 +51,7 @@ def policy_quality(policy: Policy) -> dict[str, Any]:
     return {
         "problems": TEST_PROBLEMS,
         "temperature": sampled.temperature,
-        "greedy": round(float(right(responses(policy, chosen, 1, greedy)).mean()), 4),
+        "greedy": round(float(right(draw(1, greedy)).mean()), 4),
         "pass@1": round(float(correct.mean()), 4),
         f"pass@{SAMPLES}": round(float(correct.any(axis=1).mean()), 4),
         "right_by_wrong_steps": round(float((correct & ~holds).sum() / max(1, correct.sum())), 4),

@@ -22,12 +22,13 @@ from verifiers.judge import filled, template
 type Row = tuple[str, str, str]  # question, reference, response
 
 
-def policy_rows(policy: Policy, questions: Sequence[str], samples: int, temperature: float, seed: int) -> list[Row]:
-    """The policy's own responses to questions, with the right answers."""
+def responses(
+    policy: Policy, questions: Sequence[str], names: Sequence[str], samples: int, decoding: Decoding, seed: int
+) -> list[list[str]]:
+    """`samples` responses to every question; `names` tell their random numbers apart."""
     prompts = [policy.tokenizer.encode_prompt(question) for question in questions]
-    keys = np.array([[row_key(seed, question, k) for k in range(samples)] for question in questions])
-    decoding = Decoding(temperature=temperature, max_new_tokens=56, stop_ids=policy.tokenizer.stop_ids)
-    rows: list[Row] = []
+    keys = np.array([[row_key(seed, name, k) for k in range(samples)] for name in names])
+    texts: list[list[str]] = []
     for chunk, draws in sample(
         policy.model,
         policy.params,
@@ -37,11 +38,16 @@ def policy_rows(policy: Policy, questions: Sequence[str], samples: int, temperat
         padded_length=prompt_length(prompts),
         context_length=policy.architecture.context_length,
     ):
-        for row, index in enumerate(chunk):
-            answer = str(solution(parse_question(questions[index])))
-            for k in range(samples):
-                rows.append((questions[index], answer, policy.tokenizer.decode(draws.ids[row, k])))
-    return rows
+        texts += [[policy.tokenizer.decode(ids) for ids in draws.ids[row]] for row in range(len(chunk))]
+    return texts
+
+
+def policy_rows(policy: Policy, questions: Sequence[str], samples: int, temperature: float, seed: int) -> list[Row]:
+    """The policy's own responses to questions, with the right answers."""
+    decoding = Decoding(temperature=temperature, max_new_tokens=56, stop_ids=policy.tokenizer.stop_ids)
+    texts = responses(policy, questions, questions, samples, decoding, seed)
+    answers = [str(solution(parse_question(question))) for question in questions]
+    return [(q, answer, text) for q, answer, own in zip(questions, answers, texts, strict=True) for text in own]
 
 
 def is_right(row: Row) -> bool:
