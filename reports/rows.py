@@ -187,7 +187,8 @@ def _arm(entry: Mapping[str, Any], controls: Sequence[str], gold: str) -> Arm:
         rule=selection.get("rule", "filter"),
         cap=selection.get("cap") or None,
         dedupe=bool(selection.get("dedupe", False)),
-        control=verifier in controls and verifier != gold,
+        # A majority vote carries information of its own, whatever verifier it stands behind.
+        control=verifier in controls and verifier != gold and selection.get("rule") != "majority",
         gold=verifier == gold,
     )
 
