@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import operator
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from benchmarks.mathematics_dataset import ENTROPY_OF_REGIME, linear_1d
@@ -167,23 +168,43 @@ def collect(equation: Equation) -> tuple[list[int], list[int]]:
     return [c for c in variables if c], [c for c in constants if c]
 
 
+def render_question(equation: Equation) -> str:
+    """The question as the data set writes it; `parse_question` reads it back."""
+
+    def side(terms: Sequence[Term]) -> str:
+        text = ""
+        for term in terms:
+            part = render_sum([term.coefficient], equation.variable if term.of_variable else "")
+            text += part if not text else f" - {part[1:]}" if part[0] == "-" else f" + {part}"
+        return text or "0"
+
+    return f"Solve {side(equation.left)} = {side(equation.right)} for {equation.variable}."
+
+
+def reduction(
+    variable: str, variables: Sequence[int], constants: Sequence[int], add: Callable[[int, int], int] = operator.add
+) -> tuple[list[str], int, int]:
+    """The lines that add a collected equation up, a pair of terms a line, and the slope and constant they end with."""
+    variables, constants = list(variables), list(constants)
+    lines = [f"{render_sum(variables, variable)} = {render_sum(constants)}"]
+    while len(variables) > 1:
+        variables = [add(variables[0], variables[1]), *variables[2:]]
+        if not variables[0] and len(variables) > 1:
+            variables = variables[1:]
+        lines.append(f"{render_sum(variables, variable)} = {render_sum(constants)}")
+    while len(constants) > 1:
+        constants = [c for c in [add(constants[0], constants[1]), *constants[2:]] if c]
+        lines.append(f"{render_sum(variables, variable)} = {render_sum(constants)}")
+    return lines, variables[0], sum(constants)
+
+
 def worked_solution(equation: Equation) -> list[str]:
     """The lines of a careful pupil: move, add one pair of terms a line, write the quotient, divide.
 
     Every line is an equation with the question's solution; the last is `variable = answer`.
     """
     x = equation.variable
-    variables, constants = collect(equation)
-    lines = [f"{render_sum(variables, x)} = {render_sum(constants)}"]
-    while len(variables) > 1:
-        variables = [variables[0] + variables[1], *variables[2:]]
-        if not variables[0] and len(variables) > 1:
-            variables = variables[1:]
-        lines.append(f"{render_sum(variables, x)} = {render_sum(constants)}")
-    while len(constants) > 1:
-        constants = [c for c in [constants[0] + constants[1], *constants[2:]] if c]
-        lines.append(f"{render_sum(variables, x)} = {render_sum(constants)}")
-    slope, constant = variables[0], sum(constants)
+    lines, slope, constant = reduction(x, *collect(equation))
     if slope != 1:
         lines += [f"{x} = {constant}/{slope}", f"{x} = {constant // slope}"]
     return lines

@@ -13,6 +13,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import logging
 import os
 import time
 from collections.abc import AsyncIterator
@@ -28,6 +29,8 @@ from starlette.routing import Route
 
 from harness.policy import Policy, params_hash
 from harness.sampler import GREEDY_TOP_K, Decoding, row_key, sample
+
+_log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 1_000_000
 MAX_CHOICES = 64
@@ -81,7 +84,8 @@ class Engine:
                 batch = self._next_batch()
                 try:
                     answers = await asyncio.to_thread(self._decode, batch)
-                except Exception as error:  # whatever it was, these requests get a 500 and the next batch is served
+                except Exception as error:  # whatever it was: logged, a 500 for these requests, and the next is served
+                    _log.exception("decoding a batch of %d failed", len(batch))
                     for ask in batch:
                         if not ask.answer.done():
                             ask.answer.set_exception(BadRequest(f"decoding failed: {type(error).__name__}", status=500))

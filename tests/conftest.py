@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -12,6 +13,7 @@ from click.testing import CliRunner, Result
 from benchmarks.problem import Problem
 from harness.cli import main
 from harness.policy import ASSETS, Policy, load_policy
+from tests.judge_server import JudgeServer
 
 # A shared machine stalls now and then; a law does not stop holding because an example took 300 ms.
 hypothesis.settings.register_profile("shared machine", deadline=None)
@@ -57,11 +59,11 @@ def tiny() -> Policy:
     return load_policy(ASSETS / "tiny")
 
 
-@pytest.fixture
-def small_suite(tmp_path: Path) -> Path:
-    path = tmp_path / "small.toml"
-    path.write_text(SMALL_SUITE)
-    return path
+@pytest.fixture(scope="module")
+def running() -> Iterator[JudgeServer]:
+    """A real loopback judge, one for all tests of a file; each test resets it."""
+    with JudgeServer() as server:
+        yield server
 
 
 def restem(*arguments: object) -> Result:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from benchmarks.linear_1d import Equation, Term, render_sum, solution
+from benchmarks.linear_1d import Equation, Term, solution
 from harness.records import Sample
 from verifiers.verdict import Outcome, Verdict
 
@@ -29,19 +29,6 @@ def equations(draw: st.DrawFn) -> Equation:
         root, slope = draw(st.integers(-20, 20)), draw(st.integers(1, 30))
         equation = Equation((Term(slope, True),), (Term(slope * root, False),), equation.variable)
     return equation
-
-
-def question(equation: Equation) -> str:
-    """The question as the data set writes it."""
-
-    def write(side: tuple[Term, ...]) -> str:
-        text = ""
-        for term in side:
-            part = render_sum([term.coefficient], equation.variable if term.of_variable else "")
-            text += part if not text else f" - {part[1:]}" if part[0] == "-" else f" + {part}"
-        return text
-
-    return f"Solve {write(equation.left)} = {write(equation.right)} for {equation.variable}."
 
 
 outcomes = st.sampled_from(list(Outcome))

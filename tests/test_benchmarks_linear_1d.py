@@ -13,10 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import linear_1d
-from benchmarks.linear_1d import Equation, Steps, check_steps, parse_question, problems, solution, worked_solution
+from benchmarks.linear_1d import (
+    Equation,
+    Steps,
+    check_steps,
+    parse_question,
+    problems,
+    render_question,
+    solution,
+    worked_solution,
+)
 from benchmarks.mathematics_dataset import ENTROPY_OF_REGIME
 from benchmarks.problem import canonical_form
-from tests.strategies import equations, question
+from tests.strategies import equations
 
 LOW = (3.0, 4.5)
 
@@ -73,7 +82,7 @@ def test_a_renamed_problem_is_the_same_problem(old: str, new: str) -> None:
 @given(equations())
 def test_every_line_of_a_worked_solution_holds(equation: Equation) -> None:
     if len(worked_solution(equation)) > 1:
-        assert check_steps(question(equation), "\n".join(worked_solution(equation))) is Steps.HOLD
+        assert check_steps(render_question(equation), "\n".join(worked_solution(equation))) is Steps.HOLD
 
 
 @given(equations())
@@ -83,7 +92,7 @@ def test_a_worked_solution_ends_with_the_solution(equation: Equation) -> None:
 
 @given(equations())
 def test_a_question_reads_back_as_its_equation(equation: Equation) -> None:
-    assert parse_question(question(equation)) == equation
+    assert parse_question(render_question(equation)) == equation
 
 
 @pytest.mark.parametrize(

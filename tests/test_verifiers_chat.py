@@ -19,20 +19,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from judge_server import RETRIED_FAULTS, JudgeServer
 
 from harness.store import Store
+from tests.judge_server import RETRIED_FAULTS, JudgeServer
 from verifiers.chat import ChatClient, Messages, server_address
 from verifiers.chat_reply import ChatReply, Rejected, retry_after
 from verifiers.verdict import JudgeUnavailable, UnknownVerifier
 
 KEY = "sk-test-51f0aa77c2e94c3b8d1e"
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[JudgeServer]:
-    with JudgeServer() as server:
-        yield server
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from judge_server import JudgeServer
 
 from benchmarks.problem import Problem
 from harness.store import Store
+from tests.judge_server import JudgeServer
 from verifiers.chat_reply import ChatReply
 from verifiers.judge import Judge, bounded, filled, has_number, quoted, read_reply, template
 from verifiers.verdict import Attempt, JudgeUnavailable, Outcome, UnknownVerifier, Verdict, checked
@@ -23,12 +23,6 @@ MIXED_FAULTS = {
     **{"500": 0.03, "503": 0.02, "reset": 0.03, "midbody": 0.02, "shortbody": 0.02, "badjson": 0.02, "html": 0.02},
     **{"nochoices": 0.02, "ms:20": 0.02},
 }
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[JudgeServer]:
-    with JudgeServer() as server:
-        yield server
 
 
 @pytest.fixture

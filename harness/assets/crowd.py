@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import random
 
-from benchmarks.linear_1d import Equation, collect, render_sum, worked_solution
+from benchmarks.linear_1d import Equation, collect, reduction, render_sum, worked_solution
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,16 +55,7 @@ def crowd_solution(equation: Equation, habits: Habits, rng: random.Random) -> st
     def add(a: int, b: int) -> int:
         return a + b + (rng.choice((-1, 1)) if rng.random() < habits.slip else 0)
 
-    lines = [f"{render_sum(variables, x)} = {render_sum(constants)}"]
-    while len(variables) > 1:
-        variables = [add(variables[0], variables[1]), *variables[2:]]
-        if not variables[0] and len(variables) > 1:
-            variables = variables[1:]
-        lines.append(f"{render_sum(variables, x)} = {render_sum(constants)}")
-    while len(constants) > 1:
-        constants = [c for c in [add(constants[0], constants[1]), *constants[2:]] if c]
-        lines.append(f"{render_sum(variables, x)} = {render_sum(constants)}")
-    slope, constant = variables[0], sum(constants)
+    lines, slope, constant = reduction(x, variables, constants, add)
     if slope == 0:  # the mistake made every value a solution, or none: this pupil gives up with a zero
         return "\n".join([*lines, f"{x} = 0"])
     if slope == 1:

@@ -1,7 +1,7 @@
 """Makes the embedded tiny policy and tiny judge again, from nothing.
 
     uv run python -m harness.assets.make tokenizer
-    uv run python -m harness.assets.make policy     # about an hour on two cores; stops and resumes anywhere
+    uv run python -m harness.assets.make policy     # about an hour on two cores; can be stopped
     uv run python -m harness.assets.make judge      # half an hour more
     uv run python -m harness.assets.card            # measures both and writes their cards
 
@@ -27,7 +27,7 @@ import jax
 import numpy as np
 import optax
 
-from benchmarks.linear_1d import SHARES, Equation, Term, parse_question, render_sum, solution
+from benchmarks.linear_1d import SHARES, Equation, Term, parse_question, render_question, solution
 from benchmarks.mathematics_dataset import linear_1d
 from benchmarks.problem import split_of
 from harness.assets.crowd import Habits, crowd_solution
@@ -97,14 +97,8 @@ def rewritten(equation: Equation, rng: random.Random) -> str:
         sides[rng.randrange(2)].append(term)
     x = rng.choice("abcdfghijklmnopqrstuvwxyz")
 
-    def write(side: list[Term], sign: int) -> str:
-        text = ""
-        for term in side:
-            part = render_sum([sign * term.coefficient], x if term.of_variable else "")
-            text += part if not text else f" - {part[1:]}" if part[0] == "-" else f" + {part}"
-        return text or "0"
-
-    return f"Solve {write(sides[0], 1)} = {write(sides[1], -1)} for {x}."
+    right = [Term(-t.coefficient, t.of_variable) for t in sides[1]]
+    return render_question(Equation(tuple(sides[0]), tuple(right), x))
 
 
 def demonstrations(questions: list[str], tokenizer: Tokenizer, habits: Habits, seed: int) -> Iterator[Example]:
