@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import equations, question
 
-from benchmarks.linear_1d import Equation, worked_solution
+from benchmarks.linear_1d import Equation, render_question, worked_solution
+from tests.strategies import equations
 from verifiers.answer import asked_variable, find
 from verifiers.rational import fraction
 
@@ -143,7 +143,7 @@ def test_a_worked_solution_cut_short_never_shows_a_wrong_answer() -> None:
 @given(equations())
 def test_every_worked_solution_ends_in_its_answer(equation: Equation) -> None:
     lines = worked_solution(equation)
-    found = find("\n".join(lines), asked_variable(question(equation)))
+    found = find("\n".join(lines), asked_variable(render_question(equation)))
     assert found.rule == "assignment"
     assert found.text == lines[-1].split("=")[1].strip()
 
