@@ -38,8 +38,6 @@ from verifiers.verdict import Verdict, Verifier, checked
 
 type Options = Mapping[str, dict[str, Any]]
 
-JUDGES = ("judge", "judge_blind")
-CONTROLS = ("accept_all", "random")
 EMBEDDED = {"tiny": "tiny", "tiny-judge": "judge"}
 NO_ADDRESS = "http://127.0.0.1:9/v1"  # stands in while only the options are checked; nothing is asked
 
@@ -94,11 +92,17 @@ def suite_problems(suite: Suite) -> dict[str, list[Problem]]:
 
 def check_verifiers(names: Sequence[str], options: Options) -> None:
     """Every name and option is known, and no options stand there for a verifier that nobody names."""
-    if unused := sorted(set(options) - set(names)):
-        raise ConfigError(f"verifiers.{unused[0]}: no verifier of that name is used here ({', '.join(names)})")
+    used = catalog.with_parts(names, options)
+    if unused := sorted(set(options) - set(used)):
+        raise ConfigError(f"verifiers.{unused[0]}: no verifier of that name is used here ({', '.join(used)})")
+    addresses = {name: {"base_url": NO_ADDRESS, **options.get(name, {})} for name in judges_of(names, options)}
     for name in names:
-        chosen = options.get(name, {})
-        catalog.build(name, {"base_url": NO_ADDRESS, **chosen} if name in JUDGES else chosen)
+        catalog.build(name, {**options, **addresses})
+
+
+def judges_of(names: Sequence[str], options: Options) -> list[str]:
+    """The judges among the verifiers and all that they are made of."""
+    return [name for name in catalog.with_parts(names, options) if catalog.kind(name, options) in catalog.JUDGES]
 
 
 def check_lengths(suite: Suite, base: Policy, problems: Mapping[str, Sequence[Problem]]) -> None:
@@ -135,7 +139,7 @@ def judge_options(
     options: Options, names: Sequence[str], stack: contextlib.ExitStack, log_folder: Path | None = None
 ) -> dict[str, dict[str, Any]]:
     """The options of every judge that is used; without a key and a base_url, those of the embedded one, now started."""
-    judges = {name: dict(options.get(name, {})) for name in names if name in JUDGES}
+    judges = {name: dict(options.get(name, {})) for name in judges_of(names, options)}
     elsewhere = bool(os.environ.get("OPENAI_BASE_URL"))  # the openai package's own way to name a server
     homeless = [
         name
@@ -162,8 +166,7 @@ def build_verifiers(
 ) -> dict[str, Verifier]:
     """Every verifier of the suite, and `steps` where all questions are of linear_1d's kind."""
     verifiers: dict[str, Verifier] = {
-        name: catalog.build(name, judge.get(name, suite.verifiers.get(name, {})), calls=store)
-        for name in suite.verifier_names
+        name: catalog.build(name, {**suite.verifiers, **judge}, calls=store) for name in suite.verifier_names
     }
     with contextlib.suppress(ValueError):
         for items in problems.values():
@@ -195,7 +198,7 @@ def record(
         store.add_problems(items)
     for name, verifier in verifiers.items():
         store.add_verifier(verifier.fingerprint, name, judge.get(name, suite.verifiers.get(name, {})))
-    controls = [name for name in suite.verifier_names if name in CONTROLS]
+    controls = [name for name in suite.verifier_names if catalog.kind(name, suite.verifiers) in catalog.CONTROLS]
     chance = linear_1d.chance_level(problems["test"])
     known = {"suite": suite.model_dump(mode="json"), "controls": controls, "chance_level": chance}
     store.put_run(facts | known | {"judge": judge_facts(judge)} | provenance())
@@ -256,7 +259,7 @@ def verify_run(folder: Path, names: Sequence[str], options: Options, split: str 
         )
         for name in names:
             chosen = judge.get(name, options.get(name, {}))
-            verifier = catalog.build(name, chosen, calls=store)
+            verifier = catalog.build(name, {**options, **judge}, calls=store)
             store.add_verifier(verifier.fingerprint, name, chosen)
             new = sum(verify(store, c, store.problems(part), part, verifier) for c, part in groups)
             # The same name with another fingerprint is another verifier, and gets a name of its own.
@@ -271,13 +274,11 @@ def verify_rows(path: Path, output: Path | None, names: Sequence[str], options: 
     rows = read_rows(path)
     if output is not None and not output.parent.is_dir():
         raise ConfigError(f"--output {output}: there is no folder {output.parent}")
-    kept = output.with_name(f"{output.name}.calls") if output is not None and set(names) & set(JUDGES) else None
+    kept = output.with_name(f"{output.name}.calls") if output is not None and judges_of(names, options) else None
     with contextlib.ExitStack() as stack:
         judge = judge_options(options, names, stack)
         calls = stack.enter_context(Store(kept, write=True)) if kept is not None else None
-        verdicts = [
-            _verdicts(catalog.build(name, judge.get(name, options.get(name, {})), calls=calls), rows) for name in names
-        ]
+        verdicts = [_verdicts(catalog.build(name, {**options, **judge}, calls=calls), rows) for name in names]
         lines = [
             json.dumps(output_row(id, name, found[i])) + "\n"
             for i, id in enumerate(rows.ids)

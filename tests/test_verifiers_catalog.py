@@ -56,7 +56,7 @@ def test_all_built_in_names_are_listed() -> None:
 
 
 def test_options_reach_the_verifier() -> None:
-    assert build("random", {"rate": 0.25, "seed": 3}).fingerprint != build("random").fingerprint
+    assert build("random", {"random": {"rate": 0.25, "seed": 3}}).fingerprint != build("random").fingerprint
 
 
 @pytest.mark.parametrize(
@@ -78,17 +78,17 @@ def test_options_reach_the_verifier() -> None:
 )
 def test_what_is_not_known_is_named_with_a_hint(name: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(UnknownVerifier, match=message):
-        build(name, options)
+        build(name, {name: options})
 
 
 def test_a_module_path_builds_what_it_names() -> None:
-    assert build("verifiers.controls:Random", {"seed": 2}).name == "random"
+    assert build("verifiers.controls:Random", {"verifiers.controls:Random": {"seed": 2}}).name == "random"
 
 
 @pytest.mark.usefixtures("plug_in")
 def test_an_installed_plug_in_is_listed_and_built_with_its_options() -> None:
     assert "always" in names()
-    verifier = build("always", {"score": 0.5})
+    verifier = build("always", {"always": {"score": 0.5}})
     verdicts: list[Verdict] = verifier.verify([None])  # type: ignore[list-item]
     assert (verdicts[0].outcome, verdicts[0].score) == (Outcome.CORRECT, 0.5)
 
@@ -106,19 +106,20 @@ def test_a_broken_plug_in_is_named(name: str, message: str) -> None:
 @pytest.mark.usefixtures("plug_in")
 def test_an_unknown_option_of_a_plug_in_is_named() -> None:
     with pytest.raises(UnknownVerifier, match="did you mean 'score'"):
-        build("always", {"scor": 1})
+        build("always", {"always": {"scor": 1}})
 
 
 @pytest.mark.parametrize("name", ["judge", "judge_blind"])
 def test_a_judge_gets_its_name_and_options(name: str) -> None:
-    judge = build(name, {"base_url": "http://127.0.0.1:9/v1", "model": "tiny"})
+    tiny, other = ({"base_url": "http://127.0.0.1:9/v1", "model": model} for model in ("tiny", "other"))
+    judge = build(name, {name: tiny})
     assert judge.name == name
-    assert judge.fingerprint != build(name, {"base_url": "http://127.0.0.1:9/v1", "model": "other"}).fingerprint
+    assert judge.fingerprint != build(name, {name: other}).fingerprint
 
 
 def test_an_unknown_option_of_a_judge_is_named() -> None:
     with pytest.raises(UnknownVerifier, match="modell"):
-        build("judge", {"modell": "tiny", "base_url": "http://127.0.0.1:9/v1"})
+        build("judge", {"judge": {"modell": "tiny", "base_url": "http://127.0.0.1:9/v1"}})
 
 
 def test_asking_for_names_loads_nothing_heavy() -> None:

@@ -1,71 +1,189 @@
 """Names to verifiers: built in, installed plug-ins, and `package.module:factory`.
 
-Takes a name and its options; gives a verifier. Holds no state: plug-ins are found through the entry-point group
-`restem.verifiers`, not by importing everything. What a verifier needs is imported when it is built, so asking for the
-names, or for a control, loads neither SymPy nor a client for language models.
+Takes a name and the tables of options that a suite or command holds; gives a verifier. Holds no state: plug-ins are
+found through the entry-point group `restem.verifiers`, not by importing everything. What a verifier needs is imported
+when it is built, so asking for the names, or for a control, loads neither SymPy nor a client for language models.
+
+A table may name its verifier's `type`, so that one kind can stand in a suite several times:
+
+    [verifiers.strict_noise]
+    type = "noisy"
+    base = "sympy"          # a verifier made of others names them; each is built from its own table
+    tpr = 0.9
+    fpr = 0.1
 """
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import importlib
+import importlib.util
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from verifiers.controls import AcceptAll, Random
-from verifiers.sympy_exact import Exact, Sympy
-from verifiers.verdict import UnknownVerifier, Verifier
+from verifiers.verdict import Attempt, UnknownVerifier, Verdict, Verifier
 
 if TYPE_CHECKING:
     from verifiers.chat import CallStore
 
+type Tables = Mapping[str, Mapping[str, Any]]
+
 GROUP = "restem.verifiers"
 JUDGES = ("judge", "judge_blind")
-_FACTORIES: Mapping[str, Callable[..., Verifier]] = MappingProxyType(
-    {"sympy": Sympy, "exact": Exact, "accept_all": AcceptAll, "random": Random}
+CONTROLS = ("accept_all", "reject_all", "random")
+EXTRAS = MappingProxyType({"math_verify": "math_verify"})  # name -> the package, and the extra, that it needs
+_FACTORIES: Mapping[str, str] = MappingProxyType(
+    {
+        "sympy": "verifiers.sympy_exact:Sympy",
+        "exact": "verifiers.sympy_exact:Exact",
+        "substitution": "verifiers.substitution:Substitution",
+        "judge": "verifiers.judge:Judge",
+        "judge_blind": "verifiers.judge:Judge",
+        "accept_all": "verifiers.controls:AcceptAll",
+        "reject_all": "verifiers.controls:RejectAll",
+        "random": "verifiers.controls:Random",
+        "inverted": "verifiers.controls:Inverted",
+        "format_only": "verifiers.controls:FormatOnly",
+        "majority": "verifiers.controls:Majority",
+        "noisy": "verifiers.controls:Noisy",
+        "all_of": "verifiers.combine:AllOf",
+        "any_of": "verifiers.combine:AnyOf",
+        "vote": "verifiers.combine:Vote",
+        "cascade": "verifiers.combine:Cascade",
+        "math_verify": "verifiers.math_verify:MathVerify",
+    }
 )
-_NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
+# Verifiers made of others: the option that names them, and what it names where the table does not say.
+_PARTS: Mapping[str, tuple[str, str | tuple[str, ...]]] = MappingProxyType(
+    {
+        "inverted": ("base", "sympy"),
+        "noisy": ("base", "sympy"),
+        "all_of": ("members", ("sympy", "substitution")),
+        "any_of": ("members", ("sympy", "substitution")),
+        "vote": ("members", ("sympy", "exact", "substitution")),
+        "cascade": ("members", ("sympy", "judge")),
+    }
+)
+_NO_TABLES: Tables = MappingProxyType({})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Alias:
+    """A verifier under the name that its table gives it; the fingerprint stays, for it says the same."""
+
+    name: str
+    verifier: Verifier
+
+    @property
+    def fingerprint(self) -> str:
+        return self.verifier.fingerprint
+
+    def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
+        """One verdict per attempt, in order."""
+        return self.verifier.verify(attempts)
 
 
 def names() -> list[str]:
     """Every name that `build` knows without a module path: the built-in ones, then the plug-ins."""
-    built_in = [*_FACTORIES, *JUDGES]
-    return built_in + sorted(set(_plug_ins()) - set(built_in))
+    built_in = [name for name in _FACTORIES if name not in EXTRAS or importlib.util.find_spec(EXTRAS[name])]
+    return built_in + sorted(set(_plug_ins()) - set(_FACTORIES))
 
 
-def build(name: str, options: Mapping[str, Any] = _NO_OPTIONS, *, calls: CallStore | None = None) -> Verifier:
+def kind(name: str, tables: Tables = _NO_TABLES) -> str:
+    """What the verifier of that name is: its table's `type`, or its own name.
+
+    Raises:
+        UnknownVerifier: `type` is not a text.
+    """
+    found = tables.get(name, {}).get("type", name)
+    if not isinstance(found, str):
+        raise UnknownVerifier(f"verifier {name!r}: option 'type' is {found!r}, expected the name of a verifier")
+    return found
+
+
+def parts(name: str, tables: Tables = _NO_TABLES) -> tuple[str, ...]:
+    """The names of the verifiers that a verifier is directly made of; empty for most.
+
+    Raises:
+        UnknownVerifier: The option that names them holds something else.
+    """
+    option, default = _PARTS.get(kind(name, tables), ("", ()))
+    found = tables.get(name, {}).get(option, default)
+    if isinstance(default, str):
+        if not isinstance(found, str):
+            raise UnknownVerifier(f"verifier {name!r}: option {option!r} is {found!r}, expected a verifier's name")
+        return (found,)
+    if not isinstance(found, list | tuple) or not all(isinstance(part, str) for part in found):
+        raise UnknownVerifier(f"verifier {name!r}: option {option!r} is {found!r}, expected a list of verifiers' names")
+    return tuple(found)
+
+
+def with_parts(wanted: Sequence[str], tables: Tables = _NO_TABLES) -> list[str]:
+    """The names and all that they are made of, each once, a part after what it is part of.
+
+    Raises:
+        UnknownVerifier: A verifier is part of itself.
+    """
+    found: dict[str, None] = {}
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if name in path:
+            raise UnknownVerifier(f"verifier {name!r} is part of itself: {' -> '.join([*path, name])}")
+        found[name] = None
+        for part in parts(name, tables):
+            visit(part, (*path, name))
+
+    for name in wanted:
+        visit(name, ())
+    return list(found)
+
+
+def build(name: str, tables: Tables = _NO_TABLES, *, calls: CallStore | None = None) -> Verifier:
     """The verifier of that name.
 
     Args:
-        name: A built-in name, a plug-in's name, or `package.module:factory`.
-        options: What the verifier's factory takes by keyword.
+        name: A built-in name, a plug-in's name, `package.module:factory`, or a table's name that has a `type`.
+        tables: Name -> options: what the verifier's factory takes by keyword, and `type`.
         calls: Where judges keep and find their stored calls.
 
     Raises:
         UnknownVerifier: The name or an option is not known, or what stands behind it is not a verifier.
     """
-    if name in JUDGES:
-        return _judge(name, options, calls)
-    factory = _FACTORIES.get(name)
-    if factory is None:
-        plug_in = _plug_ins().get(name)
-        factory = _loaded(name, plug_in) if plug_in else _from_path(name) if ":" in name else None
-    if factory is None:
-        raise UnknownVerifier(
-            f"unknown verifier {name!r}{_did_you_mean(name, names())}: known are {', '.join(names())}"
-        )
-    _check_options(name, factory, options)
-    return _checked(name, factory(**options))
+    with_parts([name], tables)
+    return _build(name, tables, calls)
 
 
-def _judge(name: str, options: Mapping[str, Any], calls: CallStore | None) -> Verifier:
-    from verifiers.judge import Judge  # late: it loads a client for language models, which no other verifier needs
+def _build(name: str, tables: Tables, calls: CallStore | None) -> Verifier:
+    type_ = kind(name, tables)
+    factory = _factory(type_)
+    options = {option: value for option, value in tables.get(name, {}).items() if option != "type"}
+    given: dict[str, Any] = {}
+    if type_ in JUDGES:
+        given = {"name": type_, "calls": calls}
+    elif type_ in _PARTS:
+        built = [_build(part, tables, calls) for part in parts(name, tables)]
+        option, default = _PARTS[type_]
+        options[option] = built[0] if isinstance(default, str) else built
+    _check_options(name, factory, options, tuple(given))
+    found = _checked(name, factory(**options, **given))
+    return found if type_ == name else Alias(name=name, verifier=found)
 
-    _check_options(name, Judge, options, taken=("name", "calls"))
-    return Judge(name=name, calls=calls, **options)
+
+def _factory(name: str) -> Callable[..., Any]:
+    extra = EXTRAS.get(name)
+    if extra is not None and importlib.util.find_spec(extra) is None:
+        raise UnknownVerifier(f"verifier {name!r} needs an extra: pip install 'restem-harness[{extra}]'")
+    if name in _FACTORIES:
+        return _from_path(_FACTORIES[name])
+    if plug_in := _plug_ins().get(name):
+        return _loaded(name, plug_in)
+    if ":" in name:
+        return _from_path(name)
+    raise UnknownVerifier(f"unknown verifier {name!r}{_did_you_mean(name, names())}: known are {', '.join(names())}")
 
 
 def _plug_ins() -> dict[str, EntryPoint]:
