@@ -93,12 +93,23 @@ _EMPHASIS = re.compile(
 )
 _MARKUP = re.compile(
     r"`{3}[A-Za-z]{0,12}|`|</?(?:b|i|u|em|strong|p|span|div|br|code|pre)\s?/?>|&nbsp;"
-    r"|^[ ]{0,3}(?:[*\u2022]\s|-\s(?=[A-Za-z]\s?[=:]|\*)|\#{1,3}\s)|\\(?:begin|end|color)\{[a-z]{1,12}\*?\}"
+    r"|^[ ]{0,3}(?:[*\u2022]\s|>\s(?=[A-Za-z$*\\])|-\s(?=[A-Za-z]\s?[=:]|\*)|\#{1,3}\s)"
+    r"|\\(?:begin|end|color)\{[a-z]{1,12}\*?\}"
     r"|(?<!\\)\\[()\[\]]"
     r"|\\(?:bf|rm|it|quad|qquad|displaystyle)(?![a-z])",
     re.IGNORECASE | re.MULTILINE,
 )
+_MAY_BE_MARKUP = re.compile(r"[`#<&\\\u2022]|[-*>] ")
 _WRAPPED = re.compile(r"(\\(?:text|textbf|textit|mathrm|mathbf)\{)([^{}\\\n]{0,120})\}")
+
+
+# A minus as HTML writes it; what `rational.py` reads, too.
+_ENTITY = re.compile(r"&(?:minus|#8722);")
+# A line that speaks to or of a grader is no part of the solution.
+_TO_GRADER = re.compile(
+    r"^.{0,400}\b(?:grader|grading|graded|evaluator|verifier|rubric|student(?:'s)?|submission)\b.{0,400}$",
+    re.IGNORECASE | re.MULTILINE,
+)
 
 
 def _unwrap(match: re.Match[str]) -> str:
@@ -109,11 +120,24 @@ def _unwrap(match: re.Match[str]) -> str:
 
 def _view(response: str) -> str:
     view = canonical(response)
+    if "&" in view:
+        view = _ENTITY.sub(lambda match: "-".ljust(len(match[0])), view)
+    if "\n" in view:
+        view = _TO_GRADER.sub(blank, view)
     if "*" in view or "_" in view or "~~" in view:
         view = _EMPHASIS.sub(_unwrap, view)
     if "\\" in view:
         view = _WRAPPED.sub(_unwrap, view)
-    if "`" in view or "#" in view or "- " in view or "<" in view or "\\" in view or "* " in view or "\u2022" in view:
+    if (
+        "`" in view
+        or "#" in view
+        or "- " in view
+        or "<" in view
+        or "\\" in view
+        or "* " in view
+        or "> " in view
+        or "\u2022" in view
+    ):
         view = _MARKUP.sub(blank, view)
     if "$" in view and view.count("$") % 2 == 0:
         view = view.replace("$", " ")

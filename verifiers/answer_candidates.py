@@ -32,10 +32,14 @@ from verifiers.answer_marks import (
 from verifiers.rational import fraction, is_literal
 
 MAX_MARKS = 400
-_RULES = {"key": "json", "final": "answer", "foreign": "answer", "assign": "assignment", "verb": "result"}
+_RULES = {
+    **{"key": "json", "final": "answer", "set": "answer", "cell": "assignment"},
+    **{"foreign": "answer", "assign": "assignment", "verb": "result"},
+}
 _SKIPS = {"assign": SKIP_IN_LINE, "key": SKIP_QUOTE}
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _PIECE = re.compile(r"(?:[^=\u2208\\]|\\(?!in(?![a-z])))+")
+_FOR_VARIABLE = re.compile(r"\s{0,4}for\s{1,4}([A-Za-z])\b(?!\s{0,4}=)")
 _WORD_START = re.compile(r"[^\W\d_]{2}")
 
 
@@ -103,6 +107,9 @@ class Finder:
         before = self.view[max(lo, start - 40) : start].rstrip(" \u2009")
         if before.endswith(("=>", "->", "\\\\")):
             return True
+        if before.endswith(" -"):  # "Final answer - w = 640": a dash, where a word stands before it
+            before = before[:-1].rstrip()
+            return before[-2:].isalpha() and not BEFORE_VARIABLE.search(before)
         if not before or not (before[-1].isalnum() or before[-1] in "*/+-^)}_=<>|'\\"):
             return True
         return before[-2:].isalpha() and len(before) > 1 and not BEFORE_VARIABLE.search(before)
@@ -110,7 +117,9 @@ class Finder:
     def _open(self, match: re.Match[str], kind: str, start: int, hi: int) -> Candidate | None:
         """A candidate that runs to the end of its clause."""
         end, stop = self._json_end(start, hi) if kind == "key" else self._clause_end(start, hi)
-        if stop == "!" and not LETTERS.search(self.view, self.view.rfind("\n", 0, match.start()) + 1, start):
+        if kind == "cell":
+            end = max(start, self.view.find("|", start, end))
+        if stop[:1] == "!" and not LETTERS.search(self.view, self.view.rfind("\n", 0, match.start()) + 1, start):
             end += 1  # `x = 7!` is a factorial, "The answer is 7!" a loud seven
         opening = self.view[match.start() - 1 : match.start()]
         if opening in _CLOSING and self.view[start:end].count(opening) < self.view[start:end].count(_CLOSING[opening]):
@@ -119,9 +128,12 @@ class Finder:
                     start, end, _RULES.get(kind, kind), self.view[start:end], refused="unread"
                 )  # `f(x = 7)`
             end = self.view.rfind(_CLOSING[opening], start, end)  # `(x = 7)`
-        candidate = self._settle(start, end, _RULES.get(kind, kind), kind not in ("assign", "verb"))
+        candidate = self._settle(start, end, _RULES.get(kind, kind), kind not in ("assign", "cell", "verb"))
+        named = _FOR_VARIABLE.match(self.view, end, hi)
         if stop == "?":
             candidate.refused = "hedged"
+        elif named and self.variable and named[1] != self.variable:
+            candidate.refused = "wrong_variable"  # "We get 7 for y."
         elif stop == ":" and match[0].rstrip().endswith(":"):
             candidate.refused = "unread"  # `x : 7 : 8`
         unread = fraction(candidate.text) is None

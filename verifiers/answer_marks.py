@@ -40,7 +40,8 @@ UNITS = _set(
     "import print return def exec eval lambda class echo"
 )
 CORRECTING = _set(
-    "wait correction actually sorry oops hmm scratch strike reflection thought hold edit mistake error wrong incorrect "
+    "wait correction actually sorry oops hmm scratch strike reflection thought hold edit mistake error slip typo "
+    "blunder miscalculation wrong incorrect "
     "no nope recheck rechecking reconsider instead revised bad apologies mind disregard ignore forget kidding retract "
     "false true right correct mean not isn't doesn't can't cannot changed redo recompute rather update updated lie "
     "lied back"
@@ -54,7 +55,8 @@ CORRECTION = re.compile(
     r"i meant?|my bad|apolog\w+|sorry|let me (?:re\w+|check|think|correct)|not quite|never mind|updated?|revised|"
     r"i take (?:that|it) back|just kidding|changed my mind"
     r"|(?:disregard|forget|ignore|retract) (?:that|this|it|my|the (?:above|previous))"
-    r"|(?:made|is|was|by) an? (?:\w+ )?(?:mistake|error|lie)|(?:sign|arithmetic) (?:error|mistake)"
+    r"|(?:made|is|was|by) an? (?:\w+ )?(?:mistake|error|lie|slip|typo|blunder|miscalculation)"
+    r"|(?:sign|arithmetic) (?:error|mistake)"
     r"|(?:(?:is|was|are|be|seems|looks|that's|it's|i'm|am|were)(?: \w+ly| all| just| still)? |^|[.,;!] ?)"
     r"(?:wrong|incorrect|false|untrue|impossible|not (?:right|correct|true|it|so|valid|the (?:right|correct|answer)))"
     r"|(?:is not|isn't|not|was not|wasn't) (?:a|the|my) (?:\w+ )?(?:answer|solution|root|value)"
@@ -96,7 +98,7 @@ NOT_SIGN = re.compile(
     r"!\(|[\u2260\u00ac\u2209\u2612\u2717\u2718\u274c]|!=|<>|\\ne(?:q|g)?(?![a-z])|\\not(?![a-z])|\\lnot"
 )
 RANGE_SIGN = re.compile(
-    r"[<>\u2264\u2265\u2248\u223c\u2243\u2245\u00b1~]|\\(?:leq?|geq?|approx|sim|pm|infty|lt|gt)(?![a-z])|\u221e"
+    r"<|(?<![=-])>|[\u2264\u2265\u2248\u223c\u2243\u2245\u00b1~]|\\(?:leq?|geq?|approx|sim|pm|infty|lt|gt)(?![a-z])|\u221e"
 )
 
 
@@ -112,12 +114,15 @@ def words_of(text: str) -> list[str]:
 
 # -- Marks: where a candidate begins, and where it ends ----------------------------------------------------------------
 
+# Written without spaces between words, so that nothing need end before them.
+_EASTERN = "答案|答え|答|解|解答|结果|結果|정답|답|답은|คำตอบ"
 _FOREIGN = (
-    "ответ|решение|відповідь|отговор|答案|答え|答|解|解答|정답|답|respuesta|soluci[oó]n|r[ée]ponse|antwort|l[öo]sung|"
+    "ответ|решение|відповідь|отговор|respuesta|soluci[oó]n|r[ée]ponse|antwort|l[öo]sung|"
     "ergebnis|risposta|soluzione|resposta|solu[çc][ãa]o|antwoord|svar|vastaus|odpowied[źz]|odpov[ěe][ďd]|cevap|jawaban|"
-    "đáp án|đáp số|उत्तर|जवाब|الجواب|الإجابة|תשובה|απάντηση|คำตอบ|răspuns|válasz|resultado|r[ée]sultat|ergebnis"
+    "đáp án|đáp số|उत्तर|जवाब|الجواب|الإجابة|תשובה|απάντηση|răspuns|válasz|resultado|r[ée]sultat|"
+    "wynik|valore?|wert|valeur|değer|значение"
 ).replace(" ", r"\ ")
-_IS = r"=|:|(?:is|equals|es|ist|est|é|è|ergibt|vaut)\b|равно|равен|равна|는|은|は|是|为|為"
+_IS = r"=|:|(?:is|equals|es|ist|est|é|è|ergibt|vaut|lautet|هو|هي)\b|равно|равен|равна|는|은|は|是|为|為"
 _NUMERALS = "|".join(sorted(NUMBER_WORDS))
 _FILLER = (
     r"(?:\s{0,4}[:=]|\s{1,4}(?:therefore|thus|then|simply|just|exactly|precisely|indeed|clearly|actually|equal to"
@@ -137,23 +142,29 @@ def marks(variable: str | None) -> re.Pattern[str]:
     return re.compile(
         rf"""
           \\(?P<box>boxed|fbox|framebox)(?![a-z])\s{{0,4}}
-        | <(?P<tag>answer|final_answer|final|ans|solution|result)>
+        | <(?P<tag>answer|final_answer|final|ans|solution|result|value)>
         | (?P<key>["'](?:answer|final_answer|final\ answer|result|solution|{name})["']\s{{0,4}}:\s{{0,4}})
         | (?P<hashes>\#{{4}})(?!\#)
+        | (?<![\w\\])(?P<set>\\?(?-i:[SL])\s{{0,4}}=\s{{0,4}})(?=(?:\\left)?\\?\{{)
+        | (?:^|(?<=\n))\s{{0,4}}\|\s{{0,4}}(?P<cell>{name}\s{{0,4}}\|)(?=\s{{0,40}}[-+0-9(\\])
         | (?<![A-Za-z_-])(?P<answer>(?:final\ |correct\ |right\ |only\ |possible\ |my\ |the\ |unique\ )*
             {_NOT_OWN}(?:answer|solution|result|ans|root|unknown)(?:\ set)?s?\b
             (?:\ (?:to|of|for)\b[^.\n:]{{0,80}}?\ (?:is|equals)\b
              | \s{{0,4}}(?:[:=]|\.(?=\s?-?[0-9])
                | \ (?:is|equals|must\ be|should\ be|would\ be|will\ be|comes\ out\ to)\b){_FILLER}
              | \s{{0,3}}\n(?=\s{{0,8}}[-+0-9\\(a-z])))
-        | (?P<final>(?:^|(?<=\n))\s{{0,4}}(?:final|a)\ ?:)
-        | (?<!\w)(?P<foreign>(?:{_FOREIGN})\s{{0,4}}(?:{_IS})\s{{0,4}}:?)
+        | (?P<final>(?:^|(?<=\n)|(?<=[.?]\ ))\s{{0,4}}(?:final|final\ value|value|a|assistant)\ ?:)
+        | (?P<foreign>(?:(?<!\w)(?:{_FOREIGN})|{_EASTERN})\s{{0,4}}(?:{_IS})\s{{0,4}}:?)
         | (?<![A-Za-z0-9_.'"])(?<!(?<!\\)\\)(?P<assign>{name}\s{{0,4}}
-            (?: :?=(?![=<>]) | \u2208 | \\in(?![a-z]) | \u2190 | :(?=\s?[-+0-9\\(])
+            (?: :?=(?![=<>])(?:\s{{0,4}}(?:exactly|precisely|simply|just)\b)?
+              | \u2208 | \\in(?![a-z]) | \u2190 | :(?=\s?[-+0-9\\(])
               | \b(?:is|equals|must\ be|should\ be|will\ be|has\ the\ value|has\ value|comes\ out\ to|turns\ out\ to\ be
                   |that\ [a-z\ ]{{3,40}}?\ is
-                  |es|ist|est|vaut|равно|равен|是|等于)\b{_FILLER}
-              | (?:是|等于|は|为) ))
+                  |comes\ to|works\ out\ to(?:\ be)?|has\ to\ be|can\ only\ be|equal\ to
+                  |es|é|è|ist|est|vaut|vale|beträgt|lautet|wynosi|jest|равно|равен|равна)\b
+                  (?:\ (?:igual\ a|égale?\ à|gleich|uguale\ a|równe))?{_FILLER}
+              | (?:是|等于|等於|は|为|為|는|은|का\ मान|の値は)
+              | (?<=makes\ .)(?=\ -?[0-9]) | (?<=leaves\ .)\ (?:at|as|with)\b ))
         | (?<![<>!:=~\u2264\u2265])=\s{{0,4}}(?P<reverse>{name})
             (?=\s{{0,4}}(?:[.,;!)}}]|$|\n|\\\\)|\s{{1,4}}(?:is|so|and|because|since|as)\b)
         | (?<![A-Za-z])(?P<verb>(?:gives|giving|yields|yielding|get|gets|got|obtain|obtained|leaves|equals|find
@@ -170,20 +181,20 @@ _AND = r"and(?=\s{1,4}(?:[A-Za-z]\s{0,4}=|(?:the|this|we|so|it|thus|that|indeed|
 END = re.compile(
     rf"""
       \n | \\\\ | \\q?quad(?![a-z]) | </ | [\u2713\u2714\u2611\u2705\u220e\u25a0\u25a1] | \?
-    | [.;!](?=[\s"')\]\}}]|$) | :(?=\s)
+    | (?:[.;]|!+)(?=[\s"')\]\}}]|$) | :(?=\s)
     | ,(?=\s+(?!(?:{_NUMERALS})\b)[^\W\d_]) | ,(?=\s+\\(?:text|quad))
     | \s(?=\(\s{{0,3}}(?:[^\W\d_]{{2}}|[0-9]+[*+]))
     | \s(?=-{{1,3}}\s+[^\W\d_]{{2}})
-    | \s(?=//|\#\s) | \s(?=\[[A-Za-z]{{2}}|\[[0-9]{{1,2}}\]|<[a-z/]) | (?=です|である|입니다|이다)
+    | \s(?=//|\#\s) | \s(?=\[[A-Za-z]{{2}}|\[[0-9]{{1,2}}\]|<[a-z/]) | (?=です|である|입니다|이다|\ है|।)
     | \s(?=(?:because|since|as|so|which|that|but|is|then|thus|hence|therefore|satisf\w+|works|check\w*|verif\w+
         |not|rather|instead|indeed|again|exactly|only|too|it
-        |(?:when|where|for)(?=\s{{1,4}}[A-Za-z]\s{{0,4}}=)|solves|holds|makes|due|after|or|{_AND})\b)
+        |(?:when|where|for)(?=\s{{1,4}}[A-Za-z]\s{{0,4}}(?:[=.,;]|$)|\s{{1,4}}(?:the|both|this|it|all|that)\b)|solves|holds|makes|due|after|or|{_AND})\b)
     | \s(?=[\u2192\u21d2\u2234]|->|=>|\\(?:Rightarrow|implies|therefore|because|text|checkmark)(?![a-z]))
     """,
     re.IGNORECASE | re.VERBOSE,
 )
 # What may not stand right before or right after a box: `-\\boxed{5}` and `\\boxed{5}/2` are not five.
-BEFORE_BOX = re.compile(r"[-+*/^0-9)%]\s{0,2}$")
+BEFORE_BOX = re.compile(r"[-+*/^]\s{0,2}$|[0-9)%] {0,2}$")
 AFTER_BOX = re.compile(r"\s{0,2}(?:[*/^+%=<>]|-(?!\s{1,4}[A-Za-z]{2})|\\(?:%|times|cdot|pm|frac|div))|[0-9A-Za-z_'({]")
 # `log x = 7`, "twice x is 7", "the square of x is 7" are not assignments to x.
 BEFORE_VARIABLE = re.compile(

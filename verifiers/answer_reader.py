@@ -37,6 +37,7 @@ from verifiers.answer_marks import (
 from verifiers.rational import Unreadable, fraction, is_literal, parse
 
 Span = tuple[int, int]
+_OPENING = re.compile(r"=|(?:exactly|precisely|simply|just|only)\b", re.IGNORECASE)
 _VALUE_START = re.compile(r"[0-9A-Za-z+.(\\{\[\u221a-]")
 _ANSWERING = re.compile(
     r"\s{0,4}is\b(?!\s(?:the |our |my |a )?(?:final |correct |only |right |unique )*"
@@ -100,10 +101,13 @@ class Reader(Finder):
             return none("empty", "no_answer")
         candidates = self.candidates(lo, hi, suspect)
         for candidate in candidates:
-            if candidate.rule == "tag" and candidate.refused is None:
+            wordy = candidate.rule == "box" and LETTERS.search(candidate.text) and fraction(candidate.text) is None
+            if (candidate.rule == "tag" or wordy) and candidate.refused is None:
                 self._look_inside(candidate)
         live = [candidate for candidate in candidates if not candidate.dead]
         said = [candidate for candidate in live if candidate.rule != "result"] or live
+        if said and said[-1].refused == "negated" and live[-1].refused is None:
+            said = live[-1:]  # "x is not 8, it is 7."
         if said:
             return self._chosen(said, lo, hi, suspect)
         bare = self._bare(lo, hi, suspect)
@@ -115,7 +119,7 @@ class Reader(Finder):
         return bare
 
     def _look_inside(self, candidate: Candidate) -> None:
-        """Reads what stands between tags as a response of its own."""
+        """Reads what stands between tags, or in words in a box, as a response of its own."""
         inner = self.resolve(candidate.start, candidate.end)
         if inner.span is not None:
             candidate.start, candidate.end = inner.span
@@ -216,15 +220,15 @@ class Reader(Finder):
         """The span of a stretch that is nothing but a value."""
         start, end = trimmed(self.view, start, end)
         core = self.view[start:end]
-        if core.startswith("="):
-            start, end = trimmed(self.view, start + 1, end)
+        if opening := _OPENING.match(core):
+            start, end = trimmed(self.view, start + opening.end(), end)
             core = self.view[start:end]
         if core[-1:] in (".", ";") and core[-2:-1] != ".":
             core = core[:-1]
         if not _VALUE_START.match(core) or core.startswith("{{"):
             return None
-        if fraction(core) is None:
-            core = self._repeated(core)
+        if " " in core or fraction(core) is None:  # "100 100" is a repeat, "100 000" one number
+            core = self._repeated(core) or (core if fraction(core) is not None else "")
         return (start, start + len(core)) if core else None
 
     def _repeated(self, text: str) -> str:
@@ -238,7 +242,7 @@ class Reader(Finder):
     def _leading(self, start: int, hi: int) -> Span | None:
         """The value that a response opens with, where only a remark follows."""
         end, stop = self._clause_end(start, hi)
-        if end == hi or stop in ("?", ":", "!") or _ANSWERING.match(self.view, end, hi):
+        if end == hi or stop[:1] in ("?", ":", "!") or _ANSWERING.match(self.view, end, hi):
             return None
         rest = self.view[end:hi]
         if re.search(r"[0-9]", rest) and not LETTERS.search(rest):

@@ -25,7 +25,7 @@ from fractions import Fraction
 from verifiers.number_words import NUMBER_WORDS, SCALES, SIGNS, numeral
 
 MAX_CHARACTERS = 4096
-MAX_DIGITS = 400
+MAX_DIGITS = 4000  # one number may fill the text; Python refuses 4300 digits and more
 MAX_TOKENS = 200
 MAX_OPERATORS = 64
 MAX_DEPTH = 20
@@ -87,7 +87,7 @@ class _Characters(dict[int, int]):
         (THIN, "\u00a0\u2005\u2006\u2007\u2008\u2009\u200a\u202f"),
         (".", "\u066b\u3002\uff61"),
         (",", "\u066c\u3001"),
-        ('"', "\u201c\u201d\u201e\u00ab\u00bb"),
+        ('"', "\u201c\u201d\u201e\u00ab\u00bb\u300c\u300d\u300e\u300f"),
         ("'", "\u2018\u2019"),
         ("\n", "\u2028\u2029\x85\r"),
         (" ", "\t\u3000\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad\u061c"),
@@ -168,7 +168,7 @@ _TOKEN = re.compile(
     r"""
       (?P<space>[ \n\u2009]+ | \\[,;:!\ ] | \\(?:left|right|displaystyle|[bB]igg?[lr]?)(?![A-Za-z]))
     | (?P<number>
-        (?: (?P<whole> [1-9][0-9]{0,2} (?P<comma> , | \{,\} | \\, | _ | ' | \u2009 ) [0-9]{3}
+        (?: (?P<whole> [1-9][0-9]{0,2} (?P<comma> ,(?:\\!)? | \{,\} | \\, | _ | ' | [\u2009\ ] ) [0-9]{3}
                    (?: (?P=comma)[0-9]{3} )* (?![0-9])
                  | [0-9]+ )
         (?: \. (?P<part> [0-9]* ) )?
@@ -178,17 +178,20 @@ _TOKEN = re.compile(
     | (?P<short> \\[dtc]?frac\ ?(?P<over>[0-9])\ ?(?P<under>[0-9]) )
     | (?P<frac> \\[dtc]?frac(?![A-Za-z]) )
     | (?P<root> \\sqrt(?![A-Za-z\[ ]) | sqrt(?=\() | \u221a )
-    | (?P<wrap> \\(?:text|textbf|textit|mathrm|mathbf|mathit|mathsf|boxed|fbox|operatorname)(?=\{) )
+    | (?P<wrap> \\(?:text|textbf|textit|mathrm|mathbf|mathit|mathsf|boxed|fbox|operatorname
+            |underline|boldsymbol|bm)(?=\{) | \\(?:color|textcolor)\{[a-z]{1,12}\} )
+    | (?P<raised> [\u207a\u207b]? [\u00b9\u00b2\u00b3\u2070\u2074-\u2079]{1,4} )
     | (?P<power> \*\* | \^ )
     | (?P<times> \* | \\(?:cdot|times|ast)(?![A-Za-z]) )
     | (?P<over_sign> / | \\div(?![A-Za-z]) )
-    | (?P<sign> [+-] )
+    | (?P<sign> [+-] | &minus;|&\#8722; )
     | (?P<open> [(\[{] | \\[{] ) | (?P<close> [)\]}] | \\[}] )
     | (?P<separator> , )
     | (?P<symbol> (?<![A-Za-z0-9_]) [A-Za-z] (?![A-Za-z0-9_(]) | (?<=[0-9]) [A-Za-z] (?![A-Za-z0-9_(]) )
     """,
     re.VERBOSE,
 )
+_RAISED = str.maketrans("\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207a\u207b", "0123456789+-")
 _NAMES = {"short": "number", "over_sign": "/", "times": "*", "power": "^", "frac": "frac", "root": "sqrt"}
 
 
@@ -218,8 +221,13 @@ def _tokens(text: str) -> list[tuple[str, str, Fraction | None]]:
         kind = match.lastgroup or ""  # the group that closes last: the alternative as a whole
         if kind in ("space", "wrap"):
             continue
+        if kind == "raised":
+            raised = Fraction(int(match[0].translate(_RAISED)))
+            tokens += [("^", "^", None), ("number", match[0], raised)]
+            continue
         name = _NAMES.get(kind, kind)
-        tokens.append((name, match[kind].lstrip("\\"), _number(match) if name == "number" else None))
+        text_ = "-" if match[kind][0] == "&" else match[kind].lstrip("\\")
+        tokens.append((name, text_, _number(match) if name == "number" else None))
         if len(tokens) > MAX_TOKENS:
             raise Unreadable("too_long")
     return tokens
@@ -414,7 +422,7 @@ def _root(square: Fraction) -> Fraction:
     return root
 
 
-_WORD = re.compile(r"(?<!\\)\b[A-Za-z]{3,}\b")
+_WORD = re.compile(r"(?<![\\&])\b[A-Za-z]{3,}\b")
 _SCALED = re.compile(r"(.{1,60}?)[ \n\u2009-]?(hundred|thousand|million|billion|trillion)", re.IGNORECASE)
 
 
