@@ -155,6 +155,23 @@ def _after_thought(view: str) -> int | None:
     return None if start < 0 else start
 
 
+# What a turn ends with, in Gemma, Llama, ChatML and older models, and how a text goes on with another question.
+_TURN_END = re.compile(r"<end_of_turn>|<\|(?:im_end|eot_id|endoftext|end)\|>|<eos>|</s>")
+_NEXT_QUESTION = re.compile(
+    r"(?<=\n)[ ]{0,4}(?:(?:Q|Question|Problem|Exercise)[ ]?[0-9]{0,3}[ ]?[:.)]"
+    r"|Solve [^\n]{3,200} for [A-Za-z]\.?[ ]*$)",
+    re.MULTILINE,
+)
+
+
+def _own_end(response: str, lo: int) -> int:
+    """Where another turn or another question may begin."""
+    turn = _TURN_END.search(response, lo)
+    hi = turn.start() if turn else len(response)
+    question = _NEXT_QUESTION.search(response, lo, hi)
+    return question.start() if question else hi
+
+
 def find(response: str, variable: str | None = None) -> Answer:
     """The final answer of a response.
 
@@ -168,7 +185,14 @@ def find(response: str, variable: str | None = None) -> Answer:
     lo = _after_thought(response) if "<" in response else 0
     if lo is None:
         return none("thought", "unfinished")
-    lo, hi = _tail(response, lo)
+    end = _own_end(response, lo)
+    found = _read(response, variable, lo, end)
+    # What stands before another turn or question is the answer, if it is one.
+    return _read(response, variable, lo, len(response)) if found.text is None and end < len(response) else found
+
+
+def _read(response: str, variable: str | None, lo: int, hi: int) -> Answer:
+    lo, hi = _tail(response, lo, hi)
     if hi - lo > MAX_TAIL:
         return none("none", "too_long")
     found = Reader(_view(response[lo:hi]), variable).resolve(0, hi - lo)
@@ -178,11 +202,11 @@ def find(response: str, variable: str | None = None) -> Answer:
     return Answer(response[slice(*span)], span, found.rule, found.reason)
 
 
-def _tail(response: str, lo: int) -> tuple[int, int]:
+def _tail(response: str, lo: int, hi: int) -> tuple[int, int]:
     """The part that is read: without blank ends and, where the response is long, its last whole lines."""
-    while lo < len(response) and response[lo].isspace():
-        lo += 1
-    hi = max(lo, len(response.rstrip()))
+    text = response[lo:hi]
+    lo, hi = hi - len(text.lstrip()), lo + len(text.rstrip())
+    hi = max(lo, hi)
     if hi - lo > MAX_TAIL:
         line = response.find("\n", hi - MAX_TAIL, hi)
         lo = line + 1 if line >= 0 else lo

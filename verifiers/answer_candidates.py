@@ -23,6 +23,7 @@ from verifiers.answer_marks import (
     SKIP,
     SKIP_IN_LINE,
     SKIP_QUOTE,
+    STEPS,
     SUPPOSITIONS,
     TRIALS,
     UNITS,
@@ -55,6 +56,7 @@ class Candidate:
         strong: Whether the mark says that this is the final answer; an assignment or "gives 7" does not.
         refused: Why it cannot be the answer, or None.
         dead: Whether it is only supposed or announced: "if x = 8", "the answer is easy to find".
+        step: Whether it is the result of one step: "subtracting 2 gives 21".
     """
 
     start: int
@@ -64,6 +66,7 @@ class Candidate:
     strong: bool = False
     refused: str | None = None
     dead: bool = False
+    step: bool = False
 
 
 class Finder:
@@ -138,6 +141,9 @@ class Finder:
             candidate.refused = "unread"  # `x : 7 : 8`
         unread = fraction(candidate.text) is None
         wordy = unread and _WORD_START.match(candidate.text) is not None
+        if kind == "verb":
+            clause = max(self.view.rfind(boundary, 0, match.start()) for boundary in ".;!?\n") + 1
+            candidate.step = not STEPS.isdisjoint(words_of(self.view[clause:start]))
         if (kind == "verb" and (unread or candidate.refused == "unread_chain")) or (kind == "hashes" and wordy):
             return None
         if kind in ("answer", "final"):

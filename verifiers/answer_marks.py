@@ -34,6 +34,12 @@ TRIALS = _set(
     "let try trying tried when for with at say test testing setting set consider check checking taking take whether "
     "thought were where substituting putting guess"
 )
+# What is done in the middle of a solution: the result of one such step is superseded by that of the next.
+STEPS = _set(
+    "subtract subtracting subtracted add adding added divide dividing divided multiply multiplying multiplied move "
+    "moving collect collecting combine combining cancel cancelling canceling simplify simplifying"
+)
+_STEP = r"(?:subtract|add|divid|multipl|mov|collect|combin|cancel|simplif)[a-z]{0,4}\b[^:;.!?\n=]{0,60}:"
 # After a value these make it another value, or no value at all.
 UNITS = _set(
     "half halves third thirds quarter quarters percent mod modulo remainder dozen times squared degrees base "
@@ -169,7 +175,7 @@ def marks(variable: str | None) -> re.Pattern[str]:
             (?=\s{{0,4}}(?:[.,;!)}}]|$|\n|\\\\)|\s{{1,4}}(?:is|so|and|because|since|as)\b)
         | (?<![A-Za-z])(?P<verb>(?:gives|giving|yields|yielding|get|gets|got|obtain|obtained|leaves|equals|find
             |it\ is|it's|so|thus|therefore|hence|be|correction|edit|no|actually|sorry|value\ is|works\ is|that|meant?
-            |final\ answer|rather)
+            |final\ answer|rather|{_STEP})
             (?:\ (?:us|that|is))?\s{{0,2}}[,:]?(?=\s{{1,4}}(?:[-+.(]{{0,3}}[0-9]|\\[dt]?frac|(?:{_NUMERALS})\b)))
         """,
         re.IGNORECASE | re.VERBOSE,

@@ -131,6 +131,7 @@ class Reader(Finder):
         marked = max((index for index, candidate in enumerate(live) if candidate.strong), default=-1)
         pool = [candidate for index, candidate in enumerate(live) if candidate.strong or index > marked]
         last = pool[-1]
+        pool = [candidate for candidate in pool if not (candidate.step and last.step)] + [last]
         if last.refused in ("unread", "unread_chain", "unread_remark"):
             return Answer(last.text, (last.start, last.end), last.rule, "unread")
         if last.refused:
