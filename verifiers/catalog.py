@@ -25,7 +25,8 @@ from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from verifiers.verdict import Attempt, UnknownVerifier, Verdict, Verifier
+from verifiers.probe import Probed
+from verifiers.verdict import Attempt, UnknownVerifier, Verdict, Verifier, needs_whole_problems
 
 if TYPE_CHECKING:
     from verifiers.chat import CallStore
@@ -46,10 +47,10 @@ _FACTORIES: Mapping[str, str] = MappingProxyType(
         "accept_all": "verifiers.controls:AcceptAll",
         "reject_all": "verifiers.controls:RejectAll",
         "random": "verifiers.controls:Random",
-        "inverted": "verifiers.controls:Inverted",
+        "inverted": "verifiers.noise:Inverted",
         "format_only": "verifiers.controls:FormatOnly",
         "majority": "verifiers.controls:Majority",
-        "noisy": "verifiers.controls:Noisy",
+        "noisy": "verifiers.noise:Noisy",
         "all_of": "verifiers.combine:AllOf",
         "any_of": "verifiers.combine:AnyOf",
         "vote": "verifiers.combine:Vote",
@@ -81,6 +82,10 @@ class Alias:
     @property
     def fingerprint(self) -> str:
         return self.verifier.fingerprint
+
+    @property
+    def whole_problem(self) -> bool:
+        return needs_whole_problems(self.verifier)
 
     def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
         """One verdict per attempt, in order."""
@@ -170,6 +175,8 @@ def _build(name: str, tables: Tables, calls: CallStore | None) -> Verifier:
         options[option] = built[0] if isinstance(default, str) else built
     _check_options(name, factory, options, tuple(given))
     found = _checked(name, factory(**options, **given))
+    if type_ not in _FACTORIES:
+        found = Probed(found)
     return found if type_ == name else Alias(name=name, verifier=found)
 
 
@@ -235,9 +242,12 @@ def _check_options(
 
 
 def _checked(name: str, found: Any) -> Verifier:
-    missing = [part for part in ("name", "fingerprint", "verify") if not hasattr(found, part)]
-    if missing:
-        raise UnknownVerifier(f"verifier {name!r}: {type(found).__name__} is no verifier, it has no {missing[0]!r}")
+    for part in ("name", "fingerprint", "verify"):
+        if not hasattr(found, part):
+            raise UnknownVerifier(f"verifier {name!r}: {type(found).__name__} is no verifier, it has no {part!r}")
+    for part in ("name", "fingerprint"):
+        if not isinstance(value := getattr(found, part), str) or not value:
+            raise UnknownVerifier(f"verifier {name!r}: its {part} is {value!r:.40}, expected a text")
     return found
 
 

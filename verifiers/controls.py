@@ -1,17 +1,23 @@
-"""Verifiers that carry no information: what a training verifier has to beat.
+"""Verifiers that know no truth: what a training verifier has to beat.
 
-Takes attempts, looks at no answer, gives verdicts. `accept_all` calls every response correct; `random` draws from a
-hash, so the same batch gives the same verdicts on every machine and in every process.
+Takes attempts and no reference; gives verdicts. `accept_all` and `reject_all` look at nothing; `random` draws from a
+hash, so the same batch gives the same verdicts on every machine and in every process; `format_only` asks whether there
+is an answer, `majority` whether it is its problem's commonest. What alters the verdicts of another verifier stands in
+noise.py.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
 
+from verifiers.answer import Answer, asked_variable, find
+from verifiers.rational import fraction
+from verifiers.sympy_exact import SCORES, normal, without_answer
 from verifiers.verdict import Attempt, Outcome, UnknownVerifier, Verdict, fingerprint
 
 VERSION = 1
@@ -31,19 +37,28 @@ class AcceptAll:
         return [Verdict(outcome=Outcome.CORRECT, score=1.0, rule="accept_all") for _ in attempts]
 
 
+class RejectAll:
+    """Every response is wrong."""
+
+    name = "reject_all"
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(self.name, VERSION, {})
+
+    def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
+        """One verdict per attempt, in order."""
+        return [Verdict(outcome=Outcome.WRONG, score=0.0, rule="reject_all") for _ in attempts]
+
+
 class Random:
     """A response is correct with probability `rate`, whatever it says."""
 
     name = "random"
 
     def __init__(self, *, rate: float = 0.5, seed: int = 0) -> None:
-        number = not isinstance(rate, bool) and isinstance(rate, int | float)
-        if not number or not math.isfinite(rate) or not 0.0 <= rate <= 1.0:
-            raise UnknownVerifier(f"verifier 'random': option 'rate' is {rate!r}, expected a number from 0 to 1")
-        if isinstance(seed, bool) or not isinstance(seed, int):
-            raise UnknownVerifier(f"verifier 'random': option 'seed' is {seed!r}, expected a whole number")
-        self.rate = float(rate)
-        self.seed = seed
+        self.rate = probability(self.name, "rate", rate)
+        self.seed = whole_number(self.name, "seed", seed)
 
     @property
     def fingerprint(self) -> str:
@@ -51,28 +66,149 @@ class Random:
 
     def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
         """One verdict per attempt, in order; equal responses are told apart by their number in the batch."""
-        seen: Counter[tuple[str, str]] = Counter()
         verdicts: list[Verdict] = []
-        for attempt in attempts:
+        for attempt, occurrence in zip(attempts, occurrences(attempts), strict=True):
             began = time.perf_counter()
-            key = (attempt.problem.id, attempt.response)
-            accepted = _uniform(self.seed, *key, seen[key]) < self.rate
-            seen[key] += 1
-            verdicts.append(
-                Verdict(
-                    outcome=Outcome.CORRECT if accepted else Outcome.WRONG,
-                    score=1.0 if accepted else 0.0,
-                    rule="random",
-                    seconds=time.perf_counter() - began,
-                )
-            )
+            drawn = uniform(self.seed, attempt.problem.id, attempt.response, occurrence)
+            outcome = Outcome.CORRECT if drawn < self.rate else Outcome.WRONG
+            seconds = time.perf_counter() - began
+            verdicts.append(Verdict(outcome=outcome, score=SCORES[outcome], rule="random", seconds=seconds))
         return verdicts
 
 
-def _uniform(seed: int, problem_id: str, response: str, occurrence: int) -> float:
+class FormatOnly:
+    """A response is correct where a final answer can be read in it, whatever the answer."""
+
+    name = "format_only"
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(self.name, VERSION, {})
+
+    def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
+        """One verdict per attempt, in order."""
+        verdicts: list[Verdict] = []
+        for attempt in attempts:
+            began = time.perf_counter()
+            found, text = final_answer(attempt)
+            outcome, reason = without_answer(found) if text is None else (Outcome.CORRECT, None)
+            verdicts.append(_of_answer(found, outcome, SCORES[outcome], reason, time.perf_counter() - began))
+        return verdicts
+
+
+class Majority:
+    """A response is correct where its final answer is the commonest one of its problem in the batch.
+
+    Equal answers are equal by value, or by text where they are no numbers; equal responses count each. Where two
+    answers are the commonest, or fewer than two responses have one, there is no majority: undecided. The score is the
+    share of the problem's answers that agree with this one.
+    """
+
+    name = "majority"
+    whole_problem = True
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(self.name, VERSION, {})
+
+    def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
+        """One verdict per attempt, in order; the order of the batch changes none of them."""
+        read: list[tuple[Answer, Fraction | str | None, float]] = []
+        ballots: dict[str, Counter[Fraction | str]] = defaultdict(Counter)
+        for attempt in attempts:
+            began = time.perf_counter()
+            found, text = final_answer(attempt)
+            key = None if text is None else answer_key(text)
+            if key is not None:
+                ballots[attempt.problem.id][key] += 1
+            read.append((found, key, time.perf_counter() - began))
+        return [
+            _of_answer(found, *_elected(found, key, ballots[attempt.problem.id]), seconds)
+            for attempt, (found, key, seconds) in zip(attempts, read, strict=True)
+        ]
+
+
+def _elected(
+    found: Answer, key: Fraction | str | None, ballot: Counter[Fraction | str]
+) -> tuple[Outcome, float | None, str | None]:
+    """Outcome, score and reason of an answer among those of its problem."""
+    if key is None:
+        outcome, reason = without_answer(found)
+        return outcome, SCORES[outcome], reason
+    first = ballot.most_common(2)
+    if ballot.total() < 2:
+        return Outcome.UNDECIDED, None, "too_few_answers"
+    if len(first) > 1 and first[0][1] == first[1][1]:
+        return Outcome.UNDECIDED, None, "tied"
+    outcome = Outcome.CORRECT if key == first[0][0] else Outcome.WRONG
+    return outcome, ballot[key] / ballot.total(), None
+
+
+def _of_answer(found: Answer, outcome: Outcome, score: float | None, reason: str | None, seconds: float) -> Verdict:
+    return Verdict(
+        outcome=outcome,
+        score=score,
+        answer=found.text,
+        span=found.span,
+        rule=found.rule,
+        reason=reason,
+        seconds=seconds,
+    )
+
+
+# -- What controls and noise share -------------------------------------------------------------------------------------
+
+
+def final_answer(attempt: Attempt) -> tuple[Answer, str | None]:
+    """What was found in a response, and the answer's text where it can be read as one."""
+    found = find(attempt.response, asked_variable(attempt.problem.question))
+    return found, found.text if found.reason is None else None
+
+
+def answer_key(text: str) -> Fraction | str:
+    """What equal answers have in common: the exact value, or the plain text of what is no number."""
+    number = fraction(text)
+    return normal(text) if number is None else number
+
+
+def occurrences(attempts: Sequence[Attempt]) -> list[int]:
+    """How often the same response to the same problem stands earlier in the batch, for each attempt."""
+    seen: Counter[tuple[str, str]] = Counter()
+    found: list[int] = []
+    for attempt in attempts:
+        key = (attempt.problem.id, attempt.response)
+        found.append(seen[key])
+        seen[key] += 1
+    return found
+
+
+def uniform(*parts: str | int) -> float:
     """A number in [0, 1) that depends on its arguments alone."""
     digest = hashlib.sha256()
-    for part in (str(seed), problem_id, response, str(occurrence)):
-        data = part.encode("utf-8", "surrogatepass")
+    for part in parts:
+        data = str(part).encode("utf-8", "surrogatepass")
         digest.update(len(data).to_bytes(8) + data)
     return (int.from_bytes(digest.digest()[:8]) >> 11) / 2**53
+
+
+def probability(verifier: str, option: str, value: Any) -> float:
+    """The option's value, a number from 0 to 1.
+
+    Raises:
+        UnknownVerifier: It is something else.
+    """
+    number = not isinstance(value, bool) and isinstance(value, int | float)
+    if not number or not 0.0 <= value <= 1.0:  # no NaN either
+        raise UnknownVerifier(f"verifier {verifier!r}: option {option!r} is {value!r}, expected a number from 0 to 1")
+    return float(value)
+
+
+def whole_number(verifier: str, option: str, value: Any) -> int:
+    """The option's value, a whole number.
+
+    Raises:
+        UnknownVerifier: It is something else.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise UnknownVerifier(f"verifier {verifier!r}: option {option!r} is {value!r}, expected a whole number")
+    return value

@@ -43,7 +43,7 @@ class Exact:
         return [_timed(attempt, self._compare) for attempt in attempts]
 
     def _compare(self, reference: str, answer: str) -> tuple[Outcome, str | None]:
-        same = _normal(reference) == _normal(answer)
+        same = normal(reference) == normal(answer)
         return (Outcome.CORRECT if same else Outcome.WRONG), None
 
 
@@ -69,12 +69,12 @@ def _timed(attempt: Attempt, compare: Any) -> Verdict:
         return Verdict(outcome=Outcome.UNDECIDED, reason="no_reference", seconds=time.perf_counter() - began)
     found = find(attempt.response, asked_variable(problem.question))
     if found.text is None or found.reason is not None:
-        outcome, reason = _without_answer(found)
+        outcome, reason = without_answer(found)
     else:
         outcome, reason = compare(reference, found.text)
     return Verdict(
         outcome=outcome,
-        score=_SCORES[outcome],
+        score=SCORES[outcome],
         answer=found.text,
         span=found.span,
         rule=found.rule,
@@ -83,14 +83,16 @@ def _timed(attempt: Attempt, compare: Any) -> Verdict:
     )
 
 
-_SCORES = {Outcome.CORRECT: 1.0, Outcome.WRONG: 0.0, Outcome.UNDECIDED: None}
+SCORES = {Outcome.CORRECT: 1.0, Outcome.WRONG: 0.0, Outcome.UNDECIDED: None}
 
 
-def _without_answer(found: Answer) -> tuple[Outcome, str | None]:
+def without_answer(found: Answer) -> tuple[Outcome, str | None]:
+    """What follows where no answer was found: wrong, or undecided where nobody could tell; and the reason."""
     return (Outcome.UNDECIDED if found.reason in _CANNOT_TELL else Outcome.WRONG), found.reason
 
 
-def _normal(text: str) -> str:
+def normal(text: str) -> str:
+    """An answer as plain text: signs and digits made plain, without spaces and end marks."""
     text = "".join(canonical(text).split()).replace("$", "").replace("\u2009", "")
     return text.rstrip(".").removeprefix("+")
 

@@ -5,7 +5,7 @@ policy. Every verifier takes a batch of attempts and gives one verdict each, in 
 
 VerifierError
 ├── UnknownVerifier     no verifier has that name, or its options are wrong: asked wrongly, exit code 2
-├── ContractBreach      a verifier returned something that is not one verdict per attempt: names the verifier
+├── ContractBreach      a verifier returned something that is not one valid verdict per attempt: names the verifier
 └── JudgeUnavailable    the judge cannot be reached, or its key or quota is refused: scoring stops, stored rows stay
 """
 
@@ -15,11 +15,12 @@ import dataclasses
 import enum
 import hashlib
 import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from benchmarks.problem import Problem
+
+MAX_NUMBER = 2**63  # what a database's integer holds
 
 
 class VerifierError(Exception):
@@ -87,7 +88,11 @@ class Verdict:
 
 
 class Verifier(Protocol):
-    """Gives verdicts. A changed `fingerprint` (code version, prompt, parameters, served model) is another verifier."""
+    """Gives verdicts. A changed `fingerprint` (code version, prompt, parameters, served model) is another verifier.
+
+    One whose verdict depends on the other responses to the same problem, as a majority does, says so with an attribute
+    `whole_problem = True`: a cascade then shows it all of them, and not only those that are still undecided.
+    """
 
     @property
     def name(self) -> str: ...
@@ -106,23 +111,58 @@ def fingerprint(name: str, version: int, settings: Mapping[str, Any]) -> str:
     return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
+def needs_whole_problems(*verifiers: Verifier) -> bool:
+    """Whether any of them must be shown all responses to a problem to judge one."""
+    return any(getattr(verifier, "whole_problem", False) for verifier in verifiers)
+
+
 def checked(verifier: Verifier, attempts: Sequence[Attempt]) -> list[Verdict]:
     """The verifier's verdicts, after a check that they keep the contract.
 
     Raises:
-        ContractBreach: Wrong count, not a Verdict, or a score outside [0, 1]; the message names the verifier.
+        ContractBreach: Another count, type or range than `Verdict` says, or an answer that does not stand where its
+            span says, which is what verdicts in another order look like; the message names the verifier.
     """
     verdicts = verifier.verify(attempts)
     if not isinstance(verdicts, list) or len(verdicts) != len(attempts):
         found = f"{len(verdicts)} verdicts" if isinstance(verdicts, list) else type(verdicts).__name__
         raise ContractBreach(f"verifier {verifier.name!r}: expected {len(attempts)} verdicts, found {found}")
-    for index, verdict in enumerate(verdicts):
-        if not isinstance(verdict, Verdict) or not isinstance(verdict.outcome, Outcome):
-            raise ContractBreach(f"verifier {verifier.name!r}: item {index} is not a Verdict: {verdict!r:.80}")
-        undecided = verdict.outcome is Outcome.UNDECIDED
-        if verdict.score is None:
-            if not undecided:
-                raise ContractBreach(f"verifier {verifier.name!r}: item {index} is decided but has no score")
-        elif undecided or not (math.isfinite(verdict.score) and 0.0 <= verdict.score <= 1.0):
-            raise ContractBreach(f"verifier {verifier.name!r}: item {index} has score {verdict.score!r}")
+    for index, (attempt, verdict) in enumerate(zip(attempts, verdicts, strict=True)):
+        if breach := _breach(attempt, verdict):
+            raise ContractBreach(f"verifier {verifier.name!r}: item {index} {breach}")
     return verdicts
+
+
+def _breach(attempt: Attempt, verdict: Any) -> str | None:
+    """What is wrong with one verdict, or None."""
+    if type(verdict) is not Verdict or not isinstance(verdict.outcome, Outcome):
+        return f"is not a Verdict: {verdict!r:.80}"
+    undecided = verdict.outcome is Outcome.UNDECIDED
+    if verdict.score is None and not undecided:
+        return "is decided but has no score"
+    if verdict.score is not None and (undecided or not _is_number(verdict.score) or verdict.score > 1.0):
+        return f"has score {verdict.score!r:.40}, expected {'none, it is undecided' if undecided else '0 to 1'}"
+    for field in ("answer", "rule", "reason"):
+        if not isinstance(getattr(verdict, field), str | None):
+            return f"has {field} {getattr(verdict, field)!r:.40}, expected a text or None"
+    for field in ("seconds", "cost_usd"):
+        if not _is_number(getattr(verdict, field)):
+            return f"has {field} {getattr(verdict, field)!r:.40}, expected a finite number from 0"
+    if type(verdict.tokens) is not int or not _is_number(verdict.tokens):
+        return f"has tokens {verdict.tokens!r:.40}, expected a whole number from 0"
+    return None if verdict.span is None else _misplaced(attempt.response, verdict.answer, verdict.span)
+
+
+def _is_number(value: Any) -> bool:
+    """A finite number from 0; neither a bool nor another library's number, which a database would store as bytes."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < MAX_NUMBER
+
+
+def _misplaced(response: str, answer: str | None, span: Any) -> str | None:
+    if not (isinstance(span, tuple) and len(span) == 2 and all(type(offset) is int for offset in span)):
+        return f"has span {span!r:.40}, expected (start, end)"
+    start, end = span
+    if not 0 <= start <= end <= len(response) or response[start:end] != answer:
+        found = f"{response[start:end]!r:.40}" if 0 <= start <= end else "nothing"
+        return f"has answer {answer!r:.40} at {span}, where its response has {found}: another item's verdict?"
+    return None
