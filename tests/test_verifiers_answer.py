@@ -281,3 +281,15 @@ def test_a_long_response_is_read_from_its_end() -> None:
     filler = "We think about it for a while.\n" * 5000
     assert find(filler + "x = 7", "x").text == "7"
     assert find("\n" * 100_000 + "7", "x").text == "7"
+
+
+MARKED = st.sampled_from(
+    ["{}", "{}.", "The answer is {}", "Answer: {}.", "the final answer is {}", "\\boxed{{{}}}", "#### {}"]
+)
+
+
+@given(MARKED, st.integers(-(10**17), 10**17))
+def test_a_short_answer_is_read_as_it_is_among_other_lines(form: str, number: int) -> None:
+    response = form.format(number)
+    alone, after = find(response, "w"), find(f"Let us see.\n{response}", "w")
+    assert alone.text == after.text == str(number)

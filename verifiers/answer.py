@@ -46,7 +46,7 @@ def asked_variable(question: str) -> str | None:
     return next(filter(None, match.groups())) if match else None
 
 
-# -- The fast path: a worked solution ----------------------------------------------------------------------------------
+# -- The fast paths: one mark and a number; a worked solution ----------------------------------------------------------
 
 _STEPS = re.compile(r"(?:[0-9 =+*/\n().-]|(?<![A-Za-z])[a-z](?![A-Za-z]))*")
 _LAST_STEP = re.compile(r"([a-z]) ?= ?(-?[0-9]{1,18}(?:/-?[1-9][0-9]{0,17})?)")
@@ -83,6 +83,21 @@ def _agree(steps: str, variable: str, answer: str) -> bool:
         if left.partition("=")[0].strip() == variable and right.lstrip("-").isdecimal() and right != answer:
             return False
     return True
+
+
+_ONE_MARK = re.compile(
+    r"(?:(?P<answer>(?:(?:The |the )?(?:[Ff]inal )?[Aa]nswer|(?:The )?[Ss]olution)(?: is|:) )|(?P<box>\\boxed\{)"
+    r"|(?P<hashes>#### ))?(?P<number>-?[0-9]{1,18})(?(box)\})\.?"
+)
+
+
+def _one_mark(response: str) -> Answer | None:
+    """The answer of `7`, `The answer is 7.`, `\\boxed{7}`, `#### 7`; None for anything else."""
+    match = _ONE_MARK.fullmatch(response) if len(response) <= 60 else None
+    if match is None:
+        return None
+    rule = next((mark for mark in ("answer", "box", "hashes") if match[mark]), "whole")
+    return Answer(match["number"], match.span("number"), rule)
 
 
 # -- The view: the same text, same length, with markup blanked ---------------------------------------------------------
@@ -179,7 +194,7 @@ def find(response: str, variable: str | None = None) -> Answer:
         response: Any text.
         variable: The asked variable, where the question names one (see `asked_variable`).
     """
-    quick = _worked_solution(response, variable)
+    quick = _one_mark(response) or _worked_solution(response, variable)
     if quick is not None:
         return quick
     lo = _after_thought(response) if "<" in response else 0

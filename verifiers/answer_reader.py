@@ -208,7 +208,9 @@ class Reader(Finder):
         return "=" in text and text.startswith(self.view[slice(*found)])
 
     def _bare_numbers(self, lo: int, hi: int) -> set[Fraction | None]:
-        """The values of all lines that are one written-out number and nothing else."""
+        """The values of all lines that are one written-out number and nothing else; one line adds none."""
+        if "\n" not in self.view[lo:hi]:
+            return set()
         spans = [span for line in self._lines(lo, hi) if (span := self._value(*line))]
         return {fraction(self.view[slice(*span)]) for span in spans if is_literal(self.view[slice(*span)])}
 
