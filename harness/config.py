@@ -188,21 +188,23 @@ def to_toml(suite: Suite) -> str:
         elif isinstance(value, list) and value and isinstance(value[0], dict):
             tables += [(f"[[{key}]]", item) for item in value]
         else:
-            lines.append(f"{key} = {_inline(value)}")
+            lines.append(f"{key} = {toml_value(value)}")
     for header, table in tables:
-        lines += ["", header, *(f"{_key(key)} = {_inline(value)}" for key, value in table.items())]
+        lines += ["", header, *(f"{toml_key(key)} = {toml_value(value)}" for key, value in table.items())]
     return "\n".join(lines) + "\n"
 
 
-def _key(key: str) -> str:
-    return key if key.replace("_", "").replace("-", "").isalnum() else json.dumps(key)
+def toml_key(key: str) -> str:
+    """A key as TOML writes it, in quotes where it must be."""
+    return key if key.isascii() and key.replace("_", "").replace("-", "").isalnum() else json.dumps(key)
 
 
-def _inline(value: Any) -> str:
+def toml_value(value: Any) -> str:
+    """Plain data as an inline TOML value."""
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{_key(k)} = {_inline(v)}" for k, v in value.items()) + " }"
+        return "{ " + ", ".join(f"{toml_key(k)} = {toml_value(v)}" for k, v in value.items()) + " }"
     if isinstance(value, list):
-        return "[" + ", ".join(map(_inline, value)) + "]"
+        return "[" + ", ".join(map(toml_value, value)) + "]"
     return json.dumps(value, ensure_ascii=False)
 
 

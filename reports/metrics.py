@@ -108,9 +108,9 @@ def percentiles(draws: Floats) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def wilson(value: float, n: float) -> tuple[float, float]:
+def wilson(value: float, n: float, level: float = LEVEL) -> tuple[float, float]:
     """Wilson's score interval for a proportion `value` of `n` independent trials (Wilson 1927)."""
-    z = float(ndtri((1 + LEVEL) / 2))
+    z = float(ndtri((1 + level) / 2))
     centre = (value + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(value * (1 - value) / n + z * z / (4 * n * n))
     low = 0.0 if value == 0 else max(0.0, centre - half)
@@ -131,7 +131,7 @@ def clustered_error(numerator: NDArray, denominator: NDArray) -> float:
     return float(math.sqrt(clusters / (clusters - 1) * np.sum(residual**2)) / bottom.sum())
 
 
-def proportion(correct: NDArray, decided: NDArray) -> Estimate:
+def proportion(correct: NDArray, decided: NDArray, level: float = LEVEL) -> Estimate:
     """Share of correct among decided samples, with a clustered t interval; near 0 and 1 Wilson's.
 
     Wilson's is taken where the rarer outcome fills fewer than FEW problems, as a symmetric interval then covers too
@@ -146,9 +146,9 @@ def proportion(correct: NDArray, decided: NDArray) -> Estimate:
     if min(value, 1 - value) * clusters < FEW or clusters < 2:
         plain = error**2 * (clusters - 1) / clusters
         effective = value * (1 - value) / plain if plain > 0 else clusters
-        low, high = wilson(value, min(max(effective, 1), n))
+        low, high = wilson(value, min(max(effective, 1), n), level)
     else:
-        half = float(stdtrit(clusters - 1, (1 + LEVEL) / 2)) * error
+        half = float(stdtrit(clusters - 1, (1 + level) / 2)) * error
         low, high = max(0.0, value - half), min(1.0, value + half)
     return Estimate(value=value, low=low, high=high, n=n, clusters=clusters)
 
