@@ -126,6 +126,9 @@ _TO_GRADER = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 
+# A line of a table with one column.
+_ONE_CELL = re.compile(r"^\|([^|\n]{0,80})\|$", re.MULTILINE)
+
 
 def _unwrap(match: re.Match[str]) -> str:
     if match[1] is None:
@@ -139,6 +142,8 @@ def _view(response: str) -> str:
         view = _ENTITY.sub(lambda match: "-".ljust(len(match[0])), view)
     if "\n" in view:
         view = _TO_GRADER.sub(blank, view)
+        if "|" in view:
+            view = _ONE_CELL.sub(r" \1 ", view)
     if "*" in view or "_" in view or "~~" in view:
         view = _EMPHASIS.sub(_unwrap, view)
     if "\\" in view:

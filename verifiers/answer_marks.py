@@ -200,7 +200,7 @@ END = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 # What may not stand right before or right after a box: `-\\boxed{5}` and `\\boxed{5}/2` are not five.
-BEFORE_BOX = re.compile(r"[-+*/^]\s{0,2}$|[0-9)%] {0,2}$")
+BEFORE_BOX = re.compile(r"[-+*/^]\s{0,2}$|[0-9)%] {0,2}\Z")
 AFTER_BOX = re.compile(r"\s{0,2}(?:[*/^+%=<>]|-(?!\s{1,4}[A-Za-z]{2})|\\(?:%|times|cdot|pm|frac|div))|[0-9A-Za-z_'({]")
 # `log x = 7`, "twice x is 7", "the square of x is 7" are not assignments to x.
 BEFORE_VARIABLE = re.compile(
