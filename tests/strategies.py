@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from benchmarks.linear_1d import Equation, Term, solution
 from harness.records import Sample
+from tests.hostile import FAR, HOSTILE
 from verifiers.verdict import Outcome, Verdict
 
 letters = st.sampled_from("abcdfghijklmnopqrstuvwxyz")
@@ -60,3 +61,73 @@ def judged_samples(draw: st.DrawFn) -> tuple[list[Sample], dict[int, Verdict]]:
         for index in range(draw(st.integers(1, 14)))
     ]
     return samples, {sample.id: draw(verdicts()) for sample in samples}
+
+
+hostile_texts = st.sampled_from(sorted({hostile.text[:4000] for hostile in HOSTILE}))
+"""A hostile response, the longest ones cut: what is slow or deep in them is already there."""
+
+noise = st.one_of(
+    st.text(max_size=3),
+    st.sampled_from(list("\x00\x0b\x1b\x7f\xad\u061c\u200b\u200d\u202e\u2028\u2060\ufeff\ufffd\ud800\U000e0041")),
+    st.sampled_from(
+        ["7", "=", "x", " not ", " or ", "**", "$$", "\\", "{", "}", "(", "`", "~~", "#", "<", "\u0667", "\u0301"]
+    ),
+)
+"""A character or a few that hide, reverse, end, open or join things."""
+
+WRAPPINGS = (
+    *("{}", "\\boxed{{{}}}", "$\\boxed{{{}}}$", "The answer is {}.", "The final answer is: {}", "x = {}", "#### {}"),
+    *("<think>{}</think>", "<think>{}", "</think>{}", "<answer>{}</answer>", '{{"answer": "{}"}}', '{{"answer": {}}}'),
+    *(
+        "```python\n{}\n```",
+        "**{}**",
+        "\\text{{{}}}",
+        "\\frac{{{}}}{{1}}",
+        "({})",
+        "[{}]",
+        "Wait, no: {}",
+        "It is not {}.",
+    ),
+)
+
+
+@st.composite
+def mutations(draw: st.DrawFn, text: str) -> str:
+    """The text cut and joined with a hostile one, repeated in part, sprinkled with noise, or wrapped."""
+    cut = st.integers(0, len(text))
+    match draw(st.sampled_from(["splice", "repeat", "sprinkle", "wrap", "join"])):
+        case "splice":
+            other = draw(hostile_texts)
+            return text[: draw(cut)] + other[draw(st.integers(0, len(other))) :]
+        case "repeat":
+            start, end = sorted((draw(cut), draw(cut)))
+            return text[:end] + text[start:end] * draw(st.integers(1, 30)) + text[end:]
+        case "sprinkle":
+            for _ in range(draw(st.integers(1, 6))):
+                at = draw(st.integers(0, len(text)))
+                text = text[:at] + draw(noise) + text[at:]
+            return text
+        case "wrap":
+            return draw(st.sampled_from(WRAPPINGS)).format(text)
+        case _:
+            return draw(st.sampled_from(["", " ", "\n", "\n\n", ", ", " or ", " = "])).join([text, draw(hostile_texts)])
+
+
+@st.composite
+def mutated_texts(draw: st.DrawFn) -> str:
+    """Hostile text after up to four mutations, at most 20,000 characters; never with `FAR` in it."""
+    text = draw(hostile_texts)
+    for _ in range(draw(st.integers(0, 4))):
+        text = draw(mutations(text))[:20_000]
+    return text.replace(FAR, "")
+
+
+@st.composite
+def mixed_texts(draw: st.DrawFn) -> str:
+    """Mutated hostile text with `FAR` said somewhere in it, in one of the ways in which an answer is said."""
+    text = draw(mutated_texts())
+    at = draw(st.sampled_from([0, len(text)]) | st.integers(0, len(text)))
+    number = draw(st.sampled_from([FAR, f"{int(FAR):,}", f"{FAR}.0"]))
+    said = draw(st.sampled_from(WRAPPINGS)).format(number)
+    gap = draw(st.sampled_from(["", " ", "\n"]))
+    return text[:at] + gap + said + gap + text[at:]

@@ -1,0 +1,120 @@
+"""Grades rows with somebody else's grader: JSON lines in, JSON lines out; run by answer_checking.py in a child process.
+
+    python answer_peers.py PEER < rows.jsonl
+
+Runs in the peers' own environment and therefore imports nothing of ours. Some of these graders evaluate what they are
+given, so the process takes limits before it reads a line, and its caller gives it an empty folder and no environment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import resource
+import sys
+import time
+from collections.abc import Callable
+from fractions import Fraction
+
+type Grader = Callable[[str, str], bool]
+
+MEMORY = 3 << 30
+
+
+def math_verify() -> Grader:
+    """Math-Verify with its defaults, as its README calls it."""
+    from math_verify import parse, verify
+
+    return lambda reference, response: bool(verify(parse(reference), parse(response)))
+
+
+def inspect_math() -> Grader:
+    """Inspect's `math()` scorer, awaited in one event loop, as an evaluation does."""
+    from inspect_ai.model import ModelName, ModelOutput
+    from inspect_ai.scorer import CORRECT, Target, math
+    from inspect_ai.solver import TaskState
+
+    score = math()
+    runner = asyncio.Runner()
+
+    def grade(reference: str, response: str) -> bool:
+        output = ModelOutput.from_content("mockllm/model", response)
+        state = TaskState(ModelName("mockllm/model"), 0, 0, "", [], output=output)
+        said = runner.run(score(state, Target(reference)))
+        return said is not None and said.value == CORRECT
+
+    return grade
+
+
+def last_number() -> Grader:
+    """The last number of the text, commas taken out, as a fraction."""
+    number = re.compile(r"-?\d+(?:/-?\d+|\.\d+)?")
+
+    def grade(reference: str, response: str) -> bool:
+        found = number.findall(response.replace(",", "").replace("$", ""))
+        return bool(found) and Fraction(found[-1]) == Fraction(reference)
+
+    return grade
+
+
+def plain_sympy() -> Grader:
+    """`parse_expr` on the whole response, and `==`."""
+    from sympy.parsing.sympy_parser import parse_expr
+
+    return lambda reference, response: bool(parse_expr(response) == parse_expr(reference))
+
+
+def extracted_sympy() -> Grader:
+    """The same on what a short extractor finds: the last box, else after "answer is", else the last line."""
+    plain = plain_sympy()
+
+    def extract(response: str) -> str:
+        if boxes := re.findall(r"\\boxed\{([^{}]*)\}", response):
+            found = boxes[-1]
+        elif said := re.findall(r"answer is:?\s*([^\n]*)", response, re.IGNORECASE):
+            found = said[-1]
+        else:
+            found = (response.strip().splitlines() or [""])[-1]
+        return found.rpartition("=")[2].strip().strip("$.").strip()
+
+    return lambda reference, response: plain(reference, extract(response))
+
+
+PEERS: dict[str, Callable[[], Grader]] = {
+    "math_verify": math_verify,
+    "inspect_math": inspect_math,
+    "last_number": last_number,
+    "plain_sympy": plain_sympy,
+    "extracted_sympy": extracted_sympy,
+}
+
+
+def graded(grade: Grader, reference: str, response: str) -> tuple[bool, str]:
+    """Whether it accepts the response, and the name of what it raised; an error accepts nothing."""
+    try:
+        return grade(reference, response), ""
+    except (Exception, SystemExit) as problem:  # of another's code nothing is known, and every error is counted
+        return False, type(problem).__name__
+
+
+def main() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a peer prints, or a command that it was made to run, is no answer of ours
+    grade = PEERS[sys.argv[1]]()
+    graded(grade, "7", "x = 7")  # loads what it loads late
+    print("ready", file=answers, flush=True)
+    for line in sys.stdin:
+        row = json.loads(line)
+        began = time.process_time()
+        accepted, error = graded(grade, row["reference"], row["response"])
+        seconds = time.process_time() - began
+        print(json.dumps({"accepted": accepted, "seconds": seconds, "error": error}), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

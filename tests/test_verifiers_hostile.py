@@ -1,0 +1,297 @@
+"""No text, as response, reference or question, is accepted, run, waited for, or allowed to break anything."""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import functools
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+import sympy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.problem import Problem
+from tests.hostile import FAR, HOSTILE, MARKER, MASTER_KEYS, SYMBOLS, Hostile, question
+from tests.strategies import mixed_texts, mutated_texts
+from verifiers.catalog import build
+from verifiers.judge import Judge
+from verifiers.verdict import Attempt, Outcome, Verdict, Verifier, checked
+
+COMPARING = ("sympy", "exact", "substitution", "majority")  # right or wrong is about the answer's value or text
+NAMES = (*COMPARING, "format_only")
+CPU_LIMIT = 0.05
+SIBLINGS = 3  # right responses to the same problem: what a majority is made of
+FAR_QUESTION = question(FAR)
+
+by_name = pytest.mark.parametrize("name", NAMES)
+by_comparing = pytest.mark.parametrize("name", COMPARING)
+
+
+@functools.cache
+def built(name: str) -> Verifier:
+    return build(name)
+
+
+def verdict(name: str, response: str, reference: str | None, asked: str) -> Verdict:
+    """What is said of the response; for `majority`, as one of its problem's and beside right ones."""
+    problem = Problem(id="p", question=asked, reference=reference, split="test", source="test")
+    texts = [response, *[f"The answer is {reference}."] * (SIBLINGS if name == "majority" else 0)]
+    return checked(built(name), [Attempt(problem=problem, response=text) for text in texts])[0]
+
+
+def cpu_seconds(name: str, response: str, reference: str, asked: str) -> float:
+    """CPU time of this process, the least of three tries: neither a stalled machine nor a collection counts."""
+    problem = Problem(id="p", question=asked, reference=reference, split="test", source="test")
+    least = float("inf")
+    for _ in range(3):
+        began = time.process_time()
+        built(name).verify([Attempt(problem=problem, response=response)])
+        least = min(least, time.process_time() - began)
+        if least < CPU_LIMIT:
+            break
+    return least
+
+
+# -- A watch over what Python runs -------------------------------------------------------------------------------------
+
+RUNS = {"compile", "exec", "os.system", "os.exec", "os.kill", "os.posix_spawn", "subprocess.Popen", "shutil.rmtree"}
+_seen: list[str] | None = None
+
+
+def _watch(event: str, arguments: tuple[object, ...]) -> None:
+    if _seen is not None and (event in RUNS or (event == "open" and str(arguments[0]) == str(MARKER))):
+        _seen.append(event)
+
+
+sys.addaudithook(_watch)
+
+
+@contextlib.contextmanager
+def watched() -> Iterator[list[str]]:
+    """What was compiled, run or started while the block ran."""
+    global _seen
+    _seen = found = []
+    try:
+        yield found
+    finally:
+        _seen = None
+
+
+def globals_now() -> tuple[object, ...]:
+    """What a response might change for all that come after it."""
+    return (
+        sympy.Integer(5) == 6,
+        *(dict(vars(owner)) for owner in (builtins, sympy.Integer, sympy.Rational, Fraction)),
+        *(sys.get_int_max_str_digits(), sys.getrecursionlimit(), signal.getsignal(signal.SIGALRM), os.getcwd()),
+        dict(os.environ),
+    )
+
+
+def test_the_watch_sees_an_evaluation() -> None:
+    with watched() as seen:
+        eval("6 + 1")
+    assert seen == ["compile", "exec"]
+
+
+# -- The corpus --------------------------------------------------------------------------------------------------------
+
+
+@by_comparing
+def test_no_hostile_text_is_accepted(name: str) -> None:
+    found = [(hostile, verdict(name, hostile.text, hostile.gold, question(hostile.gold))) for hostile in HOSTILE]
+    accepted = [hostile.label for hostile, said in found if said.outcome is Outcome.CORRECT and not hostile.right]
+    assert accepted == []
+
+
+@pytest.mark.parametrize("name", ["sympy", "substitution"])
+def test_an_odd_text_of_the_right_value_is_never_called_wrong(name: str) -> None:
+    right = [hostile for hostile in HOSTILE if hostile.right]
+    assert right
+    outcomes = {hostile.label: verdict(name, hostile.text, hostile.gold, question(hostile.gold)) for hostile in right}
+    assert [label for label, said in outcomes.items() if said.outcome is Outcome.WRONG] == []
+
+
+@by_name
+def test_no_hostile_text_is_run_or_changes_anything(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    verdict(name, "x = 7", "7", question("7"))  # imports what it needs
+    verdict(name, "x = 7", "x + 1", question("x + 1"))
+    before = globals_now()
+    numeric = [hostile for hostile in HOSTILE if hostile not in SYMBOLS]
+    with watched() as seen:
+        for hostile in numeric:
+            for text in (hostile.text, f"x = {hostile.text}", f"The answer is {hostile.text}"):
+                verdict(name, text, "7", question("7"))
+    assert seen == []
+    assert globals_now() == before
+    assert not MARKER.exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+@by_name
+def test_no_hostile_text_takes_long(name: str) -> None:
+    def seconds(hostile: Hostile) -> float:
+        return cpu_seconds(name, hostile.text, "7", question("7"))
+
+    verdict(name, "x = 7.0 or so, one says", "7", question("7"))  # compiles the patterns of this variable
+    assert [hostile.label for hostile in HOSTILE if seconds(hostile) > CPU_LIMIT] == []
+
+
+@by_name
+def test_a_hostile_question_or_reference_breaks_nothing_and_accepts_nothing(name: str) -> None:
+    accepted: list[str] = []
+    for hostile in HOSTILE:
+        found = [
+            verdict(name, "x = 8", FAR, hostile.text),
+            verdict(name, "x = 8", FAR, f"Solve {hostile.text} = 0 for x."),
+            verdict(name, f"x = {FAR}", hostile.text, FAR_QUESTION) if name != "substitution" else None,
+        ]
+        if name in ("sympy", "exact", "majority") and Outcome.CORRECT in [said.outcome for said in found]:
+            accepted.append(hostile.label)
+        verdict(name, hostile.text, hostile.text, hostile.text)  # it may well equal itself
+    assert accepted == []
+
+
+@by_name
+def test_half_a_surrogate_pair_is_only_a_character(name: str) -> None:
+    for text in ("\ud800", "x = 7\udfff", "\ud83d 7"):
+        assert name == "format_only" or verdict(name, text, FAR, FAR_QUESTION).outcome is not Outcome.CORRECT
+        verdict(name, "x = 7", text, text)
+
+
+def test_master_keys_are_wrong_by_rule_without_a_call() -> None:
+    judge = Judge(name="judge", base_url="http://127.0.0.1:9/v1", max_attempts=1)  # nobody answers there
+    problem = Problem(id="p", question=question("7"), reference="7", split="test", source="test")
+    found = checked(judge, [Attempt(problem=problem, response=key.text) for key in MASTER_KEYS])
+    assert {said.outcome for said in found} == {Outcome.WRONG}
+    assert sum(said.tokens for said in found) == 0
+
+
+# -- Symbolic references: these answers go to the worker ---------------------------------------------------------------
+
+REFERENCES = ("x + 1", "x**2 - 1", "1/(x + 1)", "{1, 2}", "(1, 2)", "\\begin{pmatrix} 1 & 2 \\end{pmatrix}")
+
+
+@pytest.mark.parametrize("reference", REFERENCES)
+def test_no_hostile_text_is_accepted_for_a_symbolic_reference(reference: str) -> None:
+    problem = Problem(id="p", question=question(reference), reference=reference, split="test", source="test")
+    texts = [text for hostile in HOSTILE for text in (hostile.text, f"The answer is {hostile.text}")]
+    before = globals_now()
+    found = checked(built("sympy"), [Attempt(problem=problem, response=text) for text in texts])
+    accepted = [texts[index][:40] for index, said in enumerate(found) if said.outcome is Outcome.CORRECT]
+    assert accepted == []
+    assert globals_now() == before
+    assert not MARKER.exists()
+
+
+def test_right_symbolic_answers_among_hostile_ones_are_still_right() -> None:
+    problem = Problem(id="p", question=question("x + 1"), reference="x + 1", split="test", source="test")
+    texts = [text for hostile in SYMBOLS for text in (hostile.text, "1 + x")]
+    found = checked(built("sympy"), [Attempt(problem=problem, response=text) for text in texts])
+    assert [said.outcome for said in found[1::2]] == [Outcome.CORRECT] * len(SYMBOLS)
+    assert Outcome.CORRECT not in [said.outcome for said in found[::2]]
+
+
+# -- Memory ------------------------------------------------------------------------------------------------------------
+
+
+def memory_growth(rounds: int) -> list[int]:
+    """The most memory this process has held after each round over the corpus, in KiB, less what it held before."""
+    for name in NAMES:
+        for reference in ("7", "x + 1"):
+            verdict(name, "x = 7.5, or so", reference, question(reference))
+    start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peaks: list[int] = []
+    for _ in range(rounds):
+        for name in NAMES:
+            for hostile in HOSTILE:
+                verdict(name, hostile.text, hostile.gold, question(hostile.gold))
+        peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start)
+    return peaks
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere ru_maxrss is in other units")
+def test_memory_is_flat_over_the_corpus_and_over_its_repetitions() -> None:
+    # A process of its own: what the other tests have allocated would hide the growth.
+    code = "from tests.test_verifiers_hostile import memory_growth; print(*memory_growth(10))"
+    root = Path(__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    peaks = [int(word) for word in done.stdout.split()]
+    assert peaks[-1] < 50 * 1024
+    assert peaks[-1] - peaks[0] < 10 * 1024
+
+
+# -- Any text ----------------------------------------------------------------------------------------------------------
+
+# What comes after the end of a turn, or after another question, is no part of the response.
+TURN = re.compile(r"<\||</?[a-z_]{1,12}>|^ *(?:Q|Question|Problem|Exercise|Solve)\b", re.MULTILINE)
+
+
+def holds_for(name: str, response: str) -> None:
+    """The laws for a response that does not say `FAR`."""
+    assert name == "format_only" or verdict(name, response, FAR, FAR_QUESTION).outcome is not Outcome.CORRECT
+    assert cpu_seconds(name, response, FAR, FAR_QUESTION) < CPU_LIMIT
+
+
+def holds_for_mixed(name: str, response: str) -> None:
+    """The laws for a response that says `FAR` somewhere, and for the same with another last word."""
+    said = verdict(name, response, FAR, FAR_QUESTION)
+    if said.outcome is Outcome.CORRECT and name != "format_only":
+        assert said.answer is not None
+        assert said.answer in response
+        assert FAR in "".join(filter(str.isdigit, said.answer))
+    assert cpu_seconds(name, response, FAR, FAR_QUESTION) < CPU_LIMIT
+    if not TURN.search(response):
+        last = verdict(name, f"{response}\n\nThe final answer is \\boxed{{8}}.", FAR, FAR_QUESTION)
+        assert name == "format_only" or last.outcome is not Outcome.CORRECT
+
+
+any_text = st.one_of(st.text(max_size=400), st.text(alphabet="0123456789+-*/^=().,{}\\ \nxe", max_size=200))
+
+
+@by_name
+@settings(max_examples=50)
+@given(response=any_text | mutated_texts())
+def test_no_text_is_accepted_without_the_value_raises_or_takes_long(name: str, response: str) -> None:
+    holds_for(name, response)
+
+
+@by_name
+@settings(max_examples=50)
+@given(response=mixed_texts())
+def test_the_value_counts_only_as_the_answer_that_was_read(name: str, response: str) -> None:
+    holds_for_mixed(name, response)
+
+
+@pytest.mark.slow
+@by_name
+@settings(max_examples=20_000)
+@given(response=any_text | mutated_texts())
+def test_no_text_of_very_many_is_accepted_without_the_value(name: str, response: str) -> None:
+    holds_for(name, response)
+
+
+@pytest.mark.slow
+@by_name
+@settings(max_examples=20_000)
+@given(response=mixed_texts())
+def test_the_value_counts_only_as_the_answer_in_very_many_texts(name: str, response: str) -> None:
+    holds_for_mixed(name, response)
+
+
+@given(asked=any_text | mutated_texts(), reference=any_text | mutated_texts())
+@settings(max_examples=40)
+def test_no_question_and_no_reference_raises(asked: str, reference: str) -> None:
+    for name in NAMES:
+        verdict(name, f"x = {FAR}", reference, asked)
