@@ -110,7 +110,7 @@ _MARKUP = re.compile(
     r"`{3}[A-Za-z]{0,12}|`|</?(?:b|i|u|em|strong|p|span|div|br|code|pre)\s?/?>|&nbsp;"
     r"|^[ ]{0,3}(?:[*\u2022]\s|>\s(?=[A-Za-z$*\\])|-\s(?=[A-Za-z]\s?[=:]|\*)|\#{1,3}\s)"
     r"|\\(?:begin|end|color)\{[a-z]{1,12}\*?\}"
-    r"|(?<!\\)\\[()\[\]]"
+    r"|(?<!\\)\\[()\[\];:]"
     r"|\\(?:bf|rm|it|quad|qquad|displaystyle)(?![a-z])",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -178,7 +178,7 @@ def _after_thought(view: str) -> int | None:
 # What a turn ends with, in Gemma, Llama, ChatML and older models, and how a text goes on with another question.
 _TURN_END = re.compile(r"<end_of_turn>|<\|(?:im_end|eot_id|endoftext|end)\|>|<eos>|</s>")
 _NEXT_QUESTION = re.compile(
-    r"(?<=\n)[ ]{0,4}(?:(?:Q|Question|Problem|Exercise)[ ]?[0-9]{0,3}[ ]?[:.)]"
+    r"(?<=\n)[ ]{0,4}(?:(?:Q|Question|Problem|Exercise|Example)[ ]?[0-9]{0,3}[ ]?(?:[:.)]|$)"
     r"|Solve [^\n]{3,200} for [A-Za-z]\.?[ ]*$)",
     re.MULTILINE,
 )

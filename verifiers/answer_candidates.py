@@ -40,6 +40,9 @@ _RULES = {
 _SKIPS = {"assign": SKIP_IN_LINE, "key": SKIP_QUOTE}
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _PIECE = re.compile(r"(?:[^=\u2208\\]|\\(?!in(?![a-z])))+")
+_DIVIDED = re.compile(r"-?[0-9]{1,18} : -?[0-9]{1,18}(?![0-9])")
+_OR_NUMBER = re.compile(r"\bor\b[^0-9\n-]{0,30}(-?[0-9]{1,18}(?:[./][0-9]{1,18})?)(?![0-9.]*[0-9])")
+_LISTED = re.compile(r"[0-9]{1,2}[.)]\s{1,4}\S")
 _FOR_VARIABLE = re.compile(r"\s{0,4}for\s{1,4}([A-Za-z])\b(?!\s{0,4}=)")
 _WORD_START = re.compile(r"[^\W\d_]{2}")
 
@@ -120,8 +123,10 @@ class Finder:
     def _open(self, match: re.Match[str], kind: str, start: int, hi: int) -> Candidate | None:
         """A candidate that runs to the end of its clause."""
         end, stop = self._json_end(start, hi) if kind == "key" else self._clause_end(start, hi)
+        if kind == "assign" and (divided := _DIVIDED.match(self.view, start, hi)):
+            end = max(end, divided.end())  # `x = 22 : 11`
         if kind == "cell":
-            end = max(start, self.view.find("|", start, end))
+            end = max(start, self.view.find("|", start, hi))
         if stop[:1] == "!" and not LETTERS.search(self.view, self.view.rfind("\n", 0, match.start()) + 1, start):
             end += 1  # `x = 7!` is a factorial, "The answer is 7!" a loud seven
         opening = self.view[match.start() - 1 : match.start()]
@@ -146,10 +151,12 @@ class Finder:
             candidate.step = not STEPS.isdisjoint(words_of(self.view[clause:start]))
         if (kind == "verb" and (unread or candidate.refused == "unread_chain")) or (kind == "hashes" and wordy):
             return None
-        if kind in ("answer", "final"):
+        if kind in ("answer", "final", "foreign"):
+            if "\n" in self.view[match.end() : start] and _LISTED.match(self.view, start, hi):
+                return None  # "Solution:", then the first of several numbered steps
             if not candidate.text and self.view[start:hi].strip():
                 return self._next_line(start, hi)
-            candidate.dead = wordy and candidate.refused is None
+            candidate.dead = wordy and candidate.refused in (None, "unread")
         return candidate
 
     def _next_line(self, start: int, hi: int) -> Candidate | None:
@@ -246,11 +253,19 @@ class Finder:
             candidate.dead = True
         candidate.refused = candidate.refused or self.after(candidate.end, hi)
 
+    def _said_again(self, end: int, rest: str) -> bool:
+        """Whether what follows `or` is the same number once more: `x = 7, or 7.0 in decimal form`."""
+        again = _OR_NUMBER.search(rest)
+        mine = re.search(r"[-+0-9.,/]+\Z", self.view[max(0, end - 40) : end])
+        return bool(again and mine and fraction(mine[0]) is not None and fraction(mine[0]) == fraction(again[1]))
+
     def after(self, end: int, hi: int) -> str | None:
         """What the rest of the candidate's sentence takes back."""
         stop = SENTENCE_END.search(self.view, end, hi)
         rest = self.view[end : stop.start() if stop else hi]
         words = set(words_of(rest))
+        if "or" in words and self._said_again(end, rest):
+            words.remove("or")
         if "or" in words or re.match(r"\s{0,4},?\s{0,4}and\s{1,4}-?[0-9]", rest):
             return "two_answers"
         if words & HEDGES or words & {"if", "provided", "suppose"}:

@@ -58,7 +58,8 @@ _WORDS = re.compile(r"[a-z']+")
 
 CORRECTION = re.compile(
     r"\b(?:wait|hold on|oops|hmm+|correction|scratch that|strike that|on reflection|on second thought|edit|"
-    r"i meant?|my bad|apolog\w+|sorry|let me (?:re\w+|check|think|correct)|not quite|never mind|updated?|revised|"
+    r"i meant?|my bad|apolog\w+|sorry|let(?:'s| me| us) (?:re\w+|check|think|correct)|not quite|never mind|"
+    r"updated?|revised|"
     r"i take (?:that|it) back|just kidding|changed my mind"
     r"|(?:disregard|forget|ignore|retract) (?:that|this|it|my|the (?:above|previous))"
     r"|(?:made|is|was|by) an? (?:\w+ )?(?:mistake|error|lie|slip|typo|blunder|miscalculation)"
@@ -75,7 +76,7 @@ CORRECTION = re.compile(
 DENIES = re.compile(r"wrong|incorrect|false|untrue|impossible|n't|not\b|cannot|fails", re.IGNORECASE)
 CLAUSE = re.compile(r"[.;,!?\n](?=\s|$)|\b(?:but|so|instead|hence|therefore|thus)\b", re.IGNORECASE)
 PUNCTUATION = re.compile(r"[\s,:;.!?)]{0,60}")
-SOFT = re.compile(r"(?:[.,;!?:-] ?|\n)?(?:wait|hold on|hmm+|let me \w+|actually|edit)", re.IGNORECASE)
+SOFT = re.compile(r"(?:[.,;!?:-] ?|\n)?(?:wait|hold on|hmm+|let(?:'s| me| us) \w+|actually|edit)", re.IGNORECASE)
 CONFIRMS = re.compile(
     r"\b(?:yes|correct|right|true|indeed|confirmed|works|holds|ok|okay|good|matches|fine)\b|[\u2713\u2714\u2705]", re.I
 )
@@ -83,7 +84,7 @@ MAYBE = re.compile(r"\b(?:or|maybe|perhaps|possibly|might|could|either|may)\b[^.
 UNSURE = re.compile(
     r"\b(?:not (?:\w+ )?(?:sure|certain|confident|know)|unsure|uncertain|no idea|don't know|do not know|can't tell|"
     r"just a guess|a guess|(?:cannot|can't|could not|couldn't) (?:find|determine|solve|be determined)|who knows|"
-    r"double.check (?:it|this|that)|i give up)\b",
+    r"(?:please|should|you|want to) double.check (?:it|this|that)|i give up)\b",
     re.IGNORECASE,
 )
 GIVES_UP = re.compile(
@@ -149,17 +150,18 @@ def marks(variable: str | None) -> re.Pattern[str]:
         rf"""
           \\(?P<box>boxed|fbox|framebox)(?![a-z])\s{{0,4}}
         | <(?P<tag>answer|final_answer|final|ans|solution|result|value)>
-        | (?P<key>["'](?:answer|final_answer|final\ answer|result|solution|{name})["']\s{{0,4}}:\s{{0,4}})
+        | (?:[{{,]|^|(?<=\n))\s{{0,8}}
+            (?P<key>["'](?:answer|final_answer|final\ answer|result|solution|{name})["']\s{{0,4}}:\s{{0,4}})
         | (?P<hashes>\#{{4}})(?!\#)
         | (?<![\w\\])(?P<set>\\?(?-i:[SL])\s{{0,4}}=\s{{0,4}})(?=(?:\\left)?\\?\{{)
         | (?:^|(?<=\n))\s{{0,4}}\|\s{{0,4}}(?P<cell>{name}\s{{0,4}}\|)(?=\s{{0,40}}[-+0-9(\\])
         | (?<![A-Za-z_-])(?P<answer>(?:final\ |correct\ |right\ |only\ |possible\ |my\ |the\ |unique\ )*
             {_NOT_OWN}(?:answer|solution|result|ans|root|unknown)(?:\ set)?s?\b
             (?:\ (?:to|of|for)\b[^.\n:]{{0,80}}?\ (?:is|equals)\b
-             | \s{{0,4}}(?:[:=]|\.(?=\s?-?[0-9])
+             | \s{{0,4}}(?:[:=]|\|(?=[^\n|0-9]{{0,20}}[0-9])|\.(?=\s?-?[0-9])
                | \ (?:is|equals|must\ be|should\ be|would\ be|will\ be|comes\ out\ to)\b){_FILLER}
              | \s{{0,3}}\n(?=\s{{0,8}}[-+0-9\\(a-z])))
-        | (?P<final>(?:^|(?<=\n)|(?<=[.?]\ ))\s{{0,4}}(?:final|final\ value|value|a|assistant)\ ?:)
+        | (?P<final>(?:^|(?<=\n)|(?<=[.?]\ ))\s{{0,4}}(?:final|final\ value|value|a|assistant|response|output)\ ?:)
         | (?P<foreign>(?:(?<!\w)(?:{_FOREIGN})|{_EASTERN})\s{{0,4}}(?:{_IS})\s{{0,4}}:?)
         | (?<![A-Za-z0-9_.'"])(?<!(?<!\\)\\)(?P<assign>{name}\s{{0,4}}
             (?: :?=(?![=<>])(?:\s{{0,4}}(?:exactly|precisely|simply|just)\b)?
@@ -169,7 +171,7 @@ def marks(variable: str | None) -> re.Pattern[str]:
                   |comes\ to|works\ out\ to(?:\ be)?|has\ to\ be|can\ only\ be|equal\ to
                   |es|é|è|ist|est|vaut|vale|beträgt|lautet|wynosi|jest|равно|равен|равна)\b
                   (?:\ (?:igual\ a|égale?\ à|gleich|uguale\ a|równe))?{_FILLER}
-              | (?:是|等于|等於|は|为|為|는|은|का\ मान|の値は)
+              | (?:的值)?\s?(?:是|等于|等於|为|為) | (?:は|는|은|का\ मान|の値は)
               | (?<=makes\ .)(?=\ -?[0-9]) | (?<=leaves\ .)\ (?:at|as|with)\b ))
         | (?<![<>!:=~\u2264\u2265])=\s{{0,4}}(?P<reverse>{name})
             (?=\s{{0,4}}(?:[.,;!)}}]|$|\n|\\\\)|\s{{1,4}}(?:is|so|and|because|since|as)\b)
@@ -191,6 +193,7 @@ END = re.compile(
     | ,(?=\s+(?!(?:{_NUMERALS})\b)[^\W\d_]) | ,(?=\s+\\(?:text|quad))
     | \s(?=\(\s{{0,3}}(?:[^\W\d_]{{2}}|[0-9]+[*+]))
     | \s(?=-{{1,3}}\s+[^\W\d_]{{2}})
+    | \s{{1,3}}(?=\|\s{{0,4}}(?:\n|$))
     | \s(?=//|\#\s) | \s(?=\[[A-Za-z]{{2}}|\[[0-9]{{1,2}}\]|<[a-z/]) | (?=です|である|입니다|이다|\ है|।)
     | \s(?=(?:because|since|as|so|which|that|but|is|then|thus|hence|therefore|satisf\w+|works|check\w*|verif\w+
         |not|rather|instead|indeed|again|exactly|only|too|it

@@ -131,6 +131,8 @@ class Reader(Finder):
         marked = max((index for index, candidate in enumerate(live) if candidate.strong), default=-1)
         pool = [candidate for index, candidate in enumerate(live) if candidate.strong or index > marked]
         last = pool[-1]
+        if len(pool) > 2 and last.end == hi and all(_cut_short(last, other) for other in pool[:-1]):
+            pool, last = pool[:-1], pool[-2]  # a loop that ends in "The answer is 1" after "The answer is 14."
         pool = [candidate for candidate in pool if not (candidate.step and last.step)] + [last]
         if last.refused in ("unread", "unread_chain", "unread_remark"):
             return Answer(last.text, (last.start, last.end), last.rule, "unread")
@@ -297,6 +299,11 @@ def _parses(text: str) -> bool:
     return True
 
 
+def _cut_short(last: Candidate, other: Candidate) -> bool:
+    """Whether the last candidate is another one, broken off."""
+    return last.rule == other.rule and other.refused is None and other.text.startswith(last.text)
+
+
 def _differ(other: Candidate, last: Candidate) -> bool:
     """Whether an earlier candidate is still alive and says something else."""
     if other.refused in ("hedged", "negated", "wrong_variable") and not (other.strong and other.refused == "hedged"):
@@ -304,6 +311,8 @@ def _differ(other: Candidate, last: Candidate) -> bool:
     if other.text == last.text:
         return False
     mine, theirs = fraction(other.text), fraction(last.text)
+    if other.rule == "answer" and theirs is not None and (mine is None or (other.refused or "").startswith("unread")):
+        return False  # "Solution: 3*x = 21" opens the working
     if mine is not None and mine == theirs:
         return False
     # An expression in the working is superseded by the number it leads to; two written-out numbers stay two.
