@@ -22,9 +22,11 @@ from verifiers.answer_marks import blank
 from verifiers.answer_reader import Answer, Reader, none
 from verifiers.rational import canonical
 
-__all__ = ["Answer", "asked_variable", "find"]
+__all__ = ["CANNOT_TELL", "Answer", "asked_variable", "find"]
 
 MAX_TAIL = 8000
+# Reasons for which no reference could make the response right or wrong: nobody can tell.
+CANNOT_TELL = frozenset({"not_found", "too_long", "unread"})
 
 
 # -- The asked variable ------------------------------------------------------------------------------------------------

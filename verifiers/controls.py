@@ -15,12 +15,14 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from verifiers.answer import Answer, asked_variable, find
-from verifiers.rational import fraction
-from verifiers.sympy_exact import SCORES, normal, without_answer
+from verifiers.answer import CANNOT_TELL, Answer, asked_variable, find
+from verifiers.rational import canonical, fraction
 from verifiers.verdict import Attempt, Outcome, UnknownVerifier, Verdict, fingerprint
 
 VERSION = 1
+
+type Said = tuple[Outcome, float | None, str | None]
+"""Outcome, score and reason."""
 
 
 class AcceptAll:
@@ -70,9 +72,15 @@ class Random:
         for attempt, occurrence in zip(attempts, occurrences(attempts), strict=True):
             began = time.perf_counter()
             drawn = uniform(self.seed, attempt.problem.id, attempt.response, occurrence)
-            outcome = Outcome.CORRECT if drawn < self.rate else Outcome.WRONG
-            seconds = time.perf_counter() - began
-            verdicts.append(Verdict(outcome=outcome, score=SCORES[outcome], rule="random", seconds=seconds))
+            accepted = drawn < self.rate
+            verdicts.append(
+                Verdict(
+                    outcome=Outcome.CORRECT if accepted else Outcome.WRONG,
+                    score=float(accepted),
+                    rule="random",
+                    seconds=time.perf_counter() - began,
+                )
+            )
         return verdicts
 
 
@@ -91,8 +99,8 @@ class FormatOnly:
         for attempt in attempts:
             began = time.perf_counter()
             found, text = final_answer(attempt)
-            outcome, reason = without_answer(found) if text is None else (Outcome.CORRECT, None)
-            verdicts.append(_of_answer(found, outcome, SCORES[outcome], reason, time.perf_counter() - began))
+            said = _without_answer(found) if text is None else (Outcome.CORRECT, 1.0, None)
+            verdicts.append(_verdict(found, said, time.perf_counter() - began))
         return verdicts
 
 
@@ -123,18 +131,15 @@ class Majority:
                 ballots[attempt.problem.id][key] += 1
             read.append((found, key, time.perf_counter() - began))
         return [
-            _of_answer(found, *_elected(found, key, ballots[attempt.problem.id]), seconds)
+            _verdict(found, _elected(found, key, ballots[attempt.problem.id]), seconds)
             for attempt, (found, key, seconds) in zip(attempts, read, strict=True)
         ]
 
 
-def _elected(
-    found: Answer, key: Fraction | str | None, ballot: Counter[Fraction | str]
-) -> tuple[Outcome, float | None, str | None]:
-    """Outcome, score and reason of an answer among those of its problem."""
+def _elected(found: Answer, key: Fraction | str | None, ballot: Counter[Fraction | str]) -> Said:
+    """What an answer is worth among those of its problem."""
     if key is None:
-        outcome, reason = without_answer(found)
-        return outcome, SCORES[outcome], reason
+        return _without_answer(found)
     first = ballot.most_common(2)
     if ballot.total() < 2:
         return Outcome.UNDECIDED, None, "too_few_answers"
@@ -144,7 +149,15 @@ def _elected(
     return outcome, ballot[key] / ballot.total(), None
 
 
-def _of_answer(found: Answer, outcome: Outcome, score: float | None, reason: str | None, seconds: float) -> Verdict:
+def _without_answer(found: Answer) -> Said:
+    """What a response without an answer is worth: nothing, unless there may be one that nobody can read."""
+    if found.reason in CANNOT_TELL:
+        return Outcome.UNDECIDED, None, found.reason
+    return Outcome.WRONG, 0.0, found.reason
+
+
+def _verdict(found: Answer, said: Said, seconds: float) -> Verdict:
+    outcome, score, reason = said
     return Verdict(
         outcome=outcome,
         score=score,
@@ -166,9 +179,9 @@ def final_answer(attempt: Attempt) -> tuple[Answer, str | None]:
 
 
 def answer_key(text: str) -> Fraction | str:
-    """What equal answers have in common: the exact value, or the plain text of what is no number."""
+    """What equal answers have in common: the exact value, or the text without its spaces where it is no number."""
     number = fraction(text)
-    return normal(text) if number is None else number
+    return "".join(canonical(text).split()).strip("$.") if number is None else number
 
 
 def occurrences(attempts: Sequence[Attempt]) -> list[int]:

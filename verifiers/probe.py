@@ -1,8 +1,9 @@
-"""A verifier of somebody else's, asked once whether its verdicts come in the order of its attempts.
+"""A verifier of somebody else's, asked whether its verdicts come in the order of its attempts.
 
-Takes a verifier; gives the same verifier, which on the first batch of more than one attempt is asked about a few
-attempts together and one by one. Verdicts out of order are wrong in a way that no single verdict shows: a run would
-train on noise. The price is 22 more attempts in the life of a process; our own verifiers are not asked.
+Takes a verifier; gives the same verifier, which on its first batch is asked about a few attempts one by one and then
+together. Verdicts out of order are wrong in a way that no single verdict shows: a run would train on noise. The price
+is 22 more attempts in the life of a process, and more only while all verdicts are the same; our own verifiers are not
+asked.
 
 A verifier that draws lots, or whose verdict depends on what stands beside an attempt, is not out of order: only the
 same verdicts in another order are, from a verifier that says the same of a single attempt again.
@@ -16,8 +17,7 @@ from collections.abc import Sequence
 from benchmarks.problem import Problem
 from verifiers.verdict import Attempt, ContractBreach, Verdict, Verifier, checked, needs_whole_problems
 
-# Wrong, correct, correct, wrong, correct: not the same backwards, shifted or sorted by outcome, answer or length. Bare
-# numbers, so that also a verifier that compares texts tells them apart.
+# Right and wrong answers, as bare numbers, so that also a verifier that compares texts tells them apart.
 _KNOWN = (
     ("Solve 6*k = 12 for k.", "2", "35"),
     ("Solve m + 1 = 8 for m.", "7", "7"),
@@ -27,9 +27,11 @@ _KNOWN = (
 )
 _FROM_THE_BATCH = 6
 
+type _Said = tuple[str, float | None, str | None]
+
 
 class Probed:
-    """The same verifier; refused at its first batch where it answers in another order."""
+    """The same verifier, refused where it answers in another order."""
 
     def __init__(self, verifier: Verifier) -> None:
         self.verifier = verifier
@@ -51,30 +53,45 @@ class Probed:
             ContractBreach: The verifier answers in another order.
         """
         if not self._in_order and len(attempts) > 1:
-            check_order(self.verifier, attempts)
-            self._in_order = True
+            self._in_order = keeps_order(self.verifier, attempts)
         return self.verifier.verify(attempts)
 
 
-def check_order(verifier: Verifier, attempts: Sequence[Attempt]) -> None:
-    """Stops at a verifier whose verdicts come in another order than the attempts.
+def keeps_order(verifier: Verifier, attempts: Sequence[Attempt]) -> bool:
+    """Whether the verifier was seen to give its verdicts in order; False where all are the same, and none can tell.
 
     Args:
         verifier: What is asked.
         attempts: The batch that it is about to be given; a few of it are asked about, besides some equations.
 
     Raises:
-        ContractBreach: Naming the verifier.
+        ContractBreach: The verdicts come in another order; the message names the verifier.
     """
     probe = _probe(attempts)
-    together = [_said(verdict) for verdict in checked(verifier, probe)]
     alone = _alone(verifier, probe)
+    order = _lopsided(alone)
+    probe, alone = [probe[index] for index in order], [alone[index] for index in order]
+    if len(set(alone)) == 1:
+        return False
+    together = [_said(verdict) for verdict in checked(verifier, probe)]
     if together != alone and Counter(together) == Counter(alone) and _alone(verifier, probe) == alone:
-        item = next(index for index, pair in enumerate(zip(together, alone, strict=True)) if pair[0] != pair[1])
+        item = next(index for index, said in enumerate(alone) if said != together[index])
         raise ContractBreach(
             f"verifier {verifier.name!r}: verdicts in another order than the attempts: of {len(probe)}, item {item} is"
             f" {alone[item][0]} alone and {together[item][0]} beside the others"
         )
+    return True
+
+
+def _lopsided(said: Sequence[_Said]) -> list[int]:
+    """An order of the items in which one of the commonest kind comes first, then all others, then the rest of it.
+
+    Backwards, shifted, sorted or swapped in pairs, it is another sequence.
+    """
+    ((common, _),) = Counter(said).most_common(1)
+    of_it = [index for index, one in enumerate(said) if one == common]
+    others = [index for index, one in enumerate(said) if one != common]
+    return [of_it[0], *others, *of_it[1:]]
 
 
 def _probe(attempts: Sequence[Attempt]) -> list[Attempt]:
@@ -88,9 +105,9 @@ def _probe(attempts: Sequence[Attempt]) -> list[Attempt]:
     return list(probe.values())[: len(_KNOWN) + _FROM_THE_BATCH]
 
 
-def _alone(verifier: Verifier, probe: Sequence[Attempt]) -> list[tuple[object, ...]]:
+def _alone(verifier: Verifier, probe: Sequence[Attempt]) -> list[_Said]:
     return [_said(checked(verifier, [attempt])[0]) for attempt in probe]
 
 
-def _said(verdict: Verdict) -> tuple[object, ...]:
+def _said(verdict: Verdict) -> _Said:
     return verdict.outcome.value, verdict.score, verdict.answer

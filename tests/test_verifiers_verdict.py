@@ -1,0 +1,102 @@
+"""The contract: what is no valid verdict on its own attempt is refused, and the verifier named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.conftest import problem
+from tests.strategies import mutated_texts
+from verifiers.controls import FormatOnly
+from verifiers.sympy_exact import Exact, Sympy
+from verifiers.verdict import Attempt, ContractBreach, Outcome, Verdict, checked
+
+
+def attempts(*responses: str) -> list[Attempt]:
+    return [Attempt(problem=problem("Solve x = 7 for x.", "7"), response=response) for response in responses]
+
+
+class Plug:
+    """A verifier that gives what the function gives."""
+
+    name = fingerprint = "plug"
+
+    def __init__(self, give: Callable[[Sequence[Attempt]], Any]) -> None:
+        self.verify = give
+
+
+def verdict(**fields: Any) -> Verdict:
+    return Verdict(**{"outcome": Outcome.CORRECT, "score": 1.0} | fields)
+
+
+class OtherVerdict(Verdict):
+    """May overwrite what a reward is."""
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *(None, 2, float("nan"), "correct", {"outcome": "correct"}, True, Outcome.CORRECT),
+        *(OtherVerdict(outcome=Outcome.CORRECT, score=1.0), verdict(outcome="correct"), verdict(outcome=None)),
+        *(verdict(score=score) for score in (2, float("nan"), -0.1, float("inf"), "1", True, None, np.float32(1))),
+        *(verdict(score=10**400), verdict(outcome=Outcome.UNDECIDED, score=0.5)),
+        *(verdict(**{field: 7}) for field in ("answer", "rule", "reason")),
+        *(verdict(seconds=seconds) for seconds in (float("nan"), float("inf"), -1, None, "1", np.float32(1), 10**400)),
+        *(verdict(cost_usd=cost) for cost in (float("nan"), -0.5, None)),
+        *(verdict(tokens=tokens) for tokens in (1.5, -1, None, True, np.int64(3), 2**63)),
+        *(verdict(answer="7", span=span) for span in ((4,), [4, 5], (4.0, 5.0), (5, 4), (4, 6), (-1, 5), "45")),
+        *(verdict(answer="7", span=(0, 1)), verdict(answer=None, span=(4, 5)), verdict(answer="8", span=(4, 5))),
+    ],
+    ids=lambda given: f"{given!r:.60}",
+)
+def test_what_is_no_valid_verdict_is_refused_and_its_verifier_named(given: Any) -> None:
+    with pytest.raises(ContractBreach, match=r"verifier 'plug': item 1 "):
+        checked(Plug(lambda _: [verdict(), given]), attempts("x = 7", "x = 7"))
+
+
+@pytest.mark.parametrize(
+    "given", [None, [], (verdict(),), [verdict()] * 2, {0: verdict()}, verdict(), float("nan"), 2, "1", np.ones(1)]
+)
+def test_what_is_not_one_verdict_per_attempt_is_refused(given: Any) -> None:
+    with pytest.raises(ContractBreach, match="verifier 'plug': expected 1 verdicts"):
+        checked(Plug(lambda _: given), attempts("x = 7"))
+
+
+def test_an_iterator_of_verdicts_is_refused() -> None:
+    with pytest.raises(ContractBreach, match="generator"):
+        checked(Plug(lambda batch: (verdict() for _ in batch)), attempts("x = 7"))
+
+
+def test_valid_verdicts_pass_as_they_are() -> None:
+    found = [
+        verdict(answer="7", span=(4, 5), rule="r", reason="r", seconds=1, tokens=3, cost_usd=0.5),
+        verdict(outcome=Outcome.WRONG, score=0),
+        Verdict(outcome=Outcome.UNDECIDED, answer="seven", seconds=np.float64(0.5)),
+    ]
+    assert checked(Plug(lambda _: found), attempts("x = 7", "x = 8", "seven")) is found
+
+
+@given(st.permutations(range(6)))
+def test_answers_in_another_order_are_refused(order: list[int]) -> None:
+    batch = attempts(*(f"x = {number}" for number in range(6)))
+
+    def shuffled(batch: Sequence[Attempt]) -> list[Verdict]:
+        verdicts = Sympy().verify(batch)
+        return [verdicts[index] for index in order]
+
+    if order == sorted(order):
+        checked(Plug(shuffled), batch)
+    else:
+        with pytest.raises(ContractBreach, match="another item's verdict"):
+            checked(Plug(shuffled), batch)
+
+
+@given(mutated_texts())
+def test_our_own_answers_stand_where_their_spans_say(text: str) -> None:
+    for verifier in (Sympy(), Exact(), FormatOnly()):
+        checked(verifier, attempts(text))
