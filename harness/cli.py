@@ -101,6 +101,8 @@ def _print_report(folder: Path, as_json: bool) -> None:
 )
 @click.option("--set", "overrides", multiple=True, metavar="verifiers.NAME.option=value", help="Set an option.")
 @click.option("--split", type=click.Choice(["train", "validation", "test"]), help="Of a RUN, only this split.")
+@click.option("--json", "as_json", is_flag=True, help="Of a RUN, print the counts as JSON; rows are JSON in any case.")
+@click.option("--quiet", is_flag=True, help="No progress.")
 def verify_command(
     run: Path | None,
     names: tuple[str, ...],
@@ -109,6 +111,8 @@ def verify_command(
     config_path: Path | None,
     overrides: tuple[str, ...],
     split: str | None,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Scores rows of a file, or the stored samples of a run, with any verifiers.
 
@@ -125,12 +129,17 @@ def verify_command(
         raise ConfigError("give either a RUN or --input ROWS.jsonl")
     options = verifier_options(config_path, overrides, names)
     if input_path is not None:
-        verify_rows(input_path, output_path, names, options)
+        verify_rows(input_path, output_path, names, options, quiet)
     elif run is not None:
         if output_path is not None:
             raise ConfigError("--output goes with --input; a run keeps its verdicts in run.db")
-        for label, new in verify_run(run, names, options, split):
-            click.echo(f"{label}: {new} new verdicts")
+        counts: dict[str, int] = {}
+        for label, new in verify_run(run, names, options, split, quiet):
+            counts[label] = new
+            if not as_json:
+                click.echo(f"{label}: {new} new verdicts")
+        if as_json:
+            click.echo(json.dumps({"new_verdicts": counts}))
 
 
 @main.command("report")

@@ -26,7 +26,7 @@ from harness import rest_em
 from harness.config import Suite, set_value, to_toml
 from harness.embedded import embedded_judge
 from harness.errors import ConfigError
-from harness.evaluate import verify
+from harness.evaluate import VERIFY_BATCH, verify
 from harness.policy import ASSETS, Policy, load_policy, params_hash
 from harness.progress import RunProgress
 from harness.provenance import provenance
@@ -243,7 +243,9 @@ def verifier_options(config_path: Path | None, overrides: Sequence[str], names: 
     return found
 
 
-def verify_run(folder: Path, names: Sequence[str], options: Options, split: str | None) -> Iterator[tuple[str, int]]:
+def verify_run(
+    folder: Path, names: Sequence[str], options: Options, split: str | None, quiet: bool
+) -> Iterator[tuple[str, int]]:
     """Adds the verifiers' verdicts on all samples of a run (or of a split); gives each one's label and new verdicts."""
     with Store(folder) as store:
         if "verifiers" not in store.run():
@@ -257,11 +259,14 @@ def verify_run(folder: Path, names: Sequence[str], options: Options, split: str 
             " WHERE :split IS NULL OR p.split = :split ORDER BY 1, 2",
             {"split": split},
         )
+        total = sum(len(store.samples(*group)) for group in groups) * len(names)
+        progress = stack.enter_context(RunProgress(total, unit="verdicts", quiet=quiet))
         for name in names:
+            progress.stage(name)
             chosen = judge.get(name, options.get(name, {}))
-            verifier = catalog.build(name, {**options, **judge}, calls=store)
+            verifier = _build(name, {**options, **judge}, store, progress)
             store.add_verifier(verifier.fingerprint, name, chosen)
-            new = sum(verify(store, c, store.problems(part), part, verifier) for c, part in groups)
+            new = sum(verify(store, c, store.problems(part), part, verifier, progress.advance) for c, part in groups)
             # The same name with another fingerprint is another verifier, and gets a name of its own.
             label = name if known.get(name, verifier.fingerprint) == verifier.fingerprint else verifier.fingerprint
             known[label] = verifier.fingerprint
@@ -269,7 +274,11 @@ def verify_run(folder: Path, names: Sequence[str], options: Options, split: str 
             yield label, new
 
 
-def verify_rows(path: Path, output: Path | None, names: Sequence[str], options: Options) -> None:
+def _build(name: str, tables: Options, calls: Store | None, progress: RunProgress) -> Verifier:
+    return catalog.build(name, tables, calls=calls, progress=lambda answered, _: progress.within(answered))
+
+
+def verify_rows(path: Path, output: Path | None, names: Sequence[str], options: Options, quiet: bool) -> None:
     """Scores the rows of a file; with an output, a judge's replies are kept beside it until all verdicts are there."""
     rows = read_rows(path)
     if output is not None and not output.parent.is_dir():
@@ -278,7 +287,11 @@ def verify_rows(path: Path, output: Path | None, names: Sequence[str], options: 
     with contextlib.ExitStack() as stack:
         judge = judge_options(options, names, stack)
         calls = stack.enter_context(Store(kept, write=True)) if kept is not None else None
-        verdicts = [_verdicts(catalog.build(name, {**options, **judge}, calls=calls), rows) for name in names]
+        progress = stack.enter_context(RunProgress(len(rows.ids) * len(names), unit="verdicts", quiet=quiet))
+        verdicts: list[dict[int, Verdict]] = []
+        for name in names:
+            progress.stage(name)
+            verdicts.append(_verdicts(_build(name, {**options, **judge}, calls, progress), rows, progress))
         lines = [
             json.dumps(output_row(id, name, found[i])) + "\n"
             for i, id in enumerate(rows.ids)
@@ -294,6 +307,9 @@ def verify_rows(path: Path, output: Path | None, names: Sequence[str], options: 
         kept.rmdir()
 
 
-def _verdicts(verifier: Verifier, rows: Rows) -> dict[int, Verdict]:
-    order = rows.by_problem()
-    return dict(zip(order, checked(verifier, [rows.attempts[i] for i in order]), strict=True))
+def _verdicts(verifier: Verifier, rows: Rows, progress: RunProgress) -> dict[int, Verdict]:
+    found: dict[int, Verdict] = {}
+    for batch in rows.batches(VERIFY_BATCH):
+        found |= zip(batch, checked(verifier, [rows.attempts[i] for i in batch]), strict=True)
+        progress.advance(len(batch))
+    return found

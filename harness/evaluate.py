@@ -21,7 +21,7 @@ from verifiers.verdict import Attempt, Verifier, checked
 
 
 class Advance(Protocol):
-    """Counts samples for the progress display; those already stored are not fresh."""
+    """Counts samples or verdicts for the progress display; those already stored are not fresh."""
 
     def __call__(self, samples: int, *, fresh: bool = True) -> None: ...
 
@@ -100,7 +100,14 @@ def _records(policy: Policy, checkpoint: str, problem: str, draws: Draws, row: i
     ]
 
 
-def verify(store: Store, checkpoint: str, problems: Sequence[Problem], split: str, verifier: Verifier) -> int:
+def verify(
+    store: Store,
+    checkpoint: str,
+    problems: Sequence[Problem],
+    split: str,
+    verifier: Verifier,
+    advance: Advance | None = None,
+) -> int:
     """Stores one verdict of the verifier on every sample of a checkpoint on a split; gives how many were new.
 
     Raises:
@@ -112,10 +119,15 @@ def verify(store: Store, checkpoint: str, problems: Sequence[Problem], split: st
     new = 0
     for batch in batched(store.samples(checkpoint, split), VERIFY_BATCH):
         # A verifier may look at all samples of a problem together, so a problem is verified whole or not at all.
-        if all(sample.id in judged for sample in batch):
+        old = sum(sample.id in judged for sample in batch)
+        if advance:
+            advance(old, fresh=False)
+        if old == len(batch):
             continue
         verdicts = checked(verifier, [Attempt(problem=by_id[s.problem], response=s.text) for s in batch])
         rows = [(s.id, v) for s, v in zip(batch, verdicts, strict=True) if s.id not in judged]
         store.add_verdicts(verifier.fingerprint, rows)
         new += len(rows)
+        if advance:
+            advance(len(rows))
     return new

@@ -1,6 +1,6 @@
-"""How far a run is: a live bar on a terminal, one line every ten seconds elsewhere. Writes to stderr only.
+"""How far a command is: a live bar on a terminal, one line every ten seconds elsewhere. Writes to stderr only.
 
-Takes stage names and counts of samples; knows nothing of what is sampled.
+Takes stage names and counts of samples or verdicts; knows nothing of what is sampled or verified.
 """
 
 from __future__ import annotations
@@ -16,15 +16,17 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class RunProgress:
-    """Progress over all samples of a run, with the stage that is on.
+    """Progress over all samples of a run, or all verdicts of a command, with the stage that is on.
 
     Args:
-        total: Samples the whole run will draw.
+        total: How many there will be.
+        unit: What is counted.
         quiet: Show nothing.
     """
 
-    def __init__(self, total: int, *, quiet: bool = False) -> None:
-        self._total, self._done, self._fresh = total, 0, 0
+    def __init__(self, total: int, *, unit: str = "samples", quiet: bool = False) -> None:
+        self._total, self._done, self._fresh, self._begun = total, 0, 0, 0
+        self._unit = unit
         self._stage = "starting"
         self._quiet = quiet
         self._started = self._last_line = time.monotonic()
@@ -35,7 +37,7 @@ class RunProgress:
                 TextColumn("{task.description}"),
                 BarColumn(),
                 MofNCompleteColumn(),
-                TextColumn("samples"),
+                TextColumn(unit),
                 TimeElapsedColumn(),
                 TextColumn("{task.fields[left]}"),
                 console=console,
@@ -62,25 +64,32 @@ class RunProgress:
         """Counts samples; those found in run.db are not `fresh` and do not enter the estimate of time left."""
         self._done += samples
         self._fresh += samples if fresh else 0
+        self._begun = 0
+        self._show()
+
+    def within(self, samples: int) -> None:
+        """Shows how many are done of those that the next `advance` will count."""
+        self._begun = samples
         self._show()
 
     def _left(self) -> str:
-        if not self._fresh:
+        fresh, done = self._fresh + self._begun, self._done + self._begun
+        if not fresh:
             return ""
-        seconds = (time.monotonic() - self._started) / self._fresh * max(0, self._total - self._done)
+        seconds = (time.monotonic() - self._started) / fresh * max(0, self._total - done)
         return f"about {int(seconds // 60)}:{int(seconds % 60):02d} left"
 
     def _show(self) -> None:
         if self._quiet:
             return
         if self._bar:
-            self._bar.update(self._task, description=self._stage, completed=self._done, left=self._left())
+            self._bar.update(self._task, description=self._stage, completed=self._done + self._begun, left=self._left())
         elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
             elapsed = int(self._last_line - self._started)
-            left = self._left()
+            left, done = self._left(), self._done + self._begun
             print(
-                f"[{elapsed // 60}:{elapsed % 60:02d}] {self._stage}: {self._done}/{self._total} samples"
+                f"[{elapsed // 60}:{elapsed % 60:02d}] {self._stage}: {done}/{self._total} {self._unit}"
                 + (f", {left}" if left else ""),
                 file=sys.stderr,
                 flush=True,

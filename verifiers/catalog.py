@@ -29,7 +29,7 @@ from verifiers.probe import Probed
 from verifiers.verdict import Attempt, UnknownVerifier, Verdict, Verifier, needs_whole_problems
 
 if TYPE_CHECKING:
-    from verifiers.chat import CallStore
+    from verifiers.chat import CallStore, Progress
 
 type Tables = Mapping[str, Mapping[str, Any]]
 
@@ -147,30 +147,33 @@ def with_parts(wanted: Sequence[str], tables: Tables = _NO_TABLES) -> list[str]:
     return list(found)
 
 
-def build(name: str, tables: Tables = _NO_TABLES, *, calls: CallStore | None = None) -> Verifier:
+def build(
+    name: str, tables: Tables = _NO_TABLES, *, calls: CallStore | None = None, progress: Progress | None = None
+) -> Verifier:
     """The verifier of that name.
 
     Args:
         name: A built-in name, a plug-in's name, `package.module:factory`, or a table's name that has a `type`.
         tables: Name -> options: what the verifier's factory takes by keyword, and `type`.
         calls: Where judges keep and find their stored calls.
+        progress: What judges call with (answered, to be asked) while a batch is asked.
 
     Raises:
         UnknownVerifier: The name or an option is not known, or what stands behind it is not a verifier.
     """
     with_parts([name], tables)
-    return _build(name, tables, calls)
+    return _build(name, tables, {"calls": calls, "progress": progress})
 
 
-def _build(name: str, tables: Tables, calls: CallStore | None) -> Verifier:
+def _build(name: str, tables: Tables, for_judges: Mapping[str, Any]) -> Verifier:
     type_ = kind(name, tables)
     factory = _factory(type_)
     options = {option: value for option, value in tables.get(name, {}).items() if option != "type"}
     given: dict[str, Any] = {}
     if type_ in JUDGES:
-        given = {"name": type_, "calls": calls}
+        given = {"name": type_, **for_judges}
     elif type_ in _PARTS:
-        built = [_build(part, tables, calls) for part in parts(name, tables)]
+        built = [_build(part, tables, for_judges) for part in parts(name, tables)]
         option, default = _PARTS[type_]
         options[option] = built[0] if isinstance(default, str) else built
     _check_options(name, factory, options, tuple(given))

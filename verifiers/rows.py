@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,19 @@ class Rows:
     ids: tuple[Any, ...]
     attempts: tuple[Attempt, ...]
 
-    def by_problem(self) -> list[int]:
-        """Row numbers with all rows of a problem together, in the order problems first appear."""
-        first: dict[str, int] = {}
+    def batches(self, size: int) -> Iterator[list[int]]:
+        """Row numbers in batches of about `size`, all rows of a problem in one, in the order problems first appear."""
+        problems: dict[str, list[int]] = {}
         for number, attempt in enumerate(self.attempts):
-            first.setdefault(attempt.problem.id, number)
-        return sorted(range(len(self.attempts)), key=lambda number: first[self.attempts[number].problem.id])
+            problems.setdefault(attempt.problem.id, []).append(number)
+        batch: list[int] = []
+        for numbers in problems.values():
+            batch += numbers
+            if len(batch) >= size:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
 
 
 def read_rows(path: Path) -> Rows:
