@@ -158,6 +158,7 @@ def judge_options(
             judges[name] |= {"base_url": served["base_url"], "model": served["model"]}
             judges[name].setdefault("concurrency", 64)
             judges[name].setdefault("max_tokens", 4)
+            judges[name].setdefault("prompt", "tiny")  # the words that it was trained on
     return judges
 
 

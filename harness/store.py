@@ -22,7 +22,7 @@ from harness.errors import ConfigError, RunBusy
 from harness.records import Checkpoint, Sample, Selected, Selection
 from verifiers.verdict import Outcome, Verdict
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCHEMA = """
 CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE problem (
@@ -48,7 +48,7 @@ CREATE TABLE selection (
 CREATE TABLE judge_call (
     request_sha256 TEXT PRIMARY KEY, verifier TEXT NOT NULL, request TEXT NOT NULL, reply TEXT,
     finish_reason TEXT, model TEXT, prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL,
-    attempts TEXT NOT NULL, seconds REAL NOT NULL, time REAL NOT NULL) WITHOUT ROWID;
+    attempts TEXT NOT NULL, seconds REAL NOT NULL, time REAL NOT NULL, logprob_1 REAL, logprob_0 REAL) WITHOUT ROWID;
 CREATE TABLE event (
     id INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL, arm TEXT, iteration INTEGER, detail TEXT NOT NULL);
 """
@@ -150,6 +150,12 @@ class Store:
         """Adds an event."""
         row = (time.time(), kind, arm, iteration, json.dumps(detail, sort_keys=True))
         self._db.execute("INSERT INTO event (time, kind, arm, iteration, detail) VALUES (?, ?, ?, ?, ?)", row)
+
+    def logged(self, kind: str) -> list[dict[str, Any]]:
+        """The details of all events of a kind, in their order."""
+        return [
+            json.loads(row[0]) for row in self.query("SELECT detail FROM event WHERE kind = ? ORDER BY id", (kind,))
+        ]
 
     # problems
 
@@ -266,7 +272,10 @@ class Store:
 
     def stored_call(self, request_sha256: str) -> dict[str, Any] | None:
         """The stored reply to a request, if it was ever answered."""
-        fields = ("reply", "finish_reason", "model", "prompt_tokens", "completion_tokens", "seconds")
+        fields = (
+            *("reply", "finish_reason", "model", "prompt_tokens", "completion_tokens", "seconds"),
+            *("logprob_1", "logprob_0"),
+        )
         rows = self.query(f"SELECT {', '.join(fields)} FROM judge_call WHERE request_sha256 = ?", (request_sha256,))
         return dict(zip(fields, rows[0], strict=True)) if rows else None
 
@@ -274,7 +283,7 @@ class Store:
         """Adds answered requests; on disk when this returns."""
         fields = (
             *("request_sha256", "verifier", "request", "reply", "finish_reason", "model", "prompt_tokens"),
-            *("completion_tokens", "attempts", "seconds", "time"),
+            *("completion_tokens", "attempts", "seconds", "time", "logprob_1", "logprob_0"),
         )
         marks = ", ".join("?" * len(fields))
         with self._transaction():
@@ -282,6 +291,14 @@ class Store:
                 f"INSERT OR IGNORE INTO judge_call VALUES ({marks})",
                 [tuple(call[field] for field in fields) for call in calls],
             )
+
+    def spent(self, verifier: str) -> list[tuple[str, int, int, int]]:
+        """Model that answered, calls, prompt and completion tokens of a verifier's (fingerprint's) stored calls."""
+        return self.query(
+            "SELECT coalesce(model, ''), count(*), sum(prompt_tokens), sum(completion_tokens) FROM judge_call"
+            " WHERE verifier = ? GROUP BY 1 ORDER BY 1",
+            (verifier,),
+        )
 
 
 class _Transaction:

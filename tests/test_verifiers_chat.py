@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from harness.store import Store
 from tests.judge_server import RETRIED_FAULTS, JudgeServer
-from verifiers.chat import ChatClient, Messages, server_address
+from verifiers.chat import ChatClient, ChatRequest, server_address
 from verifiers.chat_reply import ChatReply, Rejected, retry_after
 from verifiers.verdict import JudgeUnavailable, UnknownVerifier
 
@@ -48,8 +48,8 @@ def client(server: JudgeServer, **options: Any) -> ChatClient:
     )
 
 
-def ask(*contents: str) -> list[Messages]:
-    return [[{"role": "user", "content": content}] for content in contents]
+def ask(*contents: str) -> list[ChatRequest]:
+    return [ChatRequest(messages=[{"role": "user", "content": content}]) for content in contents]
 
 
 def texts(replies: list[ChatReply | Rejected]) -> list[str]:
@@ -84,7 +84,7 @@ def test_nothing_to_ask_asks_nothing(server: JudgeServer) -> None:
 
 def test_a_request_holds_model_messages_and_parameters_alone(server: JudgeServer) -> None:
     client(server, temperature=0.5, max_tokens=3).ask(ask("a"))
-    assert server.bodies == [{"model": "m", "messages": ask("a")[0], "temperature": 0.5, "max_tokens": 3}]
+    assert server.bodies == [{"model": "m", "messages": ask("a")[0].messages, "temperature": 0.5, "max_tokens": 3}]
 
 
 def test_no_more_requests_are_in_flight_than_allowed(server: JudgeServer) -> None:
@@ -290,10 +290,19 @@ class EverythingStored:
     def stored_call(self, request_sha256: str) -> dict[str, Any]:
         self.looked_up.append(request_sha256)
         numbers = dict.fromkeys(("prompt_tokens", "completion_tokens", "seconds"), 0)
-        return {"reply": "1", "finish_reason": "stop", "model": "m", **numbers}
+        return {"reply": "1", "finish_reason": "stop", "model": "m", "logprob_1": None, "logprob_0": None, **numbers}
 
     def store_calls(self, calls: Sequence[Mapping[str, Any]]) -> None:
         raise AssertionError("everything was stored")
+
+    def spent(self, verifier: str) -> list[tuple[str, int, int, int]]:
+        return []
+
+    def log(self, kind: str, **detail: Any) -> None:
+        raise AssertionError("nothing happens")
+
+    def logged(self, kind: str) -> list[dict[str, Any]]:
+        return []
 
 
 @pytest.mark.parametrize(
@@ -366,10 +375,10 @@ KILLED = """
 import sys
 from pathlib import Path
 from harness.store import Store
-from verifiers.chat import ChatClient
+from verifiers.chat import ChatClient, ChatRequest
 with Store(Path(sys.argv[1]), write=True) as store:
     chat = ChatClient(model="m", base_url=sys.argv[2], calls=store, concurrency=4)
-    chat.ask([[{"role": "user", "content": f"item {i}"}] for i in range(4000)])
+    chat.ask([ChatRequest(messages=[{"role": "user", "content": f"item {i}"}]) for i in range(4000)])
 """
 
 

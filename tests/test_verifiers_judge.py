@@ -15,7 +15,9 @@ from benchmarks.problem import Problem
 from harness.store import Store
 from tests.judge_server import JudgeServer
 from verifiers.chat_reply import ChatReply
-from verifiers.judge import Judge, bounded, filled, has_number, quoted, read_reply, template
+from verifiers.judge import Judge, has_number
+from verifiers.judge_reply import read_reply
+from verifiers.prompt import bounded, prompt, quoted
 from verifiers.verdict import Attempt, JudgeUnavailable, Outcome, UnknownVerifier, Verdict, checked
 
 NAMES = ("judge", "judge_blind")
@@ -55,6 +57,11 @@ def attempts(count: int) -> list[Attempt]:
 def said(text: str, finish_reason: str = "stop", refusal: str | None = None) -> ChatReply:
     usage: dict[str, Any] = {"prompt_tokens": 1, "completion_tokens": 1, "seconds": 0.0, "attempts": [], "model": "m"}
     return ChatReply(text=text, finish_reason=finish_reason, refusal=refusal, **usage)
+
+
+def labelled(shown: str) -> list[str]:
+    """The labelled lines of a filled prompt."""
+    return [line for line in shown.split("\n") if line.startswith(("Question: ", "Correct Answer: ", "Model Answer: "))]
 
 
 def outcomes(verdicts: list[Verdict]) -> list[Outcome]:
@@ -188,8 +195,8 @@ def test_the_prompt_is_one_user_message(server: JudgeServer) -> None:
 
 
 def test_the_prompt_shows_three_labelled_lines() -> None:
-    prompt = filled(template("judge"), "Solve 2*x = 14 for x.", "7", "x = 14/2\nx = 7")
-    assert prompt.split("\n")[-3:] == [
+    shown = prompt("judge", blind=False).filled("Solve 2*x = 14 for x.", "7", "x = 14/2\nx = 7")
+    assert labelled(shown) == [
         'Question: "Solve 2*x = 14 for x."',
         'Correct Answer: "7"',
         'Model Answer: "x = 14/2\\nx = 7"',
@@ -232,14 +239,14 @@ hostile = st.text() | st.lists(
 @settings(max_examples=300, deadline=None)
 @given(question=hostile, reference=hostile, response=hostile)
 def test_no_text_creates_a_line(question: str, reference: str, response: str) -> None:
-    open_template = template("judge")
-    assert len(filled(open_template, question, reference, response).splitlines()) == len(open_template.splitlines())
+    opened = prompt("judge", blind=False)
+    assert len(opened.filled(question, reference, response).splitlines()) == len(opened.text.splitlines())
 
 
 @settings(max_examples=300, deadline=None)
 @given(question=hostile, reference=hostile, response=hostile)
 def test_each_labelled_line_holds_its_own_value(question: str, reference: str, response: str) -> None:
-    lines = filled(template("judge"), question, reference, response).split("\n")[-3:]
+    lines = labelled(prompt("judge", blind=False).filled(question, reference, response))
     labels, values = zip(*(line.split(": ", 1) for line in lines), strict=True)
     assert labels == ("Question", "Correct Answer", "Model Answer")
     assert [json.loads(value) for value in values] == [question, reference, response]
@@ -333,7 +340,7 @@ def test_a_cut_or_refused_reply_is_undecided_even_if_it_is_1(reply: ChatReply) -
     assert read_reply(reply)[0] is None
 
 
-@pytest.mark.parametrize("fault", ["null", "refusal", "refusal_as_reason", "length", "content_filter"])
+@pytest.mark.parametrize("fault", ["null", "refusal", "refusal_as_reason", "content_filter"])
 def test_a_reply_that_says_nothing_is_undecided(server: JudgeServer, fault: str) -> None:
     server.script(fault)
     verdict = checked(judge(server), [attempt("x = 7")])[0]

@@ -1,51 +1,45 @@
 """The judge's client: asks chat-completion requests over the openai package and stores each reply before it counts.
 
-Takes lists of messages; gives one reply per list, in order. Owns deadlines, retries and stored calls. Does not know
-what is asked, what a reply says, or where calls are stored: it is handed a `CallStore`.
+Takes requests; gives one reply per request, in order. Owns what is sent, what is stored and what is kept secret. Does
+not know what is asked, what a reply says, or where calls are stored: it is handed a `CallStore`. How requests travel
+stands in chat_live.py (one by one, at once) and chat_batch.py (as files, within a day).
 
-What may happen to a request, and what follows:
-
-    usable reply                                    stored, then returned
-    408, 409, 5xx, reset, deadline, unusable body   asked again after a jittered, growing wait; `max_attempts` in all
-    429                                             every worker waits as long as the server asked, then asks again
-    400, 413, 422                                   `Rejected`: the server will not take this one request; not stored
-    quota used up, 401, 403, 404, any other status  `JudgeUnavailable`; what was answered stays stored
-
-The network runs in a thread of its own and the store is called from the caller's thread alone: SQLite connections
-belong to one thread, a slow disk does not hold up the network, and an interrupt still finds somebody to save replies.
+A request is stored under the hash of what was meant, not of what one model made of it: a model that refuses
+`max_tokens`, `temperature` or `seed` is sent the request without it from then on, and its replies are still found.
 """
 
 from __future__ import annotations
 
-import asyncio
+import dataclasses
 import hashlib
 import ipaddress
 import json
-import math
+import logging
 import os
-import random
 import re
-import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-import openai
-
-from verifiers.chat_reply import ChatReply, Fault, Rejected, reply_in, reply_of_row, status_fault, total_seconds, usable
+from verifiers import chat_batch, chat_live
+from verifiers.budget import Budget, Prices
+from verifiers.chat_reply import ChatReply, Rejected, reply_of_row
+from verifiers.judge_options import at_least, true_or_false
+from verifiers.pace import Pace
 from verifiers.verdict import JudgeUnavailable, UnknownVerifier
 
 type Messages = Sequence[Mapping[str, str]]
 type Progress = Callable[[int, int], None]
+type Replies = dict[str, ChatReply | Rejected]
+
+_log = logging.getLogger(__name__)
 
 OFFICIAL_URL = "https://api.openai.com/v1"
-STORE_SECONDS = 0.2  # with the write itself, no reply waits longer than a quarter of a second for the disk
-STORE_REPLIES = 64
-MAX_BACKOFF_SECONDS = 30.0
-ALL_REJECTED = 32  # so many rejected requests before the first answer: it is the set-up that is wrong, not the items
+TOP_LOGPROBS = 20  # the most that OpenAI gives
+# A model that insists on `max_completion_tokens` counts its hidden reasoning in: so much is let in for it.
+REASONING_TOKENS = 2_048
+NOT_STORED = "not stored: the judge is offline"
 
 
 class CallStore(Protocol):
@@ -57,6 +51,33 @@ class CallStore(Protocol):
         """Adds answered requests; they are safe when this returns."""
         ...
 
+    def spent(self, verifier: str) -> Sequence[tuple[str, int, int, int]]:
+        """Model that answered, calls, prompt tokens and completion tokens of a verifier's stored calls."""
+        ...
+
+    def log(self, kind: str, **detail: Any) -> None:
+        """Adds an event."""
+        ...
+
+    def logged(self, kind: str) -> list[dict[str, Any]]:
+        """The details of all events of a kind, in their order."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ChatRequest:
+    """One request.
+
+    Attributes:
+        messages: What is said.
+        max_tokens: The longest reply; None takes the client's.
+        seed: Tells equal requests apart that are to be answered more than once; None sends none.
+    """
+
+    messages: Messages
+    max_tokens: int | None = None
+    seed: int | None = None
+
 
 class ChatClient:
     """Asks one model at one address.
@@ -65,13 +86,19 @@ class ChatClient:
         model: The model's name at the server.
         calls: Where replies are kept; None keeps nothing beyond one `ask`.
         verifier: The fingerprint written beside every stored call.
+        budget: What may be spent; None is no limit.
         base_url: The server; None takes `OPENAI_BASE_URL`, then OpenAI's own address.
         api_key_env: The environment variable that holds the key. Unset is an error unless a server was named.
-        concurrency: Requests in flight at once.
+        concurrency: Requests in flight at once, at most; fewer where the server refuses.
         timeout_seconds: One deadline around a whole request, its body included.
         max_attempts: Tries per request, 429 not counted.
+        max_tokens: The longest reply.
+        logprobs: Whether to ask for log-probabilities.
         max_wait_seconds: The longest that 429s may hold one request back, in all.
         backoff_seconds: The first wait between two tries; it doubles.
+        offline: Whether to send nothing: stored replies, and `Rejected` for the rest. Needs no key.
+        batch: Whether to send requests by OpenAI's Batch API: half the price, within a day.
+        poll_seconds: The wait between two looks at a batch.
 
     Raises:
         JudgeUnavailable: No server was named and the key is not set.
@@ -84,6 +111,7 @@ class ChatClient:
         model: str,
         calls: CallStore | None = None,
         verifier: str = "",
+        budget: Budget | None = None,
         base_url: str | None = None,
         api_key_env: str = "OPENAI_API_KEY",
         concurrency: int = 16,
@@ -91,50 +119,64 @@ class ChatClient:
         max_attempts: int = 6,
         temperature: float = 0.0,
         max_tokens: int = 16,
+        logprobs: bool = False,
         max_wait_seconds: float = 600.0,
         backoff_seconds: float = 0.5,
+        offline: bool = False,
+        batch: bool = False,
+        poll_seconds: float = 15.0,
     ) -> None:
         at_least(1, whole=True, concurrency=concurrency, max_attempts=max_attempts, max_tokens=max_tokens)
         at_least(0, temperature=temperature, max_wait_seconds=max_wait_seconds, backoff_seconds=backoff_seconds)
-        at_least(0.001, timeout_seconds=timeout_seconds)
+        at_least(0.001, timeout_seconds=timeout_seconds, poll_seconds=poll_seconds)
+        true_or_false(offline=offline, batch=batch)
         self.model = model
         self.verifier = verifier
         self.base_url = server_address(base_url)
         self.endpoint = "loopback" if is_loopback(self.base_url) else self.base_url
-        self.concurrency = concurrency
+        self.temperature, self.max_tokens = temperature, max_tokens
         self.timeout_seconds = timeout_seconds
         self.max_attempts = max_attempts
         self.max_wait_seconds = max_wait_seconds
         self.backoff_seconds = backoff_seconds
-        self._parameters = {"model": model, "temperature": temperature, "max_tokens": max_tokens}
-        self._calls = calls
-        self._key = _key(api_key_env, named=self.base_url != OFFICIAL_URL)
-        self._secrets = _secrets(self._key)
-        self.not_before = 0.0  # time.monotonic() before which no worker may send
+        self.poll_seconds = poll_seconds
+        self.pace = Pace(concurrency)
+        self.budget = budget or Budget(Prices({}, model))
+        self.calls = calls
         self.answered = self.rejected = 0
+        self._parameters: dict[str, Any] = {"model": model, "temperature": temperature, "max_tokens": max_tokens}
+        if logprobs:
+            self._parameters |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
+        self._offline, self._batch = offline, batch
+        self._refused: set[str] = set()
+        self._rejected: Replies = {}  # asked once, not stored: another try would be refused as well
+        self._key = "" if offline else _key(api_key_env, named=self.base_url != OFFICIAL_URL)
+        self._secrets = _secrets(self._key)
 
-    def ask(self, requests: Sequence[Messages], progress: Progress | None = None) -> list[ChatReply | Rejected]:
+    def ask(self, requests: Sequence[ChatRequest], progress: Progress | None = None) -> list[ChatReply | Rejected]:
         """One reply per request, in order; equal requests are asked once, stored ones not at all.
 
         Args:
-            requests: The messages of each request.
+            requests: What is asked.
             progress: Called with (answered, to be asked) whenever replies were stored.
 
         Raises:
-            JudgeUnavailable: The server refuses the key, the quota is used up, or it cannot be reached.
+            JudgeUnavailable: The server refuses the key, the quota or budget is used up, or it cannot be reached.
         """
         digests: list[str] = []
-        known: dict[str, ChatReply | Rejected] = {}
+        known: Replies = {}
         unasked: dict[str, bytes] = {}
-        for messages in requests:
-            body = json.dumps({**self._parameters, "messages": messages}).encode()
+        for request in requests:
+            body = self._body(request)
             # Where it is asked belongs to the question: the same model name means another model elsewhere.
             digest = hashlib.sha256(f"{self.endpoint}\n".encode() + body).hexdigest()
             digests.append(digest)
             if digest in known or digest in unasked:
                 continue
-            stored = self._calls.stored_call(digest) if self._calls else None
-            if stored is None:
+            stored = self.calls.stored_call(digest) if self.calls else None
+            if digest in self._rejected:
+                known[digest] = self._rejected[digest]
+            elif stored is None:
                 unasked[digest] = body
             else:
                 known[digest] = reply_of_row(stored)
@@ -142,49 +184,81 @@ class ChatClient:
             self._exchange(unasked, known, progress)
         return [known[digest] for digest in digests]
 
+    def _body(self, request: ChatRequest) -> bytes:
+        """What is meant; `wire` says what is sent."""
+        parameters = dict(self._parameters)
+        if request.max_tokens is not None:
+            parameters["max_tokens"] = request.max_tokens
+        if request.seed is not None:
+            parameters["seed"] = request.seed
+        return json.dumps({**parameters, "messages": request.messages}).encode()
+
+    def _exchange(self, unasked: Mapping[str, bytes], known: Replies, progress: Progress | None) -> None:
+        """Asks what is unasked and adds it to `known`, storing as it goes."""
+        if self._offline:
+            known |= {digest: Rejected(reason=NOT_STORED, seconds=0.0) for digest in unasked}
+            return
+        if self.budget.limited and self.calls:
+            self.budget.restart(self.calls.spent(self.verifier))
+        exchange = chat_batch.exchange if self._batch else chat_live.exchange
+        done = 0
+
+        def keep(replies: Replies) -> None:
+            nonlocal done
+            self._store(replies, unasked)
+            known.update(replies)
+            self._rejected |= {digest: reply for digest, reply in replies.items() if isinstance(reply, Rejected)}
+            done += len(replies)
+            if replies and progress:
+                progress(done, len(unasked))
+
+        exchange(self, self._key, unasked, keep)
+
+    # what is sent
+
+    def wire(self, body: bytes) -> bytes:
+        """The request as this server takes it."""
+        if not self._refused:
+            return body
+        request = json.loads(body)
+        for parameter in self._refused & request.keys():
+            value = request.pop(parameter)
+            if parameter == "max_tokens":  # more for a second try that was cut off too
+                request["max_completion_tokens"] = value + REASONING_TOKENS * max(1, value // self.max_tokens)
+        return json.dumps(request).encode()
+
+    def leave_out(self, parameter: str) -> None:
+        """From now on no request holds this parameter; `max_tokens` is called `max_completion_tokens` instead."""
+        if parameter not in self._refused:
+            self._refused.add(parameter)
+            instead = "sent as max_completion_tokens" if parameter == "max_tokens" else "left out"
+            _log.warning("judge %r takes no %s: %s from now on", self.model, parameter, instead)
+
+    def most_tokens(self, body: bytes) -> tuple[int, int]:
+        """The most prompt and completion tokens that a request can cost: a token is at least one byte of it."""
+        request = json.loads(self.wire(body)) if self.budget.limited else {}
+        return len(body), request.get("max_completion_tokens") or request.get("max_tokens") or 0
+
+    @property
+    def left_out(self) -> list[str]:
+        """The parameters that this server refused."""
+        return sorted(self._refused)
+
+    # what is stored
+
     def redacted(self, text: str) -> str:
         """The text without the key or anything that looks like one, in characters that every file can hold."""
         text = self._secrets.sub("[key]", text)
         return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
-    def _exchange(
-        self, unasked: Mapping[str, bytes], known: dict[str, ChatReply | Rejected], progress: Progress | None
-    ) -> None:
-        """Asks what is unasked and adds it to `known`, storing as it goes."""
-        exchange = _Exchange(self, self._key, unasked)
-        done = 0
-
-        def collect() -> None:
-            nonlocal done
-            replies = exchange.take()
-            self._store(replies, unasked)
-            known.update(replies)
-            done += len(replies)
-            if replies and progress:
-                progress(done, len(unasked))
-
-        with ThreadPoolExecutor(1) as pool:
-            future = pool.submit(asyncio.run, exchange.run())
-            future.add_done_callback(lambda _: exchange.wake.set())
-            try:
-                while not future.done():
-                    exchange.wake.wait(STORE_SECONDS)
-                    exchange.wake.clear()
-                    collect()
-            finally:
-                exchange.stop()
-                wait([future])
-                collect()
-            future.result()
-
-    def _store(self, replies: Mapping[str, ChatReply | Rejected], bodies: Mapping[str, bytes]) -> None:
+    def _store(self, replies: Replies, bodies: Mapping[str, bytes]) -> None:
         rows = [
             self._row(digest, bodies[digest], reply)
             for digest, reply in replies.items()
             if isinstance(reply, ChatReply)
         ]
-        if rows and self._calls:
-            self._calls.store_calls(rows)
+        if rows and self.calls:
+            self.calls.store_calls(rows)
 
     def _row(self, digest: str, body: bytes, reply: ChatReply) -> dict[str, Any]:
         return {
@@ -200,149 +274,9 @@ class ChatClient:
             "attempts": json.dumps(reply.attempts),
             "seconds": reply.seconds,
             "time": time.time(),
+            "logprob_1": reply.logprob_1,
+            "logprob_0": reply.logprob_0,
         }
-
-
-class _Exchange:
-    """The network side of one `ask`: one event loop, one openai client, `concurrency` workers on one queue."""
-
-    def __init__(self, chat: ChatClient, key: str, bodies: Mapping[str, bytes]) -> None:
-        self.wake = threading.Event()
-        self._chat = chat
-        self._key = key
-        self._queue: Iterator[tuple[str, bytes]] = iter(bodies.items())
-        self._workers = min(chat.concurrency, len(bodies))
-        self._replies: deque[tuple[str, ChatReply | Rejected]] = deque()
-        self._stopped = False
-        self._cancel: Callable[[], object] | None = None
-
-    def take(self) -> dict[str, ChatReply | Rejected]:
-        """The replies that came since the last call."""
-        return dict(self._replies.popleft() for _ in range(len(self._replies)))
-
-    def stop(self) -> None:
-        """Ends the exchange from another thread; a finished one does not mind."""
-        self._stopped = True
-        if self._cancel is not None:
-            self._cancel()
-
-    async def run(self) -> None:
-        """Asks everything in the queue.
-
-        Raises:
-            JudgeUnavailable: As in `ask`; all other workers are stopped first.
-        """
-        self._offer_cancel()
-        unavailable: JudgeUnavailable | None = None
-        async with _openai_client(self._chat.base_url, self._key) as client:
-            try:
-                async with asyncio.TaskGroup() as group:
-                    for _ in range(self._workers):
-                        group.create_task(self._work(client))
-            except* JudgeUnavailable as failures:
-                unavailable = JudgeUnavailable(str(failures.exceptions[0]))
-        if unavailable is not None:  # raised out here, it drags no error behind it that knows the request's headers
-            raise unavailable
-
-    def _offer_cancel(self) -> None:
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        assert task is not None
-
-        def cancel() -> None:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(task.cancel)
-
-        self._cancel = cancel
-        if self._stopped:  # stop() came before there was anything to cancel
-            task.cancel()
-
-    async def _work(self, client: openai.AsyncOpenAI) -> None:
-        for digest, body in self._queue:
-            self._replies.append((digest, await self._answer(client, body)))
-            if len(self._replies) >= STORE_REPLIES:
-                self.wake.set()
-
-    async def _answer(self, client: openai.AsyncOpenAI, body: bytes) -> ChatReply | Rejected:
-        """The reply to one request, after as many tries as it is allowed."""
-        chat = self._chat
-        attempts: list[dict[str, Any]] = []
-        faults, limits, waited = 0, 0, 0.0
-        while True:
-            await self._turn()
-            started = time.monotonic()
-            data = await self._try(client, body)
-            attempts.append({"result": "reply", "seconds": round(time.monotonic() - started, 6)})
-            if not isinstance(data, Fault):
-                chat.answered += 1
-                return reply_in(data, attempts, chat.redacted)
-            attempts[-1]["result"] = data.result
-            if data.rejected:
-                return self._rejection(data, attempts)
-            if data.fatal:
-                raise JudgeUnavailable(f"judge {chat.model!r} at {chat.base_url}: {data.result}")
-            if data.limited:
-                limits += 1
-                seconds = max(data.wait_seconds, self._backoff(limits))
-                waited += seconds
-                chat.not_before = max(chat.not_before, time.monotonic() + seconds)
-            else:
-                faults += 1
-                seconds = self._backoff(faults)
-            if faults >= chat.max_attempts or waited > chat.max_wait_seconds:
-                raise JudgeUnavailable(_gave_up(chat, attempts, waited))
-            if not data.limited:
-                await asyncio.sleep(seconds)
-
-    async def _turn(self) -> None:
-        """Returns when no 429 holds this client back; waits a little unevenly, so that workers do not rush back."""
-        while (seconds := self._chat.not_before - time.monotonic()) > 0:
-            await asyncio.sleep(seconds + random.uniform(0, min(1.0, seconds / 10)))
-
-    def _backoff(self, count: int) -> float:
-        """Between half of and the whole of the first wait, doubled with every further one."""
-        longest = min(MAX_BACKOFF_SECONDS, self._chat.backoff_seconds * 2.0 ** min(count - 1, 30))
-        return longest * random.uniform(0.5, 1.0)
-
-    def _rejection(self, fault: Fault, attempts: list[dict[str, Any]]) -> Rejected:
-        chat = self._chat
-        chat.rejected += 1
-        if chat.rejected >= ALL_REJECTED and not chat.answered:
-            raise JudgeUnavailable(
-                f"judge {chat.model!r} at {chat.base_url}: rejected each of {chat.rejected} requests: {fault.result}"
-            )
-        return Rejected(reason=fault.result, seconds=total_seconds(attempts))
-
-    async def _try(self, client: openai.AsyncOpenAI, body: bytes) -> dict[str, Any] | Fault:
-        """The decoded body of a usable reply, or what went wrong.
-
-        The client's untyped `post` sends the bytes that were hashed and leaves the body as plain JSON: about half the
-        processor time of `chat.completions.create`, which models every field of a reply of which five are read.
-        """
-        try:
-            async with asyncio.timeout(self._chat.timeout_seconds):
-                data = await client.post("/chat/completions", cast_to=object, content=body)
-        except TimeoutError:
-            return Fault(result=f"no whole reply within {self._chat.timeout_seconds:g} s")
-        except openai.APIStatusError as error:
-            return status_fault(error, self._chat.redacted)
-        except (openai.APIConnectionError, openai.APIResponseValidationError) as error:
-            return Fault(result=f"{type(error).__name__} ({type(error.__cause__).__name__})")
-        except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or nested without end
-            return Fault(result=f"unreadable body ({type(error).__name__})")
-        return data if usable(data) else Fault(result="no usable choice in the reply")
-
-
-def at_least(least: float, *, whole: bool = False, **options: float) -> None:
-    """Checks numeric options.
-
-    Raises:
-        UnknownVerifier: One is not a finite (or not a whole) number, or is too small.
-    """
-    for name, value in options.items():
-        number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
-        if not number or not math.isfinite(value) or value < least:
-            expected = f"a {'whole ' if whole else ''}number of at least {least:g}"
-            raise UnknownVerifier(f"judge: option {name}: found {value!r}, expected {expected}")
 
 
 def server_address(base_url: str | None) -> str:
@@ -387,28 +321,3 @@ def _secrets(key: str) -> re.Pattern[str]:
     """What is never written. A key such as `none` or `1` is no secret, and its letters stand in honest replies."""
     looks_like_one = r"\bsk-[\w*-]{8,}"
     return re.compile(f"{re.escape(key)}|{looks_like_one}" if len(key) >= 8 else looks_like_one)
-
-
-def _openai_client(base_url: str, key: str) -> openai.AsyncOpenAI:
-    local = is_loopback(base_url)
-    # No proxy of the environment stands between a machine and itself, and its certificates, which take 20 ms to load,
-    # prove nothing. A redirect is not followed: key and questions go to the named server alone. The only deadline is
-    # ours: the client's own is per read and never ends a slow drip.
-    http_client = openai.DefaultAsyncHttpxClient(
-        trust_env=not local, verify=not local, follow_redirects=False, timeout=None
-    )
-    return openai.AsyncOpenAI(
-        api_key=key or "none",
-        base_url=base_url,
-        max_retries=0,
-        timeout=None,
-        http_client=http_client,
-        _strict_response_validation=True,
-    )
-
-
-def _gave_up(chat: ChatClient, attempts: Sequence[Mapping[str, Any]], waited: float) -> str:
-    return (
-        f"judge {chat.model!r} at {chat.base_url}: gave up after {len(attempts)} attempts"
-        f" and {waited:.0f} s of waiting on 429; the last one: {attempts[-1]['result']}"
-    )

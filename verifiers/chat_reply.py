@@ -15,7 +15,7 @@ from typing import Any, TypeGuard
 
 import openai
 
-MAX_TEXT = 4_000  # a judge is asked for one character; what a broken server adds is not worth storing
+MAX_TEXT = 16_000  # a judge is asked for one character or a few sentences; more is not worth storing
 
 type Redactor = Callable[[str], str]
 
@@ -31,6 +31,8 @@ class ChatReply:
         model: The model name that the server returned; empty where it returned none.
         seconds: Time spent in requests, without the waits between them.
         attempts: Every try: `result` and `seconds`. Empty for a reply that came out of the store.
+        logprob_1: Log-probability of `1` where the last `1` or `0` of the reply stands; None where not asked or said.
+        logprob_0: The same of `0`.
     """
 
     text: str
@@ -41,11 +43,14 @@ class ChatReply:
     completion_tokens: int
     seconds: float
     attempts: list[dict[str, Any]]
+    logprob_1: float | None = None
+    logprob_0: float | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Rejected:
-    """The server will not take this request (400, 413, 422); other requests are not affected."""
+    """There is no reply to this request, and none is to come: the server will not take it (400, 413, 422), or it is
+    not stored and nothing may be sent. Other requests are not affected."""
 
     reason: str
     seconds: float
@@ -53,28 +58,58 @@ class Rejected:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Fault:
-    """Why one try gave no usable reply, and what it asks for."""
+    """Why one try gave no usable reply, and what it asks for.
+
+    Attributes:
+        result: What happened.
+        wait_seconds: How long the server asked to wait.
+        limited: Too many requests: wait, then ask again.
+        overloaded: Fewer requests at once would help.
+        rejected: This request will never be taken.
+        fatal: No request will be taken.
+        refused_parameter: The request will be taken without this parameter.
+    """
 
     result: str
     wait_seconds: float = 0.0
     limited: bool = False
+    overloaded: bool = False
     rejected: bool = False
     fatal: bool = False
+    refused_parameter: str | None = None
 
 
 def status_fault(error: openai.APIStatusError, redacted: Redactor) -> Fault:
     """What a status outside 2xx asks for: another try, a wait, giving up this request, or giving up."""
-    status = error.status_code
+    told = {"code": error.code, "type": error.type, "param": error.param, "message": error.message}
+    fault = fault_of(error.status_code, told, redacted)
+    wait = retry_after(error.response.headers) if fault.limited else 0.0
+    return dataclasses.replace(fault, wait_seconds=wait)
+
+
+def fault_of(status: int, error: Mapping[str, Any], redacted: Redactor) -> Fault:
+    """What a status and the error in its body ask for."""
     # Redacted before it is cut: half a key is still a secret. repr keeps control characters off the terminal.
-    result = f"{status} {redacted(error.message)[:200]!r}"
-    if "insufficient_quota" in (error.code, error.type):
+    result = f"{status} {redacted(str(error.get('message')))[:200]!r}"
+    if "insufficient_quota" in (error.get("code"), error.get("type")):
         return Fault(result=result, fatal=True)
     if status == 429:
-        return Fault(result=result, limited=True, wait_seconds=retry_after(error.response.headers))
+        return Fault(result=result, limited=True, overloaded=True)
     if status in (408, 409) or status >= 500:
-        return Fault(result=result)
+        return Fault(result=result, overloaded=status == 503)
+    if status == 400 and (parameter := _refused_parameter(error)):
+        return Fault(result=result, rejected=True, refused_parameter=parameter)
     rejected = status in (400, 413, 422)
     return Fault(result=result, rejected=rejected, fatal=not rejected)
+
+
+def _refused_parameter(error: Mapping[str, Any]) -> str | None:
+    """The parameter that a model does not know or will not have set, if it is one that we can do without."""
+    named, message = error.get("param"), str(error.get("message"))
+    if named in ("max_tokens", "temperature", "seed"):
+        return named if error.get("code") in ("unsupported_parameter", "unsupported_value") else None
+    # What servers say that fill in neither code nor parameter.
+    return "max_tokens" if "'max_tokens'" in message and "'max_completion_tokens' instead" in message else None
 
 
 def retry_after(headers: Mapping[str, str]) -> float:
@@ -117,6 +152,9 @@ def reply_in(data: Mapping[str, Any], attempts: list[dict[str, Any]], redacted: 
     content, refusal = text(choice["message"].get("content")), text(choice["message"].get("refusal"))
     finish_reason = "refusal" if refusal else text(choice.get("finish_reason")) or None
     refused = finish_reason == "refusal"
+    if len(choice["message"].get("content") or "") > MAX_TEXT:
+        finish_reason = "length"  # what we cut may end like a verdict
+    logprob_1, logprob_0 = verdict_logprobs(choice)
     return ChatReply(
         text="" if refused else content,
         finish_reason=finish_reason,
@@ -126,7 +164,35 @@ def reply_in(data: Mapping[str, Any], attempts: list[dict[str, Any]], redacted: 
         completion_tokens=_count(counts.get("completion_tokens")),
         seconds=total_seconds(attempts),
         attempts=attempts,
+        logprob_1=logprob_1,
+        logprob_0=logprob_0,
     )
+
+
+def verdict_logprobs(choice: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """Log-probabilities of `1` and of `0`, with or without a space before, at the last token that is one of them."""
+    match choice.get("logprobs"):
+        case {"content": [*tokens]}:
+            for token in reversed(tokens):
+                if _digit(token) is not None and isinstance(token.get("top_logprobs"), list):
+                    return _alternatives(token["top_logprobs"])
+    return None, None
+
+
+def _alternatives(found: Sequence[object]) -> tuple[float | None, float | None]:
+    chances: dict[str, list[float]] = {"1": [], "0": []}
+    for token in found[:64]:
+        digit = _digit(token)
+        value = token.get("logprob") if isinstance(token, dict) else None
+        if digit is not None and isinstance(value, int | float) and -1e6 < value < 1e-3:
+            chances[digit].append(math.exp(value))
+    ones, zeros = (math.fsum(chances[digit]) for digit in "10")
+    return math.log(ones) if ones else None, math.log(zeros) if zeros else None
+
+
+def _digit(token: object) -> str | None:
+    text = token.get("token") if isinstance(token, dict) else None
+    return text.strip() if isinstance(text, str) and text.strip() in ("0", "1") else None
 
 
 def _count(value: object) -> int:
@@ -152,4 +218,6 @@ def reply_of_row(row: Mapping[str, Any]) -> ChatReply:
         completion_tokens=row["completion_tokens"],
         seconds=row["seconds"],
         attempts=[],
+        logprob_1=row["logprob_1"],
+        logprob_0=row["logprob_0"],
     )

@@ -1,54 +1,54 @@
 """Asks a language model whether a response is right.
 
-Takes attempts; gives verdicts. Owns the prompt, the grammar of the reply and the rules that need no call. Knows nothing
-of HTTP (chat.py asks) or of where replies are stored.
+Takes attempts; gives verdicts. Owns the rules that need no call, and how many requests an attempt makes. Knows nothing
+of HTTP (chat.py asks), of where replies are stored, of how a prompt is filled (prompt.py) or a reply read
+(judge_reply.py).
 
-What a response may try, and why it fails:
-- It is quoted as one JSON string, without a line break or a turn marker in it, so it cannot forge a labelled line or
-  end the user's turn; the prompt is filled in one pass, so `{reference}` inside a response stays what it is.
-- A response with no number in it ("Solution", ":", the master keys of arXiv:2507.08794) is wrong by rule, never asked.
-- Only a reply that is `1` or `0` as a whole counts; anything else is undecided, never wrong.
+- An empty response, or one with no number in it ("Solution", ":", the master keys of arXiv:2507.08794), is wrong by
+  rule, never asked.
+- A reply that was cut off for its length is asked for once more with more tokens; the second one binds.
+- Several votes are several requests, told apart by a `seed`; the first is the request of a single vote. A tie of the
+  decided ones is undecided.
 
-A verdict carries the tokens, cost and seconds of its reply, also where that reply was shared with an equal attempt or
+A verdict carries the tokens, cost and seconds of its replies, also where those were shared with an equal attempt or
 came out of the store: so a resumed run has the rows of an undisturbed one. What was paid is the sum over stored calls.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
+import dataclasses
+import logging
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from verifiers.chat import CallStore, ChatClient, Progress, at_least
+from verifiers.budget import Budget, Prices
+from verifiers.chat import CallStore, ChatClient, ChatRequest, Progress
 from verifiers.chat_reply import ChatReply, Rejected
+from verifiers.judge_options import at_least, true_or_false
+from verifiers.judge_reply import NOTHING, majority, read_vote
+from verifiers.prompt import prompt as prompt_of
 from verifiers.verdict import Attempt, Outcome, UnknownVerifier, Verdict, fingerprint
 
-CODE_VERSION = 1
-MAX_RESPONSE = 4_000
-PROMPTS = {name: Path(__file__).with_name("prompts") / f"{name}.txt" for name in ("judge", "judge_blind")}
+CODE_VERSION = 2
+NAMES = ("judge", "judge_blind")
+MAX_TOKENS = {False: 16, True: 512}  # by whether the prompt asks for reasons
+MORE_TOKENS = 8  # times as many for the second try of a reply that was cut off
 CLIENT_OPTIONS = {
     *("base_url", "api_key_env", "concurrency", "timeout_seconds", "max_attempts"),
-    *("max_wait_seconds", "backoff_seconds"),
+    *("max_wait_seconds", "backoff_seconds", "batch", "poll_seconds"),
+}
+OWN_OPTIONS = {
+    *("model", "prompt", "votes", "soft", "temperature", "max_tokens", "prices", "max_calls", "max_cost_usd"),
+    "offline",
 }
 
-# Line and paragraph separators, other controls, invisible and direction marks, halves of surrogate pairs.
-_UNSAFE = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
-# First characters of the turn markers of Gemma, Llama, Mistral and ChatML.
-_MARKER = re.compile(r"<(?=/?(?:start_of_turn|end_of_turn|bos|eos|s|pad|unk)>|\|)|\[(?=/?INST\])")
-_FIELD = re.compile(r"\{(question|reference|response)\}")
+_log = logging.getLogger(__name__)
 
 _NUMBER_WORD = re.compile(
     r"\b(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fifteen|twent|thirt|fort|fift"
     r"|eighty|ninety|hundred|thousand|million|half|third|quarter|dozen|infini|pi\b)|[\u03c0\u221e]",
     re.IGNORECASE,
-)
-_INVISIBLE = "\\s\u200b-\u200d\u2060\ufeff"
-_NOTHING = re.compile(f"[{_INVISIBLE}]*")
-_REPLY = re.compile(
-    f"[{_INVISIBLE}*]*+(?:verdict[{_INVISIBLE}*]*+:[{_INVISIBLE}*]*+)?([01])[{_INVISIBLE}*.]*+", re.IGNORECASE
 )
 
 
@@ -59,9 +59,23 @@ class Judge:
         name: `judge`, or `judge_blind`, which is not shown the reference.
         calls: Where replies are kept and looked up; None keeps nothing.
         model: The model's name at the server.
+        prompt: `judge` (a bare 1 or 0), `rubric` (reasons first), `tiny` (what the embedded judge knows), or the path
+            of a file with the places {question}, {response}, {reference} (not for judge_blind) and perhaps {fence}.
+        votes: How often each attempt is asked.
+        soft: Whether the score is p(1) / (p(1) + p(0)), by the reply's log-probabilities. The outcome stays what the
+            text says, and so does the score where a server sends none; `rule` is `judge_soft` where it did.
+        temperature: None takes 0 for one vote and 1 for several, which at 0 would be one vote asked again.
+        max_tokens: None takes 16, or 512 where the prompt asks for reasons.
         prices: Model name -> (USD per 10^6 prompt tokens, USD per 10^6 completion tokens).
+        max_calls: Answered requests, at most; what is stored of this judge counts.
+        max_cost_usd: The same in US dollars, by `prices`; no request is sent that could exceed it.
+        offline: Answers from stored calls alone, undecided for the rest, and needs no key. It has a fingerprint of its
+            own: what it could not find says nothing about the judge.
         progress: Called with (answered, to be asked) while a batch is asked.
         options: `CLIENT_OPTIONS`; `ChatClient` explains them.
+
+    Attributes:
+        models_seen: The names that the server gave its model, in stored calls and new ones.
 
     Raises:
         JudgeUnavailable: No server was named and the key is not set.
@@ -74,31 +88,59 @@ class Judge:
         name: str,
         calls: CallStore | None = None,
         model: str = "gpt-4",
-        temperature: float = 0.0,
-        max_tokens: int = 16,
+        prompt: str = "judge",
+        votes: int = 1,
+        soft: bool = False,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
         prices: Mapping[str, Sequence[float]] | None = None,
+        max_calls: int | None = None,
+        max_cost_usd: float | None = None,
+        offline: bool = False,
         progress: Progress | None = None,
         **options: Any,
     ) -> None:
-        self._template = template(name)
+        if name not in NAMES:
+            raise UnknownVerifier(f"judge: found name {name!r}, expected one of {', '.join(NAMES)}")
+        if unknown := sorted(options.keys() - CLIENT_OPTIONS):
+            known = ", ".join(sorted(OWN_OPTIONS | CLIENT_OPTIONS))
+            raise UnknownVerifier(f"{name}: found option {unknown[0]!r}, expected one of {known}")
+        at_least(1, whole=True, votes=votes)
+        true_or_false(soft=soft, offline=offline)
         self.name = name
         self.model = model
         self.models_seen: set[str] = set()
-        self._prices = _checked_prices(prices or {})
+        self._prompt = prompt_of(prompt, blind=name == "judge_blind")
+        self._votes, self._soft, self._offline = votes, soft, offline
+        self._prices = Prices(prices or {}, model)
         self._progress = progress
-        if unknown := sorted(options.keys() - CLIENT_OPTIONS):
-            known = ", ".join(sorted({"model", "prices", "temperature", "max_tokens", *CLIENT_OPTIONS}))
-            raise UnknownVerifier(f"{name}: found option {unknown[0]!r}, expected one of {known}")
-        self._chat = ChatClient(model=model, calls=calls, temperature=temperature, max_tokens=max_tokens, **options)
-        self.settings: dict[str, Any] = {
-            "prompt_sha256": hashlib.sha256(self._template.encode()).hexdigest(),
-            "model": model,
-            "temperature": float(temperature),
-            "max_tokens": max_tokens,
+        self._calls = calls
+        self._chat = ChatClient(
+            model=model,
+            calls=calls,
+            budget=Budget(self._prices, max_calls, max_cost_usd),
+            temperature=float(votes > 1) if temperature is None else temperature,
+            max_tokens=MAX_TOKENS[self._prompt.asks_for_reasons] if max_tokens is None else max_tokens,
+            logprobs=soft,
+            offline=offline,
+            **options,
+        )
+        self._chat.verifier = self.fingerprint
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the verdicts depend on."""
+        return {
+            "prompt_sha256": self._prompt.sha256,
+            "model": self.model,
+            "temperature": float(self._chat.temperature),
+            "max_tokens": self._chat.max_tokens,
             # A loopback port changes with every start of the same local server, so it is no part of what was asked.
             "endpoint": self._chat.endpoint,
+            "votes": self._votes,
+            "soft": self._soft,
+            "offline": self._offline,
         }
-        self._chat.verifier = self.fingerprint
 
     @property
     def fingerprint(self) -> str:
@@ -108,13 +150,15 @@ class Judge:
         """One verdict per attempt, in order.
 
         Raises:
-            JudgeUnavailable: The judge cannot be reached or refuses the key; replies so far are stored.
+            JudgeUnavailable: The judge cannot be reached, refuses the key, or its budget is used up; replies so far
+                are stored.
         """
         verdicts = [self._by_rule(attempt) for attempt in attempts]
         asked = [index for index, verdict in enumerate(verdicts) if verdict is None]
-        replies = self._chat.ask([self._messages(attempts[index]) for index in asked], self._progress)
-        for index, reply in zip(asked, replies, strict=True):
-            verdicts[index] = self._verdict(reply)
+        requests = [request for index in asked for request in self._requests(attempts[index])]
+        replies = self._replies(requests)
+        for place, index in enumerate(asked):
+            verdicts[index] = self._verdict(replies[place * self._votes : (place + 1) * self._votes])
         return [verdict for verdict in verdicts if verdict is not None]
 
     def _by_rule(self, attempt: Attempt) -> Verdict | None:
@@ -122,7 +166,7 @@ class Judge:
         reference = attempt.problem.reference
         if self.name == "judge" and reference is None:
             return Verdict(outcome=Outcome.UNDECIDED, rule="judge", reason="the problem has no reference answer")
-        if _NOTHING.fullmatch(attempt.response):
+        if NOTHING.fullmatch(attempt.response):
             return Verdict(outcome=Outcome.WRONG, score=0.0, rule="empty", reason="the response is empty")
         # Where the right answer is no number, a response without one proves nothing. The blind judge cannot know.
         numeric = self.name == "judge_blind" or has_number(reference or "")
@@ -130,92 +174,61 @@ class Judge:
             return Verdict(outcome=Outcome.WRONG, score=0.0, rule="master_key", reason="the response has no number")
         return None
 
-    def _messages(self, attempt: Attempt) -> list[dict[str, str]]:
+    def _requests(self, attempt: Attempt) -> list[ChatRequest]:
+        """One request a vote."""
         problem = attempt.problem
-        content = filled(self._template, problem.question, problem.reference, attempt.response)
-        return [{"role": "user", "content": content}]
+        content = self._prompt.filled(problem.question, problem.reference, attempt.response)
+        messages = [{"role": "user", "content": content}]
+        return [ChatRequest(messages=messages, seed=vote or None) for vote in range(self._votes)]
 
-    def _verdict(self, reply: ChatReply | Rejected) -> Verdict:
-        if isinstance(reply, Rejected):
-            reason = f"request rejected: {reply.reason}"
-            return Verdict(outcome=Outcome.UNDECIDED, rule="judge", reason=reason, seconds=reply.seconds)
-        if reply.model:
-            self.models_seen.add(reply.model)
-        value, reason = read_reply(reply)
+    def _replies(self, requests: Sequence[ChatRequest]) -> list[list[ChatReply | Rejected]]:
+        """The replies to each request, the last of which binds: two where the first was cut off for its length."""
+        replies = [[reply] for reply in self._ask(requests)]
+        cut = [place for place, reply in enumerate(replies) if _cut_off(reply[0])]
+        more = MORE_TOKENS * self._chat.max_tokens
+        again = self._ask([dataclasses.replace(requests[place], max_tokens=more) for place in cut])
+        for place, reply in zip(cut, again, strict=True):
+            replies[place].append(reply)
+        return replies
+
+    def _ask(self, requests: Sequence[ChatRequest]) -> list[ChatReply | Rejected]:
+        replies = self._chat.ask(requests, self._progress)
+        self._note_models([reply.model for reply in replies if isinstance(reply, ChatReply)])
+        return replies
+
+    def _note_models(self, models: Sequence[str]) -> None:
+        """Flags a name that the server has not given its model before: the verdicts are no longer of one judge."""
+        if self._calls and not self.models_seen:
+            self.models_seen = {model for model, *_ in self._calls.spent(self.fingerprint) if model} - set(models)
+        for model in sorted({model for model in models if model} - self.models_seen):
+            if self.models_seen:
+                before = sorted(self.models_seen)
+                _log.warning("%s: the server answers as %r, before as %s", self.name, model, ", ".join(before))
+                if self._calls:
+                    self._calls.log("judge_model", verifier=self.fingerprint, model=model, before=before)
+            self.models_seen.add(model)
+
+    def _verdict(self, votes: Sequence[Sequence[ChatReply | Rejected]]) -> Verdict:
+        read = [read_vote(replies[-1], reasons=self._prompt.asks_for_reasons) for replies in votes]
+        outcome, score, reason = majority(read)
+        all_replies = [reply for replies in votes for reply in replies]
+        paid = [reply for reply in all_replies if isinstance(reply, ChatReply)]
+        soft = any(vote.soft for vote in read)
         return Verdict(
-            outcome=Outcome.UNDECIDED if value is None else Outcome.CORRECT if value else Outcome.WRONG,
-            score=None if value is None else float(value),
-            rule="judge",
+            outcome=outcome,
+            score=score,
+            rule="judge_soft" if soft and score is not None else "judge",
             reason=reason,
-            seconds=reply.seconds,
-            tokens=reply.prompt_tokens + reply.completion_tokens,
-            cost_usd=self._cost(reply),
+            seconds=sum(reply.seconds for reply in all_replies),
+            tokens=sum(reply.prompt_tokens + reply.completion_tokens for reply in paid),
+            cost_usd=sum(self._prices.cost(r.model, r.prompt_tokens, r.completion_tokens) for r in paid),
         )
 
-    def _cost(self, reply: ChatReply) -> float:
-        """USD by the price of the model that answered, else of the one that was asked for, else 0."""
-        prompt, completion = self._prices.get(reply.model) or self._prices.get(self.model) or (0.0, 0.0)
-        return (reply.prompt_tokens * prompt + reply.completion_tokens * completion) / 1e6
 
-
-def template(name: str) -> str:
-    """The prompt of `judge` or `judge_blind`, its places still open.
-
-    Raises:
-        UnknownVerifier: Another name.
-    """
-    if name not in PROMPTS:
-        raise UnknownVerifier(f"judge: found name {name!r}, expected one of {', '.join(PROMPTS)}")
-    return PROMPTS[name].read_text(encoding="utf-8").removesuffix("\n")
-
-
-def filled(template: str, question: str, reference: str | None, response: str) -> str:
-    """The prompt with its places filled, each by one JSON string; what is filled in is never read as a template."""
-    values = {"question": question, "reference": reference or "", "response": bounded(response)}
-    return _FIELD.sub(lambda match: quoted(values[match[1]]), template)
-
-
-def quoted(value: str) -> str:
-    """The value as a JSON string on one line, nothing in it invisible, a line break or a turn marker."""
-    text = _MARKER.sub(_escape, json.dumps(value, ensure_ascii=False))
-    return text if text.isascii() and "\x7f" not in text else _UNSAFE.sub(_escape, text)
-
-
-def _escape(match: re.Match[str]) -> str:
-    return f"\\u{ord(match.group()):04x}"
-
-
-def bounded(response: str) -> str:
-    """At most 4,000 characters: the end, where the final answer stands, after a mark of the cut."""
-    return response if len(response) <= MAX_RESPONSE else f"\u2026{response[1 - MAX_RESPONSE :]}"
+def _cut_off(reply: ChatReply | Rejected) -> bool:
+    return isinstance(reply, ChatReply) and reply.finish_reason == "length"
 
 
 def has_number(text: str) -> bool:
     """Whether any character is numeric in any script, or any word begins like a number word."""
     return any(map(str.isnumeric, text)) or _NUMBER_WORD.search(text) is not None
-
-
-def read_reply(reply: ChatReply) -> tuple[int | None, str | None]:
-    """1 or 0 and no reason, or None and the reason."""
-    if reply.refusal is not None:
-        return None, f"the judge refused: {reply.refusal[:80]!r}"
-    if reply.finish_reason in ("length", "content_filter"):
-        return None, f"the judge's reply was cut off ({reply.finish_reason})"
-    if _NOTHING.fullmatch(reply.text):
-        return None, "the judge's reply is empty"
-    match = _REPLY.fullmatch(reply.text)
-    if match is None:
-        return None, f"unreadable reply of the judge: {reply.text[:80]!r}"
-    return int(match[1]), None
-
-
-def _checked_prices(prices: Mapping[str, Sequence[float]]) -> dict[str, tuple[float, float]]:
-    expected = "{model: [USD per 10^6 prompt tokens, USD per 10^6 completion tokens]}"
-    if not isinstance(prices, Mapping):
-        raise UnknownVerifier(f"judge: option prices: found {prices!r}, expected {expected}")
-    for model, pair in prices.items():
-        if not isinstance(pair, list | tuple) or len(pair) != 2:
-            raise UnknownVerifier(f"judge: option prices: found {pair!r} for {model!r}, expected {expected}")
-        for price in pair:
-            at_least(0, prices=price)
-    return {model: (float(pair[0]), float(pair[1])) for model, pair in prices.items()}

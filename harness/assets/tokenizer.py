@@ -1,7 +1,7 @@
 """The SentencePiece model of the embedded policy and judge: characters, and the fixed phrases of their world.
 
 Digits stay apart, the operators come with their spaces, and every fixed stretch of the judge's prompts is one piece,
-so that the tiny judge reads the question and the answers, not the instructions. Other text falls back to bytes.
+so that it reads the question and the answers, not the instructions. Other text falls back to bytes.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ PHRASES = [START_OF_TURN, END_OF_TURN, "user\n", "model\n", "\n", "\\n", "Solve 
 
 
 def prompt_phrases() -> list[str]:
-    """The stretches between the placeholders of the judge's prompts."""
+    """The stretches between the places of the embedded judge's prompts."""
     phrases: list[str] = []
-    for path in sorted(PROMPTS.glob("*.txt")):
+    for path in sorted(PROMPTS.glob("tiny*.txt")):
         phrases += [part for part in re.split(r"\{\w+\}", path.read_text()) if part.strip()]
     return list(dict.fromkeys(phrases))
 

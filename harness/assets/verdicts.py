@@ -1,4 +1,4 @@
-"""Demonstrations for the embedded judge: prompts exactly as `verifiers.judge` sends them, answered `1` or `0`.
+"""Demonstrations for the embedded judge: prompts exactly as the embedded judge is sent them, answered `1` or `0`.
 
 Takes questions and policies; gives training examples. Responses come from the crowd and from policies of several
 strengths, so that the judge has seen the errors of a base policy and those of a better one; half are right. The judge
@@ -17,7 +17,7 @@ from harness.m_step import Example
 from harness.policy import Policy
 from harness.sampler import Decoding, prompt_length, row_key, sample
 from harness.tokenizer import Tokenizer
-from verifiers.judge import filled, template
+from verifiers.prompt import prompt
 
 type Row = tuple[str, str, str]  # question, reference, response
 
@@ -72,7 +72,7 @@ def comparisons(rows: Sequence[Row], tokenizer: Tokenizer, longest: int, seed: i
         correct = rng.random() < 0.5
         if not correct:
             reference = another(reference, rng)
-        yield from _example("judge", question, reference, response, correct, tokenizer, longest)
+        yield from _example(question, reference, response, correct, tokenizer, longest, blind=False)
 
 
 def verdict_examples(rows: Sequence[Row], tokenizer: Tokenizer, longest: int, seed: int) -> Iterator[Example]:
@@ -86,8 +86,7 @@ def verdict_examples(rows: Sequence[Row], tokenizer: Tokenizer, longest: int, se
         question, reference, response = rng.choice(right if correct else wrong)
         if not blind and correct and rng.random() < 0.4:
             reference, correct = another(reference, rng), False
-        name = "judge_blind" if blind else "judge"
-        yield from _example(name, question, reference, response, correct, tokenizer, longest)
+        yield from _example(question, reference, response, correct, tokenizer, longest, blind=blind)
 
 
 def another(value: str, rng: random.Random) -> str:
@@ -97,9 +96,9 @@ def another(value: str, rng: random.Random) -> str:
 
 
 def _example(
-    name: str, question: str, reference: str, response: str, correct: bool, tokenizer: Tokenizer, longest: int
+    question: str, reference: str, response: str, correct: bool, tokenizer: Tokenizer, longest: int, *, blind: bool
 ) -> Iterator[Example]:
-    prompt_ids = tokenizer.encode_prompt(filled(template(name), question, reference, response))
+    prompt_ids = tokenizer.encode_prompt(prompt("tiny", blind=blind).filled(question, reference, response))
     response_ids = tokenizer.encode_response("1" if correct else "0")
     if len(prompt_ids) + len(response_ids) - 1 <= longest:
         yield Example(prompt_ids=tuple(prompt_ids), response_ids=tuple(response_ids))

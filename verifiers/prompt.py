@@ -1,0 +1,117 @@
+"""What a judge is shown: a prompt from a file, with question, reference and response quoted into it as data.
+
+Takes texts; gives one text. Knows nothing of models, requests or replies.
+
+A prompt is a text file with the places `{question}`, `{response}`, `{reference}` (not for a judge that is not shown it)
+and, where it fences its data, `{fence}`. Why no response gets out of its place:
+- Every value is one JSON string on one line, without line breaks, turn markers or invisible characters, so it cannot
+  forge a labelled line or end the user's turn. In a prompt with a fence, neither can it hold a label of ours: the colon
+  of `Correct Answer:` or `VERDICT:` is written as its escape, which reads as the same text.
+- The places are filled in one pass, so `{reference}` inside a response stays what it is.
+- The fence is a marker that stands in none of the values: it is a hash of them, hashed again until it does not. So the
+  same content has the same fence, and a stored call is found again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from verifiers.verdict import UnknownVerifier
+
+MAX_RESPONSE = 4_000
+MAX_PROMPT = 100_000
+PROMPTS = Path(__file__).with_name("prompts")
+BUILT_IN = ("judge", "rubric", "tiny")  # `tiny`: the words that the embedded judge was trained on
+
+# Line and paragraph separators, other controls, invisible and direction marks, halves of surrogate pairs.
+_UNSAFE = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
+# First characters of the turn markers of Gemma, Llama, Mistral and ChatML.
+_MARKER = re.compile(r"<(?=/?(?:start_of_turn|end_of_turn|bos|eos|s|pad|unk)>|\|)|\[(?=/?INST\])")
+# Invisible characters are escaped by then, but for those that JSON leaves and that look like a space.
+_LABEL = re.compile(r"(question|correct\s*answer|model\s*answer|verdict)([\s*]*):", re.IGNORECASE)
+_FIELD = re.compile(r"\{(question|reference|response|fence)\}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Prompt:
+    """A prompt whose places are still open."""
+
+    text: str
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @property
+    def asks_for_reasons(self) -> bool:
+        """Whether the reply ends in a line `VERDICT: 1` or `VERDICT: 0`; else it is that one character."""
+        return "VERDICT:" in self.text
+
+    def filled(self, question: str, reference: str | None, response: str) -> str:
+        """The prompt with its places filled; what is filled in is never read as a prompt."""
+        texts = {"question": question, "reference": reference or "", "response": bounded(response)}
+        values = {name: quoted(text) for name, text in texts.items()}
+        if "{fence}" in self.text:
+            values = {name: _LABEL.sub(r"\1\2\\u003a", value) for name, value in values.items()}
+            values["fence"] = fence(values)
+        return _FIELD.sub(lambda match: values[match[1]], self.text)
+
+
+def prompt(name: str, *, blind: bool) -> Prompt:
+    """The built-in prompt of that name, or the one in the file of that path.
+
+    Raises:
+        UnknownVerifier: There is no such prompt, or its places are not those that this judge fills.
+    """
+    if not isinstance(name, str) or not name:
+        raise UnknownVerifier(f"judge: option prompt: found {name!r}, expected {', '.join(BUILT_IN)} or a file's path")
+    path = PROMPTS / f"{name}{'_blind' if blind else ''}.txt" if name in BUILT_IN else Path(name)
+    try:
+        data = path.read_bytes()
+        text = data.decode().removesuffix("\n")
+    except (OSError, ValueError) as error:
+        raise UnknownVerifier(
+            f"judge: option prompt: {name!r} is neither one of {', '.join(BUILT_IN)} nor a text file"
+            f" ({type(error).__name__})"
+        ) from None
+    if len(text) > MAX_PROMPT:
+        raise UnknownVerifier(f"judge: prompt {name!r} has {len(text)} characters, expected at most {MAX_PROMPT}")
+    _check_places(name, text, blind=blind)
+    return Prompt(text=text)
+
+
+def _check_places(name: str, text: str, *, blind: bool) -> None:
+    places = set(_FIELD.findall(text))
+    needed = {"question", "response"} if blind else {"question", "reference", "response"}
+    if missing := sorted(needed - places):
+        raise UnknownVerifier(f"judge: prompt {name!r}: the place {{{missing[0]}}} is missing")
+    if blind and "reference" in places:
+        raise UnknownVerifier(f"judge: prompt {name!r} shows {{reference}}, which judge_blind is not to see")
+
+
+def fence(values: Mapping[str, str]) -> str:
+    """A marker that occurs in none of the values; the same one for the same values."""
+    digest = hashlib.sha256(json.dumps(sorted(values.items())).encode()).hexdigest()
+    while any(digest[:16] in value for value in values.values()):
+        digest = hashlib.sha256(digest.encode()).hexdigest()
+    return f"[DATA {digest[:16]}]"
+
+
+def quoted(value: str) -> str:
+    """The value as a JSON string on one line, nothing in it invisible, a line break or a turn marker."""
+    text = _MARKER.sub(_escape, json.dumps(value, ensure_ascii=False))
+    return text if text.isascii() and "\x7f" not in text else _UNSAFE.sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    return f"\\u{ord(match.group()):04x}"
+
+
+def bounded(response: str) -> str:
+    """At most 4,000 characters: the end, where the final answer stands, after a mark of the cut."""
+    return response if len(response) <= MAX_RESPONSE else f"\u2026{response[1 - MAX_RESPONSE :]}"
