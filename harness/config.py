@@ -196,7 +196,7 @@ def to_toml(suite: Suite) -> str:
 
 def toml_key(key: str) -> str:
     """A key as TOML writes it, in quotes where it must be."""
-    return key if key.isascii() and key.replace("_", "").replace("-", "").isalnum() else json.dumps(key)
+    return key if key.isascii() and key.replace("_", "").replace("-", "").isalnum() else toml_value(key)
 
 
 def toml_value(value: Any) -> str:
@@ -205,7 +205,7 @@ def toml_value(value: Any) -> str:
         return "{ " + ", ".join(f"{toml_key(k)} = {toml_value(v)}" for k, v in value.items()) + " }"
     if isinstance(value, list):
         return "[" + ", ".join(map(toml_value, value)) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # TOML refuses it raw, JSON does not mind
 
 
 def _explain(item: Any) -> str:

@@ -144,7 +144,7 @@ def with_expected(text: str, expected: Mapping[str, Expected], name: str) -> str
     """
     lines = text.removesuffix("\n").split("\n")
     for verifier, values in expected.items():
-        _put_table(lines, f"verifiers.{toml_key(verifier)}", values, name)
+        _put_table(lines, verifier, values, name)
     found = "\n".join(lines) + "\n"
     written = {verifier: entry.expected for verifier, entry in _parsed(found, name).verifiers.items()}
     if any(written.get(verifier) != values for verifier, values in expected.items()):
@@ -152,23 +152,39 @@ def with_expected(text: str, expected: Mapping[str, Expected], name: str) -> str
     return found
 
 
-def _put_table(lines: list[str], table: str, values: Expected, name: str) -> None:
+def _put_table(lines: list[str], verifier: str, values: Expected, name: str) -> None:
     new = [f"{key} = {toml_value(value)}" for key, value in values.model_dump(mode="json", exclude_none=True).items()]
-    header = f"[{table}.expected]"
-    if header in lines:
-        start = end = lines.index(header) + 1
+    tables = {table: number for number, line in enumerate(lines, 1) if (table := _table_of(line))}
+    if start := tables.get(("verifiers", verifier, "expected")):
+        end = start
         while end < len(lines) and re.match(r"\w+ = ", lines[end]):
             end += 1
         lines[start:end] = new
         return
-    if f"[{table}]" not in lines:
-        raise ConfigError(f"{name}: no line [{table}], below which its numbers could be written")
-    place = start = lines.index(f"[{table}]") + 1
-    while place < len(lines) and not lines[place].startswith("["):
-        place += 1
+    start = tables.get(("verifiers", verifier))
+    if start is None:
+        raise ConfigError(
+            f"{name}: no table [verifiers.{toml_key(verifier)}], below which its numbers could be written"
+        )
+    place = min((number - 1 for number in tables.values() if number > start), default=len(lines))
     while place > start and (not lines[place - 1].strip() or lines[place - 1].startswith("#")):
         place -= 1  # what stands right above the next table belongs to it
-    lines[place:place] = ["", header, *new]
+    lines[place:place] = ["", f"[verifiers.{toml_key(verifier)}.expected]", *new]
+
+
+def _table_of(line: str) -> tuple[str, ...] | None:
+    """The keys of a line that opens a table, however it is spelled; None for any other line."""
+    if not line.lstrip().startswith("["):
+        return None
+    try:
+        node: Any = tomllib.loads(line)
+    except tomllib.TOMLDecodeError:
+        return None
+    keys: list[str] = []
+    while isinstance(node, dict) and node:
+        keys += node
+        node = node[keys[-1]]
+    return tuple(keys)
 
 
 def read_rows(path: Path) -> list[GoldenRow]:
@@ -183,10 +199,11 @@ def read_rows(path: Path) -> list[GoldenRow]:
         raise ConfigError(f"{path}: {error.strerror}") from None
     # Bytes, not text lines: a response may hold U+2028, which str.splitlines would split at.
     lines = enumerate(data.split(b"\n"), 1)
-    return [_row(line, f"{path.name}:{number}") for number, line in lines if line.strip()]
+    return [read_row(line, f"{path.name}:{number}") for number, line in lines if line.strip()]
 
 
-def _row(line: bytes, place: str) -> GoldenRow:
+def read_row(line: bytes, place: str) -> GoldenRow:
+    """The golden row of one line; `place` is named in errors."""
     try:
         fields = json.loads(line)
     except (ValueError, RecursionError):
