@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from verifiers.catalog import build, names
-from verifiers.verdict import Attempt, Outcome, UnknownVerifier, Verdict
+from verifiers.catalog import JUDGES, build, kind, names, parts, with_parts
+from verifiers.verdict import Attempt, Outcome, UnknownVerifier, Verdict, needs_whole_problems
 
 PLUG_IN = """
 from verifiers.verdict import Outcome, Verdict
@@ -25,6 +25,16 @@ class Always:
 
 def nothing():
     return 7
+
+class Nameless(Always):
+    def __init__(self):
+        super().__init__()
+        self.name = None
+
+class Printless(Always):
+    def __init__(self):
+        super().__init__()
+        self.fingerprint = ""
 """
 
 
@@ -37,13 +47,14 @@ def plug_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: always_verifier\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
         "[restem.verifiers]\nalways = always_verifier:Always\nbroken = always_verifier:Missing\n"
-        "nothing = always_verifier:nothing\n"
+        "nothing = always_verifier:nothing\nnameless = always_verifier:Nameless\n"
+        "printless = always_verifier:Printless\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "always_verifier", raising=False)
 
 
-@pytest.mark.parametrize("name", ["sympy", "exact", "accept_all", "random"])
+@pytest.mark.parametrize("name", [name for name in names() if not {name, *parts(name)} & set(JUDGES)])
 def test_a_built_in_name_builds_the_verifier_of_that_name(name: str) -> None:
     verifier = build(name)
     assert verifier.name == name
@@ -96,7 +107,13 @@ def test_an_installed_plug_in_is_listed_and_built_with_its_options() -> None:
 @pytest.mark.usefixtures("plug_in")
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("broken", "does not load"), ("nothing", "is no verifier"), ("alway", "did you mean 'always'")],
+    [
+        ("broken", "does not load"),
+        ("nothing", "is no verifier"),
+        ("alway", "did you mean 'always'"),
+        ("nameless", "its name is None"),
+        ("printless", "its fingerprint is ''"),
+    ],
 )
 def test_a_broken_plug_in_is_named(name: str, message: str) -> None:
     with pytest.raises(UnknownVerifier, match=message):
@@ -124,7 +141,8 @@ def test_an_unknown_option_of_a_judge_is_named() -> None:
 
 def test_asking_for_names_loads_nothing_heavy() -> None:
     script = (
-        "import sys, verifiers.catalog as c; c.names(); c.build('sympy'); c.build('random')\n"
+        "import sys, verifiers.catalog as c\n"
+        "c.names(), [c.build(name) for name in ('sympy', 'random', 'noisy', 'majority')]\n"
         "heavy = {'sympy', 'openai', 'numpy', 'jax', 'pydantic'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
@@ -136,3 +154,45 @@ def test_attempts_pass_through_a_built_verifier(monkeypatch: pytest.MonkeyPatch)
 
     attempt = Attempt(problem=problem("Solve x = 7 for x.", "7"), response="x = 7")
     assert build("sympy").verify([attempt])[0].outcome is Outcome.CORRECT
+
+
+# verifiers under other names, and verifiers made of others
+
+PANEL = {"mine": {"type": "all_of", "members": ["loud", "exact"]}, "loud": {"type": "noisy", "base": "format_only"}}
+
+
+def test_a_table_gives_a_verifier_of_its_type_under_its_own_name() -> None:
+    verifier = build("strict", {"strict": {"type": "random", "rate": 0.0}})
+    assert verifier.name == "strict"
+    assert verifier.fingerprint == build("random", {"random": {"rate": 0.0}}).fingerprint
+    assert kind("strict", {"strict": {"type": "random"}}) == "random"
+
+
+def test_a_verifier_is_built_with_all_that_it_is_made_of() -> None:
+    assert with_parts(["mine"], PANEL) == ["mine", "loud", "format_only", "exact"]
+    prints = {build("mine", PANEL | {"loud": {"type": "noisy", "base": base}}).fingerprint for base in names()[:2]}
+    assert len(prints) == 2
+    assert build("mine", PANEL).fingerprint not in prints
+
+
+def test_what_needs_whole_problems_says_so_under_every_name() -> None:
+    tables = {"most": {"type": "majority"}, "loud": {"type": "noisy", "base": "most"}, "vote": {"members": ["loud"]}}
+    assert all(needs_whole_problems(build(name, tables)) for name in ("most", "loud", "vote"))
+    assert not needs_whole_problems(build("mine", PANEL))
+
+
+@pytest.mark.parametrize(
+    ("name", "tables", "message"),
+    [
+        ("a", {"a": {"type": "noisy", "base": "b"}, "b": {"type": "inverted", "base": "a"}}, "a -> b -> a"),
+        ("a", {"a": {"type": "noisy", "base": "simpy"}}, "did you mean 'sympy'"),
+        ("a", {"a": {"type": "noisy", "tprr": 1}}, "did you mean 'tpr'"),
+        ("a", {"a": {"type": "vote", "base": "sympy"}}, "unknown option 'base'"),
+        ("vote", {"vote": {"members": ["sympy", 3]}}, "expected a list"),
+        ("noisy", {"noisy": {"base": 3}}, "expected a verifier's name"),
+        ("a", {"a": {"type": ["noisy"]}}, "expected the name of a verifier"),
+    ],
+)
+def test_parts_that_cannot_be_are_named(name: str, tables: dict[str, Any], message: str) -> None:
+    with pytest.raises(UnknownVerifier, match=message):
+        build(name, tables)
