@@ -43,10 +43,10 @@ def built(name: str) -> Verifier:
     return build(name)
 
 
-def verdict(name: str, response: str, reference: str | None, asked: str) -> Verdict:
+def verdict(name: str, response: str, reference: str, asked: str) -> Verdict:
     """What is said of the response; for `majority`, as one of its problem's and beside right ones."""
     problem = Problem(id="p", question=asked, reference=reference, split="test", source="test")
-    texts = [response, *[f"The answer is {reference}."] * (SIBLINGS if name == "majority" else 0)]
+    texts = [response, *[f"The answer is {reference[:60]}."] * (SIBLINGS if name == "majority" else 0)]
     return checked(built(name), [Attempt(problem=problem, response=text) for text in texts])[0]
 
 
@@ -131,8 +131,7 @@ def test_no_hostile_text_is_run_or_changes_anything(name: str, tmp_path: Path, m
     numeric = [hostile for hostile in HOSTILE if hostile not in SYMBOLS]
     with watched() as seen:
         for hostile in numeric:
-            for text in (hostile.text, f"x = {hostile.text}", f"The answer is {hostile.text}"):
-                verdict(name, text, "7", question("7"))
+            verdict(name, f"x = {hostile.text}", "7", question("7"))
     assert seen == []
     assert globals_now() == before
     assert not MARKER.exists()
@@ -207,16 +206,23 @@ def test_right_symbolic_answers_among_hostile_ones_are_still_right() -> None:
 
 
 def memory_growth(rounds: int) -> list[int]:
-    """The most memory this process has held after each round over the corpus, in KiB, less what it held before."""
+    """The most memory this process has held after each round over the corpus, in KiB, less what it held before.
+
+    The first round is of all verifiers, the others of the one that does most.
+    """
     for name in NAMES:
         for reference in ("7", "x + 1"):
             verdict(name, "x = 7.5, or so", reference, question(reference))
     start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    problems = [
+        Problem(id=str(index), question=question(hostile.gold), reference=hostile.gold, split="test", source="test")
+        for index, hostile in enumerate(HOSTILE)
+    ]
+    attempts = [Attempt(problem=p, response=hostile.text) for p, hostile in zip(problems, HOSTILE, strict=True)]
     peaks: list[int] = []
-    for _ in range(rounds):
-        for name in NAMES:
-            for hostile in HOSTILE:
-                verdict(name, hostile.text, hostile.gold, question(hostile.gold))
+    for index in range(rounds):
+        for name in NAMES if not index else ("sympy",):
+            built(name).verify(attempts)
         peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start)
     return peaks
 
@@ -276,7 +282,7 @@ def test_the_value_counts_only_as_the_answer_that_was_read(name: str, response: 
 
 @pytest.mark.slow
 @by_name
-@settings(max_examples=20_000)
+@settings(max_examples=10_000)
 @given(response=any_text | mutated_texts())
 def test_no_text_of_very_many_is_accepted_without_the_value(name: str, response: str) -> None:
     holds_for(name, response)
@@ -284,7 +290,7 @@ def test_no_text_of_very_many_is_accepted_without_the_value(name: str, response:
 
 @pytest.mark.slow
 @by_name
-@settings(max_examples=20_000)
+@settings(max_examples=10_000)
 @given(response=mixed_texts())
 def test_the_value_counts_only_as_the_answer_in_very_many_texts(name: str, response: str) -> None:
     holds_for_mixed(name, response)
