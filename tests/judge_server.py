@@ -48,6 +48,9 @@ class JudgeServer:
     Attributes:
         answer: Prompt -> text of the reply.
         model: The model name that replies carry; None repeats the name that was asked for.
+        refuses: Parameters that are answered by 400, as OpenAI's reasoning models do.
+        logprobs: Text of the reply -> its tokens with their likeliest alternatives; None sends none.
+        echoes: Whether every answer repeats the Authorization header, in its headers and its body.
         latency_seconds: Time every request takes.
         requests: Requests received.
         answered: Hash of a request's body -> usable replies sent for it.
@@ -80,6 +83,9 @@ class JudgeServer:
         """Forgets everything: as just started."""
         self.answer = answer
         self.model: str | None = None
+        self.refuses: set[str] = set()
+        self.logprobs: Callable[[str], list[dict[str, Any]]] | None = None
+        self.echoes = False
         self.latency_seconds = 0.0
         self.requests = 0
         self.answered: dict[str, int] = {}
@@ -143,24 +149,33 @@ class JudgeServer:
         if fault in _BREAKS:
             await _BREAKS[fault](_Wire(scope, receive, send))
             return
+        if refused := sorted(self.refuses & asked.keys()):
+            await _unsupported(refused[0])(scope, receive, send)
+            return
         if fault in _REPLIES or fault == "ok":
             digest = hashlib.sha256(body).hexdigest()
             self.answered[digest] = self.answered.get(digest, 0) + 1
-            await JSONResponse(self._reply(fault, asked))(scope, receive, send)
+            headers = {"x-echo": self.authorization} if self.echoes else None
+            await JSONResponse(self._reply(fault, asked), headers=headers)(scope, receive, send)
             return
         await self._refusal(fault, value)(scope, receive, send)
 
     def _reply(self, kind: str, asked: Mapping[str, Any]) -> dict[str, Any]:
         """A usable reply: ordinary, or one that says nothing."""
         message: dict[str, Any] = {"role": "assistant", "content": self.answer(asked["messages"][-1]["content"])}
-        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        choice: dict[str, Any] = {"index": 0, "message": message, "finish_reason": "stop"}
+        if self.logprobs and asked.get("logprobs"):
+            choice["logprobs"] = {"content": self.logprobs(message["content"])}
+        if self.echoes:
+            message["content"] += self.authorization
+            choice["echo"] = self.authorization
         if kind != "ok":
             _REPLIES[kind](choice)
         return {
             "id": f"chatcmpl-{self.requests}",
             "object": "chat.completion",
             "created": 0,
-            "model": self.model or asked["model"],
+            "model": (self.model or asked["model"]) + (self.authorization if self.echoes else ""),
             "choices": [choice],
             "usage": {"prompt_tokens": 100, "completion_tokens": 1, "total_tokens": 101},
         }
@@ -192,7 +207,7 @@ class JudgeServer:
         if fault in bodies:
             content, media_type = bodies[fault]
             return Response(content, media_type=media_type)
-        return _error(int(fault), f"scripted {fault}")
+        return _error(int(fault), f"scripted {fault} {self.authorization if self.echoes else ''}")
 
 
 class _Wire:
@@ -264,6 +279,13 @@ RETRIED_FAULTS = (*TRANSPORT_FAULTS, "nochoices", "nested")
 
 def _error(status: int, message: str, code: str | None = None, headers: Mapping[str, str] | None = None) -> Response:
     return JSONResponse({"error": {"message": message, "type": code, "code": code}}, status, headers=headers)
+
+
+def _unsupported(parameter: str) -> Response:
+    instead = " Use 'max_completion_tokens' instead." if parameter == "max_tokens" else ""
+    message = f"Unsupported parameter: '{parameter}' is not supported with this model.{instead}"
+    error = {"message": message, "type": "invalid_request_error", "param": parameter, "code": "unsupported_parameter"}
+    return JSONResponse({"error": error}, 400)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import asyncio
 import email.utils
 import json
 import logging
+import math
 import os
 import signal
 import subprocess
@@ -24,6 +25,7 @@ from harness.store import Store
 from tests.judge_server import RETRIED_FAULTS, JudgeServer
 from verifiers.chat import ChatClient, ChatRequest, server_address
 from verifiers.chat_reply import ChatReply, Rejected, retry_after
+from verifiers.pace import Pace
 from verifiers.verdict import JudgeUnavailable, UnknownVerifier
 
 KEY = "sk-test-51f0aa77c2e94c3b8d1e"
@@ -188,6 +190,94 @@ def test_a_server_that_rejects_everything_is_an_unavailable_judge(server: JudgeS
     server.mix({"400": 1.0})
     with pytest.raises(JudgeUnavailable, match=r"rejected each of 32 requests: 400"):
         client(server, concurrency=1).ask(ask(*numbered(100)))
+
+
+# what a model will not have set
+
+
+@pytest.mark.parametrize(
+    ("refused", "sent"),
+    [
+        ({"max_tokens"}, {"model": "m", "temperature": 0.0, "max_completion_tokens": 16 + 2048}),
+        ({"temperature"}, {"model": "m", "max_tokens": 16}),
+        ({"max_tokens", "temperature"}, {"model": "m", "max_completion_tokens": 16 + 2048}),
+    ],
+)
+def test_a_refused_parameter_is_left_out_once_and_for_all(
+    server: JudgeServer, store: Store, refused: set[str], sent: dict[str, Any]
+) -> None:
+    server.refuses = refused
+    chat = client(server, calls=store, concurrency=1)
+    assert texts(chat.ask(ask("a", "b", "c"))) == ["a", "b", "c"]
+    assert server.requests == 3 + len(refused)
+    assert [body for body in server.bodies if body["messages"] == ask("c")[0].messages] == [
+        sent | {"messages": ask("c")[0].messages}
+    ]
+    assert [row["left_out"] for row in last_attempts(store)] == [sorted(refused)] * 3
+
+
+def test_a_reply_is_found_again_whatever_the_model_refused(server: JudgeServer, store: Store) -> None:
+    server.refuses = {"max_tokens"}
+    client(server, calls=store).ask(ask("a"))
+    server.refuses = set()
+    assert texts(client(server, calls=store).ask(ask("a"))) == ["a"]
+    assert server.requests == 2
+
+
+def test_a_second_try_with_more_tokens_gets_more_room_for_reasoning(server: JudgeServer) -> None:
+    server.refuses = {"max_tokens"}
+    client(server).ask([ChatRequest(messages=ask("a")[0].messages, max_tokens=8 * 16)])
+    assert server.bodies[-1]["max_completion_tokens"] == 8 * (16 + 2048)
+
+
+def test_a_parameter_that_cannot_be_left_out_is_a_rejection(server: JudgeServer) -> None:
+    server.refuses = {"messages"}
+    assert isinstance(client(server).ask(ask("a"))[0], Rejected)
+
+
+def last_attempts(store: Store) -> list[dict[str, Any]]:
+    return [json.loads(row[0])[-1] for row in store.query("SELECT attempts FROM judge_call")]
+
+
+# how many are in flight
+
+
+def most_in_flight(server: JudgeServer, since: int) -> int:
+    """Requests within one latency of another, from the `since`th on."""
+    arrivals = server.arrivals[since:]
+    return max(sum(0 <= later - arrival < 0.8 * server.latency_seconds for later in arrivals) for arrival in arrivals)
+
+
+def test_a_server_that_refuses_many_is_sent_fewer_at_once(server: JudgeServer) -> None:
+    server.latency_seconds = 0.05
+    server.script(*["ms:1"] * 30)
+    chat = client(server, concurrency=16)
+    assert texts(chat.ask(ask(*numbered(100)))) == numbered(100)
+    assert chat.pace.limit < 16
+    assert most_in_flight(server, 60) <= chat.pace.limit
+
+
+def test_a_stray_refusal_costs_no_speed(server: JudgeServer) -> None:
+    server.script("ms:1", *["ok"] * 20, "ms:1")
+    chat = client(server, concurrency=16)
+    chat.ask(ask(*numbered(60)))
+    assert chat.pace.limit == 16
+
+
+@given(st.lists(st.sampled_from(["answered", "refused", "old"]), max_size=200), st.integers(1, 64))
+def test_the_limit_stays_within_its_bounds_and_grows_by_one_alone(happened: list[str], most: int) -> None:
+    pace = Pace(most)
+    for what in happened:
+        before = pace.limit
+        if what == "answered":
+            pace.answered()
+        else:
+            pace.refused(time.monotonic() if what == "refused" else -math.inf)
+        assert 1 <= pace.limit <= most
+        assert pace.limit in ({before, before + 1} if what == "answered" else {before, max(1, before // 2)})
+    for _ in range(most * most):
+        pace.answered()
+    assert pace.limit == most
 
 
 # how long is waited
@@ -437,6 +527,24 @@ def test_no_exception_that_holds_the_key_hangs_behind_ours(server: JudgeServer) 
 def test_a_key_cut_in_half_by_a_length_limit_is_still_redacted(server: JudgeServer) -> None:
     chat = client(server)
     assert chat.redacted(f"{KEY} sk-proj-abcdefgh**** task-12345678 skating") == "[key] [key] task-12345678 skating"
+
+
+def test_a_key_that_is_echoed_everywhere_is_kept_nowhere(
+    server: JudgeServer, store: Store, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    server.echoes = True
+    server.script("400")
+    chat = client(server, calls=store, concurrency=1)
+    rejected = repr(chat.ask(ask("rejected")))
+    server.script("ok", "500", "429", "400", "ok", "503", "html", "reset", "ok", "400", "ok", "401")
+    with pytest.raises(JudgeUnavailable) as caught:
+        chat.ask(ask(*numbered(8)))
+    assert len(stored_replies(store)) == 4
+    rows = [repr(store.query(f"SELECT * FROM {table}")) for table in ("judge_call", "event", "run")]
+    raised = "".join(traceback.format_exception(caught.value))
+    assert "[key]" in rejected
+    assert KEY not in "".join(rows) + rejected + raised + caplog.text + "".join(capfd.readouterr())
 
 
 def test_an_echoed_key_is_in_no_stored_row(server: JudgeServer, store: Store) -> None:

@@ -192,14 +192,14 @@ class Judge:
         return replies
 
     def _ask(self, requests: Sequence[ChatRequest]) -> list[ChatReply | Rejected]:
+        if self._calls and not self.models_seen:  # before new rows are among the stored ones
+            self.models_seen = {model for model, *_ in self._calls.spent(self.fingerprint) if model}
         replies = self._chat.ask(requests, self._progress)
         self._note_models([reply.model for reply in replies if isinstance(reply, ChatReply)])
         return replies
 
     def _note_models(self, models: Sequence[str]) -> None:
         """Flags a name that the server has not given its model before: the verdicts are no longer of one judge."""
-        if self._calls and not self.models_seen:
-            self.models_seen = {model for model, *_ in self._calls.spent(self.fingerprint) if model} - set(models)
         for model in sorted({model for model in models if model} - self.models_seen):
             if self.models_seen:
                 before = sorted(self.models_seen)
