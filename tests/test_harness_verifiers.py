@@ -148,6 +148,22 @@ def test_one_kind_stands_under_several_names(rows: Path, tmp_path: Path) -> None
     assert [(row["verifier"], row["reward"]) for row in found] == [("never", 0), ("ever", 1)] * 5
 
 
+def test_progress_goes_to_stderr_and_counts_every_verdict(
+    rows: Path, running: JudgeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.progress.SECONDS_BETWEEN_LINES", 0.0)
+    running.reset()
+    names = ("--verifier", "majority", "--verifier", "judge", "--input", rows)
+    shown = restem("verify", *names, "--set", f"verifiers.judge.base_url={running.base_url}")
+    lines = [line.partition("] ")[2].partition(",")[0] for line in shown.stderr.splitlines()]
+    assert lines[0] == "majority: 0/10 verdicts"
+    assert lines[-1] == "judge: 10/10 verdicts"
+    counts = [int(line.partition(": ")[2].partition("/")[0]) for line in lines]
+    assert counts == sorted(counts)
+    assert len(shown.stdout.splitlines()) == 10
+    assert restem("verify", *names[:2], *names[4:], "--quiet").stderr == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
