@@ -181,6 +181,7 @@ def show_command(run: Path, as_json: bool) -> None:
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many rows of a run.")
 @click.option("--output", "output_path", type=click.Path(path_type=Path), help="Rows of a run.  [default: stdout]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--quiet", is_flag=True, help="No progress.")
 def gate_command(
     baseline: Path | None,
     names: tuple[str, ...],
@@ -190,6 +191,7 @@ def gate_command(
     limit: int | None,
     output_path: Path | None,
     as_json: bool,
+    quiet: bool,
 ) -> None:
     """The regression test on verifier agreement: exit 1 when a verifier got worse than BASELINE.toml allows.
 
@@ -212,7 +214,7 @@ def gate_command(
             raise ConfigError("--from-run makes rows; it takes no BASELINE.toml")
         _print_disagreements(run, names, limit, output_path)
     else:
-        _print_gate(baseline, names, updates, tables, as_json)
+        _print_gate(baseline, names, updates, tables, as_json, quiet)
 
 
 def _print_disagreements(run: Path, names: tuple[str, ...], limit: int | None, output: Path | None) -> None:
@@ -226,7 +228,9 @@ def _print_disagreements(run: Path, names: tuple[str, ...], limit: int | None, o
         click.echo(f"{text.count(chr(10))} rows: {output}", err=True)
 
 
-def _print_gate(baseline: Path | None, names: tuple[str, ...], updates: bool, tables: bool, as_json: bool) -> None:
+def _print_gate(
+    baseline: Path | None, names: tuple[str, ...], updates: bool, tables: bool, as_json: bool, quiet: bool
+) -> None:
     from harness import cli_gate
     from reports import gate_text
 
@@ -234,13 +238,13 @@ def _print_gate(baseline: Path | None, names: tuple[str, ...], updates: bool, ta
         raise ConfigError("give a BASELINE.toml; docs/gate.md says what it holds")
     golden = cli_gate.read_golden(baseline or cli_gate.CALIBRATION)
     if tables:
-        found = cli_gate.quality(golden, names)
+        found = cli_gate.quality(golden, names, quiet=quiet)
         click.echo(gate_text.quality_json(found) if as_json else gate_text.quality_table(found))
     elif updates:
-        changes = cli_gate.update(golden, names)
+        changes = cli_gate.update(golden, names, quiet=quiet)
         click.echo(cli_gate.differences_json(changes) if as_json else cli_gate.differences(changes))
     else:
-        compared = list(cli_gate.check(golden, names))
+        compared = list(cli_gate.check(golden, names, quiet=quiet))
         click.echo(gate_text.as_json(compared) if as_json else gate_text.page(compared))
         if not all(found.passed for found in compared):
             sys.exit(1)

@@ -11,15 +11,13 @@ import dataclasses
 import json
 import math
 import os
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import click
-
 from harness.errors import ConfigError
 from harness.golden import Baseline, Entry, Expected, GoldenRow, read_baseline, read_rows, with_expected, with_outcomes
+from harness.progress import RunProgress
 from reports.gate import Bar, Comparison, Item, Summary, compare, summary
 from reports.gate_text import SHOWN, flip_lines
 from reports.tables import DASH, number
@@ -70,10 +68,14 @@ def read_golden(path: Path) -> Golden:
                 f"{path.name}: two rows have the id {row.id}; give rows that say the same ids of their own"
             )
         seen.add(row.id)
+    used = {*catalog.names(), *catalog.with_parts(list(baseline.verifiers), baseline.options)}
+    for name, table in baseline.options.items():
+        if name not in used and "type" not in table:
+            raise ConfigError(f"{path.name}: options.{name}: no verifier of that name is used here")
     return found
 
 
-def check(golden: Golden, names: Sequence[str] = ()) -> Iterator[Comparison]:
+def check(golden: Golden, names: Sequence[str] = (), *, quiet: bool = False) -> Iterator[Comparison]:
     """Each verifier of the baseline, or only those named, compared with it.
 
     Raises:
@@ -84,7 +86,7 @@ def check(golden: Golden, names: Sequence[str] = ()) -> Iterator[Comparison]:
     for name in wanted:
         if not golden.pinned(name) and golden.baseline.verifiers[name].expected is None:
             raise ConfigError(f"{golden.path.name}: nothing is expected of {name} yet; --update writes it")
-    for name, verifier, verdicts in ask(golden, wanted):
+    for name, verifier, verdicts in ask(golden, wanted, quiet):
         yield _compared(golden, name, verifier.fingerprint, verdicts)
 
 
@@ -97,7 +99,7 @@ def _wanted(golden: Golden, names: Sequence[str]) -> list[str]:
     return list(names or known)
 
 
-def ask(golden: Golden, names: Sequence[str]) -> Iterator[tuple[str, Verifier, list[Verdict]]]:
+def ask(golden: Golden, names: Sequence[str], quiet: bool) -> Iterator[tuple[str, Verifier, list[Verdict]]]:
     """Each verifier and its verdicts in the order of the rows; rows of one problem are asked together."""
     rows, options = golden.rows, golden.baseline.options
     with contextlib.ExitStack() as stack:
@@ -107,17 +109,20 @@ def ask(golden: Golden, names: Sequence[str]) -> Iterator[tuple[str, Verifier, l
             from harness.cli_run import judge_options
 
             tables |= judge_options({name: dict(table) for name, table in options.items()}, names, stack)
-        verifiers = {name: catalog.build(name, tables) for name in names}
+        progress = stack.enter_context(RunProgress(len(rows) * len(names), unit="verdicts", quiet=quiet))
+        verifiers = {
+            name: catalog.build(name, tables, progress=lambda answered, _: progress.within(answered)) for name in names
+        }
         groups: dict[str, list[int]] = {}
-        for number_, row in enumerate(rows):
-            groups.setdefault(row.problem.id, []).append(number_)
-        order = [number_ for group in groups.values() for number_ in group]
-        attempts = [Attempt(problem=rows[i].problem, response=rows[i].response) for i in order]
+        for place, row in enumerate(rows):
+            groups.setdefault(row.problem.id, []).append(place)
+        order = [place for group in groups.values() for place in group]
+        attempts = [Attempt(problem=rows[place].problem, response=rows[place].response) for place in order]
         for name, verifier in verifiers.items():
-            started = time.monotonic()
+            progress.stage(visible(name, 80))
             found = dict(zip(order, checked(verifier, attempts), strict=True))
-            click.echo(f"{visible(name, 80)}: {len(rows)} rows in {time.monotonic() - started:.1f} s", err=True)
-            yield name, verifier, [found[i] for i in range(len(rows))]
+            progress.advance(len(rows))
+            yield name, verifier, [found[place] for place in range(len(rows))]
 
 
 def _compared(golden: Golden, name: str, fingerprint: str, verdicts: Sequence[Verdict]) -> Comparison:
@@ -164,12 +169,12 @@ class Change:
     flips: tuple[Item, ...]
 
 
-def update(golden: Golden, names: Sequence[str] = ()) -> list[Change]:
+def update(golden: Golden, names: Sequence[str] = (), *, quiet: bool = False) -> list[Change]:
     """What was and what now is expected of each verifier; baseline and rows are written anew to say so."""
     wanted = _wanted(golden, names)
     said: list[dict[str, Outcome]] = [{} for _ in golden.rows]
     changes: list[Change] = []
-    for name, verifier, verdicts in ask(golden, wanted):
+    for name, verifier, verdicts in ask(golden, wanted, quiet):
         found = _compared(golden, name, verifier.fingerprint, verdicts)
         old, new = golden.baseline.verifiers[name].expected, _expected(verifier.fingerprint, found.now)
         changes.append(Change(verifier=name, old=old, new=new, flips=found.flips))
@@ -251,7 +256,7 @@ def differences_json(changes: Sequence[Change]) -> str:
     )
 
 
-def quality(golden: Golden, names: Sequence[str]) -> dict[str, Summary]:
+def quality(golden: Golden, names: Sequence[str], *, quiet: bool = False) -> dict[str, Summary]:
     """Each verifier's sensitivity and specificity on the labelled rows; of every built-in verifier if none is named."""
     wanted = list(names or dict.fromkeys([*catalog.names(), *golden.baseline.verifiers]))
-    return {name: summary(_items(golden.rows, name, False, found)) for name, _, found in ask(golden, wanted)}
+    return {name: summary(_items(golden.rows, name, False, found)) for name, _, found in ask(golden, wanted, quiet)}

@@ -46,7 +46,7 @@ class GateItem(pytest.Item):
         from verifiers.verdict import VerifierError
 
         try:
-            found = list(check(read_golden(self.path), [self.name]))
+            found = list(check(read_golden(self.path), [self.name], quiet=True))
         except (RestemError, VerifierError) as error:
             raise GateFailed(str(error)) from error
         if failed := [message(comparison) for comparison in found if not comparison.passed]:

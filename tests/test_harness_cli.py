@@ -57,7 +57,7 @@ def test_help_costs_under_a_quarter_second_of_cpu() -> None:
     assert min(costs) < 0.25
 
 
-@pytest.mark.parametrize("command", ["run", "verify", "report", "show", "generate", "serve"])
+@pytest.mark.parametrize("command", ["run", "verify", "report", "show", "gate", "generate", "serve"])
 def test_every_command_has_help_with_an_example(command: str) -> None:
     result = restem(command, "--help")
     assert result.exit_code == 0

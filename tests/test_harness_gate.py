@@ -220,6 +220,7 @@ def test_json_lists_every_verifier_with_its_figures_and_flips(folder: Path) -> N
         ("rows = ['rows.jsonl']\nmargin = 2\n[verifiers.sympy]", "margin"),
         ("rows = ['bad.jsonl']\n[verifiers.sympy]", "bad.jsonl:2: label: "),
         ("rows = ['rows.jsonl', 'rows.jsonl', 'again.jsonl']\n[verifiers.sympy]", "two rows have the id r0"),
+        ("rows = ['rows.jsonl']\n[verifiers.sympy]\n[options.jugde]\nmodel = 'm'", "options.jugde"),
         ("rows", "not TOML"),
     ],
 )
