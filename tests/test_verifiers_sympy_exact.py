@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.problem import Problem
+from verifiers import sympy_exact
+from verifiers.bounded import Worker
 from verifiers.sympy_exact import Exact, Sympy
 from verifiers.verdict import Attempt, Outcome, Verdict, checked
 
@@ -62,6 +64,18 @@ def test_without_a_readable_reference_nothing_is_decided(reference: str | None) 
     ("reference", "response", "outcome"),
     [
         ("3*x + 1", "1 + 3x", Outcome.CORRECT),
+        ("-2*sqrt(3) + 5", "\\boxed{5 - \\sqrt{12}}", Outcome.CORRECT),
+        ("-2*sqrt(3) + 5", "5 + 2*sqrt(3)", Outcome.WRONG),
+        ("-2*sqrt(3) + 5", "1.5359", Outcome.WRONG),
+        ("n**(26/3)", "n^{26/3}", Outcome.CORRECT),
+        ("-3*(q - 2)**2", "-3*q**2 + 12*q - 12", Outcome.CORRECT),
+        ("y = 2*x + 1", "y = 1 + 2*x", Outcome.CORRECT),
+        ("2", "sqrt(2)*sqrt(2)", Outcome.CORRECT),
+        ("2", "sqrt(2)", Outcome.WRONG),
+        ("2", "sqrt(-2)", Outcome.UNDECIDED),
+        ("-5, 0, n, 24", "-5, 0, n, 48/2", Outcome.CORRECT),
+        ("c", "(c)", Outcome.CORRECT),
+        ("c", "The answer is b.", Outcome.WRONG),
         ("3*x + 1", "3*x + 2", Outcome.WRONG),
         ("(x + 1)**2", "x^2 + 2*x + 1", Outcome.CORRECT),
         ("x/2 + 1/2", "\\frac{x + 1}{2}", Outcome.CORRECT),
@@ -88,10 +102,89 @@ def test_without_a_readable_reference_nothing_is_decided(reference: str | None) 
 def test_symbolic_references_are_compared_as_rational_functions(
     reference: str, response: str, outcome: Outcome
 ) -> None:
-    verdict("x", "x", "Simplify.")  # loads SymPy outside the clock
+    verdict("x", "2 x", "Simplify.")  # starts the worker outside the clock
     began = time.perf_counter()
     assert verdict(reference, response, "Simplify the expression.").outcome is outcome
     assert time.perf_counter() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("response", "question", "outcome"),
+    [
+        ("k = 0, 183", "Calculate k.", Outcome.CORRECT),
+        ("183, 0", "Calculate k.", Outcome.CORRECT),
+        ("{183, 0}", "Calculate k.", Outcome.CORRECT),
+        ("183, 0", "Put 183, 0 in increasing order.", Outcome.WRONG),
+        ("0, 183", "Sort 183, 0.", Outcome.CORRECT),
+        ("183", "Calculate k.", Outcome.WRONG),
+        ("k = 0 or k = 183", "Calculate k.", Outcome.UNDECIDED),
+    ],
+)
+def test_a_list_has_an_order_where_the_question_asks_for_one(response: str, question: str, outcome: Outcome) -> None:
+    assert verdict("0, 183", response, question).outcome is outcome
+
+
+def test_a_value_in_place_of_the_letter_of_a_choice_is_undecided() -> None:
+    question = "Which is closest to 1?  (a) 16  (b) 27  (c) -2"
+    found = [verdict("c", response, question).outcome for response in ("c", "(c)", "b", "-2")]
+    assert found == [Outcome.CORRECT, Outcome.CORRECT, Outcome.WRONG, Outcome.UNDECIDED]
+
+
+@pytest.mark.parametrize(
+    ("reference", "response", "outcome"),
+    [
+        ("True", "True", Outcome.CORRECT),
+        ("True", "Since 3 is less than 4, the answer is **True**.", Outcome.CORRECT),
+        ("False", "\\boxed{False}", Outcome.CORRECT),
+        ("False", "Answer: true", Outcome.WRONG),
+        ("True", "1", Outcome.UNDECIDED),
+        ("1", "True", Outcome.UNDECIDED),
+        ("0", "False", Outcome.WRONG),
+        ("True", "The answer is not True", Outcome.UNDECIDED),
+        ("True", "True or false? True", Outcome.CORRECT),
+        ("True", "True or False", Outcome.UNDECIDED),
+        ("True", "True?", Outcome.UNDECIDED),
+        ("True", "False\nTrue", Outcome.WRONG),
+        ("True", "True\nWait, that is wrong.", Outcome.UNDECIDED),
+        ("True", "<think>True", Outcome.WRONG),
+        ("True", "Truely", Outcome.UNDECIDED),
+        ("2:25 PM", "It is 2:25 pm.", Outcome.CORRECT),
+        ("2:25 PM", "2:25 AM", Outcome.WRONG),
+        ("2:25 PM", "225", Outcome.UNDECIDED),
+        ("-3a2f", "-3A2F", Outcome.CORRECT),
+        ("-3a2f", "In base 16 that is 3a2f.", Outcome.WRONG),
+        ("-3a2f", "-3425", Outcome.WRONG),
+    ],
+)
+def test_a_word_is_compared_as_a_word_and_is_never_a_number(reference: str, response: str, outcome: Outcome) -> None:
+    found = verdict(reference, response, "Is it so?")
+    assert found.outcome is outcome
+    if found.outcome is Outcome.CORRECT:
+        assert found.span is not None
+        assert response[slice(*found.span)] == found.answer
+        assert verdict(reference, response, "Is it so?", Exact()).outcome in (outcome, Outcome.WRONG)
+
+
+def attempt(reference: str, response: str) -> Attempt:
+    asked = Problem(id="p", question="Simplify.", reference=reference, split="test", source="test")
+    return Attempt(problem=asked, response=response)
+
+
+def test_a_pair_over_the_workers_limit_is_undecided_and_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    hard = attempt("x", "(a + b + c + d)^30")
+    attempts = [attempt("7", "x = 7"), hard, attempt("7", "x = 8"), hard, attempt("x, y", "x, y")]
+    hasty = Worker("verifiers.symbolic:equal", seconds_per_item=0.001, memory_bytes=1 << 29)
+    monkeypatch.setattr(sympy_exact, "_WORKER", hasty)
+    found = checked(Sympy(), attempts)
+    hasty.close()
+    assert [verdict.reward for verdict in found] == [1, None, 0, None, 1]
+    assert found[1].reason == found[3].reason == "worker: timeout"
+    assert all(verdict.seconds > 0 for verdict in found)
+
+
+def test_a_batch_of_symbolic_pairs_keeps_its_order() -> None:
+    attempts = [attempt("x + 1", f"{k} + x") for k in (1, 2, 1, 3)] + [attempt("7", "x = 7"), attempt("x + 1", "1 + x")]
+    assert [verdict.reward for verdict in checked(Sympy(), attempts)] == [1, 0, 1, 0, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -128,14 +221,18 @@ def test_fingerprints_tell_the_verifiers_apart() -> None:
     assert Sympy().fingerprint == Sympy().fingerprint != Exact().fingerprint
 
 
-def test_numbers_never_load_sympy() -> None:
+def test_numbers_start_no_worker_and_algebra_loads_no_sympy_here() -> None:
     script = (
         "import sys\n"
         "from benchmarks.problem import Problem\n"
         "from verifiers.sympy_exact import Sympy\n"
         "from verifiers.verdict import Attempt\n"
         "p = Problem(id='p', question='Solve x = 7 for x.', reference='7', split='', source='')\n"
+        "import verifiers.sympy_exact as room\n"
         "Sympy().verify([Attempt(problem=p, response=r) for r in ('7', 'x = 14/2', '7, 8', 'x+y')])\n"
+        "assert room._WORKER._child is None\n"
+        "Sympy().verify([Attempt(problem=p, response='x = sqrt(49) + sqrt(2)')])\n"
+        "assert room._WORKER._child is not None\n"
         "assert 'sympy' not in sys.modules\n"
     )
     root = Path(__file__).parents[1]

@@ -1,32 +1,49 @@
 """`sympy` and `exact`: the final answer compared with the reference, by value or by text.
 
-Takes attempts; gives verdicts. Numbers are compared as fractions and never reach SymPy; a symbolic reference is
-compared with SymPy polynomials over the rationals, built node by node from our own parse tree and checked for size
-before each step. Knows nothing of models, and runs no text.
+Takes attempts; gives verdicts. Numbers are compared as fractions, here and at once. What needs algebra is gathered
+from the whole batch and sent to a killable worker (see `symbolic.py`), so nothing symbolic is computed in this process,
+and SymPy is not loaded into it. Knows nothing of models, and runs no text.
 
 A response that commits to no one value (two answers, a hedge, a retraction, none at all) is wrong, with the reason;
-one whose answer cannot be read is undecided.
+one whose answer cannot be read, or that brings the worker to its limits, is undecided.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import NamedTuple
 
-from verifiers.answer import Answer, asked_variable, find
-from verifiers.rational import Many, Node, Number, Operation, Symbol, Unreadable, canonical, fraction, parse, value
+from benchmarks.problem import Problem
+from verifiers.answer import CANNOT_TELL, Answer, asked_variable, find
+from verifiers.bounded import Failure, Worker
+from verifiers.rational import Many, Node, Symbol, Unreadable, canonical, fraction, parse, value
+from verifiers.trees import NeedsAlgebra, plain, same, walk
 from verifiers.verdict import Attempt, Outcome, Verdict, fingerprint
+from verifiers.words import Kind, find_word, kind_of
+from verifiers.words import plain as plain_word
 
-VERSION = 1
-MAX_TERMS = 512
-MAX_DEGREE = 32
-MAX_SYMBOLS = 6
+VERSION = 2
+SECONDS_PER_PAIR = 2.0
+MEMORY_BYTES = 512 << 20
 
-# Reasons for which no reference could make the response right or wrong: the verifier cannot tell.
-_CANNOT_TELL = frozenset({"not_found", "too_long", "unread"})
+_SCORES = {Outcome.CORRECT: 1.0, Outcome.WRONG: 0.0, Outcome.UNDECIDED: None}
+# One for all verifiers of a process; it starts with the first pair that needs it.
+_WORKER = Worker("verifiers.symbolic:equal", seconds_per_item=SECONDS_PER_PAIR, memory_bytes=MEMORY_BYTES)
+
+type Said = tuple[Outcome, str | None]
+
+
+class Pair(NamedTuple):
+    """What the worker compares: see `verifiers.symbolic.equal`."""
+
+    reference: str
+    answer: str
+    ordered: bool
 
 
 class Exact:
@@ -40,11 +57,20 @@ class Exact:
 
     def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
         """One verdict per attempt, in order."""
-        return [_timed(attempt, self._compare) for attempt in attempts]
+        return [self._verdict(attempt) for attempt in attempts]
 
-    def _compare(self, reference: str, answer: str) -> tuple[Outcome, str | None]:
-        same = normal(reference) == normal(answer)
-        return (Outcome.CORRECT if same else Outcome.WRONG), None
+    def _verdict(self, attempt: Attempt) -> Verdict:
+        began = time.perf_counter()
+        reference = (attempt.problem.reference or "").strip()
+        if not reference:
+            return _verdict(_UNREAD, (Outcome.UNDECIDED, "no_reference"), time.perf_counter() - began)
+        kind = _read_reference(reference).kind
+        found = _found(attempt, kind, None)
+        said = _without_answer(found)
+        if said is None:
+            equal = plain_word if kind else _normal
+            said = (Outcome.CORRECT if equal(reference) == equal(found.text or "") else Outcome.WRONG), None
+        return _verdict(found, said, time.perf_counter() - began)
 
 
 class Sympy:
@@ -58,86 +84,154 @@ class Sympy:
 
     def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
         """One verdict per attempt, in order."""
-        return [_timed(attempt, _compare_values) for attempt in attempts]
+        return by_value(attempts, _reference)
 
 
-def _timed(attempt: Attempt, compare: Any) -> Verdict:
-    began = time.perf_counter()
-    problem = attempt.problem
-    reference = problem.reference
-    if reference is None or not reference.strip():
-        return Verdict(outcome=Outcome.UNDECIDED, reason="no_reference", seconds=time.perf_counter() - began)
-    found = find(attempt.response, asked_variable(problem.question))
-    if found.text is None or found.reason is not None:
-        outcome, reason = without_answer(found)
-    else:
-        outcome, reason = compare(reference, found.text)
-    return Verdict(
-        outcome=outcome,
-        score=SCORES[outcome],
-        answer=found.text,
-        span=found.span,
-        rule=found.rule,
-        reason=reason,
-        seconds=time.perf_counter() - began,
-    )
-
-
-SCORES = {Outcome.CORRECT: 1.0, Outcome.WRONG: 0.0, Outcome.UNDECIDED: None}
-
-
-def without_answer(found: Answer) -> tuple[Outcome, str | None]:
-    """What follows where no answer was found: wrong, or undecided where nobody could tell; and the reason."""
-    return (Outcome.UNDECIDED if found.reason in _CANNOT_TELL else Outcome.WRONG), found.reason
-
-
-def normal(text: str) -> str:
-    """An answer as plain text: signs and digits made plain, without spaces and end marks."""
+def _normal(text: str) -> str:
     text = "".join(canonical(text).split()).replace("$", "").replace("\u2009", "")
     return text.rstrip(".").removeprefix("+")
 
 
-# -- By value ----------------------------------------------------------------------------------------------------------
+# -- By value, whatever the expected value comes from ------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What the final answer has to equal: a number, something symbolic, or a word.
+
+    Attributes:
+        text: It as text, for the worker.
+        number: Its value, where it is a number.
+        node: Its tree, where it is in the grammar.
+        kind: The kind of word, where it is one.
+        variable: The variable asked for, where it is known otherwise than from the question's wording.
+        unreadable: Why there is none: a verifier that has nothing to compare with decides nothing.
+    """
+
+    text: str = ""
+    number: Fraction | None = None
+    node: Node | None = None
+    kind: Kind | None = None
+    variable: str | None = None
+    unreadable: str | None = None
+
+
+def by_value(attempts: Sequence[Attempt], expect: Callable[[Problem], Expected]) -> list[Verdict]:
+    """One verdict per attempt, in order; what needs algebra goes to the worker in one batch, each pair once."""
+    drafts = [_draft(attempt, expect(attempt.problem)) for attempt in attempts]
+    pairs = list(dict.fromkeys(said for _, said, _ in drafts if isinstance(said, Pair)))
+    began = time.perf_counter()
+    told = dict(zip(pairs, map(_told, _WORKER.map(pairs)), strict=True))
+    share = (time.perf_counter() - began) / max(1, len(pairs))
+    return [
+        _verdict(found, told[said], seconds + share) if isinstance(said, Pair) else _verdict(found, said, seconds)
+        for found, said, seconds in drafts
+    ]
+
+
+def _draft(attempt: Attempt, expected: Expected) -> tuple[Answer, Said | Pair, float]:
+    began = time.perf_counter()
+    if expected.unreadable is not None:
+        return _UNREAD, (Outcome.UNDECIDED, expected.unreadable), time.perf_counter() - began
+    found = _found(attempt, expected.kind, expected.variable)
+    said = _without_answer(found)
+    if said is None:
+        said = _compared(expected, found.text or "", attempt.problem.question)
+    elif found.reason == "two_answers" and isinstance(expected.node, Many):
+        said = Outcome.UNDECIDED, found.reason  # several values are asked: "x = 1 or x = 3" may well be right
+    return found, said, time.perf_counter() - began
+
+
+_UNREAD = Answer(None, None, "none")
+
+
+def _found(attempt: Attempt, kind: Kind | None, variable: str | None) -> Answer:
+    if kind is not None:
+        return find_word(attempt.response, kind)
+    return find(attempt.response, variable or asked_variable(attempt.problem.question))
+
+
+def _without_answer(found: Answer) -> Said | None:
+    """What a response without a final answer is worth; None where there is one."""
+    if found.text is not None and found.reason is None:
+        return None
+    return (Outcome.UNDECIDED if found.reason in CANNOT_TELL else Outcome.WRONG), found.reason
+
+
+def _verdict(found: Answer, said: Said, seconds: float) -> Verdict:
+    outcome, reason = said
+    return Verdict(
+        outcome=outcome,
+        score=_SCORES[outcome],
+        answer=found.text,
+        span=found.span,
+        rule=found.rule,
+        reason=reason,
+        seconds=seconds,
+    )
+
+
+def _told(result: bool | str | Failure) -> Said:
+    if isinstance(result, Failure):
+        return Outcome.UNDECIDED, f"worker: {result.kind}"
+    if isinstance(result, str):
+        return Outcome.UNDECIDED, f"unparsed: {result}"
+    return (Outcome.CORRECT if result else Outcome.WRONG), None
+
+
+# -- The reference -----------------------------------------------------------------------------------------------------
+
+_ASSIGNED = re.compile(r"\s*[A-Za-z]\s*=(?!=)")
+_ORDERED = re.compile(r"\b(?:sort|order|ascending|descending|increasing|decreasing)\b", re.IGNORECASE)
+
+
+def _reference(problem: Problem) -> Expected:
+    return _read_reference(problem.reference or "")
 
 
 @functools.lru_cache(maxsize=4096)
-def _reference(text: str) -> tuple[Fraction | None, Node | None, str | None]:
-    """The reference's value, or its tree where it is symbolic, or why neither can be had."""
+def _read_reference(reference: str) -> Expected:
+    if not reference.strip():
+        return Expected(unreadable="no_reference")
+    text = _ASSIGNED.sub("", reference, count=1) if _ASSIGNED.match(reference) else reference
     try:
         node = parse(text)
     except Unreadable as problem:
-        return None, None, problem.reason
-    number = fraction(text)
-    if number is None and not _is_symbolic(node):
-        return None, None, "no value"
-    return number, node, None
+        kind = kind_of(text) if problem.reason == "syntax" else None
+        unreadable = None if kind else f"unread_reference: {problem.reason}"
+        return Expected(text=text, kind=kind, unreadable=unreadable)
+    try:
+        return Expected(text=text, node=node, number=value(node))
+    except Unreadable as problem:
+        # `value` finds a symbol, several values, or a root or power that is no fraction ("syntax"): all are symbolic.
+        symbolic = problem.reason in ("symbol", "several", "syntax")
+        return Expected(text=text, node=node, unreadable=None if symbolic else f"unread_reference: {problem.reason}")
 
 
-def _is_symbolic(node: Node) -> bool:
-    if isinstance(node, Number):
-        return False
-    if isinstance(node, Operation):
-        return any(_is_symbolic(operand) for operand in node.operands)
-    return True
-
-
-def _compare_values(reference: str, answer: str) -> tuple[Outcome, str | None]:
-    number, node, unreadable = _reference(reference)
-    if unreadable is not None or node is None:
-        return Outcome.UNDECIDED, f"unread_reference: {unreadable}"
-    found = fraction(answer)
-    if number is not None and found is not None:
+def _compared(expected: Expected, answer: str, question: str) -> Said | Pair:
+    """What the answer is worth, or the pair that the worker has to compare."""
+    if expected.kind is not None:
+        return (Outcome.CORRECT if plain_word(expected.text) == plain_word(answer) else Outcome.WRONG), None
+    number, node = expected.number, expected.node
+    found = fraction(answer) if number is not None else None
+    if found is not None:
         return (Outcome.CORRECT if number == found else Outcome.WRONG), None
+    assert node is not None
+    ordered = not isinstance(node, Many) or bool(node.kind) or _ORDERED.search(question) is not None
     try:
         tree = parse(answer)
-        if number is not None:
+        if number is not None and any(isinstance(part, Many | Symbol) for part in walk(tree)):
             return _number_or_several(number, tree)
-        return (Outcome.CORRECT if _equal(node, tree) else Outcome.WRONG), None
+        if isinstance(node, Symbol) and not isinstance(tree, Symbol) and f"({node.name})" in question:
+            return Outcome.UNDECIDED, "not_a_choice"  # `(c)` was asked for, and `-2` may be what stands behind it
+        return (Outcome.CORRECT if same(node, tree, plain, ordered=ordered) else Outcome.WRONG), None
     except Unreadable as problem:
         return Outcome.UNDECIDED, f"unparsed: {problem.reason}"
+    except NeedsAlgebra:
+        return Pair(expected.text, answer, ordered)
 
 
-def _number_or_several(number: Fraction, tree: Node) -> tuple[Outcome, str | None]:
+def _number_or_several(number: Fraction, tree: Node) -> Said:
     """A number was asked and the answer is not one: several values are wrong, anything else is not for us to say."""
     if not isinstance(tree, Many) or tree.kind == "[":
         raise Unreadable("several" if isinstance(tree, Many) else "symbol")
@@ -145,103 +239,3 @@ def _number_or_several(number: Fraction, tree: Node) -> tuple[Outcome, str | Non
     if values == {number} and tree.kind in ("", "{"):
         return Outcome.CORRECT, None
     return Outcome.WRONG, "two_answers"
-
-
-# -- Symbolic references -----------------------------------------------------------------------------------------------
-
-
-def _equal(left: Node, right: Node) -> bool:
-    """Whether two trees mean the same: tuples in order, sets in any order, expressions as rational functions."""
-    if isinstance(left, Many) and isinstance(right, Many):
-        if left.kind and right.kind and left.kind != right.kind:
-            return False
-        if "{" in (left.kind, right.kind):
-            return _covers(left.items, right.items) and _covers(right.items, left.items)
-        return len(left.items) == len(right.items) and all(map(_equal, left.items, right.items))
-    if isinstance(left, Many) or isinstance(right, Many):
-        return False
-    names = sorted(_symbols(left) | _symbols(right))
-    if len(names) > MAX_SYMBOLS:
-        raise Unreadable("too_large")
-    if not names:
-        return value(left) == value(right)
-    over, under = _ratio(left, names)
-    other_over, other_under = _ratio(right, names)
-    return bool((_times(over, other_under) - _times(other_over, under)).is_zero)
-
-
-def _covers(some: Sequence[Node], others: Sequence[Node]) -> bool:
-    if len(some) * len(others) > MAX_TERMS:
-        raise Unreadable("too_large")
-    return all(any(_equal(one, other) for other in others) for one in some)
-
-
-def _symbols(node: Node) -> frozenset[str]:
-    if isinstance(node, Symbol):
-        return frozenset({node.name})
-    if isinstance(node, Operation):
-        return frozenset[str]().union(*map(_symbols, node.operands))
-    if isinstance(node, Many):
-        raise Unreadable("syntax")
-    return frozenset()
-
-
-def _polynomial(node: Number | Symbol, names: Sequence[str]) -> Any:
-    import sympy  # late: it takes a second to load, and no numeric reference needs it
-
-    symbols = [sympy.Symbol(name) for name in names]
-    if isinstance(node, Symbol):
-        return sympy.Poly(sympy.Symbol(node.name), *symbols, domain=sympy.QQ)
-    number = sympy.Rational(node.value.numerator, node.value.denominator)
-    return sympy.Poly(number, *symbols, domain=sympy.QQ)
-
-
-def _ratio(node: Node, names: Sequence[str]) -> tuple[Any, Any]:
-    """Numerator and denominator, as polynomials over the rationals."""
-    one = Number(Fraction(1))
-    if isinstance(node, Number | Symbol):
-        return _polynomial(node, names), _polynomial(one, names)
-    if isinstance(node, Many):
-        raise Unreadable("syntax")
-    if node.operator == "^":
-        return _raised(node, names)
-    over, under = _ratio(node.operands[0], names)
-    if node.operator == "neg":
-        return -over, under
-    if node.operator == "sqrt":
-        return _polynomial(Number(value(node)), names), _polynomial(one, names)
-    other_over, other_under = _ratio(node.operands[1], names)
-    if node.operator == "*":
-        return _times(over, other_over), _times(under, other_under)
-    if node.operator == "/":
-        if other_over.is_zero:
-            raise Unreadable("zero_division")
-        return _times(over, other_under), _times(under, other_over)
-    left, right = _times(over, other_under), _times(other_over, under)
-    return (left + right if node.operator == "+" else left - right), _times(under, other_under)
-
-
-def _raised(node: Operation, names: Sequence[str]) -> tuple[Any, Any]:
-    exponent = value(node.operands[1])
-    if exponent.denominator != 1 or abs(exponent) > MAX_DEGREE:
-        raise Unreadable("too_large")
-    base, under = _ratio(node.operands[0], names)
-    if exponent < 0:
-        base, under = under, base
-    if under.is_zero or (base.is_zero and exponent <= 0):
-        raise Unreadable("zero_division")
-    one = _polynomial(Number(Fraction(1)), names)
-    over, below = one, one
-    for _ in range(abs(int(exponent))):
-        over, below = _times(over, base), _times(below, under)
-    return over, below
-
-
-def _times(left: Any, right: Any) -> Any:
-    """The product, refused before it is computed where it would be large."""
-    terms = len(left.terms()) * len(right.terms())
-    if terms > MAX_TERMS or left.total_degree() + right.total_degree() > MAX_DEGREE:
-        raise Unreadable("too_large")
-    if max(left.max_norm().p.bit_length(), right.max_norm().p.bit_length()) > 4096:
-        raise Unreadable("too_large")
-    return left * right
