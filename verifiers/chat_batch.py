@@ -47,8 +47,14 @@ def exchange(chat: ChatClient, key: str, bodies: Mapping[str, bytes], keep: Call
     Raises:
         JudgeUnavailable: As `ChatClient.ask` says, or some requests have no reply yet.
     """
+    local = chat.endpoint == "loopback"
+    http_client = openai.DefaultHttpxClient(trust_env=not local, verify=not local, follow_redirects=False)
     with openai.OpenAI(
-        api_key=key or "none", base_url=chat.base_url, max_retries=0, timeout=chat.timeout_seconds
+        api_key=key or "none",
+        base_url=chat.base_url,
+        max_retries=0,
+        timeout=chat.timeout_seconds,
+        http_client=http_client,
     ) as client:
         _Batches(chat, client, bodies, keep).run()
 
