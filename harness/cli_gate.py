@@ -65,7 +65,7 @@ def read_golden(path: Path) -> Golden:
     for row in found.rows:
         if row.id in seen:
             raise ConfigError(
-                f"{path.name}: two rows have the id {row.id}; give rows that say the same ids of their own"
+                f"{path.name}: two rows have the id {visible(row.id, 80)}: rows that say the same need ids"
             )
         seen.add(row.id)
     used = {*catalog.names(), *catalog.with_parts(list(baseline.verifiers), baseline.options)}

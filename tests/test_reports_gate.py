@@ -151,7 +151,7 @@ def test_one_problem_alone_proves_nothing() -> None:
 @pytest.mark.parametrize(("flip", "margin"), [(0.5, 0.0), (0.1, 0.0), (0.01, 0.0), (0.05, 0.02)])
 def test_a_judge_asked_again_fails_no_oftener_than_the_level_says(flip: float, margin: float) -> None:
     """Then and now are two draws from the same noisy judge; with a margin, now is worse by just that margin."""
-    draw, rounds, alarms = np.random.default_rng(11), 400, 0
+    draw, rounds, alarms = np.random.default_rng(11), 250, 0
     numbers = [f"p{n // 4}" for n in range(400)]  # four rows a problem, which the judge finds equally hard
     for _ in range(rounds):
         hard = np.repeat(draw.beta(1, 1 / flip - 1, size=100), 4) if flip < 0.5 else np.full(400, 0.5)
