@@ -7,6 +7,7 @@ Results go to stdout, progress to stderr. Exit code 0: done; 1: failed; 2: asked
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import sys
@@ -19,11 +20,22 @@ from harness.errors import ConfigError, RestemError
 from verifiers.verdict import UnknownVerifier, VerifierError
 
 
+class _ToStderr(logging.Handler):
+    """What verifiers have to say: a batch's progress, a judge's model that changed."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(record.getMessage(), err=True)
+
+
 class _Commands(click.Group):
     """Turns the project's own errors into one line on stderr and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
         signal.signal(signal.SIGTERM, _terminated)
+        said = logging.getLogger("verifiers")
+        said.setLevel(logging.INFO)
+        if not said.handlers:
+            said.addHandler(_ToStderr())
         # So that `mine:Polite` is found beside the suite; last, so that no file here shadows an installed module.
         if os.getcwd() not in sys.path:
             sys.path.append(os.getcwd())
@@ -101,6 +113,10 @@ def _print_report(folder: Path, as_json: bool) -> None:
 )
 @click.option("--set", "overrides", multiple=True, metavar="verifiers.NAME.option=value", help="Set an option.")
 @click.option("--split", type=click.Choice(["train", "validation", "test"]), help="Of a RUN, only this split.")
+@click.option("--offline", is_flag=True, help="Ask no judge: stored replies, undecided for the rest.")
+@click.option(
+    "--batch", is_flag=True, help="Ask judges by OpenAI's Batch API; the same command comes back for replies."
+)
 @click.option("--json", "as_json", is_flag=True, help="Of a RUN, print the counts as JSON; rows are JSON in any case.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def verify_command(
@@ -111,6 +127,8 @@ def verify_command(
     config_path: Path | None,
     overrides: tuple[str, ...],
     split: str | None,
+    offline: bool,
+    batch: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -122,12 +140,14 @@ def verify_command(
     Example:
       restem verify --verifier sympy --verifier exact --input rows.jsonl --output verdicts.jsonl
       restem verify runs/linear_1d --verifier judge_blind
+      restem verify runs/linear_1d --verifier judge --batch
     """
+    from harness.cli_judge import asked_by
     from harness.cli_run import verifier_options, verify_rows, verify_run
 
     if (run is None) == (input_path is None):
         raise ConfigError("give either a RUN or --input ROWS.jsonl")
-    options = verifier_options(config_path, overrides, names)
+    options = asked_by(verifier_options(config_path, overrides, names), names, offline=offline, batch=batch)
     if input_path is not None:
         verify_rows(input_path, output_path, names, options, quiet)
     elif run is not None:

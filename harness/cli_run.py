@@ -8,25 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sys
-import tempfile
 import time
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import click
-
 from benchmarks import linear_1d
 from benchmarks.files import read_problems, split_problems
 from benchmarks.problem import Problem
 from harness import rest_em
+from harness.cli_judge import Options, add_judges, judge_facts, judge_options, judges_of, stored_judges
 from harness.config import Suite, set_value, to_toml
-from harness.embedded import embedded_judge
 from harness.errors import ConfigError
-from harness.evaluate import VERIFY_BATCH, verify
+from harness.evaluate import VERIFY_BATCH, unjudged, verify
 from harness.policy import ASSETS, Policy, load_policy, params_hash
 from harness.progress import RunProgress
 from harness.provenance import provenance
@@ -35,8 +31,6 @@ from harness.store import Store
 from verifiers import catalog
 from verifiers.rows import Rows, output_row, read_rows
 from verifiers.verdict import Verdict, Verifier, checked
-
-type Options = Mapping[str, dict[str, Any]]
 
 EMBEDDED = {"tiny": "tiny", "tiny-judge": "judge"}
 NO_ADDRESS = "http://127.0.0.1:9/v1"  # stands in while only the options are checked; nothing is asked
@@ -100,11 +94,6 @@ def check_verifiers(names: Sequence[str], options: Options) -> None:
         catalog.build(name, {**options, **addresses})
 
 
-def judges_of(names: Sequence[str], options: Options) -> list[str]:
-    """The judges among the verifiers and all that they are made of."""
-    return [name for name in catalog.with_parts(names, options) if catalog.kind(name, options) in catalog.JUDGES]
-
-
 def check_lengths(suite: Suite, base: Policy, problems: Mapping[str, Sequence[Problem]]) -> None:
     """Every prompt leaves room for a response, in the context and in a training row."""
     new = suite.sampling.max_new_tokens
@@ -133,33 +122,6 @@ def check_same(store: Store, suite: Suite, problems: Mapping[str, Sequence[Probl
         stored = store.problems(split)
         if stored and stored != list(items):
             raise ConfigError(f"{store.folder}: the {split} problems are not those that this run began with")
-
-
-def judge_options(
-    options: Options, names: Sequence[str], stack: contextlib.ExitStack, log_folder: Path | None = None
-) -> dict[str, dict[str, Any]]:
-    """The options of every judge that is used; without a key and a base_url, those of the embedded one, now started."""
-    judges = {name: dict(options.get(name, {})) for name in judges_of(names, options)}
-    elsewhere = bool(os.environ.get("OPENAI_BASE_URL"))  # the openai package's own way to name a server
-    homeless = [
-        name
-        for name, chosen in judges.items()
-        if not (elsewhere or chosen.get("base_url") or os.environ.get(str(chosen.get("api_key_env", "OPENAI_API_KEY"))))
-    ]
-    for name in homeless:
-        if named := {"model", "api_key_env"} & judges[name].keys():
-            variable = judges[name].get("api_key_env", "OPENAI_API_KEY")
-            raise ConfigError(f"verifiers.{name}.{min(named)} is set, but neither {variable} nor base_url")
-    if homeless:
-        click.echo("no key and no base_url: the embedded tiny judge speaks", err=True)
-        folder = log_folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        served = stack.enter_context(embedded_judge(folder / "judge.log"))
-        for name in homeless:
-            judges[name] |= {"base_url": served["base_url"], "model": served["model"]}
-            judges[name].setdefault("concurrency", 64)
-            judges[name].setdefault("max_tokens", 4)
-            judges[name].setdefault("prompt", "tiny")  # the words that it was trained on
-    return judges
 
 
 def build_verifiers(
@@ -197,24 +159,13 @@ def record(
     (store.folder / "suite.toml").write_text(to_toml(suite))
     for items in problems.values():
         store.add_problems(items)
+    add_judges(store, {**suite.verifiers, **judge}, judge)
     for name, verifier in verifiers.items():
         store.add_verifier(verifier.fingerprint, name, judge.get(name, suite.verifiers.get(name, {})))
     controls = [name for name in suite.verifier_names if catalog.kind(name, suite.verifiers) in catalog.CONTROLS]
     chance = linear_1d.chance_level(problems["test"])
     known = {"suite": suite.model_dump(mode="json"), "controls": controls, "chance_level": chance}
     store.put_run(facts | known | {"judge": judge_facts(judge)} | provenance())
-
-
-def judge_facts(judge: Options) -> dict[str, Any] | None:
-    """Which judge speaks; for the embedded one with its card's rates on a base policy's responses."""
-    if not judge:
-        return None
-    models = sorted({str(options.get("model", "gpt-4")) for options in judge.values()})
-    embedded = any(model.startswith("tiny-judge@") for model in models)
-    path = ASSETS / "judge" / "card.json"
-    quality = json.loads(path.read_text())["quality"] if embedded and path.is_file() else {}
-    rates = {name: found["base"] for name, found in quality.items()}
-    return {"model": ", ".join(models), "embedded": embedded, "card": rates or None}
 
 
 def load_named_policy(name: str) -> Policy:
@@ -251,8 +202,9 @@ def verify_run(
     with Store(folder) as store:
         if "verifiers" not in store.run():
             raise ConfigError(f"{folder}: this run has not begun; `restem run` begins it")
+        stored = stored_judges(store)
     with contextlib.ExitStack() as stack:
-        judge = judge_options(options, names, stack)
+        judge = judge_options(options, names, stack, stored)
         store = stack.enter_context(Store(folder, write=True))
         known = store.run()["verifiers"]
         groups = store.query(
@@ -262,14 +214,21 @@ def verify_run(
         )
         total = sum(len(store.samples(*group)) for group in groups) * len(names)
         progress = stack.enter_context(RunProgress(total, unit="verdicts", quiet=quiet))
+        add_judges(store, {**options, **judge}, judge)
         for name in names:
             progress.stage(name)
             chosen = judge.get(name, options.get(name, {}))
             verifier = _build(name, {**options, **judge}, store, progress)
             store.add_verifier(verifier.fingerprint, name, chosen)
+            if any(way.get("batch") for way in judge.values()):
+                # All in one batch, not one for every few thousand samples: what follows finds the replies stored.
+                verifier.verify([attempt for c, part in groups for attempt in unjudged(store, c, part, verifier)])
             new = sum(verify(store, c, store.problems(part), part, verifier, progress.advance) for c, part in groups)
-            # The same name with another fingerprint is another verifier, and gets a name of its own.
-            label = name if known.get(name, verifier.fingerprint) == verifier.fingerprint else verifier.fingerprint
+            # The same name with another fingerprint is another verifier, and gets a name of its own. So does one that
+            # is offline, also where it is the first of its name.
+            offline = any(way.get("offline") for way in judge.values())
+            first = known.get(name, verifier.fingerprint) == verifier.fingerprint and not offline
+            label = name if first else verifier.fingerprint
             known[label] = verifier.fingerprint
             store.set_run("verifiers", known)
             yield label, new
@@ -285,14 +244,22 @@ def verify_rows(path: Path, output: Path | None, names: Sequence[str], options: 
     if output is not None and not output.parent.is_dir():
         raise ConfigError(f"--output {output}: there is no folder {output.parent}")
     kept = output.with_name(f"{output.name}.calls") if output is not None and judges_of(names, options) else None
+    offline = any(options.get(name, {}).get("offline") for name in judges_of(names, options))
     with contextlib.ExitStack() as stack:
-        judge = judge_options(options, names, stack)
-        calls = stack.enter_context(Store(kept, write=True)) if kept is not None else None
+        if offline:  # reads what a stopped command kept, and leaves it there
+            calls = stack.enter_context(Store(kept)) if kept is not None and (kept / "run.db").is_file() else None
+            judge, kept = judge_options(options, names, stack, stored_judges(calls) if calls else {}), None
+        else:
+            judge = judge_options(options, names, stack)
+            calls = stack.enter_context(Store(kept, write=True)) if kept is not None else None
+            if calls is not None:
+                add_judges(calls, {**options, **judge}, judge)
         progress = stack.enter_context(RunProgress(len(rows.ids) * len(names), unit="verdicts", quiet=quiet))
         verdicts: list[dict[int, Verdict]] = []
         for name in names:
             progress.stage(name)
-            verdicts.append(_verdicts(_build(name, {**options, **judge}, calls, progress), rows, progress))
+            size = len(rows.ids) if any(way.get("batch") for way in judge.values()) else VERIFY_BATCH
+            verdicts.append(_verdicts(_build(name, {**options, **judge}, calls, progress), rows, size, progress))
         lines = [
             json.dumps(output_row(id, name, found[i])) + "\n"
             for i, id in enumerate(rows.ids)
@@ -308,9 +275,9 @@ def verify_rows(path: Path, output: Path | None, names: Sequence[str], options: 
         kept.rmdir()
 
 
-def _verdicts(verifier: Verifier, rows: Rows, progress: RunProgress) -> dict[int, Verdict]:
+def _verdicts(verifier: Verifier, rows: Rows, size: int, progress: RunProgress) -> dict[int, Verdict]:
     found: dict[int, Verdict] = {}
-    for batch in rows.batches(VERIFY_BATCH):
+    for batch in rows.batches(size):
         found |= zip(batch, checked(verifier, [rows.attempts[i] for i in batch]), strict=True)
         progress.advance(len(batch))
     return found

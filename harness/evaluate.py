@@ -131,3 +131,11 @@ def verify(
         if advance:
             advance(len(rows))
     return new
+
+
+def unjudged(store: Store, checkpoint: str, split: str, verifier: Verifier) -> list[Attempt]:
+    """The attempts at a checkpoint's problems of a split that the verifier has given no verdict on."""
+    by_id = {problem.id: problem for problem in store.problems(split)}
+    judged = store.verdicts(checkpoint, split, verifier.fingerprint)
+    samples = store.samples(checkpoint, split)
+    return [Attempt(problem=by_id[s.problem], response=s.text) for s in samples if s.id not in judged]

@@ -11,7 +11,14 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("benchmarks", "verifiers", "harness", "reports")
 # harness/pytest_gate.py is to pytest what the command line is to a shell.
 # harness/assets makes the embedded models and, like the command line, joins packages; nothing imports it.
-JOINERS = ("harness/cli.py", "harness/cli_run.py", "harness/cli_gate.py", "harness/pytest_gate.py", "harness/assets")
+JOINERS = (
+    "harness/cli.py",
+    "harness/cli_run.py",
+    "harness/cli_gate.py",
+    "harness/cli_judge.py",
+    "harness/pytest_gate.py",
+    "harness/assets",
+)
 ALLOWED = {
     "benchmarks": ("benchmarks",),
     "verifiers": ("verifiers", "benchmarks.problem"),

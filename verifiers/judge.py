@@ -204,7 +204,7 @@ class Judge:
             if self.models_seen:
                 before = sorted(self.models_seen)
                 _log.warning("%s: the server answers as %r, before as %s", self.name, model, ", ".join(before))
-                if self._calls:
+                if self._calls and not self._offline:
                     self._calls.log("judge_model", verifier=self.fingerprint, model=model, before=before)
             self.models_seen.add(model)
 
