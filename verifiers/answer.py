@@ -109,25 +109,27 @@ _EMPHASIS = re.compile(
     r"|~~[^~\n]{1,300}~~"
 )
 _MARKUP = re.compile(
-    r"`{3}[A-Za-z]{0,12}|`|</?(?:b|i|u|em|strong|p|span|div|br|code|pre)\s?/?>|&nbsp;"
-    r"|^[ ]{0,3}(?:[*\u2022]\s|>\s(?=[A-Za-z$*\\])|-\s(?=[A-Za-z]\s?[=:]|\*)|\#{1,3}\s)"
+    r"\b(?:let me know|feel free|hope (?:this|that) helps|would you like)\b[^\n]{0,300}"
+    r"|\bor (?:in other words|equivalently|simply)\b"
+    r"|(?:within|in|inside) \\boxed\{\}"  # of an instruction that is repeated
+    r"|`{3}[A-Za-z]{0,12}|`|</?(?:b|i|u|em|strong|p|span|div|br|code|pre)\s?/?>|&nbsp;"
+    r"|^[ ]{0,12}(?:[*\u2022]\s|>\s(?=[A-Za-z$*\\])|-\s(?=[A-Za-z]\s?[=:]|\*)|\#{1,3}\s)"
     r"|\\(?:begin|end|color)\{[a-z]{1,12}\*?\}"
     r"|(?<!\\)\\[()\[\];:]"
     r"|\\(?:bf|rm|it|quad|qquad|displaystyle)(?![a-z])",
     re.IGNORECASE | re.MULTILINE,
 )
-_MAY_BE_MARKUP = re.compile(r"[`#<&\\\u2022]|[-*>] ")
+_OVER_ARROW = re.compile(r"\\xrightarrow(?:\[[^\]\n]{0,40}\])?\{[^{}\n]{0,60}\}")
+_ALIGNED = re.compile(r"&(?=[ ]{0,3}=)|(?<==)&|(?<== )&")
+_MAY_BE_MARKUP = re.compile(r"[`#<&\\\u2022\n]|[-*>] |let me|feel free|hope th|would you|\bor [ies]", re.IGNORECASE)
 _WRAPPED = re.compile(r"(\\(?:text|textbf|textit|mathrm|mathbf)\{)([^{}\\\n]{0,120})\}")
-
-
 # A minus as HTML writes it; what `rational.py` reads, too.
 _ENTITY = re.compile(r"&(?:minus|#8722);")
 # A line that speaks to or of a grader is no part of the solution.
 _TO_GRADER = re.compile(
-    r"^.{0,400}\b(?:grader|grading|graded|evaluator|verifier|rubric|student(?:'s)?|submission)\b.{0,400}$",
+    r"^.{0,400}\b(?:grader|grading|graded|evaluator|verifier|rubric|the student|student's|submission)\b.{0,400}$",
     re.IGNORECASE | re.MULTILINE,
 )
-
 # A line of a table with one column.
 _ONE_CELL = re.compile(r"^\|([^|\n]{0,80})\|$", re.MULTILINE)
 
@@ -150,20 +152,13 @@ def _view(response: str) -> str:
         view = _EMPHASIS.sub(_unwrap, view)
     if "\\" in view:
         view = _WRAPPED.sub(_unwrap, view)
-    if (
-        "`" in view
-        or "#" in view
-        or "- " in view
-        or "<" in view
-        or "\\" in view
-        or "* " in view
-        or "> " in view
-        or "\u2022" in view
-    ):
+    if "xrightarrow" in view:
+        view = _OVER_ARROW.sub(lambda match: "\u21d2".ljust(len(match[0])), view)
+    if _MAY_BE_MARKUP.search(view):
         view = _MARKUP.sub(blank, view)
     if "$" in view and view.count("$") % 2 == 0:
         view = view.replace("$", " ")
-    return view.replace("&=", " =") if "&=" in view else view
+    return _ALIGNED.sub(blank, view) if "&" in view else view
 
 
 _THOUGHT = re.compile(r"<(/?)(?:think|thinking|thought|reasoning|scratchpad)>", re.IGNORECASE)

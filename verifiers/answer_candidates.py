@@ -30,7 +30,7 @@ from verifiers.answer_marks import (
     marks,
     words_of,
 )
-from verifiers.rational import fraction, is_literal
+from verifiers.rational import Unreadable, fraction, is_literal, parse
 
 MAX_MARKS = 400
 _RULES = {
@@ -43,6 +43,10 @@ _PIECE = re.compile(r"(?:[^=\u2208\\]|\\(?!in(?![a-z])))+")
 _DIVIDED = re.compile(r"-?[0-9]{1,18} : -?[0-9]{1,18}(?![0-9])")
 _OR_NUMBER = re.compile(r"\bor\b[^0-9\n-]{0,30}(-?[0-9]{1,18}(?:[./][0-9]{1,18})?)(?![0-9.]*[0-9])")
 _LISTED = re.compile(r"[0-9]{1,2}[.)]\s{1,4}\S")
+_CONCLUSION = re.compile(
+    r"\s{0,4}(?:and\s)?(?:so|thus|therefore|hence|finally|consequently|in conclusion)\b[^=\n]{0,60}\Z", re.IGNORECASE
+)
+_ENUMERATED = re.compile(r"(?:^|[\s;.])\(?(?:[0-9]{1,2}|[ivx]{1,4}|[a-h])[).]$")
 _FOR_VARIABLE = re.compile(r"\s{0,4}for\s{1,4}([A-Za-z])\b(?!\s{0,4}=)")
 _WORD_START = re.compile(r"[^\W\d_]{2}")
 
@@ -83,7 +87,7 @@ class Finder:
         """Every candidate of the stretch, in order, with what the words around it say of it."""
         found: list[Candidate] = []
         matches = self._matches(lo, hi)
-        blocked = lo
+        blocked, said = lo, False
         for index, match in enumerate(matches):
             if match.start() < blocked:
                 continue
@@ -95,14 +99,24 @@ class Finder:
             else:
                 start = skip(_SKIPS.get(kind, SKIP), self.view, match.end(), hi)
                 if index + 1 < len(matches) and matches[index + 1].start() == start and kind != "assign":
-                    continue  # "The answer is x = 7", "Answer: \boxed{7}": the inner mark is the more exact one
+                    # "The answer is x = 7", "Answer: \boxed{7}": the inner mark is the more exact one.
+                    said = kind in ("answer", "final", "foreign", "hashes")
+                    continue
                 candidate = self._open(match, kind, start, hi)
             if candidate is None:
                 continue
+            candidate.strong, said = candidate.strong or said or self._concludes(match, lo), False
             if suspect:
                 self._weigh(candidate, match.start(), lo, hi)
             found.append(candidate)
         return found
+
+    def _concludes(self, match: re.Match[str], lo: int) -> bool:
+        """Whether an assignment opens its sentence as a conclusion: `Therefore, x = 7`."""
+        if match.lastgroup != "assign":
+            return False
+        head = max(self.view.rfind(end, lo, match.start()) for end in (".", "!", "\n")) + 1
+        return _CONCLUSION.match(self.view, max(head, lo), match.start()) is not None
 
     def _matches(self, lo: int, hi: int) -> list[re.Match[str]]:
         found = marks(self.variable).finditer(self.view, lo, hi)
@@ -116,6 +130,8 @@ class Finder:
         if before.endswith(" -"):  # "Final answer - w = 640": a dash, where a word stands before it
             before = before[:-1].rstrip()
             return before[-2:].isalpha() and not BEFORE_VARIABLE.search(before)
+        if self.view[start - 1 : start].isspace() and _ENUMERATED.search(before):
+            return True  # `3) x = 7`
         if not before or not (before[-1].isalnum() or before[-1] in "*/+-^)}_=<>|'\\"):
             return True
         return before[-2:].isalpha() and len(before) > 1 and not BEFORE_VARIABLE.search(before)
@@ -193,6 +209,8 @@ class Finder:
 
     def _boxed(self, mark: int, start: int, end: int, hi: int) -> Candidate:
         candidate = self._settle(start, end, "box", True)
+        if candidate.refused == "unread_chain" and LETTERS.search(self.view, start, end):
+            candidate = Candidate(start, end, "box", self.view[start:end], True)
         if BEFORE_BOX.search(self.view[max(0, mark - 4) : mark]) or AFTER_BOX.match(self.view, end + 1, hi):
             candidate.refused = candidate.refused or "unread"
         return candidate
@@ -221,21 +239,22 @@ class Finder:
         lo, hi = trimmed(view, lo, hi)
         candidate = Candidate(lo, hi, rule, view[lo:hi], strong)
         if len(pieces) > 1:
-            candidate.refused = self._chain([view[slice(*piece)].strip() for piece in pieces])
+            candidate.refused = self._chain([view[slice(*piece)].strip() for piece in pieces], rule == "assignment")
         if not candidate.text or OPERATOR_END.search(candidate.text):
             candidate.refused = "unfinished"
         return candidate
 
-    def _chain(self, pieces: list[str]) -> str | None:
-        """Why a chain `x = 14/2 = 7` gives no one value."""
+    def _chain(self, pieces: list[str], assigned: bool) -> str | None:
+        """Why a chain `x = 14/2 = 7` gives no one value; an assignment may pass through other letters."""
         first = pieces[0].strip("$ ")
         if len(first) == 1 and first.isalpha():
             if self.variable and first != self.variable:
                 return "wrong_variable"
             pieces = pieces[1:]
         values = [fraction(piece) for piece in pieces]
-        if any(value is None for value in values[:-1]):
-            return "unread_chain"
+        for piece, value in zip(pieces[:-1], values, strict=False):
+            if value is None and not (assigned and parses(piece) and (self.variable or "") not in piece):
+                return "unread_chain"
         literals = {value for piece, value in zip(pieces, values, strict=True) if is_literal(piece)}
         return "two_answers" if len(literals) > 1 else None
 
@@ -273,6 +292,15 @@ class Finder:
         if words & NEGATIONS or NOT_SIGN.search(rest):
             return "negated"
         return "unread_remark" if words & UNITS else None
+
+
+def parses(text: str) -> bool:
+    """Whether the text is an expression, with or without symbols."""
+    try:
+        parse(text)
+    except Unreadable:
+        return False
+    return True
 
 
 def closing_brace(view: str, start: int, hi: int) -> int | None:

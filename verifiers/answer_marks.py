@@ -156,7 +156,7 @@ def marks(variable: str | None) -> re.Pattern[str]:
         | (?<![\w\\])(?P<set>\\?(?-i:[SL])\s{{0,4}}=\s{{0,4}})(?=(?:\\left)?\\?\{{)
         | (?:^|(?<=\n))\s{{0,4}}\|\s{{0,4}}(?P<cell>{name}\s{{0,4}}\|)(?=\s{{0,40}}[-+0-9(\\])
         | (?<![A-Za-z_-])(?P<answer>(?:final\ |correct\ |right\ |only\ |possible\ |my\ |the\ |unique\ )*
-            {_NOT_OWN}(?:answer|solution|result|ans|root|unknown)(?:\ set)?s?\b
+            {_NOT_OWN}(?:answer|solution|result|ans|root|unknown)(?:\ set)?s?\b(?:\ \(for\ {name}\))?
             (?:\ (?:to|of|for)\b[^.\n:]{{0,80}}?\ (?:is|equals)\b
              | \s{{0,4}}(?:[:=]|\|(?=[^\n|0-9]{{0,20}}[0-9])|\.(?=\s?-?[0-9])
                | \ (?:is|equals|must\ be|should\ be|would\ be|will\ be|comes\ out\ to)\b){_FILLER}
@@ -167,7 +167,7 @@ def marks(variable: str | None) -> re.Pattern[str]:
             (?: :?=(?![=<>])(?:\s{{0,4}}(?:exactly|precisely|simply|just)\b)?
               | \u2208 | \\in(?![a-z]) | \u2190 | :(?=\s?[-+0-9\\(])
               | \b(?:is|equals|must\ be|should\ be|will\ be|has\ the\ value|has\ value|comes\ out\ to|turns\ out\ to\ be
-                  |that\ [a-z\ ]{{3,40}}?\ is
+                  |(?:that|which)\ (?:makes|satisfies|solves)\b[^.\n:]{{0,60}}?\ is|that\ [a-z\ ]{{3,40}}?\ is
                   |comes\ to|works\ out\ to(?:\ be)?|has\ to\ be|can\ only\ be|equal\ to
                   |es|é|è|ist|est|vaut|vale|beträgt|lautet|wynosi|jest|равно|равен|равна)\b
                   (?:\ (?:igual\ a|égale?\ à|gleich|uguale\ a|równe))?{_FILLER}
@@ -191,7 +191,7 @@ END = re.compile(
       \n | \\\\ | \\q?quad(?![a-z]) | </ | [\u2713\u2714\u2611\u2705\u220e\u25a0\u25a1] | \?
     | (?:[.;]|!+)(?=[\s"')\]\}}]|$) | :(?=\s)
     | ,(?=\s+(?!(?:{_NUMERALS})\b)[^\W\d_]) | ,(?=\s+\\(?:text|quad))
-    | \s(?=\(\s{{0,3}}(?:[^\W\d_]{{2}}|[0-9]+[*+]))
+    | \s(?=\(\s{{0,3}}(?:[^\W\d_]{{2}}|[0-9]+[*+]|[0-9]+\s[^\W\d_]{{2}}|[A-Za-z]\s{{0,3}}=))
     | \s(?=-{{1,3}}\s+[^\W\d_]{{2}})
     | \s{{1,3}}(?=\|\s{{0,4}}(?:\n|$))
     | \s(?=//|\#\s) | \s(?=\[[A-Za-z]{{2}}|\[[0-9]{{1,2}}\]|<[a-z/]) | (?=です|である|입니다|이다|\ है|।)

@@ -9,7 +9,7 @@ import dataclasses
 import re
 from fractions import Fraction
 
-from verifiers.answer_candidates import Candidate, Finder, skip, trimmed
+from verifiers.answer_candidates import Candidate, Finder, parses, skip, trimmed
 from verifiers.answer_marks import (
     CLAUSE,
     CONFIRMS,
@@ -34,7 +34,7 @@ from verifiers.answer_marks import (
     blank,
     words_of,
 )
-from verifiers.rational import Unreadable, fraction, is_literal, parse
+from verifiers.rational import fraction, is_literal
 
 Span = tuple[int, int]
 _OPENING = re.compile(r"=|(?:exactly|precisely|simply|just|only)\b", re.IGNORECASE)
@@ -274,7 +274,7 @@ class Reader(Finder):
         """Why there is no answer, as far as the text tells."""
         text = self.view[lo:hi]
         stripped = text.strip()
-        if one_line and len(stripped) <= 400 and not stripped.startswith("{{") and _parses(stripped):
+        if one_line and len(stripped) <= 400 and not stripped.startswith("{{") and parses(stripped):
             start = lo + text.index(stripped)
             return Answer(stripped, (start, start + len(stripped)), "whole")
         if RANGE_SIGN.search(text):
@@ -289,14 +289,6 @@ class Reader(Finder):
         if "=" in text or OPERATOR_END.search(stripped):
             return none("none", "unsolved" if "=" in text else "unfinished")
         return none("none", "not_found")
-
-
-def _parses(text: str) -> bool:
-    try:
-        parse(text)
-    except Unreadable:
-        return False
-    return True
 
 
 def _cut_short(last: Candidate, other: Candidate) -> bool:
