@@ -1,6 +1,7 @@
 """Writes calibration.jsonl: labelled responses that every verifier's sensitivity and specificity is measured on.
 
     python tests/golden/make_calibration.py runs/linear_1d      # the folder that a plain `restem run` leaves
+    restem gate tests/golden/calibration.gate.toml --update     # what each verifier says about them
 
 Three sources. `policy`: what the embedded policy said at four checkpoints of the default run. `plain`: one answer in
 each of the 20 forms of FORMS for each of 20 problems, half of them right. `answers`: rows of answers.jsonl, tricky and
