@@ -17,9 +17,15 @@ from tests.strategies import equations
 from verifiers.answer import asked_variable, find
 from verifiers.rational import fraction
 
-ROWS: list[dict[str, Any]] = [
-    json.loads(line) for line in (Path(__file__).parent / "golden" / "answers.jsonl").read_text("utf-8").splitlines()
-]
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def golden(name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (GOLDEN / name).read_bytes().split(b"\n") if line]
+
+
+ROWS = golden("answers.jsonl")
+HELD_OUT = golden("held_out.jsonl")
 WORKED = "5*w = 22 - 7\n5*w = 15\nw = 15/5\nw = 3"
 
 
@@ -36,9 +42,10 @@ def test_golden_rows_are_many_and_of_all_kinds() -> None:
     assert len(kinds) >= 26
 
 
-def test_few_right_answers_are_missed_and_almost_no_wrong_one_is_accepted() -> None:
-    right = [row for row in ROWS if row["expected"]]
-    wrong = [row for row in ROWS if not row["expected"]]
+@pytest.mark.parametrize("rows", [ROWS, HELD_OUT], ids=["rows that rules were written for", "held out"])
+def test_few_right_answers_are_missed_and_almost_no_wrong_one_is_accepted(rows: list[dict[str, Any]]) -> None:
+    right = [row for row in rows if row["expected"]]
+    wrong = [row for row in rows if not row["expected"]]
     missed = [row["response"][:80] for row in right if not accepted(row)]
     fooled = [row["response"][:80] for row in wrong if accepted(row)]
     print(f"FN {len(missed)}/{len(right)}, FP {len(fooled)}/{len(wrong)}")
