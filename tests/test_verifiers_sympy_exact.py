@@ -74,6 +74,17 @@ def test_without_a_readable_reference_nothing_is_decided(reference: str | None) 
         ("2", "sqrt(2)", Outcome.WRONG),
         ("2", "sqrt(-2)", Outcome.UNDECIDED),
         ("-5, 0, n, 24", "-5, 0, n, 48/2", Outcome.CORRECT),
+        ("-5, 0, n, 24", "The answer is -5, 0, n, 24.", Outcome.CORRECT),
+        ("-5, 0", "The answer is -5, 0, n, 24.", Outcome.WRONG),
+        ("6*x + 2", "The derivative is 6*x + 2.", Outcome.CORRECT),
+        ("6*x + 2", "Every term is done.\n\n$6x + 2$", Outcome.CORRECT),
+        ("6*x + 2", "f(x) = 2*(3*x + 1) = 6*x + 2", Outcome.CORRECT),
+        ("6*x + 2", "The derivative is\n6*x + 3", Outcome.WRONG),
+        ("6*x + 2", "It is certainly not\n6*x + 2", Outcome.WRONG),
+        ("6*x + 2", "Perhaps it is\n6*x + 2", Outcome.WRONG),
+        ("6*x + 2", "6*x + 2 is what I was told.", Outcome.UNDECIDED),
+        ("c", "This is c", Outcome.UNDECIDED),
+        ("c", "So it is\nc", Outcome.CORRECT),
         ("c", "(c)", Outcome.CORRECT),
         ("c", "The answer is b.", Outcome.WRONG),
         ("3*x + 1", "3*x + 2", Outcome.WRONG),
@@ -304,7 +315,11 @@ def test_nothing_said_in_one_sample_changes_the_next() -> None:
     assert verdict("x + 1", "x + 2").outcome is not Outcome.CORRECT
 
 
-@given(st.text(max_size=300))
-def test_no_text_raises_or_is_accepted_without_the_value(response: str) -> None:
-    assert verdict("918273645", response).outcome is not Outcome.CORRECT
-    verdict("x + 1", response, "Simplify.")
+references = st.sampled_from(["918273645", "q + 918273645", "q, 918273645", "-918*sqrt(273)", "10:59 AM", "-91a82b7"])
+
+
+@given(references, st.text(max_size=300))
+def test_no_text_raises_or_is_accepted_without_the_value(reference: str, response: str) -> None:
+    for wrapped in (response, f"The answer is {response}", f"{response}\n{response}"):
+        assert verdict(reference, wrapped, "Simplify.").outcome is not Outcome.CORRECT
+    verdict("True", response, "Is it?")

@@ -16,6 +16,7 @@ from fractions import Fraction
 from typing import Any
 
 import sympy
+from sympy.polys.rings import PolyRing
 
 from verifiers.rational import Many, Node, Number, Operation, Symbol, Unreadable, parse, value
 from verifiers.trees import same, walk
@@ -70,7 +71,9 @@ class _Ring:
         if len(names) > MAX_SYMBOLS or len(self.primes) > MAX_ROOTS:
             raise Unreadable("too_large")
         # A symbol's name is one letter, so a root's cannot meet it. A ring needs at least one generator.
-        self.generators = [sympy.Symbol(name) for name in (*names, *(f"root {p}" for p in self.primes)) or ("none",)]
+        names = [*names, *(f"root {prime}" for prime in self.primes)] or ["none"]
+        self.ring = PolyRing([sympy.Symbol(name) for name in names], sympy.QQ, sympy.lex)
+        self.generators = dict(zip(names, self.ring.gens, strict=True))
 
     def _factors(self, radicand: Fraction) -> dict[int, int]:
         """The primes of numerator times denominator: the root of p/q is the root of p*q over q."""
@@ -80,16 +83,14 @@ class _Ring:
         return {int(p): int(count) for p, count in sympy.factorint(whole).items()} if whole else {}
 
     def number(self, number: Fraction) -> Any:
-        rational = sympy.Rational(number.numerator, number.denominator)
-        return sympy.Poly(rational, *self.generators, domain=sympy.QQ)
+        return self.ring.ground_new(sympy.QQ(number.numerator, number.denominator))
 
     def ratio(self, node: Node) -> tuple[Any, Any]:
         """Numerator and denominator of an expression."""
         if isinstance(node, Number):
             return self.number(node.value), self.number(Fraction(1))
         if isinstance(node, Symbol):
-            symbol = sympy.Symbol(node.name)
-            return sympy.Poly(symbol, *self.generators, domain=sympy.QQ), self.number(Fraction(1))
+            return self.generators[node.name], self.number(Fraction(1))
         if isinstance(node, Many):
             raise Unreadable("syntax")
         radicand = _radicand(node)
@@ -113,7 +114,7 @@ class _Ring:
         if operator == "*":
             return self.times(over, other_over), self.times(under, other_under)
         if operator == "/":
-            if other_over.is_zero:
+            if not other_over:
                 raise Unreadable("zero_division")
             return self.times(over, other_under), self.times(under, other_over)
         over, other_over = self.times(over, other_under), self.times(other_over, under)
@@ -124,15 +125,14 @@ class _Ring:
         for prime, count in self.factors[radicand].items():
             rational *= prime ** (count // 2)
             if count % 2:
-                root = sympy.Symbol(f"root {prime}")
-                odd = odd * sympy.Poly(root, *self.generators, domain=sympy.QQ)
+                odd *= self.generators[f"root {prime}"]
         return odd * self.number(rational if radicand else Fraction(0)), self.number(Fraction(1))
 
     def raised(self, base: tuple[Any, Any], exponent: int) -> tuple[Any, Any]:
         if abs(exponent) > MAX_DEGREE:
             raise Unreadable("too_large")
         over, under = base if exponent >= 0 else base[::-1]
-        if under.is_zero or (over.is_zero and exponent <= 0):
+        if not under or (not over and exponent <= 0):
             raise Unreadable("zero_division")
         powers = self.number(Fraction(1)), self.number(Fraction(1))
         for _ in range(abs(exponent)):
@@ -141,23 +141,30 @@ class _Ring:
 
     def times(self, left: Any, right: Any) -> Any:
         """The product in normal form, refused before it is computed where it would be large."""
-        terms = len(left.terms()) * len(right.terms())
-        if terms > MAX_TERMS or left.total_degree() + right.total_degree() > MAX_DEGREE:
+        if len(left) * len(right) > MAX_TERMS or _degree(left) + _degree(right) > MAX_DEGREE:
             raise Unreadable("too_large")
-        if max(left.max_norm().p.bit_length(), right.max_norm().p.bit_length()) > MAX_BITS:
+        if max(_bits(left), _bits(right)) > MAX_BITS:
             raise Unreadable("too_large")
         return self._reduced(left * right) if self.primes else left * right
 
     def _reduced(self, polynomial: Any) -> Any:
         """The square of each root replaced by its prime."""
-        terms: dict[tuple[int, ...], Any] = {}
+        reduced = self.ring.zero
         first = len(self.generators) - len(self.primes)
         for powers, coefficient in polynomial.terms():
             for prime, power in zip(self.primes, powers[first:], strict=True):
                 coefficient *= prime ** (power // 2)
-            powers = (*powers[:first], *(power % 2 for power in powers[first:]))
-            terms[powers] = terms.get(powers, 0) + coefficient
-        return sympy.Poly.from_dict(terms, *self.generators, domain=sympy.QQ)
+            reduced += self.ring.term_new((*powers[:first], *(power % 2 for power in powers[first:])), coefficient)
+        return reduced
+
+
+def _degree(polynomial: Any) -> int:
+    return max(map(sum, polynomial.monoms()), default=0)
+
+
+def _bits(polynomial: Any) -> int:
+    parts = (part for number in polynomial.coeffs() for part in (number.numerator, number.denominator))
+    return max((int(part).bit_length() for part in parts), default=0)
 
 
 def _radicand(node: Node) -> Fraction | None:

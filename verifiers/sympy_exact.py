@@ -134,6 +134,8 @@ def _draft(attempt: Attempt, expected: Expected) -> tuple[Answer, Said | Pair, f
     if expected.unreadable is not None:
         return _UNREAD, (Outcome.UNDECIDED, expected.unreadable), time.perf_counter() - began
     found = _found(attempt, expected.kind, expected.variable)
+    if expected.node is not None and expected.number is None:
+        found = _expression(found, attempt.response)
     said = _without_answer(found)
     if said is None:
         said = _compared(expected, found.text or "", attempt.problem.question)
@@ -149,6 +151,35 @@ def _found(attempt: Attempt, kind: Kind | None, variable: str | None) -> Answer:
     if kind is not None:
         return find_word(attempt.response, kind)
     return find(attempt.response, variable or asked_variable(attempt.problem.question))
+
+
+_LEAD = re.compile(r".*(?:[=:]|\bis\b)", re.DOTALL)
+_AROUND = " .$*`\n"
+
+
+def _expression(found: Answer, response: str) -> Answer:
+    """The answer where an expression or a list was asked: what the rules for numbers did not see, or cut short.
+
+    They end `-5, 0, n, 24` before its letter, and take neither a last line nor a right side that is no number. A
+    response of which they say `not_found` or `unsolved` holds no word that hedges or denies.
+    """
+    if found.reason is None and found.span is not None and response[found.span[1] :].lstrip().startswith(","):
+        start, rule = found.span[0], found.rule
+        end = response.find("\n", found.span[1])
+    elif found.reason in ("not_found", "unsolved"):
+        end = len(response.rstrip())
+        start, rule = response.rfind("\n", 0, end) + 1, "last_line"
+    else:
+        return found
+    line = response[start : end if end >= 0 else len(response)]
+    lead = _LEAD.match(line) if rule == "last_line" else None
+    text = line[lead.end() if lead else 0 :].strip(_AROUND)
+    start += line.rindex(text)
+    try:
+        cut = lead is not None and isinstance(parse(text), Symbol)  # "This is a", and no more
+    except Unreadable:
+        cut = True
+    return Answer(text, (start, start + len(text)), rule, "unread" if cut else None)
 
 
 def _without_answer(found: Answer) -> Said | None:
