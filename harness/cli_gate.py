@@ -227,7 +227,7 @@ def differences(changes: Sequence[Change]) -> str:
     for change in changes:
         pairs = zip(_texts(change.old), _texts(change.new), strict=True)
         parts = [f"{label} {then} -> {now}" for (label, then), (_, now) in pairs if then != now]
-        parts += [f"{len(change.flips)} rows changed"] if change.flips else []
+        parts += [f"rows changed: {len(change.flips)}"] if change.flips else []
         lines.append(f"{visible(change.verifier, 80)}: {'; '.join(parts) or 'nothing changed'}")
         lines += [line for item in change.flips[:SHOWN] for line in flip_lines(item)]
     return "\n".join(lines)

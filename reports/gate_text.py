@@ -42,7 +42,8 @@ def message(found: Comparison, shown: int = SHOWN) -> str:
     lines = [f"{visible(found.verifier, 80)}: {'passed' if found.passed else 'FAILED'}"]
     lines += [f"  {line}" for line in _agreement_lines(found)]
     if found.flips and (found.pinned or not found.passed):
-        kind = "golden rows flipped" if found.pinned else "rows changed"
+        one = len(found.flips) == 1
+        kind = f"golden {'row' if one else 'rows'} flipped" if found.pinned else f"{'row' if one else 'rows'} changed"
         worse, better = (sum(item.change == sign for item in found.flips) for sign in (-1, 1))
         lines.append(f"  {len(found.flips)} {kind}: {worse} for the worse, {better} for the better")
         lines += [line for item in found.flips[:shown] for line in flip_lines(item)]

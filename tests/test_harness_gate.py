@@ -112,7 +112,7 @@ def test_one_flipped_row_of_a_pinned_verifier_fails_and_is_named_with_its_rule(f
     assert "r41: wrong -> correct (label wrong); rule looked_up" in result.stdout
     assert "question: Solve x + 41 = 0 for x." in result.stdout
     assert "response: 41" in result.stdout
-    assert "1 golden rows flipped" in result.stdout
+    assert "1 golden row flipped: 1 for the worse" in result.stdout
 
 
 def test_an_unpinned_verifier_may_flip_within_noise_and_not_beyond(folder: Path) -> None:
