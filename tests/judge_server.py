@@ -57,6 +57,7 @@ class JudgeServer:
         arrivals: time.monotonic() of every request.
         bodies: The decoded requests.
         authorization: The Authorization header of the last request.
+        headers: The names of all headers of the last request, in small letters.
     """
 
     def __init__(self, answer: Answer = last_number_answer) -> None:
@@ -92,6 +93,7 @@ class JudgeServer:
         self.arrivals: list[float] = []
         self.bodies: list[dict[str, Any]] = []
         self.authorization = ""
+        self.headers: set[str] = set()
         self.faulty_body = b""
         self._script: list[str] = []
         self._mix: dict[str, float] = {}
@@ -143,6 +145,7 @@ class JudgeServer:
         asked = json.loads(body)
         self.bodies.append(asked)
         self.authorization = request.headers.get("authorization", "")
+        self.headers = set(request.headers.keys())
         fault, _, value = self._next_fault().partition(":")
         if self.latency_seconds:
             await asyncio.sleep(self.latency_seconds)

@@ -89,6 +89,12 @@ def test_a_request_holds_model_messages_and_parameters_alone(server: JudgeServer
     assert server.bodies == [{"model": "m", "messages": ask("a")[0].messages, "temperature": 0.5, "max_tokens": 3}]
 
 
+def test_a_request_tells_nothing_of_this_machine(server: JudgeServer) -> None:
+    client(server).ask(ask("a"))
+    left = {name for name in server.headers if name.startswith("x-stainless")}
+    assert left <= {"x-stainless-retry-count", "x-stainless-read-timeout"}
+
+
 def test_no_more_requests_are_in_flight_than_allowed(server: JudgeServer) -> None:
     server.latency_seconds = 0.05
     client(server, concurrency=3).ask(ask(*numbered(9)))

@@ -22,7 +22,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import aiohttp
 import openai
@@ -38,6 +38,11 @@ STORE_REPLIES = 64
 MAX_BACKOFF_SECONDS = 30.0
 ALL_REJECTED = 32  # so many rejected requests before the first answer: it is the set-up that is wrong, not the items
 BUDGET_SECONDS = 0.01
+# What the openai package tells of this machine in every request: nobody's business, and a tenth of a request's work.
+TELLTALES = (
+    *("X-Stainless-Lang", "X-Stainless-Package-Version", "X-Stainless-OS", "X-Stainless-Arch", "X-Stainless-Runtime"),
+    *("X-Stainless-Runtime-Version", "X-Stainless-Async"),
+)
 
 
 def exchange(chat: ChatClient, key: str, bodies: Mapping[str, bytes], keep: Callable[[Replies], None]) -> None:
@@ -246,6 +251,7 @@ def _openai_client(chat: ChatClient, key: str) -> openai.AsyncOpenAI:
         max_retries=0,
         timeout=None,
         http_client=http_client,
+        default_headers=dict.fromkeys(TELLTALES, cast(str, openai.Omit())),
         _strict_response_validation=True,
     )
 
