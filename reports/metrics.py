@@ -51,6 +51,7 @@ class Difference:
     """A difference of two shares over the same problems, with its 95 % interval.
 
     Attributes:
+        error: Standard error of the value; NaN where the spread is unknown.
         p_value: Two-sided, of a paired t test over problems.
         detectable: Smallest true difference that this comparison would find 80 % of the time.
     """
@@ -59,6 +60,7 @@ class Difference:
     low: float
     high: float
     clusters: int
+    error: float
     p_value: float
     detectable: float
 
@@ -259,8 +261,11 @@ def paired(left: Counts, right: Counts) -> Difference | None:
         low=max(-1.0, value - half),
         high=min(1.0, value + half),
         clusters=clusters,
+        error=error if known else math.nan,
         p_value=p_value,
-        detectable=float(ndtri((1 + LEVEL) / 2) + ndtri(POWER)) * error if known else half,
+        detectable=float(stdtrit(clusters - 1, (1 + LEVEL) / 2) + stdtrit(clusters - 1, POWER)) * error
+        if known
+        else half,
     )
 
 

@@ -8,6 +8,7 @@ correction for all pairs. Control arms are never recommended; they are what a re
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 from reports import metrics
@@ -142,7 +143,7 @@ def _first(ranking: Ranking, best: Standing, candidates: Sequence[Standing]) -> 
 def _contest(ranking: Ranking, left: Standing, right: Standing) -> Contest:
     found = ranking.contest(arm_of(left).name, arm_of(right).name)
     if found is None:  # no problem in common: nothing can be told apart
-        nothing = Difference(value=0.0, low=-1.0, high=1.0, clusters=0, p_value=1.0, detectable=1.0)
+        nothing = Difference(value=0.0, low=-1.0, high=1.0, clusters=0, error=math.nan, p_value=1.0, detectable=1.0)
         return Contest(left=arm_of(left).name, right=arm_of(right).name, difference=nothing, adjusted_p=1.0)
     return found
 

@@ -74,7 +74,8 @@ def test_paired_is_the_paired_t_test_of_problem_means() -> None:
     assert found.p_value == pytest.approx(test.pvalue)
     assert (found.low, found.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
     spread = (left - right).mean(axis=1).std(ddof=1)
-    assert found.detectable == pytest.approx((1.959964 + 0.841621) * spread / math.sqrt(60), rel=1e-5)
+    assert found.error == pytest.approx(spread / math.sqrt(60))
+    assert found.detectable == pytest.approx((stats.t.ppf(0.975, 59) + stats.t.ppf(0.8, 59)) * found.error)
 
 
 def test_a_difference_is_the_difference_of_the_two_shares_even_with_undecided_samples() -> None:

@@ -1,0 +1,105 @@
+"""Seeds as replicates: how far an arm's accuracy varies between seeds, apart from the noise of its samples.
+
+Takes counts of one arm (replicates x problems); gives a mean with one interval for each question, and the variance
+between seeds. A claim about a training recipe is about other seeds, and wants at least three; an interval clustered by
+problem says nothing of them. Knows nothing of runs or files.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+from scipy.special import stdtrit
+
+from reports.metrics import LEVEL, Counts, Estimate, Floats, clustered_error, ratio
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Replicates:
+    """One arm under several seeds.
+
+    Attributes:
+        means: Accuracy of each replicate.
+        seeds: t interval over the replicates' means: other seeds on these problems (on others, where nested).
+        problems: Interval clustered by problem: these seeds on other problems.
+        both: Other seeds on other problems; the one for a claim about the recipe.
+        between: Variance of a replicate's true accuracy over seeds, floored at 0.
+        within: Variance that sampling alone gives a replicate's mean.
+    """
+
+    means: tuple[float, ...]
+    seeds: Estimate
+    problems: Estimate
+    both: Estimate
+    between: float
+    within: float
+
+
+def crossed(counts: Counts) -> Replicates | None:
+    """Replicates on the same problems (columns): a two-way analysis of variance with random seeds and problems.
+
+    Problems that any replicate left undecided are left out. The error of `both` is (MS_seeds + MS_problems - MS_rest) /
+    cells, with Satterthwaite's (1946) degrees of freedom; never below that of either alone.
+
+    Returns:
+        None with fewer than two replicates or problems.
+    """
+    share = ratio(*counts)
+    share = share[:, ~np.isnan(share).any(axis=0)]
+    replicates, problems = share.shape
+    if replicates < 2 or problems < 2:
+        return None
+    n = int(counts.decided.sum())
+    means, middle = share.mean(axis=1), float(share.mean())
+    rest = share - means[:, None] - share.mean(axis=0) + middle
+    by_seed = problems * float(means.var(ddof=1))
+    by_problem = replicates * float(share.mean(axis=0).var(ddof=1))
+    noise = float(np.sum(rest**2)) / ((replicates - 1) * (problems - 1))
+    cells = replicates * problems
+    summed = max(by_seed + by_problem - noise, by_seed, by_problem)
+    parts = by_seed**2 / (replicates - 1) + (by_problem**2 + noise**2 / (replicates - 1)) / (problems - 1)
+    return Replicates(
+        means=tuple(float(mean) for mean in means),
+        seeds=_interval(middle, by_seed / cells, replicates - 1, n, replicates),
+        problems=_interval(middle, by_problem / cells, problems - 1, n, problems),
+        both=_interval(middle, summed / cells, max(1.0, summed**2 / parts) if parts else 1, n, replicates),
+        between=max(0.0, (by_seed - noise) / problems),
+        within=noise / problems,
+    )
+
+
+def nested(counts: Counts) -> Replicates | None:
+    """Replicates on problems of their own: the means' variance less the mean clustered variance of each.
+
+    Returns:
+        None with fewer than two replicates that decided anything.
+    """
+    used = counts.decided.sum(axis=1) > 0
+    correct, decided = counts.correct[used], counts.decided[used]
+    replicates = len(correct)
+    if replicates < 2:
+        return None
+    means = correct.sum(axis=1) / decided.sum(axis=1)
+    errors: Floats = np.array([clustered_error(*pair) for pair in zip(correct, decided, strict=True)])
+    middle, n = float(means.mean()), int(decided.sum())
+    clusters = int((decided > 0).sum())
+    within, spread = float(np.mean(errors**2)), float(means.var(ddof=1))
+    seeds = _interval(middle, spread / replicates, replicates - 1, n, replicates)
+    return Replicates(
+        means=tuple(float(mean) for mean in means),
+        seeds=seeds,
+        problems=_interval(middle, within / replicates, clusters - replicates, n, clusters),
+        both=seeds,
+        between=max(0.0, spread - within),
+        within=within,
+    )
+
+
+def _interval(value: float, variance: float, freedom: float, n: int, clusters: int) -> Estimate:
+    """A t interval within [0, 1]; none where the variance is unknown."""
+    if math.isnan(variance):
+        return Estimate(value=value, low=math.nan, high=math.nan, n=n, clusters=clusters)
+    half = float(stdtrit(freedom, (1 + LEVEL) / 2)) * math.sqrt(variance)
+    return Estimate(value=value, low=max(0.0, value - half), high=min(1.0, value + half), n=n, clusters=clusters)
