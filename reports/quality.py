@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,8 @@ class RewardQuality:
         likelihood_ratio: TPR / FPR: what an ideal ReST-EM step multiplies the odds of a correct answer by.
         precision: Share of the accepted samples that the gold calls correct.
         prevalence: Share of these samples that the gold calls correct.
+        balanced: Balanced accuracy, (TPR + 1 - FPR) / 2.
+        mcc: Matthews' correlation with the gold; falls with the prevalence as kappa does.
     """
 
     n: int
@@ -36,6 +39,8 @@ class RewardQuality:
     likelihood_ratio: Estimate
     precision: Estimate
     prevalence: Estimate
+    balanced: Estimate
+    mcc: Estimate
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -86,7 +91,44 @@ def reward_quality(table: Ints) -> RewardQuality:
         likelihood_ratio=_likelihood_ratio(table, tpr, fpr),
         precision=rate(table[:, TRUE_ACCEPT], accepted),
         prevalence=rate(correct, total),
+        balanced=_joint(balanced_accuracy, table, tpr, fpr),
+        mcc=_joint(matthews, table, tpr, fpr),
     )
+
+
+def balanced_accuracy(table: NDArray) -> Floats:
+    """(TPR + 1 - FPR) / 2 of tables of counts (last axis)."""
+    tpr, fpr = rates(table)
+    return (tpr + 1 - fpr) / 2
+
+
+def matthews(table: NDArray) -> Floats:
+    """The correlation of verifier and gold (Matthews 1975); NaN where one of them never varies.
+
+    From shares: products of four counts pass the largest 64-bit integer at 200,000 samples.
+    """
+    counts = np.asarray(table, np.float64)
+    total, both = counts.sum(axis=-1), ratio(counts[..., TRUE_ACCEPT], counts.sum(axis=-1))
+    said = ratio(counts[..., TRUE_ACCEPT] + counts[..., FALSE_ACCEPT], total)
+    truth = ratio(counts[..., TRUE_ACCEPT] + counts[..., FALSE_REJECT], total)
+    return ratio(both - said * truth, np.sqrt(said * (1 - said) * truth * (1 - truth)))
+
+
+def _joint(statistic: Callable[[NDArray], Floats], table: Ints, tpr: Estimate, fpr: Estimate) -> Estimate:
+    """A statistic that grows with TPR and falls with FPR; where one of them is 0 or 1, between their limits' values."""
+    pooled, n, clusters = table.sum(axis=0), int(table.sum()), int((table.sum(axis=1) > 0).sum())
+    value = float(statistic(pooled))
+    if math.isnan(value):
+        return NOTHING
+    if {tpr.value, fpr.value} & {0.0, 1.0}:
+        correct, wrong = pooled[TRUE_ACCEPT] + pooled[FALSE_REJECT], pooled[FALSE_ACCEPT] + pooled[TRUE_REJECT]
+        limits = [(tpr.low, fpr.high), (tpr.high, fpr.low)]
+        low, high = (
+            float(statistic(np.array([t * correct, f * wrong, (1 - t) * correct, (1 - f) * wrong]))) for t, f in limits
+        )
+    else:
+        low, high = percentiles(statistic(resampled(table)))
+    return Estimate(value=value, low=low, high=high, n=n, clusters=clusters)
 
 
 def _likelihood_ratio(table: Ints, tpr: Estimate, fpr: Estimate) -> Estimate:

@@ -1,0 +1,175 @@
+"""How often nominal 95 % intervals hold the truth, on clustered data; prints the figures (pytest -m slow -s)."""
+
+import itertools
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from reports import agreement, correction, dispersion, metrics, quality, replicates
+from reports.metrics import Counts, Estimate
+
+pytestmark = pytest.mark.slow
+
+ROUNDS = 2000
+SAMPLES = 8
+# The policy's accuracy is Beta(2, 3) over problems; TPR and FPR of each problem are Betas, so errors share problems.
+ACCURACY, TPR, FPR = (2.0, 3.0), (17.0, 3.0), (4.0, 16.0)
+
+
+def drawn(random: np.random.Generator, problems: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Gold and two verifiers' outcomes (problems x samples), 5 % of the verdicts undecided."""
+    gold = random.random((problems, SAMPLES)) < random.beta(*ACCURACY, (problems, 1))
+    said = []
+    for _ in range(2):
+        rate = np.where(gold, random.beta(*TPR, (problems, 1)), random.beta(*FPR, (problems, 1)))
+        verdict = (random.random(gold.shape) < rate).astype(float)
+        said.append(np.where(random.random(gold.shape) < 0.05, np.nan, verdict))
+    return gold.astype(float), *said
+
+
+def counted(outcome: np.ndarray) -> Counts:
+    problem = np.repeat(np.arange(len(outcome)), SAMPLES)
+    return metrics.per_problem(outcome.ravel(), problem, len(outcome))
+
+
+def found_in(random: np.random.Generator, problems: int) -> dict[str, Estimate | metrics.Difference | None]:
+    gold, said, other = drawn(random, problems)
+    problem = np.repeat(np.arange(problems), SAMPLES)
+    table = quality.confusion(said.ravel(), gold.ravel(), problem, problems)
+    judged = quality.reward_quality(table)
+    pair = quality.agreement(quality.confusion(said.ravel(), other.ravel(), problem, problems))
+    several = agreement.reliability(np.stack([gold.ravel(), said.ravel(), other.ravel()]), problem, problems)
+    wrong = table[:, quality.FALSE_ACCEPT] + table[:, quality.TRUE_REJECT]
+    return {
+        "accuracy": metrics.proportion(*counted(gold)),
+        "mean of pass@4": metrics.mean(metrics.pass_at_k(*counted(gold), 4)),
+        "paired difference": metrics.paired(counted(said), counted(gold)),
+        "TPR": judged.tpr,
+        "FPR": judged.fpr,
+        "LR+": judged.likelihood_ratio,
+        "precision": judged.precision,
+        "balanced accuracy": judged.balanced,
+        "MCC": judged.mcc,
+        "kappa": pair.kappa,
+        "AC1": pair.ac1,
+        "alpha of three": several.alpha,
+        "AC1 of three": several.ac1,
+        "Rogan-Gladen": correction.rogan_gladen(counted(said), table),
+        "rho of false accepts": dispersion.error_correlation(table[:, quality.FALSE_ACCEPT], wrong),
+    }
+
+
+def truths() -> dict[str, float]:
+    """What the estimates are of: from the Betas' moments, or (where a formula is long) a very large draw."""
+    p = ACCURACY[0] / sum(ACCURACY)
+    t, f = TPR[0] / sum(TPR), FPR[0] / sum(FPR)
+    large = found_large()
+    return {
+        "accuracy": p,
+        "mean of pass@4": 1 - math.prod((ACCURACY[1] + i) / (sum(ACCURACY) + i) for i in range(4)),
+        "paired difference": p * t + (1 - p) * f - p,
+        "TPR": t,
+        "FPR": f,
+        "LR+": t / f,
+        "precision": p * t / (p * t + (1 - p) * f),
+        "balanced accuracy": (t + 1 - f) / 2,
+        "MCC": large["MCC"],
+        "kappa": large["kappa"],
+        "AC1": large["AC1"],
+        "alpha of three": large["alpha of three"],
+        "AC1 of three": large["AC1 of three"],
+        "Rogan-Gladen": p,
+        "rho of false accepts": 1 / (sum(FPR) + 1),
+    }
+
+
+def found_large() -> dict[str, float]:
+    """Exact values of the coefficients from the expected shares of all eight patterns of verdicts."""
+    p, t, f = ACCURACY[0] / sum(ACCURACY), TPR[0] / sum(TPR), FPR[0] / sum(FPR)
+    rows, weights = [], []
+    for gold, a, b in itertools.product((1, 0), repeat=3):
+        rate = t if gold else f
+        rows.append((gold, a, b))
+        weights.append((p if gold else 1 - p) * (rate if a else 1 - rate) * (rate if b else 1 - rate))
+    shares, g, a, b = np.array(weights), *np.array(rows, float).T
+
+    def table(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return np.array(
+            [shares @ (x * y), shares @ (x * (1 - y)), shares @ ((1 - x) * y), shares @ ((1 - x) * (1 - y))]
+        )
+
+    # Two of three verdicts may be missing; pairs and shares then keep their expectations up to the missing's weights.
+    keep = 0.95
+    both, one = keep**2, 2 * keep * (1 - keep)
+    agree = {pair: shares @ (x * y + (1 - x) * (1 - y)) for pair, x, y in (("ga", g, a), ("gb", g, b), ("ab", a, b))}
+    raw_all = sum(agree.values()) / 3
+    raw = (both * raw_all + one * agree["ga"]) / (both + one)
+    q_all, q_pair, q_gold = (float(shares @ x) for x in ((g + a + b) / 3, (g + a) / 2, g))
+    q = both * q_all + one * q_pair + (1 - keep) ** 2 * q_gold
+    verdicts = both * 3 + one * 2
+    called = (both * 3 * q_all + one * 2 * q_pair) / verdicts
+    unequal = (both * 3 * (1 - raw_all) + one * 2 * (1 - agree["ga"])) / verdicts
+    chance = 2 * q * (1 - q)
+    return {
+        "MCC": float(quality.matthews(table(a, g) * 1.0)),
+        "kappa": float(quality.cohen_kappa(table(a, b))),
+        "AC1": float(quality.gwet_ac1(table(a, b))),
+        "alpha of three": float(1 - unequal / (2 * called * (1 - called))),
+        "AC1 of three": float((raw - chance) / (1 - chance)),
+    }
+
+
+@pytest.mark.parametrize("problems", [60, 250])
+def test_intervals_of_clustered_samples_cover_what_they_say(problems: int, capsys: pytest.CaptureFixture[str]) -> None:
+    random, truth = np.random.default_rng((17, problems)), truths()
+    held = dict.fromkeys(truth, 0)
+    for _ in range(ROUNDS):
+        for name, found in found_in(random, problems).items():
+            assert found is not None
+            held[name] += found.low <= truth[name] <= found.high
+    coverage = {name: count / ROUNDS for name, count in held.items()}
+    _show(capsys, f"{problems} problems x {SAMPLES} samples", coverage)
+    low = 0.93 if problems >= 250 else 0.91
+    assert not {name: share for name, share in coverage.items() if not low <= share <= 0.97}
+
+
+def between_seeds(problems: int, crossed: bool) -> Callable[[np.random.Generator], tuple[Counts, float]]:
+    """Counts of five replicates whose accuracy varies by 0.05 between seeds; and 0.5, the recipe's true accuracy."""
+
+    def draw(random: np.random.Generator) -> tuple[Counts, float]:
+        seed = random.normal(0, 0.05, (5, 1))
+        own = random.uniform(-0.3, 0.3, (1 if crossed else 5, problems))
+        correct = random.binomial(SAMPLES, np.clip(0.5 + seed + own, 0, 1))
+        return Counts(np.broadcast_to(correct, (5, problems)), np.full((5, problems), SAMPLES)), 0.5
+
+    return draw
+
+
+@pytest.mark.parametrize("problems", [20, 200])
+def test_intervals_over_seeds_cover_the_recipes_accuracy(problems: int, capsys: pytest.CaptureFixture[str]) -> None:
+    random, held, blind = np.random.default_rng(problems), {"crossed": 0, "nested": 0}, {"crossed": 0, "nested": 0}
+    estimate = {"crossed": replicates.crossed, "nested": replicates.nested}
+    between: dict[str, list[float]] = {"crossed": [], "nested": []}
+    for name in held:
+        draw = between_seeds(problems, name == "crossed")
+        for _ in range(ROUNDS):
+            counts, truth = draw(random)
+            found = estimate[name](counts)
+            assert found is not None
+            held[name] += found.both.low <= truth <= found.both.high
+            blind[name] += found.problems.low <= truth <= found.problems.high
+            between[name].append(found.between)
+    coverage = {name: count / ROUNDS for name, count in held.items()}
+    _show(capsys, f"5 seeds x {problems} problems, both", coverage)
+    _show(capsys, "  the same, clustered by problem alone", {name: count / ROUNDS for name, count in blind.items()})
+    for name, share in coverage.items():
+        assert 0.93 <= share <= 0.97
+        assert np.mean(between[name]) == pytest.approx(0.05**2, rel=0.12)
+        assert blind[name] / ROUNDS < share
+
+
+def _show(capsys: pytest.CaptureFixture[str], title: str, coverage: dict[str, float]) -> None:
+    with capsys.disabled():
+        print(f"\n{title}: " + ", ".join(f"{name} {100 * share:.1f}" for name, share in coverage.items()))
