@@ -311,7 +311,7 @@ def _lower(limit: int, size: int) -> None:
 
 
 def _limit_processor(seconds: float) -> None:
-    """A second above the parent's limit: it ends the work of a child whose parent is gone."""
+    """The parent's limit in whole seconds of processor time: it ends the work of a child whose parent is gone."""
     hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-    limit = math.ceil(time.process_time() + seconds) + 1
+    limit = math.ceil(time.process_time() + seconds)
     resource.setrlimit(resource.RLIMIT_CPU, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))

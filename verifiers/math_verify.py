@@ -27,7 +27,7 @@ from verifiers.verdict import Attempt, Outcome, Verdict, fingerprint
 _PACKAGE: Any = importlib.import_module("math_verify")
 
 VERSION = 1
-SECONDS_PER_RESPONSE = 5.0
+SECONDS_PER_RESPONSE = 3.0
 MEMORY_BYTES = 1 << 30
 MAX_SHOWN = 200
 
