@@ -76,6 +76,8 @@ class Worker:
         Raises:
             RuntimeError: The child does not start: its function cannot be imported, or the machine has no room.
         """
+        if not items:
+            return []  # without waiting for a batch of another thread
         lines = [json.dumps(item).encode() + b"\n" for item in items]
         results: list[Any | Failure] = []
         with self._lock:
