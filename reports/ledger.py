@@ -22,8 +22,18 @@ MOST_CASES = 12
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Case:
-    """One response on which a verifier and the gold differ. All texts are raw."""
+    """One response on which a verifier and the gold differ. All texts are raw.
 
+    Attributes:
+        row: Its row of `Run.samples`.
+        sample: Its id.
+        verifier: Who differs.
+    """
+
+    row: int
+    sample: int
+    gold: str
+    verifier: str
     kind: str
     checkpoint: str
     question: str
@@ -93,14 +103,18 @@ def cases(store: Store, findings: Findings) -> list[Case]:
     learnt what its verifier likes. Each problem at most once, in problem order.
     """
     chosen = list(_chosen(findings))
-    texts = _texts(store, findings.run, [row for _, _, row in chosen])
+    texts = _texts(store, findings.run, [row for *_, row in chosen])
     questions = findings.run.problems.get(TEST, ())
     found: list[Case] = []
-    for kind, checkpoint, row in chosen:
+    for verifier, kind, checkpoint, row in chosen:
         problem = questions[findings.run.samples.problem[row]]
         response, verdicts = texts[row]
         found.append(
             Case(
+                row=row,
+                sample=int(findings.run.samples.id[row]),
+                gold=findings.run.gold,
+                verifier=verifier,
                 kind=kind,
                 checkpoint=checkpoint,
                 question=problem.question,
@@ -112,21 +126,21 @@ def cases(store: Store, findings: Findings) -> list[Case]:
     return found
 
 
-def _chosen(findings: Findings) -> Iterator[tuple[str, str, int]]:
-    """(kind, checkpoint, sample row): the first of each kind for every verifier, then second ones, to MOST_CASES."""
+def _chosen(findings: Findings) -> Iterator[tuple[str, str, str, int]]:
+    """(verifier, kind, checkpoint, sample row): the first of each kind for every verifier, then second ones."""
     queues = list(_queues(findings))
     problem = findings.run.samples.problem
     shown: set[int] = set()
     for _ in range(2):
-        for kind, checkpoint, rows in queues:
+        for verifier, kind, checkpoint, rows in queues:
             fresh = [int(row) for row in rows if int(problem[row]) not in shown]
             if fresh and len(shown) < MOST_CASES:
                 shown.add(int(problem[fresh[0]]))
-                yield kind, checkpoint, fresh[0]
+                yield verifier, kind, checkpoint, fresh[0]
 
 
-def _queues(findings: Findings) -> Iterator[tuple[str, str, Ints]]:
-    """(kind, checkpoint, all sample rows of that kind)."""
+def _queues(findings: Findings) -> Iterator[tuple[str, str, str, Ints]]:
+    """(verifier, kind, checkpoint, all sample rows of that kind)."""
     run = findings.run
     for verifier in run.compared:
         if verifier in run.controls:
@@ -134,13 +148,13 @@ def _queues(findings: Findings) -> Iterator[tuple[str, str, Ints]]:
         checkpoint = _latest(findings, verifier)
         rows = run.rows(checkpoint, TEST)
         said, gold = run.outcome(verifier, rows), run.outcome(run.gold, rows)
-        yield f"{verifier} accepts a wrong answer", checkpoint, rows[(said == 1) & (gold == 0)]
-        yield f"{verifier} rejects a correct answer", checkpoint, rows[(said == 0) & (gold == 1)]
+        yield verifier, f"{verifier} accepts a wrong answer", checkpoint, rows[(said == 1) & (gold == 0)]
+        yield verifier, f"{verifier} rejects a correct answer", checkpoint, rows[(said == 0) & (gold == 1)]
     if run.steps:
         checkpoint = _latest(findings, run.gold)
         rows = run.rows(checkpoint, TEST)
         wrong = (run.outcome(run.gold, rows) == 1) & (run.outcome(run.steps, rows) == 0)
-        yield "right by wrong steps", checkpoint, rows[wrong]
+        yield run.steps, "right by wrong steps", checkpoint, rows[wrong]
 
 
 def _latest(findings: Findings, verifier: str) -> str:

@@ -2,7 +2,7 @@
 
 Takes a run folder; gives files. Both pages print one Report value: nothing is computed for one of them alone. Text
 that a policy, a judge or a file wrote is escaped where it is printed: fenced or escaped in Markdown, by the template
-engine in HTML, whose page runs no scripts and loads nothing (content security policy).
+engine in HTML, whose page runs one script, our own, and loads nothing (content security policy).
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ import base64
 import dataclasses
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import jinja2
+import markupsafe
 from matplotlib.figure import Figure
 from tabulate import tabulate
 
 from harness.store import Store
-from reports import figures, ledger, predict, tables
+from reports import explorer, figures, ledger, predict, tables, verifier_tables
 from reports.figures import DARK, LIGHT, Dot, Look, Panel, Theme
 from reports.findings import Findings, find, missing
 from reports.ledger import Case
@@ -33,6 +35,8 @@ from reports.text import fence, markdown, visible
 __all__ = ["standings", "status", "summary", "write_report"]
 
 TEMPLATES = Path(__file__).parent / "templates"
+STYLES = ("report.css", "explorer.css")
+SCRIPTS = ("tables.js", "explorer.js")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -60,6 +64,7 @@ class Report:
     others: tuple[Table, ...]
     cases: tuple[Case, ...]
     provenance: Table
+    explorer: Mapping[str, Any] | None
 
 
 def write_report(run_folder: Path, output: Path | None = None) -> Path:
@@ -74,7 +79,9 @@ def write_report(run_folder: Path, output: Path | None = None) -> Path:
     """
     with Store(run_folder) as store:
         findings = find(read_run(store))
-        report = compose(findings, ledger.cases(store, findings))
+        cases = ledger.cases(store, findings)
+        explored = explorer.explorer(store, findings.run, [case.row for case in cases])
+        report = compose(findings, cases, explored)
     folder = output or run_folder
     for picture in report.pictures:
         _write(folder / "figures" / f"{picture.name}.svg", picture.light)
@@ -84,13 +91,15 @@ def write_report(run_folder: Path, output: Path | None = None) -> Path:
     return folder / "report.html"
 
 
-def compose(findings: Findings, cases: Sequence[Case]) -> Report:
+def compose(findings: Findings, cases: Sequence[Case], explored: Mapping[str, Any] | None) -> Report:
     """The report's content, in order."""
     ranking = rank(findings)
     eta, steps = predict.predict(findings)
     found = [
-        *(tables.contests(ranking), tables.curves(findings), tables.verifier_quality(findings)),
-        *(tables.agreement(findings), tables.training_data(findings, predict.forecasts(findings))),
+        *(tables.contests(ranking), tables.curves(findings), verifier_tables.choosing(findings)),
+        *(verifier_tables.verifier_quality(findings), verifier_tables.corrected(findings)),
+        *(verifier_tables.errors(findings), verifier_tables.agreement(findings), verifier_tables.together(findings)),
+        *(verifier_tables.second_opinion(findings), tables.training_data(findings, predict.forecasts(findings))),
         *(tables.wrong_steps(findings), tables.law_table(steps, eta), tables.picks(findings)),
         *(ledger.cost(findings), ledger.seconds(findings)),
     ]
@@ -104,6 +113,7 @@ def compose(findings: Findings, cases: Sequence[Case]) -> Report:
         others=tuple(table for table in found if table.rows),
         cases=tuple(cases),
         provenance=ledger.provenance(findings),
+        explorer=explored,
     )
 
 
@@ -205,7 +215,7 @@ def _markdown_table(table: Table) -> str:
 
 
 def to_html(report: Report) -> str:
-    """The report as one HTML page that loads nothing and runs nothing."""
+    """The report as one HTML page that loads nothing and runs nothing but the script that it names by its hash."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -214,10 +224,24 @@ def to_html(report: Report) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"show": visible, "data": _data_address}
-    style = (TEMPLATES / "report.css").read_text("utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return environment.get_template("report.html.j2").render(report=report, style=style, style_hash=digest)
+    environment.filters |= {"show": visible, "data": _data_address, "script": _script_data}
+    style, script = (_joined(names) for names in (STYLES, SCRIPTS))
+    return environment.get_template("report.html.j2").render(
+        report=report, style=style, style_hash=_digest(style), script=script, script_hash=_digest(script)
+    )
+
+
+def _joined(names: Sequence[str]) -> str:
+    return "".join((TEMPLATES / name).read_text("utf-8") for name in names)
+
+
+def _digest(text: str) -> str:
+    """What a content security policy names an inline script or style by."""
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _script_data(value: object) -> markupsafe.Markup:
+    return markupsafe.Markup(explorer.as_script(value))  # pure ASCII without <, > and &
 
 
 def _data_address(svg: bytes) -> str:
