@@ -1,7 +1,7 @@
 """Answers that are words or codes: `True`, `2:25 PM`, `3a2f`. What kind a reference is, and what a response says.
 
 Takes a reference, then a response; gives an `Answer` like `verifiers.answer`, whose grammar of numbers reads none of
-these. A word is read where the last line ends with it and nothing before it denies, supposes or hedges it.
+these. A word is read where the last line ends with it and its clause does not deny, suppose or hedge it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from verifiers.rational import canonical
 MAX_TAIL = 2000
 MAX_LINE = 400
 _SUSPECT = NEGATIONS | HEDGES | SUPPOSITIONS | {"true"}  # "false" is among the negations
+_MARKUP = " *$({\"'`_"
 _CLAUSE = re.compile(r"[.,;:!?]\s")
 
 
@@ -57,20 +58,17 @@ def find_word(response: str, kind: Kind) -> Answer:
         return thought
     text = canonical(response).rstrip()
     start = max(0, len(text) - MAX_TAIL)
-    found: list[tuple[int, re.Match[str]]] = []
-    line = ""
-    for line_match in re.finditer(r"[^\n]*[^\s][^\n]*", text[start:]):
-        line = line_match[0]
-        match = kind.line.fullmatch(line) if len(line) <= MAX_LINE else None
-        if match:
-            found.append((start + line_match.start(), match))
-    if not found or found[-1][1].string != line:
-        return none("word", "not_found" if line else "no_answer")
-    at, last = found[-1]
-    others = {plain(match["said"]) for _, match in found if not match["before"].strip(" *$({\"'`_")}
-    if others - {plain(last["said"])}:
+    lines = [(start + match.start(), match[0]) for match in re.finditer(r"[^\n]*[^\s][^\n]*", text[start:])]
+    if not lines:
+        return none("word", "no_answer")
+    matches = [kind.line.fullmatch(line) if len(line) <= MAX_LINE else None for _, line in lines]
+    last = matches[-1]
+    if last is None:
+        return none("word", "not_found")
+    bare = {plain(match["said"]) for match in matches if match and not match["before"].strip(_MARKUP)}
+    if bare - {plain(last["said"])}:
         return none("word", "two_answers")
-    span = (at + last.start("said"), at + last.end("said"))
-    clause = _CLAUSE.split(last["before"])[-1]
-    reason = None if _SUSPECT.isdisjoint(words_of(clause)) else "unread"
-    return Answer(response[slice(*span)], span, "word", reason)
+    span = (lines[-1][0] + last.start("said"), lines[-1][0] + last.end("said"))
+    before = "\n".join([*(line for _, line in lines[-2:-1]), last["before"]])
+    suspect = not _SUSPECT.isdisjoint(words_of(_CLAUSE.split(before)[-1]))
+    return Answer(response[slice(*span)], span, "word", "unread" if suspect else None)
