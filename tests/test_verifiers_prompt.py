@@ -101,27 +101,16 @@ def test_quoting_loses_nothing(question: str, reference: str, response: str) -> 
     assert [json.loads(value) for value in values] == [question, reference, response]
 
 
-def test_a_fence_that_stands_in_the_data_is_hashed_again() -> None:
-    values = {"response": "7"}
-    once = hashlib.sha256(json.dumps(sorted(values.items())).encode()).hexdigest()
-    assert fence(values) == f"[DATA {once[:16]}]"
-
-    class Forger(dict[str, str]):
-        """Holds whichever marker is asked for first: what no text can do by itself."""
-
-        asked = 0
-
-        def values(self):  # type: ignore[override]
-            self.asked += 1
-            return [once] if self.asked == 1 else ["7"]
-
-    assert fence(Forger(values)) == f"[DATA {hashlib.sha256(once.encode()).hexdigest()[:16]}]"
+@pytest.mark.parametrize("free", "0123456789abcdef")
+def test_a_fence_that_stands_in_the_data_is_hashed_again(monkeypatch: pytest.MonkeyPatch, free: str) -> None:
+    monkeypatch.setattr("verifiers.prompt.FENCE_DIGITS", 1)
+    assert fence(["0123456789abcdef".replace(free, ""), "7" if free != "7" else ""]) == f"[DATA {free}]"
 
 
 def test_the_same_content_has_the_same_fence_and_other_content_another() -> None:
     opened = prompt("judge", blind=False)
     assert opened.filled("q", "7", "x = 7") == opened.filled("q", "7", "x = 7")
-    assert fence({"response": "7"}) != fence({"response": "8"})
+    assert fence(["7"]) != fence(["8"])
 
 
 @pytest.mark.parametrize("name", BUILT_IN)

@@ -15,16 +15,18 @@ and, where it fences its data, `{fence}`. Why no response gets out of its place:
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 from verifiers.verdict import UnknownVerifier
 
 MAX_RESPONSE = 4_000
 MAX_PROMPT = 100_000
+FENCE_DIGITS = 16
 PROMPTS = Path(__file__).with_name("prompts")
 BUILT_IN = ("judge", "rubric", "tiny")  # `tiny`: the words that the embedded judge was trained on
 
@@ -55,11 +57,20 @@ class Prompt:
     def filled(self, question: str, reference: str | None, response: str) -> str:
         """The prompt with its places filled; what is filled in is never read as a prompt."""
         texts = {"question": question, "reference": reference or "", "response": bounded(response)}
-        values = {name: quoted(text) for name, text in texts.items()}
-        if "{fence}" in self.text:
-            values = {name: _LABEL.sub(r"\1\2\\u003a", value) for name, value in values.items()}
-            values["fence"] = fence(values)
-        return _FIELD.sub(lambda match: values[match[1]], self.text)
+        parts = _parts(self.text)
+        values = {place: quoted(texts[place]) for place in dict.fromkeys(parts[1::2]) if place != "fence"}
+        if "fence" in parts:
+            values = {
+                place: _LABEL.sub(r"\1\2\\u003a", value) if ":" in value else value for place, value in values.items()
+            }
+            values["fence"] = fence(list(values.values()))
+        return "".join(values[part] if odd % 2 else part for odd, part in enumerate(parts))
+
+
+@functools.cache
+def _parts(text: str) -> list[str]:
+    """The stretches of a prompt and, between them, the names of its places."""
+    return _FIELD.split(text)
 
 
 def prompt(name: str, *, blind: bool) -> Prompt:
@@ -94,12 +105,12 @@ def _check_places(name: str, text: str, *, blind: bool) -> None:
         raise UnknownVerifier(f"judge: prompt {name!r} shows {{reference}}, which judge_blind is not to see")
 
 
-def fence(values: Mapping[str, str]) -> str:
-    """A marker that occurs in none of the values; the same one for the same values."""
-    digest = hashlib.sha256(json.dumps(sorted(values.items())).encode()).hexdigest()
-    while any(digest[:16] in value for value in values.values()):
+def fence(values: Sequence[str]) -> str:
+    """A marker that occurs in none of the values, each of one line; the same one for the same values."""
+    digest = hashlib.sha256("\n".join(values).encode()).hexdigest()
+    while any(digest[:FENCE_DIGITS] in value for value in values):
         digest = hashlib.sha256(digest.encode()).hexdigest()
-    return f"[DATA {digest[:16]}]"
+    return f"[DATA {digest[:FENCE_DIGITS]}]"
 
 
 def quoted(value: str) -> str:
