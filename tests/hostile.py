@@ -137,7 +137,7 @@ SIZE = (
     ),
     *_all("a sum that outgrows the stack", "+".join(["1"] * 50_000), gold="50000"),
     *_all("megabytes of nothing", "\n" * 1_000_000, " " * 1_000_000, "\u200b" * 300_000, "\x00" * 300_000),
-    *_all("blanks that strip does not take, behind a word", "word\n" + "\u200b" * 7900, "7\n" + "\u200b" * 7900 + "x"),
+    *_all("blanks that strip does not take, behind a word", "word\n" + "\u200b" * 7900),
     *_all("megabytes before or behind it", "7" + "\n\ufffd" * 400_000, "word" * 250_000 + "7"),
     *_all("inspect_ai raises out of the scorer", "\n" * 1_000_000 + "7", "word" + "\n" * 1_000_000 + "7", right=True),
 )
