@@ -70,8 +70,8 @@ def test_without_a_readable_reference_nothing_is_decided(reference: str | None) 
         ("n**(26/3)", "n^{26/3}", Outcome.CORRECT),
         ("-3*(q - 2)**2", "-3*q**2 + 12*q - 12", Outcome.CORRECT),
         ("y = 2*x + 1", "y = 1 + 2*x", Outcome.CORRECT),
-        ("2", "sqrt(2)*sqrt(2)", Outcome.CORRECT),
-        ("2", "sqrt(2)", Outcome.WRONG),
+        ("sqrt(3) + 2", "2 + 3/sqrt(3)", Outcome.CORRECT),
+        ("2", "sqrt(2)", Outcome.UNDECIDED),  # a number is no reason to start the worker
         ("2", "sqrt(-2)", Outcome.UNDECIDED),
         ("-5, 0, n, 24", "-5, 0, n, 48/2", Outcome.CORRECT),
         ("-5, 0, n, 24", "The answer is -5, 0, n, 24.", Outcome.CORRECT),
@@ -243,9 +243,10 @@ def test_numbers_start_no_worker_and_algebra_loads_no_sympy_here() -> None:
         "from verifiers.verdict import Attempt\n"
         "p = Problem(id='p', question='Solve x = 7 for x.', reference='7', split='', source='')\n"
         "import verifiers.sympy_exact as room\n"
-        "Sympy().verify([Attempt(problem=p, response=r) for r in ('7', 'x = 14/2', '7, 8', 'x+y')])\n"
+        "Sympy().verify([Attempt(problem=p, response=r) for r in ('7', 'x = 14/2', '7, 8', 'x+y', 'sqrt(2)')])\n"
         "assert room._WORKER._child is None\n"
-        "Sympy().verify([Attempt(problem=p, response='x = sqrt(49) + sqrt(2)')])\n"
+        "q = Problem(id='q', question='Expand.', reference='2*sqrt(2)', split='', source='')\n"
+        "assert Sympy().verify([Attempt(problem=q, response='sqrt(8)')])[0].reward == 1\n"
         "assert room._WORKER._child is not None\n"
         "assert 'sympy' not in sys.modules\n"
     )

@@ -259,6 +259,8 @@ def _compared(expected: Expected, answer: str, question: str) -> Said | Pair:
     except Unreadable as problem:
         return Outcome.UNDECIDED, f"unparsed: {problem.reason}"
     except NeedsAlgebra:
+        if number is not None:  # roots and powers that are no fraction; starting the worker for one costs half a second
+            return Outcome.UNDECIDED, "unparsed: irrational"
         return Pair(expected.text, answer, ordered)
 
 
