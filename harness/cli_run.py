@@ -245,6 +245,8 @@ def verify_rows(path: Path, output: Path | None, names: Sequence[str], options: 
         raise ConfigError(f"--output {output}: there is no folder {output.parent}")
     kept = output.with_name(f"{output.name}.calls") if output is not None and judges_of(names, options) else None
     offline = any(options.get(name, {}).get("offline") for name in judges_of(names, options))
+    if output is None and any(options.get(name, {}).get("batch") for name in judges_of(names, options)):
+        raise ConfigError("--batch with --input needs --output: beside it stands which batch was sent")
     with contextlib.ExitStack() as stack:
         if offline:  # reads what a stopped command kept, and leaves it there
             calls = stack.enter_context(Store(kept)) if kept is not None and (kept / "run.db").is_file() else None

@@ -155,6 +155,14 @@ def test_the_same_command_goes_on_with_what_a_batch_left(batches: BatchServer, r
     assert [len(upload) for upload in batches.uploads] == [16, 8]
 
 
+def test_a_batch_for_the_rows_of_a_file_needs_a_place_to_be_written_down(batches: BatchServer, tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"id": 1, "question": "q", "reference": "7", "response": "x = 7"}\n')
+    command = ["verify", "--verifier", "judge", "--input", tmp_path / "rows.jsonl", "--batch", *address(batches)]
+    assert restem(*command).exit_code == 2
+    assert restem(*command, "--output", tmp_path / "out.jsonl").exit_code == 0
+    assert json.loads((tmp_path / "out.jsonl").read_text())["outcome"] == "correct"
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [

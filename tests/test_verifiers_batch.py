@@ -134,6 +134,12 @@ def test_rejected_lines_are_undecided_and_not_sent_again(server: BatchServer, st
     assert len(server.uploads) == 1
 
 
+def test_a_server_that_rejects_every_line_is_an_unavailable_judge(server: BatchServer, store: Store) -> None:
+    server.line = lambda asked: [server.refused(asked, 400)]
+    with pytest.raises(JudgeUnavailable, match="rejected each of 40 requests: 400"):
+        judge(server, store).verify(attempts(40))
+
+
 def test_a_refused_parameter_is_left_out_and_sent_again(server: BatchServer, store: Store) -> None:
     server.refuses = {"max_tokens"}
     assert outcomes(judge(server, store).verify(attempts(6))) == EXPECTED[:6]

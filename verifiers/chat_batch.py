@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import openai
 
+from verifiers.chat_live import ALL_REJECTED
 from verifiers.chat_reply import ChatReply, Fault, Rejected, fault_of, reply_in, status_fault, usable
 from verifiers.verdict import JudgeUnavailable
 
@@ -71,6 +72,7 @@ class _Batches:
         self._keep = keep
         self._seen: set[str] = set()
         self._why: list[str] = []
+        self._rejection = ""
 
     def run(self) -> None:
         """Ends what an earlier command began, then sends the rest; again where the model refused a parameter."""
@@ -80,6 +82,8 @@ class _Batches:
             self._collect([self._send(chunk) for chunk in list(_chunks(self._chat, self._unanswered))])
             if self._chat.left_out == left_out:
                 break
+        if self._chat.rejected >= ALL_REJECTED and not self._chat.answered:
+            raise JudgeUnavailable(f"{self._where}: rejected each of {self._chat.rejected} requests: {self._rejection}")
         if self._unanswered:
             why = "; ".join(dict.fromkeys(self._why[:3])) or "no line came back for them"
             raise JudgeUnavailable(
@@ -227,6 +231,7 @@ class _Batches:
             chat.leave_out(fault.refused_parameter)
         elif fault.rejected:
             chat.rejected += 1
+            self._rejection = fault.result
             return Rejected(reason=f"request rejected: {fault.result}", seconds=0.0)
         self._why.append(fault.result if status != 200 else "no usable choice in the reply")
         return None

@@ -160,7 +160,9 @@ class _Network:
                 raise JudgeUnavailable(f"judge {chat.model!r} at {chat.base_url}: {data.result}")
             if data.limited:
                 limits += 1
-                seconds = max(data.wait_seconds, self._backoff(limits))
+                # The server's word is taken once; it may be wrong about when there is room again.
+                trusted = data.wait_seconds > 0 and limits == 1
+                seconds = max(data.wait_seconds, 0.0 if trusted else self._backoff(limits))
                 waited += seconds
                 chat.pace.hold(seconds)
             else:
