@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,13 @@ def _print_report(folder: Path, as_json: bool) -> None:
 
 @main.command("verify")
 @click.argument("run", required=False, type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--verifier", "names", multiple=True, required=True, help="A verifier; may be given again.")
+@click.option("--verifier", "names", multiple=True, help="A verifier; may be given again.")
+@click.option(
+    "--import",
+    "marks_path",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Marks on a RUN's samples.",
+)
 @click.option("--input", "input_path", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="JSON lines.")
 @click.option("--output", "output_path", type=click.Path(path_type=Path), help="Verdicts.  [default: stdout]")
 @click.option(
@@ -122,6 +129,7 @@ def _print_report(folder: Path, as_json: bool) -> None:
 def verify_command(
     run: Path | None,
     names: tuple[str, ...],
+    marks_path: Path | None,
     input_path: Path | None,
     output_path: Path | None,
     config_path: Path | None,
@@ -134,32 +142,46 @@ def verify_command(
 ) -> None:
     """Scores rows of a file, or the stored samples of a run, with any verifiers.
 
-    An input row has id, question, reference (may be null), response, and optionally problem_id.
+    An input row has id, question, reference (may be null), response, and optionally problem_id. Marks are what "Save
+    marks" of a report's explorer wrote: they become verdicts of human:<name>.
 
     \b
     Example:
       restem verify --verifier sympy --verifier exact --input rows.jsonl --output verdicts.jsonl
       restem verify runs/linear_1d --verifier judge_blind
       restem verify runs/linear_1d --verifier judge --batch
+      restem verify runs/linear_1d --import marks-ada.jsonl
     """
     from harness.cli_judge import asked_by
     from harness.cli_run import verifier_options, verify_rows, verify_run
+    from harness.marks import import_marks
 
     if (run is None) == (input_path is None):
         raise ConfigError("give either a RUN or --input ROWS.jsonl")
+    if bool(names) == (marks_path is not None):
+        raise ConfigError("give either --verifier NAME or --import MARKS.jsonl")
+    if marks_path is not None and run is None:
+        raise ConfigError("--import goes with a RUN, on whose samples the marks are")
+    if run is not None and marks_path is not None:
+        _print_new(import_marks(run, marks_path).items(), as_json)
+        return
     options = asked_by(verifier_options(config_path, overrides, names), names, offline=offline, batch=batch)
     if input_path is not None:
         verify_rows(input_path, output_path, names, options, quiet)
     elif run is not None:
         if output_path is not None:
             raise ConfigError("--output goes with --input; a run keeps its verdicts in run.db")
-        counts: dict[str, int] = {}
-        for label, new in verify_run(run, names, options, split, quiet):
-            counts[label] = new
-            if not as_json:
-                click.echo(f"{label}: {new} new verdicts")
-        if as_json:
-            click.echo(json.dumps({"new_verdicts": counts}))
+        _print_new(verify_run(run, names, options, split, quiet), as_json)
+
+
+def _print_new(counted: Iterable[tuple[str, int]], as_json: bool) -> None:
+    counts: dict[str, int] = {}
+    for label, new in counted:
+        counts[label] = new
+        if not as_json:
+            click.echo(f"{label}: {new} new verdicts")
+    if as_json:
+        click.echo(json.dumps({"new_verdicts": counts}))
 
 
 @main.command("report")
