@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ LABELS = st.sampled_from([CORRECT, WRONG])
 
 
 def item(
-    expected: Outcome | None, outcome: Outcome, label: Outcome | None = CORRECT, problem_id: str = "p", **verdict: str
+    expected: Outcome | None, outcome: Outcome, label: Outcome | None = CORRECT, problem_id: str = "p", **verdict: Any
 ) -> Item:
     return Item(
         id=f"row of {problem_id}",
