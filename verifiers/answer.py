@@ -89,16 +89,17 @@ def _agree(steps: str, variable: str, answer: str) -> bool:
 
 _ONE_MARK = re.compile(
     r"(?:(?P<answer>(?:(?:The |the )?(?:[Ff]inal )?[Aa]nswer|(?:The )?[Ss]olution)(?: is|:) )|(?P<box>\\boxed\{)"
-    r"|(?P<hashes>#### ))?(?P<number>-?[0-9]{1,18})(?(box)\})\.?"
+    r"|(?P<hashes>#### )|(?P<assignment>[a-z]) ?= ?)?(?P<open>\()?"
+    r"(?P<number>[-+]?[0-9]{1,18}(?:\.[0-9]{1,18}|/-?[1-9][0-9]{0,17})?)(?(open)\))(?(box)\})\.?"
 )
 
 
-def _one_mark(response: str) -> Answer | None:
-    """The answer of `7`, `The answer is 7.`, `\\boxed{7}`, `#### 7`; None for anything else."""
-    match = _ONE_MARK.fullmatch(response) if len(response) <= 60 else None
-    if match is None:
+def _one_mark(response: str, variable: str | None) -> Answer | None:
+    """The answer of `7`, `x = 7`, `The answer is 7.`, `\\boxed{7}`, `#### 7`; None for anything else."""
+    match = _ONE_MARK.fullmatch(response) if len(response) <= 80 else None
+    if match is None or match["assignment"] not in (None, variable):
         return None
-    rule = next((mark for mark in ("answer", "box", "hashes") if match[mark]), "whole")
+    rule = next((mark for mark in ("answer", "box", "hashes", "assignment") if match[mark]), "whole")
     return Answer(match["number"], match.span("number"), rule)
 
 
@@ -181,10 +182,16 @@ _NEXT_QUESTION = re.compile(
 )
 
 
+_NEXT_WORDS = ("Q", "Problem", "Exercise", "Example", "Solve ")
+
+
 def _own_end(response: str, lo: int) -> int:
     """Where another turn or another question may begin."""
-    turn = _TURN_END.search(response, lo)
+    lo = max(lo, len(response) - 8 * MAX_TAIL)  # what stands before is not read either
+    turn = _TURN_END.search(response, lo) if "<" in response else None
     hi = turn.start() if turn else len(response)
+    if not any(word in response for word in _NEXT_WORDS):
+        return hi
     question = _NEXT_QUESTION.search(response, lo, hi)
     return question.start() if question else hi
 
@@ -196,7 +203,7 @@ def find(response: str, variable: str | None = None) -> Answer:
         response: Any text.
         variable: The asked variable, where the question names one (see `asked_variable`).
     """
-    quick = _one_mark(response) or _worked_solution(response, variable)
+    quick = _one_mark(response, variable) or _worked_solution(response, variable)
     if quick is not None:
         return quick
     lo = _after_thought(response) if "<" in response else 0

@@ -218,7 +218,11 @@ class Reader(Finder):
 
     def _lines(self, lo: int, hi: int) -> list[Span]:
         """The spans of the first line and the last sixty that are not blank."""
-        spans = [match.span() for match in re.compile(r"[^\n]*[^\n ][^\n]*").finditer(self.view, lo, hi)]
+        spans: list[Span] = []
+        for line in self.view[lo:hi].split("\n"):
+            if line.strip(" "):
+                spans.append((lo, lo + len(line)))
+            lo += len(line) + 1
         return spans[:1] + spans[1:][-60:]
 
     def _value(self, start: int, end: int) -> Span | None:

@@ -87,8 +87,11 @@ class Sympy:
         return by_value(attempts, _reference)
 
 
+_LOOSE_SPACE = re.compile(r"(?<![0-9])\s+|\s+(?![0-9])")  # not one between two digits: `14 2` is not 142
+
+
 def _normal(text: str) -> str:
-    text = "".join(canonical(text).split()).replace("$", "").replace("\u2009", "")
+    text = _LOOSE_SPACE.sub("", canonical(text).strip()).replace("$", "").replace("\u2009", "")
     return text.rstrip(".").removeprefix("+")
 
 
