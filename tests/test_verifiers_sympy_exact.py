@@ -71,7 +71,8 @@ def test_without_a_readable_reference_nothing_is_decided(reference: str | None) 
         ("-3*(q - 2)**2", "-3*q**2 + 12*q - 12", Outcome.CORRECT),
         ("y = 2*x + 1", "y = 1 + 2*x", Outcome.CORRECT),
         ("sqrt(3) + 2", "2 + 3/sqrt(3)", Outcome.CORRECT),
-        ("2", "sqrt(2)", Outcome.UNDECIDED),  # a number is no reason to start the worker
+        ("2", "sqrt(2)", Outcome.WRONG),
+        ("2", "sqrt(2)*sqrt(2)", Outcome.UNDECIDED),  # no reason to start the worker
         ("2", "sqrt(-2)", Outcome.UNDECIDED),
         ("-5, 0, n, 24", "-5, 0, n, 48/2", Outcome.CORRECT),
         ("-5, 0, n, 24", "The answer is -5, 0, n, 24.", Outcome.CORRECT),

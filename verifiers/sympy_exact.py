@@ -21,7 +21,7 @@ from typing import NamedTuple
 from benchmarks.problem import Problem
 from verifiers.answer import CANNOT_TELL, Answer, asked_variable, find
 from verifiers.bounded import Failure, Worker
-from verifiers.rational import Many, Node, Symbol, Unreadable, canonical, fraction, parse, value
+from verifiers.rational import Many, Node, Operation, Symbol, Unreadable, canonical, fraction, parse, value
 from verifiers.trees import NeedsAlgebra, plain, same, walk
 from verifiers.verdict import Attempt, Outcome, Verdict, fingerprint
 from verifiers.words import Kind, find_word, kind_of
@@ -263,8 +263,15 @@ def _compared(expected: Expected, answer: str, question: str) -> Said | Pair:
         return Outcome.UNDECIDED, f"unparsed: {problem.reason}"
     except NeedsAlgebra:
         if number is not None:  # roots and powers that are no fraction; starting the worker for one costs half a second
-            return Outcome.UNDECIDED, "unparsed: irrational"
+            return (Outcome.WRONG, None) if _is_root(tree) else (Outcome.UNDECIDED, "unparsed: irrational")
         return Pair(expected.text, answer, ordered)
+
+
+def _is_root(tree: Node) -> bool:
+    """Whether the tree is one square root, which then is no rational number: those that are have been read as one."""
+    if isinstance(tree, Operation) and tree.operator == "neg":
+        tree = tree.operands[0]
+    return isinstance(tree, Operation) and tree.operator == "sqrt" and value(tree.operands[0]) > 0
 
 
 def _number_or_several(number: Fraction, tree: Node) -> Said:
