@@ -7,6 +7,8 @@ the sentence on top of the report all read these values.
 from __future__ import annotations
 
 import dataclasses
+import functools
+import math
 from collections import Counter
 from collections.abc import Mapping
 
@@ -108,9 +110,17 @@ class Findings:
 
     run: Run
     standings: Mapping[tuple[str, int], Standing]
-    measured: tuple[Measured, ...]
-    data: tuple[TrainingData, ...]
     samples_per_problem: int
+
+    @functools.cached_property
+    def measured(self) -> tuple[Measured, ...]:
+        """Every compared verifier on every checkpoint's own test samples."""
+        return tuple(_all_measured(self.run))
+
+    @functools.cached_property
+    def data(self) -> tuple[TrainingData, ...]:
+        """What every M-step was given."""
+        return tuple(_training_data(self.run, arm, c.id) for arm in self.run.arms for c in self.run.chain(arm.name))
 
     @property
     def base(self) -> Standing | None:
@@ -127,9 +137,9 @@ class Findings:
         return any(s is not None and s.kind == "trained" for s in steps)
 
 
-def find(run: Run) -> Findings:
-    """Everything the report shows, from rows."""
-    most = max((_most_samples(run, c) for c in run.checkpoints), default=0)
+def find(run: Run, *, brief: bool = False) -> Findings:
+    """Everything the report shows, from rows; of a brief run, all but pass@k, maj@k, tokens and training data."""
+    most = 0 if brief else max((_most_samples(run, c) for c in run.checkpoints), default=0)
     base = _standing(run, BASE, None, None, most) if len(run.rows(BASE, TEST)) else None
     standings = {("", 0): base} if base else {}
     for arm in run.arms:
@@ -138,13 +148,7 @@ def find(run: Run) -> Findings:
         for checkpoint in run.chain(arm.name):
             if len(run.rows(checkpoint.id, TEST)):
                 standings[arm.name, checkpoint.iteration] = _standing(run, checkpoint.id, arm, base, most)
-    return Findings(
-        run=run,
-        standings=standings,
-        measured=tuple(_all_measured(run)),
-        data=tuple(_training_data(run, arm, c.id) for arm in run.arms for c in run.chain(arm.name)),
-        samples_per_problem=most,
-    )
+    return Findings(run=run, standings=standings, samples_per_problem=most)
 
 
 def _most_samples(run: Run, checkpoint: str) -> int:
@@ -177,10 +181,10 @@ def _standing(run: Run, checkpoint: str, arm: Arm | None, base: Standing | None,
         reward=metrics.proportion(*rewarded),
         gap=None if arm is None or arm.gold else metrics.paired(rewarded, counts),
         passed={k: metrics.mean(metrics.pass_at_k(*counts, k)) for k in steps_of_two(most)},
-        majority=metrics.mean(majority_by_problem(run, rows, gold, size, most)),
+        majority=metrics.mean(majority_by_problem(run, rows, gold, size, most)) if most else metrics.NOTHING,
         wrong_steps=_wrong_steps(run, rows, gold, size),
-        tokens=float(run.samples.tokens[rows].mean()),
-        cut=float(run.samples.cut[rows].mean()),
+        tokens=float(run.samples.tokens[rows].mean()) if most else math.nan,
+        cut=float(run.samples.cut[rows].mean()) if most else math.nan,
     )
 
 
@@ -201,7 +205,7 @@ def majority_by_problem(run: Run, rows: Ints, gold: Floats, size: int, k: int) -
         elif outcome == 0:
             silent[position] += 1
     chances = (
-        metrics.majority_at_k(int(c), tuple(sorted(v.values(), reverse=True)), int(s), k) if k else np.nan
+        metrics.majority_at_k(int(c), tuple(sorted(v.values(), reverse=True)), int(s), k)
         for c, v, s in zip(right, votes, silent, strict=True)
     )
     return np.fromiter(chances, np.float64, size)

@@ -39,7 +39,7 @@ def summary(run_folder: Path) -> str:
         ConfigError: The folder holds no run.
     """
     with Store(run_folder) as store:
-        findings = find(read_run(store))
+        findings = find(read_run(store, brief=True), brief=True)
     lines = [visible(sentence, 2000) for sentence in answer(findings, rank(findings))]
     lines.append(visible(ledger.judge_line(findings.run)))
     lines += _unfinished(findings.run)
@@ -53,7 +53,7 @@ def status(run_folder: Path) -> str:
         ConfigError: The folder holds no run.
     """
     with Store(run_folder) as store:
-        findings = find(read_run(store))
+        findings = find(read_run(store, brief=True), brief=True)
     run = findings.run
     usd, calls = sum(cost.usd for cost in run.costs), sum(cost.calls for cost in run.costs)
     verdicts = sum(cost.verdicts for cost in run.costs)
@@ -76,7 +76,7 @@ def standings(run_folder: Path) -> dict[str, Any]:
         ConfigError: The folder holds no run.
     """
     with Store(run_folder) as store:
-        findings = find(read_run(store))
+        findings = find(read_run(store, brief=True), brief=True)
     rows = [
         {
             "checkpoint": standing.checkpoint,
