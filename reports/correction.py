@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from reports.law import corrected_accuracy
-from reports.metrics import LEVEL, NOTHING, Counts, Estimate, Ints, percentiles, ratio, resampled
+from reports.metrics import LEVEL, NOTHING, Counts, Estimate, Floats, Ints, percentiles, ratio, resampled
 from reports.quality import rates
 
 
@@ -26,15 +27,34 @@ def rogan_gladen(reward: Counts, table: Ints) -> Estimate:
         reward: Accepted and decided samples of each problem.
         table: The verifier against the gold on each problem (`quality.confusion`), of these samples or of others.
     """
-    tpr, fpr = rates(table.sum(axis=0))
-    n, clusters = int(reward.decided.sum()), int((reward.decided > 0).sum())
-    if not n or math.isnan(tpr) or math.isnan(fpr) or tpr <= fpr:
+    value = float(_corrected(reward.correct.sum(), reward.decided.sum(), table.sum(axis=0)))
+    return _estimate(value, _draws(reward, table), (0.0, 1.0), reward)
+
+
+def excess(reward: Counts, table: Ints, gold: Counts) -> Estimate:
+    """Corrected accuracy less the gold's on the same problems, resampled together.
+
+    An interval that leaves out 0 says that the verifier's rates are not those of `table` any more (F7).
+    """
+    accuracy = float(ratio(*(np.asarray(side.sum()) for side in gold)))
+    value = float(_corrected(reward.correct.sum(), reward.decided.sum(), table.sum(axis=0))) - accuracy
+    draws = _draws(reward, table) - ratio(resampled(gold.correct), resampled(gold.decided))
+    return _estimate(value, draws, (-accuracy, 1 - accuracy), reward)
+
+
+def _corrected(accepted: ArrayLike, decided: ArrayLike, table: NDArray) -> Floats:
+    """F6 of sums; NaN where the verifier tells nothing."""
+    tpr, fpr = rates(table)
+    return np.where(tpr > fpr, corrected_accuracy(ratio(np.asarray(accepted), np.asarray(decided)), tpr, fpr), np.nan)
+
+
+def _draws(reward: Counts, table: Ints) -> Floats:
+    return _corrected(resampled(reward.correct), resampled(reward.decided), resampled(table))
+
+
+def _estimate(value: float, draws: Floats, widest: tuple[float, float], reward: Counts) -> Estimate:
+    if math.isnan(value):
         return NOTHING
-    value = float(corrected_accuracy(reward.correct.sum() / n, tpr, fpr))
-    accept_correct, accept_wrong = rates(resampled(table))
-    measured = ratio(resampled(reward.correct), resampled(reward.decided))
-    telling = accept_correct > accept_wrong
-    low, high = 0.0, 1.0
-    if np.mean(~telling) < (1 - LEVEL) / 2:
-        low, high = percentiles(corrected_accuracy(measured, accept_correct, accept_wrong)[telling])
+    low, high = percentiles(draws) if np.isnan(draws).mean() < (1 - LEVEL) / 2 else widest
+    n, clusters = int(reward.decided.sum()), int((reward.decided > 0).sum())
     return Estimate(value=value, low=low, high=high, n=n, clusters=clusters)

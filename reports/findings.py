@@ -1,4 +1,4 @@
-"""What a run shows, checkpoint by checkpoint: accuracy, reward, reward quality, agreement, training data.
+"""What a run shows, checkpoint by checkpoint: accuracy, reward, reward quality, training data.
 
 Takes a Run; gives estimates with names. Every figure is computed from rows here and nowhere else: tables, figures and
 the sentence on top of the report all read these values.
@@ -278,15 +278,6 @@ def _training_data(run: Run, arm: Arm, checkpoint: str) -> TrainingData:
 def _by_definition(found: Estimate) -> Estimate:
     """The gold's word on its own selection: certain, so without an interval's width."""
     return dataclasses.replace(found, low=found.value, high=found.value)
-
-
-def agreements(run: Run) -> list[tuple[str, str, quality.Agreement]]:
-    """Every pair of verifiers, on the test samples of all checkpoints together."""
-    kept = [c.id for c in run.checkpoints.values() if c.kind != "candidate"]
-    rows = np.concatenate([np.zeros(0, np.int64), *(run.rows(c, TEST) for c in kept)])
-    names = [*([run.gold] if run.gold in run.outcomes else []), *run.compared]
-    pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
-    return [(a, b, quality.agreement(confusion(run, rows, TEST, a, b))) for a, b in pairs]
 
 
 def missing(run: Run) -> list[str]:

@@ -11,27 +11,57 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
+from harness.records import BASE
 from reports import metrics
+from reports.contests import Equivalence, Flips, Homogeneity, cochran_q, equivalence, problem_flips, single
 from reports.findings import Findings, Standing
 from reports.metrics import Difference
 from reports.rows import Arm
 
 ALPHA = 0.05
+# Differences below this count as none when two arms are called equal: what 500 problems can tell apart.
+MARGIN = 0.05
+NOT_COMPARED = Difference(value=0.0, low=-1.0, high=1.0, clusters=0, error=math.nan, p_value=1.0, detectable=1.0)
 FULL_COVERAGE = 0.98
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Contest:
-    """Two arms on the same problems: left minus right, and the p-value adjusted for all pairs."""
+    """Two arms on the same problems: left minus right.
+
+    Attributes:
+        flips: Problems with a larger share of correct on the left, and on the right.
+        p_value: Of a paired t test over problems; of McNemar's exact test where each has one sample.
+        adjusted_p: The same, corrected for the other contests of its family.
+    """
 
     left: str
     right: str
     difference: Difference
+    flips: Flips
+    equivalence: Equivalence
+    p_value: float
     adjusted_p: float
 
     @property
     def decided(self) -> bool:
         return self.adjusted_p < ALPHA
+
+    @property
+    def equal(self) -> bool:
+        return not self.decided and self.equivalence.p_value < ALPHA
+
+    @property
+    def verdict(self) -> str:
+        """What the tests allow to say, in words."""
+        if self.decided:
+            return f"{self.left if self.difference.value > 0 else self.right} is better"
+        within = f"{100 * self.equivalence.margin:.0f} points"
+        if self.equal:
+            return f"equal within {within}"
+        return f"no worse by {within}" if self.equivalence.not_worse < ALPHA else "no difference detectable"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,6 +69,8 @@ class Ranking:
     """Arms by gold accuracy after `iteration`, best first, and every pair of them.
 
     Attributes:
+        gains: Each arm against the base.
+        overall: Whether the base and all arms have one accuracy.
         idle: Arms whose verifier accepted nothing, so that their policy is still the base: not ranked, as any
             difference from the base is chance.
     """
@@ -46,6 +78,8 @@ class Ranking:
     iteration: int
     standings: tuple[Standing, ...]
     contests: tuple[Contest, ...]
+    gains: tuple[Contest, ...]
+    overall: Homogeneity
     idle: tuple[Standing, ...]
 
     def contest(self, left: str, right: str) -> Contest | None:
@@ -66,19 +100,39 @@ def rank(findings: Findings) -> Ranking:
     reached_it = [s for s in found if s and iteration and s.accuracy.n]
     standings = [s for s in reached_it if findings.trained(arm_of(s), iteration)]
     standings.sort(key=lambda s: -s.accuracy.value)
-    pairs = [
-        (arm_of(a).name, arm_of(b).name, difference)
-        for i, a in enumerate(standings)
-        for b in standings[i + 1 :]
-        if (difference := metrics.paired(a.counts, b.counts))
-    ]
-    adjusted = metrics.holm([difference.p_value for *_, difference in pairs])
-    contests = tuple(
-        Contest(left=left, right=right, difference=difference, adjusted_p=p)
-        for (left, right, difference), p in zip(pairs, adjusted, strict=True)
-    )
+    pairs = [(a, b) for i, a in enumerate(standings) for b in standings[i + 1 :]]
+    base = [findings.base] if findings.base else []
+    shares = [metrics.ratio(*s.counts) for s in (*base, *standings)]
     idle = tuple(s for s in reached_it if not findings.trained(arm_of(s), iteration))
-    return Ranking(iteration=iteration, standings=tuple(standings), contests=contests, idle=idle)
+    return Ranking(
+        iteration=iteration,
+        standings=tuple(standings),
+        contests=_contests(pairs),
+        gains=_contests([(s, b) for s in standings for b in base]),
+        overall=cochran_q(np.stack(shares, axis=1) if shares else np.zeros((0, 0))),
+        idle=idle,
+    )
+
+
+def _contests(pairs: Sequence[tuple[Standing, Standing]]) -> tuple[Contest, ...]:
+    """The pairs that have a problem in common, as one family of tests."""
+    found = [_test(a, b, difference) for a, b in pairs if (difference := metrics.paired(a.counts, b.counts))]
+    adjusted = metrics.holm([contest.p_value for contest in found])
+    return tuple(dataclasses.replace(c, adjusted_p=p) for c, p in zip(found, adjusted, strict=True))
+
+
+def _test(left: Standing, right: Standing, difference: Difference) -> Contest:
+    flips = problem_flips(left.counts, right.counts)
+    p_value = flips.p_value if single(left.counts, right.counts) else difference.p_value
+    return Contest(
+        left=left.arm.name if left.arm else BASE,
+        right=right.arm.name if right.arm else BASE,
+        difference=difference,
+        flips=flips,
+        equivalence=equivalence(difference, MARGIN),
+        p_value=p_value,
+        adjusted_p=p_value,
+    )
 
 
 def points(difference: Difference) -> str:
@@ -131,9 +185,13 @@ def _first(ranking: Ranking, best: Standing, candidates: Sequence[Standing]) -> 
     gained = f"after {rounds} gold accuracy rose by {points(gain)} over the base"
     if not ties:
         return f"{worth}: {gained}."
-    contests = [_contest(ranking, best, tie).difference for tie in ties]
-    apart = [f"{_title(tie)} ({points(found)})" for tie, found in zip(ties, contests, strict=True)]
-    detectable = 100 * max(found.detectable for found in contests)
+    contests = [_contest(ranking, best, tie) for tie in ties]
+    equal = f", equal within {100 * MARGIN:.0f} points"
+    apart = [
+        f"{_title(tie)} ({points(found.difference)}{equal if found.equal else ''})"
+        for tie, found in zip(ties, contests, strict=True)
+    ]
+    detectable = 100 * max(found.difference.detectable for found in contests)
     return (
         f"{worth}: with {_title(best)}, {gained}, and no difference is detectable between it and "
         f"{_listed(apart, 'and')}; minimum detectable effect {detectable:.1f} points."
@@ -143,8 +201,7 @@ def _first(ranking: Ranking, best: Standing, candidates: Sequence[Standing]) -> 
 def _contest(ranking: Ranking, left: Standing, right: Standing) -> Contest:
     found = ranking.contest(arm_of(left).name, arm_of(right).name)
     if found is None:  # no problem in common: nothing can be told apart
-        nothing = Difference(value=0.0, low=-1.0, high=1.0, clusters=0, error=math.nan, p_value=1.0, detectable=1.0)
-        return Contest(left=arm_of(left).name, right=arm_of(right).name, difference=nothing, adjusted_p=1.0)
+        return _test(left, right, NOT_COMPARED)
     return found
 
 

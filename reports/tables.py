@@ -13,10 +13,11 @@ from typing import NamedTuple
 
 from harness.records import BASE
 from reports import law
-from reports.findings import Findings, Measured, Standing, agreements
+from reports.contests import problems_needed
+from reports.findings import Findings, Standing
 from reports.metrics import Difference, Estimate
 from reports.predict import DataForecast, Step
-from reports.ranking import Ranking, signed
+from reports.ranking import MARGIN, Contest, Ranking, signed
 from reports.rows import Arm
 
 DASH = "–"
@@ -102,7 +103,8 @@ def arms(findings: Findings) -> Table:
         rows=tuple(rows),
         note=(
             f"Test split. Gold: {findings.run.gold}.{_chance(findings)} Own reward: mean reward of the "
-            f"training verifier on the same samples. Differences are paired by problem. {CLUSTERED}"
+            f"training verifier on the same samples. Differences are paired by problem. Where the gold left samples "
+            f"undecided: the accuracies if all of them were wrong, and if all were correct. {CLUSTERED}"
         ),
     )
 
@@ -114,7 +116,8 @@ def _chance(findings: Findings) -> str:
 
 def _arm_row(standing: Standing, most: int) -> tuple[Cell, ...]:
     arm = standing.arm
-    partly = f" of {100 * standing.coverage:.1f} % decided" if standing.coverage < 0.9995 else ""
+    bounds = f"{number(standing.bounds[0])} to {number(standing.bounds[1])}"
+    partly = f" of {100 * standing.coverage:.1f} % decided: {bounds}" if standing.coverage < 0.9995 else ""
     accuracy = estimate(standing.accuracy)
     return (
         arm_cell(arm),
@@ -128,29 +131,40 @@ def _arm_row(standing: Standing, most: int) -> tuple[Cell, ...]:
     )
 
 
-def _p_value(p: float) -> str:
+def p_value(p: float) -> str:
+    """Three digits."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def contests(ranking: Ranking) -> Table:
-    """Every pair of arms at the last common iteration."""
-    rows = tuple(
-        (
-            *(Cell(c.left), Cell(c.right), difference(c.difference), Cell(_p_value(c.adjusted_p))),
-            *(Cell(number(c.difference.detectable)), Cell("yes" if c.decided else "no")),
-        )
-        for c in ranking.contests
-    )
+    """Every arm against the base, and every pair of arms, at the last common iteration."""
+    margin = f"{100 * MARGIN:.0f} points"
+    overall = ranking.overall
     return Table(
         id="pairs",
-        title=f"Arms against each other after iteration {ranking.iteration}",
+        title=f"Arms against the base and each other after iteration {ranking.iteration}",
         columns=(
-            *("Arm", "Against", "Difference in gold accuracy, points", "p (Holm)"),
-            *("Detectable effect, points", "Told apart"),
+            *("Arm", "Against", "Difference in gold accuracy, points", "Problems + / −", "p (Holm)"),
+            *(f"p, apart by {margin} (TOST)", "Detectable effect, points", f"Problems for {margin}", "Verdict"),
         ),
-        rows=rows,
-        note=f"Paired t over problems; p corrected for all pairs; detectable with 80 % power. {CLUSTERED}",
+        rows=tuple(_contest_row(c) for c in (*ranking.gains, *ranking.contests)),
+        note=(
+            f"Paired t over problems (McNemar's exact test where each has one sample); p corrected for all arms "
+            f"against the base, and for all pairs. Problems + / −: with a larger, and a smaller, share of correct. "
+            f"TOST: a small p says that the two are equal within {margin}. Detectable with 80 % power; problems for "
+            f"{margin}: as many find such a difference with that power. All of them and the base at once: Cochran's Q "
+            f"{overall.statistic:.1f}, df {overall.freedom}, p {p_value(overall.p_value)}. {CLUSTERED}"
+        ),
         first=2,
+    )
+
+
+def _contest_row(found: Contest) -> tuple[Cell, ...]:
+    return (
+        *(Cell(found.left), Cell(found.right), difference(found.difference)),
+        *(Cell(f"{found.flips.gained} / {found.flips.lost}"), Cell(p_value(found.adjusted_p))),
+        *(Cell(p_value(found.equivalence.p_value)), Cell(number(found.difference.detectable))),
+        *(Cell(number(problems_needed(found.difference, MARGIN), 0, 1)), Cell(found.verdict)),
     )
 
 
@@ -178,59 +192,6 @@ def curves(findings: Findings) -> Table:
             "pass@k: unbiased (arXiv:2107.03374), over the samples that the gold decided. Bounds: all undecided "
             f"samples wrong, and all correct. {CLUSTERED}"
         ),
-    )
-
-
-def verifier_quality(findings: Findings) -> Table:
-    """Each verifier against the gold on each checkpoint's own test samples."""
-    return Table(
-        id="quality",
-        title="Verifier quality, on each checkpoint's own test samples",
-        columns=(
-            *("Verifier", "Checkpoint", "Samples", "Decided, %", "TPR, %", "FPR, %", "LR+"),
-            *("Precision of accepted, %", "Gold correct, %", "Undecided because"),
-        ),
-        rows=tuple(_quality_row(item, item.verifier in findings.run.controls) for item in findings.measured),
-        note=(
-            "Against the gold, on samples that both decided. LR+ = TPR / FPR multiplies the odds of a correct answer "
-            f"in an ideal step; 1 carries no information. {CLUSTERED}"
-        ),
-        first=2,
-    )
-
-
-def _quality_row(item: Measured, control: bool) -> tuple[Cell, ...]:
-    found = item.quality
-    reasons = "; ".join(f"{reason[:60]} ({count})" for reason, count in item.reasons[:3])
-    return (
-        Cell(item.verifier, "control" if control else ""),
-        Cell(item.checkpoint),
-        Cell(str(item.scored)),
-        Cell(number((item.scored - item.undecided) / item.scored)),
-        *(estimate(found.tpr), estimate(found.fpr), estimate(found.likelihood_ratio, 2, 1)),
-        *(estimate(found.precision), Cell(number(found.prevalence.value)), Cell(reasons or DASH)),
-    )
-
-
-def agreement(findings: Findings) -> Table:
-    """Every pair of verifiers over all test samples."""
-    rows = tuple(
-        (
-            *(Cell(left), Cell(right), Cell(str(found.n)), estimate(found.raw), estimate(found.ac1, 3, 1)),
-            *(estimate(found.kappa, 3, 1), Cell(f"{number(found.prevalence[0])} / {number(found.prevalence[1])}")),
-        )
-        for left, right, found in agreements(findings.run)
-    )
-    return Table(
-        id="agreement",
-        title="Agreement between verifiers",
-        columns=("Verifier", "With", "Samples", "Agreement, %", "Gwet AC1", "Cohen kappa", "Calls correct, %"),
-        rows=rows,
-        note=(
-            "Test samples of all checkpoints that both decided. Kappa falls by itself as nearly all samples become "
-            f"correct (or wrong): read it beside both prevalences. {CLUSTERED}"
-        ),
-        first=2,
     )
 
 
@@ -295,7 +256,7 @@ def law_table(steps: Sequence[Step], eta: Estimate) -> Table:
             *_measured_rates(step),
             *(Cell(_odds(step.ideal.value)), estimate(step.ideal), Cell(number(step.ideal_chain))),
             *(estimate(step.predicted), Cell(number(step.observed)), Cell(_odds(step.observed))),
-            _residual(step.residual),
+            in_points(step.residual),
         )
         for step in steps
     )
@@ -333,7 +294,8 @@ def _odds(value: float) -> str:
     return number(float(law.odds(value)), 2, 1)
 
 
-def _residual(found: Estimate) -> Cell:
+def in_points(found: Estimate) -> Cell:
+    """A difference that was estimated, in percentage points with its interval below."""
     if math.isnan(found.value):
         return Cell(DASH)
     return Cell(signed(found.value), f"[{signed(found.low)}, {signed(found.high)}]")

@@ -251,6 +251,8 @@ def test_the_corrected_reward_of_the_same_samples_is_the_golds_accuracy() -> Non
     found = correction.rogan_gladen(reward, table)
     gold = metrics.rate(*metrics.per_problem(truth.astype(float), problem, 100))
     assert found.value == pytest.approx(truth.mean())
+    left = correction.excess(reward, table, metrics.per_problem(truth.astype(float), problem, 100))
+    assert dataclasses.astuple(left)[:3] == pytest.approx((0.0, 0.0, 0.0), abs=1e-9)
     assert (found.low, found.high) == (pytest.approx(gold.low), pytest.approx(gold.high))
 
 

@@ -62,10 +62,10 @@ def found_in(random: np.random.Generator, problems: int) -> dict[str, Estimate |
 
 
 def truths() -> dict[str, float]:
-    """What the estimates are of: from the Betas' moments, or (where a formula is long) a very large draw."""
+    """What the estimates are of: from the Betas' moments."""
     p = ACCURACY[0] / sum(ACCURACY)
     t, f = TPR[0] / sum(TPR), FPR[0] / sum(FPR)
-    large = found_large()
+    several = coefficients()
     return {
         "accuracy": p,
         "mean of pass@4": 1 - math.prod((ACCURACY[1] + i) / (sum(ACCURACY) + i) for i in range(4)),
@@ -75,17 +75,17 @@ def truths() -> dict[str, float]:
         "LR+": t / f,
         "precision": p * t / (p * t + (1 - p) * f),
         "balanced accuracy": (t + 1 - f) / 2,
-        "MCC": large["MCC"],
-        "kappa": large["kappa"],
-        "AC1": large["AC1"],
-        "alpha of three": large["alpha of three"],
-        "AC1 of three": large["AC1 of three"],
+        "MCC": several["MCC"],
+        "kappa": several["kappa"],
+        "AC1": several["AC1"],
+        "alpha of three": several["alpha of three"],
+        "AC1 of three": several["AC1 of three"],
         "Rogan-Gladen": p,
         "rho of false accepts": 1 / (sum(FPR) + 1),
     }
 
 
-def found_large() -> dict[str, float]:
+def coefficients() -> dict[str, float]:
     """Exact values of the coefficients from the expected shares of all eight patterns of verdicts."""
     p, t, f = ACCURACY[0] / sum(ACCURACY), TPR[0] / sum(TPR), FPR[0] / sum(FPR)
     rows, weights = [], []
@@ -131,8 +131,9 @@ def test_intervals_of_clustered_samples_cover_what_they_say(problems: int, capsy
             held[name] += found.low <= truth[name] <= found.high
     coverage = {name: count / ROUNDS for name, count in held.items()}
     _show(capsys, f"{problems} problems x {SAMPLES} samples", coverage)
-    low = 0.93 if problems >= 250 else 0.91
-    assert not {name: share for name, share in coverage.items() if not low <= share <= 0.97}
+    # An intraclass correlation of few problems is the one whose resamples lean: 92 % of 60 problems.
+    low = {"rho of false accepts": 0.91 if problems < 100 else 0.93}
+    assert not {name: share for name, share in coverage.items() if not low.get(name, 0.93) <= share <= 0.97}
 
 
 def between_seeds(problems: int, crossed: bool) -> Callable[[np.random.Generator], tuple[Counts, float]]:
@@ -166,7 +167,8 @@ def test_intervals_over_seeds_cover_the_recipes_accuracy(problems: int, capsys: 
     _show(capsys, "  the same, clustered by problem alone", {name: count / ROUNDS for name, count in blind.items()})
     for name, share in coverage.items():
         assert 0.93 <= share <= 0.97
-        assert np.mean(between[name]) == pytest.approx(0.05**2, rel=0.12)
+        # Floored at 0, so that the mean of few problems' variances is above the truth.
+        assert np.mean(between[name]) == pytest.approx(0.05**2, rel=0.25 if problems < 100 else 0.1)
         assert blind[name] / ROUNDS < share
 
 
