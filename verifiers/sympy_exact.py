@@ -254,6 +254,9 @@ def _compared(expected: Expected, answer: str, question: str) -> Said | Pair:
     ordered = not isinstance(node, Many) or bool(node.kind) or _ORDERED.search(question) is not None
     try:
         tree = parse(answer)
+    except Unreadable as problem:
+        return Outcome.UNDECIDED, f"unparsed: {problem.reason}"
+    try:
         if number is not None and any(isinstance(part, Many | Symbol) for part in walk(tree)):
             return _number_or_several(number, tree)
         if isinstance(node, Symbol) and not isinstance(tree, Symbol) and f"({node.name})" in question:
