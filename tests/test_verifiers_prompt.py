@@ -69,7 +69,7 @@ def test_what_the_embedded_judge_is_shown_has_not_changed_by_one_character() -> 
 
 
 @pytest.mark.parametrize(("name", "blind"), FENCED)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(question=hostile, reference=hostile, response=hostile)
 def test_the_fence_stands_in_the_prompts_own_lines_alone(
     name: str, blind: bool, question: str, reference: str, response: str
@@ -83,7 +83,7 @@ def test_the_fence_stands_in_the_prompts_own_lines_alone(
 
 
 @pytest.mark.parametrize(("name", "blind"), FENCED)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(question=hostile, reference=hostile, response=hostile)
 def test_no_value_holds_a_label_or_a_line(name: str, blind: bool, question: str, reference: str, response: str) -> None:
     opened = prompt(name, blind=blind)
@@ -93,7 +93,7 @@ def test_no_value_holds_a_label_or_a_line(name: str, blind: bool, question: str,
     assert len(shown.splitlines()) == len(opened.text.splitlines())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(question=hostile, reference=hostile, response=hostile)
 def test_quoting_loses_nothing(question: str, reference: str, response: str) -> None:
     shown = prompt("rubric", blind=False).filled(question, reference, response)
