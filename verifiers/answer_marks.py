@@ -148,37 +148,43 @@ def marks(variable: str | None) -> re.Pattern[str]:
     name = f"(?-i:{variable})" if variable else "[a-z]"
     return re.compile(
         rf"""
-          \\(?P<box>boxed|fbox|framebox)(?![a-z])\s{{0,4}}
-        | <(?P<tag>answer|final_answer|final|ans|solution|result|value)>
-        | (?:[{{,]|^|(?<=\n))\s{{0,8}}
-            (?P<key>["'](?:answer|final_answer|final\ answer|result|solution|{name})["']\s{{0,4}}:\s{{0,4}})
-        | (?P<hashes>\#{{4}})(?!\#)
+          (?=[\\<"'{{,\#=|\s])(?:  # each group opens with what it can begin with: most positions are left at once
+              \\(?P<box>boxed|fbox|framebox)(?![a-z])\s{{0,4}}
+            | <(?P<tag>answer|final_answer|final|ans|solution|result|value)>
+            | (?:[{{,]|^|(?<=\n))\s{{0,8}}
+                (?P<key>["'](?:answer|final_answer|final\ answer|result|solution|{name})["']\s{{0,4}}:\s{{0,4}})
+            | (?P<hashes>\#{{4}})(?!\#)
+            | (?:^|(?<=\n))\s{{0,4}}\|\s{{0,4}}(?P<cell>{name}\s{{0,4}}\|)(?=\s{{0,40}}[-+0-9(\\])
+            | (?<![<>!:=~\u2264\u2265])=\s{{0,4}}(?P<reverse>{name})
+                (?=\s{{0,4}}(?:[.,;!)}}]|$|\n|\\\\)|\s{{1,4}}(?:is|so|and|because|since|as)\b)
+          )
+        | (?:^|(?<=\n)|(?<=[.?]\ ))\s{{0,4}}(?P<final>(?:final|final\ value|value|a|assistant|response|output)\ ?:)
         | (?<![\w\\])(?P<set>\\?(?-i:[SL])\s{{0,4}}=\s{{0,4}})(?=(?:\\left)?\\?\{{)
-        | (?:^|(?<=\n))\s{{0,4}}\|\s{{0,4}}(?P<cell>{name}\s{{0,4}}\|)(?=\s{{0,40}}[-+0-9(\\])
-        | (?<![A-Za-z_-])(?P<answer>(?:final\ |correct\ |right\ |only\ |possible\ |my\ |the\ |unique\ )*
-            {_NOT_OWN}(?:answer|solution|result|ans|root|unknown)(?:\ set)?s?\b(?:\ \(for\ {name}\))?
-            (?:\ (?:to|of|for)\b[^.\n:]{{0,80}}?\ (?:is|equals)\b
-             | \s{{0,4}}(?:[:=]|\|(?=[^\n|0-9]{{0,20}}[0-9])|\.(?=\s?-?[0-9])
-               | \ (?:is|equals|must\ be|should\ be|would\ be|will\ be|comes\ out\ to)\b){_FILLER}
-             | \s{{0,3}}\n(?=\s{{0,8}}[-+0-9\\(a-z])))
-        | (?P<final>(?:^|(?<=\n)|(?<=[.?]\ ))\s{{0,4}}(?:final|final\ value|value|a|assistant|response|output)\ ?:)
-        | (?P<foreign>(?:(?<!\w)(?:{_FOREIGN})|{_EASTERN})\s{{0,4}}(?:{_IS})\s{{0,4}}:?)
-        | (?<![A-Za-z0-9_.'"])(?<!(?<!\\)\\)(?P<assign>{name}\s{{0,4}}
-            (?: :?=(?![=<>])(?:\s{{0,4}}(?:exactly|precisely|simply|just)\b)?
-              | \u2208 | \\in(?![a-z]) | \u2190 | :(?=\s?[-+0-9\\(])
-              | \b(?:is|equals|must\ be|should\ be|will\ be|has\ the\ value|has\ value|comes\ out\ to|turns\ out\ to\ be
-                  |(?:that|which)\ (?:makes|satisfies|solves)\b[^.\n:]{{0,60}}?\ is|that\ [a-z\ ]{{3,40}}?\ is
-                  |comes\ to|works\ out\ to(?:\ be)?|has\ to\ be|can\ only\ be|equal\ to
-                  |es|é|è|ist|est|vaut|vale|beträgt|lautet|wynosi|jest|равно|равен|равна)\b
-                  (?:\ (?:igual\ a|égale?\ à|gleich|uguale\ a|równe))?{_FILLER}
-              | (?:的值)?\s?(?:是|等于|等於|为|為) | (?:は|는|은|का\ मान|の値は)
-              | (?<=makes\ .)(?=\ -?[0-9]) | (?<=leaves\ .)\ (?:at|as|with)\b ))
-        | (?<![<>!:=~\u2264\u2265])=\s{{0,4}}(?P<reverse>{name})
-            (?=\s{{0,4}}(?:[.,;!)}}]|$|\n|\\\\)|\s{{1,4}}(?:is|so|and|because|since|as)\b)
-        | (?<![A-Za-z])(?P<verb>(?:gives|giving|yields|yielding|get|gets|got|obtain|obtained|leaves|equals|find
-            |it\ is|it's|so|thus|therefore|hence|be|correction|edit|no|actually|sorry|value\ is|works\ is|that|meant?
-            |final\ answer|rather|{_STEP})
-            (?:\ (?:us|that|is))?\s{{0,2}}[,:]?(?=\s{{1,4}}(?:[-+.(]{{0,3}}[0-9]|\\[dt]?frac|(?:{_NUMERALS})\b)))
+        | (?<![A-Za-z])(?=[^\W\d_])(?:
+              (?<![_-])(?P<answer>(?:final\ |correct\ |right\ |only\ |possible\ |my\ |the\ |unique\ )*
+                {_NOT_OWN}(?:answer|solution|result|ans|root|unknown)(?:\ set)?s?\b(?:\ \(for\ {name}\))?
+                (?:\ (?:to|of|for)\b[^.\n:]{{0,80}}?\ (?:is|equals)\b
+                 | \s{{0,4}}(?:[:=]|\|(?=[^\n|0-9]{{0,20}}[0-9])|\.(?=\s?-?[0-9])
+                   | \ (?:is|equals|must\ be|should\ be|would\ be|will\ be|comes\ out\ to)\b){_FILLER}
+                 | \s{{0,3}}\n(?=\s{{0,8}}[-+0-9\\(a-z])))
+            | (?P<foreign>(?:(?<!\w)(?:{_FOREIGN})|{_EASTERN})\s{{0,4}}(?:{_IS})\s{{0,4}}:?)
+            | (?<![0-9_.'"])(?<!(?<!\\)\\)(?P<assign>{name}\s{{0,4}}
+                (?: :?=(?![=<>])(?:\s{{0,4}}(?:exactly|precisely|simply|just)\b)?
+                  | \u2208 | \\in(?![a-z]) | \u2190 | :(?=\s?[-+0-9\\(])
+                  | \b(?:is|equals|must\ be|should\ be|will\ be|has\ the\ value|has\ value|comes\ out\ to
+                      |turns\ out\ to\ be|(?:that|which)\ (?:makes|satisfies|solves)\b[^.\n:]{{0,60}}?\ is
+                      |that\ [a-z\ ]{{3,40}}?\ is
+                      |comes\ to|works\ out\ to(?:\ be)?|has\ to\ be|can\ only\ be|equal\ to
+                      |es|é|è|ist|est|vaut|vale|beträgt|lautet|wynosi|jest|равно|равен|равна)\b
+                      (?:\ (?:igual\ a|égale?\ à|gleich|uguale\ a|równe))?{_FILLER}
+                  | (?:的值)?\s?(?:是|等于|等於|为|為) | (?:は|는|은|का\ मान|の値は)
+                  | (?<=makes\ .)(?=\ -?[0-9]) | (?<=leaves\ .)\ (?:at|as|with)\b ))
+            | (?P<verb>(?:gives|giving|yields|yielding|get|gets|got|obtain|obtained|leaves|equals|find
+                |it\ is|it's|so|thus|therefore|hence|be|correction|edit|no|actually|sorry|value\ is|works\ is|that
+                |meant?|final\ answer|rather|{_STEP})
+                (?:\ (?:us|that|is))?\s{{0,2}}[,:]?
+                (?=\s{{1,4}}(?:[-+.(]{{0,3}}[0-9]|\\[dt]?frac|(?:{_NUMERALS})\b)))
+          )
         """,
         re.IGNORECASE | re.VERBOSE,
     )
