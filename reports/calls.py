@@ -17,6 +17,8 @@ from harness.store import Store
 BATCH = 5_000  # rows in memory at once
 CUT = "\u2026"  # what a quoted response begins with where only its end was shown to the judge
 _QUOTED = re.compile(r'"(?:[^"\\\n]|\\.)*"')
+# The marker around a prompt's data: another one in each prompt, so that what stands around it can be shared.
+_PIECE = re.compile(rf"{_QUOTED.pattern}|\[DATA [0-9a-f]{{16}}\]")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,9 +43,10 @@ class Call:
         known = {_quote(text): -1 - place for place, text in enumerate((question, reference, response)) if text}
         found: list[int] = []
         start = 0
-        for match in _QUOTED.finditer(self.prompt):
-            if match.group() in known:
-                found += [word(self.prompt[start : match.start()]), known[match.group()]]
+        for match in _PIECE.finditer(self.prompt):
+            piece = match.group()
+            if piece in known or piece[0] == "[":
+                found += [word(self.prompt[start : match.start()]), known[piece] if piece in known else word(piece)]
                 start = match.end()
         return (*found, word(self.prompt[start:]))
 

@@ -183,7 +183,9 @@ class _Page:
         return [
             (
                 self.words(call.asker),
-                call.pieces(problem.question, problem.reference, text, self.words),
+                call.pieces(
+                    problem.question, problem.reference, text, lambda part: self.words(short(part, MOST_RESPONSE))
+                ),
                 self.words(short(call.reply)),
                 self.words(call.end),
             )
@@ -217,9 +219,9 @@ def _verdicts(store: Store, run: Run, layout: Layout, ids: str) -> dict[int, dic
     return found
 
 
-def short(text: str) -> str:
+def short(text: str, most: int = MOST_TEXT) -> str:
     """The text, its end left out where it is very long."""
-    return text if len(text) <= MOST_TEXT else f"{text[:MOST_TEXT]} ... ({len(text) - MOST_TEXT} characters more)"
+    return text if len(text) <= most else f"{text[:most]} ... ({len(text) - most} characters more)"
 
 
 # what of the whole run, and of the problems
@@ -239,9 +241,11 @@ def _counts(layout: Layout) -> list[list[int]]:
 
 
 def _problem(run: Run, words: Numbered[str], split: str, position: int) -> list[Any]:
+    """[id, split, position, question, reference, whether both are whole]."""
     problem = run.problems[split][position]
-    reference = None if problem.reference is None else words(problem.reference)
-    return [problem.id, split, position, words(problem.question), reference]
+    texts = [problem.question, problem.reference]
+    shown = [None if text is None else short(text) for text in texts]
+    return [problem.id, split, position, *(None if text is None else words(text) for text in shown), shown == texts]
 
 
 def _strips(run: Run, layout: Layout, problems: Sequence[tuple[str, int]]) -> list[list[list[Any]]]:

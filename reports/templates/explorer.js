@@ -17,13 +17,13 @@
   const SIGNS = { c: "✓", w: "✗", u: "?", "-": "·" };
   const PAGE = 150; // rows drawn at once
   const CELL = 7; // pixels of a sample in a strip
+  const MOST_CELL = 300; // characters of a text in a table
   const MOST_MARKS = 4; // combining marks on one letter that are drawn; no script needs more
 
   // ---- the rows
 
-  const problems = data.problems.map(([id, split, position, question, reference], index) => ({
-    index, id, split, position, question: data.words[question],
-    reference: reference === null ? null : data.words[reference], samples: [],
+  const problems = data.problems.map(([id, split, position, question, reference, whole], index) => ({
+    index, id, split, position, whole, question: data.words[question], reference: word(reference), samples: [],
   }));
   const samples = data.samples.id.map((id, index) => {
     const problem = problems[data.samples.problem[index]];
@@ -181,7 +181,7 @@
   const controls = {};
 
   function choice(key, label, options) {
-    const select = make("select", { change: () => go({ [key]: select.value }) });
+    const select = make("select", { "aria-label": label, change: () => go({ [key]: select.value }) });
     for (const [value, text] of options) select.append(make("option", { value }, text));
     controls[key] = select;
     return make("label", {}, label, select);
@@ -189,7 +189,7 @@
 
   function outcome(side, label) {
     const options = [["*", "anything"], ...["c", "w", "u"].map((letter) => [letter, SAYS[letter]])];
-    const select = make("select", { change: () => go({ cell: cellWith(side, select.value) }) });
+    const select = make("select", { "aria-label": label, change: () => go({ cell: cellWith(side, select.value) }) });
     for (const [value, text] of options) select.append(make("option", { value }, text));
     controls[`says${side}`] = select;
     return make("label", {}, label, select);
@@ -206,7 +206,7 @@
     const gold = NAMES.map((name) => [name, name === data.run.gold ? `${name} (gold)` : name]);
     controls.differ = make("input", { type: "checkbox", change: () => go({ cell: controls.differ.checked ? "differ" : "all" }) });
     controls.q = make("input", {
-      type: "search", placeholder: "question, response, answer, reason", input: () => go({ q: controls.q.value }, true),
+      type: "search", "aria-label": "Search", placeholder: "question, response, answer, reason", input: () => go({ q: controls.q.value }, true),
     });
     return make("div", { class: "filters", role: "search" },
       choice("a", "Verifier A", gold), outcome(0, "A says"), choice("b", "Verifier B", gold), outcome(1, "B says"),
@@ -322,7 +322,7 @@
     const name = `${problem.split} ${problem.position}`;
     return make("tr", { "data-problem": problem.index, click: (event) => openFrom(event, problem, own) },
       make("th", { scope: "row" }, make("button", { type: "button", title: problem.id }, name)),
-      make("td", { class: "question" }, make("div", {}, shown(problem.question.slice(0, 300)))),
+      make("td", { class: "question" }, make("div", {}, shown(problem.question.slice(0, MOST_CELL)))),
       make("td", { class: "number" }, String(own.length)),
       ...columns.map((checkpoint) => make("td", { class: "strip" }, strip(problem, checkpoint, lines))));
   }
@@ -443,7 +443,8 @@
   function verdicts(sample) {
     const spans = new Map(sample.spans.map(([verifier, ...span]) => [verifier, span]));
     const points = [...sample.text];
-    const cell = (text) => make("td", {}, text === null || text === "" ? "–" : shown(text));
+    const cell = (text) => make("td", {}, ...(text === null || text === "" ? ["–"]
+      : [shown(text.slice(0, MOST_CELL)), text.length > MOST_CELL ? escape("…") : null].filter(Boolean)));
     const rows = sample.said.map((verdict, verifier) => {
       if (!verdict) return null;
       const answer = spans.has(verifier) ? points.slice(...spans.get(verifier)).join("") : verdict.answer;
@@ -497,16 +498,18 @@
     return null;
   }
 
+  const whole = (sample) => !sample.cut && sample.problem.whole;
+
   function marking(sample) {
     const buttons = Object.entries(MARKS).map(([mark, text], index) => {
       const button = make("button", {
         type: "button", "aria-pressed": String(marks[sample.id]?.mark === mark), click: () => setMark(sample, mark),
       }, make("kbd", {}, String(index + 1)), ` ${text}`);
-      button.disabled = Boolean(sample.cut) || labelOf(mark, sample) === undefined;
+      button.disabled = !whole(sample) || labelOf(mark, sample) === undefined;
       return button;
     });
     const told = marks[sample.id];
-    const text = sample.cut ? "Too long a response to be marked here: the page does not carry all of it."
+    const text = !whole(sample) ? "Too long to be marked here: the page does not carry all of it."
       : told ? `Marked: ${MARKS[told.mark]} (A ${told.a}, B ${told.b}). The response is ${told.label ?? "left undecided"}.` : "";
     return make("div", { class: "marking", role: "group", "aria-label": "Your mark" }, ...buttons,
       make("span", { class: "note" }, shown(text)));
@@ -514,7 +517,7 @@
 
   function setMark(sample, mark) {
     const label = labelOf(mark, sample);
-    if (sample.cut || label === undefined) return;
+    if (!whole(sample) || label === undefined) return;
     if (marks[sample.id]?.mark === mark) delete marks[sample.id];
     else marks[sample.id] = { mark, label, a: state.a, b: state.b };
     keep(() => localStorage.setItem(KEPT, JSON.stringify(marks)));
