@@ -6,9 +6,11 @@ Results go to stdout, progress to stderr. Exit code 0: done; 1: failed; 2: asked
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterable
@@ -78,9 +80,12 @@ def main() -> None:
 @click.argument("suite", default="linear_1d")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/<suite name>]")
 @click.option("--set", "overrides", multiple=True, metavar="a.b=value", help="Change one setting of the suite.")
+@click.option("--until", type=click.Choice(["base"]), help="Stop before any training, with a plan; resumes without it.")
 @click.option("--json", "as_json", is_flag=True, help="Print the standings as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress.")
-def run_command(suite: str, out: Path | None, overrides: tuple[str, ...], as_json: bool, quiet: bool) -> None:
+def run_command(
+    suite: str, out: Path | None, overrides: tuple[str, ...], until: str | None, as_json: bool, quiet: bool
+) -> None:
     """Runs a suite, a built-in name or a TOML file, into a run folder; the same --out again resumes.
 
     \b
@@ -92,7 +97,7 @@ def run_command(suite: str, out: Path | None, overrides: tuple[str, ...], as_jso
 
     resolved = load_suite(suite, overrides)
     folder = out or Path("runs") / resolved.name
-    run_suite(resolved, folder, quiet)
+    run_suite(resolved, folder, quiet, until_base=until == "base")
     _print_report(folder, as_json)
 
 

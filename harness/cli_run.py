@@ -20,7 +20,7 @@ from benchmarks.files import read_problems, split_problems
 from benchmarks.problem import Problem
 from harness import rest_em
 from harness.cli_judge import Options, add_judges, judge_facts, judge_options, judges_of, stored_judges
-from harness.config import Suite, set_value, to_toml
+from harness.config import Suite, parse_suite, set_value, to_toml
 from harness.errors import ConfigError
 from harness.evaluate import VERIFY_BATCH, unjudged, verify
 from harness.policy import ASSETS, Policy, load_policy, params_hash
@@ -36,13 +36,18 @@ EMBEDDED = {"tiny": "tiny", "tiny-judge": "judge"}
 NO_ADDRESS = "http://127.0.0.1:9/v1"  # stands in while only the options are checked; nothing is asked
 
 
-def run_suite(suite: Suite, folder: Path, quiet: bool) -> None:
+def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = False) -> None:
     """Runs a suite to its end, or on from where it was stopped.
+
+    Args:
+        until_base: Stop before any training, with the base sampled and judged by every verifier on the training split
+            too: what a plan is made from.
 
     Raises:
         ConfigError: Something the suite names is wrong or missing, or the folder holds a run of another suite.
     """
     check_verifiers(suite.verifier_names, suite.verifiers)
+    whole = suite.replicated([name for name in suite.verifier_names if catalog.takes(name, "seed", suite.verifiers)])
     base = load_named_policy(suite.policy)
     problems = suite_problems(suite)
     check_lengths(suite, base, problems)
@@ -52,22 +57,25 @@ def run_suite(suite: Suite, folder: Path, quiet: bool) -> None:
             if store.run().get("finished"):
                 return
     with contextlib.ExitStack() as stack:
-        judge = judge_options(suite.verifiers, suite.verifier_names, stack)
+        judge = judge_options(whole.verifiers, whole.verifier_names, stack)
         store = stack.enter_context(Store(folder, write=True))
-        verifiers = build_verifiers(store, suite, judge, problems)
-        record(store, suite, verifiers, judge, base, problems)
-        progress = stack.enter_context(RunProgress(rest_em.planned_samples(suite, problems), quiet=quiet))
+        verifiers = build_verifiers(store, whole, judge, problems)
+        record(store, suite, whole.verifiers, verifiers, judge, base, problems)
+        planned = rest_em.planned_samples(whole, problems, until_base=until_base)
+        progress = stack.enter_context(RunProgress(planned, quiet=quiet))
         started = time.monotonic()
         rest_em.run(
             rest_em.Run(
-                suite=suite,
+                suite=whole,
                 store=store,
                 base=base,
                 verifiers=verifiers,
-                measuring=tuple(verifiers),
                 progress=progress,
+                until_base=until_base,
             )
         )
+        if until_base:
+            return
         store.log("finished", seconds=time.monotonic() - started)
         store.put_run({"finished": True})
 
@@ -112,9 +120,11 @@ def check_lengths(suite: Suite, base: Policy, problems: Mapping[str, Sequence[Pr
 
 def check_same(store: Store, suite: Suite, problems: Mapping[str, Sequence[Problem]]) -> None:
     """The folder's run is this very suite on these very problems."""
-    now, before = suite.model_dump(mode="json"), store.run().get("suite")
-    if before is None:
+    stored = store.run().get("suite")
+    if stored is None:
         return
+    # A suite of an earlier version lacks settings that have come since; it ran with their defaults.
+    now, before = (found.model_dump(mode="json") for found in (suite, parse_suite(stored, str(store.folder))))
     if keys := sorted(key for key in now.keys() | before.keys() if now.get(key) != before.get(key)):
         changes = "; ".join(f"{key}: {before.get(key)!r} now {now.get(key)!r}" for key in keys)
         raise ConfigError(f"{store.folder} holds a run of another suite; give another --out. {changes}")
@@ -142,12 +152,17 @@ def build_verifiers(
 def record(
     store: Store,
     suite: Suite,
+    tables: Options,
     verifiers: Mapping[str, Verifier],
     judge: Options,
     base: Policy,
     problems: Mapping[str, Sequence[Problem]],
 ) -> None:
-    """Writes down what the run is made of; refuses to go on with other verifiers or another base than it began with."""
+    """Writes down what the run is made of; refuses to go on with other verifiers or another base than it began with.
+
+    Args:
+        tables: Options of all verifiers, those of further replicates among them.
+    """
     fingerprints = {name: verifier.fingerprint for name, verifier in verifiers.items()}
     facts = {"verifiers": fingerprints, "base_sha256": params_hash(base.params)}
     stored = store.run()
@@ -159,10 +174,10 @@ def record(
     (store.folder / "suite.toml").write_text(to_toml(suite))
     for items in problems.values():
         store.add_problems(items)
-    add_judges(store, {**suite.verifiers, **judge}, judge)
+    add_judges(store, {**tables, **judge}, judge)
     for name, verifier in verifiers.items():
-        store.add_verifier(verifier.fingerprint, name, judge.get(name, suite.verifiers.get(name, {})))
-    controls = [name for name in suite.verifier_names if catalog.kind(name, suite.verifiers) in catalog.CONTROLS]
+        store.add_verifier(verifier.fingerprint, name, judge.get(name, tables.get(name, {})))
+    controls = [name for name in verifiers if catalog.kind(name, tables) in catalog.CONTROLS]
     chance = linear_1d.chance_level(problems["test"])
     known = {"suite": suite.model_dump(mode="json"), "controls": controls, "chance_level": chance}
     store.put_run(facts | known | {"judge": judge_facts(judge)} | provenance())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ import pydantic
 from pydantic import Field
 
 from harness.errors import ConfigError
+from harness.records import MARK, replicate
 
 SUITES = Path(__file__).parents[1] / "benchmarks" / "suites"
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -99,6 +100,7 @@ class Suite(_Model):
     seed: int = Field(default=0, ge=0)
     policy: str = "tiny"
     iterations: int = Field(default=2, ge=1)
+    replicates: int = Field(default=1, ge=1, description="seeds under which every arm is run, on the same problems")
     gold: str = "sympy"
     scoring: tuple[str, ...] = ()
     benchmark: BenchmarkConfig = BenchmarkConfig()
@@ -112,7 +114,27 @@ class Suite(_Model):
         names = [arm.name for arm in self.arms]
         if len(set(names)) != len(names) or "base" in names:
             raise ValueError("arm names must differ, and none may be `base`")
+        if marked := [name for name in (*self.verifier_names, *self.verifiers) if MARK in name]:
+            raise ValueError(f"{marked[0]}: `{MARK}` stands for replicates and may be in no name")
         return self
+
+    def replicated(self, seeded: Collection[str]) -> Suite:
+        """The suite with an arm for every replicate, replicate by replicate; replicate 0 is the suite as it stands.
+
+        Args:
+            seeded: The verifiers that take a seed. Those that train have one more table a replicate r, with r added
+                to the seed; all others are the same in all replicates.
+        """
+        arms, tables = list(self.arms), dict(self.verifiers)
+        for number in range(1, self.replicates):
+            for arm in self.arms:
+                name, verifier = replicate(arm.name, number), arm.verifier
+                if verifier in seeded and verifier != self.gold:
+                    options = {"type": verifier, **self.verifiers.get(verifier, {})}
+                    verifier = replicate(verifier, number)
+                    tables[verifier] = options | {"seed": options.get("seed", 0) + number}
+                arms.append(arm.model_copy(update={"name": name, "verifier": verifier}))
+        return self.model_copy(update={"arms": tuple(arms), "verifiers": tables})
 
     @property
     def verifier_names(self) -> tuple[str, ...]:

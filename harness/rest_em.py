@@ -9,9 +9,10 @@
                      while the training verifier's reward on the validation split improves      (lines 5-7)
             measure  draw from the new policy on the test split; ask gold and every scoring verifier
 
-Samples do not depend on the verifier, so all arms share one sampling of the base. Every stage leaves rows in run.db and
-does nothing where it finds them: a killed run goes on where it was. An M-step is repeated whole; it gives the same
-parameters again.
+Samples do not depend on the verifier, so all arms of a replicate share one sampling of the base. Every stage leaves
+rows in run.db and does nothing where it finds them: a killed run goes on where it was. An M-step is repeated whole; it
+gives the same parameters again. A replicate needs no seed of its own: its arms have names of their own, and every draw
+is made for a name.
 
 What is simpler than in the paper: no few-shot prompt (the tiny policy has none), and one sampling temperature for
 training and test.
@@ -33,7 +34,7 @@ from harness.errors import CheckpointMismatch
 from harness.evaluate import draw, verify
 from harness.policy import Params, Policy, load_policy, params_hash, save_policy
 from harness.progress import RunProgress
-from harness.records import BASE, Checkpoint, Selection
+from harness.records import BASE, Checkpoint, Selection, first_sampled, measuring
 from harness.store import Store
 from verifiers.verdict import Verifier
 
@@ -43,43 +44,60 @@ class Run:
     """All that a run works with.
 
     Attributes:
+        suite: With an arm for every replicate (`Suite.replicated`).
         verifiers: Every verifier of the suite by its name, and `steps` where the benchmark checks steps.
-        measuring: Names of those that judge every test sample: gold, the training and the scoring verifiers, `steps`.
+        until_base: Whether to stop where training would begin.
     """
 
     suite: Suite
     store: Store
     base: Policy
     verifiers: Mapping[str, Verifier]
-    measuring: tuple[str, ...]
     progress: RunProgress
+    until_base: bool = False
 
     def problems(self, split: str) -> list[Problem]:
         return self.store.problems(split)
 
 
-def planned_samples(suite: Suite, problems: Mapping[str, Sequence[Problem]]) -> int:
+def planned_samples(suite: Suite, problems: Mapping[str, Sequence[Problem]], *, until_base: bool = False) -> int:
     """Samples that all stages ask for: what progress is counted in. The base's, which arms share, count in each arm."""
     samples = suite.sampling
     train = len(problems["train"]) * samples.train_samples
     test = len(problems["test"]) * samples.test_samples
     validation = len(problems["validation"]) * samples.validation_samples
+    if until_base:
+        return test + train
     updates = len(suite.arms) * suite.iterations
     return (1 + updates) * test + updates * train + suite.training.checks * updates * validation
 
 
 def run(run: Run) -> None:
     """Runs every arm of the suite to its last iteration."""
-    measure(run, BASE, run.base, "base")
+    add_base(run, BASE)
+    draw_and_verify(run, BASE, run.base, "test", tuple(run.verifiers), BASE)
+    if run.until_base:
+        draw_and_verify(run, BASE, run.base, "train", tuple(run.verifiers), BASE)
+        return
     for arm in run.suite.arms:
-        checkpoint, policy = BASE, run.base
+        checkpoint, policy = first_sampled(arm.name), run.base
+        add_base(run, checkpoint)
         for iteration in range(1, run.suite.iterations + 1):
             target = f"{arm.name}/{iteration}"
             label = f"arm {arm.name}, iteration {iteration}"
             selection = e_step(run, arm, checkpoint, policy, target, label)
             policy = maximise(run, arm, iteration, checkpoint, policy, selection, label)
-            measure(run, target, policy, label)
+            judges = measuring(run.verifiers, arm.verifier)
+            draw_and_verify(run, target, policy, "test", judges, label)
             checkpoint = target
+
+
+def add_base(run: Run, id: str) -> None:
+    """The base under the id that a replicate samples it by."""
+    if run.store.checkpoint(id) is None:
+        run.store.add_checkpoint(
+            Checkpoint(id=id, arm=None, iteration=0, kind="base", params_sha256=params_hash(run.base.params))
+        )
 
 
 def e_step(run: Run, arm: ArmConfig, checkpoint: str, policy: Policy, target: str, label: str) -> Selection:
@@ -188,15 +206,6 @@ def validation_reward(run: Run, arm: ArmConfig, iteration: int, policy: Policy, 
         )
     )
     return reward
-
-
-def measure(run: Run, checkpoint: str, policy: Policy, label: str) -> None:
-    """Draws from a checkpoint on the test split and asks every measuring verifier."""
-    if checkpoint == BASE and run.store.checkpoint(BASE) is None:
-        run.store.add_checkpoint(
-            Checkpoint(id=BASE, arm=None, iteration=0, kind="base", params_sha256=params_hash(policy.params))
-        )
-    draw_and_verify(run, checkpoint, policy, "test", run.measuring, label)
 
 
 def draw_and_verify(

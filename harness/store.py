@@ -263,7 +263,7 @@ class Store:
         fields = [field.name for field in dataclasses.fields(Checkpoint)]
         rows = self.query(
             f"SELECT {', '.join(fields)} FROM checkpoint"
-            " ORDER BY arm IS NOT NULL, arm, iteration, kind != 'candidate', steps"
+            " ORDER BY arm IS NOT NULL, arm, iteration, kind != 'candidate', steps, id"
         )
         records = (dict(zip(fields, row, strict=True)) for row in rows)
         return [Checkpoint(**{**record, "losses": tuple(json.loads(record["losses"]))}) for record in records]

@@ -147,6 +147,18 @@ def with_parts(wanted: Sequence[str], tables: Tables = _NO_TABLES) -> list[str]:
     return list(found)
 
 
+def takes(name: str, option: str, tables: Tables = _NO_TABLES) -> bool:
+    """Whether the verifier of that name has an option of that name.
+
+    Raises:
+        UnknownVerifier: The name is not known.
+    """
+    try:
+        return option in inspect.signature(_factory(kind(name, tables))).parameters
+    except (TypeError, ValueError):  # a callable without a signature
+        return False
+
+
 def build(
     name: str, tables: Tables = _NO_TABLES, *, calls: CallStore | None = None, progress: Progress | None = None
 ) -> Verifier:
