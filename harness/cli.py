@@ -204,19 +204,65 @@ def report_command(run: Path, output: Path | None) -> None:
     click.echo(write_report(run, output))
 
 
+@main.command("compare")
+@click.argument("left", metavar="RUN", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("right", metavar="RUN", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--left", "ours", metavar="ARM/ITERATION", help="Only this checkpoint of the first run; or `base`.")
+@click.option("--right", "theirs", metavar="ARM/ITERATION", help="And this of the second.  [default: the same]")
+@click.option(
+    "--margin", type=click.FloatRange(0, 100, min_open=True), default=5.0, show_default=True, help="Points of equality."
+)
+@click.option("--output", type=click.Path(path_type=Path), help="Folder.  [default: the first run's]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def compare_command(
+    left: Path, right: Path, ours: str | None, theirs: str | None, margin: float, output: Path | None, as_json: bool
+) -> None:
+    """Compares two runs on the same problems, checkpoint by checkpoint; writes compare.md and compare.html.
+
+    Refuses, with exit code 2, runs with other test problems, another gold verifier or other sampling.
+
+    \b
+    Example:
+      restem compare runs/first runs/second
+      restem compare runs/first runs/second --left sympy/2 --right judge/2
+    """
+    from reports import compare_pages
+    from reports.compare import compare
+
+    chosen = (ours or theirs or "", theirs or ours or "") if ours or theirs else None
+    found = compare(left, right, chosen=chosen, margin=margin / 100)
+    path = compare_pages.write_comparison(found, output or left)
+    click.echo(json.dumps(compare_pages.data(found)) if as_json else compare_pages.text(found))
+    click.echo(f"comparison: {path}", err=True)
+
+
 @main.command("show")
 @click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--watch", "watches", is_flag=True, help="Follow the run until it is finished.")
 @click.option("--json", "as_json", is_flag=True, help="Print the standings as JSON.")
-def show_command(run: Path, as_json: bool) -> None:
+def show_command(run: Path, watches: bool, as_json: bool) -> None:
     """One screen: arms, iterations, accuracy with intervals, cost, what is unfinished.
 
     \b
     Example:
       restem show runs/linear_1d
+      restem show runs/linear_1d --watch        also while another process writes it; Ctrl-C ends it
     """
-    from reports.terminal import standings, status
+    if watches and as_json:
+        raise ConfigError("--watch shows a screen; it does not go with --json")
+    from reports import terminal
 
-    click.echo(json.dumps(standings(run)) if as_json else status(run))
+    if watches:
+        from rich.console import Console
+
+        from reports.watch import watch
+
+        with contextlib.suppress(KeyboardInterrupt):
+            watch(run, Console())
+    elif as_json:
+        click.echo(json.dumps(terminal.standings(run)))
+    else:
+        click.echo(terminal.status(run, shutil.get_terminal_size((80, terminal.LINES)).lines))
 
 
 @main.command("gate")

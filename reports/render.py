@@ -53,7 +53,7 @@ class Picture:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Report:
-    """All that both pages print, in their order."""
+    """All that both pages print, in their order; `method` is the template that says how figures were made."""
 
     title: str
     answer: tuple[str, ...]
@@ -65,6 +65,7 @@ class Report:
     cases: tuple[Case, ...]
     provenance: Table
     explorer: Mapping[str, Any] | None
+    method: str = "method.txt"
 
 
 def write_report(run_folder: Path, output: Path | None = None) -> Path:
@@ -86,9 +87,14 @@ def write_report(run_folder: Path, output: Path | None = None) -> Path:
     for picture in report.pictures:
         _write(folder / "figures" / f"{picture.name}.svg", picture.light)
         _write(folder / "figures" / f"{picture.name}.png", picture.png)
-    _write(folder / "report.md", to_markdown(report).encode())
-    _write(folder / "report.html", to_html(report).encode())
-    return folder / "report.html"
+    return write_pages(report, folder, "report")
+
+
+def write_pages(report: Report, folder: Path, name: str) -> Path:
+    """Writes both pages, whole or not at all; gives the HTML page's path."""
+    _write(folder / f"{name}.md", to_markdown(report).encode())
+    _write(folder / f"{name}.html", to_html(report).encode())
+    return folder / f"{name}.html"
 
 
 def compose(findings: Findings, cases: Sequence[Case], explored: Mapping[str, Any] | None) -> Report:

@@ -5,6 +5,7 @@ Takes a run folder; gives text. Needs no plotting library, so it is quick.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from tabulate import tabulate
 
 from harness.store import Store
 from reports import ledger, tables
-from reports.findings import find, missing
+from reports.findings import Findings, find, missing
 from reports.metrics import Difference, Estimate
 from reports.ranking import answer, rank
 from reports.rows import Run, read_run
@@ -30,6 +31,8 @@ SUMMARY = (
     "Reward − accuracy, points",
 )
 MOST_MISSING = 8
+LINES = 40
+AROUND_TABLE = 6  # its header, blank lines, the line that says what was left out, and the prompt
 
 
 def summary(run_folder: Path) -> str:
@@ -38,33 +41,52 @@ def summary(run_folder: Path) -> str:
     Raises:
         ConfigError: The folder holds no run.
     """
-    with Store(run_folder) as store:
-        findings = find(read_run(store, brief=True), brief=True)
+    findings = read(run_folder)
     lines = [visible(sentence, 2000) for sentence in answer(findings, rank(findings))]
     lines.append(visible(ledger.judge_line(findings.run)))
     lines += _unfinished(findings.run)
-    return "\n".join([*lines, "", _plain(tables.arms(findings), SUMMARY), ""])
+    return "\n".join([*lines, "", plain(tables.arms(findings), SUMMARY), ""])
 
 
-def status(run_folder: Path) -> str:
-    """Arms, iterations, accuracy with intervals, cost, what is unfinished: one screen.
+def status(run_folder: Path, lines: int = LINES) -> str:
+    """Arms, iterations, accuracy with intervals, cost, what is unfinished: one screen of so many lines.
 
     Raises:
         ConfigError: The folder holds no run.
     """
+    return screen(read(run_folder), lines)
+
+
+def read(run_folder: Path) -> Findings:
+    """The findings that a screen shows."""
     with Store(run_folder) as store:
-        findings = find(read_run(store, brief=True), brief=True)
-    run = findings.run
+        return find(read_run(store, brief=True), brief=True)
+
+
+def counted(run: Run) -> str:
+    """What there is, and what it took."""
     usd, calls = sum(cost.usd for cost in run.costs), sum(cost.calls for cost in run.costs)
     verdicts = sum(cost.verdicts for cost in run.costs)
     trained = sum(c.seconds for c in run.checkpoints.values() if c.kind != "candidate")
-    head = [
-        f"{run.suite.get('name', 'unnamed')}: {len(run.arms)} arms, {run.iterations} iterations, gold {run.gold}",
+    return (
         f"{len(run.samples.id)} samples, {verdicts} verdicts, {calls} judge calls, {usd:.4f} USD, "
-        f"{trained:.0f} s of training",
-    ]
-    lines = [visible(line) for line in head] + (_unfinished(run) or ["Finished."])
-    return "\n".join([*lines, "", _plain(tables.arms(findings), SUMMARY[:5]), ""])
+        f"{trained:.0f} s of training"
+    )
+
+
+def screen(findings: Findings, lines: int) -> str:
+    """The same on at most so many lines, of a run that was read."""
+    run, table = findings.run, tables.arms(findings)
+    suite = f"{run.suite.get('name', 'unnamed')}: {len(run.arms)} arms, {run.iterations} iterations, gold {run.gold}"
+    head = [visible(suite), visible(counted(run)), *(_unfinished(run) or ["Finished."])]
+    room = lines - len(head) - AROUND_TABLE
+    if len(table.rows) > room:
+        latest = tuple({row[0]: row for row in table.rows}.values())
+        cut = latest[: max(1, room)]
+        more = f", {len(latest) - len(cut)} arms left out" if len(cut) < len(latest) else ""
+        head.append(f"Only the latest iteration of each arm{more}; `restem report` shows all.")
+        table = dataclasses.replace(table, rows=cut)
+    return "\n".join([*head, "", plain(table, SUMMARY[:5]), ""])
 
 
 def standings(run_folder: Path) -> dict[str, Any]:
@@ -75,18 +97,17 @@ def standings(run_folder: Path) -> dict[str, Any]:
     Raises:
         ConfigError: The folder holds no run.
     """
-    with Store(run_folder) as store:
-        findings = find(read_run(store, brief=True), brief=True)
+    findings = read(run_folder)
     rows = [
         {
             "checkpoint": standing.checkpoint,
             "arm": arm or None,
             "iteration": iteration,
             "kind": standing.kind,
-            "accuracy": _interval(standing.accuracy),
-            "coverage": _finite(standing.coverage),
-            "gain": _interval(standing.gain) if iteration else None,
-            "reward": _interval(standing.reward),
+            "accuracy": interval(standing.accuracy),
+            "coverage": finite(standing.coverage),
+            "gain": interval(standing.gain) if iteration else None,
+            "reward": interval(standing.reward),
         }
         for (arm, iteration), standing in findings.standings.items()
         if iteration or not arm
@@ -98,13 +119,15 @@ def standings(run_folder: Path) -> dict[str, Any]:
     }
 
 
-def _interval(estimate: Estimate | Difference | None) -> list[float] | None:
-    if estimate is None or not math.isfinite(estimate.value):
+def interval(estimate: Estimate | Difference | None) -> list[float | None] | None:
+    """[value, low, high], an infinite one as null; None where there is nothing to estimate."""
+    if estimate is None or math.isnan(estimate.value):
         return None
-    return [round(x, 6) for x in (estimate.value, estimate.low, estimate.high)]
+    return [finite(x) for x in (estimate.value, estimate.low, estimate.high)]
 
 
-def _finite(value: float) -> float | None:
+def finite(value: float) -> float | None:
+    """The value as JSON can hold it."""
     return round(value, 6) if math.isfinite(value) else None
 
 
@@ -116,7 +139,8 @@ def _unfinished(run: Run) -> list[str]:
     return ["Unfinished:", *(f"  {visible(item)}" for item in absent[:MOST_MISSING]), *more]
 
 
-def _plain(table: Table, columns: Sequence[str]) -> str:
+def plain(table: Table, columns: Sequence[str]) -> str:
+    """Some of a table's columns, for a terminal."""
     places = [table.columns.index(column) for column in columns]
     rows = [[visible(row[place].line, 60) for place in places] for row in table.rows]
     return tabulate(rows, headers=columns, tablefmt="simple", disable_numparse=True)
