@@ -17,14 +17,15 @@ def verifier_quality(findings: Findings) -> Table:
         id="quality",
         title="Verifier quality, on each checkpoint's own test samples",
         columns=(
-            *("Verifier", "Checkpoint", "Samples", "Decided, %", "TPR, %", "FPR, %", "LR+"),
-            *("Precision of accepted, %", "Balanced accuracy, %", "MCC", "Gold correct, %", "Undecided because"),
+            *("Verifier", "Checkpoint", "Samples", "TPR, %", "FPR, %", "LR+"),
+            *("Precision of accepted, %", "Balanced accuracy, %", "MCC", "Undecided because"),
         ),
         rows=tuple(_quality_row(item, item.verifier in findings.run.controls) for item in findings.measured),
         note=(
-            "Against the gold, on samples that both decided. LR+ = TPR / FPR multiplies the odds of a correct answer "
-            "in an ideal step; 1 carries no information. Balanced accuracy: mean of TPR and 1 − FPR. MCC, the "
-            f"correlation with the gold, falls by itself as nearly all samples become correct. {CLUSTERED}"
+            "Against the gold, on samples that both decided; below a checkpoint, the share that the gold calls correct. "
+            "LR+ = TPR / FPR multiplies the odds of a correct answer in an ideal step; 1 carries no information. "
+            "Balanced accuracy: mean of TPR and 1 − FPR. MCC, the correlation with the gold, falls by itself as nearly "
+            f"all samples become correct. {CLUSTERED}"
         ),
         first=2,
     )
@@ -35,12 +36,10 @@ def _quality_row(item: Measured, control: bool) -> tuple[Cell, ...]:
     reasons = "; ".join(f"{reason[:60]} ({count})" for reason, count in item.reasons[:3])
     return (
         Cell(item.verifier, "control" if control else ""),
-        Cell(item.checkpoint),
-        Cell(str(item.scored)),
-        Cell(number((item.scored - item.undecided) / item.scored)),
+        Cell(item.checkpoint, f"{number(found.prevalence.value)} % correct" if found.n else ""),
+        Cell(str(item.scored), f"{number((item.scored - item.undecided) / item.scored)} % decided"),
         *(estimate(found.tpr), estimate(found.fpr), estimate(found.likelihood_ratio, 2, 1)),
-        *(estimate(found.precision), estimate(found.balanced), estimate(found.mcc, 3, 1)),
-        *(Cell(number(found.prevalence.value)), Cell(reasons or DASH)),
+        *(estimate(found.precision), estimate(found.balanced), estimate(found.mcc, 3, 1), Cell(reasons or DASH)),
     )
 
 
