@@ -56,12 +56,11 @@ class Calls:
 
     def __init__(self, asked: Iterable[tuple[str, str]]) -> None:
         self._found: dict[tuple[str, str], list[Call]] = {}
-        self._responses: dict[str, list[str]] = {}
-        for question, response in sorted(asked):
+        self._responses: dict[str, dict[str, str]] = {}
+        for question, response in asked:
             self._found[question, response] = []
-            self._responses.setdefault(question, []).append(response)
-        # Most strings hold nothing that JSON could write in two ways; they need no decoding.
-        self._literals = {_quote(question): question for question in self._responses}
+            self._responses.setdefault(question, {})[_quote(response)] = response
+        self._questions = {_quote(question): question for question in self._responses}
 
     def about(self, question: str, response: str) -> list[Call]:
         """The calls that quote both."""
@@ -69,22 +68,21 @@ class Calls:
 
     def add(self, call: Call) -> None:
         """Files a call under every response that its prompt quotes."""
-        quoted = _QUOTED.findall(call.prompt)
-        questions = {question for text in quoted if (question := self._question(text)) is not None}
-        if not questions:
-            return
-        texts = {_decoded(text) for text in quoted}
-        ends = tuple(text[1:] for text in texts if text.startswith(CUT))
-        for question in questions:
-            for response in self._responses[question]:
-                if response in texts or (ends and response.endswith(ends)):
-                    self._found[question, response].append(call)
+        quoted = set(_QUOTED.findall(call.prompt))
+        for question in self._named(quoted):
+            responses = self._responses[question]
+            # Most texts can be quoted in one way alone; only the others need decoding.
+            if not (about := {responses[text] for text in quoted & responses.keys()}):
+                texts = {_decoded(text) for text in quoted}
+                ends = tuple(text[1:] for text in texts if text.startswith(CUT))
+                about = {r for r in responses.values() if r in texts or (ends and r.endswith(ends))}
+            for response in about:
+                self._found[question, response].append(call)
 
-    def _question(self, literal: str) -> str | None:
-        if (known := self._literals.get(literal)) is not None or "\\" not in literal:
-            return known
-        decoded = _decoded(literal)
-        return decoded if decoded in self._responses else None
+    def _named(self, quoted: set[str]) -> set[str]:
+        """The questions among quoted texts."""
+        found = {self._questions[text] for text in quoted & self._questions.keys()}
+        return found or {text for quote in quoted if "\\u" in quote and (text := _decoded(quote)) in self._responses}
 
 
 def read_calls(store: Store, asked: Iterable[tuple[str, str]], names: Mapping[str, str]) -> Calls:

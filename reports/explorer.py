@@ -1,7 +1,7 @@
 """What the disagreement explorer of report.html holds: the samples it carries, as one value for JSON.
 
 Takes a Run, and the open Store for the texts of what is carried; gives plain lists and numbers. Does not know how they
-are shown (templates/explorer.js does) and asks no verifier. A page cannot hold every text of a large run, so it has
+are shown (templates/explorer/ does) and asks no verifier. A page cannot hold every text of a large run, so it has
 
 - of the whole run: how many samples got which verdicts, by checkpoint and split;
 - of every problem that it shows: what every verifier said of every sample of every checkpoint;
@@ -135,9 +135,10 @@ class _Page:
 
     def _fill(self, order: Ints) -> None:
         run, layout = self._run, self._layout
-        per_sample = 50 + 12 * len(layout.verifiers)
-        # A strip has a number for each sample of its problem.
-        per_problem = 5 * len(layout.place) // max(1, sum(map(len, run.problems.values()))) + 8 * len(layout.places)
+        per_sample = 50 + 6 * len(layout.verifiers)
+        # A strip has a number for each sample of its problem, and one for each checkpoint.
+        everywhere = 4 * len(layout.place) // max(1, sum(map(len, run.problems.values())))
+        per_problem = everywhere + 7 * len(layout.places) // max(1, len(run.problems))
         for row in order.tolist():
             self.samples.append(self._sample(row))
             plain = per_sample * len(self.samples) + per_problem * len(self.problems)

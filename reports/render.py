@@ -36,7 +36,7 @@ __all__ = ["standings", "status", "summary", "write_report"]
 
 TEMPLATES = Path(__file__).parent / "templates"
 STYLES = ("report.css", "explorer.css")
-SCRIPTS = ("tables.js", "explorer.js")
+EXPLORER = tuple(f"explorer/{name}.js" for name in ("rows", "filters", "problems", "response", "marks", "keys"))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -231,7 +231,9 @@ def to_html(report: Report) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {"show": visible, "data": _data_address, "script": _script_data}
-    style, script = (_joined(names) for names in (STYLES, SCRIPTS))
+    style = _joined(STYLES)
+    # One function around all of them: they see each other, and nothing sees them.
+    script = f"{_joined(['tables.js'])}(() => {{\n{_joined(EXPLORER)}}})();\n"
     return environment.get_template("report.html.j2").render(
         report=report, style=style, style_hash=_digest(style), script=script, script_hash=_digest(script)
     )

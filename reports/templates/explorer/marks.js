@@ -1,0 +1,98 @@
+// A reader's marks, and the file that they are saved as.
+
+const KEPT = `restem marks ${data.run.key}`;
+const MARKS = { a: "A right", b: "B right", both: "both wrong", reference: "reference wrong", unsure: "cannot tell" };
+const marks = keep(() => JSON.parse(localStorage.getItem(KEPT) ?? "{}")) ?? {};
+let reader = keep(() => localStorage.getItem("restem reader")) ?? "";
+
+// Some browsers refuse storage to a page from a file: the marks then last as long as the page.
+function keep(act) {
+  try {
+    return act();
+  } catch {
+    return null;
+  }
+}
+
+// What a mark says of the response: its label, or undefined where it cannot be meant.
+function labelOf(mark, sample) {
+  const [a, b] = [sample.letters[A()], sample.letters[B()]];
+  const decided = [...new Set([a, b].filter((letter) => letter === "c" || letter === "w"))];
+  if (mark === "a") return { c: "correct", w: "wrong" }[a];
+  if (mark === "b") return { c: "correct", w: "wrong" }[b];
+  if (mark === "both") return decided.length === 1 ? { c: "wrong", w: "correct" }[decided[0]] : undefined;
+  return null;
+}
+
+const whole = (sample) => !sample.cut && sample.problem.whole;
+
+function marking(sample) {
+  const buttons = Object.entries(MARKS).map(([mark, text], index) => {
+    const button = make("button", {
+      type: "button", "aria-pressed": String(marks[sample.id]?.mark === mark), click: () => setMark(sample, mark),
+    }, make("kbd", {}, String(index + 1)), ` ${text}`);
+    button.disabled = !whole(sample) || labelOf(mark, sample) === undefined;
+    return button;
+  });
+  const told = marks[sample.id];
+  const text = !whole(sample) ? "Too long to be marked here: the page does not carry all of it."
+    : told ? `Marked: ${MARKS[told.mark]} (A ${told.a}, B ${told.b}). The response is ${told.label ?? "left undecided"}.` : "";
+  return make("div", { class: "marking", role: "group", "aria-label": "Your mark" }, ...buttons,
+    make("span", { class: "note" }, shown(text)));
+}
+
+function setMark(sample, mark) {
+  const label = labelOf(mark, sample);
+  if (!whole(sample) || label === undefined) return;
+  if (marks[sample.id]?.mark === mark) delete marks[sample.id];
+  else marks[sample.id] = { mark, label, a: state.a, b: state.b };
+  keep(() => localStorage.setItem(KEPT, JSON.stringify(marks)));
+  const top = detail.scrollTop;
+  drawDetail();
+  detail.scrollTop = top;
+  drawSaving();
+}
+
+// A line that `restem verify RUN --import` stores as a verdict and that a gate reads as a golden row.
+function markedLine(sample) {
+  const { mark, label, a, b } = marks[sample.id];
+  const outcomes = {};
+  NAMES.forEach((name, v) => {
+    if (data.golden[v] && sample.letters[v] !== "-") outcomes[name] = SAYS[sample.letters[v]];
+  });
+  return JSON.stringify({
+    id: `${data.run.name}/${sample.id}`, problem_id: sample.problem.id, question: sample.problem.question,
+    reference: sample.problem.reference, response: sample.text, label, kind: "mark",
+    origin: `run ${data.run.name}, checkpoint ${sample.checkpoint}, sample ${sample.id}`, outcomes,
+    sample: sample.id, verifier: `human:${reader}`, mark: MARKS[mark], a, b,
+  });
+}
+
+function save() {
+  const lines = samples.filter((sample) => marks[sample.id]).map((sample) => `${markedLine(sample)}\n`);
+  const address = URL.createObjectURL(new Blob(lines, { type: "application/jsonl" }));
+  make("a", { href: address, download: `marks-${reader}.jsonl` }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 1000);
+}
+
+function drawSaving() {
+  const number = samples.filter((sample) => marks[sample.id]).length;
+  const named = /^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/.test(reader);
+  controls.save.textContent = number ? `Save ${several(number, "mark")}` : "Save marks";
+  controls.save.disabled = number === 0 || !named;
+  controls.save.title = named ? "" : "Give a name first: letters, digits, dots, dashes";
+  controls.reader.setAttribute("aria-invalid", String(reader !== "" && !named));
+}
+
+function saving() {
+  controls.reader = make("input", {
+    type: "text", size: "12", maxlength: "32", placeholder: "your name", "aria-label": "Your name", value: reader,
+    input: () => {
+      reader = controls.reader.value.trim();
+      keep(() => localStorage.setItem("restem reader", reader));
+      drawSaving();
+    },
+  });
+  controls.save = make("button", { type: "button", click: save }, "Save marks");
+  return make("span", { class: "saving" }, controls.reader, controls.save);
+}
