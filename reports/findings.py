@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from harness.records import BASE
+from harness.records import BASE, measuring, unmarked
 from reports import metrics, quality
 from reports.metrics import Counts, Difference, Estimate, Floats, Ints
 from reports.rows import Arm, Run, base_of
@@ -26,17 +25,23 @@ TEST, TRAIN = "test", "train"
 class Standing:
     """One checkpoint on the test split, seen from one arm (None: the base by itself).
 
+    Of an arm with several replicates: their checkpoints of one iteration together. Intervals are by problem, so they
+    speak of these seeds; `reports.seeds` has those over seeds.
+
     Attributes:
+        checkpoint: Its id; that of the first replicate.
         kind: `base`, `trained` or `skipped`.
         accuracy: Gold accuracy of the decided samples: pass@1.
         bounds: Accuracy if all samples that the gold left undecided were wrong, and if all were correct.
         counts: Correct and decided samples of each problem, by the gold.
+        rewarded: The same by the arm's training verifier.
         gain: Accuracy minus the base's, paired by problem.
         reward: Mean reward of the arm's training verifier.
         gap: Reward minus gold accuracy, paired by problem; None for the gold's own arm, where it is 0 by definition.
         passed: k -> pass@k.
         majority: maj@k with the largest k.
         wrong_steps: Share of the gold's correct responses whose written steps do not hold.
+        replicates: Each replicate by itself, where there are several.
     """
 
     checkpoint: str
@@ -47,6 +52,7 @@ class Standing:
     accuracy: Estimate
     bounds: tuple[float, float]
     counts: Counts
+    rewarded: Counts
     gain: Difference | None
     reward: Estimate
     gap: Difference | None
@@ -55,6 +61,7 @@ class Standing:
     wrong_steps: Estimate
     tokens: float
     cut: float
+    replicates: tuple[Standing, ...] = ()
 
     @property
     def coverage(self) -> float:
@@ -120,7 +127,8 @@ class Findings:
     @functools.cached_property
     def data(self) -> tuple[TrainingData, ...]:
         """What every M-step was given."""
-        return tuple(_training_data(self.run, arm, c.id) for arm in self.run.arms for c in self.run.chain(arm.name))
+        arms = [replica for arm in self.run.arms for replica in self.run.replicates(arm)]
+        return tuple(_training_data(self.run, arm, c.id) for arm in arms for c in self.run.chain(arm.name))
 
     @property
     def base(self) -> Standing | None:
@@ -131,6 +139,12 @@ class Findings:
         own = [s for (name, _), s in self.standings.items() if name == arm.name and s.iteration and s.accuracy.n]
         return max(own, key=lambda s: s.iteration, default=None)
 
+    def alone(self, replica: Arm, iteration: int) -> Standing | None:
+        """What one replicate of an arm has reached by itself."""
+        pooled = self.standings.get((unmarked(replica.name), iteration))
+        single = (pooled.replicates or (pooled,)) if pooled else ()
+        return next((s for s in single if s.arm and s.arm.name == replica.name), None)
+
     def trained(self, arm: Arm, iteration: int) -> bool:
         """Whether any step up to `iteration` trained on something: else the policy is still the base."""
         steps = (self.standings.get((arm.name, i)) for i in range(1, iteration + 1))
@@ -140,14 +154,20 @@ class Findings:
 def find(run: Run, *, brief: bool = False) -> Findings:
     """Everything the report shows, from rows; of a brief run, all but pass@k, maj@k, tokens and training data."""
     most = 0 if brief else max((_most_samples(run, c) for c in run.checkpoints), default=0)
-    base = _standing(run, BASE, None, None, most) if len(run.rows(BASE, TEST)) else None
+    base = _standing(run, [(BASE, "")], None, None, most) if len(run.rows(BASE, TEST)) else None
     standings = {("", 0): base} if base else {}
     for arm in run.arms:
-        if base:
-            standings[arm.name, 0] = _standing(run, BASE, arm, base, most)
-        for checkpoint in run.chain(arm.name):
-            if len(run.rows(checkpoint.id, TEST)):
-                standings[arm.name, checkpoint.iteration] = _standing(run, checkpoint.id, arm, base, most)
+        reached: dict[int, list[tuple[str, Arm]]] = {0: [(BASE, arm) for arm in run.replicates(arm)]} if base else {}
+        for replica in run.replicates(arm):
+            for checkpoint in run.chain(replica.name):
+                if len(run.rows(checkpoint.id, TEST)):
+                    reached.setdefault(checkpoint.iteration, []).append((checkpoint.id, replica))
+        for iteration, own in sorted(reached.items()):
+            found = _standing(run, [(id, replica.verifier) for id, replica in own], arm, base, most)
+            if len(own) > 1:
+                alone = tuple(_standing(run, [(id, replica.verifier)], replica, base, most) for id, replica in own)
+                found = dataclasses.replace(found, replicates=alone)
+            standings[arm.name, iteration] = found
     return Findings(run=run, standings=standings, samples_per_problem=most)
 
 
@@ -161,31 +181,67 @@ def steps_of_two(most: int) -> list[int]:
     return sorted({1 << power for power in range(most.bit_length())} | {most}) if most else []
 
 
-def _standing(run: Run, checkpoint: str, arm: Arm | None, base: Standing | None, most: int) -> Standing:
-    rows, size = run.rows(checkpoint, TEST), run.size(TEST)
-    problem, gold = run.samples.problem[rows], run.outcome(run.gold, run.rows(checkpoint, TEST))
-    counts = metrics.per_problem(gold, problem, size)
-    reward = run.outcome(arm.verifier, rows) if arm else np.full(len(rows), np.nan)
-    rewarded = metrics.per_problem(reward, problem, size)
-    stored = run.checkpoints.get(checkpoint)
+def _standing(run: Run, own: Sequence[tuple[str, str]], arm: Arm | None, base: Standing | None, most: int) -> Standing:
+    """The standing of checkpoints (each with the verifier that trained it, if any) together."""
+    size, checkpoint = run.size(TEST), own[0][0]
+    parts = [_part(run, id, verifier, most) for id, verifier in own]
+    rows = np.concatenate([part.rows for part in parts])
+    counts, rewarded = _summed([part.counts for part in parts]), _summed([part.rewarded for part in parts])
+    stored = [run.checkpoints[id] for id, _ in own if id in run.checkpoints]
+    kinds = {found.kind for found in stored} or {"base"}
     return Standing(
         checkpoint=checkpoint,
         arm=arm,
-        iteration=stored.iteration if stored else 0,
-        kind=stored.kind if stored else "base",
+        iteration=stored[0].iteration if stored else 0,
+        kind="trained" if "trained" in kinds else min(kinds),
         n=len(rows),
         accuracy=metrics.proportion(*counts),
         bounds=metrics.undecided_bounds(int(counts.correct.sum()), int(counts.decided.sum()), len(rows)),
         counts=counts,
+        rewarded=rewarded,
         gain=metrics.paired(counts, base.counts) if base and checkpoint != BASE else None,
         reward=metrics.proportion(*rewarded),
         gap=None if arm is None or arm.gold else metrics.paired(rewarded, counts),
-        passed={k: metrics.mean(metrics.pass_at_k(*counts, k)) for k in steps_of_two(most)},
-        majority=metrics.mean(majority_by_problem(run, rows, gold, size, most)) if most else metrics.NOTHING,
-        wrong_steps=_wrong_steps(run, rows, gold, size),
-        tokens=float(run.samples.tokens[rows].mean()) if most else math.nan,
-        cut=float(run.samples.cut[rows].mean()) if most else math.nan,
+        passed={k: metrics.mean(_averaged([part.passed[k] for part in parts])) for k in steps_of_two(most)},
+        majority=metrics.mean(_averaged([part.majority for part in parts])) if most else metrics.NOTHING,
+        wrong_steps=_wrong_steps(run, rows, size),
+        tokens=float(run.samples.tokens[rows].mean()),
+        cut=float(run.samples.cut[rows].mean()),
     )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class _Part:
+    """One checkpoint's test samples: rows, counts by gold and by a verifier; pass@k and maj@k of each problem."""
+
+    rows: Ints
+    counts: Counts
+    rewarded: Counts
+    passed: Mapping[int, Floats]
+    majority: Floats
+
+
+def _part(run: Run, checkpoint: str, verifier: str, most: int) -> _Part:
+    rows, size = run.rows(checkpoint, TEST), run.size(TEST)
+    problem, gold = run.samples.problem[rows], run.outcome(run.gold, rows)
+    counts = metrics.per_problem(gold, problem, size)
+    return _Part(
+        rows=rows,
+        counts=counts,
+        rewarded=metrics.per_problem(run.outcome(verifier, rows), problem, size),
+        passed={k: metrics.pass_at_k(*counts, k) for k in steps_of_two(most)},
+        majority=majority_by_problem(run, rows, gold, size, most) if most else np.full(size, np.nan),
+    )
+
+
+def _summed(parts: Sequence[Counts]) -> Counts:
+    return Counts(np.sum([p.correct for p in parts], axis=0), np.sum([p.decided for p in parts], axis=0))
+
+
+def _averaged(parts: Sequence[Floats]) -> Floats:
+    """Mean over the parts that have a value."""
+    table = np.stack(parts)
+    return metrics.ratio(np.nansum(table, axis=0), (~np.isnan(table)).sum(axis=0))
 
 
 def majority_by_problem(run: Run, rows: Ints, gold: Floats, size: int, k: int) -> Floats:
@@ -211,10 +267,10 @@ def majority_by_problem(run: Run, rows: Ints, gold: Floats, size: int, k: int) -
     return np.fromiter(chances, np.float64, size)
 
 
-def _wrong_steps(run: Run, rows: Ints, gold: Floats, size: int) -> Estimate:
+def _wrong_steps(run: Run, rows: Ints, size: int) -> Estimate:
     if run.steps is None:
         return metrics.NOTHING
-    steps = np.where(gold == 1, run.outcome(run.steps, rows), np.nan)
+    steps = np.where(run.outcome(run.gold, rows) == 1, run.outcome(run.steps, rows), np.nan)
     held, decided = metrics.per_problem(steps, run.samples.problem[rows], size)
     return metrics.proportion(decided - held, decided)
 
@@ -283,16 +339,21 @@ def _by_definition(found: Estimate) -> Estimate:
 def missing(run: Run) -> list[str]:
     """What an unfinished run still lacks, in words; empty where it is complete."""
     absent: list[str] = [] if run.suite else ["the suite was not recorded"]
-    expected = [BASE, *(f"{arm.name}/{i}" for arm in run.arms for i in range(1, run.iterations + 1))]
-    verifiers = [name for name in run.facts.get("verifiers") or {}]
-    for checkpoint in expected:
+    verifiers = tuple(run.facts.get("verifiers") or {})
+    expected = {BASE: verifiers} | {
+        f"{replica.name}/{i}": measuring(verifiers, replica.verifier)
+        for arm in run.arms
+        for replica in run.replicates(arm)
+        for i in range(1, run.iterations + 1)
+    }
+    for checkpoint, judges in expected.items():
         rows = run.rows(checkpoint, TEST)
         wanted = run.size(TEST) * int((run.suite.get("sampling") or {}).get("test_samples", 1))
         if checkpoint not in run.checkpoints:
             absent.append(f"checkpoint {checkpoint} is not made")
         elif len(rows) < wanted:
             absent.append(f"checkpoint {checkpoint} has {len(rows)} of {wanted} test samples")
-        lacking = {name: len(rows) - run.scored(name, rows) for name in verifiers}
+        lacking = {name: len(rows) - run.scored(name, rows) for name in judges}
         absent += [f"{count} verdicts of {name} on {checkpoint}" for name, count in lacking.items() if count]
     if not run.facts.get("finished") and not absent:
         absent.append("the run has not been marked finished")

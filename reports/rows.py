@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.problem import Problem
-from harness.records import BASE, Checkpoint
+from harness.records import BASE, MARK, Checkpoint, replicate, unmarked
 from harness.store import Store
 from reports.metrics import Floats, Ints
 
@@ -145,6 +145,15 @@ class Run:
         """The arms in the suite's order; controls and gold marked."""
         return tuple(_arm(entry, self.controls, self.gold) for entry in self.suite.get("arms", ()))
 
+    def replicates(self, arm: Arm) -> tuple[Arm, ...]:
+        """The arm under each seed of the suite, with the verifier that it has there; the first is the arm itself."""
+        found: list[Arm] = []
+        for number in range(int(self.suite.get("replicates", 1))):
+            own = replicate(arm.verifier, number)
+            verifier = own if own in self.fingerprints else arm.verifier
+            found.append(dataclasses.replace(arm, name=replicate(arm.name, number), verifier=verifier))
+        return tuple(found)
+
     @property
     def steps(self) -> str | None:
         """The verifier whose `correct` means that the written steps hold, if the run has it."""
@@ -157,9 +166,9 @@ class Run:
 
     @functools.cached_property
     def compared(self) -> tuple[str, ...]:
-        """Verifiers that are measured against the gold, in the suite's order, controls last."""
+        """Verifiers that are measured against the gold, in the suite's order, controls last; replicate 0's alone."""
         named = [*(arm.verifier for arm in self.arms), *self.suite.get("scoring", ())]
-        names = sorted(name for name in self.outcomes if name not in (self.gold, STEPS))
+        names = sorted(name for name in self.outcomes if name not in (self.gold, STEPS) and MARK not in name)
         place = {name: named.index(name) if name in named else len(named) for name in names}
         return tuple(sorted(names, key=lambda name: (name in self.controls, place[name])))
 
@@ -386,11 +395,16 @@ def _timed(store: Store) -> dict[tuple[str, str], tuple[int, float]]:
     timed: dict[tuple[str, str], tuple[int, float]] = {}
     for kind, arm, detail in store.query("SELECT kind, arm, detail FROM event ORDER BY id"):
         found = json.loads(detail)
-        seconds, owner = found.get("seconds"), arm or str(found.get("checkpoint") or "").partition("/")[0]
+        seconds, owner = found.get("seconds"), unmarked(arm or str(found.get("checkpoint") or "").partition("/")[0])
         if isinstance(seconds, (int, float)):
             count, total = timed.get((kind, owner), (0, 0.0))
             timed[kind, owner] = count + 1, total + seconds
     return timed
+
+
+def tested(checkpoint: str) -> str:
+    """The id that has a checkpoint's test samples: the base is measured once for all replicates."""
+    return BASE if unmarked(checkpoint) == BASE else checkpoint
 
 
 def base_of(checkpoint: Checkpoint) -> str:
