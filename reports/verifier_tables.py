@@ -22,7 +22,7 @@ def verifier_quality(findings: Findings) -> Table:
         ),
         rows=tuple(_quality_row(item, item.verifier in findings.run.controls) for item in findings.measured),
         note=(
-            "Against the gold, on samples that both decided; below a checkpoint, the share that the gold calls correct. "
+            "Against the gold, on samples that both decided; below each checkpoint, what the gold calls correct. "
             "LR+ = TPR / FPR multiplies the odds of a correct answer in an ideal step; 1 carries no information. "
             "Balanced accuracy: mean of TPR and 1 − FPR. MCC, the correlation with the gold, falls by itself as nearly "
             f"all samples become correct. {CLUSTERED}"

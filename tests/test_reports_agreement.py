@@ -226,6 +226,7 @@ def test_three_verifiers_leave_no_residual() -> None:
     assert np.nanmax(np.abs(found.residual)) < 1e-4
 
 
+@settings(deadline=None, max_examples=40)
 @given(tables)
 def test_dawid_skene_of_any_table_ends_without_a_warning(rows: list[list[float]]) -> None:
     ratings = np.array(rows).T
