@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -205,8 +206,8 @@ def _standing(run: Run, own: Sequence[tuple[str, str]], arm: Arm | None, base: S
         passed={k: metrics.mean(_averaged([part.passed[k] for part in parts])) for k in steps_of_two(most)},
         majority=metrics.mean(_averaged([part.majority for part in parts])) if most else metrics.NOTHING,
         wrong_steps=_wrong_steps(run, rows, size),
-        tokens=float(run.samples.tokens[rows].mean()),
-        cut=float(run.samples.cut[rows].mean()),
+        tokens=float(run.samples.tokens[rows].mean()) if most else math.nan,
+        cut=float(run.samples.cut[rows].mean()) if most else math.nan,
     )
 
 
