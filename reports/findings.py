@@ -203,8 +203,8 @@ def _standing(run: Run, own: Sequence[tuple[str, str]], arm: Arm | None, base: S
         gain=metrics.paired(counts, base.counts) if base and checkpoint != BASE else None,
         reward=metrics.proportion(*rewarded),
         gap=None if arm is None or arm.gold else metrics.paired(rewarded, counts),
-        passed={k: metrics.mean(_averaged([part.passed[k] for part in parts])) for k in steps_of_two(most)},
-        majority=metrics.mean(_averaged([part.majority for part in parts])) if most else metrics.NOTHING,
+        passed={k: metrics.mean(averaged([part.passed[k] for part in parts])) for k in steps_of_two(most)},
+        majority=metrics.mean(averaged([part.majority for part in parts])) if most else metrics.NOTHING,
         wrong_steps=_wrong_steps(run, rows, size),
         tokens=float(run.samples.tokens[rows].mean()) if most else math.nan,
         cut=float(run.samples.cut[rows].mean()) if most else math.nan,
@@ -239,7 +239,7 @@ def _summed(parts: Sequence[Counts]) -> Counts:
     return Counts(np.sum([p.correct for p in parts], axis=0), np.sum([p.decided for p in parts], axis=0))
 
 
-def _averaged(parts: Sequence[Floats]) -> Floats:
+def averaged(parts: Sequence[Floats]) -> Floats:
     """Mean over the parts that have a value."""
     table = np.stack(parts)
     return metrics.ratio(np.nansum(table, axis=0), (~np.isnan(table)).sum(axis=0))

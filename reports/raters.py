@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from reports.contests import Flips, Homogeneity
 from reports.correction import excess, rogan_gladen
 from reports.dawid_skene import LatentClasses
 from reports.dispersion import error_correlation
-from reports.findings import TEST, Findings, Standing, confusion, majority_by_problem
+from reports.findings import TEST, Findings, Standing, averaged, confusion, majority_by_problem
 from reports.metrics import Estimate, Floats, Ints
 from reports.quality import FALSE_ACCEPT, FALSE_REJECT, TRUE_ACCEPT, TRUE_REJECT
 from reports.rows import Run
@@ -159,7 +160,8 @@ def second_opinion(run: Run) -> SecondOpinion | None:
 def corrections(findings: Findings) -> list[Correction]:
     """Each verifier's reward on every trained checkpoint, corrected by the rates it had on the base's samples."""
     run = findings.run
-    chain = [c.id for arm in run.arms for c in run.chain(arm.name) if len(run.rows(c.id, TEST))]
+    arms = [replica for arm in run.arms for replica in run.replicates(arm)]
+    chain = [c.id for arm in arms for c in run.chain(arm.name) if len(run.rows(c.id, TEST))]
     found: list[Correction] = []
     for name in informed(run):
         table = confusion(run, run.rows(BASE, TEST), TEST, name)
@@ -205,18 +207,26 @@ def errors(run: Run) -> list[Errors]:
 
 def choosing(findings: Findings) -> list[Choosing]:
     """Base and last checkpoint of each arm: the oracle (pass@k), the vote (maj@k), and each verifier (best-of-k)."""
-    run, found = findings.run, []
-    for standing in (findings.base, *(findings.last(arm) for arm in run.arms)):
+    found: list[Choosing] = []
+    for standing in (findings.base, *(findings.last(arm) for arm in findings.run.arms)):
         if standing is None or len(standing.passed) < 2:
             continue
-        rows, ks, size = run.rows(standing.checkpoint, TEST), tuple(standing.passed), run.size(TEST)
-        problem, gold = run.samples.problem[rows], run.outcome(run.gold, rows)
+        ks = tuple(standing.passed)
+        parts = [_chosen(findings.run, part.checkpoint, ks) for part in standing.replicates or (standing,)]
         found.append(Choosing(standing=standing, by="oracle", accuracy=dict(standing.passed)))
-        vote = {k: metrics.mean(majority_by_problem(run, rows, gold, size, k)) for k in ks}
-        found.append(Choosing(standing=standing, by="majority", accuracy=vote))
-        for name in informed(run):
-            score: Floats = run.outcome(name, rows)
-            if not np.isnan(score).all():
-                picked = {k: metrics.mean(best_of_k(score, gold, problem, size, k)) for k in ks}
-                found.append(Choosing(standing=standing, by=name, accuracy=picked))
+        for name in dict.fromkeys(name for part in parts for name in part):
+            accuracy = {k: metrics.mean(averaged([part[name][k] for part in parts if name in part])) for k in ks}
+            found.append(Choosing(standing=standing, by=name, accuracy=accuracy))
+    return found
+
+
+def _chosen(run: Run, checkpoint: str, ks: Sequence[int]) -> dict[str, dict[int, Floats]]:
+    """Who chooses -> k -> accuracy of each problem, on one checkpoint's test samples."""
+    rows, size = run.rows(checkpoint, TEST), run.size(TEST)
+    problem, gold = run.samples.problem[rows], run.outcome(run.gold, rows)
+    found = {"majority": {k: majority_by_problem(run, rows, gold, size, k) for k in ks}}
+    for name in informed(run):
+        score = run.outcome(name, rows)
+        if not np.isnan(score).all():
+            found[name] = {k: best_of_k(score, gold, problem, size, k) for k in ks}
     return found

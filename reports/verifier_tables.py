@@ -106,7 +106,7 @@ def together(findings: Findings) -> Table:
             (
                 *(Cell(", ".join(found.names)), Cell(str(of.n)), estimate(of.raw), estimate(of.alpha, 3, 1)),
                 *(estimate(of.ac1, 3, 1), estimate(of.fleiss, 3, 1), Cell(number(of.prevalence))),
-                Cell(f"{q.statistic:.1f}, df {q.freedom}", f"p {p_value(q.p_value)}"),
+                Cell(f"{q.statistic:.1f}, df {q.freedom}", f"p {p_value(q.p_value)}") if q.problems else Cell(DASH),
             ),
         )
     return Table(
