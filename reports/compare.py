@@ -18,8 +18,9 @@ from harness.records import BASE
 from harness.store import Store
 from reports import metrics
 from reports.contests import equivalence, problem_flips, single
-from reports.findings import TEST, Findings, Measured, Standing, find, measure
+from reports.findings import TEST, Findings, Standing, confusion, find
 from reports.metrics import Counts
+from reports.quality import RewardQuality, reward_quality
 from reports.ranking import ALPHA, FULL_COVERAGE, MARGIN, Contest
 from reports.rows import Run, read_run
 
@@ -39,9 +40,18 @@ class Pair:
     contest: Contest
 
     @property
+    def names(self) -> tuple[str, str]:
+        return _name(self.left), _name(self.right)
+
+    @property
     def title(self) -> str:
-        names = (self.left.checkpoint, self.right.checkpoint)
-        return names[0] if names[0] == names[1] else f"{names[0]} against {names[1]}"
+        ours, theirs = self.names
+        return ours if ours == theirs else f"{ours} against {theirs}"
+
+
+def _name(standing: Standing) -> str:
+    """`base` or `ARM/ITERATION`; all replicates of an arm are one."""
+    return f"{standing.arm.name}/{standing.iteration}" if standing.arm else BASE
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,8 +60,8 @@ class Twice:
 
     verifier: str
     pair: Pair
-    left: Measured
-    right: Measured
+    left: RewardQuality
+    right: RewardQuality
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -93,8 +103,8 @@ def compare(left: Path, right: Path, *, chosen: tuple[str, str] | None = None, m
         Twice(
             verifier=name,
             pair=pair,
-            left=measure(a.run, pair.left.checkpoint, TEST, name),
-            right=measure(b.run, pair.right.checkpoint, TEST, other),
+            left=_quality(a.run, pair.left, name),
+            right=_quality(b.run, pair.right, other),
         )
         for name, other in shared
         for pair in pairs
@@ -102,10 +112,16 @@ def compare(left: Path, right: Path, *, chosen: tuple[str, str] | None = None, m
     return Comparison(
         names=(left.resolve().name, right.resolve().name),
         pairs=pairs,
-        quality=tuple(item for item in quality if item.left.quality.n and item.right.quality.n),
+        quality=tuple(item for item in quality if item.left.n and item.right.n),
         notes=(*_notes(a, b, bool(chosen)), *apart),
         settings=tuple(_settings(a.run, b.run)),
     )
+
+
+def _quality(run: Run, standing: Standing, verifier: str) -> RewardQuality:
+    """A verifier against the gold on the checkpoint's test samples, those of all its replicates."""
+    own = [run.rows(found.checkpoint, TEST) for found in standing.replicates or (standing,)]
+    return reward_quality(confusion(run, np.concatenate(own), TEST, verifier))
 
 
 def _read(folder: Path) -> Findings:
@@ -155,7 +171,7 @@ def _place(findings: Findings, name: str, folder: Path) -> Place:
     place = ("", 0) if name == BASE else (arm, int(iteration)) if iteration.isdecimal() else (name, -1)
     known = _measured_places(findings)
     if place not in known:
-        there = ", ".join(findings.standings[place].checkpoint for place in known) or "none"
+        there = ", ".join(_name(findings.standings[place]) for place in known) or "none"
         raise ConfigError(f"{folder}: no checkpoint {name!r} with gold verdicts on test samples (there are: {there})")
     return place
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from reports.compare import Comparison, Pair, Twice, answer
-from reports.findings import Measured
+from reports.quality import RewardQuality
 from reports.render import Report, write_pages
 from reports.tables import CLUSTERED, DASH, Cell, Table, difference, estimate, number, p_value
 from reports.terminal import finite, interval, plain
@@ -40,8 +40,7 @@ def data(comparison: Comparison) -> dict[str, Any]:
         "quality": [
             {
                 "verifier": item.verifier,
-                "left": item.pair.left.checkpoint,
-                "right": item.pair.right.checkpoint,
+                **dict(zip(("left", "right"), item.pair.names, strict=True)),
                 **{side: _rates(found) for side, found in (("left_rates", item.left), ("right_rates", item.right))},
             }
             for item in comparison.quality
@@ -53,8 +52,7 @@ def data(comparison: Comparison) -> dict[str, Any]:
 def _pair(pair: Pair) -> dict[str, Any]:
     contest = pair.contest
     return {
-        "left": pair.left.checkpoint,
-        "right": pair.right.checkpoint,
+        **dict(zip(("left", "right"), pair.names, strict=True)),
         "accuracy": [interval(pair.left.accuracy), interval(pair.right.accuracy)],
         "difference": interval(contest.difference),
         "flips": [contest.flips.gained, contest.flips.lost],
@@ -69,13 +67,12 @@ def _pair(pair: Pair) -> dict[str, Any]:
     }
 
 
-def _rates(found: Measured) -> dict[str, Any]:
-    quality = found.quality
+def _rates(found: RewardQuality) -> dict[str, Any]:
     return {
-        "n": quality.n,
-        "tpr": interval(quality.tpr),
-        "fpr": interval(quality.fpr),
-        "likelihood_ratio": interval(quality.likelihood_ratio),
+        "n": found.n,
+        "tpr": interval(found.tpr),
+        "fpr": interval(found.fpr),
+        "likelihood_ratio": interval(found.likelihood_ratio),
     }
 
 
@@ -147,7 +144,7 @@ def _quality(comparison: Comparison) -> Table:
 
 
 def _quality_row(item: Twice) -> tuple[Cell, ...]:
-    a, b = item.left.quality, item.right.quality
+    a, b = item.left, item.right
     return (
         *(Cell(item.verifier), Cell(item.pair.title), Cell(f"{a.n} / {b.n}")),
         *(estimate(a.tpr), estimate(b.tpr), estimate(a.fpr), estimate(b.fpr)),

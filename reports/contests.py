@@ -2,7 +2,7 @@
 
 Takes counts per problem; gives p-values. A problem is the unit: under the null its two sides may be swapped, with all
 their samples together. So each test holds for any number of samples a problem, and with one it is the textbook's
-McNemar or Cochran. Written over scipy.special: scipy.stats has some of these, and takes longer to import than a report
+McNemar or Cochran. Written without scipy.stats, which has some of these and takes longer to import than a report
 to compute. Knows nothing of runs, arms or verifiers.
 """
 
@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from statistics import NormalDist
 
 import numpy as np
-from scipy.special import chdtrc, ndtr, ndtri, stdtr
 
+from reports import student
 from reports.metrics import LEVEL, POWER, Counts, Difference, Floats, Ints, ratio
 
 # Above so many flips the normal curve gives the p-value: it then differs from the count by less than 0.0001.
@@ -93,7 +94,7 @@ def _sign_flip(balance: Ints) -> float:
     if not span:
         return 1.0
     if span > MOST_COUNTED:
-        return min(1.0, 2 * float(ndtr((1 - seen) / math.sqrt(times @ size**2))))
+        return min(1.0, 2 * NormalDist().cdf((1 - seen) / math.sqrt(times @ size**2)))
     angle = 2j * math.pi * np.arange(span + 1) / (span + 1)
     transform = np.ones(span + 1, np.complex128)
     for one, many in zip(size, times, strict=True):
@@ -124,6 +125,8 @@ def cochran_q(values: Floats) -> Homogeneity:
     what shuffling the conditions within problems leaves. With zeros and ones it is Cochran's (1950); with counts or
     shares of several samples a problem, Pitman's test of blocks (1938). Problems with a NaN are left out.
     """
+    from scipy.special import chdtrc  # not above: it takes longer than `restem show`, which needs no Q
+
     used = values[~np.isnan(values).any(axis=1)]
     conditions = values.shape[1]
     if conditions < 2 or not len(used):
@@ -145,7 +148,7 @@ def equivalence(found: Difference, margin: float) -> Equivalence:
     def beyond(distance: float) -> float:
         if math.isnan(found.error):
             return (1 - min(1.0, max(0.0, distance))) ** found.clusters
-        return float(stdtr(found.clusters - 1, -distance / found.error))
+        return student.cdf(found.clusters - 1, -distance / found.error)
 
     return Equivalence(margin=margin, not_worse=beyond(found.value + margin), not_better=beyond(margin - found.value))
 
@@ -158,5 +161,5 @@ def problems_needed(found: Difference, effect: float) -> float:
     if not effect:
         return math.inf
     deviation = found.error * math.sqrt(found.clusters)
-    needed = (float(ndtri((1 + LEVEL) / 2) + ndtri(POWER)) * deviation / effect) ** 2
+    needed = ((NormalDist().inv_cdf((1 + LEVEL) / 2) + NormalDist().inv_cdf(POWER)) * deviation / effect) ** 2
     return needed if math.isnan(needed) else math.ceil(needed)

@@ -11,11 +11,13 @@ import dataclasses
 import functools
 import math
 from collections.abc import Sequence
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri, stdtr, stdtrit
+
+from reports import student
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -98,7 +100,15 @@ def bootstrap_weights(clusters: int) -> Floats:
 
 def resampled(values: NDArray) -> Floats:
     """Sum of per-problem `values` (problems first) in each resample."""
-    return bootstrap_weights(len(values)) @ np.asarray(values, np.float64)
+    columns = np.asarray(values, np.float64).reshape(len(values), -1).T
+    return np.stack([_resampled(column.tobytes()) for column in columns], axis=-1).reshape(DRAWS, *values.shape[1:])
+
+
+@functools.lru_cache(maxsize=2048)
+def _resampled(column: bytes) -> Floats:
+    """One column's sums: a report asks two times in three for one that it had, as a table's margins recur."""
+    values = np.frombuffer(column)
+    return bootstrap_weights(len(values)) @ values
 
 
 def percentiles(draws: Floats) -> tuple[float, float]:
@@ -112,7 +122,7 @@ def percentiles(draws: Floats) -> tuple[float, float]:
 
 def wilson(value: float, n: float, level: float = LEVEL) -> tuple[float, float]:
     """Wilson's score interval for a proportion `value` of `n` independent trials (Wilson 1927)."""
-    z = float(ndtri((1 + level) / 2))
+    z = NormalDist().inv_cdf((1 + level) / 2)
     centre = (value + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(value * (1 - value) / n + z * z / (4 * n * n))
     low = 0.0 if value == 0 else max(0.0, centre - half)
@@ -150,7 +160,7 @@ def proportion(correct: NDArray, decided: NDArray, level: float = LEVEL) -> Esti
         effective = value * (1 - value) / plain if plain > 0 else clusters
         low, high = wilson(value, min(max(effective, 1), n), level)
     else:
-        half = float(stdtrit(clusters - 1, (1 + level) / 2)) * error
+        half = student.quantile(clusters - 1, (1 + level) / 2) * error
         low, high = max(0.0, value - half), min(1.0, value + half)
     return Estimate(value=value, low=low, high=high, n=n, clusters=clusters)
 
@@ -254,8 +264,8 @@ def paired(left: Counts, right: Counts) -> Difference | None:
     known = clusters > 1 and error > TINY
     half, p_value = min(1.0, 3 / clusters), 1.0
     if known:
-        half = float(stdtrit(clusters - 1, (1 + LEVEL) / 2)) * error
-        p_value = 2 * float(stdtr(clusters - 1, -abs(value) / error))
+        half = student.quantile(clusters - 1, (1 + LEVEL) / 2) * error
+        p_value = 2 * student.cdf(clusters - 1, -abs(value) / error)
     return Difference(
         value=value,
         low=max(-1.0, value - half),
@@ -263,7 +273,7 @@ def paired(left: Counts, right: Counts) -> Difference | None:
         clusters=clusters,
         error=error if known else math.nan,
         p_value=p_value,
-        detectable=float(stdtrit(clusters - 1, (1 + LEVEL) / 2) + stdtrit(clusters - 1, POWER)) * error
+        detectable=(student.quantile(clusters - 1, (1 + LEVEL) / 2) + student.quantile(clusters - 1, POWER)) * error
         if known
         else half,
     )

@@ -11,9 +11,9 @@ import dataclasses
 import math
 
 import numpy as np
-from scipy.special import stdtrit
 
-from reports.metrics import LEVEL, Counts, Estimate, Floats, clustered_error, ratio
+from reports import student
+from reports.metrics import LEVEL, NOTHING, Counts, Estimate, Floats, clustered_error, ratio
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -101,5 +101,5 @@ def _interval(value: float, variance: float, freedom: float, n: int, clusters: i
     """A t interval within [0, 1]; none where the variance is unknown."""
     if math.isnan(variance):
         return Estimate(value=value, low=math.nan, high=math.nan, n=n, clusters=clusters)
-    half = float(stdtrit(freedom, (1 + LEVEL) / 2)) * math.sqrt(variance)
+    half = student.quantile(freedom, (1 + LEVEL) / 2) * math.sqrt(variance)
     return Estimate(value=value, low=max(0.0, value - half), high=min(1.0, value + half), n=n, clusters=clusters)
