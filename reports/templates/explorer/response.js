@@ -74,14 +74,11 @@ function verdicts(sample) {
 }
 
 function conversation([asker, pieces, reply, end], sample) {
-  const quoted = [sample.problem.question, sample.problem.reference, null];
-  const text = pieces.map((piece) => {
-    if (piece >= 0) return data.words[piece];
-    if (piece === -3 && !sample.cut) return JSON.stringify(sample.text);
-    return piece === -3 ? "(the response)" : JSON.stringify(quoted[-1 - piece]);
-  }).join("");
+  const texts = [sample.problem.question, sample.problem.reference, sample.text];
+  const quote = (place) => (place === 2 && sample.cut ? "(the response)" : JSON.stringify(texts[place]));
+  const text = pieces.map((piece) => (piece < 0 ? quote(-1 - piece) : data.words[piece])).join("");
   return make("details", { class: "call" },
-    make("summary", {}, shown(data.words[asker]), " was told ", make("code", {}, shown(data.words[reply].slice(0, 40))),
+    make("summary", {}, shown(data.words[asker]), " replied ", make("code", {}, shown(data.words[reply].slice(0, 40))),
       make("small", {}, shown(data.words[end]))),
     make("p", { class: "note" }, "Prompt"), make("pre", {}, shown(text, true)),
     make("p", { class: "note" }, "Reply"), make("pre", {}, shown(data.words[reply], true)));
