@@ -22,7 +22,8 @@ from reports.findings import TEST, Findings, Standing, confusion, find
 from reports.metrics import Counts
 from reports.quality import RewardQuality, reward_quality
 from reports.ranking import ALPHA, FULL_COVERAGE, MARGIN, Contest
-from reports.rows import Run, read_run
+from reports.reading import read_run
+from reports.rows import Run
 
 MEASURING = ("temperature", "top_k", "max_new_tokens")  # settings of the sampling that change what accuracy means
 CHANGING = ("finished", "seconds", "verifiers")  # facts that say nothing of how a run was made, or are told elsewhere

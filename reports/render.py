@@ -27,7 +27,7 @@ from reports.findings import Findings, find, missing
 from reports.ledger import Case
 from reports.metrics import Estimate
 from reports.ranking import answer, rank
-from reports.rows import read_run
+from reports.reading import read_run
 from reports.tables import Table
 from reports.terminal import standings, status, summary
 from reports.text import fence, markdown, visible

@@ -18,7 +18,8 @@ from reports import ledger, tables
 from reports.findings import Findings, find, missing
 from reports.metrics import Difference, Estimate
 from reports.ranking import answer, rank
-from reports.rows import Run, read_run
+from reports.reading import read_run
+from reports.rows import Run
 from reports.tables import Table
 from reports.text import visible
 

@@ -17,8 +17,8 @@ from harness.golden import read_rows
 from harness.store import Store
 from reports import explorer
 from reports.calls import Call, Calls
+from reports.reading import read_run
 from reports.render import write_report
-from reports.rows import read_run
 from reports.telling import earlier, lay_out, telling, telling_names
 from tests.conftest import restem
 from verifiers.prompt import prompt

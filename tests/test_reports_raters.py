@@ -11,8 +11,8 @@ from harness.store import Store
 from reports import raters
 from reports.findings import Findings, find
 from reports.ranking import Ranking, rank
+from reports.reading import read_run
 from reports.render import write_report
-from reports.rows import read_run
 from tests.test_reports_render import TPR_FPR, Size, build_run
 
 

@@ -16,8 +16,8 @@ from harness.records import Checkpoint, Sample, Selected, Selection
 from harness.store import Store
 from reports.findings import find
 from reports.ranking import answer, rank
+from reports.reading import read_run
 from reports.render import status, summary, write_report
-from reports.rows import read_run
 from reports.text import fence, markdown, visible
 from verifiers.verdict import Outcome, Verdict
 
