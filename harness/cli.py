@@ -98,7 +98,10 @@ def run_command(
     resolved = load_suite(suite, overrides)
     folder = out or Path("runs") / resolved.name
     run_suite(resolved, folder, quiet, until_base=until == "base")
-    _print_report(folder, as_json)
+    if until == "base":
+        _print_plan(folder, None, 1.0, None, as_json)
+    else:
+        _print_report(folder, as_json)
 
 
 def _print_report(folder: Path, as_json: bool) -> None:
@@ -107,6 +110,14 @@ def _print_report(folder: Path, as_json: bool) -> None:
     path = write_report(folder)
     click.echo(json.dumps(standings(folder)) if as_json else summary(folder))
     click.echo(f"report: {path}", err=True)
+
+
+def _print_plan(folder: Path, output: Path | None, eta: float, labels: int | None, as_json: bool) -> None:
+    from reports import plan, plan_pages
+
+    found = plan_pages.write_plan(folder, output, eta=eta, labels=labels)
+    click.echo(json.dumps(plan.as_data(found)) if as_json else plan_pages.text(found))
+    click.echo(f"plan: {(output or folder) / 'plan.md'}", err=True)
 
 
 @main.command("verify")
@@ -192,16 +203,43 @@ def _print_new(counted: Iterable[tuple[str, int]], as_json: bool) -> None:
 @main.command("report")
 @click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--output", type=click.Path(path_type=Path), help="Folder.  [default: the run folder]")
-def report_command(run: Path, output: Path | None) -> None:
-    """Writes report.md, report.html and figures/ from run.db alone.
+@click.option("--plan", "planned", is_flag=True, help="Before any training: rank the verifiers by predicted gain.")
+@click.option("--eta", type=click.FloatRange(0, min_open=True), help="M-step efficiency of a plan.  [default: 1]")
+@click.option("--labels", type=click.IntRange(min=1), help="Plan with the gold's labels of the first N problems only.")
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A plan.json to check the run against.  [default: the run's own]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a plan as JSON.")
+def report_command(
+    run: Path,
+    output: Path | None,
+    planned: bool,
+    eta: float | None,
+    labels: int | None,
+    against: Path | None,
+    as_json: bool,
+) -> None:
+    """Writes report.md, report.html and figures/ from run.db alone; with --plan, plan.md and plan.json.
+
+    A plan needs the base's samples and verdicts, which `restem run SUITE --until base` makes.
 
     \b
     Example:
       restem report runs/linear_1d --output /tmp/report
+      restem report runs/linear_1d --plan --labels 50
     """
+    if planned and against is not None:
+        raise ConfigError("--against goes with a report; --plan makes a plan")
+    if not planned and (eta is not None or labels is not None or as_json):
+        raise ConfigError("--eta, --labels and --json go with --plan")
+    if planned:
+        _print_plan(run, output, eta or 1.0, labels, as_json)
+        return
     from reports.render import write_report
 
-    click.echo(write_report(run, output))
+    click.echo(write_report(run, output, against))
 
 
 @main.command("compare")

@@ -1,8 +1,8 @@
-"""The two pictures of a report: accuracy over iterations, and reward quality against accuracy gain.
+"""The pictures of a report: accuracy over iterations, reward quality against accuracy gain, the law against what came.
 
-Takes plain values (Panel, Dot); gives the bytes of an SVG or a PNG. Same values, same bytes: text is drawn as paths,
-identifiers come from a fixed salt, no date is written. Colours are Okabe and Ito's, told apart by colour-blind readers;
-gold is ink, controls are grey and dashed outlines. Knows nothing of runs.
+Takes plain values (Panel, Dot, Mark); gives the bytes of an SVG or a PNG. Same values, same bytes: text is drawn as
+paths, identifiers come from a fixed salt, no date is written. Colours are Okabe and Ito's, told apart by colour-blind
+readers; gold is ink, controls are grey and dashed outlines. Knows nothing of runs.
 """
 
 from __future__ import annotations
@@ -69,12 +69,17 @@ class Look:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Panel:
-    """One arm over iterations: gold accuracy, and its training verifier's own reward."""
+    """One arm over iterations: gold accuracy, and its training verifier's own reward.
+
+    Attributes:
+        replicates: Gold accuracy of each seed by itself, where there are several; NaN where it is not there yet.
+    """
 
     look: Look
     iterations: tuple[int, ...]
     accuracy: tuple[Estimate, ...]
     reward: tuple[Estimate, ...]
+    replicates: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -85,6 +90,16 @@ class Dot:
     iteration: int
     precision: Estimate
     gain: Difference
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Mark:
+    """One M-step: the change of log-odds that the law predicted, and the one that came."""
+
+    look: Look
+    iteration: int
+    predicted: Estimate
+    observed: Estimate
 
 
 def accuracy_figure(panels: Sequence[Panel], theme: Theme = LIGHT) -> Figure:
@@ -113,7 +128,9 @@ def accuracy_figure(panels: Sequence[Panel], theme: Theme = LIGHT) -> Figure:
         Line2D([], [], color=theme.ink, linewidth=2, label="gold accuracy, 95 % by problem"),
         Line2D([], [], color=theme.ink, linewidth=1.5, linestyle=(0, (4, 2)), label="training verifier's own reward"),
     ]
-    _legend(figure, handles, theme, 2 if columns > 1 else 1)
+    if any(panel.replicates for panel in panels):
+        handles.append(Line2D([], [], color=theme.ink, linewidth=0.8, alpha=0.55, label="each seed by itself"))
+    _legend(figure, handles, theme, columns if columns > 1 else 1)
     return figure
 
 
@@ -121,6 +138,8 @@ def _draw_panel(axes: Axes, panel: Panel, theme: Theme) -> None:
     colour = panel.look.colour(theme)
     low, high = [100 * e.low for e in panel.accuracy], [100 * e.high for e in panel.accuracy]
     axes.fill_between(panel.iterations, low, high, color=colour, alpha=0.18, linewidth=0, zorder=2)
+    for seed in panel.replicates:
+        axes.plot(panel.iterations, [100 * value for value in seed], color=colour, alpha=0.55, linewidth=0.8, zorder=3)
     values = [100 * e.value for e in panel.accuracy]
     axes.plot(panel.iterations, values, color=colour, linewidth=2, marker="o", markersize=4, zorder=4)
     rewards = [100 * e.value for e in panel.reward]
@@ -166,12 +185,18 @@ def _draw_dot(axes: Axes, dot: Dot, theme: Theme, alpha: float) -> None:
     x, y, colour = 100 * dot.precision.value, 100 * dot.gain.value, dot.look.colour(theme)
     axes.plot([100 * dot.precision.low, 100 * dot.precision.high], [y, y], color=colour, linewidth=1, alpha=alpha)
     axes.plot([x, x], [100 * dot.gain.low, 100 * dot.gain.high], color=colour, linewidth=1, alpha=alpha)
-    face = theme.paper if dot.look.kind == "control" else colour
-    axes.plot(x, y, marker=dot.look.marker, color=colour, markerfacecolor=face, markersize=11, linewidth=0, zorder=5)
-    down = {"^": -1.2, "v": 1.2}.get(dot.look.marker, 0.0)
+    _draw_mark(axes, (x, y), dot.look, dot.iteration, theme)
+
+
+def _draw_mark(axes: Axes, place: tuple[float, float], look: Look, iteration: int, theme: Theme) -> None:
+    """An arm's mark with the iteration's number in it."""
+    colour = look.colour(theme)
+    face = theme.paper if look.kind == "control" else colour
+    axes.plot(*place, marker=look.marker, color=colour, markerfacecolor=face, markersize=11, linewidth=0, zorder=5)
+    down = {"^": -1.2, "v": 1.2}.get(look.marker, 0.0)
     axes.annotate(
-        str(dot.iteration),
-        (x, y),
+        str(iteration),
+        place,
         (0, down),
         textcoords="offset points",
         ha="center",
@@ -180,6 +205,35 @@ def _draw_dot(axes: Axes, dot: Dot, theme: Theme, alpha: float) -> None:
         color=_on(face),
         zorder=6,
     )
+
+
+def law_figure(marks: Sequence[Mark], theme: Theme = LIGHT) -> Figure:
+    """Observed against predicted change of log-odds, a mark an arm and iteration; on the line the law is right."""
+    figure = Figure(figsize=(5.6, 5.2), layout="constrained", facecolor=theme.paper)
+    axes = figure.subplots()
+    _plain(axes, theme)
+    looks = sorted({mark.look for mark in marks}, key=lambda look: (_KINDS.index(look.kind), look.order))
+    for mark in marks:
+        across, up = mark.predicted, mark.observed
+        style = {"color": mark.look.colour(theme), "linewidth": 1, "alpha": 0.5, "zorder": 2}
+        axes.plot([across.low, across.high], [up.value, up.value], **style)
+        axes.plot([across.value, across.value], [up.low, up.high], **style)
+        _draw_mark(axes, (across.value, up.value), mark.look, mark.iteration, theme)
+    ends = [x for mark in marks for e in (mark.predicted, mark.observed) for x in (e.low, e.value, e.high)]
+    known = [0.0, *(x for x in ends if math.isfinite(x))]
+    margin = 0.06 * max(0.5, max(known) - min(known))
+    edges = [min(known) - margin, max(known) + margin]
+    axes.plot(edges, edges, color=theme.ink, linewidth=1.2, zorder=1)
+    axes.axhline(0, color=theme.soft, linewidth=0.8, zorder=1)
+    axes.axvline(0, color=theme.soft, linewidth=0.8, zorder=1)
+    axes.set_xlim(*edges)
+    axes.set_ylim(*edges)
+    axes.set_aspect("equal")
+    axes.set_xlabel("change of log-odds that the law predicts", fontsize=9)
+    axes.set_ylabel("change of log-odds that came", fontsize=9)
+    line = Line2D([], [], color=theme.ink, linewidth=1.2, label="as predicted")
+    _legend(figure, [line, *(_dot_handle(look, theme) for look in looks)], theme, 3)
+    return figure
 
 
 def _on(colour: str) -> str:

@@ -14,10 +14,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from harness.records import BASE, measuring, unmarked
+from harness.records import BASE, Checkpoint, measuring, unmarked
 from reports import metrics, quality
 from reports.metrics import Counts, Difference, Estimate, Floats, Ints
-from reports.rows import Arm, Run, base_of
+from reports.rows import Arm, Choice, Run
 
 TEST, TRAIN = "test", "train"
 
@@ -85,21 +85,22 @@ class Measured:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingData:
-    """What an E-step gave the M-step that made `checkpoint`.
+    """What the E-steps of an arm's iteration gave to its M-step; sums over the arm's replicates.
 
     Attributes:
+        steps: Each replicate, and the checkpoint that it trained.
         accepted: Samples the training verifier calls correct.
         dropped: Rule -> samples it dropped.
         accepted_precision: Share of the accepted samples that the gold calls correct: what the law (F1) speaks of.
         precision: The same of the kept ones: after duplicates and the cap, what the policy was really trained on.
+        problems: All that there are, once a replicate.
         covered: Problems with a kept sample.
         poisoned: Problems whose kept samples are all wrong by the gold.
     """
 
     arm: Arm
     iteration: int
-    checkpoint: str
-    sampled_from: str
+    steps: tuple[tuple[Arm, Checkpoint], ...]
     sampled: int
     accepted: int
     undecided: int
@@ -128,8 +129,13 @@ class Findings:
     @functools.cached_property
     def data(self) -> tuple[TrainingData, ...]:
         """What every M-step was given."""
-        arms = [replica for arm in self.run.arms for replica in self.run.replicates(arm)]
-        return tuple(_training_data(self.run, arm, c.id) for arm in arms for c in self.run.chain(arm.name))
+        found: list[TrainingData] = []
+        for arm in self.run.arms:
+            steps = [(replica, c) for replica in self.run.replicates(arm) for c in self.run.chain(replica.name)]
+            for iteration in sorted({checkpoint.iteration for _, checkpoint in steps}):
+                own = tuple(step for step in steps if step[1].iteration == iteration)
+                found.append(_training_data(self.run, arm, iteration, own))
+        return tuple(found)
 
     @property
     def base(self) -> Standing | None:
@@ -304,32 +310,40 @@ def _all_measured(run: Run) -> list[Measured]:
     return [item for item in measured if item.scored]
 
 
-def _training_data(run: Run, arm: Arm, checkpoint: str) -> TrainingData:
-    stored, choice = run.checkpoints[checkpoint], run.choices.get(checkpoint)
-    rows = choice.rows if choice else np.zeros(0, np.int64)
-    kept = choice.kept if choice else rows
-    size, verdict = run.size(TRAIN), run.outcome(arm.verifier, rows)
-    correct, decided = metrics.per_problem(run.outcome(run.gold, kept), run.samples.problem[kept], size)
-    covered = np.bincount(run.samples.problem[kept], minlength=size) > 0
-    taken = rows[verdict == 1]
-    accepted = metrics.per_problem(run.outcome(run.gold, taken), run.samples.problem[taken], size)
+def _training_data(run: Run, arm: Arm, iteration: int, steps: tuple[tuple[Arm, Checkpoint], ...]) -> TrainingData:
+    size = run.size(TRAIN)
+    nothing = Choice(rows=np.zeros(0, np.int64), dropped_by=())
+    choices = [run.choices.get(checkpoint.id, nothing) for _, checkpoint in steps]
+    rows = np.concatenate([choice.rows for choice in choices])
+    kept = [_gold_counts(run, choice.kept, size) for choice in choices]
+    covered = [np.bincount(run.samples.problem[choice.kept], minlength=size) > 0 for choice in choices]
+    verdict = np.concatenate(
+        [run.outcome(own.verifier, choice.rows) for (own, _), choice in zip(steps, choices, strict=True)]
+    )
+    scored = sum(run.scored(own.verifier, choice.rows) for (own, _), choice in zip(steps, choices, strict=True))
     known = _by_definition if arm.gold else lambda found: found
     return TrainingData(
         arm=arm,
-        iteration=stored.iteration,
-        checkpoint=checkpoint,
-        sampled_from=base_of(stored),
+        iteration=iteration,
+        steps=steps,
         sampled=len(rows),
         accepted=int((verdict == 1).sum()),
-        undecided=run.scored(arm.verifier, rows) - int((~np.isnan(verdict)).sum()),
-        dropped=dict(sorted(Counter(rule for rule in choice.dropped_by if rule).items())) if choice else {},
-        kept=len(kept),
-        accepted_precision=known(metrics.rate(*accepted)),
-        precision=known(metrics.rate(correct, decided)),
-        problems=size,
-        covered=int(covered.sum()),
-        poisoned=int((covered & (decided > 0) & (correct == 0)).sum()),
+        undecided=scored - int((~np.isnan(verdict)).sum()),
+        dropped=dict(sorted(Counter(rule for choice in choices for rule in choice.dropped_by if rule).items())),
+        kept=sum(len(choice.kept) for choice in choices),
+        accepted_precision=known(metrics.rate(*_gold_counts(run, rows[verdict == 1], size))),
+        precision=known(metrics.rate(*_summed(kept))),
+        problems=size * len(steps),
+        covered=sum(int(some.sum()) for some in covered),
+        poisoned=sum(
+            int((some & (counts.decided > 0) & (counts.correct == 0)).sum())
+            for some, counts in zip(covered, kept, strict=True)
+        ),
     )
+
+
+def _gold_counts(run: Run, rows: Ints, size: int) -> Counts:
+    return metrics.per_problem(run.outcome(run.gold, rows), run.samples.problem[rows], size)
 
 
 def _by_definition(found: Estimate) -> Estimate:

@@ -30,6 +30,12 @@ def odds(p: ArrayLike) -> Floats:
         return share / (1 - share)
 
 
+def log_odds(p: ArrayLike) -> Floats:
+    """log(p / (1 - p)): infinite at 0 and 1, NaN where p is."""
+    with np.errstate(divide="ignore"):
+        return np.log(odds(p))
+
+
 def share(odds: ArrayLike) -> Floats:
     """The probability with these odds; the inverse of `odds`."""
     value = np.asarray(odds, np.float64)

@@ -1,11 +1,12 @@
 """The law beside the run: predicted and observed accuracy of every step, predicted and audited training data.
 
 Takes Findings; gives, per arm and iteration, what `reports.law` predicts from the verifier's quality on the training
-samples of the sampling policy and that policy's accuracy on the test split, with the observed values. One free
-number, eta, is fitted on the gold arm and carried to the other arms unchanged. Where the M-step starts again from the
-base, F3's p is the base's accuracy, and pi still that of the data: the policy moves from where training started towards
-the accuracy of its data. Intervals: problems of the test and of
-the training split are resampled, everything that a prediction uses anew in each resample.
+samples of the sampling policy and that policy's accuracy on the test split, with the observed values. One free number,
+eta, is fitted on the gold arm and carried to the other arms unchanged. Where the M-step starts again from the base,
+F3's p is the base's accuracy, and pi still that of the data: the policy moves from where training started towards the
+accuracy of its data. Every figure is a mean over the arm's replicates, with two intervals that answer two questions:
+problems of the test and of the training split are resampled, everything that a prediction uses anew in each resample
+(other problems, these seeds); and a t interval over the replicates (other seeds, these problems).
 """
 
 from __future__ import annotations
@@ -16,11 +17,27 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.records import BASE
+from harness.records import BASE, Checkpoint
 from reports import law, metrics, quality
-from reports.findings import TEST, TRAIN, Findings, TrainingData, confusion, measure
+from reports.findings import TEST, TRAIN, Findings, TrainingData, confusion
 from reports.metrics import Estimate, Floats, Ints
-from reports.rows import Arm, Run
+from reports.replicates import over_seeds
+from reports.rows import Arm, Run, base_of, tested
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Compared:
+    """A prediction and what came: intervals by problem; and of the difference over seeds, where there are several."""
+
+    predicted: Estimate
+    observed: Estimate
+    residual: Estimate
+    over_seeds: Estimate
+
+
+def within(found: Estimate) -> bool:
+    """Whether 0 lies within the interval."""
+    return found.low <= 0 <= found.high
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,26 +46,23 @@ class Step:
 
     Attributes:
         before: Gold accuracy on the test split of the policy that was sampled from.
-        start: The same of the policy that training started from: the base, where the M-step starts again.
         quality: The training verifier's quality on the training samples of that policy.
         ideal: F1: accuracy after an ideal step.
         ideal_chain: F2: accuracy after so many ideal steps from the base, with the quality seen at the base.
-        predicted: F3: accuracy after a partial step with the gold arm's eta.
-        observed: Gold accuracy of the new checkpoint on the test split.
-        residual: Observed minus predicted.
+        accuracy: F3, a partial step with the gold arm's eta, beside the new checkpoint's gold accuracy on the test
+            split.
+        change: The same as changes of log-odds from the policy that training started from.
     """
 
     arm: str
     gold: bool
     iteration: int
     before: float
-    start: float
     quality: quality.RewardQuality
     ideal: Estimate
     ideal_chain: float
-    predicted: Estimate
-    observed: float
-    residual: Estimate
+    accuracy: Compared
+    change: Compared
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,7 +81,11 @@ class DataForecast:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class _Draws:
-    """A step's ingredients: the value itself first, then one for each resample."""
+    """A step's ingredients in one replicate: the value itself first, then one for each resample.
+
+    Attributes:
+        start: Accuracy of the policy that training started from: the base, where the M-step starts again.
+    """
 
     before: Floats
     start: Floats
@@ -82,13 +100,9 @@ class _Draws:
 
 def predict(findings: Findings) -> tuple[Estimate, list[Step]]:
     """Eta of the gold arm, and every step of every arm with what the law says of it."""
-    run = findings.run
-    drawn = {(item.arm.name, item.iteration): _draw(run, item) for item in findings.data}
-    gold = [draws for item in findings.data if item.arm.gold for draws in [drawn[item.arm.name, item.iteration]]]
-    eta = _eta(gold)
-    return _estimate(eta, findings), [
-        _step(findings, item, drawn[item.arm.name, item.iteration], eta) for item in findings.data
-    ]
+    drawn = [(item, [_draw(findings.run, *step) for step in item.steps]) for item in findings.data]
+    eta = _eta([draws for item, found in drawn if item.arm.gold for draws in found])
+    return _estimate(eta, findings), [_step(findings, item, found, eta) for item, found in drawn]
 
 
 def _eta(gold: Sequence[_Draws]) -> Floats:
@@ -100,15 +114,16 @@ def _eta(gold: Sequence[_Draws]) -> Floats:
     return law.fitted_eta(start, ideal, after)
 
 
-def _draw(run: Run, item: TrainingData) -> _Draws:
-    table = confusion(run, run.rows(item.sampled_from, TRAIN), TRAIN, item.arm.verifier)
+def _draw(run: Run, arm: Arm, trained: Checkpoint) -> _Draws:
+    sampled_from = base_of(trained)
+    table = confusion(run, run.rows(sampled_from, TRAIN), TRAIN, arm.verifier)
     if not len(table):
         table = np.zeros((1, 4), np.int64)
     tpr, fpr = quality.rates(np.vstack([table.sum(axis=0), metrics.resampled(table)]))
     return _Draws(
-        before=_accuracy(run, item.sampled_from),
-        start=_accuracy(run, run.checkpoints[item.checkpoint].started_from or item.sampled_from),
-        after=_accuracy(run, item.checkpoint),
+        before=_accuracy(run, sampled_from),
+        start=_accuracy(run, trained.started_from or sampled_from),
+        after=_accuracy(run, trained.id),
         tpr=tpr,
         fpr=fpr,
     )
@@ -116,7 +131,7 @@ def _draw(run: Run, item: TrainingData) -> _Draws:
 
 def _accuracy(run: Run, checkpoint: str) -> Floats:
     """Gold accuracy on the test split: the value, then that of each resample."""
-    rows = run.rows(checkpoint, TEST)
+    rows = run.rows(tested(checkpoint), TEST)
     counts = metrics.per_problem(run.outcome(run.gold, rows), run.samples.problem[rows], run.size(TEST))
     if not run.size(TEST):
         return np.full(metrics.DRAWS + 1, np.nan)
@@ -132,27 +147,48 @@ def _estimate(draws: Floats, findings: Findings) -> Estimate:
     return Estimate(value=float(draws[0]), low=low, high=high, n=clusters, clusters=clusters)
 
 
-def _step(findings: Findings, item: TrainingData, draws: _Draws, eta: Floats) -> Step:
+def _step(findings: Findings, item: TrainingData, found: Sequence[_Draws], eta: Floats) -> Step:
     run = findings.run
-    predicted = law.partial_step(draws.start, draws.ideal, eta)
+    start, after = np.stack([draws.start for draws in found]), np.stack([draws.after for draws in found])
+    ideal = np.stack([draws.ideal for draws in found])
+    predicted = law.partial_step(start, ideal, eta)
     if item.accepted:  # a NaN is then a rate that was never seen, not an empty selection
-        predicted = np.where(np.isnan(draws.ideal), np.nan, predicted)
-    at_base = confusion(run, run.rows(BASE, TRAIN), TRAIN, item.arm.verifier).sum(axis=0)
-    base_tpr, base_fpr = quality.rates(at_base)
+        predicted = np.where(np.isnan(ideal), np.nan, predicted)
+    at_base = _pooled(run, [(arm, BASE) for arm, _ in item.steps]).sum(axis=0)
     from_base = findings.base.accuracy.value if findings.base else math.nan
+    tables = _pooled(run, [(arm, base_of(checkpoint)) for arm, checkpoint in item.steps])
+    was = law.log_odds(start)
+    with np.errstate(invalid="ignore"):  # infinite less infinite: nothing is known
+        change = law.log_odds(predicted) - was, law.log_odds(after) - was
     return Step(
         arm=item.arm.name,
         gold=item.arm.gold,
         iteration=item.iteration,
-        before=float(draws.before[0]),
-        start=float(draws.start[0]),
-        quality=measure(run, item.sampled_from, TRAIN, item.arm.verifier).quality,
-        ideal=_estimate(draws.ideal, findings),
-        ideal_chain=float(law.after_steps(from_base, base_tpr, base_fpr, item.iteration)),
-        predicted=_estimate(predicted, findings),
-        observed=float(draws.after[0]),
-        residual=_estimate(draws.after - predicted, findings),
+        before=float(np.mean([draws.before[0] for draws in found])),
+        quality=quality.reward_quality(tables),
+        ideal=_estimate(ideal.mean(axis=0), findings),
+        ideal_chain=float(law.after_steps(from_base, *quality.rates(at_base), item.iteration)),
+        accuracy=_compared(findings, predicted, after),
+        change=_compared(findings, *change),
     )
+
+
+def _compared(findings: Findings, predicted: Floats, observed: Floats) -> Compared:
+    """Both, and their difference, from values by replicate (rows) and resample (columns)."""
+    with np.errstate(invalid="ignore"):
+        residual = observed - predicted
+    return Compared(
+        predicted=_estimate(predicted.mean(axis=0), findings),
+        observed=_estimate(observed.mean(axis=0), findings),
+        residual=_estimate(residual.mean(axis=0), findings),
+        over_seeds=over_seeds(residual[:, 0]),
+    )
+
+
+def _pooled(run: Run, sampled: Sequence[tuple[Arm, str]]) -> Ints:
+    """Counts per training problem of each arm's verifier against the gold, on a checkpoint's samples, summed."""
+    tables = [confusion(run, run.rows(id, TRAIN), TRAIN, arm.verifier) for arm, id in sampled]
+    return np.sum(tables, axis=0)
 
 
 def forecasts(findings: Findings) -> list[DataForecast]:
@@ -161,32 +197,38 @@ def forecasts(findings: Findings) -> list[DataForecast]:
 
 
 def _forecast(run: Run, item: TrainingData) -> DataForecast:
-    arm, chosen = item.arm, run.choices[item.checkpoint].rows
-    rows = _trainable(run, arm, run.rows(item.sampled_from, TRAIN))
-    rows = rows[np.isin(rows, chosen)]
-    held_out = _trainable(run, arm, run.rows(item.sampled_from, TEST))
-    tpr, fpr = quality.rates(confusion(run, held_out, TEST, arm.verifier).sum(axis=0))
-    expected = law.training_set(_in_order(run, rows), float(tpr), float(fpr), arm.cap)
+    expected = [_expected(run, arm, checkpoint) for arm, checkpoint in item.steps]
+    kept = sum(float(found.kept.sum()) for found in expected)
+    right = sum(float(found.right.sum()) for found in expected)
     return DataForecast(
-        arm=arm.name,
+        arm=item.arm.name,
         iteration=item.iteration,
-        precision=expected.precision,
+        precision=right / kept if kept else math.nan,
         audited=item.precision,
-        kept=float(expected.kept.sum()),
+        kept=kept,
         observed_kept=item.kept,
-        poisoned=float(expected.poisoned.sum()),
+        poisoned=sum(float(found.poisoned.sum()) for found in expected),
         observed_poisoned=item.poisoned,
     )
 
 
-def _trainable(run: Run, arm: Arm, rows: Ints) -> Ints:
+def _expected(run: Run, arm: Arm, trained: Checkpoint) -> law.Expected:
+    sampled_from, choice = base_of(trained), run.choices.get(trained.id)
+    rows = trainable(run, arm, run.rows(sampled_from, TRAIN))
+    rows = rows[np.isin(rows, choice.rows if choice else [])]
+    held_out = trainable(run, arm, run.rows(tested(sampled_from), TEST))
+    tpr, fpr = quality.rates(confusion(run, held_out, TEST, arm.verifier).sum(axis=0))
+    return law.training_set(in_order(run, rows), float(tpr), float(fpr), arm.cap)
+
+
+def trainable(run: Run, arm: Arm, rows: Ints) -> Ints:
     """Rows that a selection may keep: not cut off and, where it drops duplicates, the first of each text."""
     rows = rows[~run.samples.cut[rows]]
     return rows[run.samples.distinct[rows]] if arm.dedupe else rows
 
 
-def _in_order(run: Run, rows: Ints) -> Floats:
-    """Gold outcomes of rows, a line for each problem, in the order of sampling; NaN where there is no more."""
+def in_order(run: Run, rows: Ints) -> Floats:
+    """Gold outcomes of training rows, a line for each problem, in the order of sampling; NaN where there is no more."""
     problem, gold = run.samples.problem[rows], run.outcome(run.gold, rows)
     first = np.searchsorted(problem, problem)  # rows come problem by problem
     place = np.arange(len(rows)) - first

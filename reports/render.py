@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import hashlib
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,11 +22,13 @@ from matplotlib.figure import Figure
 from tabulate import tabulate
 
 from harness.store import Store
-from reports import explorer, figures, ledger, predict, tables, verifier_tables
-from reports.figures import DARK, LIGHT, Dot, Look, Panel, Theme
-from reports.findings import Findings, find, missing
+from reports import explorer, figures, law_tables, ledger, plan_pages, predict, tables, verifier_tables
+from reports.figures import DARK, LIGHT, Dot, Look, Mark, Panel, Theme
+from reports.findings import Findings, Standing, find, missing
 from reports.ledger import Case
 from reports.metrics import Estimate
+from reports.parting import parting_lines
+from reports.predict import Step
 from reports.ranking import answer, rank
 from reports.reading import read_run
 from reports.tables import Table
@@ -68,21 +71,24 @@ class Report:
     method: str = "method.txt"
 
 
-def write_report(run_folder: Path, output: Path | None = None) -> Path:
+def write_report(run_folder: Path, output: Path | None = None, against: Path | None = None) -> Path:
     """Writes report.md, report.html and figures/ from run.db; gives the HTML page's path.
 
     Args:
         run_folder: Where run.db lies; a run that is unfinished, or still being written, will do.
         output: Folder to write to; the run folder where None.
+        against: A plan.json to check the run against; the run folder's own, if it has one, where None.
 
     Raises:
-        ConfigError: The folder holds no run.
+        ConfigError: The folder holds no run, or `against` is no plan.
     """
+    beside = run_folder / plan_pages.FILE
+    planned = plan_pages.read_plan(against or beside) if against or beside.is_file() else None
     with Store(run_folder) as store:
         findings = find(read_run(store))
         cases = ledger.cases(store, findings)
         explored = explorer.explorer(store, findings.run, [case.row for case in cases])
-        report = compose(findings, cases, explored)
+        report = compose(findings, cases, explored, planned)
     folder = output or run_folder
     for picture in report.pictures:
         _write(folder / "figures" / f"{picture.name}.svg", picture.light)
@@ -97,7 +103,12 @@ def write_pages(report: Report, folder: Path, name: str) -> Path:
     return folder / f"{name}.html"
 
 
-def compose(findings: Findings, cases: Sequence[Case], explored: Mapping[str, Any] | None) -> Report:
+def compose(
+    findings: Findings,
+    cases: Sequence[Case],
+    explored: Mapping[str, Any] | None,
+    planned: Mapping[str, Any] | None = None,
+) -> Report:
     """The report's content, in order."""
     ranking = rank(findings)
     eta, steps = predict.predict(findings)
@@ -106,16 +117,21 @@ def compose(findings: Findings, cases: Sequence[Case], explored: Mapping[str, An
         *(verifier_tables.verifier_quality(findings), verifier_tables.corrected(findings)),
         *(verifier_tables.errors(findings), verifier_tables.agreement(findings), verifier_tables.together(findings)),
         *(verifier_tables.second_opinion(findings), tables.training_data(findings, predict.forecasts(findings))),
-        *(tables.wrong_steps(findings), tables.law_table(steps, eta), tables.picks(findings)),
+        *(tables.wrong_steps(findings), law_tables.law_table(steps, eta), law_tables.change_table(steps)),
+        *([plan_pages.checked(findings, planned, eta)] if planned else []),
+        *(law_tables.seeds_table(findings), tables.picks(findings)),
         *(ledger.cost(findings), ledger.seconds(findings)),
     ]
     return Report(
         title=f"Reward quality and accuracy gains: {findings.run.suite.get('name', 'a run')}",
-        answer=tuple(answer(findings, ranking)),
+        answer=(
+            *answer(findings, ranking),
+            *(*parting_lines(findings), *law_tables.tally(steps), *law_tables.seeds_lines(findings, ranking.standings)),
+        ),
         judge=ledger.judge_line(findings.run),
         unfinished=tuple(missing(findings.run)),
         first=(tables.arms(findings),),
-        pictures=tuple(_pictures(findings, eta)),
+        pictures=tuple(_pictures(findings, eta, steps)),
         others=tuple(table for table in found if table.rows),
         cases=tuple(cases),
         provenance=ledger.provenance(findings),
@@ -123,7 +139,7 @@ def compose(findings: Findings, cases: Sequence[Case], explored: Mapping[str, An
     )
 
 
-def _pictures(findings: Findings, eta: Estimate) -> list[Picture]:
+def _pictures(findings: Findings, eta: Estimate, steps: Sequence[Step]) -> list[Picture]:
     looks = _looks(findings)
     panels = [_panel(findings, name, look) for name, look in looks.items()]
     dots = _dots(findings, looks)
@@ -149,7 +165,19 @@ def _pictures(findings: Findings, eta: Estimate) -> list[Picture]:
         "a step from the base of the size that the gold arm makes (F3). Hollow marks are control arms.",
         lambda theme: figures.quality_figure(dots, base, eta.value, theme),
     )
-    return [accuracy, quality]
+    marks = _marks(steps, looks)
+    if not marks:
+        return [accuracy, quality]
+    compared = _picture(
+        "law",
+        "The law and what came",
+        "One mark an arm and iteration (the number in it): the change of the log-odds of gold accuracy from the policy "
+        "that training started from. Across: predicted from TPR and FPR on the training samples, with η from the gold "
+        "arm (F3). Up: what was measured on the test split. Bars: 95 %, clustered by problem. Above the line the arm "
+        "gained more than predicted. The gold arm lies near the line because η was fitted on it.",
+        lambda theme: figures.law_figure(marks, theme),
+    )
+    return [accuracy, quality, compared]
 
 
 def _picture(name: str, title: str, caption: str, draw: Callable[[Theme], Figure]) -> Picture:
@@ -180,7 +208,29 @@ def _panel(findings: Findings, name: str, look: Look) -> Panel:
         iterations=tuple(s.iteration for s in own),
         accuracy=tuple(s.accuracy for s in own),
         reward=tuple(s.reward for s in own),
+        replicates=_replicates(own),
     )
+
+
+def _replicates(own: Sequence[Standing]) -> tuple[tuple[float, ...], ...]:
+    """Accuracy over iterations of each replicate by itself."""
+    names = dict.fromkeys(one.arm.name for s in own for one in s.replicates if one.arm)
+    found = [{one.arm.name: one.accuracy.value for one in s.replicates if one.arm} for s in own]
+    return tuple(tuple(values.get(name, math.nan) for values in found) for name in names)
+
+
+def _marks(steps: Sequence[Step], looks: dict[str, Look]) -> list[Mark]:
+    """The steps that can be drawn: both changes are known and finite."""
+    return [
+        Mark(
+            look=looks[step.arm],
+            iteration=step.iteration,
+            predicted=step.change.predicted,
+            observed=step.change.observed,
+        )
+        for step in steps
+        if math.isfinite(step.change.predicted.value) and math.isfinite(step.change.observed.value)
+    ]
 
 
 def _dots(findings: Findings, looks: dict[str, Look]) -> list[Dot]:

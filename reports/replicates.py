@@ -97,6 +97,18 @@ def nested(counts: Counts) -> Replicates | None:
     )
 
 
+def over_seeds(values: Floats) -> Estimate:
+    """Mean of one value a replicate, with its t interval over them; without one where there are fewer than two."""
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return NOTHING
+    value, n = float(known.mean()), known.size
+    half = math.nan
+    if n > 1:
+        half = student.quantile(n - 1, (1 + LEVEL) / 2) * float(known.std(ddof=1)) / math.sqrt(n)
+    return Estimate(value=value, low=value - half, high=value + half, n=n, clusters=n)
+
+
 def _interval(value: float, variance: float, freedom: float, n: int, clusters: int) -> Estimate:
     """A t interval within [0, 1]; none where the variance is unknown."""
     if math.isnan(variance):

@@ -11,16 +11,19 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from harness.records import BASE
-from reports import law
 from reports.contests import problems_needed
 from reports.findings import Findings, Standing
 from reports.metrics import Difference, Estimate
-from reports.predict import DataForecast, Step
+from reports.predict import DataForecast
 from reports.ranking import MARGIN, Contest, Ranking, signed
+from reports.replicates import over_seeds
 from reports.rows import Arm
 
 DASH = "–"
+OVER_SEEDS = "Accuracy over seeds, %"
 CLUSTERED = "Intervals: 95 %, clustered by problem."
 
 
@@ -90,21 +93,25 @@ def _iteration(standing: Standing) -> Cell:
 def arms(findings: Findings) -> Table:
     """Table 1: every arm and iteration."""
     most = findings.samples_per_problem
-    rows = [_arm_row(findings.standings["", 0], most)] if findings.base else []
+    several = any(standing.replicates for standing in findings.standings.values())
+    rows = [_arm_row(findings.standings["", 0], most, several)] if findings.base else []
     for arm in findings.run.arms:
-        rows += [_arm_row(s, most) for (name, i), s in sorted(findings.standings.items()) if name == arm.name and i]
+        own = [s for (name, i), s in sorted(findings.standings.items()) if name == arm.name and i]
+        rows += [_arm_row(s, most, several) for s in own]
     return Table(
         id="arms",
         title="Table 1. Arms and iterations",
         columns=(
             *("Arm", "Iteration", "Gold accuracy, %", "Gain over base, points", "Own reward, %"),
             *("Reward − accuracy, points", f"pass@{most}, %", f"maj@{most}, %"),
+            *([OVER_SEEDS] if several else []),
         ),
         rows=tuple(rows),
         note=(
             f"Test split. Gold: {findings.run.gold}.{_chance(findings)} Own reward: mean reward of the "
             f"training verifier on the same samples. Differences are paired by problem. Where the gold left samples "
             f"undecided: the accuracies if all of them were wrong, and if all were correct. {CLUSTERED}"
+            + (" An arm is the mean of its replicates; over seeds: their t interval, on these problems." * several)
         ),
     )
 
@@ -114,7 +121,7 @@ def _chance(findings: Findings) -> str:
     return f" The best constant answer has {number(level)} %." if isinstance(level, (int, float)) else ""
 
 
-def _arm_row(standing: Standing, most: int) -> tuple[Cell, ...]:
+def _arm_row(standing: Standing, most: int, several: bool) -> tuple[Cell, ...]:
     arm = standing.arm
     bounds = f"{number(standing.bounds[0])} to {number(standing.bounds[1])}"
     partly = f" of {100 * standing.coverage:.1f} % decided: {bounds}" if standing.coverage < 0.9995 else ""
@@ -128,7 +135,15 @@ def _arm_row(standing: Standing, most: int) -> tuple[Cell, ...]:
         difference(standing.gap),
         estimate(standing.passed[most]) if most else Cell(DASH),
         estimate(standing.majority),
+        *([_over_seeds(standing)] if several else []),
     )
+
+
+def _over_seeds(standing: Standing) -> Cell:
+    if not standing.replicates:
+        return Cell(DASH)
+    found = over_seeds(np.array([one.accuracy.value for one in standing.replicates]))
+    return estimate(dataclasses.replace(found, low=max(0.0, found.low), high=min(1.0, found.high)))
 
 
 def p_value(p: float) -> str:
@@ -230,7 +245,9 @@ def training_data(findings: Findings, forecasts: Sequence[DataForecast]) -> Tabl
         rows=tuple(rows),
         note=(
             "Poisoned: all kept samples of the problem are wrong by the gold. Forecasts (F4, F5) take the verifier's "
-            f"TPR and FPR from the test samples of the same policy and suppose independent errors. {CLUSTERED}"
+            "TPR and FPR from the test samples of the same policy, and suppose that different texts are judged "
+            "independently and equal ones alike: a verifier that judges each copy anew keeps more. Of an arm with "
+            f"replicates: sums over them. {CLUSTERED}"
         ),
     )
 
@@ -246,52 +263,6 @@ def wrong_steps(findings: Findings) -> Table:
         rows=rows,
         note=f"Reported apart: no verifier is ranked by its steps. {CLUSTERED}",
     )
-
-
-def law_table(steps: Sequence[Step], eta: Estimate) -> Table:
-    """Predicted and observed accuracy of every step: F1, F2, F3."""
-    rows = tuple(
-        (
-            *(Cell(step.arm), Cell(str(step.iteration)), Cell(_odds(step.before)), Cell(number(step.before))),
-            *_measured_rates(step),
-            *(Cell(_odds(step.ideal.value)), estimate(step.ideal), Cell(number(step.ideal_chain))),
-            *(estimate(step.predicted), Cell(number(step.observed)), Cell(_odds(step.observed))),
-            in_points(step.residual),
-        )
-        for step in steps
-    )
-    fitted = (
-        f"η = {eta.value:.2f} [{eta.low:.2f}, {eta.high:.2f}] is fitted on the gold arm and carried to the others"
-        if not math.isnan(eta.value)
-        else "no gold arm has made a step, so η is not known and F3 predicts nothing"
-    )
-    return Table(
-        id="law",
-        title="Predicted and observed",
-        columns=(
-            *("Arm", "Iteration", "Odds before", "Accuracy before, %", "TPR, %", "FPR, %", "LR+", "Ideal odds (F1)"),
-            *("Ideal accuracy (F1), %", "Ideal chain from base (F2), %", "Predicted (F3), %", "Observed, %"),
-            *("Observed odds", "Observed − predicted, points"),
-        ),
-        rows=rows,
-        note=(
-            "F1: odds after an ideal step = odds × TPR / FPR, measured on the training samples. F2: the same from the "
-            f"base on with one LR+. F3: p + η (ideal − p), p of the policy that training started from; "
-            f"{fitted}. A residual whose interval leaves out 0 is an "
-            f"effect that TPR and FPR do not explain: systematic errors, lost diversity, forgetting. {CLUSTERED}"
-        ),
-    )
-
-
-def _measured_rates(step: Step) -> tuple[Cell, ...]:
-    found = step.quality
-    if step.gold:
-        return Cell("100.0", "by definition"), Cell("0.0", "by definition"), Cell("∞")
-    return estimate(found.tpr), estimate(found.fpr), estimate(found.likelihood_ratio, 2, 1)
-
-
-def _odds(value: float) -> str:
-    return number(float(law.odds(value)), 2, 1)
 
 
 def in_points(found: Estimate) -> Cell:

@@ -242,7 +242,7 @@ def test_the_same_rows_give_the_same_bytes(small: Path, rendered: Path, tmp_path
     first = files(rendered)
     assert first == files(tmp_path)
     assert set(first) == {"report.md", "report.html"} | {
-        f"figures/{name}.{kind}" for name in ("accuracy", "quality") for kind in ("svg", "png")
+        f"figures/{name}.{kind}" for name in ("accuracy", "quality", "law") for kind in ("svg", "png")
     }
 
 
@@ -432,7 +432,7 @@ def test_undecided_gold_verdicts_are_told_and_not_counted_as_wrong(tmp_path: Pat
 
 def test_training_data_is_counted_and_audited_from_the_rows(small: Path) -> None:
     with Store(small) as store:
-        found = next(d for d in find(read_run(store)).data if d.checkpoint == "judge/1")
+        found = next(d for d in find(read_run(store)).data if (d.arm.name, d.iteration) == ("judge", 1))
         kept = store.query(
             "SELECT count(*), avg(v.outcome = 'correct') FROM selection s JOIN verdict v ON v.sample = s.sample"
             " WHERE s.checkpoint = 'judge/1' AND s.dropped_by IS NULL AND v.verifier LIKE 'sympy%'"

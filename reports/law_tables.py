@@ -1,0 +1,197 @@
+"""The law as tables and sentences: what it predicted of every step, and what came; what seeds change.
+
+Takes Findings and the steps of `reports.predict`; gives Tables and sentences, in the manner of `reports.tables`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from reports import law, replicates
+from reports.findings import Findings, Standing
+from reports.metrics import Counts, Estimate
+from reports.predict import Compared, Step, within
+from reports.ranking import arm_of, signed
+from reports.tables import CLUSTERED, DASH, Cell, Table, arm_cell, estimate, in_points, number
+
+
+def law_table(steps: Sequence[Step], eta: Estimate) -> Table:
+    """Predicted and observed accuracy of every step: F1, F2, F3."""
+    several = any(step.accuracy.over_seeds.n > 1 for step in steps)
+    rows = tuple(
+        (
+            *(Cell(step.arm), Cell(str(step.iteration)), Cell(_odds(step.before)), Cell(number(step.before))),
+            *_measured_rates(step),
+            *(Cell(_odds(step.ideal.value)), estimate(step.ideal), Cell(number(step.ideal_chain))),
+            *(estimate(step.accuracy.predicted), estimate(step.accuracy.observed)),
+            *(Cell(_odds(step.accuracy.observed.value)), in_points(step.accuracy.residual)),
+            *([in_points(step.accuracy.over_seeds)] if several else []),
+        )
+        for step in steps
+    )
+    fitted = (
+        f"η = {eta.value:.2f} [{eta.low:.2f}, {eta.high:.2f}] is fitted on the gold arm and carried to the others"
+        if not math.isnan(eta.value)
+        else "no gold arm has made a step, so η is not known and F3 predicts nothing"
+    )
+    return Table(
+        id="law",
+        title="Predicted and observed",
+        columns=(
+            *("Arm", "Iteration", "Odds before", "Accuracy before, %", "TPR, %", "FPR, %", "LR+", "Ideal odds (F1)"),
+            *("Ideal accuracy (F1), %", "Ideal chain from base (F2), %", "Predicted (F3), %", "Observed, %"),
+            *("Observed odds", "Observed − predicted, points"),
+            *(["The same over seeds, points"] if several else []),
+        ),
+        rows=rows,
+        note=(
+            "F1: odds after an ideal step = odds × TPR / FPR, measured on the training samples. F2: the same from the "
+            f"base on with one LR+. F3: p + η (ideal − p), p of the policy that training started from; "
+            f"{fitted}. A residual whose interval leaves out 0 is an "
+            f"effect that TPR and FPR do not explain: systematic errors, lost diversity, forgetting. {_both(several)}"
+        ),
+    )
+
+
+def _both(several: bool) -> str:
+    return (
+        f"{CLUSTERED} Over seeds: a t interval over the replicates, so of other seeds on these problems."
+        if several
+        else CLUSTERED
+    )
+
+
+def _measured_rates(step: Step) -> tuple[Cell, ...]:
+    found = step.quality
+    if step.gold:
+        return Cell("100.0", "by definition"), Cell("0.0", "by definition"), Cell("∞")
+    return estimate(found.tpr), estimate(found.fpr), estimate(found.likelihood_ratio, 2, 1)
+
+
+def _odds(value: float) -> str:
+    return number(float(law.odds(value)), 2, 1)
+
+
+def change_table(steps: Sequence[Step]) -> Table:
+    """Predicted and observed change of log-odds of every step: the scale on which ideal steps add up."""
+    several = any(step.change.over_seeds.n > 1 for step in steps)
+    rows = tuple(
+        (
+            *(Cell(step.arm, "gold: fitted" if step.gold else ""), Cell(str(step.iteration))),
+            Cell("∞" if step.gold else number(step.quality.likelihood_ratio.value, 2, 1)),
+            *(_plain(step.change.predicted), _plain(step.change.observed), _plain(step.change.residual)),
+            *([_plain(step.change.over_seeds)] if several else []),
+            Cell(_explained(step.change)),
+        )
+        for step in steps
+        if not math.isnan(step.change.predicted.value)
+    )
+    return Table(
+        id="change",
+        title="Change of log-odds, predicted and observed",
+        columns=(
+            *("Arm", "Iteration", "LR+", "Predicted", "Observed", "Observed − predicted"),
+            *(["The same over seeds"] if several else []),
+            "0 within, by problem" + (" / over seeds" if several else ""),
+        ),
+        rows=rows,
+        note=(
+            "log(p / (1 − p)) of gold accuracy on the test split, less that of the policy that training started from; "
+            f"predicted by F3. {_both(several)} {' '.join(tally(steps))}"
+        ),
+    )
+
+
+def _plain(found: Estimate) -> Cell:
+    """A number with its sign, and its interval below."""
+    if math.isnan(found.value):
+        return Cell(DASH)
+    return Cell(_signed(found.value), "" if math.isnan(found.low) else f"[{_signed(found.low)}, {_signed(found.high)}]")
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−").replace("inf", "∞")
+
+
+def _explained(found: Compared) -> str:
+    seeds = f" / {_yes(found.over_seeds)}" if found.over_seeds.n > 1 else ""
+    return f"{_yes(found.residual)}{seeds}"
+
+
+def _yes(found: Estimate) -> str:
+    return "yes" if within(found) else "no"
+
+
+def tally(steps: Sequence[Step]) -> list[str]:
+    """How many residuals may be 0, in a sentence; the gold arm's do not count, as eta was fitted on them."""
+    told = [step.change for step in steps if not step.gold and not math.isnan(step.change.residual.value)]
+    if not told:
+        return []
+    by_problem = sum(within(change.residual) for change in told)
+    seeded = [change.over_seeds for change in told if change.over_seeds.n > 1]
+    over = f", {sum(map(within, seeded))} of {len(seeded)} over seeds" if seeded else ""
+    return [
+        f"Of the changes of log-odds that the law predicted for arms other than the gold's, {by_problem} of "
+        f"{len(told)} came within the interval by problem{over}."
+    ]
+
+
+def seeds_table(findings: Findings) -> Table:
+    """Each replicate by itself, and the two kinds of doubt about their mean apart."""
+    found = [s for s in findings.standings.values() if s.iteration and s.replicates]
+    most = max((len(s.replicates) for s in found), default=0)
+    return Table(
+        id="seeds",
+        title="Replicates: spread over seeds apart from sampling error",
+        columns=(
+            *("Arm", "Iteration", *(f"Seed {number}, %" for number in range(most)), "Mean, %"),
+            *("Over seeds (t)", "By problem", "Both", "SD over seeds, points", "SD of sampling, points"),
+        ),
+        rows=tuple(_seeds_row(s, most) for s in found),
+        note=(
+            "Gold accuracy on the test split of the same problems. Over seeds: what other seeds would give on these "
+            "problems. By problem: what these seeds would give on other problems. Both: other seeds on other problems, "
+            "the one for a claim about the recipe. The standard deviations take apart how replicates differ: by what "
+            "was trained, and by the finite number of test samples."
+        ),
+    )
+
+
+def _seeds_row(standing: Standing, most: int) -> tuple[Cell, ...]:
+    each = [number(one.accuracy.value) for one in standing.replicates]
+    head = (arm_cell(standing.arm), Cell(str(standing.iteration)), *map(Cell, each + [DASH] * (most - len(each))))
+    found = crossed(standing)
+    if found is None:
+        return (*head, Cell(number(standing.accuracy.value)), *[Cell(DASH)] * 5)
+    intervals = (Cell(estimate(part).detail) for part in (found.seeds, found.problems, found.both))
+    spreads = (Cell(number(math.sqrt(part))) for part in (found.between, found.within))
+    return (*head, Cell(number(found.seeds.value)), *intervals, *spreads)
+
+
+def crossed(standing: Standing) -> replicates.Replicates | None:
+    """Replicates of one checkpoint of an arm on the same problems; None where there is one alone."""
+    if not standing.replicates:
+        return None
+    each = [one.counts for one in standing.replicates]
+    return replicates.crossed(Counts(np.stack([c.correct for c in each]), np.stack([c.decided for c in each])))
+
+
+def seeds_lines(findings: Findings, standings: Sequence[Standing]) -> list[str]:
+    """What the intervals of the answer are of, and what they are over seeds, in a sentence."""
+    base = findings.base
+    told: list[str] = []
+    for standing in standings:
+        found = crossed(standing)
+        if found and base:
+            low, high = (signed(bound - base.accuracy.value) for bound in (found.seeds.low, found.seeds.high))
+            told.append(f"{arm_of(standing).name} [{low}, {high}]")
+    if not told:
+        return []
+    count = max(len(standing.replicates) for standing in standings)
+    return [
+        f"Every arm was run under {count} seeds and stands for their mean. Intervals in this answer are by problem; "
+        f"over seeds the gains lie in {', '.join(told)} points."
+    ]

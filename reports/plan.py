@@ -1,0 +1,238 @@
+"""Which verifier to train on, before any training: what the base's training samples and verdicts alone predict.
+
+Takes a Run that has the base's samples on the training split; gives a Plan. The gold's labels of some problems (the
+first N, or all) tell each verifier's TPR and FPR; F1 and F3 then predict what a step gains, F4 and F5 what the cap
+leaves. The verdicts of a plan are never those of a trained policy: TPR and FPR drift as it learns. Eta, how far a real
+step gets, is not known before one was made: 1 bounds every gain from above and leaves the order as it is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtri
+
+from harness.errors import ConfigError
+from harness.records import BASE
+from reports import law, metrics, quality
+from reports.findings import TRAIN, confusion
+from reports.metrics import Estimate, Floats, Ints
+from reports.predict import in_order, trainable
+from reports.rows import Run
+from reports.terminal import finite, interval
+
+VERSION = 1
+POWERED = float(ndtri((1 + metrics.LEVEL) / 2) + ndtri(metrics.POWER))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Prospect:
+    """What training on one verifier is predicted to do.
+
+    Attributes:
+        coverage: Share of the base's training samples that it decided.
+        accepted: Share of them that it accepted.
+        quality: On the labelled problems. Its precision is F1's: the accuracy after an ideal step.
+        gain: F3: eta times (precision - accuracy of the base).
+        kept: F4: samples kept a problem, under the cap.
+        kept_precision: F5: precision of those.
+        poisoned: F4: share of the problems whose kept samples are all wrong.
+    """
+
+    verifier: str
+    fingerprint: str
+    gold: bool
+    control: bool
+    coverage: float
+    accepted: float
+    quality: quality.RewardQuality
+    gain: Estimate
+    kept: float
+    kept_precision: float
+    poisoned: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Two verifiers, the better one first.
+
+    Attributes:
+        difference: Of their predicted gains, over the same labelled problems.
+        labels: Labelled problems with which such a difference is found 80 % of the time.
+        tests: Test problems, sampled as often as the training problems, with which a full run finds it 80 % of the
+            time (F10). At least: policies that differ more on some problems than on others need more.
+    """
+
+    left: str
+    right: str
+    difference: Estimate
+    labels: float
+    tests: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Prospects by predicted gain, best first, and every pair of neighbours in that order.
+
+    Attributes:
+        labels: Problems whose gold labels were used.
+        without: Verifiers that the run knows and that have judged no training sample of the base.
+        early: Whether no policy had been trained yet.
+    """
+
+    suite: str
+    base_sha256: str
+    eta: float
+    labels: int
+    problems: int
+    accuracy: Estimate
+    prospects: tuple[Prospect, ...]
+    pairs: tuple[Pair, ...]
+    without: tuple[str, ...]
+    early: bool
+
+
+def make(run: Run, *, eta: float = 1.0, labels: int | None = None) -> Plan:
+    """The plan from the base's training samples.
+
+    Args:
+        eta: M-step efficiency; 1 is an upper bound.
+        labels: Use the gold's verdicts on the first so many problems only; all where None.
+
+    Raises:
+        ConfigError: The base has no training samples, or the gold decided none of them.
+    """
+    rows, size = run.rows(BASE, TRAIN), run.size(TRAIN)
+    if not len(rows) or not run.arms:
+        raise ConfigError("no training samples of the base here; `restem run SUITE --until base` draws them")
+    used = min(labels or size, size)
+    base = confusion(run, rows, TRAIN, run.gold)[:used]
+    if not base.sum():
+        raise ConfigError(f"the gold, {run.gold}, decided none of the base's samples of {used} training problems")
+    known = (run.gold, *run.compared)
+    judged = [name for name in known if run.scored(name, rows)]
+    gains = {name: eta * _ideal_gain(confusion(run, rows, TRAIN, name)[:used], base) for name in judged}
+    prospects = sorted(
+        (_prospect(run, name, used, gains[name], eta) for name in judged),
+        key=lambda prospect: (math.isnan(prospect.gain.value), -prospect.gain.value),
+    )
+    noise = _noise(base)
+    return Plan(
+        suite=str(run.suite.get("name", "")),
+        base_sha256=str(run.facts.get("base_sha256", "")),
+        eta=eta,
+        labels=used,
+        problems=size,
+        accuracy=quality.reward_quality(base).prevalence,
+        prospects=tuple(prospects),
+        pairs=tuple(
+            _pair(a.verifier, b.verifier, gains[a.verifier] - gains[b.verifier], used, noise)
+            for a, b in itertools.pairwise(prospects)
+        ),
+        without=tuple(name for name in known if name not in judged),
+        early=all(checkpoint.iteration == 0 for checkpoint in run.checkpoints.values()),
+    )
+
+
+def _ideal_gain(table: Ints, base: Ints) -> Floats:
+    """What an ideal step gains (F1): the value, then that of each resample of the labelled problems."""
+    own, whole = (np.vstack([counts.sum(axis=0), metrics.resampled(counts)]) for counts in (table, base))
+    p = metrics.ratio(whole[:, quality.TRUE_ACCEPT], whole.sum(axis=1))
+    return law.filtered_precision(p, *quality.rates(own)) - p
+
+
+def _prospect(run: Run, name: str, used: int, gains: Floats, eta: float) -> Prospect:
+    rows, gold = run.rows(BASE, TRAIN), name == run.gold
+    verdict = run.outcome(name, rows)
+    found = quality.reward_quality(confusion(run, rows, TRAIN, name)[:used])
+    low, high = metrics.percentiles(gains[1:])
+    if not gold:  # where hardly a false accept was seen, resampling knows no spread, but Wilson's limits do
+        low = min(low, eta * (found.precision.low - found.prevalence.value))
+        high = max(high, eta * (found.precision.high - found.prevalence.value))
+    expected = _training_set(run, name, used, found)
+    return Prospect(
+        verifier=name,
+        fingerprint=run.fingerprints.get(name, ""),
+        gold=gold,
+        control=name in run.controls,
+        coverage=float(np.mean(~np.isnan(verdict))),
+        accepted=float(np.mean(verdict == 1)),
+        quality=found,
+        gain=Estimate(value=float(gains[0]), low=low, high=high, n=found.n, clusters=used),
+        kept=float(expected.kept.mean()),
+        kept_precision=expected.precision,
+        poisoned=float(expected.poisoned.mean()),
+    )
+
+
+def _training_set(run: Run, name: str, used: int, found: quality.RewardQuality) -> law.Expected:
+    """F4 and F5 on the labelled problems, capped as in the verifier's own arm, or else in the first."""
+    arm = next((arm for arm in run.arms if arm.verifier == name), run.arms[0])
+    rows = trainable(run, arm, run.rows(BASE, TRAIN))
+    return law.training_set(in_order(run, rows)[:used], found.tpr.value, found.fpr.value, arm.cap)
+
+
+def _noise(base: Ints) -> float:
+    """F10: variance that a problem's test samples give to the difference of two policies, each sampled so often."""
+    correct, total = base[:, quality.TRUE_ACCEPT], base.sum(axis=1)
+    several = total > 1
+    p = metrics.ratio(correct[several], total[several])
+    return float(np.mean(2 * p * (1 - p) / (total[several] - 1))) if several.any() else math.nan
+
+
+def _pair(left: str, right: str, draws: Floats, labels: int, noise: float) -> Pair:
+    low, high = metrics.percentiles(draws[1:])
+    value, spread = float(draws[0]), float(np.nanstd(draws[1:]))
+    return Pair(
+        left=left,
+        right=right,
+        difference=Estimate(value=value, low=low, high=high, n=labels, clusters=labels),
+        labels=_needed(labels * spread**2, value),
+        tests=_needed(noise, value),
+    )
+
+
+def _needed(variance: float, effect: float) -> float:
+    """Problems that find an effect 80 % of the time: (1.96 + 0.84)^2 variance / effect^2; NaN without a spread."""
+    if math.isnan(effect) or not variance > 0:
+        return math.nan
+    return math.ceil(POWERED**2 * variance / effect**2) if effect else math.inf
+
+
+def as_data(plan: Plan) -> dict[str, Any]:
+    """The plan as JSON holds it; what is not known or not finite is null."""
+    return {
+        "version": VERSION,
+        **{field: getattr(plan, field) for field in ("suite", "base_sha256", "eta", "labels", "problems", "early")},
+        "accuracy": interval(plan.accuracy),
+        "verifiers": [_prospect_data(rank, found) for rank, found in enumerate(plan.prospects, 1)],
+        "pairs": [
+            {
+                "left": pair.left,
+                "right": pair.right,
+                "difference": interval(pair.difference),
+                "labelled_problems": finite(pair.labels),
+                "test_problems": finite(pair.tests),
+            }
+            for pair in plan.pairs
+        ],
+        "without_verdicts": list(plan.without),
+    }
+
+
+def _prospect_data(rank: int, found: Prospect) -> dict[str, Any]:
+    shares = ("coverage", "accepted", "kept", "kept_precision", "poisoned")
+    return {
+        "rank": rank,
+        **{field: getattr(found, field) for field in ("verifier", "fingerprint", "gold", "control")},
+        **{field: finite(getattr(found, field)) for field in shares},
+        "tpr": interval(found.quality.tpr),
+        "fpr": interval(found.quality.fpr),
+        "likelihood_ratio": interval(found.quality.likelihood_ratio),
+        "precision": interval(found.quality.precision),
+        "gain": interval(found.gain),
+    }

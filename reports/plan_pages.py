@@ -1,0 +1,236 @@
+"""A plan printed, written beside the run, and checked against the run that followed.
+
+Takes a Plan (or the plan.json that an earlier one left); gives tables, plan.md and plan.json. The check compares the
+plan with the first iteration, for a plan is of one step from the base.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from harness.errors import ConfigError
+from harness.store import Store
+from reports import plan
+from reports.findings import Findings, Standing
+from reports.metrics import Estimate
+from reports.plan import Plan, Prospect
+from reports.ranking import arm_of
+from reports.reading import read_run
+from reports.tables import CLUSTERED, DASH, Cell, Table, difference, estimate, in_points, number
+from reports.text import markdown, visible
+
+FILE = "plan.json"
+
+
+def write_plan(run_folder: Path, output: Path | None = None, *, eta: float = 1.0, labels: int | None = None) -> Plan:
+    """Makes the plan of a run, and writes plan.md and plan.json.
+
+    Raises:
+        ConfigError: The folder holds no run, or its base has no training samples.
+    """
+    with Store(run_folder) as store:
+        found = plan.make(read_run(store), eta=eta, labels=labels)
+    folder = output or run_folder
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / FILE).write_text(json.dumps(plan.as_data(found), indent=1, allow_nan=False) + "\n", "utf-8")
+    (folder / "plan.md").write_text(page(found), "utf-8")
+    return found
+
+
+def read_plan(path: Path) -> dict[str, Any]:
+    """A plan.json, read back.
+
+    Raises:
+        ConfigError: It is none, or of another version.
+    """
+    try:
+        data = json.loads(path.read_text("utf-8"))
+    except (ValueError, OSError) as error:
+        raise ConfigError(f"{path}: no plan: {error}") from None
+    if not isinstance(data, dict) or data.get("version") != plan.VERSION:
+        raise ConfigError(f"{path}: no plan of version {plan.VERSION}")
+    return data
+
+
+def sentences(found: Plan) -> list[str]:
+    """The plan's answer, and what it rests on."""
+    best = next((p for p in found.prospects if not p.gold and not p.control and not math.isnan(p.gain.value)), None)
+    told = [f"No verifier but the gold has judged the base's training samples of {found.suite}."]
+    if best:
+        bound = "at most " if found.eta == 1 else ""
+        told = [
+            f"Before any training of {found.suite}: of the verifiers other than the gold, {best.verifier} is predicted "
+            f"to gain most, {bound}{in_points(best.gain).line} points in a first step (η = {found.eta:g}).",
+        ]
+    told.append(
+        f"From the gold's labels of {found.labels} of {found.problems} training problems; the base has "
+        f"{estimate(found.accuracy).line} % correct on them."
+    )
+    if not found.early:
+        told.append("Made after training had begun: what came could be known.")
+    if found.without:
+        names = ", ".join(found.without)
+        told.append(f"Without verdicts on the training split: {names} (`restem verify RUN --split train` adds them).")
+    return told
+
+
+def prospects(found: Plan) -> Table:
+    """The verifiers by predicted gain."""
+    return Table(
+        id="plan",
+        title="Verifiers by predicted gain",
+        columns=(
+            *("Rank", "Verifier", "TPR, %", "FPR, %", "LR+", "Predicted precision (F1), %"),
+            *("Predicted gain (F3), points", "Accepted, %", "Kept a problem (F4)", "Precision of kept (F5), %"),
+            "Poisoned problems (F4), %",
+        ),
+        rows=tuple(_prospect_row(rank, one) for rank, one in enumerate(found.prospects, 1)),
+        note=(
+            "On the base's training samples. F1: odds × TPR / FPR, the accuracy after an ideal step. F3: η = "
+            f"{found.eta:g} times what that is above the base{', an upper bound' if found.eta == 1 else ''}. F4, F5: "
+            "after duplicates and the cap, errors supposed independent; poisoned: all kept samples are wrong. "
+            f"{CLUSTERED}"
+        ),
+        first=2,
+    )
+
+
+def _prospect_row(rank: int, found: Prospect) -> tuple[Cell, ...]:
+    mark = "gold" if found.gold else "control" if found.control else ""
+    quality = found.quality
+    rates = (
+        (Cell("100.0", "by definition"), Cell("0.0", "by definition"), Cell("∞"), Cell("100.0"))
+        if found.gold
+        else (
+            *(estimate(quality.tpr), estimate(quality.fpr), estimate(quality.likelihood_ratio, 2, 1)),
+            estimate(quality.precision),
+        )
+    )
+    partly = f"of {number(found.coverage)} decided" if found.coverage < 0.9995 else ""
+    return (
+        *(Cell(str(rank)), Cell(found.verifier, mark), *rates, in_points(found.gain)),
+        *(Cell(number(found.accepted), partly), Cell(number(found.kept, 2, 1)), Cell(number(found.kept_precision))),
+        Cell(number(found.poisoned)),
+    )
+
+
+def pairs(found: Plan) -> Table:
+    """Neighbours in the ranking, and what it takes to tell them apart."""
+    return Table(
+        id="plan-pairs",
+        title="What tells neighbours apart",
+        columns=(
+            *("Verifier", "Before", "Difference of predicted gains, points", "Told apart by these labels"),
+            *("Labelled problems needed", "Test problems needed"),
+        ),
+        rows=tuple(
+            (
+                *(Cell(pair.left), Cell(pair.right), in_points(pair.difference)),
+                Cell("yes" if pair.difference.low > 0 else "no"),
+                *(Cell(number(pair.labels, 0, 1)), Cell(number(pair.tests, 0, 1))),
+            )
+            for pair in found.pairs
+        ),
+        note=(
+            f"Over the same {found.labels} labelled problems. Needed: with 80 % power at 5 %, if the difference is as "
+            "large as it looks. Test problems: for a full run to see it (F10), sampled as often as the training "
+            f"problems were, at least. {CLUSTERED}"
+        ),
+        first=2,
+    )
+
+
+def page(found: Plan) -> str:
+    """The plan as Markdown."""
+    lines = [f"# Plan: which verifier to train on ({markdown(found.suite)})", ""]
+    lines += [line for sentence in sentences(found) for line in (markdown(sentence, 2000), "")]
+    for table in (prospects(found), pairs(found)):
+        rows = [[markdown(cell.line, 200) for cell in row] for row in table.rows]
+        lines += [
+            f"## {table.title}",
+            "",
+            tabulate(rows, headers=table.columns, tablefmt="pipe", disable_numparse=True),
+        ]
+        lines += ["", markdown(table.note, 2000), ""]
+    return "\n".join(lines)
+
+
+def text(found: Plan) -> str:
+    """The plan for a terminal."""
+    chosen = (0, 1, 2, 3, 5, 6, 8, 10)
+    table, apart = prospects(found), pairs(found)
+    rows = [[visible(row[place].line, 60) for place in chosen] for row in table.rows]
+    needs = [[visible(cell.line, 60) for cell in row] for row in apart.rows]
+    return "\n".join(
+        [
+            *(visible(sentence, 2000) for sentence in sentences(found)),
+            *("", tabulate(rows, [table.columns[place] for place in chosen], "simple", disable_numparse=True)),
+            *("", tabulate(needs, apart.columns, "simple", disable_numparse=True), ""),
+        ]
+    )
+
+
+def checked(findings: Findings, planned: Mapping[str, Any], eta: Estimate) -> Table:
+    """The plan, checked: predicted rank and gain of every trained verifier beside what its first iteration gave."""
+    run = findings.run
+    told = {entry["verifier"]: entry for entry in planned["verifiers"] if entry["gain"]}
+    same_base = planned.get("base_sha256") == run.facts.get("base_sha256")
+    came: dict[str, Standing] = {}
+    for arm in run.arms:
+        standing = findings.standings.get((arm.name, 1))
+        entry = told.get(arm.verifier)
+        known = same_base and entry and entry["fingerprint"] == run.fingerprints.get(arm.verifier)
+        if standing and standing.gain and known:
+            came.setdefault(arm.verifier, standing)
+    order = sorted(came, key=lambda name: told[name]["rank"])
+    observed = sorted(came, key=lambda name: -came[name].accuracy.value)
+    rows = tuple(
+        _checked_row(place, observed.index(name) + 1, told[name], came[name], eta.value / float(planned["eta"]))
+        for place, name in enumerate(order, 1)
+    )
+    return Table(
+        id="checked",
+        title="The plan, checked",
+        columns=(
+            *("Verifier", "Arm", "Planned rank", "Observed rank", f"Planned gain, η = {planned['eta']:g}, points"),
+            *("Planned gain with this run's η, points", "Observed gain, points", "Observed − planned, points"),
+        ),
+        rows=rows,
+        note=(
+            f"Planned from {planned['labels']} labelled training problems of the base, "
+            f"{'before any policy was trained' if planned['early'] else 'after training had begun'}; observed after "
+            f"iteration 1, on the test split. {_order_kept(order, came)} This run's η, {number(eta.value, 2, 1)}, is "
+            f"fitted on its gold arm. {CLUSTERED}"
+        ),
+        first=2,
+    )
+
+
+def _checked_row(
+    planned_rank: int, observed_rank: int, entry: Mapping[str, Any], standing: Standing, scale: float
+) -> tuple[Cell, ...]:
+    gain = _interval(entry["gain"])
+    scaled = _interval([scale * bound for bound in entry["gain"]])
+    missed = standing.gain.value - scaled.value if standing.gain else math.nan
+    return (
+        *(Cell(entry["verifier"], "gold" if entry["gold"] else ""), Cell(arm_of(standing).name)),
+        *(Cell(str(planned_rank)), Cell(str(observed_rank)), in_points(gain), in_points(scaled)),
+        *(difference(standing.gain), Cell(DASH if math.isnan(missed) else in_points(_interval([missed] * 3)).text)),
+    )
+
+
+def _interval(bounds: list[float]) -> Estimate:
+    return Estimate(value=bounds[0], low=bounds[1], high=bounds[2], n=0, clusters=0)
+
+
+def _order_kept(order: list[str], came: Mapping[str, Standing]) -> str:
+    """Of the pairs in the plan's order, how many came in that order."""
+    couples = [(a, b) for place, a in enumerate(order) for b in order[place + 1 :]]
+    kept = sum(came[a].accuracy.value > came[b].accuracy.value for a, b in couples)
+    return f"{kept} of {len(couples)} pairs of verifiers came in the planned order." if couples else ""
