@@ -110,7 +110,7 @@ def _checkpoints(comparison: Comparison) -> Table:
             "Gold accuracy on the same test problems. Problems + / −: with a larger share of correct in A, and in B; "
             "below, the exact McNemar test on them (a problem's flips count once). p (Holm): paired t over problems, "
             "or McNemar's where each has one sample, corrected for all rows. TOST: a small p says that the two are "
-            f"equal within {margin:g} points. Detectable with 80 % power. {CLUSTERED}"
+            f"equal within {margin:g} points; no worse: A than B. Detectable with 80 % power. {CLUSTERED}"
         ),
     )
 
@@ -128,7 +128,7 @@ def _checkpoint_row(pair: Pair) -> tuple[Cell, ...]:
 
 def _quality(comparison: Comparison) -> Table:
     return Table(
-        id="quality",
+        id="shared",
         title="Reward quality of the verifiers that both have",
         columns=(
             *("Verifier", "Checkpoint", "Samples, A / B", "TPR in A, %", "TPR in B, %", "FPR in A, %", "FPR in B, %"),
