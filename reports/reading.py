@@ -68,23 +68,22 @@ def _samples(
     """The samples, and where they stand; their places come from the index, which holds them sorted."""
     where = {p.id: (split, index) for split, items in problems.items() for index, p in enumerate(items)}
     (placed,) = _columns(store, "SELECT id FROM sample ORDER BY checkpoint, problem, idx", 1)
+    groups = store.query("SELECT checkpoint, problem, count(*) FROM sample GROUP BY 1, 2 ORDER BY 1, 2")
+    keys: dict[tuple[str, str], int] = {}
+    found = [(keys.setdefault((c, where[p][0]), len(keys)), where[p][1], count) for c, p, count in groups]
+    key, index, count = np.array(found, np.int64).reshape(-1, 3).T
+    key, index = np.repeat(key, count), np.repeat(index, count)
     id = np.sort(placed)
-    rows, position = np.searchsorted(id, placed), np.zeros(len(id), np.int64)
-    parts: dict[tuple[str, str], list[tuple[int, int, int]]] = {}
-    start = 0
-    for checkpoint, problem, count in store.query("SELECT checkpoint, problem, count(*) FROM sample GROUP BY 1, 2"):
-        split, index = where[problem]
-        parts.setdefault((checkpoint, split), []).append((index, start, start + count))
-        position[rows[start : start + count]] = index
-        start += count
+    rows, problem = np.searchsorted(id, placed), np.zeros(len(id), np.int64)
+    problem[rows] = index
+    order = np.lexsort((index, key))  # stable: the samples of a problem stay in their order
+    parts = np.split(rows[order], np.searchsorted(key[order], np.arange(1, len(keys))))
     drawn = "SELECT token_count, finish_reason = 'length' FROM sample ORDER BY id"
     first = "SELECT id, min(idx) FROM sample GROUP BY checkpoint, problem, text, finish_reason"
     tokens, cut = np.zeros((2, 0), np.int64) if brief else _columns(store, drawn, 2)
     distinct = np.zeros(0, bool) if brief else np.isin(id, _columns(store, first, 2)[0])
-    samples = Samples(id=id, problem=position, tokens=tokens, cut=cut.astype(bool), distinct=distinct)
-    return samples, {
-        key: np.concatenate([rows[begin:end] for _, begin, end in sorted(found)]) for key, found in parts.items()
-    }
+    samples = Samples(id=id, problem=problem, tokens=tokens, cut=cut.astype(bool), distinct=distinct)
+    return samples, dict(zip(keys, parts, strict=False))  # of no keys np.split still makes one part
 
 
 def _columns(store: Store, sql: str, count: int, parameters: Sequence[Any] = ()) -> Ints:
