@@ -6,16 +6,20 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.problem import Problem
-from verifiers import sympy_exact
+from verifiers import controls, noise, substitution, sympy_exact
 from verifiers.bounded import Worker
+from verifiers.controls import AcceptAll, FormatOnly, Majority
+from verifiers.noise import Noisy
+from verifiers.substitution import Substitution
 from verifiers.sympy_exact import Exact, Sympy
-from verifiers.verdict import Attempt, Outcome, Verdict, checked
+from verifiers.verdict import Attempt, Outcome, Verdict, Verifier, checked
 
 QUESTION = "Solve 3*x + 2 = 23 for x."
 
@@ -234,6 +238,28 @@ def test_a_batch_keeps_its_order() -> None:
 
 def test_fingerprints_tell_the_verifiers_apart() -> None:
     assert Sympy().fingerprint == Sympy().fingerprint != Exact().fingerprint
+
+
+@pytest.mark.parametrize(
+    ("room", "reads"),
+    [
+        (sympy_exact, Sympy()),
+        (sympy_exact, Exact()),
+        (substitution, Substitution()),
+        (controls, FormatOnly()),
+        (controls, Majority()),
+        (noise, Noisy(base=AcceptAll(), tied_to="answer")),
+    ],
+    ids=lambda part: getattr(part, "name", ""),
+)
+def test_another_reader_of_answers_is_another_verifier(
+    room: ModuleType, reads: Verifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blind = Noisy(base=AcceptAll()).fingerprint
+    before = reads.fingerprint
+    monkeypatch.setattr(room, "READER_VERSION", sympy_exact.READER_VERSION + 1)
+    assert reads.fingerprint != before
+    assert Noisy(base=AcceptAll()).fingerprint == blind  # each sample for itself: no answer is read
 
 
 def test_numbers_start_no_worker_and_algebra_loads_no_sympy_here() -> None:

@@ -22,7 +22,10 @@ from verifiers.answer_marks import blank
 from verifiers.answer_reader import Answer, Reader, none
 from verifiers.rational import canonical
 
-__all__ = ["CANNOT_TELL", "Answer", "asked_variable", "find"]
+__all__ = ["CANNOT_TELL", "READER_VERSION", "Answer", "asked_variable", "find"]
+
+# Part of the fingerprint of every verifier that reads answers: raised with each change of what is read.
+READER_VERSION = 3
 
 MAX_TAIL = 8000
 # Reasons for which no reference could make the response right or wrong: nobody can tell.
@@ -158,7 +161,7 @@ def _view(response: str) -> str:
     if _MAY_BE_MARKUP.search(view):
         view = _MARKUP.sub(blank, view)
     if "$" in view and view.count("$") % 2 == 0:
-        view = view.replace("$", " ")
+        view = view.replace("$", " ").replace("~", " ")  # in LaTeX a tie is a space
     return _ALIGNED.sub(blank, view) if "&" in view else view
 
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from verifiers.answer import CANNOT_TELL, Answer, asked_variable, find
+from verifiers.answer import CANNOT_TELL, READER_VERSION, Answer, asked_variable, find
 from verifiers.rational import canonical, fraction
 from verifiers.verdict import Attempt, Outcome, UnknownVerifier, Verdict, fingerprint
 
@@ -91,7 +91,7 @@ class FormatOnly:
 
     @property
     def fingerprint(self) -> str:
-        return fingerprint(self.name, VERSION, {})
+        return fingerprint(self.name, VERSION, {"reader": READER_VERSION})
 
     def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
         """One verdict per attempt, in order."""
@@ -117,7 +117,7 @@ class Majority:
 
     @property
     def fingerprint(self) -> str:
-        return fingerprint(self.name, VERSION, {})
+        return fingerprint(self.name, VERSION, {"reader": READER_VERSION})
 
     def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
         """One verdict per attempt, in order; the order of the batch changes none of them."""

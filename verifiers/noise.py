@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
+from verifiers.answer import READER_VERSION
 from verifiers.controls import answer_key, final_answer, occurrences, probability, uniform, whole_number
 from verifiers.verdict import (
     Attempt,
@@ -81,6 +82,8 @@ class Noisy:
     @property
     def fingerprint(self) -> str:
         settings = {"base": self.base.fingerprint, "tpr": self.tpr, "fpr": self.fpr, "seed": self.seed}
+        if self.tied_to == "answer":
+            settings["reader"] = READER_VERSION
         return fingerprint(self.name, VERSION, settings | {"tied_to": self.tied_to})
 
     def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:

@@ -15,12 +15,12 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 from benchmarks.problem import Problem
-from verifiers.answer import asked_variable
+from verifiers.answer import READER_VERSION, asked_variable
 from verifiers.rational import MAX_BITS, Many, Node, Number, Operation, Symbol, Unreadable, canonical, parse, value
 from verifiers.sympy_exact import Expected, by_value
 from verifiers.verdict import Attempt, Verdict, fingerprint
 
-VERSION = 1
+VERSION = 2
 MAX_QUESTION = 1000
 
 # What may stand before and after an equation is listed, so that no part of one is read: `log x = 3`, `x = 3 mod 5`,
@@ -45,7 +45,7 @@ class Substitution:
 
     @property
     def fingerprint(self) -> str:
-        return fingerprint(self.name, VERSION, {})
+        return fingerprint(self.name, VERSION, {"reader": READER_VERSION})
 
     def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
         """One verdict per attempt, in order."""

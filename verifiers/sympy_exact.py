@@ -19,7 +19,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from benchmarks.problem import Problem
-from verifiers.answer import CANNOT_TELL, Answer, asked_variable, find
+from verifiers.answer import CANNOT_TELL, READER_VERSION, Answer, asked_variable, find
 from verifiers.bounded import Failure, Worker
 from verifiers.rational import Many, Node, Operation, Symbol, Unreadable, canonical, fraction, parse, value
 from verifiers.trees import NeedsAlgebra, plain, same, walk
@@ -27,7 +27,7 @@ from verifiers.verdict import Attempt, Outcome, Verdict, fingerprint
 from verifiers.words import Kind, find_word, kind_of
 from verifiers.words import plain as plain_word
 
-VERSION = 2
+VERSION = 3
 SECONDS_PER_PAIR = 2.0
 MEMORY_BYTES = 512 << 20
 
@@ -53,7 +53,7 @@ class Exact:
 
     @property
     def fingerprint(self) -> str:
-        return fingerprint(self.name, VERSION, {})
+        return fingerprint(self.name, VERSION, {"reader": READER_VERSION})
 
     def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
         """One verdict per attempt, in order."""
@@ -80,7 +80,7 @@ class Sympy:
 
     @property
     def fingerprint(self) -> str:
-        return fingerprint(self.name, VERSION, {})
+        return fingerprint(self.name, VERSION, {"reader": READER_VERSION})
 
     def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
         """One verdict per attempt, in order."""
