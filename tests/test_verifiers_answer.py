@@ -300,3 +300,63 @@ def test_a_short_answer_is_read_as_it_is_among_other_lines(form: str, number: in
     response = form.format(number)
     alone, after = find(response, "w"), find(f"Let us see.\n{response}", "w")
     assert alone.text == after.text == str(number)
+
+
+NOT_THE_ANSWER = (
+    *(r"y = \boxed{7}", r"So y = \boxed{7}.", r"k=\fbox{7}", r"The value of y is \boxed{7}.", "y = <answer>7</answer>"),
+    *(r"3x = \boxed{7}", r"x - 1 = \boxed{7}", r"x^2 = \boxed{7}", r"|x| = \boxed{7}", r"f(7) = \boxed{7}"),
+    *(r"The value of 2x is \boxed{7}", r"x > \boxed{7}", r"x \geq \boxed{7}", "x > <answer>7</answer>"),
+    *(r"\sqrt{\boxed{7}}", r"\frac{\boxed{7}}{2}", r"\log \boxed{7}", r"x = 2 \cdot \boxed{7}"),
+    *(
+        "x = 7\nPS: actually 8",
+        "x: 7 \u2192 8",
+        "x = 7. Check fails.",
+        "x = 7\nCheck: 3*7+2 = 24 \u2260 23.",
+        "7 \u2248 x",
+    ),
+    *("x = 7, ignoring the sign.", "7 as well as 8", '{"answer": 7, "final": 8}', "A common mistake is x = 7"),
+)
+THE_ANSWER = (
+    *(
+        r"x = \boxed{7}",
+        r"So, $x = \boxed{7}$.",
+        r"x &= \boxed{7}",
+        r"x = \frac{14}{2} = \boxed{7}",
+        r"\underline{\boxed{7}}",
+    ),
+    *(
+        r"3x = 21, so x = \boxed{7}",
+        r"The value of x is \boxed{7}.",
+        r"\(3x = 21\) so \(\boxed{7}\)",
+        r"14/2 = \boxed{7}",
+    ),
+    *(
+        "Final answer = <answer>7</answer>",
+        r"<answer>\boxed{7}</answer>",
+        "x = 14/2 or 7",
+        "$x~=~7$",
+        "x = 7 \u2192 correct",
+    ),
+    *("Answer: 7\n\nQuestion: Solve 2*y = 8 for y.\nAnswer: 4", "Subtracting 2 gives 21. Dividing by 3 gives 7."),
+)
+
+
+@pytest.mark.parametrize("response", NOT_THE_ANSWER)
+def test_what_leads_to_a_value_or_takes_it_back_is_read_with_it(response: str) -> None:
+    assert not accepted({"question": "Solve 3*x + 2 = 23 for x.", "reference": "7", "response": response})
+
+
+@pytest.mark.parametrize("response", THE_ANSWER)
+def test_what_leads_to_the_asked_value_is_no_hindrance(response: str) -> None:
+    assert accepted({"question": "Solve 3*x + 2 = 23 for x.", "reference": "7", "response": response})
+
+
+@pytest.mark.parametrize(
+    "piece", ['"', "'", "\" '", "no, seven ", "7no, ", "x=7 or ", "x = ", "answer: ", "\\boxed{", "a "]
+)
+def test_a_flood_of_one_piece_is_read_in_little_time(piece: str) -> None:
+    flood = piece * (8000 // len(piece))
+    find("x = 8 y", "x")
+    began = time.process_time()
+    find(flood, "x")
+    assert time.process_time() - began < 0.3

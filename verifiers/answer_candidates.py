@@ -10,21 +10,28 @@ import dataclasses
 import re
 
 from verifiers.answer_marks import (
+    ABOUT,
     AFTER_BOX,
+    ARROW_TO,
     BEFORE_BOX,
     BEFORE_VARIABLE,
     END,
     HEDGES,
+    INSIDE,
+    LEFT_SIDE,
     LETTERS,
+    NAMED,
     NEGATIONS,
     NOT_SIGN,
     OPERATOR_END,
+    RANGE_END,
     SENTENCE_END,
     SKIP,
     SKIP_IN_LINE,
     SKIP_QUOTE,
     STEPS,
     SUPPOSITIONS,
+    TAG,
     TRIALS,
     UNITS,
     marks,
@@ -32,7 +39,10 @@ from verifiers.answer_marks import (
 )
 from verifiers.rational import Unreadable, fraction, is_literal, parse
 
-MAX_MARKS = 400
+MAX_MARKS = 160
+# Where marks are many, no clause is followed far: the time stays linear. A number that long is not read then.
+FEW_MARKS = 40
+REACH = 300
 _RULES = {
     **{"key": "json", "final": "answer", "set": "answer", "cell": "assignment"},
     **{"foreign": "answer", "assign": "assignment", "verb": "result"},
@@ -82,11 +92,13 @@ class Finder:
     def __init__(self, view: str, variable: str | None) -> None:
         self.view = view
         self.variable = variable
+        self.reach = len(view)  # how far a clause is followed
 
     def candidates(self, lo: int, hi: int, suspect: bool) -> list[Candidate]:
         """Every candidate of the stretch, in order, with what the words around it say of it."""
         found: list[Candidate] = []
         matches = self._matches(lo, hi)
+        self.reach = len(self.view) if len(matches) <= FEW_MARKS else REACH
         blocked, said = lo, False
         for index, match in enumerate(matches):
             if match.start() < blocked:
@@ -158,6 +170,8 @@ class Finder:
             candidate.refused = "hedged"
         elif named and self.variable and named[1] != self.variable:
             candidate.refused = "wrong_variable"  # "We get 7 for y."
+        elif (arrow := ARROW_TO.match(self.view, end, hi)) and fraction(arrow[1]) != fraction(candidate.text):
+            candidate.refused = "two_answers"  # `x: 7 -> 8`
         elif stop == ":" and match[0].rstrip().endswith(":"):
             candidate.refused = "unread"  # `x : 7 : 8`
         unread = fraction(candidate.text) is None
@@ -165,6 +179,9 @@ class Finder:
         if kind == "verb":
             clause = max(self.view.rfind(boundary, 0, match.start()) for boundary in ".;!?\n") + 1
             candidate.step = not STEPS.isdisjoint(words_of(self.view[clause:start]))
+            candidate.strong = (
+                match["verb"].lower().startswith(("actually", "correction", "edit", "sorry", "meant", "mean"))
+            )
         if (kind == "verb" and (unread or candidate.refused == "unread_chain")) or (kind == "hashes" and wordy):
             return None
         if kind in ("answer", "final", "foreign"):
@@ -183,8 +200,9 @@ class Finder:
         return candidate if fraction(candidate.text) is not None else None
 
     def _clause_end(self, start: int, hi: int) -> tuple[int, str]:
-        match = END.search(self.view, start, hi)
-        return (match.start(), match[0]) if match else (hi, "")
+        stop = min(hi, start + self.reach)
+        match = END.search(self.view, start, stop)
+        return (match.start(), match[0]) if match else (stop, "")
 
     def _json_end(self, start: int, hi: int) -> tuple[int, str]:
         """A JSON value ends at its quote, or at the comma or brace after it; a list stays whole."""
@@ -204,8 +222,11 @@ class Finder:
         if closing is None:
             return Candidate(start, hi, kind, "", True, "unfinished"), hi
         if kind == "box":
-            return self._boxed(match.start(), start + 1, closing, hi), closing + 1
-        return Candidate(start, closing, kind, self.view[start:closing], True), closing
+            candidate, end = self._boxed(match.start(), start + 1, closing, hi), closing + 1
+        else:
+            candidate, end = Candidate(start, closing, kind, self.view[start:closing], True), closing
+        candidate.refused = candidate.refused or self._led_by(match.start(), candidate)
+        return candidate, end
 
     def _boxed(self, mark: int, start: int, end: int, hi: int) -> Candidate:
         candidate = self._settle(start, end, "box", True)
@@ -214,6 +235,32 @@ class Finder:
         if BEFORE_BOX.search(self.view[max(0, mark - 4) : mark]) or AFTER_BOX.match(self.view, end + 1, hi):
             candidate.refused = candidate.refused or "unread"
         return candidate
+
+    def _led_by(self, mark: int, candidate: Candidate) -> str | None:
+        """Why a box or a tag holds something else than the answer: `3x = [7]`, `y is [7]`, `x > [7]`, `\\sqrt{[7]}`."""
+        lead = self.view[max(0, self.view.rfind("\n", 0, mark) + 1, mark - 80) : mark]
+        lead = TAG.sub(" ", lead).rstrip("$ \u2009")
+        if RANGE_END.search(lead):
+            return "range"
+        if INSIDE.search(lead):
+            return "unread"
+        named = NAMED.search(lead)
+        if named and self.variable and named[2] != self.variable:
+            return "wrong_variable"
+        if named and named[1]:
+            return "unsolved"
+        if not lead.endswith("="):
+            return None
+        side = LEFT_SIDE.search(lead[:-1].rstrip("& \u2009"))
+        left = side[0].strip("$ \u2009") if side else ""
+        if len(left) == 1 and left.isalpha():
+            return "wrong_variable" if self.variable and left != self.variable else None
+        value, mine = fraction(left), fraction(candidate.text)
+        if value is not None:
+            return "two_answers" if mine is not None and value != mine else None
+        chained = self.variable is not None and re.search(rf"(?<![\w*/^+)-]){self.variable}\s{{0,3}}=", lead[:-1])
+        letters = re.search(r"[A-Za-z|]", left) and not re.search(r"(?<!\\)[A-Za-z]{2}", left)  # no word
+        return "unsolved" if letters and not chained else None
 
     def _closing_tag(self, tag: str, start: int, hi: int) -> int | None:
         at = self.view.find(f"</{tag}>", start, hi)
@@ -272,7 +319,7 @@ class Finder:
             candidate.dead = True
         candidate.refused = candidate.refused or self.after(candidate.end, hi)
 
-    def _said_again(self, end: int, rest: str) -> bool:
+    def said_again(self, end: int, rest: str) -> bool:
         """Whether what follows `or` is the same number once more: `x = 7, or 7.0 in decimal form`."""
         again = _OR_NUMBER.search(rest)
         mine = re.search(r"[-+0-9.,/]+\Z", self.view[max(0, end - 40) : end])
@@ -280,12 +327,14 @@ class Finder:
 
     def after(self, end: int, hi: int) -> str | None:
         """What the rest of the candidate's sentence takes back."""
+        hi = min(hi, end + self.reach)
         stop = SENTENCE_END.search(self.view, end, hi)
         rest = self.view[end : stop.start() if stop else hi]
+        rest = ABOUT.sub("", rest, count=1)
         words = set(words_of(rest))
-        if "or" in words and self._said_again(end, rest):
+        if "or" in words and self.said_again(end, rest):
             words.remove("or")
-        if "or" in words or re.match(r"\s{0,4},?\s{0,4}and\s{1,4}-?[0-9]", rest):
+        if "or" in words or re.match(r"\s{0,4},?\s{0,4}(?:and|as well as|plus|&)\s{1,4}-?[0-9]", rest):
             return "two_answers"
         if words & HEDGES or words & {"if", "provided", "suppose"}:
             return "hedged"
@@ -324,8 +373,13 @@ def skip(pattern: re.Pattern[str], view: str, at: int, hi: int) -> int:
 
 def trimmed(view: str, lo: int, hi: int) -> tuple[int, int]:
     """The stretch without blank ends, and without one pair of quotes around it."""
+    lo, hi = _without_blanks(view, lo, hi)
+    if hi - lo > 2 and view[lo] == view[hi - 1] and view[lo] in "\"'":
+        lo, hi = _without_blanks(view, lo + 1, hi - 1)
+    return lo, hi
+
+
+def _without_blanks(view: str, lo: int, hi: int) -> tuple[int, int]:
     text = view[lo:hi]
     lo, hi = lo + len(text) - len(text.lstrip()), hi - (len(text) - len(text.rstrip()))
-    if hi - lo > 2 and view[lo] == view[hi - 1] and view[lo] in "\"'":
-        return trimmed(view, lo + 1, hi - 1)
     return lo, max(lo, hi)

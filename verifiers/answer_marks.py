@@ -27,9 +27,11 @@ HEDGES = _set(
     "maybe perhaps probably possibly possible might could may guess guessing guessed about approximately approx around "
     "roughly nearly almost somewhere likely unlikely unsure uncertain either or between close near circa ish least "
     "most more less unless otherwise estimate estimated suspect approaches approaching within depends random "
-    "ca rounded rounding rounds nearest"
+    "ca rounded rounding rounds nearest ignoring neglecting"
 )
-SUPPOSITIONS = _set("if suppose supposing assume assuming supposed imagine plug plugging substitute")
+SUPPOSITIONS = _set(
+    "if suppose supposing assume assuming supposed imagine plug plugging substitute draft mistake misread"
+)
 TRIALS = _set(
     "let try trying tried when for with at say test testing setting set consider check checking taking take whether "
     "thought were where substituting putting guess"
@@ -48,7 +50,8 @@ UNITS = _set(
 CORRECTING = _set(
     "wait correction actually sorry oops hmm scratch strike reflection thought hold edit mistake error slip typo "
     "blunder miscalculation wrong incorrect "
-    "no nope recheck rechecking reconsider instead revised bad apologies mind disregard ignore forget kidding retract "
+    "no nope fails recheck rechecking reconsider instead revised bad apologies mind disregard ignore forget kidding "
+    "retract "
     "false true right correct mean not isn't doesn't can't cannot changed redo recompute rather update updated lie "
     "lied back"
 )
@@ -62,6 +65,7 @@ CORRECTION = re.compile(
     r"updated?|revised|"
     r"i take (?:that|it) back|just kidding|changed my mind"
     r"|(?:disregard|forget|ignore|retract) (?:that|this|it|my|the (?:above|previous))"
+    r"|check(?:ing)? fails|(?:does not|doesn't) (?:check|hold|work)"
     r"|(?:made|is|was|by) an? (?:\w+ )?(?:mistake|error|lie|slip|typo|blunder|miscalculation)"
     r"|(?:sign|arithmetic) (?:error|mistake)"
     r"|(?:(?:is|was|are|be|seems|looks|that's|it's|i'm|am|were)(?: \w+ly| all| just| still)? |^|[.,;!] ?)"
@@ -152,7 +156,7 @@ def marks(variable: str | None) -> re.Pattern[str]:
               \\(?P<box>boxed|fbox|framebox)(?![a-z])\s{{0,4}}
             | <(?P<tag>answer|final_answer|final|ans|solution|result|value)>
             | (?:[{{,]|^|(?<=\n))\s{{0,8}}
-                (?P<key>["'](?:answer|final_answer|final\ answer|result|solution|{name})["']\s{{0,4}}:\s{{0,4}})
+                (?P<key>["'](?:answer|final_answer|final\ answer|final|result|solution|{name})["']\s{{0,4}}:\s{{0,4}})
             | (?P<hashes>\#{{4}})(?!\#)
             | (?:^|(?<=\n))\s{{0,4}}\|\s{{0,4}}(?P<cell>{name}\s{{0,4}}\|)(?=\s{{0,40}}[-+0-9(\\])
             | (?<![<>!:=~\u2264\u2265])=\s{{0,4}}(?P<reverse>{name})
@@ -199,7 +203,7 @@ END = re.compile(
     | ,(?=\s+(?!(?:{_NUMERALS})\b)[^\W\d_]) | ,(?=\s+\\(?:text|quad))
     | \s(?=\(\s{{0,3}}(?:[^\W\d_]{{2}}|[0-9]+[*+]|[0-9]+\s[^\W\d_]{{2}}|[A-Za-z]\s{{0,3}}=))
     | \s(?=-{{1,3}}\s+[^\W\d_]{{2}})
-    | \s{{1,3}}(?=\|\s{{0,4}}(?:\n|$))
+    | \s{{1,3}}(?=\|\s{{0,4}}(?:\n|$)) | \s{{0,3}}(?=\u2248|\\approx(?![a-z]))
     | \s(?=//|\#\s) | \s(?=\[[A-Za-z]{{2}}|\[[0-9]{{1,2}}\]|<[a-z/]) | (?=です|である|입니다|이다|\ है|।)
     | \s(?=(?:because|since|as|so|which|that|but|is|then|thus|hence|therefore|satisf\w+|works|check\w*|verif\w+
         |not|rather|instead|indeed|again|exactly|only|too|it
@@ -211,6 +215,20 @@ END = re.compile(
 # What may not stand right before or right after a box: `-\\boxed{5}` and `\\boxed{5}/2` are not five.
 BEFORE_BOX = re.compile(r"[-+*/^]\s{0,2}$|[0-9)%] {0,2}\Z")
 AFTER_BOX = re.compile(r"\s{0,2}(?:[*/^+%=<>]|-(?!\s{1,4}[A-Za-z]{2})|\\(?:%|times|cdot|pm|frac|div))|[0-9A-Za-z_'({]")
+TAG = re.compile(r"</?[A-Za-z_]{1,16}>")
+ABOUT = re.compile(r"^\s{0,3}(?:\u2248|\\approx)\s{0,3}-?[0-9]{1,9}(?:\.[0-9]{1,18})?")  # of an exact value
+# What may lead up to a box or a tag and makes it something else than the answer.
+RANGE_END = re.compile(r"(?:[<>\u2264\u2265\u2248~]|\\(?:leq?|geq?|lt|gt|approx|sim)(?![a-z]))\s{0,3}$")
+INSIDE = re.compile(
+    r"(?:[-+*/^%]|\\(?:cdot|times|div|pm|log|ln|sin|cos|tan|sqrt)"
+    r"|\\(?!(?:underline|mathbf|mathrm|textbf|text|boldsymbol|bm|boxed|fbox|large|displaystyle)\b)[a-z]{2,9}\{)\s{0,3}$",
+    re.IGNORECASE,
+)
+NAMED = re.compile(r"(?:^|[\s(])([0-9]{1,9}\s?\*?\s?)?(?<![A-Za-z'])([A-Za-z])\s{1,3}(?:is|equals)\s{0,3}:?\s{0,3}$")
+LEFT_SIDE = re.compile(r"(?:\\?[^\s=.;:,$\[\]\u21d2]|(?<=[-+*/|)0-9A-Za-z]) (?=[-+*/|(0-9])|(?<=[-+*/|(]) )*$")
+ARROW_TO = re.compile(
+    r"\s{0,3}(?:\u2192|\u21d2|->|=>|\\(?:to|rightarrow|Rightarrow|implies)(?![a-z]))\s{0,3}(-?[0-9]{1,18})\s{0,3}(?:[.;,]|$|\n)"
+)
 # `log x = 7`, "twice x is 7", "the square of x is 7" are not assignments to x.
 BEFORE_VARIABLE = re.compile(
     r"\b(?:log|ln|sin|cos|tan|exp|sqrt|abs|minus|plus|times|twice|double|half|negative|over|than"

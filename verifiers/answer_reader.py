@@ -41,9 +41,11 @@ _OPENING = re.compile(r"=|(?:exactly|precisely|simply|just|only)\b", re.IGNORECA
 _VALUE_START = re.compile(r"[0-9A-Za-z+.(\\{\[\u221a-]")
 _ANSWERING = re.compile(
     r"\s{0,4}is\b(?!\s(?:the |our |my |a )?(?:final |correct |only |right |unique )*"
-    r"(?:answer|solution|value of|result|root|correct|right|true)\b)|\s{0,4}(?:and|that|only|but)\b",
+    r"(?:answer|solution|value of|result|root|correct|right|true)\b)"
+    r"|\s{0,4}(?:(?:and|that|only|but|as well as|plus)\b|\u2248|\\approx)",
     re.IGNORECASE,
 )
+_UNEQUAL = re.compile(r"[0-9]\s{0,3}(?:\u2260|!=|\\neq?(?![a-z]))\s{0,3}-?[0-9]")
 _LETTER_ASSIGNED = re.compile(r"(?<![\w*/^)])[A-Za-z]\s{0,4}=")
 
 
@@ -105,7 +107,7 @@ class Reader(Finder):
             if (candidate.rule == "tag" or wordy) and candidate.refused is None:
                 self._look_inside(candidate)
         live = [candidate for candidate in candidates if not candidate.dead]
-        said = [candidate for candidate in live if candidate.rule != "result"] or live
+        said = [candidate for candidate in live if candidate.rule != "result" or candidate.strong] or live
         if said and said[-1].refused == "negated" and live[-1].refused is None:
             said = live[-1:]  # "x is not 8, it is 7."
         if said:
@@ -148,7 +150,12 @@ class Reader(Finder):
 
     def _taken_back(self, end: int, hi: int) -> str | None:
         """What a later sentence takes back."""
-        return "hedged" if UNSURE.search(self.view, end, hi) or MAYBE.search(self.view, end, hi) else None
+        maybe = MAYBE.search(self.view, end, hi)
+        if maybe and maybe[0][:2].lower() == "or" and self.said_again(end, self.view[end:hi]):
+            maybe = MAYBE.search(self.view, maybe.end(), hi)
+        if UNSURE.search(self.view, end, hi) or maybe:
+            return "hedged"
+        return "retracted" if _UNEQUAL.search(self.view, end, hi) else None
 
     def _broken_off(self, last: Candidate, hi: int) -> bool:
         """Whether a line after the answer goes on with the equation, and is cut off or does not hold."""
@@ -290,6 +297,8 @@ class Reader(Finder):
             return none("none", "negated" if words & NEGATIONS else "hedged" if words & HEDGES else "not_found")
         if self.variable and _LETTER_ASSIGNED.search(text):
             return none("none", "wrong_variable")
+        if "=" in text and not re.search(r"[A-Za-z]", text):
+            return none("none", "not_found")  # sums alone: `23 - 2 = 21`, `21/3 = 7`
         if "=" in text or OPERATOR_END.search(stripped):
             return none("none", "unsolved" if "=" in text else "unfinished")
         return none("none", "not_found")
