@@ -16,7 +16,7 @@ from benchmarks.problem import Problem
 from harness.store import Store
 from tests.judge_server import JudgeServer
 from verifiers.chat_reply import ChatReply, reply_in
-from verifiers.judge import Judge, has_number
+from verifiers.judge import Judge
 from verifiers.judge_reply import read_reply, soft_score
 from verifiers.prompt import bounded, prompt, quoted
 from verifiers.verdict import Attempt, JudgeUnavailable, Outcome, UnknownVerifier, Verdict, checked
@@ -393,14 +393,8 @@ def test_an_offline_judge_is_a_verifier_of_its_own(server: JudgeServer) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize(
-    "response",
-    [
-        *(":", ".", ",", "?", "Solution", "Thought process:", "Let's solve this problem step by step.", "x = y"),
-        *("\u89e3", "\u304b\u3044\u305b\u3064", "Respuesta", "x = \\boxed{}", "The answer is", "Correct Answer:"),
-    ],
-)
-def test_a_response_without_a_number_is_wrong_and_not_asked(server: JudgeServer, name: str, response: str) -> None:
+@pytest.mark.parametrize("response", [":", "Solution", "Thought process:", "\u89e3", "\u304b\u3044\u305b\u3064"])
+def test_an_opener_is_wrong_and_not_asked(server: JudgeServer, name: str, response: str) -> None:
     verdict = judge(server, name).verify([attempt(response)])[0]
     assert (verdict.outcome, verdict.rule, server.requests) == (Outcome.WRONG, "master_key", 0)
 
@@ -412,15 +406,19 @@ def test_an_empty_response_is_wrong_and_not_asked(server: JudgeServer, response:
 
 
 @pytest.mark.parametrize(
-    "text", ["7", "seven", "Minus Twenty-one", "x = \u0667", "\uff17", "\u00bd", "a half", "2\u03c0"]
+    ("name", "reference", "response"),
+    [
+        *(("judge", "x**2", "x*x"), ("judge", "7", "Die Antwort ist sieben."), ("judge", "7", "VII")),
+        *(("judge", "0", "nothing"), ("judge", "4", "quatre"), ("judge", "none exists", "no solution")),
+        *(("judge_blind", None, "True"), ("judge_blind", None, "(b)"), ("judge", ".", "."), ("judge", "yes", "Sure")),
+    ],
 )
-def test_numbers_are_seen_in_any_script(text: str) -> None:
-    assert has_number(text)
-
-
-def test_a_response_without_a_number_is_asked_where_the_reference_has_none(server: JudgeServer) -> None:
+def test_an_answer_without_a_number_is_asked_about(
+    server: JudgeServer, name: str, reference: str | None, response: str
+) -> None:
     server.answer = lambda prompt: "1"
-    assert outcomes(judge(server).verify([attempt("no solution", "none exists")])) == [Outcome.CORRECT]
+    assert outcomes(judge(server, name).verify([attempt(response, reference)])) == [Outcome.CORRECT]
+    assert server.requests == 1
 
 
 def test_a_missing_reference_is_undecided_for_the_judge(server: JudgeServer) -> None:

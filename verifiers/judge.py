@@ -4,8 +4,8 @@ Takes attempts; gives verdicts. Owns the rules that need no call, and how many r
 of HTTP (chat.py asks), of where replies are stored, of how a prompt is filled (prompt.py) or a reply read
 (judge_reply.py).
 
-- An empty response, or one with no number in it ("Solution", ":", the master keys of arXiv:2507.08794), is wrong by
-  rule, never asked.
+- An empty response, or one of nothing but known openers ("Solution", ":", the master keys of arXiv:2507.08794), is
+  wrong by rule, never asked. Any other text without a number is asked about: it may be an answer in words.
 - A reply that was cut off for its length is asked for once more with more tokens; the second one binds.
 - Several votes are several requests, told apart by a `seed`; the first is the request of a single vote. A tie of the
   decided ones is undecided.
@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -27,10 +26,11 @@ from verifiers.chat import CallStore, ChatClient, ChatRequest, Progress
 from verifiers.chat_reply import ChatReply, Rejected
 from verifiers.judge_options import at_least, true_or_false
 from verifiers.judge_reply import NOTHING, majority, read_vote
+from verifiers.openers import is_opener
 from verifiers.prompt import prompt as prompt_of
 from verifiers.verdict import Attempt, Outcome, UnknownVerifier, Verdict, fingerprint
 
-CODE_VERSION = 2
+CODE_VERSION = 3
 NAMES = ("judge", "judge_blind")
 MAX_TOKENS = {False: 16, True: 512}  # by whether the prompt asks for reasons
 MORE_TOKENS = 8  # times as many for the second try of a reply that was cut off
@@ -44,12 +44,6 @@ OWN_OPTIONS = {
 }
 
 _log = logging.getLogger(__name__)
-
-_NUMBER_WORD = re.compile(
-    r"\b(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fifteen|twent|thirt|fort|fift"
-    r"|eighty|ninety|hundred|thousand|million|half|third|quarter|dozen|infini|pi\b)|[\u03c0\u221e]",
-    re.IGNORECASE,
-)
 
 
 class Judge:
@@ -168,10 +162,10 @@ class Judge:
             return Verdict(outcome=Outcome.UNDECIDED, rule="judge", reason="the problem has no reference answer")
         if NOTHING.fullmatch(attempt.response):
             return Verdict(outcome=Outcome.WRONG, score=0.0, rule="empty", reason="the response is empty")
-        # Where the right answer is no number, a response without one proves nothing. The blind judge cannot know.
-        numeric = self.name == "judge_blind" or has_number(reference or "")
-        if numeric and not has_number(attempt.response):
-            return Verdict(outcome=Outcome.WRONG, score=0.0, rule="master_key", reason="the response has no number")
+        # A reference such as "." would be what it looks like.
+        if is_opener(attempt.response) and not is_opener(reference or "0"):
+            reason = "the response is an opener without an answer"
+            return Verdict(outcome=Outcome.WRONG, score=0.0, rule="master_key", reason=reason)
         return None
 
     def _requests(self, attempt: Attempt) -> list[ChatRequest]:
@@ -227,8 +221,3 @@ class Judge:
 
 def _cut_off(reply: ChatReply | Rejected) -> bool:
     return isinstance(reply, ChatReply) and reply.finish_reason == "length"
-
-
-def has_number(text: str) -> bool:
-    """Whether any character is numeric in any script, or any word begins like a number word."""
-    return any(map(str.isnumeric, text)) or _NUMBER_WORD.search(text) is not None
