@@ -191,12 +191,12 @@ def _pair(left: str, right: str, draws: Floats, labels: int, noise: float) -> Pa
         left=left,
         right=right,
         difference=Estimate(value=value, low=low, high=high, n=labels, clusters=labels),
-        labels=_needed(labels * spread**2, value),
-        tests=_needed(noise, value),
+        labels=needed(labels * spread**2, value),
+        tests=needed(noise, value),
     )
 
 
-def _needed(variance: float, effect: float) -> float:
+def needed(variance: float, effect: float) -> float:
     """Problems that find an effect 80 % of the time: (1.96 + 0.84)^2 variance / effect^2; NaN without a spread."""
     if math.isnan(effect) or not variance > 0:
         return math.nan

@@ -1,13 +1,23 @@
 """The law against simulation, and at its limits."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
-from reports import law
+from benchmarks.problem import Problem
+from harness.records import Checkpoint, Sample, Selected, Selection, replicate, unmarked
+from harness.store import Store
+from reports import law, law_tables, predict
+from reports.findings import Findings, find
+from reports.parting import parting_lines, partings
+from reports.reading import read_run
+from reports.rows import Run
+from verifiers.verdict import Outcome, Verdict
 
 shares = st.floats(0.01, 0.99)
 
@@ -115,3 +125,148 @@ def test_corrected_accuracy_undoes_a_verifiers_errors() -> None:
     p, t, f = 0.42, 0.9, 0.2
     assert law.corrected_accuracy(p * t + (1 - p) * f, t, f) == pytest.approx(p)
     assert np.isnan(law.corrected_accuracy(0.5, 0.4, 0.4))
+
+
+@given(shares, shares, shares)
+def test_an_ideal_step_adds_the_log_of_the_likelihood_ratio(p: float, t: float, f: float) -> None:
+    moved = law.log_odds(law.filtered_precision(p, t, f)) - law.log_odds(p)
+    assert moved == pytest.approx(math.log(t / f), abs=1e-9)
+
+
+def test_log_odds_at_the_ends() -> None:
+    assert list(law.log_odds([0.0, 0.5, 1.0])) == [-math.inf, 0.0, math.inf]
+    assert np.isnan(law.log_odds(math.nan))
+
+
+TPR_FPR = {"gold": (1.0, 0.0), "good": (0.9, 0.1), "poor": (0.6, 0.4)}
+SEEDS, PROBLEMS, SAMPLES, ETA = 3, 250, 8, 0.4
+
+
+@pytest.fixture(scope="module")
+def obeying(tmp_path_factory: pytest.TempPathFactory) -> Findings:
+    """A run with three seeds whose every policy moves as F3 says, with errors that are independent."""
+    return find(lawful_run(tmp_path_factory.mktemp("lawful"), drift=0.0))
+
+
+def lawful_run(folder: Path, drift: float) -> Run:
+    """`drift` is what the good arm gains beyond the law."""
+    random = np.random.default_rng(11)
+    arms = [{"name": name, "verifier": name, "selection": {"cap": 0}} for name in TPR_FPR]
+    with Store(folder, write=True) as store:
+        store.put_run({"suite": {"name": "lawful", "gold": "gold", "iterations": 1, "replicates": SEEDS, "arms": arms}})
+        names = ["gold", *(replicate(name, r) for name in ("good", "poor") for r in range(SEEDS))]
+        store.put_run({"verifiers": {name: f"{name}-0" for name in names}})
+        for name in names:
+            store.add_verifier(f"{name}-0", name, {})
+        for split in ("train", "test"):
+            store.add_problems(
+                [
+                    Problem(id=f"{split}{i}", question=f"q{i}", reference="1", split=split, source="s")
+                    for i in range(PROBLEMS)
+                ]
+            )
+        start = random.beta(2, 3, PROBLEMS)
+        store.add_checkpoint(Checkpoint(id="base", arm=None, iteration=0, kind="base"))
+        draw(store, random, "base", "test", start, names)
+        for r in range(SEEDS):
+            source = replicate("base", r)
+            draw(store, random, source, "train", start, ["gold", *(replicate(n, r) for n in ("good", "poor"))])
+            for name, (t, f) in TPR_FPR.items():
+                own = replicate(name, r)
+                verifier = own if own in names else name
+                gain = ETA * (float(law.filtered_precision(start.mean(), t, f)) - start.mean())
+                end = np.clip(start + gain + drift * (name == "good"), 0, 1)
+                chosen = [Selected(sample=s.id, weight=1.0) for s in store.samples(source, "train")]
+                store.add_selection(Selection(checkpoint=f"{own}/1", rows=tuple(chosen)))
+                store.add_checkpoint(
+                    Checkpoint(
+                        id=f"{own}/1", arm=own, iteration=1, kind="trained", started_from="base", sampled_from=source
+                    )
+                )
+                draw(store, random, f"{own}/1", "test", end, list(dict.fromkeys(["gold", verifier])))
+        return read_run(store)
+
+
+def draw(
+    store: Store, random: np.random.Generator, checkpoint: str, split: str, p: np.ndarray, verifiers: list[str]
+) -> None:
+    """Samples with the truth as their text, and verdicts with independent errors."""
+    right = random.random((PROBLEMS, SAMPLES)) < p[:, None]
+    samples = [
+        Sample(
+            checkpoint=checkpoint,
+            problem=f"{split}{i}",
+            index=k,
+            text=f"{k} {right[i, k]}",
+            token_count=3,
+            mean_logprob=-1.0,
+            finish_reason="stop",
+        )
+        for i in range(PROBLEMS)
+        for k in range(SAMPLES)
+    ]
+    store.add_samples(samples)
+    for name in verifiers:
+        t, f = TPR_FPR[unmarked(name)]
+        accepted = random.random(right.size) < np.where(right.ravel(), t, f)
+        said = (Verdict(outcome=Outcome.CORRECT if yes else Outcome.WRONG, score=float(yes)) for yes in accepted)
+        store.add_verdicts(f"{name}-0", zip((s.id for s in samples), said, strict=True))
+
+
+def test_the_law_explains_policies_that_obey_it(obeying: Findings) -> None:
+    eta, steps = predict.predict(obeying)
+    assert eta.low < ETA < eta.high
+    assert [(step.arm, step.iteration) for step in steps] == [("gold", 1), ("good", 1), ("poor", 1)]
+    for step in steps[1:]:  # eta was fitted on the gold's
+        for compared in (step.accuracy, step.change):
+            assert predict.within(compared.residual), step
+            assert compared.over_seeds.n == SEEDS
+            assert compared.residual.value == pytest.approx(compared.observed.value - compared.predicted.value)
+            assert compared.over_seeds.value == pytest.approx(compared.residual.value)
+
+
+def test_a_gain_beyond_the_law_shows_as_a_residual(tmp_path: Path) -> None:
+    _, steps = predict.predict(find(lawful_run(tmp_path, drift=0.1)))
+    _, good, poor = (step.accuracy.residual for step in steps)
+    assert good.low > 0.05
+    assert predict.within(poor)
+    assert "1 of 2 came within the interval by problem" in law_tables.tally(steps)[0]
+
+
+def test_an_arms_prediction_is_the_mean_of_its_replicates_by_hand(obeying: Findings) -> None:
+    """A second opinion from counts alone."""
+    run = obeying.run
+    eta, steps = predict.predict(obeying)
+
+    def accuracy(checkpoint: str) -> float:
+        return float(np.mean(run.outcome("gold", run.rows(checkpoint, "test"))))
+
+    predicted, observed = [], []
+    for r in range(SEEDS):
+        rows = run.rows(replicate("base", r), "train")
+        gold, said = run.outcome("gold", rows), run.outcome(replicate("good", r), rows)
+        odds = law.odds(accuracy("base")) * said[gold == 1].mean() / said[gold == 0].mean()
+        predicted.append(accuracy("base") + eta.value * (float(law.share(odds)) - accuracy("base")))
+        observed.append(accuracy(f"{replicate('good', r)}/1"))
+    good = next(step for step in steps if step.arm == "good")
+    assert good.accuracy.predicted.value == pytest.approx(np.mean(predicted))
+    assert good.accuracy.observed.value == pytest.approx(np.mean(observed))
+    changes = [law.log_odds(after) - law.log_odds(accuracy("base")) for after in observed]
+    assert good.change.observed.value == pytest.approx(np.mean(changes))
+    expected = [law.log_odds(after) - law.log_odds(accuracy("base")) for after in predicted]
+    residuals = np.array(changes) - np.array(expected)
+    seeds = stats.t.interval(0.95, SEEDS - 1, np.mean(residuals), stats.sem(residuals))
+    assert (good.change.over_seeds.low, good.change.over_seeds.high) == pytest.approx(seeds)
+
+
+def test_a_constant_verifiers_reward_falls_behind_as_its_policy_gains(obeying: Findings) -> None:
+    """With fixed TPR t and FPR f the gap is f + (t - f - 1) p, so it moves against p: by hand, from the counts."""
+    found = {parting.arm: parting for parting in partings(obeying)}
+    assert set(found) == {"good", "poor"}
+    good = found["good"]
+    standings = [obeying.standings["good", i] for i in (0, 1)]
+    gaps = [s.rewarded.correct.sum() / s.n - s.counts.correct.sum() / s.n for s in standings]
+    assert good.change.value == pytest.approx(gaps[1] - gaps[0])
+    assert good.iteration == 1
+    assert good.change.high < 0
+    assert any("falls behind" in line for line in parting_lines(obeying))
