@@ -45,9 +45,7 @@ def base_run(folder: Path, problems: int, seed: int = 0, rates: dict[str, tuple[
             )
             p = random.beta(2, 3, problems)
             right = random.random((problems, SAMPLES)) < p[:, None]
-            samples = [
-                sample("base", f"{split}{i}", k, bool(right[i, k])) for i in range(problems) for k in range(SAMPLES)
-            ]
+            samples = drawn("base", split, right)
             store.add_samples(samples)
             for name, (t, f) in rates.items():
                 accepted = random.random(right.size) < np.where(right.ravel(), t, f)
@@ -225,9 +223,7 @@ def trained(folder: Path, gains: dict[str, float]) -> None:
                 )
             )
             right = random.random((200, SAMPLES)) < base + gain
-            samples = [
-                sample(f"{name}/1", f"test{i}", k, bool(right[i, k])) for i in range(200) for k in range(SAMPLES)
-            ]
+            samples = drawn(f"{name}/1", "test", right)
             store.add_samples(samples)
             for verifier in dict.fromkeys(("gold", name)):
                 said = map(verdict, right.ravel())
