@@ -177,7 +177,7 @@ def record(
     add_judges(store, {**tables, **judge}, judge)
     for name, verifier in verifiers.items():
         store.add_verifier(verifier.fingerprint, name, judge.get(name, tables.get(name, {})))
-    controls = [name for name in verifiers if catalog.kind(name, tables) in catalog.CONTROLS]
+    controls = [name for name in verifiers if catalog.uninformative(name, tables)]
     chance = linear_1d.chance_level(problems["test"])
     known = {"suite": suite.model_dump(mode="json"), "controls": controls, "chance_level": chance}
     store.put_run(facts | known | {"judge": judge_facts(judge)} | provenance())

@@ -34,7 +34,7 @@ from harness.errors import CheckpointMismatch
 from harness.evaluate import draw, verify
 from harness.policy import Params, Policy, load_policy, params_hash, save_policy
 from harness.progress import RunProgress
-from harness.records import BASE, Checkpoint, Selection, first_sampled, measuring
+from harness.records import BASE, Checkpoint, Selection, first_sampled, measuring, unmarked
 from harness.store import Store
 from verifiers.verdict import Verifier
 
@@ -77,7 +77,8 @@ def run(run: Run) -> None:
     add_base(run, BASE)
     draw_and_verify(run, BASE, run.base, "test", tuple(run.verifiers), BASE)
     if run.until_base:
-        draw_and_verify(run, BASE, run.base, "train", tuple(run.verifiers), BASE)
+        # Every verifier could be trained on; its further replicates say no more of it.
+        draw_and_verify(run, BASE, run.base, "train", tuple(v for v in run.verifiers if unmarked(v) == v), BASE)
         return
     for arm in run.suite.arms:
         checkpoint, policy = first_sampled(arm.name), run.base

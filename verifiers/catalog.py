@@ -147,6 +147,13 @@ def with_parts(wanted: Sequence[str], tables: Tables = _NO_TABLES) -> list[str]:
     return list(found)
 
 
+def uninformative(name: str, tables: Tables = _NO_TABLES) -> bool:
+    """Whether the verifier carries no information: a control, or noise that accepts right and wrong alike."""
+    options, type_ = tables.get(name, {}), kind(name, tables)
+    alike = type_ == "noisy" and "tpr" in options and options["tpr"] == options.get("fpr")
+    return type_ in CONTROLS or alike
+
+
 def takes(name: str, option: str, tables: Tables = _NO_TABLES) -> bool:
     """Whether the verifier of that name has an option of that name.
 
