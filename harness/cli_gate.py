@@ -16,7 +16,19 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigError
-from harness.golden import Baseline, Entry, Expected, GoldenRow, read_baseline, read_rows, with_expected, with_outcomes
+from harness.golden import (
+    Baseline,
+    Entry,
+    Expected,
+    GoldenRow,
+    read_baseline,
+    read_rows,
+    roll_call,
+    row_count,
+    still_there,
+    with_expected,
+    with_outcomes,
+)
 from harness.progress import RunProgress
 from reports.gate import Bar, Comparison, Item, Summary, compare, summary
 from reports.gate_text import SHOWN, flip_lines
@@ -40,6 +52,10 @@ class Golden:
     @property
     def rows(self) -> list[GoldenRow]:
         return [row for rows in self.files.values() for row in rows]
+
+    def rows_of(self, file: str) -> Sequence[GoldenRow]:
+        """The rows of a file by its name in the baseline; none where it is not there any more."""
+        return self.files.get(self.path.parent / file, ())
 
     def pinned(self, verifier: str) -> bool:
         """Whether each row's outcome is golden: as the baseline says, else unless a judge is asked."""
@@ -139,10 +155,39 @@ def _compared(golden: Golden, name: str, fingerprint: str, verdicts: Sequence[Ve
         if expected.fingerprint not in (None, fingerprint):
             notes.append(f"another verifier than the baseline's: {expected.fingerprint} -> {fingerprint}")
         labelled = sum(row.label is not None for row in golden.rows)
-        if labelled != expected.n:
+        if labelled > expected.n:
             notes.append(f"the baseline had {expected.n} labelled rows, now there are {labelled}: --update counts them")
     items = _items(golden.rows, name, pinned, verdicts)
-    return compare(name, items, pinned=pinned, bar=bar, notes=notes)
+    found = compare(name, items, pinned=pinned, bar=bar, gaps=_gaps(golden, expected, items), notes=notes)
+    if pinned and expected and expected.fingerprint == fingerprint and _changed_its_mind(golden, name, found):
+        told = "the fingerprint is the same: raise the verifier's version, else stored verdicts are not made anew"
+        found = dataclasses.replace(found, notes=(*found.notes, told))
+    return found
+
+
+def _gaps(golden: Golden, expected: Expected | None, items: Sequence[Item]) -> list[str]:
+    """What the baseline was written with and is not there any more: a flipped row is not mended by its removal."""
+    if not any(item.label or item.expected for item in items):
+        return ["no row says what is expected of it: nothing was checked"]
+    if expected is None:
+        return []
+    accept = "--update accepts the rows as they are"
+    labelled = sum(item.label is not None for item in items)
+    if labelled < expected.n:
+        return [f"the baseline had {expected.n} labelled rows, now there are {labelled}: {accept}"]
+    return [
+        f"{file} does not begin with the {row_count(called)} rows of the baseline (new ones go to its end): {accept}"
+        for file, called in (expected.rows or {}).items()
+        if not still_there(golden.rows_of(file), called)
+    ]
+
+
+def _changed_its_mind(golden: Golden, name: str, found: Comparison) -> bool:
+    """Whether a verifier that asks no judge says something else on rows that the baseline was written with."""
+    expected = golden.baseline.verifiers[name].expected
+    called = (expected and expected.rows) or {}
+    known = {row.id for file, call in called.items() for row in golden.rows_of(file)[: row_count(call)]}
+    return not judges(name, golden.baseline.options) and any(item.id in known for item in found.flips)
 
 
 def _items(rows: Sequence[GoldenRow], name: str, pinned: bool, verdicts: Sequence[Verdict]) -> list[Item]:
@@ -172,16 +217,20 @@ class Change:
 def update(golden: Golden, names: Sequence[str] = (), *, quiet: bool = False) -> list[Change]:
     """What was and what now is expected of each verifier; baseline and rows are written anew to say so."""
     wanted = _wanted(golden, names)
+    if not golden.rows:
+        raise ConfigError(
+            f"{golden.path.name}: no rows in {', '.join(golden.baseline.rows)}: nothing to expect of them"
+        )
     said: list[dict[str, Outcome]] = [{} for _ in golden.rows]
     changes: list[Change] = []
     for name, verifier, verdicts in ask(golden, wanted, quiet):
         found = _compared(golden, name, verifier.fingerprint, verdicts)
-        old, new = golden.baseline.verifiers[name].expected, _expected(verifier.fingerprint, found.now)
+        old, new = golden.baseline.verifiers[name].expected, _expected(golden, verifier.fingerprint, found.now)
         changes.append(Change(verifier=name, old=old, new=new, flips=found.flips))
         for row, verdict in zip(said, verdicts, strict=True):
             row[name] = verdict.outcome
     expected = {change.verifier: change.new for change in changes if change.new}
-    text = with_expected(golden.path.read_text("utf-8"), expected, golden.path.name)
+    text = with_expected(golden.path.read_bytes().decode(), expected, golden.path.name)
     pinned, outcomes = [name for name in wanted if golden.pinned(name)], iter(said)
     for path, rows in golden.files.items():
         lines = {row.line: with_outcomes(row, next(outcomes), pinned) for row in rows}
@@ -191,7 +240,7 @@ def update(golden: Golden, names: Sequence[str] = (), *, quiet: bool = False) ->
     return changes
 
 
-def _expected(fingerprint: str, now: Summary) -> Expected | None:
+def _expected(golden: Golden, fingerprint: str, now: Summary) -> Expected | None:
     """The figures of a baseline, rounded; None where no row has a label."""
 
     def rounded(value: float) -> float | None:
@@ -209,6 +258,7 @@ def _expected(fingerprint: str, now: Summary) -> Expected | None:
         ac1=rounded(decided.ac1.value),
         kappa=rounded(decided.kappa.value),
         prevalence=(round(decided.prevalence[1], DIGITS), round(decided.prevalence[0], DIGITS)) if decided.n else None,
+        rows={file: roll_call(golden.rows_of(file)) for file in golden.baseline.rows},
     )
 
 

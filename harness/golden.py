@@ -15,7 +15,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pydantic
 from pydantic import Field
@@ -67,6 +67,7 @@ class Expected(_Model):
         ac1: Gwet's AC1 on the rows it decided; like kappa absent where it cannot be computed.
         kappa: Cohen's kappa on the same rows; to be read beside the prevalence.
         prevalence: Share of those rows that the labels, and that the verifier, call correct.
+        rows: File -> how many rows it had and a digest of their ids, as `roll_call` writes it.
     """
 
     fingerprint: str | None = None
@@ -77,6 +78,7 @@ class Expected(_Model):
     ac1: float | None = None
     kappa: float | None = None
     prevalence: tuple[float, float] | None = None
+    rows: dict[str, Annotated[str, Field(pattern=r"^[0-9]{1,9}-[0-9a-f]{12}$")]] | None = None
 
 
 class Entry(_Model):
@@ -142,7 +144,7 @@ def with_expected(text: str, expected: Mapping[str, Expected], name: str) -> str
     Raises:
         ConfigError: A verifier does not have a `[verifiers.NAME]` table that stands on a line of its own.
     """
-    lines = text.removesuffix("\n").split("\n")
+    lines = text.removesuffix("\n").split("\n")  # each with its own end: a file of Windows lines stays one
     for verifier, values in expected.items():
         _put_table(lines, verifier, values, name)
     found = "\n".join(lines) + "\n"
@@ -153,7 +155,9 @@ def with_expected(text: str, expected: Mapping[str, Expected], name: str) -> str
 
 
 def _put_table(lines: list[str], verifier: str, values: Expected, name: str) -> None:
-    new = [f"{key} = {toml_value(value)}" for key, value in values.model_dump(mode="json", exclude_none=True).items()]
+    end_of_line = "\r" if lines[0].endswith("\r") else ""
+    figures = values.model_dump(mode="json", exclude_none=True)
+    new = [f"{key} = {toml_value(value)}{end_of_line}" for key, value in figures.items()]
     tables = {table: number for number, line in enumerate(lines, 1) if (table := _table_of(line))}
     if start := tables.get(("verifiers", verifier, "expected")):
         end = start
@@ -169,7 +173,8 @@ def _put_table(lines: list[str], verifier: str, values: Expected, name: str) -> 
     place = min((number - 1 for number in tables.values() if number > start), default=len(lines))
     while place > start and (not lines[place - 1].strip() or lines[place - 1].startswith("#")):
         place -= 1  # what stands right above the next table belongs to it
-    lines[place:place] = ["", f"[verifiers.{toml_key(verifier)}.expected]", *new]
+    header = f"[verifiers.{toml_key(verifier)}.expected]{end_of_line}"
+    lines[place:place] = [end_of_line, header, *new]
 
 
 def _table_of(line: str) -> tuple[str, ...] | None:
@@ -177,7 +182,7 @@ def _table_of(line: str) -> tuple[str, ...] | None:
     if not line.lstrip().startswith("["):
         return None
     try:
-        node: Any = tomllib.loads(line)
+        node: Any = tomllib.loads(line.removesuffix("\r"))
     except tomllib.TOMLDecodeError:
         return None
     keys: list[str] = []
@@ -246,6 +251,21 @@ def row_id(question: str, reference: str | None, response: str) -> str:
     return hashlib.sha256(json.dumps([question, reference, response]).encode()).hexdigest()[:12]
 
 
+def roll_call(rows: Sequence[GoldenRow]) -> str:
+    """How many rows there are and 12 hex digits over their ids in order: `3-0f0e0d0c0b0a`."""
+    return f"{len(rows)}-{hashlib.sha256(json.dumps([row.id for row in rows]).encode()).hexdigest()[:12]}"
+
+
+def row_count(called: str) -> int:
+    """How many rows a `roll_call` counted."""
+    return int(called.partition("-")[0])
+
+
+def still_there(rows: Sequence[GoldenRow], called: str) -> bool:
+    """Whether the rows begin with those of a `roll_call`; what follows them is new."""
+    return roll_call(rows[: row_count(called)]) == called
+
+
 def with_outcomes(row: GoldenRow, said: Mapping[str, Outcome], pinned: Sequence[str]) -> bytes:
     """The row's line with what the verifiers said; of a pinned one only what is not the label, which goes unsaid."""
     kept = {**row.outcomes, **said}
@@ -257,4 +277,5 @@ def with_outcomes(row: GoldenRow, said: Mapping[str, Outcome], pinned: Sequence[
     fields.pop("outcomes", None)
     if outcomes:
         fields["outcomes"] = {verifier: outcomes[verifier].value for verifier in sorted(outcomes)}
-    return json.dumps(fields, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+    end_of_line = b"\r" if row.line.endswith(b"\r") else b""
+    return json.dumps(fields, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass") + end_of_line

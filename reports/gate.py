@@ -1,9 +1,10 @@
 """Whether a verifier agrees with golden rows as well as it did: statistics over plain records.
 
 Takes what a verifier said on each row then and now, the labels, and how far agreement may fall; gives a Comparison. A
-verifier fails for two reasons only. Its agreement with the labels is *significantly* below what was expected less the
-margin, where rows of one problem count together. Or a pinned row flipped: its outcome is not the golden one. Undecided
-agrees with nothing, so a verifier that stops deciding gets worse. Knows nothing of files, nor of how verdicts are made.
+verifier got worse for two reasons only. Its agreement with the labels is *significantly* below what was expected less
+the margin, where rows of one problem count together. Or a pinned row flipped: its outcome is not the golden one.
+Undecided agrees with nothing, so a verifier that stops deciding gets worse. And where rows are gone nobody can tell, so
+that fails too. Knows nothing of files, nor of how verdicts are made.
 """
 
 from __future__ import annotations
@@ -97,7 +98,11 @@ class Shift:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """One verifier against its baseline; `bar` and `shift` None where no agreement was expected of it."""
+    """One verifier against its baseline; `bar` and `shift` None where no agreement was expected of it.
+
+    Attributes:
+        gaps: What of the baseline could not be checked, so that nothing is known to be as good as it was.
+    """
 
     verifier: str
     pinned: bool
@@ -105,11 +110,12 @@ class Comparison:
     bar: Bar | None
     shift: Shift | None
     flips: tuple[Item, ...]
+    gaps: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
-        return not (self.pinned and self.flips) and not (self.shift and self.shift.significant)
+        return not self.gaps and not (self.pinned and self.flips) and not (self.shift and self.shift.significant)
 
 
 def summary(items: Sequence[Item]) -> Summary:
@@ -181,7 +187,13 @@ def _paired(items: Sequence[Item], bar: Bar) -> Shift:
 
 
 def compare(
-    verifier: str, items: Sequence[Item], *, pinned: bool, bar: Bar | None, notes: Sequence[str] = ()
+    verifier: str,
+    items: Sequence[Item],
+    *,
+    pinned: bool,
+    bar: Bar | None,
+    gaps: Sequence[str] = (),
+    notes: Sequence[str] = (),
 ) -> Comparison:
     """A verifier's rows against its baseline."""
     moved = shift(items, bar) if bar and any(item.label for item in items) else None
@@ -195,5 +207,6 @@ def compare(
         shift=moved,
         # What got worse first, then what matters to nobody's label, then what got better.
         flips=tuple(sorted((item for item in items if item.flipped), key=lambda item: item.change)),
+        gaps=tuple(gaps),
         notes=tuple(notes),
     )

@@ -40,7 +40,7 @@ QUALITY_HEADERS = ("Verifier", "TPR, %", "TNR, %", "Decided, %", "Correct", "Wro
 def message(found: Comparison, shown: int = SHOWN) -> str:
     """What happened to a verifier, in lines that any terminal can print: agreement, tests, flipped rows."""
     lines = [f"{visible(found.verifier, 80)}: {'passed' if found.passed else 'FAILED'}"]
-    lines += [f"  {line}" for line in _agreement_lines(found)]
+    lines += [f"  {line}" for line in (*(visible(gap, 300) for gap in found.gaps), *_agreement_lines(found))]
     if found.flips and (found.pinned or not found.passed):
         one = len(found.flips) == 1
         kind = f"golden {'row' if one else 'rows'} flipped" if found.pinned else f"{'row' if one else 'rows'} changed"
@@ -143,6 +143,7 @@ def as_json(found: Sequence[Comparison]) -> str:
                 **figures(c.now),
                 "shift": _plain(dataclasses.asdict(c.shift)) if c.shift else None,
                 "flips": [_flip(item) for item in c.flips],
+                "gaps": list(c.gaps),
                 "notes": list(c.notes),
             }
             for c in found

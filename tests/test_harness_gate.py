@@ -197,6 +197,71 @@ def test_a_new_golden_row_needs_only_its_label_and_holds_a_pinned_verifier_to_it
     assert "the baseline had 100 labelled rows, now there are 101" in result.stdout
 
 
+@pytest.mark.parametrize("kept", [slice(0, 0), slice(0, 99), slice(1, 100)])
+def test_golden_rows_that_are_gone_fail_until_an_update_accepts_it(folder: Path, kept: slice) -> None:
+    path = baseline(folder, pinned=True)
+    rows = [numbered(n) for n in range(100)]
+    write_rows(folder / "rows.jsonl", rows[kept])
+    result = restem("gate", path)
+    assert result.exit_code == 1
+    assert "--update accepts" in result.stdout or not rows[kept]
+    assert restem("gate", path, "--update").exit_code == (0 if rows[kept] else 2)
+    assert restem("gate", path).exit_code == (0 if rows[kept] else 1)
+
+
+def test_a_flipped_row_is_not_silenced_by_other_rows_in_its_place(folder: Path) -> None:
+    path = baseline(folder, pinned=True)
+    set_faults(folder, "41")
+    write_rows(folder / "rows.jsonl", [numbered(n) for n in range(105) if n != 41])
+    result = restem("gate", path)
+    assert result.exit_code == 1
+    assert "rows.jsonl does not begin with the 100 rows of the baseline" in result.stdout
+
+
+def test_rows_without_label_or_outcome_check_nothing_and_fail(folder: Path) -> None:
+    write_rows(folder / "rows.jsonl", [numbered(n, expected=None) for n in range(3)])
+    (folder / "own.gate.toml").write_text("rows = ['rows.jsonl']\n[verifiers.sympy]\n")
+    result = restem("gate", folder / "own.gate.toml")
+    assert result.exit_code == 1
+    assert "nothing was checked" in result.stdout
+
+
+SAME = "the fingerprint is the same: raise the verifier's version"
+
+
+def test_a_flip_under_an_unchanged_fingerprint_says_that_stored_verdicts_stay(folder: Path) -> None:
+    path = baseline(folder, pinned=True)
+    set_faults(folder, "41")
+    assert SAME in restem("gate", path).stdout
+    path.write_text(path.read_text().replace("faulty-1", "faulty-0"))
+    assert SAME not in restem("gate", path).stdout
+
+
+def test_a_new_row_that_a_verifier_gets_wrong_is_no_change_of_its_mind(folder: Path) -> None:
+    path = baseline(folder, pinned=True)
+    write_rows(folder / "rows.jsonl", [*map(numbered, range(100)), numbered(100, expected=0)])
+    result = restem("gate", path)
+    assert result.exit_code == 1
+    assert SAME not in result.stdout
+
+
+def test_an_update_keeps_the_ends_of_lines(folder: Path) -> None:
+    path = baseline(folder, pinned=True, faults="7")
+    for name in ("rows.jsonl", path.name):
+        (folder / name).write_bytes((folder / name).read_bytes().replace(b"\n", b"\r\n"))
+    before = contents(folder)
+    restem("gate", path, "--update")
+    assert contents(folder) == before
+    set_faults(folder, "8 9")
+    assert restem("gate", path, "--update").exit_code == 0
+    path.write_bytes(path.read_bytes().replace(b"[verifiers", b"[verifiers.reject_all]\r\n\r\n[verifiers", 1))
+    assert restem("gate", path, "--update").exit_code == 0
+    for data in ((folder / "rows.jsonl").read_bytes(), path.read_bytes()):
+        assert data.count(b"\n") == data.count(b"\r\n") > 20
+        assert b"\r\r" not in data
+    assert restem("gate", path, "--verifier", "faulty_verifier:Faulty").exit_code == 0
+
+
 def test_json_lists_every_verifier_with_its_figures_and_flips(folder: Path) -> None:
     path = baseline(folder, pinned=True)
     set_faults(folder, "41")
@@ -263,6 +328,7 @@ expectations = st.builds(
     agreement=st.floats(0, 1),
     kappa=st.none() | st.floats(-1, 1),
     prevalence=st.none() | st.tuples(st.floats(0, 1), st.floats(0, 1)),
+    rows=st.none() | st.dictionaries(texts, st.just("3-0f0e0d0c0b0a"), max_size=3),
 )
 
 
