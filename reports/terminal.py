@@ -16,7 +16,9 @@ from tabulate import tabulate
 from harness.store import Store
 from reports import ledger, tables
 from reports.findings import Findings, find, missing
+from reports.law_tables import seeds_lines
 from reports.metrics import Difference, Estimate
+from reports.parting import parting_lines
 from reports.ranking import answer, rank
 from reports.reading import read_run
 from reports.rows import Run
@@ -43,7 +45,9 @@ def summary(run_folder: Path) -> str:
         ConfigError: The folder holds no run.
     """
     findings = read(run_folder)
-    lines = [visible(sentence, 2000) for sentence in answer(findings, rank(findings))]
+    ranking = rank(findings)
+    told = (*answer(findings, ranking), *parting_lines(findings), *seeds_lines(findings, ranking.standings))
+    lines = [visible(sentence, 2000) for sentence in told]
     lines.append(visible(ledger.judge_line(findings.run)))
     lines += _unfinished(findings.run)
     return "\n".join([*lines, "", plain(tables.arms(findings), SUMMARY), ""])
