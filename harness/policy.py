@@ -25,15 +25,22 @@ from harness.tokenizer import Tokenizer
 
 Params = dict[str, Any]
 ASSETS = Path(__file__).parent / "assets"
+_KINDS = {"L": nn.AttentionType.LOCAL_SLIDING, "G": nn.AttentionType.GLOBAL}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """The shape of a text-only Gemma network; the fields of `gm.nn`'s TransformerConfig that tell small models apart.
+    """The shape of a text-only Gemma network: what tells the configs of `gm.nn` apart, from the tiny one to 27B.
 
     Attributes:
         context_length: Prompt and response tokens together; `gm.nn` has no limit of its own.
         little_endian: See `Tokenizer`.
+        attention: The layers' kinds, `L` for a sliding window and `G` for global, repeated over all layers.
+        post_norms: Whether attention and feed-forward are normalised once more behind, as from Gemma 2 on.
+        scale_by_embed: Queries are scaled by 1/sqrt(embed_dim / num_heads) and not by 1/sqrt(head_dim): the 27B models.
+        transposed_gating: How `gm.nn` stores the gates' matrix; says nothing of the function.
+        chat: Whether the model was tuned on turns; a base model is shown examples instead (`Tokenizer.few_shot`).
+        network: A class of `gm.nn` that is taken whole, for Gemma 3n and 4, whose layers the other fields cannot say.
     """
 
     vocab_size: int
@@ -45,9 +52,30 @@ class Architecture:
     num_kv_heads: int = 1
     context_length: int = 256
     little_endian: bool = True
+    attention: str = "G"
+    sliding_window: int | None = None
+    post_norms: bool = False
+    qk_norm: bool = True
+    final_softcap: float | None = None
+    attention_softcap: float | None = None
+    scale_by_embed: bool = False
+    transposed_gating: bool = False
+    local_rope_base: int = 10_000
+    global_rope_base: int = 10_000
+    global_rope_scale: float = 1.0
+    chat: bool = True
+    network: str | None = None
+
+    @property
+    def layers(self) -> str:
+        """The kind of every layer, `L` or `G`."""
+        return (self.attention * self.num_layers)[: self.num_layers]
 
     def model(self) -> nn.Transformer:
-        """The `gm.nn.Transformer` of this shape, in float32."""
+        """The `gm.nn.Transformer` of this shape, in float32: bfloat16 rounds the M-step's small updates to nothing."""
+        if self.network is not None:
+            return getattr(nn, self.network)(text_only=True, dtype=jnp.float32)
+        scale = gemma_config.QueryPreAttentionNormalisation
         return nn.Transformer(
             config=gemma_config.TransformerConfig(
                 num_embed=self.vocab_size,
@@ -56,11 +84,20 @@ class Architecture:
                 num_heads=self.num_heads,
                 head_dim=self.head_dim,
                 num_kv_heads=self.num_kv_heads,
-                final_logit_softcap=None,
-                use_post_attn_norm=False,
-                use_post_ffw_norm=False,
-                use_qk_norm=True,
-                attention_types=(gemma_config.AttentionType.GLOBAL,) * self.num_layers,
+                final_logit_softcap=self.final_softcap,
+                use_post_attn_norm=self.post_norms,
+                use_post_ffw_norm=self.post_norms,
+                use_qk_norm=self.qk_norm,
+                attention_types=tuple(_KINDS[kind] for kind in self.layers),
+                query_pre_attn_norm=scale.BY_ONE_OVER_SQRT_EMBED_DIM_DIV_NUM_HEADS
+                if self.scale_by_embed
+                else scale.BY_ONE_OVER_SQRT_HEAD_DIM,
+                attn_logits_soft_cap=self.attention_softcap,
+                sliding_window_size=self.sliding_window,
+                transpose_gating_einsum=self.transposed_gating,
+                local_base_frequency=self.local_rope_base,
+                global_base_frequency=self.global_rope_base,
+                global_scale_factor=self.global_rope_scale,
             ),
             dtype=jnp.float32,
         )
@@ -79,15 +116,19 @@ class Policy:
         return self.architecture.model()
 
 
+def param_shapes(architecture: Architecture) -> Params:
+    """The shape and type of every leaf; nothing is computed."""
+    tokens = jnp.ones((1, 2), jnp.int32)
+    with jax.numpy_dtype_promotion("standard"):  # see gemma_modules.forward
+        return jax.eval_shape(lambda: architecture.model().init(jax.random.key(0), tokens)["params"])
+
+
 def init_params(architecture: Architecture, key: jax.Array) -> Params:
     """Fresh parameters: matrices at 1/sqrt(fan in), embeddings at 1/sqrt(embed_dim), norm scales at zero.
 
     `gm.nn`'s own initialisation (standard deviation 0.01) is far too small for narrow models: signals die out.
     """
-    tokens = jnp.ones((1, 2), jnp.int32)
-    with jax.numpy_dtype_promotion("standard"):  # see gemma_modules.forward
-        shapes = jax.eval_shape(lambda: architecture.model().init(key, tokens)["params"])
-    leaves, tree = jax.tree.flatten_with_path(shapes)
+    leaves, tree = jax.tree.flatten_with_path(param_shapes(architecture))
     keys = jax.random.split(key, len(leaves))
 
     def draw(path: tuple[Any, ...], leaf: jax.ShapeDtypeStruct, key: jax.Array) -> jax.Array:
@@ -121,7 +162,9 @@ def save_policy(policy: Policy, folder: Path) -> str:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     digest = params_hash(policy.params)
-    settings = {"architecture": dataclasses.asdict(policy.architecture), "params_sha256": digest}
+    settings: dict[str, Any] = {"architecture": dataclasses.asdict(policy.architecture), "params_sha256": digest}
+    if policy.tokenizer.few_shot is not None:
+        settings["few_shot"] = policy.tokenizer.few_shot
     (partial / "policy.json").write_text(json.dumps(settings, indent=1) + "\n")
     shutil.copyfile(policy.tokenizer.path, partial / "tokenizer.model")
     with ocp.StandardCheckpointer() as checkpointer:
@@ -148,26 +191,44 @@ def load_policy(folder: Path) -> Policy:
         raise ConfigError(f"{folder}: not a policy folder: policy.json: {error}") from None
     if not (folder / "params").is_dir():
         raise ConfigError(f"{folder}: not a policy folder: no params/")
-    expected = jax.eval_shape(lambda: init_params(architecture, jax.random.key(0)))
+    expected = param_shapes(architecture)
     with ocp.StandardCheckpointer() as checkpointer:
         stored = checkpointer.metadata((folder / "params").absolute()).item_metadata
-        _check_shapes(expected, stored, folder)
-        sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-        target = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), expected)
-        params = checkpointer.restore((folder / "params").absolute(), target)
+        check_shapes(expected, getattr(stored, "tree", stored), folder)
+        params = checkpointer.restore((folder / "params").absolute(), on_one_device(expected))
     if params_hash(params) != digest:
         raise CheckpointMismatch(f"{folder}: parameters changed since they were saved (SHA-256 differs)")
-    tokenizer = Tokenizer(path=folder / "tokenizer.model", little_endian=architecture.little_endian)
+    tokenizer = Tokenizer(
+        path=folder / "tokenizer.model",
+        little_endian=architecture.little_endian,
+        few_shot=settings.get("few_shot"),
+    )
     return Policy(architecture=architecture, params=params, tokenizer=tokenizer)
 
 
-def _check_shapes(expected: Params, stored: Any, folder: Path) -> None:
-    def shapes(tree: Any) -> dict[str, tuple[int, ...]]:
+def on_one_device(shapes: Params) -> Params:
+    """Shapes that Orbax restores to arrays on the first device."""
+    sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), shapes)
+
+
+def check_shapes(expected: Params, stored: Params, folder: Path) -> None:
+    """Every leaf that the architecture has is stored in its shape, and no other leaf is.
+
+    Raises:
+        CheckpointMismatch: Naming the first leaf that differs, the shape expected and the shape found.
+    """
+
+    def shapes(tree: Params) -> dict[str, tuple[int, ...]]:
         return {jax.tree_util.keystr(path): tuple(leaf.shape) for path, leaf in jax.tree.leaves_with_path(tree)}
 
-    want, have = shapes(expected), shapes(getattr(stored, "tree", stored))
+    want, have = shapes(expected), shapes(stored)
     for name in sorted(want.keys() | have.keys()):
         if want.get(name) != have.get(name):
             raise CheckpointMismatch(
-                f"{folder}: leaf {name}: expected shape {want.get(name)}, found {have.get(name)} on disk"
+                f"{folder}: leaf {name}: expected {_shape(want.get(name))}, found {have.get(name, 'none')} on disk"
             )
+
+
+def _shape(shape: tuple[int, ...] | None) -> str:
+    return "no such leaf" if shape is None else f"shape {shape}"
