@@ -1,10 +1,13 @@
-"""The rows of `restem verify`: JSON lines in, one output object per input row and verifier."""
+"""The rows of `restem verify`: JSON lines in, one output object per input row and verifier.
+
+Rows are of one problem where they say so by `problem_id`, and only there: an `id` may repeat, and 1 is not "1".
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,24 +49,42 @@ def read_rows(path: Path) -> Rows:
     """
     ids: list[Any] = []
     attempts: list[Attempt] = []
+    alone: list[int] = []
     # Bytes, not text lines: a response may hold U+2028, which str.splitlines would split at.
     for number, line in enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
         if line.strip():
-            id, attempt = _read_row(f"{path.name}:{number}", line)
-            ids.append(id)
+            row, attempt = _read_row(f"{path.name}:{number}", line)
+            if row.get("problem_id") is None:
+                alone.append(len(attempts))
+            ids.append(row["id"])
             attempts.append(attempt)
+    _set_apart(attempts, alone)
     return Rows(ids=tuple(ids), attempts=tuple(attempts))
 
 
-def _read_row(place: str, line: bytes) -> tuple[Any, Attempt]:
+def _set_apart(attempts: list[Attempt], alone: Sequence[int]) -> None:
+    """Gives the attempts that stand alone a problem each, under the row's id unless another problem has it."""
+    apart = set(alone)
+    taken = {attempt.problem.id for number, attempt in enumerate(attempts) if number not in apart}
+    for number in alone:
+        problem = attempts[number].problem
+        while problem.id in taken:
+            problem = dataclasses.replace(problem, id=f"{problem.id} ({problem.source})")
+        taken.add(problem.id)
+        attempts[number] = dataclasses.replace(attempts[number], problem=problem)
+
+
+def _read_row(place: str, line: bytes) -> tuple[dict[str, Any], Attempt]:
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):
         raise BadRow(f"{place}: not JSON") from None
     if not isinstance(row, dict):
         raise BadRow(f"{place}: expected a JSON object, found {type(row).__name__}")
-    if not isinstance(row.get("id"), str | int):
-        raise BadRow(f"{place}: id: expected a text or a number, found {row.get('id')!r:.40}")
+    for field, optional in (("id", False), ("problem_id", True)):
+        value = row.get(field)
+        if (not isinstance(value, str | int) or isinstance(value, bool)) and not (optional and value is None):
+            raise BadRow(f"{place}: {field}: expected a text or a number, found {value!r:.40}")
     for field in ("question", "response"):
         if not isinstance(row.get(field), str):
             raise BadRow(f"{place}: {field}: expected a text, found {row.get(field)!r:.40}")
@@ -78,7 +99,7 @@ def _read_row(place: str, line: bytes) -> tuple[Any, Attempt]:
         split="test",
         source=place,
     )
-    return row["id"], Attempt(problem=problem, response=row["response"])
+    return row, Attempt(problem=problem, response=row["response"])
 
 
 def output_row(id: Any, verifier: str, verdict: Verdict) -> dict[str, Any]:
