@@ -71,9 +71,11 @@ def parting_lines(findings: Findings) -> list[str]:
     ahead = [_told(p) for p in found if p.iteration is not None and p.change.value > 0]
     behind = [_told(p) for p in found if p.iteration is not None and p.change.value < 0]
     together = [p.arm for p in found if p.iteration is None]
-    sentences = [f"Reward runs ahead of accuracy for {', '.join(ahead)}."] if ahead else []
+    sentences = [f"Reward runs ahead of accuracy, in points, for {', '.join(ahead)}."] if ahead else []
     if behind:
-        sentences.append(f"Reward falls behind accuracy, as a strict verifier's does, for {', '.join(behind)}.")
+        sentences.append(
+            f"Reward falls behind accuracy, as a strict verifier's does, in points, for {', '.join(behind)}."
+        )
     if together:
         sentences.append(f"No parting of reward and accuracy is shown for {', '.join(together)}.")
     return sentences
@@ -81,7 +83,5 @@ def parting_lines(findings: Findings) -> list[str]:
 
 def _told(parting: Parting) -> str:
     low, high = signed(parting.change.low), signed(parting.change.high)
-    return (
-        f"{parting.arm} from iteration {parting.iteration} on (reward − accuracy, {signed(parting.start)} points at "
-        f"the base, moved by {signed(parting.change.value)} [{low}, {high}])"
-    )
+    moved = f"by {signed(parting.change.value)} [{low}, {high}]"
+    return f"{parting.arm} from iteration {parting.iteration} on ({moved} from {signed(parting.start)} at the base)"

@@ -23,7 +23,7 @@ from reports.replicates import over_seeds
 from reports.rows import Arm
 
 DASH = "–"
-OVER_SEEDS = "Accuracy over seeds, %"
+OVER_SEEDS = "Over seeds, %"
 CLUSTERED = "Intervals: 95 %, clustered by problem."
 
 
@@ -102,9 +102,9 @@ def arms(findings: Findings) -> Table:
         id="arms",
         title="Table 1. Arms and iterations",
         columns=(
-            *("Arm", "Iteration", "Gold accuracy, %", "Gain over base, points", "Own reward, %"),
-            *("Reward − accuracy, points", f"pass@{most}, %", f"maj@{most}, %"),
-            *([OVER_SEEDS] if several else []),
+            *("Arm", "Iteration", "Gold accuracy, %", *([OVER_SEEDS] if several else [])),
+            *("Gain over base, points", "Own reward, %", "Reward − accuracy, points"),
+            *(f"pass@{most}, %", f"maj@{most}, %"),
         ),
         rows=tuple(rows),
         note=(
@@ -123,19 +123,19 @@ def _chance(findings: Findings) -> str:
 
 def _arm_row(standing: Standing, most: int, several: bool) -> tuple[Cell, ...]:
     arm = standing.arm
-    bounds = f"{number(standing.bounds[0])} to {number(standing.bounds[1])}"
-    partly = f" of {100 * standing.coverage:.1f} % decided: {bounds}" if standing.coverage < 0.9995 else ""
+    low, high = map(number, standing.bounds)
+    partly = f" of {100 * standing.coverage:.1f} % decided: {low} to {high}" if low != high else ""
     accuracy = estimate(standing.accuracy)
     return (
         arm_cell(arm),
         _iteration(standing),
         accuracy._replace(detail=accuracy.detail + partly),
+        *([_over_seeds(standing)] if several else []),
         difference(standing.gain),
         estimate(standing.reward),
         difference(standing.gap),
         estimate(standing.passed[most]) if most else Cell(DASH),
         estimate(standing.majority),
-        *([_over_seeds(standing)] if several else []),
     )
 
 
@@ -143,7 +143,7 @@ def _over_seeds(standing: Standing) -> Cell:
     if not standing.replicates:
         return Cell(DASH)
     found = over_seeds(np.array([one.accuracy.value for one in standing.replicates]))
-    return estimate(dataclasses.replace(found, low=max(0.0, found.low), high=min(1.0, found.high)))
+    return Cell(f"{found.n} seeds", f"[{number(max(0.0, found.low))}, {number(min(1.0, found.high))}]")
 
 
 def p_value(p: float) -> str:
