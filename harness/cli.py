@@ -22,6 +22,8 @@ import click
 from harness.errors import ConfigError, RestemError
 from verifiers.verdict import UnknownVerifier, VerifierError
 
+TO_FILE = click.Path(path_type=Path, dir_okay=False, writable=True)
+
 
 class _ToStderr(logging.Handler):
     """What verifiers have to say: a batch's progress, a judge's model that changed."""
@@ -57,9 +59,13 @@ class _Commands(click.Group):
             sys.exit(1)
 
 
+class _Terminated(SystemExit):
+    """Told from the plain SystemExit by which a verifier of somebody else's might end the command."""
+
+
 def _terminated(number: int, _: object) -> None:
     click.echo("stopped; `restem run` and `restem verify RUN` go on where they were", err=True)
-    sys.exit(128 + number)
+    raise _Terminated(128 + number)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -130,9 +136,12 @@ def _print_plan(folder: Path, output: Path | None, eta: float, labels: int | Non
     help="Marks on a RUN's samples.",
 )
 @click.option("--input", "input_path", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="JSON lines.")
-@click.option("--output", "output_path", type=click.Path(path_type=Path), help="Verdicts.  [default: stdout]")
+@click.option("--output", "output_path", type=TO_FILE, help="Verdicts.  [default: stdout]")
 @click.option(
-    "--config", "config_path", type=click.Path(path_type=Path, exists=True), help="TOML with [verifiers.NAME]."
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="TOML with [verifiers.NAME]; a suite will do.",
 )
 @click.option("--set", "overrides", multiple=True, metavar="verifiers.NAME.option=value", help="Set an option.")
 @click.option("--split", type=click.Choice(["train", "validation", "test"]), help="Of a RUN, only this split.")
@@ -172,6 +181,7 @@ def verify_command(
     from harness.cli_run import verifier_options, verify_rows, verify_run
     from harness.marks import import_marks
 
+    names = tuple(dict.fromkeys(names))
     if (run is None) == (input_path is None):
         raise ConfigError("give either a RUN or --input ROWS.jsonl")
     if bool(names) == (marks_path is not None):
@@ -310,7 +320,7 @@ def show_command(run: Path, watches: bool, as_json: bool) -> None:
 @click.option("--table", "tables", is_flag=True, help="Sensitivity and specificity of every built-in verifier.")
 @click.option("--from-run", "run", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Write rows.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many rows of a run.")
-@click.option("--output", "output_path", type=click.Path(path_type=Path), help="Rows of a run.  [default: stdout]")
+@click.option("--output", "output_path", type=TO_FILE, help="Rows of a run.  [default: stdout]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def gate_command(
@@ -340,6 +350,7 @@ def gate_command(
         raise ConfigError("give one of --update, --table and --from-run")
     if run is None and (limit is not None or output_path is not None):
         raise ConfigError("--limit and --output go with --from-run")
+    names = tuple(dict.fromkeys(names))
     if run is not None:
         if baseline is not None:
             raise ConfigError("--from-run makes rows; it takes no BASELINE.toml")
@@ -388,7 +399,7 @@ def _print_gate(
 @click.option("--regime", default="train-easy", show_default=True, help="A named regime, or LOW,HIGH entropy.")
 @click.option("--split", default="test", show_default=True)
 @click.option("--format", "form", type=click.Choice(["jsonl", "lines"]), default="jsonl", show_default=True)
-@click.option("--output", type=click.Path(path_type=Path), help="File.  [default: stdout]")
+@click.option("--output", type=TO_FILE, help="File.  [default: stdout]")
 def generate_command(
     benchmark: str, count: int, seed: int, regime: str, split: str, form: str, output: Path | None
 ) -> None:

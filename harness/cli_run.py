@@ -10,17 +10,15 @@ import contextlib
 import json
 import sys
 import time
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from benchmarks import linear_1d
 from benchmarks.files import read_problems, split_problems
 from benchmarks.problem import Problem
 from harness import rest_em
 from harness.cli_judge import Options, add_judges, judge_facts, judge_options, judges_of, stored_judges
-from harness.config import Suite, parse_suite, set_value, to_toml
+from harness.config import Suite, parse_suite, read_tables, set_value, to_toml
 from harness.errors import ConfigError
 from harness.evaluate import VERIFY_BATCH, unjudged, verify
 from harness.policy import ASSETS, Policy, load_policy, params_hash
@@ -193,12 +191,7 @@ def load_named_policy(name: str) -> Policy:
 
 def verifier_options(config_path: Path | None, overrides: Sequence[str], names: Sequence[str]) -> Options:
     """Options from a TOML file's `[verifiers.NAME]` tables and from `--set`, checked."""
-    data: dict[str, Any] = {}
-    if config_path is not None:
-        try:
-            data = tomllib.loads(config_path.read_text("utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{config_path}: not TOML: {error}") from None
+    data = {} if config_path is None else read_tables(config_path)
     for override in overrides:
         if not override.startswith("verifiers."):
             raise ConfigError(f"--set {override}: expected verifiers.NAME.option=value")

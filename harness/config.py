@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -157,16 +158,20 @@ def load_suite(name: str, overrides: Sequence[str] = ()) -> Suite:
     if not path.is_file():
         close = _did_you_mean(name, suite_names())
         raise ConfigError(f"no suite {name!r}: neither a file nor one of {', '.join(suite_names())}{close}")
-    try:
-        data = tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from None
+    data = _toml(path)
     benchmark = data.get("benchmark")
     if isinstance(benchmark, dict) and isinstance(benchmark.get("path"), str):
         benchmark["path"] = str((path.parent / benchmark["path"]).absolute())  # beside the suite, wherever one stands
     for override in overrides:
         set_value(data, override)
     return parse_suite(data, path.name)
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from None
 
 
 def parse_suite(data: Mapping[str, Any], origin: str) -> Suite:
@@ -189,14 +194,40 @@ def set_value(data: dict[str, Any], override: str) -> None:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text
-    *parents, last = path.split(".")
     node: Any = data
     try:
+        *parents, last = _keys(path)
         for part in parents:
             node = node[int(part)] if isinstance(node, list) else node.setdefault(part, {})
         node[int(last) if isinstance(node, list) else last] = value
     except (IndexError, ValueError, TypeError, AttributeError):
         raise ConfigError(f"--set {override}: {path} does not lead anywhere") from None
+
+
+def _keys(path: str) -> list[str]:
+    """The keys of a dotted path: quoted as TOML has it, or bare, or the `package.module:factory` of a verifier."""
+    if found := re.fullmatch(r"verifiers\.((?:\w+\.)*\w+:\w+)\.(.+)", path):
+        return ["verifiers", found[1], *_keys(found[2])]
+    if not {"'", '"'} & set(path):
+        return path.split(".")
+    node, keys = tomllib.loads(f"{path} = 0"), []
+    while isinstance(node, dict):
+        keys += node
+        node = node[keys[-1]]
+    return keys
+
+
+def read_tables(path: Path) -> dict[str, Any]:
+    """The plain data of a TOML file with some of a suite's keys, not checked any further.
+
+    Raises:
+        ConfigError: It is not TOML, or has a key that no suite has.
+    """
+    data = _toml(path)
+    for key in data:
+        if key not in Suite.model_fields:
+            raise ConfigError(f"{path}: {key}: unknown key{_did_you_mean(key, list(Suite.model_fields))}")
+    return data
 
 
 def to_toml(suite: Suite) -> str:

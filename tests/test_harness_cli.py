@@ -16,7 +16,7 @@ import pytest
 
 from benchmarks.files import read_problems, split_problems
 from harness.cli_run import check_same, suite_problems
-from harness.config import load_suite
+from harness.config import load_suite, to_toml
 from harness.errors import ConfigError
 from harness.rest_em import planned_samples
 from harness.store import Store
@@ -212,6 +212,8 @@ def test_a_bad_row_stops_the_command_before_any_work(tmp_path: Path, line: str, 
     ("arguments", "message"),
     [
         (("--output", "nowhere/out.jsonl"), "no folder"),
+        (("--output", "."), "'--output'"),
+        (("--config", "."), "'--config'"),
         (("--set", "verifiers.randm.rate=0.9"), "verifiers.randm"),
         (("--set", "verifiers.sympy=3"), "expected one table"),
         (("--set", "sympy.x=3"), "expected verifiers.NAME"),
@@ -222,6 +224,29 @@ def test_wrong_options_of_verify_are_named(tmp_path: Path, arguments: tuple[str,
     result = restem("verify", "--verifier", "sympy", "--input", path, *arguments)
     assert result.exit_code == 2
     assert message in result.output
+
+
+@pytest.mark.parametrize("table", ["verifier.sympy", "verifer.judge", "options.judge", "judge"])
+def test_a_table_that_nobody_reads_is_refused(tmp_path: Path, table: str) -> None:
+    path = rows_file(tmp_path, [{"id": "a", "question": "q", "reference": "1", "response": "1"}])
+    (tmp_path / "mine.toml").write_text(f"[{table}]\n")
+    result = restem("verify", "--verifier", "sympy", "--input", path, "--config", tmp_path / "mine.toml")
+    assert result.exit_code == 2
+    assert f"mine.toml: {table.partition('.')[0]}: unknown key" in result.stderr
+    assert ("did you mean 'verifiers'" in result.stderr) == table.startswith("ver")
+
+
+def test_a_whole_suite_serves_as_a_config(tmp_path: Path) -> None:
+    path = rows_file(tmp_path, [{"id": "a", "question": "q", "reference": "1", "response": "1"}])
+    (tmp_path / "suite.toml").write_text(to_toml(load_suite("linear_1d")))
+    result = restem("verify", "--verifier", "sympy", "--input", path, "--config", tmp_path / "suite.toml")
+    assert result.exit_code == 0, result.output
+
+
+def test_a_verifier_that_is_named_twice_speaks_once(tmp_path: Path) -> None:
+    path = rows_file(tmp_path, [{"id": "a", "question": "q", "reference": "1", "response": "1"}])
+    result = restem("verify", *["--verifier", "sympy"] * 2, "--input", path)
+    assert len(result.stdout.splitlines()) == 1
 
 
 def test_other_problems_under_the_same_suite_are_refused(tmp_path: Path) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from harness.config import Suite, load_suite, parse_suite, suite_names, to_toml
+from harness.config import Suite, load_suite, parse_suite, set_value, suite_names, to_toml
 from harness.errors import ConfigError
 
 
@@ -42,6 +43,30 @@ def test_an_override_reaches_into_tables_and_lists() -> None:
 def test_a_wrong_setting_names_the_field_and_what_was_found(override: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load_suite("linear_1d", [override])
+
+
+@pytest.mark.parametrize(
+    ("path", "keys"),
+    [
+        ("verifiers.pk.m:B.mode", ["verifiers", "pk.m:B", "mode"]),
+        ("verifiers.m:B.a.b", ["verifiers", "m:B", "a", "b"]),
+        ('verifiers."pk.m:B".mode', ["verifiers", "pk.m:B", "mode"]),
+        ("verifiers.'a.b'.\"c.d\"", ["verifiers", "a.b", "c.d"]),
+        ("verifiers.judge.prices.llama3:8b", ["verifiers", "judge", "prices", "llama3:8b"]),
+    ],
+)
+def test_a_path_of_keys_may_hold_a_module_path_and_quoted_names(path: str, keys: list[str]) -> None:
+    data: dict[str, Any] = {}
+    set_value(data, f"{path}=x")
+    node: Any = data
+    for key in keys:
+        node = node[key]
+    assert node == "x"
+
+
+def test_a_quoted_name_that_does_not_end_is_refused() -> None:
+    with pytest.raises(ConfigError, match="does not lead anywhere"):
+        set_value({}, 'verifiers."a.b=x')
 
 
 def test_an_unknown_suite_suggests_a_known_one() -> None:

@@ -46,7 +46,7 @@ class Faulty:
             if self.undecided:
                 return Verdict(outcome=Outcome.UNDECIDED, reason="lost")
             outcome = Outcome.WRONG if outcome is Outcome.CORRECT else Outcome.CORRECT
-        return Verdict(outcome=outcome, score=1.0, rule="looked_up")
+        return Verdict(outcome=outcome, score=float(outcome is Outcome.CORRECT), rule="looked_up")
 '''
 BASELINE = """# About this file.
 rows = ["rows.jsonl"]

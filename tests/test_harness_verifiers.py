@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -199,14 +200,72 @@ def test_a_plug_in_that_breaks_its_contract_is_named_and_leaves_nothing(rows: Pa
     ]
     result = restem("verify", "--verifier", "mine", *options, "--input", rows, "--output", tmp_path / "out.jsonl")
     assert result.exit_code == 1
-    assert "restem: verifier 'broken'" in result.stderr
+    assert "restem: verifier 'mine'" in result.stderr
     assert not (tmp_path / "out.jsonl").exists()
+
+
+RAISING = """
+import sys
+from verifiers.verdict import Outcome, UnknownVerifier, Verdict
+
+class Raising:
+    name = fingerprint = "raising"
+
+    def __init__(self, *, when="verify", what="ValueError"):
+        self.when, self.what = when, what
+        self.stop("init")
+
+    def stop(self, now):
+        if now == self.when:
+            kinds = {{"ValueError": ValueError("bad\\nthing"), "exit": SystemExit(0), "option": UnknownVerifier("no")}}
+            raise kinds[self.what]
+
+    def verify(self, attempts):
+        self.stop("verify")
+        return [Verdict(outcome=Outcome.CORRECT, score=1.0) for _ in attempts]
+
+{last}
+"""
+
+
+@pytest.mark.parametrize(
+    ("last", "options", "message", "code"),
+    [
+        ("", (), "verify raised ValueError: bad thing (raising_1.py:", 1),
+        ("", ("what=exit",), "verify raised SystemExit: 0", 1),
+        ("", ("when=init",), "making it raised ValueError: bad thing (raising_", 1),
+        ("", ("when=init", "what=option"), "no", 2),
+        ("sys.exit(0)", (), "loading it raised SystemExit: 0", 1),
+        ("1/0", (), "loading it raised ZeroDivisionError: division by zero (raising_", 1),
+        ("def (", (), "loading it raised SyntaxError: ", 1),
+    ],
+)
+def test_whatever_a_plug_in_raises_is_one_line_that_names_it(
+    rows: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    last: str,
+    options: tuple[str, ...],
+    message: str,
+    code: int,
+) -> None:
+    (tmp_path / "raising_1.py").write_text(RAISING.format(last=last))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "raising_1", raising=False)
+    name = "raising_1:Raising"
+    settings = [part for option in options for part in ("--set", f"verifiers.{name}.{option}")]
+    result = restem("verify", "--verifier", name, *settings, "--input", rows)
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert result.stderr.splitlines()[-1].startswith(
+        "restem: no" if code == 2 else f"restem: verifier {name!r}: {message}"
+    )
+    assert isinstance(result.exception, SystemExit)
 
 
 def test_a_plug_in_that_answers_in_another_order_is_named(rows: Path) -> None:
     result = restem("verify", "--verifier", "tests.test_harness_verifiers:Backwards", "--input", rows)
     assert result.exit_code == 1
-    assert "verifier 'backwards': verdicts in another order" in result.stderr
+    assert "verifier 'tests.test_harness_verifiers:Backwards': verdicts in another order" in result.stderr
     assert result.stdout == ""
 
 

@@ -93,7 +93,9 @@ def test_what_is_not_known_is_named_with_a_hint(name: str, options: dict[str, An
 
 
 def test_a_module_path_builds_what_it_names() -> None:
-    assert build("verifiers.controls:Random", {"verifiers.controls:Random": {"seed": 2}}).name == "random"
+    assert build("verifiers.controls:Random", {"verifiers.controls:Random": {"seed": 2}}).fingerprint.startswith(
+        "random-"
+    )
 
 
 @pytest.mark.usefixtures("plug_in")
@@ -191,6 +193,8 @@ def test_what_needs_whole_problems_says_so_under_every_name() -> None:
         ("vote", {"vote": {"members": ["sympy", 3]}}, "expected a list"),
         ("noisy", {"noisy": {"base": 3}}, "expected a verifier's name"),
         ("a", {"a": {"type": ["noisy"]}}, "expected the name of a verifier"),
+        ("sympy", {"sympy": {"type": "accept_all"}}, "'sympy' is built in and cannot be of type 'accept_all'"),
+        ("noisy", {"sympy": {"type": "accept_all"}}, "'sympy' is built in"),
     ],
 )
 def test_parts_that_cannot_be_are_named(name: str, tables: dict[str, Any], message: str) -> None:

@@ -134,7 +134,7 @@ def test_one_that_ranks_its_batch_is_not_out_of_order() -> None:
 
         def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
             texts = sorted(attempt.response for attempt in attempts)
-            scores = [texts.index(attempt.response) / len(texts) for attempt in attempts]
+            scores = [(1 + texts.index(attempt.response)) / len(texts) for attempt in attempts]
             return [Verdict(outcome=Outcome.CORRECT, score=score) for score in scores]
 
     assert len(checked(Probed(Ranking()), batch())) == 20

@@ -44,6 +44,12 @@ class OtherVerdict(Verdict):
         *(None, 2, float("nan"), "correct", {"outcome": "correct"}, True, Outcome.CORRECT),
         *(OtherVerdict(outcome=Outcome.CORRECT, score=1.0), verdict(outcome="correct"), verdict(outcome=None)),
         *(verdict(score=score) for score in (2, float("nan"), -0.1, float("inf"), "1", True, None, np.float32(1))),
+        *(
+            verdict(score=0.0),
+            verdict(score=0),
+            verdict(outcome=Outcome.WRONG),
+            verdict(outcome=Outcome.WRONG, score=1),
+        ),
         *(verdict(score=10**400), verdict(outcome=Outcome.UNDECIDED, score=0.5)),
         *(verdict(**{field: 7}) for field in ("answer", "rule", "reason")),
         *(verdict(seconds=seconds) for seconds in (float("nan"), float("inf"), -1, None, "1", np.float32(1), 10**400)),
@@ -76,9 +82,11 @@ def test_valid_verdicts_pass_as_they_are() -> None:
     found = [
         verdict(answer="7", span=(4, 5), rule="r", reason="r", seconds=1, tokens=3, cost_usd=0.5),
         verdict(outcome=Outcome.WRONG, score=0),
+        verdict(outcome=Outcome.WRONG, score=0.9),
+        verdict(score=0.1),
         Verdict(outcome=Outcome.UNDECIDED, answer="seven", seconds=np.float64(0.5)),
     ]
-    assert checked(Plug(lambda _: found), attempts("x = 7", "x = 8", "seven")) is found
+    assert checked(Plug(lambda _: found), attempts("x = 7", "x = 8", "x = 8", "x = 7", "seven")) is found
 
 
 @given(st.permutations(range(6)))

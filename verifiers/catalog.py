@@ -25,7 +25,7 @@ from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from verifiers.probe import Probed
+from verifiers.probe import Probed, blamed
 from verifiers.verdict import Attempt, UnknownVerifier, Verdict, Verifier, needs_whole_problems
 
 if TYPE_CHECKING:
@@ -102,9 +102,12 @@ def kind(name: str, tables: Tables = _NO_TABLES) -> str:
     """What the verifier of that name is: its table's `type`, or its own name.
 
     Raises:
-        UnknownVerifier: `type` is not a text.
+        UnknownVerifier: `type` is not a text, or makes a built-in name stand for something else.
     """
     found = tables.get(name, {}).get("type", name)
+    if name in _FACTORIES and found != name:
+        told = f"verifier {name!r} is built in and cannot be of type {found!r:.80}: give the table a name of its own"
+        raise UnknownVerifier(told)
     if not isinstance(found, str):
         raise UnknownVerifier(f"verifier {name!r}: option 'type' is {found!r}, expected the name of a verifier")
     return found
@@ -196,9 +199,11 @@ def _build(name: str, tables: Tables, for_judges: Mapping[str, Any]) -> Verifier
         option, default = _PARTS[type_]
         options[option] = built[0] if isinstance(default, str) else built
     _check_options(name, factory, options, tuple(given))
-    found = _checked(name, factory(**options, **given))
     if type_ not in _FACTORIES:
-        found = Probed(found)
+        with blamed(name, "making it"):
+            found = _checked(name, factory(**options))
+        return Probed(Alias(name=name, verifier=found))  # named as it was asked for, whatever it calls itself
+    found = _checked(name, factory(**options, **given))
     return found if type_ == name else Alias(name=name, verifier=found)
 
 
@@ -220,20 +225,22 @@ def _plug_ins() -> dict[str, EntryPoint]:
 
 
 def _loaded(name: str, point: EntryPoint) -> Callable[..., Any]:
-    try:
-        return point.load()
-    except (ImportError, AttributeError) as problem:
-        raise UnknownVerifier(f"verifier {name!r}: plug-in {point.value!r} does not load: {problem}") from problem
+    with blamed(name, "loading it"):
+        try:
+            return point.load()
+        except (ImportError, AttributeError) as problem:
+            raise UnknownVerifier(f"verifier {name!r}: plug-in {point.value!r} does not load: {problem}") from problem
 
 
 def _from_path(name: str) -> Callable[..., Any]:
     module_name, _, attribute = name.partition(":")
     if not attribute.isidentifier() or not all(part.isidentifier() for part in module_name.split(".")):
         raise UnknownVerifier(f"unknown verifier {name!r}: expected package.module:factory")
-    try:
-        module = importlib.import_module(module_name)
-    except ImportError as problem:
-        raise UnknownVerifier(f"verifier {name!r}: module {module_name!r} does not load: {problem}") from problem
+    with blamed(name, "loading it"):
+        try:
+            module = importlib.import_module(module_name)
+        except ImportError as problem:
+            raise UnknownVerifier(f"verifier {name!r}: module {module_name!r} does not load: {problem}") from problem
     factory = getattr(module, attribute, None)
     if not callable(factory):
         public = [known for known in vars(module) if not known.startswith("_")]

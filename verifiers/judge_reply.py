@@ -55,7 +55,9 @@ def read_vote(reply: ChatReply | Rejected, *, reasons: bool) -> Vote:
     if value is None:
         return Vote(value=None, reason=reason)
     score = soft_score(reply.logprob_1, reply.logprob_0)
-    return Vote(value=value, score=float(value) if score is None else score, soft=score is not None)
+    if score is None or score == 1 - value:  # log-probabilities that rule out what was said are not those of the reply
+        return Vote(value=value, score=float(value))
+    return Vote(value=value, score=score, soft=True)
 
 
 def read_reply(reply: ChatReply, *, reasons: bool = False) -> tuple[int | None, str | None]:

@@ -3,7 +3,8 @@
 Takes a verifier; gives the same verifier, which on its first batch is asked about a few attempts one by one and then
 together. Verdicts out of order are wrong in a way that no single verdict shows: a run would train on noise. The price
 is 22 more attempts in the life of a process, and more only while all verdicts are the same; our own verifiers are not
-asked.
+asked. And whatever it raises is told as its fault, by the name that was asked for, exits among it: no plug-in ends a
+command as if all were done.
 
 A verifier that draws lots, or whose verdict depends on what stands beside an attempt, is not out of order: only the
 same verdicts in another order are, from a verifier that says the same of a single attempt again.
@@ -11,11 +12,22 @@ same verdicts in another order are, from a verifier that says the same of a sing
 
 from __future__ import annotations
 
+import contextlib
+import traceback
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import PurePath
 
 from benchmarks.problem import Problem
-from verifiers.verdict import Attempt, ContractBreach, Verdict, Verifier, checked, needs_whole_problems
+from verifiers.verdict import (
+    Attempt,
+    ContractBreach,
+    Verdict,
+    Verifier,
+    VerifierError,
+    checked,
+    needs_whole_problems,
+)
 
 # Right and wrong answers, as bare numbers, so that also a verifier that compares texts tells them apart.
 _KNOWN = (
@@ -30,8 +42,28 @@ _FROM_THE_BATCH = 6
 type _Said = tuple[str, float | None, str | None]
 
 
+@contextlib.contextmanager
+def blamed(name: str, doing: str) -> Iterator[None]:
+    """Whatever is raised within, as a ContractBreach that names the verifier, what it was doing, and where.
+
+    Raises:
+        ContractBreach: Anything was raised but a VerifierError, an interrupt or a signal's own kind of SystemExit.
+    """
+    try:
+        yield
+    except VerifierError:
+        raise
+    except (Exception, SystemExit) as error:
+        if isinstance(error, SystemExit) and type(error) is not SystemExit:
+            raise
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        place = "" if last.filename.startswith("<") else f" ({PurePath(last.filename).name}:{last.lineno})"
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ContractBreach(f"verifier {name!r}: {doing} raised {said:.300}{place}") from error
+
+
 class Probed:
-    """The same verifier, refused where it answers in another order."""
+    """The same verifier, refused where it answers in another order or raises."""
 
     def __init__(self, verifier: Verifier) -> None:
         self.verifier = verifier
@@ -50,11 +82,12 @@ class Probed:
         """One verdict per attempt, in order.
 
         Raises:
-            ContractBreach: The verifier answers in another order.
+            ContractBreach: The verifier answers in another order, or raises.
         """
-        if not self._in_order and len(attempts) > 1:
-            self._in_order = keeps_order(self.verifier, attempts)
-        return self.verifier.verify(attempts)
+        with blamed(self.name, "verify"):
+            if not self._in_order and len(attempts) > 1:
+                self._in_order = keeps_order(self.verifier, attempts)
+            return self.verifier.verify(attempts)
 
 
 def keeps_order(verifier: Verifier, attempts: Sequence[Attempt]) -> bool:

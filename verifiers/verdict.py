@@ -142,6 +142,10 @@ def _breach(attempt: Attempt, verdict: Any) -> str | None:
         return "is decided but has no score"
     if verdict.score is not None and (undecided or not _is_number(verdict.score) or verdict.score > 1.0):
         return f"has score {verdict.score!r:.40}, expected {'none, it is undecided' if undecided else '0 to 1'}"
+    if not undecided and verdict.score == (verdict.outcome is Outcome.WRONG):
+        return (
+            f"is {verdict.outcome} with score {verdict.score!r}: the score is the chance that the response is correct"
+        )
     for field in ("answer", "rule", "reason"):
         if not isinstance(getattr(verdict, field), str | None):
             return f"has {field} {getattr(verdict, field)!r:.40}, expected a text or None"
