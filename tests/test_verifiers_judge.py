@@ -218,7 +218,6 @@ def token(text: str, **chances: float) -> dict[str, Any]:
         ([token("1", one=0.6, zero=0.2)], 0.75),
         ([token("1", one=0.4, spaced_one=0.2, zero=0.2, other=0.2)], 0.75),
         ([token("1", one=0.9, other=0.1)], 1.0),
-        ([token("1", zero=0.9)], 0.0),
         ([token("**", zero=0.9), token("1", one=0.2, zero=0.6), token(".", one=1.0)], 0.25),
     ],
 )
@@ -233,6 +232,18 @@ def test_a_soft_score_is_the_chance_of_1_among_1_and_0(
     assert asked.verify([attempt("x = 7")]) == [verdict]
     assert server.requests == 1
     assert (server.bodies[0]["logprobs"], server.bodies[0]["top_logprobs"]) == (True, 20)
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [("1", [token("1", zero=0.9)]), ("0", [token("0", one=0.9)]), ("0", [token("0", one=1.0, zero=1e-300)])],
+)
+def test_log_probabilities_that_rule_out_what_was_said_are_not_taken(
+    server: JudgeServer, text: str, tokens: list[dict[str, Any]]
+) -> None:
+    server.answer, server.logprobs = lambda prompt: text, lambda text: tokens
+    verdict = checked(judge(server, soft=True), [attempt("x = 7")])[0]
+    assert (verdict.score, verdict.rule) == (float(text), "judge")
 
 
 def test_soft_votes_score_by_their_mean(server: JudgeServer) -> None:
@@ -425,6 +436,17 @@ def test_a_missing_reference_is_undecided_for_the_judge(server: JudgeServer) -> 
     verdict = judge(server).verify([attempt("x = 7", None)])[0]
     assert (verdict.outcome, verdict.reason) == (Outcome.UNDECIDED, "the problem has no reference answer")
     assert server.requests == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "reference", "question"), [("judge", "7" * 4_001, "q"), ("judge_blind", None, "q" * 4_001)]
+)
+def test_what_the_judge_cannot_be_shown_whole_is_undecided(
+    server: JudgeServer, name: str, reference: str | None, question: str
+) -> None:
+    verdict = judge(server, name).verify([attempt("7" * 5_000, reference, question)])[0]
+    assert (verdict.outcome, server.requests) == (Outcome.UNDECIDED, 0)
+    assert "more than the 4000 characters" in (verdict.reason or "")
 
 
 def test_the_blind_judge_needs_no_reference(server: JudgeServer) -> None:

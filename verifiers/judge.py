@@ -27,6 +27,7 @@ from verifiers.chat_reply import ChatReply, Rejected
 from verifiers.judge_options import at_least, true_or_false
 from verifiers.judge_reply import NOTHING, majority, read_vote
 from verifiers.openers import is_opener
+from verifiers.prompt import MAX_VALUE
 from verifiers.prompt import prompt as prompt_of
 from verifiers.verdict import Attempt, Outcome, UnknownVerifier, Verdict, fingerprint
 
@@ -160,6 +161,11 @@ class Judge:
         reference = attempt.problem.reference
         if self.name == "judge" and reference is None:
             return Verdict(outcome=Outcome.UNDECIDED, rule="judge", reason="the problem has no reference answer")
+        # What is not shown whole cannot be compared with, or, by one that sees no reference, be solved.
+        shown = ("reference", reference) if self.name == "judge" else ("question", attempt.problem.question)
+        if len(shown[1] or "") > MAX_VALUE:
+            reason = f"the {shown[0]} has more than the {MAX_VALUE} characters that a judge is shown"
+            return Verdict(outcome=Outcome.UNDECIDED, rule="judge", reason=reason)
         if NOTHING.fullmatch(attempt.response):
             return Verdict(outcome=Outcome.WRONG, score=0.0, rule="empty", reason="the response is empty")
         # A reference such as "." would be what it looks like.

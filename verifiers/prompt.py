@@ -6,7 +6,7 @@ A prompt is a text file with the places `{question}`, `{response}`, `{reference}
 and, where it fences its data, `{fence}`. Why no response gets out of its place:
 - Every value is one JSON string on one line, without line breaks, turn markers or invisible characters, so it cannot
   forge a labelled line or end the user's turn. In a prompt with a fence, neither can it hold a label of ours: the colon
-  of `Correct Answer:` or `VERDICT:` is written as its escape, which reads as the same text.
+  of `Correct Answer:` or `VERDICT:`, in wide letters too, is written as its escape, which reads as the same text.
 - The places are filled in one pass, so `{reference}` inside a response stays what it is.
 - The fence is a marker that stands in none of the values: it is a hash of them, hashed again until it does not. So the
   same content has the same fence, and a stored call is found again.
@@ -24,18 +24,37 @@ from pathlib import Path
 
 from verifiers.verdict import UnknownVerifier
 
-MAX_RESPONSE = 4_000
+MAX_VALUE = 4_000  # characters of a question, reference or response
 MAX_PROMPT = 100_000
 FENCE_DIGITS = 16
 PROMPTS = Path(__file__).with_name("prompts")
 BUILT_IN = ("judge", "rubric", "tiny")  # `tiny`: the words that the embedded judge was trained on
 
-# Line and paragraph separators, other controls, invisible and direction marks, halves of surrogate pairs.
-_UNSAFE = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
-# First characters of the turn markers of Gemma, Llama, Mistral and ChatML.
-_MARKER = re.compile(r"<(?=/?(?:start_of_turn|end_of_turn|bos|eos|s|pad|unk)>|\|)|\[(?=/?INST\])")
+# Controls, line and paragraph separators, halves of surrogate pairs, blank Braille, and what no reader sees: the
+# Default_Ignorable_Code_Point of Unicode's DerivedCoreProperties.txt (fillers, direction marks, selectors, tags).
+_UNSAFE = re.compile(
+    "[\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800"
+    "\u3164\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+# First characters of the turn markers of Gemma, Llama, Mistral, ChatML and DeepSeek.
+_MARKER = re.compile(
+    r"<(?=/?(?:start_of_turn|end_of_turn|bos|eos|s|pad|unk)>|<?/?SYS>|[|\uff5c])"
+    r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\])"
+)
+_COLONS = ":\u2236\ua789\ufe13\ufe55\uff1a"  # the plain one, and those that look like it
+
+
+def _wide(word: str) -> str:
+    """A pattern for the word in plain or full-width letters."""
+    return "".join(f"[{letter}{chr(ord(letter) + 0xFEE0)}]" for letter in word)
+
+
 # Invisible characters are escaped by then, but for those that JSON leaves and that look like a space.
-_LABEL = re.compile(r"(question|correct\s*answer|model\s*answer|verdict)([\s*]*):", re.IGNORECASE)
+_LABEL = re.compile(
+    rf"((?:{_wide('question')}|(?:{_wide('correct')}|{_wide('model')})\s*{_wide('answer')}|{_wide('verdict')})[\s*]*)"
+    rf"([{_COLONS}])",
+    re.IGNORECASE,
+)
 _FIELD = re.compile(r"\{(question|reference|response|fence)\}")
 
 
@@ -56,13 +75,11 @@ class Prompt:
 
     def filled(self, question: str, reference: str | None, response: str) -> str:
         """The prompt with its places filled; what is filled in is never read as a prompt."""
-        texts = {"question": question, "reference": reference or "", "response": bounded(response)}
+        texts = {"question": question, "reference": reference or "", "response": response}
         parts = _parts(self.text)
-        values = {place: quoted(texts[place]) for place in dict.fromkeys(parts[1::2]) if place != "fence"}
+        values = {place: quoted(bounded(texts[place])) for place in dict.fromkeys(parts[1::2]) if place != "fence"}
         if "fence" in parts:
-            values = {
-                place: _LABEL.sub(r"\1\2\\u003a", value) if ":" in value else value for place, value in values.items()
-            }
+            values = {place: _without_labels(value) for place, value in values.items()}
             values["fence"] = fence(list(values.values()))
         return "".join(values[part] if odd % 2 else part for odd, part in enumerate(parts))
 
@@ -120,9 +137,18 @@ def quoted(value: str) -> str:
 
 
 def _escape(match: re.Match[str]) -> str:
-    return f"\\u{ord(match.group()):04x}"
+    """The character as JSON escapes it: in two halves where it has more than 16 bits."""
+    code = ord(match.group())
+    return f"\\u{code:04x}" if code < 0x10000 else json.dumps(match.group())[1:-1]
 
 
-def bounded(response: str) -> str:
-    """At most 4,000 characters: the end, where the final answer stands, after a mark of the cut."""
-    return response if len(response) <= MAX_RESPONSE else f"\u2026{response[1 - MAX_RESPONSE :]}"
+def _without_labels(value: str) -> str:
+    """The JSON string with the colons of our labels escaped."""
+    if not any(colon in value for colon in _COLONS):
+        return value
+    return _LABEL.sub(lambda match: f"{match[1]}\\u{ord(match[2]):04x}", value)
+
+
+def bounded(value: str) -> str:
+    """At most 4,000 characters: the end, where a response's final answer stands, after a mark of the cut."""
+    return value if len(value) <= MAX_VALUE else f"\u2026{value[1 - MAX_VALUE :]}"
