@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verifiers.rational import Many, Unreadable, canonical, fraction, is_literal, parse, read
+from verifiers.rational import Many, Symbol, Unreadable, canonical, fraction, is_literal, parse, read
+from verifiers.trees import walk
 
 READABLE = {
     "7": 7,
@@ -79,6 +80,7 @@ UNREADABLE = (
     *("", " ", "-", "5-", "7!", "7%", "7:00", "7th", "7..", "1.2.3", "2(3)", "(7", "7)", "(7, 8]", "()", "{}", "7 8"),
     *("1 2345", "1/0", "0^-1", "0^0", "0x7", "\u2466", "\u00bd", "inf", "nan", "\\infty", "True", "None"),
     *("a dozen", "twelfth", "seven seven", "seven and a half", "minus minus twelve", "twenty eleven", "dozen"),
+    *("2(3)(4)", "(2)(3)", "2\\sqrt{4}", "\\sqrt{4}(3)", "3(\\sqrt{4})", "cm", "7km", "7mod", "2is"),
     *("7 or 8", "x = 7", "f(7)", "7.__class__", "7\x00", "2^0.5", "\\sqrt{2}", "\\frac{7}{", "\\int_0^7 1"),
 )
 SEVERAL = ("1, 234", "5,8", "12,34", "1,2,3,4", "0,234", "(7, 8)", "{7, 8}", "[7]")
@@ -120,6 +122,52 @@ def test_zeros_that_say_nothing_do_not_count_as_digits() -> None:
 
 def test_a_digit_far_behind_the_point_counts() -> None:
     assert read("7." + "0" * 300 + "1") != 7
+
+
+@pytest.mark.parametrize(
+    ("text", "product"),
+    [
+        ("2xy", "2*x*y"),
+        ("xy^2", "x*(y^2)"),
+        ("xy\u00b2", "x*(y^2)"),
+        ("ab - c", "a*b - c"),
+        ("2(x+1)", "2*(x+1)"),
+        ("-2x(x-3)", "-2*x*(x-3)"),
+        ("3(y-1)^2", "3*((y-1)^2)"),
+        ("2(x+1)(x+2)", "2*(x+1)*(x+2)"),
+        ("2\\left(x+1\\right)", "2*(x+1)"),
+        ("1 + 2\u221a2", "1 + 2*sqrt(2)"),
+        ("2\\sqrt{2}x", "2*sqrt(2)*x"),
+        ("3x/2", "3*x/2"),
+        ("\\frac{1}{2}x", "(1/2)*x"),
+    ],
+)
+def test_where_the_letters_are_known_a_product_needs_no_sign(text: str, product: str) -> None:
+    assert parse(text, "abcxy") == parse(product)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2xz", "cm", "is", "2mod", "x2", "x_1", "sin(x)", "f(x)", "x(1, 2)", "(1, 2)x", "2(3)", "(2)(3)", "2 3"),
+        *("1/2x", "1/2(x+1)", "x/ab", "\u221a2x", "2\\frac{1}{2}", "x(", "xy(", "x.y", "x(x)x)"),
+    ],
+)
+def test_a_word_a_call_and_what_reads_in_two_ways_is_no_product(text: str) -> None:
+    with pytest.raises(Unreadable):
+        parse(text, "abcxy")
+
+
+@given(st.text(alphabet="0123xyab+-*/^(){}[], \u221a\\frac", max_size=80))
+def test_known_letters_make_no_text_raise_otherwise_or_change_a_number(text: str) -> None:
+    try:
+        node = parse(text, "abxy")
+    except Unreadable:
+        return
+    try:
+        assert parse(text) == node
+    except Unreadable:
+        assert "\u221a" in text or any(isinstance(part, Symbol) for part in walk(node))
 
 
 @given(st.fractions(max_denominator=10**6))

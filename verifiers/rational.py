@@ -6,11 +6,15 @@ every number, power and nesting is checked before it is computed.
 
     list    = sum ("," sum)*                      7, 8
     sum     = product (("+" | "-") product)*
-    product = unary (("*" | "/") unary)*          and 3x, where symbols are allowed
+    product = unary (("*" | "/") unary | power)*  a product without a sign: 3x, (x + 1)(x + 2)
     unary   = ("+" | "-")* power
     power   = primary (("^" | "**") unary)?
     primary = number | symbol | root | fraction | "(" list ")" | "{" list "}" | "[" list "]"
     words   = sign? numeral                       negative twelve, -1 million
+
+Which products may be written without a sign depends on what is read. Where a number is expected, only a symbol and
+what stands in parentheses behind a symbol follow so: `2(3)` is no number. Where the letters of an expression are
+known, `2xy`, `x(x + 1)` and `2\\sqrt{3}` are products, too, of these letters alone, so no word becomes one.
 """
 
 from __future__ import annotations
@@ -35,7 +39,10 @@ THIN = "\u2009"  # what `canonical` writes for every space that may stand inside
 
 
 class Unreadable(ValueError):
-    """The text is outside the grammar; `reason` is one word: syntax, too_long, too_large, zero_division, symbol."""
+    """The text is outside the grammar, or has no value; `reason` is one word.
+
+    It is syntax, ambiguous, too_long, too_large, zero_division, symbol or several.
+    """
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -191,6 +198,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
+_RUN = re.compile(r"(?<![A-Za-z_\\])[A-Za-z]{1,12}(?![A-Za-z0-9_])")
 _RAISED = str.maketrans("\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207a\u207b", "0123456789+-")
 _NAMES = {"short": "number", "over_sign": "/", "times": "*", "power": "^", "frac": "frac", "root": "sqrt"}
 
@@ -210,11 +218,19 @@ def _number(match: re.Match[str]) -> Fraction:
     return size * 10**shift if shift >= 0 else size / 10**-shift
 
 
-def _tokens(text: str) -> list[tuple[str, str, Fraction | None]]:
+def _tokens(text: str, letters: str | None) -> list[tuple[str, str, Fraction | None]]:
     tokens: list[tuple[str, str, Fraction | None]] = []
     position = 0
     while position < len(text):
+        if len(tokens) > MAX_TOKENS:
+            raise Unreadable("too_long")
         match = _TOKEN.match(text, position)
+        if letters and (match is None or match.lastgroup == "symbol"):
+            run = _RUN.match(text, position)
+            if run and set(run[0]) <= set(letters):
+                tokens += [("symbol", letter, None) for letter in run[0]]
+                position = run.end()
+                continue
         if match is None:
             raise Unreadable("syntax")
         position = match.end()
@@ -228,8 +244,6 @@ def _tokens(text: str) -> list[tuple[str, str, Fraction | None]]:
         name = _NAMES.get(kind, kind)
         text_ = "-" if match[kind][0] == "&" else match[kind].lstrip("\\")
         tokens.append((name, text_, _number(match) if name == "number" else None))
-        if len(tokens) > MAX_TOKENS:
-            raise Unreadable("too_long")
     return tokens
 
 
@@ -237,8 +251,9 @@ _CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 
 class _Parser:
-    def __init__(self, tokens: list[tuple[str, str, Fraction | None]]) -> None:
+    def __init__(self, tokens: list[tuple[str, str, Fraction | None]], strict: bool) -> None:
         self.tokens = [*tokens, ("end", "", None)]
+        self.strict = strict
         self.at = self.depth = self.operators = 0
 
     @property
@@ -281,13 +296,29 @@ class _Parser:
 
     def product(self) -> Node:
         node = self.unary()
+        divided = False
         while True:
             if self.kind in "*/":
+                divided = self.kind == "/"
                 node = self.operation(self.take()[0], node, self.unary())
-            elif self.kind == "symbol" or (self.text == "(" and _has_symbol(node)):
-                node = self.operation("*", node, self.power())
+            elif self.kind == "symbol" or self.opens_factor(node):
+                node = self.factor(node, divided)
             else:
                 return node
+
+    def opens_factor(self, node: Node) -> bool:
+        if self.strict:
+            return self.text == "(" and _has_symbol(node)
+        return self.text == "(" or self.kind == "sqrt"
+
+    def factor(self, node: Node, divided: bool) -> Node:
+        """The product of a node and the power behind it that no sign divides from it."""
+        if divided:
+            raise Unreadable("ambiguous")  # 1/2x is x/2 to some and 1/(2x) to others
+        power = self.power()
+        if isinstance(node, Many) or isinstance(power, Many) or not (_is_algebra(node) or _is_algebra(power)):
+            raise Unreadable("syntax")  # 2(3), and a pair behind a letter
+        return self.operation("*", node, power)
 
     def unary(self) -> Node:
         signs = ""
@@ -318,8 +349,11 @@ class _Parser:
             return self.enclosed(text)
         if kind == "sqrt":
             self.enter()
+            bare = self.kind != "open"
             node = self.operation("sqrt", self.primary())
             self.depth -= 1
+            if bare and (self.kind == "symbol" or self.text == "("):
+                raise Unreadable("ambiguous")  # how far the sign in √2x reaches
             return node
         if kind == "frac":
             return self.operation("/", self.argument(), self.argument())
@@ -345,14 +379,26 @@ class _Parser:
 
 
 def _has_symbol(node: Node) -> bool:
-    """Whether a factor may be followed by an opening parenthesis: x(x + 1) is a product, 2(3) is left unread."""
+    """Whether a node holds a symbol: behind it a parenthesis is a factor even where a number is expected."""
     if isinstance(node, Operation):
         return any(_has_symbol(operand) for operand in node.operands)
     return isinstance(node, Symbol)
 
 
-def parse(text: str) -> Node:
+def _is_algebra(node: Node) -> bool:
+    """Whether a node holds a symbol or a root."""
+    if isinstance(node, Operation):
+        return node.operator == "sqrt" or any(_is_algebra(operand) for operand in node.operands)
+    return isinstance(node, Symbol)
+
+
+def parse(text: str, letters: str | None = None) -> Node:
     """The parse tree of a text; symbols are single letters.
+
+    Args:
+        text: The answer or reference alone.
+        letters: Where an expression is expected, the letters that may stand side by side or before a parenthesis as a
+            product; without it, as for numbers, none may.
 
     Raises:
         Unreadable: It is outside the grammar or over a limit.
@@ -365,7 +411,7 @@ def parse(text: str) -> Node:
     spelled = _spelled(text)
     if spelled is not None:
         return Number(spelled)
-    return _Parser(_tokens(text)).whole()
+    return _Parser(_tokens(text, letters), strict=letters is None).whole()
 
 
 def value(node: Node) -> Fraction:

@@ -6,20 +6,20 @@ of responses or verdicts, and hands no text to SymPy.
 An expression is a quotient of two SymPy polynomials over the rationals, built node by node and checked for size before
 each step. The square root of a prime is one more variable whose square is that prime: roots of different primes are
 independent over the rationals, so an expression is zero exactly when its normal form is. Fractional powers of symbols
-are compared as products of powers.
+are compared as products of powers: a symbol is positive where the reference is real for no other, and only there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeGuard
 
 import sympy
 from sympy.polys.rings import PolyRing
 
 from verifiers.rational import Many, Node, Number, Operation, Symbol, Unreadable, parse, value
-from verifiers.trees import same, walk
+from verifiers.trees import equality, symbols, walk
 
 MAX_TERMS = 512
 MAX_DEGREE = 32
@@ -33,11 +33,11 @@ def equal(pair: Sequence[Any]) -> bool | str:
     """Whether a reference and an answer are equal, or the reason why that cannot be told.
 
     Args:
-        pair: Reference, answer, and `ordered` as in `same`.
+        pair: Reference, answer, `ordered` as in `equality`, and the letters of products as in `parse`.
     """
-    reference, answer, ordered = pair
+    reference, answer, ordered, letters = pair
     try:
-        return same(parse(reference), parse(answer), algebraic, ordered=ordered)
+        return equality(parse(reference), parse(answer, letters), algebraic, ordered=ordered)
     except Unreadable as problem:
         return problem.reason
 
@@ -52,8 +52,13 @@ def algebraic(left: Node, right: Node) -> bool:
     Raises:
         Unreadable: Over a limit, undefined, or outside of what has a normal form here.
     """
-    if any(_is_power_of_symbol(part) for part in walk(left)):
-        return _monomial(left) == _monomial(right)
+    try:
+        one, other = _monomial(left), _monomial(right)
+    except Unreadable:
+        pass  # a sum, say; what no ring holds either is refused there
+    else:
+        _check_signs(one, left, right)
+        return one == other
     ring = _Ring([*walk(left), *walk(right)])
     over, under = ring.ratio(left)
     other_over, other_under = ring.ratio(right)
@@ -182,15 +187,30 @@ def _radicand(node: Node) -> Fraction | None:
 # -- Fractional powers of symbols --------------------------------------------------------------------------------------
 
 
-def _is_power_of_symbol(node: Node) -> bool:
+def _is_power_of_symbol(node: Node) -> TypeGuard[Operation]:
     """Whether a node is a root or a fractional power of something with a symbol: `n^(26/3)`, `sqrt(x)`."""
     if not isinstance(node, Operation) or _is_constant(node.operands[0]):
         return False
     return node.operator == "sqrt" or (node.operator == "^" and value(node.operands[1]).denominator != 1)
 
 
-def _monomial(node: Node) -> tuple[Fraction, dict[str, Fraction]]:
-    """Coefficient and exponents of a product of powers, its symbols taken as positive, as such questions say."""
+type _Monomial = tuple[Fraction, dict[str, Fraction]]
+
+
+def _check_signs(reference: _Monomial, *trees: Node) -> None:
+    """Refuses a root of a symbol that may be negative: `sqrt(x^2)` is not `x`, but `x^(1/2)` has no negative `x`.
+
+    Raises:
+        Unreadable: A symbol stands under a root, and the reference has a whole power of it.
+    """
+    _, exponents = reference
+    rooted = [part.operands[0] for tree in trees for part in walk(tree) if _is_power_of_symbol(part)]
+    if any(exponents.get(name, Fraction(0)).denominator == 1 for base in rooted for name in symbols(base)):
+        raise Unreadable("syntax")
+
+
+def _monomial(node: Node) -> _Monomial:
+    """Coefficient and exponents of a product of powers, with its symbols taken as positive."""
     if _is_constant(node):
         return value(node), {}
     if isinstance(node, Symbol):
@@ -198,6 +218,8 @@ def _monomial(node: Node) -> tuple[Fraction, dict[str, Fraction]]:
     if not isinstance(node, Operation) or node.operator in ("+", "-"):
         raise Unreadable("syntax")
     coefficient, exponents = _monomial(node.operands[0])
+    if not coefficient:
+        raise Unreadable("syntax")  # a product that is zero has no exponents
     if node.operator == "neg":
         return -coefficient, exponents
     if node.operator in ("^", "sqrt"):
@@ -208,6 +230,8 @@ def _monomial(node: Node) -> tuple[Fraction, dict[str, Fraction]]:
     sign = 1 if node.operator == "*" else -1
     joined = {name: exponents.get(name, 0) + sign * others.get(name, 0) for name in exponents | others}
     product = value(Operation(node.operator, (Number(coefficient), Number(other))))
+    if not product:
+        raise Unreadable("syntax")
     return product, {name: Fraction(power) for name, power in joined.items() if power}
 
 

@@ -21,8 +21,9 @@ from typing import NamedTuple
 from benchmarks.problem import Problem
 from verifiers.answer import CANNOT_TELL, READER_VERSION, Answer, asked_variable, find
 from verifiers.bounded import Failure, Worker
+from verifiers.expressions import is_ordered, letters_of, read
 from verifiers.rational import Many, Node, Operation, Symbol, Unreadable, canonical, fraction, parse, value
-from verifiers.trees import NeedsAlgebra, plain, same, walk
+from verifiers.trees import DOUBTS, NeedsAlgebra, equality, plain, walk
 from verifiers.verdict import Attempt, Outcome, Verdict, fingerprint
 from verifiers.words import Kind, find_word, kind_of
 from verifiers.words import plain as plain_word
@@ -43,7 +44,8 @@ class Pair(NamedTuple):
 
     reference: str
     answer: str
-    ordered: bool
+    ordered: bool | None
+    letters: str
 
 
 class Exact:
@@ -122,29 +124,46 @@ class Expected:
 def by_value(attempts: Sequence[Attempt], expect: Callable[[Problem], Expected]) -> list[Verdict]:
     """One verdict per attempt, in order; what needs algebra goes to the worker in one batch, each pair once."""
     drafts = [_draft(attempt, expect(attempt.problem)) for attempt in attempts]
-    pairs = list(dict.fromkeys(said for _, said, _ in drafts if isinstance(said, Pair)))
+    lists = [said for _, said, _ in drafts if isinstance(said, list)]
+    pairs = list(dict.fromkeys(part for said in lists for part in said if isinstance(part, Pair)))
     began = time.perf_counter()
     told = dict(zip(pairs, map(_told, _WORKER.map(pairs)), strict=True))
     share = (time.perf_counter() - began) / max(1, len(pairs))
     return [
-        _verdict(found, told[said], seconds + share) if isinstance(said, Pair) else _verdict(found, said, seconds)
+        _verdict(found, _joined([told[part] if isinstance(part, Pair) else part for part in said]), seconds + share)
+        if isinstance(said, list)
+        else _verdict(found, said, seconds)
         for found, said, seconds in drafts
     ]
 
 
-def _draft(attempt: Attempt, expected: Expected) -> tuple[Answer, Said | Pair, float]:
+def _joined(said: list[Said]) -> Said:
+    """What all live candidates are worth, the last of them the answer: a right one beside a wrong one is neither."""
+    last = said[-1]
+    differ = any(outcome is not last[0] for outcome, _ in said)
+    return (Outcome.UNDECIDED, "two_answers") if differ and last[0] is not Outcome.UNDECIDED else last
+
+
+def _draft(attempt: Attempt, expected: Expected) -> tuple[Answer, Said | list[Said | Pair], float]:
     began = time.perf_counter()
     if expected.unreadable is not None:
         return _UNREAD, (Outcome.UNDECIDED, expected.unreadable), time.perf_counter() - began
     found = _found(attempt, expected.kind, expected.variable)
     if expected.node is not None and expected.number is None:
-        found = _expression(found, attempt.response)
-    said = _without_answer(found)
-    if said is None:
-        said = _compared(expected, found.text or "", attempt.problem.question)
-    elif found.reason == "two_answers" and isinstance(expected.node, Many):
-        said = Outcome.UNDECIDED, found.reason  # several values are asked: "x = 1 or x = 3" may well be right
-    return found, said, time.perf_counter() - began
+        found, said = _symbolic(found, attempt, expected)
+        return found, said, time.perf_counter() - began
+    said = _without_answer(found) or _compared(expected, found.text or "", attempt.problem.question)
+    return found, [said] if isinstance(said, Pair) else said, time.perf_counter() - began
+
+
+def _symbolic(found: Answer, attempt: Attempt, expected: Expected) -> tuple[Answer, Said | list[Said | Pair]]:
+    """The answer where an expression or several values are expected, and what its candidates are worth."""
+    node, question = expected.node, attempt.problem.question
+    assert node is not None
+    found, texts = read(found, attempt.response, node, question)
+    if found.reason == "two_answers":
+        return found, (Outcome.UNDECIDED, found.reason)  # "x = 1 or x = 3" may well be right, and so may equal forms
+    return found, _without_answer(found) or [_compared(expected, text, question) for text in texts]
 
 
 _UNREAD = Answer(None, None, "none")
@@ -154,35 +173,6 @@ def _found(attempt: Attempt, kind: Kind | None, variable: str | None) -> Answer:
     if kind is not None:
         return find_word(attempt.response, kind)
     return find(attempt.response, variable or asked_variable(attempt.problem.question))
-
-
-_LEAD = re.compile(r".*(?:[=:]|\bis\b)", re.DOTALL)
-_AROUND = " .$*`\n"
-
-
-def _expression(found: Answer, response: str) -> Answer:
-    """The answer where an expression or a list was asked: what the rules for numbers did not see, or cut short.
-
-    They end `-5, 0, n, 24` before its letter, and take neither a last line nor a right side that is no number. A
-    response of which they say `not_found` or `unsolved` holds no word that hedges or denies.
-    """
-    if found.reason is None and found.span is not None and response[found.span[1] :].lstrip().startswith(","):
-        start, rule = found.span[0], found.rule
-        end = response.find("\n", found.span[1])
-    elif found.reason in ("not_found", "unsolved"):
-        end = len(response.rstrip())
-        start, rule = response.rfind("\n", 0, end) + 1, "last_line"
-    else:
-        return found
-    line = response[start : end if end >= 0 else len(response)]
-    lead = _LEAD.match(line) if rule == "last_line" else None
-    text = line[lead.end() if lead else 0 :].strip(_AROUND)
-    start += line.rindex(text)
-    try:
-        cut = lead is not None and isinstance(parse(text), Symbol)  # "This is a", and no more
-    except Unreadable:
-        cut = True
-    return Answer(text, (start, start + len(text)), rule, "unread" if cut else None)
 
 
 def _without_answer(found: Answer) -> Said | None:
@@ -209,14 +199,13 @@ def _told(result: bool | str | Failure) -> Said:
     if isinstance(result, Failure):
         return Outcome.UNDECIDED, f"worker: {result.kind}"
     if isinstance(result, str):
-        return Outcome.UNDECIDED, f"unparsed: {result}"
+        return Outcome.UNDECIDED, result if result in DOUBTS else f"unparsed: {result}"
     return (Outcome.CORRECT if result else Outcome.WRONG), None
 
 
 # -- The reference -----------------------------------------------------------------------------------------------------
 
 _ASSIGNED = re.compile(r"\s*[A-Za-z]\s*=(?!=)")
-_ORDERED = re.compile(r"\b(?:sort|order|ascending|descending|increasing|decreasing)\b", re.IGNORECASE)
 
 
 def _reference(problem: Problem) -> Expected:
@@ -251,9 +240,10 @@ def _compared(expected: Expected, answer: str, question: str) -> Said | Pair:
     if found is not None:
         return (Outcome.CORRECT if number == found else Outcome.WRONG), None
     assert node is not None
-    ordered = not isinstance(node, Many) or bool(node.kind) or _ORDERED.search(question) is not None
+    letters = None if number is not None else letters_of(node, question)
+    ordered = not isinstance(node, Many) or bool(node.kind) or is_ordered(question)
     try:
-        tree = parse(answer)
+        tree = parse(answer, letters)
     except Unreadable as problem:
         return Outcome.UNDECIDED, f"unparsed: {problem.reason}"
     try:
@@ -261,13 +251,13 @@ def _compared(expected: Expected, answer: str, question: str) -> Said | Pair:
             return _number_or_several(number, tree)
         if isinstance(node, Symbol) and not isinstance(tree, Symbol) and f"({node.name})" in question:
             return Outcome.UNDECIDED, "not_a_choice"  # `(c)` was asked for, and `-2` may be what stands behind it
-        return (Outcome.CORRECT if same(node, tree, plain, ordered=ordered) else Outcome.WRONG), None
+        return _told(equality(node, tree, plain, ordered=ordered))
     except Unreadable as problem:
         return Outcome.UNDECIDED, f"unparsed: {problem.reason}"
     except NeedsAlgebra:
         if number is not None:  # roots and powers that are no fraction; starting the worker for one costs half a second
             return (Outcome.WRONG, None) if _is_root(tree) else (Outcome.UNDECIDED, "unparsed: irrational")
-        return Pair(expected.text, answer, ordered)
+        return Pair(expected.text, answer, ordered, letters or "")
 
 
 def _is_root(tree: Node) -> bool:

@@ -1,23 +1,102 @@
 """Whether two parse trees mean the same: lists, tuples and sets, and in them whatever a given comparison knows.
 
-Takes trees of our own grammar. `same` walks lists and sets and asks `leaf` about what stands in them: `plain`, which
+Takes trees of our own grammar. Trees that differ in nothing but the order of their terms are equal at once, however
+large their powers. Else `same` walks lists and sets and asks `leaf` about what stands in them: `plain`, which
 knows fractions and names and leaves the rest, or the algebra of `symbolic.py`. Knows nothing of responses, verdicts
 or SymPy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from fractions import Fraction
 
-from verifiers.rational import Many, Node, Operation, Symbol, Unreadable, value
+from verifiers.rational import Many, Node, Number, Operation, Symbol, Unreadable, value
 
 MAX_PAIRS = 512
+# Why two trees that differ are not told apart.
+DOUBTS = frozenset({"order", "imaginary", "letter_case"})
 
 Leaf = Callable[[Node, Node], bool]
 
 
 class NeedsAlgebra(Exception):
     """Fractions and names do not tell whether two trees are equal."""
+
+
+def equality(reference: Node, answer: Node, leaf: Leaf, *, ordered: bool | None = True) -> bool | str:
+    """Whether an answer means the same as the reference, or the reason why that cannot be told.
+
+    Args:
+        reference: What is right.
+        answer: What is compared with it.
+        leaf: What compares two single expressions.
+        ordered: As in `same`; None where the question does not say whether the order counts.
+
+    Raises:
+        Unreadable: Over a limit, or without a value.
+    """
+    if normal(reference) == normal(answer):
+        return True
+    if same(reference, answer, leaf, ordered=ordered is not False):
+        return True
+    if ordered is None and same(reference, answer, leaf, ordered=False):
+        return "order"
+    mine, theirs = symbols(reference), symbols(answer)
+    if "I" in mine:
+        return "imaginary"  # to the algebra here it is one more letter
+    if mine != theirs and {name.lower() for name in mine} == {name.lower() for name in theirs}:
+        return "letter_case"
+    return False
+
+
+def symbols(node: Node) -> set[str]:
+    """The names in a tree."""
+    return {part.name for part in walk(node) if isinstance(part, Symbol)}
+
+
+def normal(node: Node) -> Hashable:
+    """What trees have in common that differ in the order of terms and factors, and in how a sign is written."""
+    if isinstance(node, Many):
+        return "many", node.kind, tuple(normal(item) for item in node.items)
+    if isinstance(node, Operation) and node.operator in ("+", "-"):
+        return "+", _sorted(normal(term) for term in _terms(node))
+    if isinstance(node, Operation) and node.operator in ("*", "neg"):
+        coefficient, factors = Fraction(1), list[Hashable]()
+        for factor in _factors(node):
+            if isinstance(factor, Number):
+                coefficient *= factor.value
+            else:
+                factors.append(normal(factor))
+        return "*", _written(coefficient), _sorted(factors)
+    if isinstance(node, Operation):
+        return node.operator, tuple(normal(operand) for operand in node.operands)
+    return ("*", _written(node.value), ()) if isinstance(node, Number) else ("symbol", node.name)
+
+
+def _written(number: Fraction) -> str:
+    return f"{number.numerator:x}/{number.denominator:x}"  # hexadecimal: decimal digits have a limit in Python
+
+
+def _sorted(parts: Iterable[Hashable]) -> Hashable:
+    return tuple(sorted(parts, key=repr))
+
+
+def _terms(node: Node) -> Iterator[Node]:
+    if isinstance(node, Operation) and node.operator in ("+", "-"):
+        yield from _terms(node.operands[0])
+        last = node.operands[1]
+        yield from _terms(last) if node.operator == "+" else (Operation("neg", (term,)) for term in _terms(last))
+    else:
+        yield node
+
+
+def _factors(node: Node) -> Iterator[Node]:
+    if isinstance(node, Operation) and node.operator in ("*", "neg"):
+        yield from (Number(Fraction(-1)),) if node.operator == "neg" else _factors(node.operands[1])
+        yield from _factors(node.operands[0])
+    else:
+        yield node
 
 
 def same(left: Node, right: Node, leaf: Leaf, *, ordered: bool = True) -> bool:
