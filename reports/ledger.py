@@ -183,14 +183,24 @@ def _texts(store: Store, run: Run, rows: list[int]) -> dict[int, tuple[str, tupl
 def judge_line(run: Run) -> str:
     """Which judge spoke: one of the report's first lines."""
     judge: Mapping[str, Any] | None = run.facts.get("judge")
+    changed = " ".join(["", *changed_models(run)])
     if not judge:
-        return "No language model judged in this run."
+        return f"No language model judged in this run.{changed}"
     if judge.get("embedded"):
         return (
             f"The judge is the embedded tiny model, {judge.get('model')}: a stand-in that keeps this run free of keys "
             f"and network.{_card(judge.get('card') or {})} What it is worth says nothing about any other judge."
+            f"{changed}"
         )
-    return f"The judge is {judge.get('model')}."
+    return f"The judge is {judge.get('model')}.{changed}"
+
+
+def changed_models(run: Run) -> list[str]:
+    """A sentence for each judge whose server gave its model more than one name."""
+    return [
+        f"The server of {judge} answered as {' and as '.join(models)}: its verdicts are not of one judge."
+        for judge, models in run.models.items()
+    ]
 
 
 def _card(card: Mapping[str, Mapping[str, float]]) -> str:

@@ -58,6 +58,7 @@ def _read(store: Store, brief: bool) -> Run:
         answers=() if brief else _answers(store, samples, fingerprints.get(gold, "")),
         choices={} if brief else _choices(store, samples),
         costs=_costs(store, names, outcomes, brief),
+        models=_models(store, names),
         timed={} if brief else _timed(store),
     )
 
@@ -199,6 +200,16 @@ def _cost(
         usd=usd,
         calls=sum(call[1] for call in calls),
     )
+
+
+def _models(store: Store, names: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """The names that servers gave a judge's model, by the judge's name, where they gave more than one."""
+    found: dict[str, dict[str, None]] = {}
+    for (detail,) in store.query("SELECT detail FROM event WHERE kind = 'judge_model' ORDER BY id"):
+        change = json.loads(detail)
+        judge = names.get(change["verifier"], change["verifier"])
+        found.setdefault(judge, {}).update(dict.fromkeys([*change["before"], change["model"]]))
+    return {judge: tuple(models) for judge, models in found.items()}
 
 
 def _timed(store: Store) -> dict[tuple[str, str], tuple[int, float]]:

@@ -104,6 +104,7 @@ class Run:
         outcomes: Verifier name -> its outcomes.
         reasons: (checkpoint, split, verifier) -> why undecided, and how often, commonest first.
         answers: Gold's reading of the answer, per sample row; "" where it read none.
+        models: Judge -> the names that its server gave its model, where there was more than one.
         timed: (kind of event, arm or "") -> events and the seconds they name.
 
     Empty in a brief run: reasons, answers, choices, timed, and of the samples all but where they stand.
@@ -120,6 +121,7 @@ class Run:
     answers: Sequence[str]
     choices: Mapping[str, Choice]
     costs: tuple[Cost, ...]
+    models: Mapping[str, tuple[str, ...]]
     timed: Mapping[tuple[str, str], tuple[int, float]]
 
     @property

@@ -83,7 +83,8 @@ def screen(findings: Findings, lines: int) -> str:
     """The same on at most so many lines, of a run that was read."""
     run, table = findings.run, tables.arms(findings)
     suite = f"{run.suite.get('name', 'unnamed')}: {len(run.arms)} arms, {run.iterations} iterations, gold {run.gold}"
-    head = [visible(suite), visible(counted(run)), *(_unfinished(run) or ["Finished."])]
+    changed = [visible(line, 300) for line in ledger.changed_models(run)]
+    head = [visible(suite), visible(counted(run)), *changed, *(_unfinished(run) or ["Finished."])]
     room = lines - len(head) - AROUND_TABLE
     if len(table.rows) > room:
         latest = tuple({row[0]: row for row in table.rows}.values())

@@ -130,6 +130,21 @@ def test_a_run_fits_its_screen(tmp_path: Path, lines: int, iterations: int) -> N
         assert any(line.startswith((f"{arm} ", f"{arm}  ")) and f" {iterations} " in line for line in shown)
 
 
+def test_a_model_that_changed_its_name_is_told_by_screen_and_report(tmp_path: Path) -> None:
+    run = build_run(tmp_path / "run", Size())
+    assert "not of one judge" not in status(run)
+    with Store(run, write=True) as store:
+        ((judge,),) = store.query("SELECT fingerprint FROM verifier WHERE name = 'judge'")
+        store.log("judge_model", verifier=judge, model="gpt-4-0613", before=["gpt-4-0314"])
+        store.log("judge_model", verifier=judge, model="*m*\n", before=["gpt-4-0314", "gpt-4-0613"])
+    told = "The server of judge answered as gpt-4-0314 and as gpt-4-0613 and as "
+    assert sum(told in line for line in status(run).splitlines()) == 1
+    assert restem("report", run, "--output", tmp_path).exit_code == 0
+    lines = (tmp_path / "report.md").read_text().splitlines()
+    assert [told in line for line in lines].index(True) < 15
+    assert "*m*" not in (tmp_path / "report.md").read_text()
+
+
 def test_arms_that_do_not_fit_are_counted(tmp_path: Path) -> None:
     run = build_run(tmp_path, Size(problems=4, arms=("sympy", "judge", "accept_all"), iterations=1))
     shown = status(run, 12)
