@@ -72,7 +72,8 @@ def judge_options(
     ]
     for name in homeless:
         if named := {"model", "api_key_env"} & judges[name].keys():
-            variable = judges[name].get("api_key_env", "OPENAI_API_KEY")
+            # Not shown: it may be a key that was put in the wrong place.
+            variable = "the variable named by api_key_env" if "api_key_env" in judges[name] else "OPENAI_API_KEY"
             raise ConfigError(f"verifiers.{name}.{min(named)} is set, but neither {variable} nor base_url")
         if judges[name].get("batch"):
             raise ConfigError(f"verifiers.{name}.batch: the embedded judge has no batches; set a key or base_url")

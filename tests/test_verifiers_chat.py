@@ -613,10 +613,37 @@ def test_the_address_may_come_from_the_environment(server: JudgeServer, monkeypa
     assert texts(client(server, base_url=None).ask(ask("a"))) == ["a"]
 
 
-def test_an_address_with_credentials_is_refused_without_showing_them() -> None:
-    with pytest.raises(UnknownVerifier) as caught:
-        server_address("https://user:secret@host/v1")
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("https://user:secret@host/v1", "https://host/v1?key=secret", "https://host/v1#secret", "secret"),
+        *("ftp://secret@host", "host/v1?secret", "https://host:secret/v1"),
+    ],
+)
+def test_an_address_that_may_hold_a_secret_is_refused_without_showing_it(address: str) -> None:
+    with pytest.raises(UnknownVerifier, match="base_url") as caught:
+        server_address(address)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        *({"api_key_env": "sk-real0123456789"}, {"api_key_env": "gsk_real0123456789"}, {"api_key_env": "0123real"}),
+        *({"model": "sk-real0123456789"}, {"base_url": "http://127.0.0.1:9/sk-real0123456789/v1"}),
+    ],
+)
+def test_a_key_in_the_place_of_its_name_is_refused_and_not_shown(server: JudgeServer, option: dict[str, Any]) -> None:
+    with pytest.raises(UnknownVerifier, match=next(iter(option))) as caught:
+        client(server, **option)
+    assert "real" not in str(caught.value)
+
+
+def test_a_variable_in_small_letters_will_do_where_it_is_set(
+    server: JudgeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("my_key", "sk-test-0123456789")
+    assert texts(client(server, api_key_env="my_key").ask(ask("a"))) == ["a"]
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 from verifiers import chat_batch, chat_live
 from verifiers.budget import Budget, Prices
 from verifiers.chat_reply import ChatReply, Rejected, reply_of_row
-from verifiers.judge_options import at_least, true_or_false
+from verifiers.judge_options import LOOKS_LIKE_A_KEY, at_least, names_a_variable, no_secret, true_or_false
 from verifiers.pace import Pace
 from verifiers.verdict import JudgeUnavailable, UnknownVerifier
 
@@ -130,6 +130,8 @@ class ChatClient:
         at_least(0, temperature=temperature, max_wait_seconds=max_wait_seconds, backoff_seconds=backoff_seconds)
         at_least(0.001, timeout_seconds=timeout_seconds, poll_seconds=poll_seconds)
         true_or_false(offline=offline, batch=batch)
+        no_secret(model=model, base_url=base_url)
+        names_a_variable(api_key_env=api_key_env)
         self.model = model
         self.verifier = verifier
         self.base_url = server_address(base_url)
@@ -283,7 +285,8 @@ def server_address(base_url: str | None) -> str:
     """The address that is asked, without a trailing slash.
 
     Raises:
-        UnknownVerifier: It is no web address, or it holds credentials, which would be written into the run.
+        UnknownVerifier: It is no web address, or it holds credentials, or a query, which may be one: they would be
+            written into the run. No message repeats them.
     """
     address = (base_url or os.environ.get("OPENAI_BASE_URL") or OFFICIAL_URL).rstrip("/")
     try:
@@ -292,9 +295,12 @@ def server_address(base_url: str | None) -> str:
     except ValueError:
         whole = False
     if not whole:
-        raise UnknownVerifier(f"judge: option base_url: found {address!r}, expected http(s)://host[:port]/path")
-    if "@" in urlsplit(address).netloc:
-        raise UnknownVerifier("judge: option base_url: holds credentials; name them by api_key_env instead")
+        raise UnknownVerifier("judge: option base_url: no web address; expected http(s)://host[:port]/path")
+    if "@" in urlsplit(address).netloc or {"?", "#"} & set(address):
+        raise UnknownVerifier(
+            "judge: option base_url: holds credentials or a query; expected http(s)://host[:port]/path, and the key in"
+            " the variable named by api_key_env"
+        )
     return address
 
 
@@ -319,5 +325,4 @@ def _key(variable: str, *, named: bool) -> str:
 
 def _secrets(key: str) -> re.Pattern[str]:
     """What is never written. A key such as `none` or `1` is no secret, and its letters stand in honest replies."""
-    looks_like_one = r"\bsk-[\w*-]{8,}"
-    return re.compile(f"{re.escape(key)}|{looks_like_one}" if len(key) >= 8 else looks_like_one)
+    return re.compile(f"{re.escape(key)}|{LOOKS_LIKE_A_KEY}" if len(key) >= 8 else LOOKS_LIKE_A_KEY)

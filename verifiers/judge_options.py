@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import re
 
 from verifiers.verdict import UnknownVerifier
 
@@ -18,6 +20,35 @@ def at_least(least: float, *, whole: bool = False, **options: float) -> None:
         if not number or not math.isfinite(value) or value < least:
             expected = f"a {'whole ' if whole else ''}number of at least {least:g}"
             raise UnknownVerifier(f"judge: option {name}: found {value!r}, expected {expected}")
+
+
+LOOKS_LIKE_A_KEY = r"\bsk-[\w*-]{8,}"
+
+
+def no_secret(**options: str | None) -> None:
+    """Checks texts that are written into the run, and perhaps shown: a key is named by `api_key_env` instead.
+
+    Raises:
+        UnknownVerifier: One holds a key; the message does not repeat it.
+    """
+    for name, value in options.items():
+        if value is not None and re.search(LOOKS_LIKE_A_KEY, str(value)):
+            raise UnknownVerifier(f"judge: option {name}: holds a key; put it into the variable named by api_key_env")
+
+
+def names_a_variable(**options: str) -> None:
+    """Checks names of environment variables: set, or in capitals, as no key is.
+
+    Raises:
+        UnknownVerifier: One is something else, perhaps the secret itself; the message does not repeat it.
+    """
+    for name, value in options.items():
+        usual = isinstance(value, str) and re.fullmatch(r"[A-Z_][A-Z0-9_]{0,63}", value)
+        if not usual and not (isinstance(value, str) and value in os.environ):
+            raise UnknownVerifier(
+                f"judge: option {name}: what is found is not shown, it may be a key; expected the NAME of an"
+                " environment variable that holds one"
+            )
 
 
 def true_or_false(**options: bool) -> None:
