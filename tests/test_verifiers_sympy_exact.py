@@ -479,3 +479,34 @@ def test_no_text_raises_or_is_accepted_without_the_value(reference: str, respons
     for wrapped in (response, f"The answer is {response}", f"{response}\n{response}"):
         assert verdict(reference, wrapped, "Simplify.").outcome is not Outcome.CORRECT
     verdict("True", response, "Is it?")
+
+
+pieces = st.sampled_from(
+    (
+        *(
+            "x",
+            " = ",
+            "2",
+            "-2",
+            " or ",
+            " and ",
+            ", ",
+            "\n",
+            "\u00b1",
+            "\\boxed{",
+            "}",
+            "\\{",
+            "The roots are ",
+            "not ",
+        ),
+        *("x^2", "(", ")", "sqrt(", "True", "Answer: ", "<think>", "</think>", "**", "$", "\\pm ", "I", "is ", "*1e60"),
+    )
+)
+
+
+@given(st.lists(pieces, max_size=30).map("".join))
+def test_no_mixture_of_what_answers_are_made_of_is_accepted_without_the_value(response: str) -> None:
+    for reference in ("-918, 273", "x + 918", "10:59 AM", "918*I", "918, 273, x"):
+        assert verdict(reference, response, "Solve it for x.").outcome is not Outcome.CORRECT
+    for reference in ("-2, 2", "x**2", "True"):
+        verdict(reference, response, "Solve it for x.")

@@ -239,6 +239,8 @@ def _unwrapped(text: str, around: re.Pattern[str]) -> str:
 
 def _several(lines: list[Line], response: str, variable: str | None) -> tuple[Answer, tuple[str, ...]] | None:
     """The values that the last lines list, and all other lists of the response; None where they list none."""
+    if not lines or _values(lines[-1][1]) is None:
+        return None
     listed = [_values(line) for _, line in lines]
     run = _last_run(listed)
     items = [item for values in run for item in values.items]
@@ -260,7 +262,7 @@ def _several(lines: list[Line], response: str, variable: str | None) -> tuple[An
 
 def _last_run(listed: list[_Values | None]) -> list[_Values]:
     """The last line, or the last lines where each gives the unknown one value."""
-    if not listed or listed[-1] is None or len(listed[-1].items) > 1:
+    if listed[-1] is None or len(listed[-1].items) > 1:
         return [values for values in listed[-1:] if values]
     run: list[_Values] = []
     for values in reversed(listed):
