@@ -184,11 +184,7 @@ def load_policy(folder: Path) -> Policy:
         ConfigError: The folder is not a policy folder.
         CheckpointMismatch: A leaf has another shape than the architecture says, or the bytes changed since saving.
     """
-    try:
-        settings = json.loads((folder / "policy.json").read_text())
-        architecture, digest = Architecture(**settings["architecture"]), settings["params_sha256"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{folder}: not a policy folder: policy.json: {error}") from None
+    architecture, digest, few_shot = _read_settings(folder)
     if not (folder / "params").is_dir():
         raise ConfigError(f"{folder}: not a policy folder: no params/")
     expected = param_shapes(architecture)
@@ -201,9 +197,27 @@ def load_policy(folder: Path) -> Policy:
     tokenizer = Tokenizer(
         path=folder / "tokenizer.model",
         little_endian=architecture.little_endian,
-        few_shot=settings.get("few_shot"),
+        few_shot=few_shot,
     )
     return Policy(architecture=architecture, params=params, tokenizer=tokenizer)
+
+
+def load_architecture(folder: Path) -> Architecture:
+    """The architecture of a policy folder, without its parameters.
+
+    Raises:
+        ConfigError: The folder is not a policy folder.
+    """
+    return _read_settings(folder)[0]
+
+
+def _read_settings(folder: Path) -> tuple[Architecture, str, str | None]:
+    """Architecture, hash of the parameters and few-shot prompt."""
+    try:
+        settings = json.loads((folder / "policy.json").read_text())
+        return Architecture(**settings["architecture"]), settings["params_sha256"], settings.get("few_shot")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(f"{folder}: not a policy folder: policy.json: {error}") from None
 
 
 def on_one_device(shapes: Params) -> Params:
