@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -260,6 +261,23 @@ def test_whatever_a_plug_in_raises_is_one_line_that_names_it(
         "restem: no" if code == 2 else f"restem: verifier {name!r}: {message}"
     )
     assert isinstance(result.exception, SystemExit)
+
+
+class Signalled:
+    """A plug-in that is at work when the command is told to stop."""
+
+    name = fingerprint = "signalled"
+
+    def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
+        signal.raise_signal(signal.SIGTERM)
+        return []
+
+
+def test_a_signal_that_comes_while_a_plug_in_works_stops_the_command_and_blames_nobody(rows: Path) -> None:
+    result = restem("verify", "--verifier", "tests.test_harness_verifiers:Signalled", "--input", rows)
+    assert result.exit_code == 128 + signal.SIGTERM
+    assert "stopped" in result.stderr
+    assert "raised" not in result.stderr
 
 
 def test_a_plug_in_that_answers_in_another_order_is_named(rows: Path) -> None:
