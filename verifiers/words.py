@@ -28,8 +28,8 @@ _NAME = re.compile(r"[A-Za-z]+")
 _SAYING = frozenset(
     words_of(
         "a also and answer base be becomes claim clearly comes conclude conclusion correct final finally find follows "
-        "for get gets gives hence in indeed is it now number obtain question result so solution statement that the then "
-        "therefore this thus time to value we which written yields"
+        "for get gets gives hence in indeed is it now number obtain question result so solution statement that the "
+        "then therefore this thus time to value we which written yields"
     )
 )
 _MARK = (
