@@ -66,26 +66,34 @@ class Tokenizer:
     def eos_id(self) -> int:
         return self._model.eos_id()
 
+    @property
+    def unk_id(self) -> int:
+        return self._model.unk_id()
+
+    def piece(self, id: int) -> str:
+        """The vocabulary's entry of an id."""
+        return self._model.id_to_piece(id)
+
     @cached_property
     def stop_ids(self) -> tuple[int, ...]:
         """End of sequence and end of turn: a response is over at either; after examples, at a blank line too."""
-        ends = self.eos_id, self._model.piece_to_id(self._markers[1])
+        ends = self.eos_id, self._model.piece_to_id(self.turn_markers[1])
         if self.few_shot is None:
             return ends
         blank = [self._model.piece_to_id("\n" * count) for count in range(2, _MOST_NEWLINES + 1)]
-        return *ends, *(token for token in blank if token != self._model.unk_id())
+        return *ends, *(token for token in blank if token != self.unk_id)
 
     @cached_property
-    def _markers(self) -> tuple[str, str]:
+    def turn_markers(self) -> tuple[str, str]:
         """Start and end of a turn as this vocabulary writes them."""
         for start, end in _MARKERS:
-            if self._model.unk_id() not in (self._model.piece_to_id(start), self._model.piece_to_id(end)):
+            if self.unk_id not in (self._model.piece_to_id(start), self._model.piece_to_id(end)):
                 return start, end
         raise ConfigError(f"{self.path}: no vocabulary of Gemma's: it lacks {START_OF_TURN} and {END_OF_TURN}")
 
     def encode(self, text: str) -> list[int]:
         """Ids of a text that is data: turn markers inside it stay ordinary characters."""
-        markers = self._markers
+        markers = self.turn_markers
         pattern = f"({'|'.join(map(re.escape, markers))})"
         parts = re.split(pattern, _reversed_numbers(text) if self.little_endian else text)
         pieces = (piece for part in parts for piece in (("<", part[1:]) if part in markers else (part,)))
@@ -105,7 +113,7 @@ class Tokenizer:
         if self.few_shot is not None:
             question = "\n".join(content for _, content in turns)
             return [self.bos_id, *self.encode(self.few_shot.replace(QUESTION, question))]
-        start, end = (self._model.piece_to_id(marker) for marker in self._markers)
+        start, end = (self._model.piece_to_id(marker) for marker in self.turn_markers)
         newline = self._model.encode("\n")
         ids = [self.bos_id]
         for role, content in turns:
