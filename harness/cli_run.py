@@ -7,6 +7,7 @@ to exist: a refused command leaves no trace.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import sys
 import time
@@ -18,10 +19,10 @@ from benchmarks.files import read_problems, split_problems
 from benchmarks.problem import Problem
 from harness import rest_em
 from harness.cli_judge import Options, add_judges, judge_facts, judge_options, judges_of, stored_judges
-from harness.config import Suite, parse_suite, read_tables, set_value, to_toml
+from harness.config import Suite, few_shot_of, parse_suite, read_tables, set_value, to_toml
 from harness.errors import ConfigError
 from harness.evaluate import VERIFY_BATCH, unjudged, verify
-from harness.policy import ASSETS, Policy, load_policy, params_hash
+from harness.policy import ASSETS, EMBEDDED, Policy, load_policy, params_hash
 from harness.progress import RunProgress
 from harness.provenance import provenance
 from harness.steps import StepsVerifier
@@ -30,7 +31,6 @@ from verifiers import catalog
 from verifiers.rows import Rows, output_row, read_rows
 from verifiers.verdict import Verdict, Verifier, checked
 
-EMBEDDED = {"tiny": "tiny", "tiny-judge": "judge"}
 NO_ADDRESS = "http://127.0.0.1:9/v1"  # stands in while only the options are checked; nothing is asked
 
 
@@ -45,8 +45,8 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
         ConfigError: Something the suite names is wrong or missing, or the folder holds a run of another suite.
     """
     check_verifiers(suite.verifier_names, suite.verifiers)
+    suite, base = prompted(suite, load_named_policy(suite.policy))
     whole = suite.replicated([name for name in suite.verifier_names if catalog.takes(name, "seed", suite.verifiers)])
-    base = load_named_policy(suite.policy)
     problems = suite_problems(suite)
     check_lengths(suite, base, problems)
     if (folder / "run.db").is_file():
@@ -182,11 +182,34 @@ def record(
 
 
 def load_named_policy(name: str) -> Policy:
-    """An embedded policy by its name, or a checkpoint folder."""
+    """A policy by a name that `restem models` lists, or a checkpoint folder: ours, Kaggle's or Hugging Face's."""
     folder = ASSETS / EMBEDDED[name] if name in EMBEDDED else Path(name)
-    if not (folder / "policy.json").is_file():
-        raise ConfigError(f"policy {name!r}: neither one of {', '.join(EMBEDDED)} nor a checkpoint folder")
-    return load_policy(folder)
+    if (folder / "policy.json").is_file():
+        return load_policy(folder)
+    from harness.cli_models import load_foreign_policy  # what it imports takes half a second
+
+    return load_foreign_policy(name)
+
+
+def prompted(suite: Suite, base: Policy) -> tuple[Suite, Policy]:
+    """The suite with its few-shot prompt and the base that uses it; both as they are where the base knows turns.
+
+    Raises:
+        ConfigError: A base model, and neither suite nor benchmark has examples for it.
+    """
+    text = suite.benchmark.few_shot or base.tokenizer.few_shot
+    if text is None and not base.architecture.chat:
+        text = few_shot_of(suite.benchmark.name)
+        if text is None:
+            raise ConfigError(
+                f"policy {suite.policy!r} is a base model, which knows no turns: give it examples by "
+                "benchmark.few_shot or benchmark.few_shot_file"
+            )
+    if text is None:
+        return suite, base
+    benchmark = suite.benchmark.model_copy(update={"few_shot": text})
+    tokenizer = dataclasses.replace(base.tokenizer, few_shot=text)
+    return suite.model_copy(update={"benchmark": benchmark}), dataclasses.replace(base, tokenizer=tokenizer)
 
 
 def verifier_options(config_path: Path | None, overrides: Sequence[str], names: Sequence[str]) -> Options:

@@ -37,6 +37,17 @@ class BenchmarkConfig(_Model):
     train: int = Field(default=256, ge=1)
     validation: int = Field(default=64, ge=1)
     test: int = Field(default=256, ge=1)
+    few_shot: str | None = Field(
+        default=None,
+        description="a text of examples with {question} in its place; None: the benchmark's own, for base models alone",
+    )
+
+    @pydantic.field_validator("few_shot")
+    @classmethod
+    def _question_has_a_place(cls, text: str | None) -> str | None:
+        if text is not None and "{question}" not in text:
+            raise ValueError("expected a text with {question} where the question stands")
+        return text
 
     @pydantic.model_validator(mode="after")
     def _path_goes_with_file(self) -> BenchmarkConfig:
@@ -160,11 +171,33 @@ def load_suite(name: str, overrides: Sequence[str] = ()) -> Suite:
         raise ConfigError(f"no suite {name!r}: neither a file nor one of {', '.join(suite_names())}{close}")
     data = _toml(path)
     benchmark = data.get("benchmark")
-    if isinstance(benchmark, dict) and isinstance(benchmark.get("path"), str):
-        benchmark["path"] = str((path.parent / benchmark["path"]).absolute())  # beside the suite, wherever one stands
+    if isinstance(benchmark, dict):
+        for key in {"path", "few_shot_file"} & benchmark.keys():  # beside the suite, wherever one stands
+            if isinstance(benchmark[key], str):
+                benchmark[key] = str((path.parent / benchmark[key]).absolute())
     for override in overrides:
         set_value(data, override)
+    _read_few_shot(data.get("benchmark"), path.name)
     return parse_suite(data, path.name)
+
+
+def _read_few_shot(benchmark: Any, origin: str) -> None:
+    """`few_shot_file` becomes `few_shot`, so that the resolved suite holds the text itself."""
+    if not isinstance(benchmark, dict) or "few_shot_file" not in benchmark:
+        return
+    file = benchmark.pop("few_shot_file")
+    if "few_shot" in benchmark:
+        raise ConfigError(f"{origin}: benchmark: give either few_shot or few_shot_file")
+    try:
+        benchmark["few_shot"] = Path(file).read_text("utf-8").rstrip("\n")
+    except (OSError, UnicodeDecodeError, TypeError) as error:
+        raise ConfigError(f"{origin}: benchmark.few_shot_file: {error}") from None
+
+
+def few_shot_of(benchmark: str) -> str | None:
+    """The examples that come with a benchmark, for policies that know no turns."""
+    path = SUITES / f"{benchmark}.few_shot.txt"
+    return path.read_text("utf-8").rstrip("\n") if path.is_file() else None
 
 
 def _toml(path: Path) -> dict[str, Any]:

@@ -22,9 +22,8 @@ from kagglehub.config import get_cache_folder, get_kaggle_credentials
 from kagglehub.exceptions import BackendError, DataCorruptionError, KaggleApiHTTPError
 
 from harness.errors import ConfigError, RestemError
-from harness.policy import ASSETS, Architecture, load_architecture
+from harness.policy import ASSETS, EMBEDDED, Architecture, load_architecture
 
-EMBEDDED = {"tiny": "tiny", "tiny-judge": "judge"}
 GEMMA_TERMS = "Gemma Terms of Use, https://ai.google.dev/gemma/terms"
 APACHE = "Apache 2.0"
 BYTES = 2  # a parameter's, in the bfloat16 of official checkpoints

@@ -25,6 +25,7 @@ from harness.tokenizer import Tokenizer
 
 Params = dict[str, Any]
 ASSETS = Path(__file__).parent / "assets"
+EMBEDDED = {"tiny": "tiny", "tiny-judge": "judge"}  # name -> folder in ASSETS
 _KINDS = {"L": nn.AttentionType.LOCAL_SLIDING, "G": nn.AttentionType.GLOBAL}
 
 

@@ -100,8 +100,12 @@ class Tokenizer:
         return [token for piece in pieces if piece for token in self._model.encode(piece)]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of ids; padding, stop and other control ids vanish, broken UTF-8 becomes U+FFFD."""
-        text = self._model.decode([i for i in map(int, ids) if i != self.pad_id and i not in self.stop_ids])
+        """The text of ids; padding, stop and other control ids vanish, broken UTF-8 becomes U+FFFD.
+
+        So do ids of no piece: official embeddings have more rows than their vocabularies have pieces.
+        """
+        known, silent = self.vocab_size, (self.pad_id, *self.stop_ids)
+        text = self._model.decode([i for i in map(int, ids) if i < known and i not in silent])
         return _reversed_numbers(text) if self.little_endian else text
 
     def encode_chat(self, turns: Sequence[tuple[str, str]]) -> list[int]:

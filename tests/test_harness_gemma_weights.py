@@ -98,6 +98,12 @@ def test_a_folder_without_a_vocabulary_or_with_another_models_is_refused(gemma3:
         load_weights(tmp_path / "a")
 
 
+def test_rows_that_no_piece_has_are_no_text(gemma3: Policy) -> None:
+    tokenizer, rows = gemma3.tokenizer, gemma3.architecture.vocab_size
+    assert rows > tokenizer.vocab_size
+    assert tokenizer.decode([*tokenizer.encode("x = 4"), tokenizer.vocab_size, rows - 1]) == "x = 4"
+
+
 @pytest.mark.parametrize(("start", "end"), [("<start_of_turn>", "<end_of_turn>"), ("<|turn>", "<turn|>")])
 def test_a_prompt_is_the_text_of_the_familys_template_with_one_bos(start: str, end: str, tmp_path: Path) -> None:
     (tmp_path / "t.model").write_bytes(vocabulary(start, end))
