@@ -7,18 +7,21 @@ import math
 from pathlib import Path
 
 import jax
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from harness import models
 from harness.cli import main
 from harness.cli_run import load_named_policy, prompted
-from harness.config import few_shot_of, load_suite
+from harness.config import TrainingConfig, few_shot_of, load_suite
 from harness.errors import ConfigError
 from harness.gemma_modules import nn
 from harness.hf import load_hf, save_hf
+from harness.m_step import Example, fit
 from harness.models import KNOWN
 from harness.policy import load_policy, param_shapes, params_hash, save_policy
+from harness.sampler import Decoding, row_key, sample
 from tests.conftest import restem
 from tests.gemma_folders import flat, other_shape, small_policy, write_orbax
 
@@ -153,6 +156,35 @@ def test_examples_come_from_a_file_beside_the_suite_and_stand_in_the_resolved_on
         load_suite("linear_1d", ["benchmark.few_shot='none'"])
 
 
+def test_a_checkpoint_is_exported_with_its_parameters(tmp_path: Path) -> None:
+    policy = small_policy("gemma", tmp_path)
+    save_policy(policy, tmp_path / "checkpoint")
+    exported = restem("export", tmp_path / "checkpoint", "--output", tmp_path / "out")
+    assert exported.exit_code == 0, exported.output
+    assert params_hash(load_named_policy(str(tmp_path / "out")).params) == params_hash(policy.params)
+    assert restem("export", "tiny", "--output", tmp_path / "tiny").exit_code == 2
+
+
+def test_responses_of_a_foreign_policy_are_drawn_and_learned(tmp_path: Path) -> None:
+    save_hf(small_policy("gemma", tmp_path), tmp_path / "hf")
+    policy = load_named_policy(str(tmp_path / "hf"))
+    prompt = policy.tokenizer.encode_prompt("Solve x = 2 for x.")
+    decoding = Decoding(temperature=50.0, top_k=520, max_new_tokens=8, stop_ids=policy.tokenizer.stop_ids)
+    keys = np.array([[row_key(0, i) for i in range(4)]])
+    [(_, draws)] = sample(
+        policy.model, policy.params, [prompt], keys, decoding, padded_length=32, context_length=64, rows=4
+    )
+    texts = [policy.tokenizer.decode(row[:length]) for row, length in zip(draws.ids[0], draws.lengths[0], strict=True)]
+    assert len(set(texts)) == len(texts)
+    examples = [
+        Example(prompt_ids=tuple(prompt), response_ids=tuple(policy.tokenizer.encode_response(text))) for text in texts
+    ]
+    training = TrainingConfig(steps=3, rows=1, row_length=128, checks=0)
+    losses = fit(policy, examples, training, 0, lambda step, params: None).losses
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.slow
 def test_a_hugging_face_folder_is_run_trained_and_exported(tmp_path: Path) -> None:
     save_hf(small_policy("gemma", tmp_path), tmp_path / "hf")  # of two layers, the quickest to compile
     # Hot and with every token in reach: a model without any training must end some responses.
@@ -190,4 +222,3 @@ verifier = "accept_all"
     trained = load_policy(checkpoint)
     assert params_hash(load_hf(tmp_path / "out").params) == params_hash(trained.params)
     assert params_hash(trained.params) != params_hash(load_hf(tmp_path / "hf").params)
-    assert restem("export", "tiny", "--output", tmp_path / "tiny").exit_code == 2
