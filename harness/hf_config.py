@@ -139,6 +139,8 @@ def _pattern(config: Mapping[str, Any], num_layers: int, usual: str) -> str:
     else:
         kinds = usual * num_layers
     kinds = kinds[:num_layers]
+    if len(kinds) != num_layers or not kinds:
+        raise ValueError(f"{len(kinds)} kinds for {num_layers} layers")
     return next(kinds[:n] for n in range(1, num_layers + 1) if (kinds[:n] * num_layers)[:num_layers] == kinds)
 
 

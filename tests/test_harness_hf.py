@@ -114,6 +114,13 @@ def test_a_config_that_gm_nn_cannot_say_is_refused_by_name(folder: Path, changes
         load_hf(folder)
 
 
+def test_layer_kinds_must_be_as_many_as_layers(tmp_path: Path) -> None:
+    save_hf(small_policy("gemma3", tmp_path), tmp_path / "hf")
+    rewrite(tmp_path / "hf", layer_types=["sliding_attention"])
+    with pytest.raises(ConfigError, match="1 kinds for 8 layers"):
+        load_hf(tmp_path / "hf")
+
+
 def test_damaged_files_are_refused(folder: Path) -> None:
     (folder / "model.safetensors").write_bytes(b"\xff" * 64)
     with pytest.raises(ConfigError, match=r"model\.safetensors"):
