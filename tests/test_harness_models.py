@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
 import json
 import math
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -16,7 +19,7 @@ from harness.cli import main
 from harness.cli_run import load_named_policy, prompted
 from harness.config import TrainingConfig, few_shot_of, load_suite
 from harness.errors import ConfigError
-from harness.gemma_modules import nn
+from harness.gemma_modules import forward, nn
 from harness.hf import load_hf, save_hf
 from harness.m_step import Example, fit
 from harness.models import KNOWN
@@ -182,6 +185,54 @@ def test_responses_of_a_foreign_policy_are_drawn_and_learned(tmp_path: Path) -> 
     training = TrainingConfig(steps=3, rows=1, row_length=128, checks=0)
     losses = fit(policy, examples, training, 0, lambda step, params: None).losses
     assert losses[-1] < losses[0]
+
+
+def small_network(package: str) -> nn.Transformer:
+    """A small network of `gm.nn.gemma3n` or `gm.nn.gemma4`, with keys and values shared by its upper half."""
+    config = importlib.import_module(f"gemma.gm.nn.{package}._config")
+    kinds = importlib.import_module(f"gemma.gm.nn.{package}._modules").AttentionType
+    transformer = importlib.import_module(f"gemma.gm.nn.{package}._transformer")
+    official, network = {
+        "gemma3n": (nn.Gemma3n_E2B, getattr(transformer, "Gemma3nTransformer", None)),
+        "gemma4": (nn.Gemma4_E2B, getattr(transformer, "Transformer", None)),
+    }[package]
+    own = {
+        "gemma3n": {"activation_sparsity_pattern": (0.95,) * 3 + (0.0,) * 7, "laurel_rank": 8},
+        "gemma4": {"global_key_size": 32, "override_kv_shared_ffw_hidden": 256},
+    }[package]
+    shape = dataclasses.replace(
+        official(text_only=True).config,
+        num_embed=200,
+        embed_dim=64,
+        hidden_dim=128,
+        num_heads=4,
+        head_dim=16,
+        attention_types=((kinds.LOCAL_SLIDING,) * 4 + (kinds.GLOBAL,)) * 2,
+        per_layer_input_dim=8,
+        sliding_window_size=8,
+        kv_cache_sharing_config=config.KVCacheSharingConfig(0.5, share_global=True, share_local=True),
+        **own,
+    )
+    assert network is not None
+    return network(config=shape, dtype=jnp.float32)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("package", ["gemma3n", "gemma4"])
+def test_the_sampler_draws_from_gemma_3n_and_4_what_decoding_from_scratch_does(package: str) -> None:
+    model, rng = small_network(package), np.random.default_rng(0)
+    with jax.numpy_dtype_promotion("standard"):
+        shapes = jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.ones((1, 4), jnp.int32))["params"])
+    params = jax.tree.map(lambda leaf: jnp.asarray(rng.normal(0, 0.15, leaf.shape), jnp.float32), shapes)
+    prompts = [rng.integers(5, 199, length).tolist() for length in (12, 5)]
+    keys = np.stack([[row_key(0, i)] for i in range(2)])
+    greedy = Decoding(top_k=1, max_new_tokens=5)
+    [(_, draws)] = sample(model, params, prompts, keys, greedy, padded_length=16, context_length=64, rows=2)
+    for prompt, drawn in zip(prompts, draws.ids[:, 0], strict=True):
+        ids = list(prompt)
+        for _ in range(5):
+            ids.append(int(jnp.argmax(forward(model, params, jnp.asarray([ids], jnp.int32)).logits[0, -1])))
+        assert drawn.tolist() == ids[len(prompt) :]
 
 
 @pytest.mark.slow
