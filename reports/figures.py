@@ -13,6 +13,7 @@ import math
 from collections.abc import Sequence
 
 import matplotlib as mpl
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
@@ -104,34 +105,50 @@ class Mark:
 
 def accuracy_figure(panels: Sequence[Panel], theme: Theme = LIGHT) -> Figure:
     """Small multiples, one arm each, on shared axes; the other arms stand behind in grey."""
-    columns = 2 if len(panels) == 4 else min(3, max(1, len(panels)))
-    rows = math.ceil(max(1, len(panels)) / columns)
-    figure = Figure(figsize=(1.1 + 2.45 * columns, 0.95 + 2.1 * rows), layout="constrained", facecolor=theme.paper)
-    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    figure, grid, columns = multiples(len(panels), theme)
     last = max((max(panel.iterations, default=0) for panel in panels), default=0)
-    for place, axes in enumerate(grid.flat):
-        if place >= len(panels):
-            axes.set_axis_off()
-            continue
-        _plain(axes, theme)
+    for axes, panel in zip(grid, panels, strict=True):
         for other in panels:
-            if other is not panels[place]:
+            if other is not panel:
                 values = [100 * e.value for e in other.accuracy]
                 axes.plot(other.iterations, values, color=theme.soft, alpha=0.35, linewidth=0.9, zorder=1)
-        _draw_panel(axes, panels[place], theme)
+        _draw_panel(axes, panel, theme)
         axes.set_xlim(-0.12, last + 0.12)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-        axes.tick_params(labelbottom=place + columns >= len(panels), labelleft=place % columns == 0)
     figure.supxlabel("iteration", fontsize=9, color=theme.soft)
     figure.supylabel("% of test samples", fontsize=9, color=theme.soft)
     handles = [
         Line2D([], [], color=theme.ink, linewidth=2, label="gold accuracy, 95 % by problem"),
         Line2D([], [], color=theme.ink, linewidth=1.5, linestyle=(0, (4, 2)), label="training verifier's own reward"),
     ]
-    if any(panel.replicates for panel in panels):
-        handles.append(Line2D([], [], color=theme.ink, linewidth=0.8, alpha=0.55, label="each seed by itself"))
-    _legend(figure, handles, theme, columns if columns > 1 else 1)
+    if len(panels) > 1:
+        handles.append(Line2D([], [], color=theme.soft, linewidth=0.9, alpha=0.35, label="the other arms"))
+    several = next((panel.look for panel in reversed(panels) if panel.replicates), None)
+    if several:  # in a colour, as thin and grey is what the other arms are
+        colour = theme.palette[several.order % 6]
+        handles.append(Line2D([], [], color=colour, linewidth=0.8, alpha=0.55, label="each seed by itself, in colour"))
+    legend(figure, handles, theme, min(columns, 2))
     return figure
+
+
+def multiples(count: int, theme: Theme) -> tuple[Figure, list[Axes], int]:
+    """A figure of small multiples on shared axes: the figure, its `count` panels, and how many stand in a row."""
+    columns = 2 if count == 4 else min(3, max(1, count))
+    rows = math.ceil(max(1, count) / columns)
+    figure = Figure(figsize=(1.1 + 2.45 * columns, 0.95 + 2.1 * rows), layout="constrained", facecolor=theme.paper)
+    grid = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
+    for place, axes in enumerate(grid):
+        if place >= count:
+            axes.set_axis_off()
+            continue
+        plain(axes, theme)
+        axes.tick_params(labelbottom=place + columns >= count, labelleft=place % columns == 0)
+    return figure, grid[:count], columns
+
+
+def name_panel(axes: Axes, title: str, theme: Theme) -> None:
+    """The panel's title, on its left, cut where it is long."""
+    axes.set_title(short(title, 30), fontsize=9.5, color=theme.ink, loc="left", fontweight="bold")
 
 
 def _draw_panel(axes: Axes, panel: Panel, theme: Theme) -> None:
@@ -144,14 +161,14 @@ def _draw_panel(axes: Axes, panel: Panel, theme: Theme) -> None:
     axes.plot(panel.iterations, values, color=colour, linewidth=2, marker="o", markersize=4, zorder=4)
     rewards = [100 * e.value for e in panel.reward]
     axes.plot(panel.iterations, rewards, color=colour, linewidth=1.5, linestyle=(0, (4, 2)), zorder=3)
-    axes.set_title(_short(panel.look.title, 30), fontsize=9.5, color=theme.ink, loc="left", fontweight="bold")
+    name_panel(axes, panel.look.title, theme)
 
 
 def quality_figure(dots: Sequence[Dot], base: float, eta: float, theme: Theme = LIGHT) -> Figure:
     """A dot for every arm and iteration; the line on which the policy is as accurate as what was accepted."""
     figure = Figure(figsize=(7.0, 4.9), layout="constrained", facecolor=theme.paper)
     axes = figure.subplots()
-    _plain(axes, theme)
+    plain(axes, theme)
     axes.axhline(0, color=theme.soft, linewidth=0.8, zorder=1)
     looks = sorted({dot.look for dot in dots}, key=lambda look: (_KINDS.index(look.kind), look.order))
     for look in looks:
@@ -177,7 +194,7 @@ def quality_figure(dots: Sequence[Dot], base: float, eta: float, theme: Theme = 
     axes.xaxis.set_major_formatter(PercentFormatter(decimals=0, symbol=" %"))
     axes.set_xlabel("reward quality: accepted training samples that the gold calls correct", fontsize=9)
     axes.set_ylabel("gold accuracy gained over the base, points", fontsize=9)
-    _legend(figure, handles, theme, 3)
+    legend(figure, handles, theme, 3)
     return figure
 
 
@@ -202,7 +219,7 @@ def _draw_mark(axes: Axes, place: tuple[float, float], look: Look, iteration: in
         ha="center",
         va="center_baseline",
         fontsize=7,
-        color=_on(face),
+        color=on(face),
         zorder=6,
     )
 
@@ -211,7 +228,7 @@ def law_figure(marks: Sequence[Mark], theme: Theme = LIGHT) -> Figure:
     """Observed against predicted change of log-odds, a mark an arm and iteration; on the line the law is right."""
     figure = Figure(figsize=(5.6, 5.2), layout="constrained", facecolor=theme.paper)
     axes = figure.subplots()
-    _plain(axes, theme)
+    plain(axes, theme)
     looks = sorted({mark.look for mark in marks}, key=lambda look: (_KINDS.index(look.kind), look.order))
     for mark in marks:
         across, up = mark.predicted, mark.observed
@@ -232,11 +249,11 @@ def law_figure(marks: Sequence[Mark], theme: Theme = LIGHT) -> Figure:
     axes.set_xlabel("change of log-odds that the law predicts", fontsize=9)
     axes.set_ylabel("change of log-odds that came", fontsize=9)
     line = Line2D([], [], color=theme.ink, linewidth=1.2, label="as predicted")
-    _legend(figure, [line, *(_dot_handle(look, theme) for look in looks)], theme, 3)
+    legend(figure, [line, *(_dot_handle(look, theme) for look in looks)], theme, 3)
     return figure
 
 
-def _on(colour: str) -> str:
+def on(colour: str) -> str:
     """Black or white, whichever is easier to read on a colour (relative luminance, WCAG 2.2)."""
     red, green, blue = ((c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4) for c in to_rgb(colour))
     return "#000000" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 else "#FFFFFF"
@@ -245,7 +262,7 @@ def _on(colour: str) -> str:
 def _dot_handle(look: Look, theme: Theme) -> Line2D:
     colour = look.colour(theme)
     face = theme.paper if look.kind == "control" else colour
-    label = _short(look.title, 30)
+    label = short(look.title, 30)
     return Line2D(
         [], [], marker=look.marker, color=colour, markerfacecolor=face, linewidth=0, markersize=7, label=label
     )
@@ -260,13 +277,14 @@ def _range(dots: Sequence[Dot], base: float) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _short(text: str, limit: int) -> str:
+def short(text: str, limit: int) -> str:
     """Text for a picture: no mathematics mode, bounded length."""
     plain = "".join(c if c.isprintable() else "?" for c in text).replace("$", r"\$")
     return plain if len(plain) <= limit else f"{plain[: limit - 1]}…"
 
 
-def _plain(axes: Axes, theme: Theme) -> None:
+def plain(axes: Axes, theme: Theme) -> None:
+    """No frame, a quiet grid."""
     axes.set_facecolor(theme.paper)
     axes.grid(color=theme.grid, linewidth=0.7)
     axes.set_axisbelow(True)
@@ -277,7 +295,8 @@ def _plain(axes: Axes, theme: Theme) -> None:
         spine.set_visible(False)
 
 
-def _legend(figure: Figure, handles: Sequence[Line2D], theme: Theme, columns: int) -> None:
+def legend(figure: Figure, handles: Sequence[Artist], theme: Theme, columns: int) -> None:
+    """What the marks mean, above the panels."""
     figure.legend(
         handles=list(handles),
         loc="outside upper left",
