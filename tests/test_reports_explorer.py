@@ -17,6 +17,7 @@ from harness.golden import read_rows
 from harness.store import Store
 from reports import explorer
 from reports.calls import Call, Calls
+from reports.findings import missing
 from reports.reading import read_run
 from reports.render import write_report
 from reports.telling import earlier, lay_out, telling, telling_names
@@ -234,6 +235,24 @@ def test_an_opened_response_shows_its_text_the_span_that_was_read_and_every_verd
 
 
 @browsing
+def test_all_splits_can_be_looked_at_where_there_are_as_many_as_verifiers(
+    browser: Browser, finished_run: Path, tmp_path: Path
+) -> None:
+    run = copied(finished_run, tmp_path / "run")
+    database = sqlite3.connect(run / "run.db")
+    database.execute("DELETE FROM verdict WHERE verifier LIKE 'steps-%'")
+    database.commit()
+    database.close()
+    page = browser.new_page()
+    page.goto(write_report(run, tmp_path / "report").as_uri())
+    choices = page.get_by_label("Split").locator("option").count() - 1
+    assert choices == page.get_by_label("Verifier A").locator("option").count()
+    page.get_by_label("Split").select_option("any")
+    assert (state(page)["split"], page.get_by_label("Split").input_value()) == ("any", "any")
+    page.close()
+
+
+@browsing
 def test_a_url_that_is_sent_opens_the_same_view(page: Page, browser: Browser) -> None:
     page.get_by_label("Verifier B").select_option("accept_all")
     page.locator('[data-cell="*c"]').click()
@@ -331,6 +350,25 @@ def test_keys_step_search_help_and_mark(page: Page) -> None:
     assert not page.locator("dialog").is_visible()
 
 
+@browsing
+def test_a_mark_means_its_verifiers_and_not_the_letters_a_and_b(page: Page) -> None:
+    page.evaluate("location.hash = 'a=sympy&b=accept_all&cell=wc'")
+    page.keyboard.press("j")
+    sample = state(page)["sample"]
+    page.keyboard.press("1")
+    pressed = page.locator('.marking [aria-pressed="true"]')
+    assert pressed.all_inner_texts() == ["1 A right"]
+    page.evaluate("fragment => { location.hash = fragment }", f"a=accept_all&b=sympy&sample={sample}")
+    assert pressed.all_inner_texts() == ["2 B right"]
+    page.keyboard.press("1")  # the other one is right after all
+    assert pressed.all_inner_texts() == ["1 A right"]
+    page.evaluate("fragment => { location.hash = fragment }", f"a=exact&b=sympy&sample={sample}")
+    assert pressed.count() == 0
+    page.get_by_role("button", name="Take back").click()
+    assert page.get_by_role("button", name="Take back").count() == 0
+    assert "Marked" not in page.inner_text(".marking")
+
+
 @pytest.fixture(scope="module")
 def saved(browser: Browser, address: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file that a reader saved: one response called right, one whose reference is called wrong."""
@@ -363,6 +401,8 @@ def test_saved_marks_become_verdicts_of_a_human_and_twice_nothing_new(
     found = rows(run, "SELECT outcome, score, rule, reason FROM verdict WHERE verifier = 'human:ada' ORDER BY outcome")
     assert sorted(found, key=str) == [("correct", 1.0, "mark", None), ("undecided", None, "mark", "reference wrong")]
     assert rows(run, "SELECT count(*) FROM verdict")[0][0] == before + 2
+    with Store(run) as store:
+        assert missing(read_run(store)) == []
     assert "human:ada" in write_report(run, tmp_path / "report").read_text()
 
 

@@ -24,28 +24,43 @@ function labelOf(mark, sample) {
   return null;
 }
 
+// What a mark says of which verifiers, to be compared with another: "A right" is "B right" once A and B are swapped.
+function meaning(mark, a, b) {
+  return JSON.stringify({ a: ["right", a, b], b: ["right", b, a], both: ["wrong", ...[a, b].sort()] }[mark] ?? mark);
+}
+
+function stands(mark, sample) {
+  const told = marks[sample.id];
+  return Boolean(told) && meaning(told.mark, told.a, told.b) === meaning(mark, state.a, state.b);
+}
+
 const whole = (sample) => !sample.cut && sample.problem.whole;
 
 function marking(sample) {
   const buttons = Object.entries(MARKS).map(([mark, text], index) => {
     const button = make("button", {
-      type: "button", "aria-pressed": String(marks[sample.id]?.mark === mark), click: () => setMark(sample, mark),
+      type: "button", "aria-pressed": String(stands(mark, sample)), click: () => setMark(sample, mark),
     }, make("kbd", {}, String(index + 1)), ` ${text}`);
-    button.disabled = !whole(sample) || labelOf(mark, sample) === undefined;
+    button.disabled = !stands(mark, sample) && (!whole(sample) || labelOf(mark, sample) === undefined);
     return button;
   });
   const told = marks[sample.id];
   const text = !whole(sample) ? "Too long to be marked here: the page does not carry all of it."
     : told ? `Marked: ${MARKS[told.mark]} (A ${told.a}, B ${told.b}). The response is ${told.label ?? "left undecided"}.` : "";
   return make("div", { class: "marking", role: "group", "aria-label": "Your mark" }, ...buttons,
-    make("span", { class: "note" }, shown(text)));
+    make("span", { class: "note" }, shown(text)),
+    told ? make("button", { type: "button", click: () => changeMark(sample, null) }, "Take back") : null);
 }
 
 function setMark(sample, mark) {
   const label = labelOf(mark, sample);
-  if (!whole(sample) || label === undefined) return;
-  if (marks[sample.id]?.mark === mark) delete marks[sample.id];
-  else marks[sample.id] = { mark, label, a: state.a, b: state.b };
+  if (stands(mark, sample)) changeMark(sample, null);
+  else if (whole(sample) && label !== undefined) changeMark(sample, { mark, label, a: state.a, b: state.b });
+}
+
+function changeMark(sample, told) {
+  if (told) marks[sample.id] = told;
+  else delete marks[sample.id];
   keep(() => localStorage.setItem(KEPT, JSON.stringify(marks)));
   const top = detail.scrollTop;
   drawDetail();

@@ -61,6 +61,7 @@ const DEFAULT = {
   order: "telling", sample: "",
 };
 const CHOICES = { a: NAMES, b: NAMES, arm: arms, checkpoint: checkpoints, split: splits };
+const FILTERS = ["arm", "checkpoint", "split"]; // these may be "any"; A and B are always somebody
 const ORDERS = ["telling", "problem", "question", "matches"];
 let state = { ...DEFAULT };
 
@@ -71,7 +72,7 @@ function read() {
   for (const key of Object.keys(DEFAULT)) {
     const value = told.get(key);
     const known = CHOICES[key];
-    if (value !== null && (!known || known.includes(value) || (value === "any" && known.length !== NAMES.length))) {
+    if (value !== null && (!known || known.includes(value) || (value === "any" && FILTERS.includes(key)))) {
       found[key] = value;
     }
   }
