@@ -1,7 +1,8 @@
 """Verifiers side by side on the test samples of all checkpoints: pairs, all together, and against their own consensus.
 
 Takes a Run; gives estimates with names. Controls take part in pairs only: together with them a coefficient says how
-many controls there are. Every figure counts a problem's samples, of all checkpoints, as one cluster.
+many controls there are. So do humans, who marked a few samples: of all together only those few would remain. Every
+figure counts a problem's samples, of all checkpoints, as one cluster.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.records import BASE
+from harness.records import BASE, unmarked
 from reports import contests, dawid_skene, metrics, quality
 from reports.agreement import Reliability, reliability
 from reports.best_of import best_of_k
@@ -24,6 +25,8 @@ from reports.findings import TEST, Findings, Standing, averaged, confusion, majo
 from reports.metrics import Estimate, Floats, Ints
 from reports.quality import FALSE_ACCEPT, FALSE_REJECT, TRUE_ACCEPT, TRUE_REJECT
 from reports.rows import Run
+
+HUMAN = "human:"  # what the names of those begin with who marked samples by hand (harness/marks.py)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,9 +51,14 @@ class Together:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class SecondOpinion:
-    """Dawid and Skene's model of the verifiers without the gold, and the gold's figures on the same samples."""
+    """Dawid and Skene's model of the verifiers without the gold, and the gold's figures on the same samples.
+
+    Attributes:
+        samples: All that there are; the model's own are those that enough verifiers decided.
+    """
 
     names: tuple[str, ...]
+    samples: int
     classes: LatentClasses
     tpr: tuple[float, ...]
     fpr: tuple[float, ...]
@@ -106,8 +114,8 @@ def _rows(run: Run) -> Ints:
 
 
 def informed(run: Run) -> list[str]:
-    """The verifiers that are compared, controls left out."""
-    return [name for name in run.compared if name not in run.controls]
+    """The verifiers that are compared, controls and humans left out."""
+    return [name for name in run.compared if name not in run.controls and not name.startswith(HUMAN)]
 
 
 def pairs(run: Run) -> list[Pair]:
@@ -124,11 +132,17 @@ def pairs(run: Run) -> list[Pair]:
 
 
 def together(run: Run) -> Together | None:
-    """The gold and all verifiers but the controls; None where those are fewer than three, as a pair says it all."""
+    """The gold and all verifiers but the controls, on samples that all were asked of.
+
+    None where those are fewer than three, as a pair says it all, or no sample was shown to all.
+    """
     names = (*([run.gold] if run.gold in run.outcomes else []), *informed(run))
     if len(names) < 3:
         return None
     rows, size = _rows(run), run.size(TEST)
+    rows = rows[np.all([run.outcomes[name].scored[rows] for name in names], axis=0)]
+    if not len(rows):
+        return None
     ratings, problem = np.stack([run.outcome(name, rows) for name in names]), run.samples.problem[rows]
     shared = ~np.isnan(ratings).any(axis=0)
     accepts = [np.bincount(problem[shared], row[shared], minlength=size) for row in ratings]
@@ -141,15 +155,23 @@ def together(run: Run) -> Together | None:
 
 
 def second_opinion(run: Run) -> SecondOpinion | None:
-    """What the verifiers' agreement alone says of them; None where they are too few for the model."""
-    names, rows = tuple(informed(run)), _rows(run)
-    classes = dawid_skene.fit(np.stack([run.outcome(name, rows) for name in names])) if names else None
+    """What the verifiers' agreement alone says of them; None where they are too few for the model.
+
+    Samples with fewer verdicts than the model wants of verifiers are left out, of the gold's figures as well.
+    """
+    names, every = tuple(informed(run)), _rows(run)
+    if not names:
+        return None
+    ratings = np.stack([run.outcome(name, every) for name in names])
+    enough = (~np.isnan(ratings)).sum(axis=0) >= dawid_skene.FEWEST
+    rows, classes = every[enough], dawid_skene.fit(ratings[:, enough])
     if classes is None:
         return None
     found = [quality.rates(confusion(run, rows, TEST, name).sum(axis=0)) for name in names]
     gold = run.outcome(run.gold, rows)
     return SecondOpinion(
         names=names,
+        samples=len(every),
         classes=classes,
         tpr=tuple(float(tpr) for tpr, _ in found),
         fpr=tuple(float(fpr) for _, fpr in found),
@@ -212,21 +234,26 @@ def choosing(findings: Findings) -> list[Choosing]:
         if standing is None or len(standing.passed) < 2:
             continue
         ks = tuple(standing.passed)
-        parts = [_chosen(findings.run, part.checkpoint, ks) for part in standing.replicates or (standing,)]
+        parts = [_chosen(findings.run, part, ks) for part in standing.replicates or (standing,)]
         found.append(Choosing(standing=standing, by="oracle", accuracy=dict(standing.passed)))
-        for name in dict.fromkeys(name for part in parts for name in part):
-            accuracy = {k: metrics.mean(averaged([part[name][k] for part in parts if name in part])) for k in ks}
+        # Only who chose in every replicate: the mean of some stands beside the oracle's of all.
+        for name in (name for name in parts[0] if all(name in part for part in parts)):
+            accuracy = {k: metrics.mean(averaged([part[name][k] for part in parts])) for k in ks}
             found.append(Choosing(standing=standing, by=name, accuracy=accuracy))
     return found
 
 
-def _chosen(run: Run, checkpoint: str, ks: Sequence[int]) -> dict[str, dict[int, Floats]]:
-    """Who chooses -> k -> accuracy of each problem, on one checkpoint's test samples."""
-    rows, size = run.rows(checkpoint, TEST), run.size(TEST)
+def _chosen(run: Run, standing: Standing, ks: Sequence[int]) -> dict[str, dict[int, Floats]]:
+    """Who chooses -> k -> accuracy of each problem, on the test samples of one checkpoint.
+
+    In a replicate a verifier that errs under another seed there is the replicate's own, under the name of the first.
+    """
+    rows, size = run.rows(standing.checkpoint, TEST), run.size(TEST)
+    mark = standing.arm.name.removeprefix(unmarked(standing.arm.name)) if standing.arm else ""
     problem, gold = run.samples.problem[rows], run.outcome(run.gold, rows)
     found = {"majority": {k: majority_by_problem(run, rows, gold, size, k) for k in ks}}
     for name in informed(run):
-        score = run.outcome(name, rows)
+        score = run.outcome(name + mark if name + mark in run.outcomes else name, rows)
         if not np.isnan(score).all():
             found[name] = {k: best_of_k(score, gold, problem, size, k) for k in ks}
     return found

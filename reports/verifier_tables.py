@@ -5,9 +5,12 @@ Takes Findings; gives Tables, in the manner of `reports.tables`.
 
 from __future__ import annotations
 
+from harness.records import MARK
 from reports import raters
+from reports.dawid_skene import FEWEST
 from reports.findings import Findings, Measured
 from reports.raters import Correction
+from reports.rows import Run
 from reports.tables import CLUSTERED, DASH, Cell, Table, arm_cell, estimate, in_points, number, p_value
 
 
@@ -25,10 +28,22 @@ def verifier_quality(findings: Findings) -> Table:
             "Against the gold, on samples that both decided; below each checkpoint, what the gold calls correct. "
             "LR+ = TPR / FPR multiplies the odds of a correct answer in an ideal step; 1 carries no information. "
             "Balanced accuracy: mean of TPR and 1 − FPR. MCC, the correlation with the gold, falls by itself as nearly "
-            f"all samples become correct. {CLUSTERED}"
+            f"all samples become correct. {_first_alone(findings.run)}{CLUSTERED}"
         ),
         first=2,
     )
+
+
+def _first_alone(run: Run) -> str:
+    """Which replicates a table of single checkpoints has, where there are several."""
+    alone = "Of several replicates the first alone, where other tables have all of them together. "
+    return alone if int(run.suite.get("replicates", 1)) > 1 else ""
+
+
+def _seeded_alone(run: Run) -> str:
+    """Whose errors a table of all checkpoints has, where those of some verifiers are others in each replicate."""
+    some = "A verifier that errs under another seed in each replicate stands here as in the first, on what it judged. "
+    return some if any(MARK in name for name in run.outcomes) else ""
 
 
 def _quality_row(item: Measured, control: bool) -> tuple[Cell, ...]:
@@ -53,7 +68,8 @@ def corrected(findings: Findings) -> Table:
         note=(
             "Corrected (F6, Rogan and Gladen): (reward − FPR) / (TPR − FPR) with the rates measured on the base's "
             "samples; the interval carries their doubt, and is all of 0 to 100 where TPR and FPR may be equal. A "
-            f"difference whose interval leaves out 0: the verifier's errors are not what they were. {CLUSTERED}"
+            "difference whose interval leaves out 0: the verifier's errors are not what they were. "
+            f"{_seeded_alone(findings.run)}{CLUSTERED}"
         ),
         first=2,
     )
@@ -90,7 +106,7 @@ def agreement(findings: Findings) -> Table:
         note=(
             "Test samples of all checkpoints that both decided. Kappa falls by itself as nearly all samples become "
             "correct (or wrong): read it beside both prevalences. p: that both accept equally often, by McNemar's "
-            f"exact test with one coin a problem, corrected for all pairs. {CLUSTERED}"
+            f"exact test with one coin a problem, corrected for all pairs. {_seeded_alone(findings.run)}{CLUSTERED}"
         ),
         first=2,
     )
@@ -118,7 +134,8 @@ def together(findings: Findings) -> Table:
         ),
         rows=rows,
         note=(
-            "Samples that at least two decided; missing verdicts are left out, not filled in. Controls take no part. "
+            "Samples that all were asked of and at least two decided; undecided ones are left out, not filled in. "
+            "Controls and humans take no part. "
             f"Q: whether all accept equally often, on samples that all decided. {CLUSTERED}"
         ),
     )
@@ -139,9 +156,10 @@ def second_opinion(findings: Findings) -> Table:
             else "Of three verifiers no residual can show shared errors."
         )
         note = (
-            f"{classes.n} samples; the model calls {number(classes.prevalence)} % correct, the gold "
-            f"{number(found.prevalence)} %. It sees the verifiers' verdicts alone and supposes independent errors: "
-            f"errors that they share it takes for the truth, and blames those that are right. {shared}"
+            f"{classes.n} of {found.samples} samples, those with at least {FEWEST} verdicts; of these the model calls "
+            f"{number(classes.prevalence)} % correct, the gold {number(found.prevalence)} %. It sees the verifiers' "
+            "verdicts alone and supposes independent errors: errors that they share it takes for the truth, and blames "
+            f"those that are right. {shared}"
             f"{'' if classes.converged else ' The fit has not settled.'}"
         )
     return Table(
@@ -170,7 +188,7 @@ def errors(findings: Findings) -> Table:
         note=(
             "Test samples of all checkpoints. ρ: correlation of two errors on one problem. 0: independent slips, as "
             "the law supposes, which more samples average out. Towards 1: the same problems are always misjudged, and "
-            f"a policy learns what passes there. {CLUSTERED}"
+            f"a policy learns what passes there. {_seeded_alone(findings.run)}{CLUSTERED}"
         ),
     )
 

@@ -2,6 +2,7 @@
 
 import math
 import re
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,9 @@ from reports.ranking import Ranking, rank
 from reports.reading import read_run
 from reports.render import write_report
 from tests.test_reports_render import TPR_FPR, Size, build_run
+from verifiers.verdict import Outcome, Verdict
+
+EXAMPLE = Path(__file__).parents[1] / "reports" / "examples" / "dose_response"
 
 
 def findings_of(folder: Path) -> tuple[Findings, Ranking]:
@@ -138,3 +142,50 @@ def test_the_pages_hold_every_table_of_verifiers(folder: Path, tmp_path: Path) -
         assert f"\n## {title}" in page
     assert "The largest residual correlation is" in page
     assert re.search(r"of \d\d\.\d % decided: \d\d\.\d to \d\d\.\d", page)
+
+
+def test_a_few_marks_by_hand_change_nothing_that_is_said_of_all(folder: Path, tmp_path: Path) -> None:
+    with sqlite3.connect(folder / "run.db") as source, sqlite3.connect(tmp_path / "run.db") as copy:
+        source.backup(copy)
+    source.close()
+    copy.close()
+    with Store(tmp_path, write=True) as store:
+        (base,) = store.query("SELECT group_concat(id) FROM sample WHERE checkpoint = 'base'")[0]
+        said = Verdict(outcome=Outcome.CORRECT, score=1.0)
+        store.add_verifier("human:ada", "human:ada", {})
+        store.set_run("verifiers", {**store.run()["verifiers"], "human:ada": "human:ada"})
+        store.add_verdicts("human:ada", [(int(id), said) for id in base.split(",")[-5:]])
+    before, after = (findings_of(run)[0] for run in (folder, tmp_path))
+    assert "human:ada" in after.run.compared
+    assert raters.together(after.run) == raters.together(before.run)
+    models = [raters.second_opinion(found.run) for found in (before, after)]
+    assert models[0]
+    assert models[1]
+    assert models[0].names == models[1].names
+    np.testing.assert_array_equal(models[0].classes.sensitivity, models[1].classes.sensitivity)
+    assert {item.by for item in raters.choosing(after)} == {item.by for item in raters.choosing(before)}
+    pairs = {pair.right: pair.agreement.n for pair in raters.pairs(after.run) if pair.left == "sympy"}
+    assert pairs["human:ada"] <= 5 < pairs["judge"]
+
+
+def test_the_second_opinion_is_of_samples_with_three_verdicts_or_more() -> None:
+    """Most samples of a run with replicates have the verdict of one noisy verifier, which tells the model nothing."""
+    run = findings_of(EXAMPLE)[0].run
+    found = raters.second_opinion(run)
+    assert found is not None
+    base = run.rows("base", "test")
+    assert found.classes.n == len(base)
+    assert found.samples > 10 * len(base)
+    assert found.prevalence == pytest.approx(run.outcome("sympy", base).mean())
+    together = raters.together(run)
+    assert together is not None
+    assert together.reliability.n == len(base)
+
+
+def test_whoever_chooses_among_one_sample_of_each_replicate_is_as_good_as_the_oracle() -> None:
+    found = raters.choosing(findings_of(EXAMPLE)[0])
+    oracle = {item.standing.arm: item.accuracy[1].value for item in found if item.by == "oracle"}
+    chose = {item.by for item in found if item.standing.arm and item.by == item.standing.arm.verifier}
+    assert {"t90_f10", "t60_f10"} <= chose
+    for item in found:
+        assert item.accuracy[1].value == pytest.approx(oracle[item.standing.arm])
