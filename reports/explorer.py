@@ -24,7 +24,7 @@ from harness.store import Store
 from reports.calls import read_calls
 from reports.metrics import Ints
 from reports.rows import Run
-from reports.telling import LETTERS, Layout, lay_out, telling, telling_names
+from reports.telling import LETTERS, Layout, lay_out, own_names, telling, telling_names
 
 MOST_SAMPLES = 5_000
 MOST_BYTES = 1_800_000  # of JSON: with its pictures the page stays below 3 MB
@@ -65,9 +65,10 @@ def explorer(store: Store, run: Run, first: Sequence[int] = ()) -> dict[str, Any
     total = int((layout.place >= 0).sum())
     return {
         "run": {"name": str(run.suite.get("name", "run")), "key": run_key(run), "gold": run.gold},
-        "note": _note(len(page.samples), len(problems), total),
+        "note": _note(len(page.samples), len(problems), total) + _seeded(run, layout),
         "verifiers": layout.verifiers,
-        "golden": [name in telling_names(run) for name in layout.verifiers],
+        # What errs by chance, under another seed in each replicate, is none that a gate could ask again.
+        "golden": [name in telling_names(run) and len(own_names(run, name)) == 1 for name in layout.verifiers],
         "places": [[c, split, run.checkpoints[c].arm if c in run.checkpoints else None] for c, split in layout.places],
         "patterns": _patterns(layout),
         "counts": _counts(layout),
@@ -100,6 +101,15 @@ def _note(carried: int, problems: int, total: int) -> str:
         "verifiers differ, taking turns over pairs of verifiers, who says what, checkpoints and splits; every tenth "
         "is one on which they agree. The counts in the table are of the whole run wherever they say so; all texts "
         "are in run.db."
+    )
+
+
+def _seeded(run: Run, layout: Layout) -> str:
+    if all(len(own_names(run, name)) == 1 for name in layout.verifiers):
+        return ""
+    return (
+        " A verifier that errs under another seed in each replicate stands here under one name: a replicate's samples "
+        "were judged by its own, the base's test samples by each, and of those the page has what the first one said."
     )
 
 
@@ -208,15 +218,18 @@ def _verdicts(store: Store, run: Run, layout: Layout, ids: str) -> dict[int, dic
     """Sample id -> number of the verifier -> (score, answer, start, end, rule, reason)."""
     named: dict[str, list[int]] = {}
     for number, name in enumerate(layout.verifiers):
-        named.setdefault(run.fingerprints[name], []).append(number)
-    found: dict[int, dict[int, tuple[Any, ...]]] = {}
-    for sample, fingerprint, *said in store.query(
+        for own in own_names(run, name):
+            named.setdefault(run.fingerprints[own], []).append(number)
+    rank = {fingerprint: place for place, fingerprint in enumerate(named)}
+    said = store.query(
         "SELECT sample, verifier, score, answer, span_start, span_end, rule, reason FROM verdict"
         " WHERE sample IN (SELECT value FROM json_each(?)) ORDER BY sample, verifier",
         (ids,),
-    ):
-        for number in named.get(fingerprint, ()):
-            found.setdefault(sample, {})[number] = tuple(said)
+    )
+    found: dict[int, dict[int, tuple[Any, ...]]] = {}
+    for sample, fingerprint, *rest in sorted((row for row in said if row[1] in rank), key=lambda row: rank[row[1]]):
+        for number in named[fingerprint]:
+            found.setdefault(sample, {}).setdefault(number, tuple(rest))
     return found
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.records import MARK, unmarked
 from reports.metrics import Ints
 from reports.rows import Run
 
@@ -28,7 +29,9 @@ class Layout:
 
     Attributes:
         verifiers: The gold first, then those it is compared with, then the controls, `steps` last.
-        codes: A row a verifier: places in LETTERS.
+        codes: A row a verifier: places in LETTERS. One that errs under another seed in each replicate has one row;
+            only a replicate's own is asked about its samples, and of the base's test samples the first one's word
+            counts.
         pattern: Number of the sample's column of `codes` among the distinct ones.
         places: (checkpoint, split), checkpoints in the run's order.
         place: Number in `places`; -1 where a sample has none.
@@ -52,10 +55,11 @@ def lay_out(run: Run) -> Layout:
     codes = np.zeros((len(verifiers), size), np.int64)
     pattern = np.zeros(size, np.int64)
     for row, name in zip(codes, verifiers, strict=True):
-        said = run.outcomes[name]
-        row[said.scored] = 3
-        row[said.value == 1] = 1
-        row[said.value == 0] = 2
+        for said in (run.outcomes[own] for own in own_names(run, name)):
+            free = row == 0
+            row[free & said.scored] = 3
+            row[free & (said.value == 1)] = 1
+            row[free & (said.value == 0)] = 2
         # One number a distinct column, however many verifiers there are.
         pattern = np.unique(pattern * 4 + row, return_inverse=True)[1]
     places = sorted(run.places, key=lambda place: _place_order(run, *place))
@@ -65,6 +69,12 @@ def lay_out(run: Run) -> Layout:
         place[rows] = index
         number[rows] = earlier(run.samples.problem[rows])
     return Layout(verifiers=verifiers, codes=codes, pattern=pattern, places=tuple(places), place=place, number=number)
+
+
+def own_names(run: Run, name: str) -> tuple[str, ...]:
+    """The names that a verifier has in the replicates of the suite, the first one's before all."""
+    seeded = (other for other in run.outcomes if MARK in other and unmarked(other) == name)
+    return name, *sorted(seeded, key=lambda other: int(other.partition(MARK)[2]))
 
 
 def _place_order(run: Run, checkpoint: str, split: str) -> tuple[int | str, ...]:

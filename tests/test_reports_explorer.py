@@ -6,6 +6,7 @@ import sqlite3
 import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -575,6 +576,37 @@ def test_the_subset_is_the_same_every_time_and_leaves_no_kind_of_disagreement_ou
     assert len(kinds) < 50
     assert kinds <= {(layout.place[row], gold[row], exact[row]) for row in chosen}
     assert sum(row not in differ for row in chosen[1:].tolist()) > 1
+
+
+def test_a_verifier_that_has_a_name_in_each_replicate_is_shown_as_one(finished_run: Path, tmp_path: Path) -> None:
+    run = copied(finished_run, tmp_path / "run")
+
+    def value() -> dict[str, Any]:
+        with Store(run) as store:
+            found = explorer.explorer(store, read_run(store))
+        assert found is not None
+        return found
+
+    plain = value()
+    with sqlite3.connect(run / "run.db") as database:
+        # A replicate's verifier has a name and a fingerprint of its own, and says the same of half the checkpoints.
+        (fact,) = database.execute("SELECT value FROM run WHERE key = 'verifiers'").fetchone()
+        verifiers = json.loads(fact) | {"exact~1": "exact-other"}
+        database.execute("UPDATE run SET value = ? WHERE key = 'verifiers'", (json.dumps(verifiers),))
+        database.execute("INSERT INTO verifier SELECT 'exact-other', 'exact~1', settings FROM verifier LIMIT 1")
+        changed = database.execute(
+            "UPDATE verdict SET verifier = 'exact-other' WHERE verifier = ?"
+            " AND sample IN (SELECT id FROM sample WHERE checkpoint LIKE '%/1')",
+            (verifiers["exact"],),
+        ).rowcount
+    database.close()
+    assert changed > 0
+    seeded = value()
+    assert "under one name" in str(seeded.pop("note"))
+    assert "under one name" not in str(plain.pop("note"))
+    golden = dict(zip(plain["verifiers"], plain.pop("golden"), strict=True))
+    assert dict(zip(seeded["verifiers"], seeded.pop("golden"), strict=True)) == golden | {"exact": False}
+    assert seeded == plain
 
 
 def test_a_page_stays_within_its_bytes_and_says_what_it_left_out(
