@@ -21,7 +21,7 @@ from reports.contests import equivalence, problem_flips, single
 from reports.findings import TEST, Findings, Standing, confusion, find
 from reports.metrics import Counts
 from reports.quality import RewardQuality, reward_quality
-from reports.ranking import ALPHA, FULL_COVERAGE, MARGIN, Contest
+from reports.ranking import ALPHA, FULL_COVERAGE, MARGIN, Contest, with_seeds
 from reports.reading import read_run
 from reports.rows import Run
 
@@ -199,7 +199,7 @@ def _pairs(standings: Sequence[tuple[Standing, Standing]], order: Sequence[int],
     for left, right in standings:
         theirs = Counts(*(np.asarray(column)[order] for column in right.counts))
         if contest := contest_of(left.counts, theirs, margin):
-            found.append(Pair(left=left, right=right, contest=contest))
+            found.append(Pair(left=left, right=right, contest=with_seeds(contest, left, right)))
     adjusted = metrics.holm([pair.contest.p_value for pair in found])
     return tuple(
         dataclasses.replace(pair, contest=dataclasses.replace(pair.contest, adjusted_p=p))
@@ -295,7 +295,7 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 def answer(comparison: Comparison) -> list[str]:
     """The sentences on top; the first one alone is an answer."""
     contests = [pair.contest for pair in comparison.pairs]
-    detectable = [100 * contest.difference.detectable for contest in contests]
+    detectable = [100 * contest.claim.detectable for contest in contests]
     span = f"{min(detectable):.1f}" if len(detectable) == 1 else f"{min(detectable):.1f} to {max(detectable):.1f}"
     found = [pair for pair in comparison.pairs if pair.contest.adjusted_p < ALPHA]
     if not found:

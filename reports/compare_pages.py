@@ -54,7 +54,7 @@ def _pair(pair: Pair) -> dict[str, Any]:
     return {
         **dict(zip(("left", "right"), pair.names, strict=True)),
         "accuracy": [interval(pair.left.accuracy), interval(pair.right.accuracy)],
-        "difference": interval(contest.difference),
+        "difference": interval(contest.claim),
         "flips": [contest.flips.gained, contest.flips.lost],
         "flips_p": contest.flips.p_value,
         "p": contest.p_value,
@@ -62,7 +62,7 @@ def _pair(pair: Pair) -> dict[str, Any]:
         "margin": contest.equivalence.margin,
         "not_worse_p": contest.equivalence.not_worse,
         "not_better_p": contest.equivalence.not_better,
-        "detectable": finite(contest.difference.detectable),
+        "detectable": finite(contest.claim.detectable),
         "verdict": contest.verdict,
     }
 
@@ -109,8 +109,9 @@ def _checkpoints(comparison: Comparison) -> Table:
         note=(
             "Gold accuracy on the same test problems. Problems + / −: with a larger share of correct in A, and in B; "
             "below, the exact McNemar test on them (a problem's flips count once). p (Holm): paired t over problems, "
-            "or McNemar's where each has one sample, corrected for all rows. TOST: a small p says that the two are "
-            f"equal within {margin:g} points; no worse: A than B. Detectable with 80 % power. {CLUSTERED}"
+            "or McNemar's where each has one sample, corrected for all rows; of arms with replicates, intervals "
+            "and tests are of other seeds on other problems. TOST: a small p says that the two are equal "
+            f"within {margin:g} points; no worse: A than B. Detectable with 80 % power. {CLUSTERED}"
         ),
     )
 
@@ -119,10 +120,10 @@ def _checkpoint_row(pair: Pair) -> tuple[Cell, ...]:
     contest = pair.contest
     return (
         *(Cell(pair.title), estimate(pair.left.accuracy), estimate(pair.right.accuracy)),
-        difference(contest.difference),
+        difference(contest.claim),
         Cell(f"{contest.flips.gained} / {contest.flips.lost}", f"p {p_value(contest.flips.p_value)}"),
         *(Cell(p_value(contest.adjusted_p)), Cell(p_value(contest.equivalence.p_value))),
-        *(Cell(number(contest.difference.detectable)), Cell(contest.verdict)),
+        *(Cell(number(contest.claim.detectable)), Cell(contest.verdict)),
     )
 
 

@@ -139,7 +139,7 @@ def cochran_q(values: Floats) -> Homogeneity:
 
 
 def equivalence(found: Difference, margin: float) -> Equivalence:
-    """Whether the left is no worse, and no better, than the right by `margin`: t tests over problems.
+    """Whether the left is no worse, and no better, than the right by `margin`: t tests with its freedom.
 
     Where no problem changed the spread is unknown, and a p-value is the chance of seeing no change in so many problems
     although a share of them as large as the distance to the margin does change.
@@ -148,7 +148,7 @@ def equivalence(found: Difference, margin: float) -> Equivalence:
     def beyond(distance: float) -> float:
         if math.isnan(found.error):
             return (1 - min(1.0, max(0.0, distance))) ** found.clusters
-        return student.cdf(found.clusters - 1, -distance / found.error)
+        return student.cdf(found.freedom, -distance / found.error)
 
     return Equivalence(margin=margin, not_worse=beyond(found.value + margin), not_better=beyond(margin - found.value))
 

@@ -8,13 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
-from reports import law, replicates
+from reports import law
 from reports.findings import Findings, Standing
-from reports.metrics import Counts, Estimate
+from reports.metrics import Estimate
 from reports.predict import Compared, Step, within
-from reports.ranking import arm_of, signed
+from reports.ranking import arm_of, crossed
 from reports.tables import CLUSTERED, DASH, Cell, Table, arm_cell, estimate, in_points, number
 
 
@@ -171,27 +169,17 @@ def _seeds_row(standing: Standing, most: int) -> tuple[Cell, ...]:
     return (*head, Cell(number(found.seeds.value)), *intervals, *spreads)
 
 
-def crossed(standing: Standing) -> replicates.Replicates | None:
-    """Replicates of one checkpoint of an arm on the same problems; None where there is one alone."""
-    if not standing.replicates:
-        return None
-    each = [one.counts for one in standing.replicates]
-    return replicates.crossed(Counts(np.stack([c.correct for c in each]), np.stack([c.decided for c in each])))
-
-
-def seeds_lines(findings: Findings, standings: Sequence[Standing]) -> list[str]:
-    """What the intervals of the answer are of, and what they are over seeds, in a sentence."""
-    base = findings.base
-    told: list[str] = []
-    for standing in standings:
-        found = crossed(standing)
-        if found and base:
-            low, high = (signed(bound - base.accuracy.value) for bound in (found.seeds.low, found.seeds.high))
-            told.append(f"{arm_of(standing).name} [{low}, {high}]")
-    if not told:
+def seeds_lines(standings: Sequence[Standing]) -> list[str]:
+    """What the intervals of the answer are of, where arms have replicates."""
+    several = [standing for standing in standings if crossed(standing)]
+    if not several:
         return []
-    count = max(len(standing.replicates) for standing in standings)
-    return [
-        f"Every arm was run under {count} seeds and stands for their mean. Intervals in this answer are by problem; "
-        f"over seeds the gains lie in {', '.join(told)} points."
+    counts = sorted({len(standing.replicates) for standing in several})
+    told = [
+        f"Arms stand for the mean of {' or '.join(map(str, counts))} seeds, and the intervals of their gains and "
+        "differences are of other seeds on other problems."
     ]
+    alone = [arm_of(standing).name for standing in standings if standing not in several]
+    if alone:
+        told.append(f"One seed alone, so an interval that says nothing of other seeds: {', '.join(alone)}.")
+    return told

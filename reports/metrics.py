@@ -54,6 +54,7 @@ class Difference:
 
     Attributes:
         error: Standard error of the value; NaN where the spread is unknown.
+        freedom: Degrees of freedom of that error.
         p_value: Two-sided, of a paired t test over problems.
         detectable: Smallest true difference that this comparison would find 80 % of the time.
     """
@@ -63,6 +64,7 @@ class Difference:
     high: float
     clusters: int
     error: float
+    freedom: float
     p_value: float
     detectable: float
 
@@ -261,21 +263,33 @@ def paired(left: Counts, right: Counts) -> Difference | None:
         influence += sign * (side.correct - share * side.decided) / side.decided.sum()
         value += sign * float(share)
     error = math.sqrt(clusters / max(1, clusters - 1) * np.sum(influence**2))
-    known = clusters > 1 and error > TINY
-    half, p_value = min(1.0, 3 / clusters), 1.0
-    if known:
-        half = student.quantile(clusters - 1, (1 + LEVEL) / 2) * error
-        p_value = 2 * student.cdf(clusters - 1, -abs(value) / error)
+    if clusters > 1 and error > TINY:
+        return t_difference(value, error, clusters - 1, clusters)
+    half = min(1.0, 3 / clusters)
     return Difference(
         value=value,
         low=max(-1.0, value - half),
         high=min(1.0, value + half),
         clusters=clusters,
-        error=error if known else math.nan,
-        p_value=p_value,
-        detectable=(student.quantile(clusters - 1, (1 + LEVEL) / 2) + student.quantile(clusters - 1, POWER)) * error
-        if known
-        else half,
+        error=math.nan,
+        freedom=clusters - 1,
+        p_value=1.0,
+        detectable=half,
+    )
+
+
+def t_difference(value: float, error: float, freedom: float, clusters: int) -> Difference:
+    """A difference whose error is known, with its t interval and test."""
+    half = student.quantile(freedom, (1 + LEVEL) / 2) * error
+    return Difference(
+        value=value,
+        low=max(-1.0, value - half),
+        high=min(1.0, value + half),
+        clusters=clusters,
+        error=error,
+        freedom=freedom,
+        p_value=2 * student.cdf(freedom, -abs(value) / error),
+        detectable=half + student.quantile(freedom, POWER) * error,
     )
 
 

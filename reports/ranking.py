@@ -1,8 +1,9 @@
 """Which verifier is worth training on: the arms compared pair by pair, and the answer in sentences.
 
 Takes Findings; gives contests and sentences. The rule: an arm's worth is its gold accuracy on the test split after the
-last iteration that all arms have reached; arms differ where a paired t test over problems says so after Holm's
-correction for all pairs. Control arms are never recommended; they are what a recommended arm has to beat.
+last iteration that all arms have reached; arms differ where a paired t test over problems (over
+seeds and problems, of arms with replicates) says so after Holm's correction for all pairs. Control arms are never
+recommended; they are what a recommended arm has to beat.
 """
 
 from __future__ import annotations
@@ -14,16 +15,18 @@ from collections.abc import Sequence
 import numpy as np
 
 from harness.records import BASE
-from reports import metrics
+from reports import metrics, replicates
 from reports.contests import Equivalence, Flips, Homogeneity, cochran_q, equivalence, problem_flips, single
 from reports.findings import Findings, Standing
-from reports.metrics import Difference
+from reports.metrics import Counts, Difference
 from reports.rows import Arm
 
 ALPHA = 0.05
 # Differences below this count as none when two arms are called equal: what 500 problems can tell apart.
 MARGIN = 0.05
-NOT_COMPARED = Difference(value=0.0, low=-1.0, high=1.0, clusters=0, error=math.nan, p_value=1.0, detectable=1.0)
+NOT_COMPARED = Difference(
+    value=0.0, low=-1.0, high=1.0, clusters=0, error=math.nan, freedom=0, p_value=1.0, detectable=1.0
+)
 FULL_COVERAGE = 0.98
 
 
@@ -32,9 +35,12 @@ class Contest:
     """Two arms on the same problems: left minus right.
 
     Attributes:
+        difference: With its interval by problem: of these seeds.
         flips: Problems with a larger share of correct on the left, and on the right.
-        p_value: Of a paired t test over problems; of McNemar's exact test where each has one sample.
+        p_value: Of a paired t test over problems; of McNemar's exact test where each has one sample; over seeds and
+            problems where a side has replicates.
         adjusted_p: The same, corrected for the other contests of its family.
+        seeded: The difference of other seeds on other problems; None where no side has replicates.
     """
 
     left: str
@@ -44,6 +50,12 @@ class Contest:
     equivalence: Equivalence
     p_value: float
     adjusted_p: float
+    seeded: Difference | None = None
+
+    @property
+    def claim(self) -> Difference:
+        """The difference that verdicts rest on: it includes seeds where they are known."""
+        return self.seeded or self.difference
 
     @property
     def decided(self) -> bool:
@@ -85,6 +97,10 @@ class Ranking:
     def contest(self, left: str, right: str) -> Contest | None:
         return next((c for c in self.contests if (c.left, c.right) == (left, right)), None)
 
+    def gain(self, standing: Standing) -> Contest | None:
+        """The arm against the base."""
+        return next((c for c in self.gains if c.left == arm_of(standing).name), None)
+
 
 def arm_of(standing: Standing) -> Arm:
     """The arm of a standing that has one."""
@@ -124,7 +140,7 @@ def _contests(pairs: Sequence[tuple[Standing, Standing]]) -> tuple[Contest, ...]
 def _test(left: Standing, right: Standing, difference: Difference) -> Contest:
     flips = problem_flips(left.counts, right.counts)
     p_value = flips.p_value if single(left.counts, right.counts) else difference.p_value
-    return Contest(
+    found = Contest(
         left=left.arm.name if left.arm else BASE,
         right=right.arm.name if right.arm else BASE,
         difference=difference,
@@ -133,6 +149,30 @@ def _test(left: Standing, right: Standing, difference: Difference) -> Contest:
         p_value=p_value,
         adjusted_p=p_value,
     )
+    return with_seeds(found, left, right)
+
+
+def with_seeds(contest: Contest, left: Standing, right: Standing) -> Contest:
+    """The contest, tested over seeds and problems where a side has replicates: a claim is about the recipe."""
+    sides = [side for side in (crossed(left), crossed(right)) if side]
+    found = replicates.with_seeds(contest.difference, sides)
+    if found is None:
+        return contest
+    return dataclasses.replace(
+        contest,
+        seeded=found,
+        equivalence=equivalence(found, contest.equivalence.margin),
+        p_value=found.p_value,
+        adjusted_p=found.p_value,
+    )
+
+
+def crossed(standing: Standing) -> replicates.Replicates | None:
+    """Replicates of one checkpoint of an arm on the same problems; None where there is one alone."""
+    if not standing.replicates:
+        return None
+    each = [one.counts for one in standing.replicates]
+    return replicates.crossed(Counts(np.stack([c.correct for c in each]), np.stack([c.decided for c in each])))
 
 
 def points(difference: Difference) -> str:
@@ -172,30 +212,41 @@ def _listed(names: Sequence[str], word: str) -> str:
 
 def _first(ranking: Ranking, best: Standing, candidates: Sequence[Standing]) -> str:
     rounds = f"{ranking.iteration} iteration{'s' if ranking.iteration != 1 else ''}"
-    gain = best.gain
+    gain = ranking.gain(best)
     if gain is None:
         return f"No answer yet: the base has no gold verdicts to compare {_title(best)} with."
-    if gain.low <= 0:
+    if gain.claim.low <= 0:
         return (
             f"No verifier is shown to be worth training on: after {rounds} the best arm, {_title(best)}, changed "
-            f"gold accuracy by {points(gain)}; minimum detectable effect {100 * gain.detectable:.1f} points."
+            f"gold accuracy by {_points(gain)}; minimum detectable effect {100 * gain.claim.detectable:.1f} points."
         )
-    ties = [s for s in candidates[1:] if not _contest(ranking, best, s).decided and s.gain and s.gain.low > 0]
+    ties = [s for s in candidates[1:] if not _contest(ranking, best, s).decided and _gained(ranking, s)]
     worth = f"Train on {_listed([_title(s) for s in (best, *ties)], 'or')}"
-    gained = f"after {rounds} gold accuracy rose by {points(gain)} over the base"
+    gained = f"after {rounds} gold accuracy rose by {_points(gain)} over the base"
     if not ties:
         return f"{worth}: {gained}."
     contests = [_contest(ranking, best, tie) for tie in ties]
     equal = f", equal within {100 * MARGIN:.0f} points"
     apart = [
-        f"{_title(tie)} ({points(found.difference)}{equal if found.equal else ''})"
+        f"{_title(tie)} ({points(found.claim)}{equal if found.equal else ''})"
         for tie, found in zip(ties, contests, strict=True)
     ]
-    detectable = 100 * max(found.difference.detectable for found in contests)
+    detectable = 100 * max(found.claim.detectable for found in contests)
     return (
         f"{worth}: with {_title(best)}, {gained}, and no difference is detectable between it and "
         f"{_listed(apart, 'and')}; minimum detectable effect {detectable:.1f} points."
     )
+
+
+def _gained(ranking: Ranking, standing: Standing) -> bool:
+    gain = ranking.gain(standing)
+    return gain is not None and gain.claim.low > 0
+
+
+def _points(contest: Contest) -> str:
+    """The interval that the verdict rests on; where that includes seeds, the one by problem beside it."""
+    low, high = signed(contest.difference.low), signed(contest.difference.high)
+    return points(contest.claim) + (f" (by problem alone [{low}, {high}])" if contest.seeded else "")
 
 
 def _contest(ranking: Ranking, left: Standing, right: Standing) -> Contest:
@@ -206,14 +257,15 @@ def _contest(ranking: Ranking, left: Standing, right: Standing) -> Contest:
 
 
 def _behind(ranking: Ranking, best: Standing, candidates: Sequence[Standing]) -> list[str]:
-    if best.gain is None or best.gain.low <= 0:
+    if not _gained(ranking, best):
         return []
     beaten = [s for s in candidates[1:] if _contest(ranking, best, s).decided]
-    unclear = [s for s in candidates[1:] if not _contest(ranking, best, s).decided and not (s.gain and s.gain.low > 0)]
-    lead = [f"{_title(s)} by {points(_contest(ranking, best, s).difference)}" for s in beaten]
+    unclear = [s for s in candidates[1:] if not _contest(ranking, best, s).decided and not _gained(ranking, s)]
+    lead = [f"{_title(s)} by {_points(_contest(ranking, best, s))}" for s in beaten]
     sentences = [f"{_title(best)} is ahead of {_listed(lead, 'and')}."] if lead else []
     if unclear:
-        loose = [f"{_title(s)} ({points(s.gain)})" if s.gain else _title(s) for s in unclear]
+        gains = [(s, ranking.gain(s)) for s in unclear]
+        loose = [f"{_title(s)} ({points(gain.claim)})" if gain else _title(s) for s, gain in gains]
         sentences.append(f"No gain over the base is shown for {_listed(loose, 'and')}.")
     return sentences
 
@@ -228,8 +280,9 @@ def _against_controls(findings: Findings, ranking: Ranking, best: Standing) -> l
     difference = metrics.paired(best.counts, control.counts)
     if difference is None:
         return []
+    told = _test(best, control, difference)
     found = ranking.contest(arm_of(best).name, arm_of(control).name)
-    text = f"{_title(best)} against the best control arm, {_title(control)}: {points(difference)}"
+    text = f"{_title(best)} against the best control arm, {_title(control)}: {_points(told)}"
     if found is None or not found.decided or difference.value <= 0:
         p = f", p = {found.adjusted_p:.2f} after correction for all pairs" if found else ""
         return [f"{text}{p}; not shown to be better than training without information."]

@@ -126,7 +126,7 @@ def compose(
         title=f"Reward quality and accuracy gains: {findings.run.suite.get('name', 'a run')}",
         answer=(
             *answer(findings, ranking),
-            *(*parting_lines(findings), *law_tables.tally(steps), *law_tables.seeds_lines(findings, ranking.standings)),
+            *(*parting_lines(findings), *law_tables.tally(steps), *law_tables.seeds_lines(ranking.standings)),
         ),
         judge=ledger.judge_line(findings.run),
         unfinished=tuple(missing(findings.run)),

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from reports import student
-from reports.metrics import LEVEL, NOTHING, Counts, Estimate, Floats, clustered_error, ratio
+from reports.metrics import LEVEL, NOTHING, Counts, Difference, Estimate, Floats, clustered_error, ratio, t_difference
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -107,6 +108,32 @@ def over_seeds(values: Floats) -> Estimate:
     if n > 1:
         half = student.quantile(n - 1, (1 + LEVEL) / 2) * float(known.std(ddof=1)) / math.sqrt(n)
     return Estimate(value=value, low=value - half, high=value + half, n=n, clusters=n)
+
+
+def with_seeds(found: Difference, sides: Sequence[Replicates]) -> Difference | None:
+    """A difference by problem, of other seeds on other problems: each side's seeds add their variance.
+
+    As in `crossed`: the squared errors by problem and of each side's seeds, less what both of them count (the
+    residual); never below that of either alone, with Satterthwaite's (1946) degrees of freedom. With far more problems
+    than noise it is Welch's test (1947) over the seeds.
+
+    Args:
+        found: The difference by problem, of the sides' means.
+        sides: Those that have replicates.
+
+    Returns:
+        None where no side has, or where the error by problem is unknown.
+    """
+    if not sides or math.isnan(found.error):
+        return None
+    seeds = [float(np.var(side.means, ddof=1)) / len(side.means) for side in sides]
+    shared = [side.within / len(side.means) for side in sides]
+    by_problem = found.error**2
+    summed = max(by_problem + sum(seeds) - sum(shared), by_problem, sum(seeds))
+    parts = by_problem**2 / found.freedom
+    for side, seed, both in zip(sides, seeds, shared, strict=True):
+        parts += (seed**2 + both**2 / found.freedom) / (len(side.means) - 1)
+    return t_difference(found.value, math.sqrt(summed), max(1.0, summed**2 / parts), found.clusters)
 
 
 def _interval(value: float, variance: float, freedom: float, n: int, clusters: int) -> Estimate:

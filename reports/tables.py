@@ -155,30 +155,40 @@ def contests(ranking: Ranking) -> Table:
     """Every arm against the base, and every pair of arms, at the last common iteration."""
     margin = f"{100 * MARGIN:.0f} points"
     overall = ranking.overall
+    found = (*ranking.gains, *ranking.contests)
+    several = any(contest.seeded for contest in found)
+    seeds = (
+        "Over seeds and problems: of other seeds on other problems, as the verdict, both p and the detectable effect "
+        "are wherever a side has replicates. "
+    )
     return Table(
         id="pairs",
         title=f"Arms against the base and each other after iteration {ranking.iteration}",
         columns=(
-            *("Arm", "Against", "Difference in gold accuracy, points", "Problems + / −", "p (Holm)"),
+            *("Arm", "Against", "Difference in gold accuracy, points"),
+            *(["Over seeds and problems, points"] if several else []),
+            *("Problems + / −", "p (Holm)"),
             *(f"p, apart by {margin} (TOST)", "Detectable effect, points", f"Problems for {margin}", "Verdict"),
         ),
-        rows=tuple(_contest_row(c) for c in (*ranking.gains, *ranking.contests)),
+        rows=tuple(_contest_row(contest, several) for contest in found),
         note=(
             f"Paired t over problems (McNemar's exact test where each has one sample); p corrected for all arms "
-            f"against the base, and for all pairs. Problems + / −: with a larger, and a smaller, share of correct. "
-            f"TOST: a small p says that the two are equal within {margin}. Detectable with 80 % power; problems for "
-            f"{margin}: as many find such a difference with that power. All of them and the base at once: Cochran's Q "
-            f"{overall.statistic:.1f}, df {overall.freedom}, p {p_value(overall.p_value)}. {CLUSTERED}"
+            f"against the base, and for all pairs. {seeds * several}Problems + / −: with a larger, and a "
+            f"smaller, share of correct. TOST: a small p says that the two are equal within {margin}. Detectable with "
+            f"80 % power; problems for {margin}: as many find such a difference with that power, these seeds given. "
+            f"All of them and the base at once, over problems: Cochran's Q {overall.statistic:.1f}, "
+            f"df {overall.freedom}, p {p_value(overall.p_value)}. {CLUSTERED}"
         ),
         first=2,
     )
 
 
-def _contest_row(found: Contest) -> tuple[Cell, ...]:
+def _contest_row(found: Contest, several: bool) -> tuple[Cell, ...]:
     return (
         *(Cell(found.left), Cell(found.right), difference(found.difference)),
+        *([difference(found.seeded)] if several else []),
         *(Cell(f"{found.flips.gained} / {found.flips.lost}"), Cell(p_value(found.adjusted_p))),
-        *(Cell(p_value(found.equivalence.p_value)), Cell(number(found.difference.detectable))),
+        *(Cell(p_value(found.equivalence.p_value)), Cell(number(found.claim.detectable))),
         *(Cell(number(problems_needed(found.difference, MARGIN), 0, 1)), Cell(found.verdict)),
     )
 

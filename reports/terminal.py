@@ -46,7 +46,7 @@ def summary(run_folder: Path) -> str:
     """
     findings = read(run_folder)
     ranking = rank(findings)
-    told = (*answer(findings, ranking), *parting_lines(findings), *seeds_lines(findings, ranking.standings))
+    told = (*answer(findings, ranking), *parting_lines(findings), *seeds_lines(ranking.standings))
     lines = [visible(sentence, 2000) for sentence in told]
     lines.append(visible(ledger.judge_line(findings.run)))
     lines += _unfinished(findings.run)

@@ -142,7 +142,7 @@ def test_the_detectable_effect_is_found_four_times_in_five(problems: int) -> Non
 def test_problems_needed_of_a_paired_spread_of_four_tenths(effect: float, published: int) -> None:
     """The textbook rounds 1.96 + 0.84 to 2.8."""
     error = 0.4 / math.sqrt(100)
-    found = metrics.Difference(value=0, low=0, high=0, clusters=100, error=error, p_value=1, detectable=0)
+    found = metrics.Difference(value=0, low=0, high=0, clusters=100, error=error, freedom=99, p_value=1, detectable=0)
     assert contests.problems_needed(found, effect) == pytest.approx(published, rel=0.003)
     assert contests.problems_needed(found, 0.0) == math.inf
 
@@ -206,6 +206,30 @@ def test_crossed_replicates_are_the_two_way_analysis_of_variance_of_statsmodels(
     for interval, axis in ((found.seeds, 1), (found.problems, 0)):
         expected = stats.ttest_1samp(values.mean(axis=axis), 0).confidence_interval()
         assert (interval.low, interval.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
+
+
+def test_a_difference_over_seeds_is_welchs_test_where_problems_are_alike() -> None:
+    """Problems then differ by chance alone, which the seeds' means already show."""
+    random = np.random.default_rng(7)
+    arms = [0.5 + random.normal(0, 0.1, (3, 1)) + random.normal(0, 0.01, (3, 400)) for _ in range(2)]
+    counts = [Counts(np.round(1000 * values).astype(np.int64), np.full(values.shape, 1000)) for values in arms]
+    by_problem = metrics.paired(*(Counts(c.correct.sum(axis=0), c.decided.sum(axis=0)) for c in counts))
+    sides = [found for each in counts if (found := replicates.crossed(each))]
+    assert by_problem is not None
+    found = replicates.with_seeds(by_problem, sides)
+    assert found is not None
+    welch = stats.ttest_ind(sides[0].means, sides[1].means, equal_var=False)
+    interval = welch.confidence_interval()
+    assert found.p_value == pytest.approx(welch.pvalue, rel=1e-2)
+    assert (found.low, found.high) == (pytest.approx(interval.low, abs=1e-3), pytest.approx(interval.high, abs=1e-3))
+    assert found.p_value > by_problem.p_value
+
+
+def test_a_difference_without_replicates_has_no_interval_over_seeds() -> None:
+    counts = stacked(arm(2, 30, 0, 5))
+    found = metrics.paired(*(Counts(counts.correct[i], counts.decided[i]) for i in range(2)))
+    assert found is not None
+    assert replicates.with_seeds(found, []) is None
 
 
 def test_nested_replicates_are_a_t_interval_of_their_means() -> None:
