@@ -10,25 +10,21 @@ from __future__ import annotations
 import base64
 import dataclasses
 import hashlib
-import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import markupsafe
-from matplotlib.figure import Figure
 from tabulate import tabulate
 
 from harness.store import Store
-from reports import explorer, figures, law_tables, ledger, plan_pages, predict, tables, verifier_tables
-from reports.figures import DARK, LIGHT, Dot, Look, Mark, Panel, Theme
-from reports.findings import Findings, Standing, find, missing
+from reports import explorer, law_tables, ledger, pictures, plan_pages, predict, tables, verifier_tables
+from reports.findings import Findings, find, missing
 from reports.ledger import Case
-from reports.metrics import Estimate
 from reports.parting import parting_lines
-from reports.predict import Step
+from reports.pictures import Picture
 from reports.ranking import answer, rank
 from reports.reading import read_run
 from reports.tables import Table
@@ -40,18 +36,6 @@ __all__ = ["standings", "status", "summary", "write_report"]
 TEMPLATES = Path(__file__).parent / "templates"
 STYLES = ("report.css", "explorer.css")
 EXPLORER = tuple(f"explorer/{name}.js" for name in ("rows", "filters", "problems", "response", "marks", "keys"))
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Picture:
-    """A figure as files and for the page in both themes."""
-
-    name: str
-    title: str
-    caption: str
-    light: bytes
-    dark: bytes
-    png: bytes
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -131,122 +115,12 @@ def compose(
         judge=ledger.judge_line(findings.run),
         unfinished=tuple(missing(findings.run)),
         first=(tables.arms(findings),),
-        pictures=tuple(_pictures(findings, eta, steps)),
+        pictures=tuple(pictures.pictures(findings, eta, steps)),
         others=tuple(table for table in found if table.rows),
         cases=tuple(cases),
         provenance=ledger.provenance(findings),
         explorer=explored,
     )
-
-
-def _pictures(findings: Findings, eta: Estimate, steps: Sequence[Step]) -> list[Picture]:
-    looks = _looks(findings)
-    panels = [_panel(findings, name, look) for name, look in looks.items()]
-    dots = _dots(findings, looks)
-    base = findings.base.accuracy.value if findings.base else float("nan")
-    panels = [panel for panel in panels if panel.iterations]
-    accuracy = _picture(
-        "accuracy",
-        "Accuracy and reward over iterations",
-        f"Accuracy by {findings.run.gold} on the test split (solid; 95 % bands clustered by problem) and the mean "
-        "reward of each arm's own training verifier on the same samples (dashed). The other arms stand behind in "
-        "grey. Dashed above solid: the verifier is too generous. A gap that widens: the policy learns its "
-        "verifier's errors.",
-        lambda theme: figures.accuracy_figure(panels, theme),
-    )
-    if not dots:
-        return [accuracy] if panels else []
-    quality = _picture(
-        "quality",
-        "Reward quality and accuracy gain",
-        "One mark an arm and iteration (the number in it). Across: the share of the samples its verifier accepted "
-        "that the gold calls correct. Up: gold accuracy gained over the base, paired by problem. Bars: 95 %, clustered "
-        "by problem. Solid line: an ideal step, which makes the policy as accurate as what was accepted (F1). Dotted: "
-        "a step from the base of the size that the gold arm makes (F3). Hollow marks are control arms.",
-        lambda theme: figures.quality_figure(dots, base, eta.value, theme),
-    )
-    marks = _marks(steps, looks)
-    if not marks:
-        return [accuracy, quality]
-    compared = _picture(
-        "law",
-        "The law and what came",
-        "One mark an arm and iteration (the number in it): the change of the log-odds of gold accuracy from the policy "
-        "that training started from. Across: predicted from TPR and FPR on the training samples, with η from the gold "
-        "arm (F3). Up: what was measured on the test split. Bars: 95 %, clustered by problem. Above the line the arm "
-        "gained more than predicted. The gold arm lies near the line because η was fitted on it.",
-        lambda theme: figures.law_figure(marks, theme),
-    )
-    return [accuracy, quality, compared]
-
-
-def _picture(name: str, title: str, caption: str, draw: Callable[[Theme], Figure]) -> Picture:
-    light = draw(LIGHT)
-    return Picture(
-        name=name,
-        title=title,
-        caption=caption,
-        light=figures.svg(light),
-        dark=figures.svg(draw(DARK)),
-        png=figures.png(light),
-    )
-
-
-def _looks(findings: Findings) -> dict[str, Look]:
-    """Arm -> its look; colours are given in the suite's order, apart for controls."""
-    looks: dict[str, Look] = {}
-    for arm in findings.run.arms:
-        order = sum(look.kind == arm.mark for look in looks.values())
-        looks[arm.name] = Look(name=arm.name, kind=arm.mark, order=order)
-    return looks
-
-
-def _panel(findings: Findings, name: str, look: Look) -> Panel:
-    own = [s for (arm, _), s in sorted(findings.standings.items()) if arm == name]
-    return Panel(
-        look=look,
-        iterations=tuple(s.iteration for s in own),
-        accuracy=tuple(s.accuracy for s in own),
-        reward=tuple(s.reward for s in own),
-        replicates=_replicates(own),
-    )
-
-
-def _replicates(own: Sequence[Standing]) -> tuple[tuple[float, ...], ...]:
-    """Accuracy over iterations of each replicate by itself."""
-    names = dict.fromkeys(one.arm.name for s in own for one in s.replicates if one.arm)
-    found = [{one.arm.name: one.accuracy.value for one in s.replicates if one.arm} for s in own]
-    return tuple(tuple(values.get(name, math.nan) for values in found) for name in names)
-
-
-def _marks(steps: Sequence[Step], looks: dict[str, Look]) -> list[Mark]:
-    """The steps that can be drawn: both changes are known and finite."""
-    return [
-        Mark(
-            look=looks[step.arm],
-            iteration=step.iteration,
-            predicted=step.change.predicted,
-            observed=step.change.observed,
-        )
-        for step in steps
-        if math.isfinite(step.change.predicted.value) and math.isfinite(step.change.observed.value)
-    ]
-
-
-def _dots(findings: Findings, looks: dict[str, Look]) -> list[Dot]:
-    dots: list[Dot] = []
-    for item in findings.data:
-        standing = findings.standings.get((item.arm.name, item.iteration))
-        if standing and standing.gain and item.accepted_precision.n:
-            dots.append(
-                Dot(
-                    look=looks[item.arm.name],
-                    iteration=item.iteration,
-                    precision=item.accepted_precision,
-                    gain=standing.gain,
-                )
-            )
-    return dots
 
 
 def to_markdown(report: Report) -> str:

@@ -3,6 +3,8 @@
 import dataclasses
 import html
 import html.parser
+import itertools
+import math
 import re
 import zlib
 from pathlib import Path
@@ -14,7 +16,11 @@ from benchmarks.problem import Problem
 from harness.errors import ConfigError
 from harness.records import Checkpoint, Sample, Selected, Selection
 from harness.store import Store
+from reports import diagnostics, figures, pictures
+from reports.diagnostics import Drift
+from reports.figures import Look, Panel
 from reports.findings import find
+from reports.metrics import Estimate
 from reports.ranking import answer, rank
 from reports.reading import read_run
 from reports.render import status, summary, write_report
@@ -232,6 +238,9 @@ def rendered(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_report(small, tmp_path_factory.mktemp("rendered")).parent
 
 
+PICTURES = ("accuracy", "quality", "law", "drift", "passes", "kept", "agreement")
+
+
 def files(folder: Path) -> dict[str, bytes]:
     found = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("run."))
     return {str(path.relative_to(folder)): path.read_bytes() for path in found}
@@ -242,7 +251,7 @@ def test_the_same_rows_give_the_same_bytes(small: Path, rendered: Path, tmp_path
     first = files(rendered)
     assert first == files(tmp_path)
     assert set(first) == {"report.md", "report.html"} | {
-        f"figures/{name}.{kind}" for name in ("accuracy", "quality", "law") for kind in ("svg", "png")
+        f"figures/{name}.{kind}" for name in PICTURES for kind in ("svg", "png")
     }
 
 
@@ -458,3 +467,73 @@ def test_verdicts_added_later_by_another_verifier_are_reported(tmp_path: Path) -
         measured = find(read_run(store)).measured
     found = next(m for m in measured if m.verifier == "exact")
     assert (found.checkpoint, found.quality.tpr.value, found.quality.fpr.value) == ("base", 1.0, 1.0)
+
+
+def test_the_parts_of_a_kept_data_bar_add_up_to_the_samples_drawn(tmp_path: Path) -> None:
+    build_run(tmp_path, Size(gold_undecided=0.2))
+    with Store(tmp_path) as store:
+        findings = find(read_run(store))
+        rows = store.query(
+            "SELECT s.checkpoint, count(*), sum(s.dropped_by IS NULL), "
+            " sum(s.dropped_by IS NULL AND v.outcome = 'wrong'),"
+            " sum(s.dropped_by = 'wrong') FROM selection s JOIN verdict v ON v.sample = s.sample"
+            " WHERE v.verifier LIKE 'sympy%' GROUP BY 1 ORDER BY 1"
+        )
+    bars = pictures.fates(findings, pictures.looks_of(findings))
+    found = {
+        f"{bar.look.name}/{bar.iteration}": (sum(bar.parts), sum(bar.parts[:3]), bar.wrong, bar.rejected)
+        for bar in bars
+    }
+    assert found == {checkpoint: tuple(counts) for checkpoint, *counts in rows}
+    assert any(bar.unknown for bar in bars)
+    assert any(bar.wrong for bar in bars)
+
+
+def test_error_rates_drawn_are_those_of_the_quality_table(small: Path) -> None:
+    with Store(small) as store:
+        findings = find(read_run(store))
+    (drift,) = pictures.drifts(findings, pictures.looks_of(findings))
+    measured = {m.checkpoint: m.quality for m in findings.measured if m.verifier == "judge"}
+    own = [measured[checkpoint] for checkpoint in ("base", "judge/1", "judge/2")]
+    assert drift.look.name == "judge"
+    assert drift.fpr == tuple(quality.fpr for quality in own)
+    assert [e.value for e in drift.fnr] == pytest.approx([1 - quality.tpr.value for quality in own])
+    others = [measured[f"{arm}/2"].fpr for arm in ("sympy", "accept_all")]
+    pooled = sum(e.value * e.n for e in others) / sum(e.n for e in others)
+    assert drift.elsewhere[2][0] == pytest.approx(pooled)
+
+
+def test_a_verifier_that_was_not_asked_elsewhere_has_no_grey_line() -> None:
+    look = Look(name="judge", kind="", order=0)
+    rate = Estimate(value=0.2, low=0.1, high=0.3, n=10, clusters=5)
+    for elsewhere, shown in (((0.2, 0.2), (math.nan, math.nan)), False), (((0.2, 0.2), (0.3, 0.1)), True):
+        drift = Drift(look=look, iterations=(0, 1), fpr=(rate, rate), fnr=(rate, rate), elsewhere=elsewhere)
+        labels = [text.get_text() for text in diagnostics.drift_figure([drift]).legends[0].get_texts()]
+        assert ("on the other arms' samples" in labels) == shown
+
+
+def test_the_agreement_picture_has_a_square_for_every_pair(small: Path) -> None:
+    with Store(small) as store:
+        squares = pictures.squares(read_run(store))
+    names = ("sympy", "judge", "accept_all", "judge_blind")
+    assert {frozenset((s.left, s.right)) for s in squares} == {frozenset(p) for p in itertools.combinations(names, 2)}
+
+
+def test_the_legend_tells_each_seed_from_the_other_arms() -> None:
+    rate = Estimate(value=0.2, low=0.1, high=0.3, n=10, clusters=5)
+    panels = [
+        Panel(
+            look=Look(name=name, kind="", order=place),
+            iterations=(0, 1),
+            accuracy=(rate, rate),
+            reward=(rate, rate),
+            replicates=((0.1, 0.2), (0.2, 0.3)),
+        )
+        for place, name in enumerate(("a", "b"))
+    ]
+    legend = figures.accuracy_figure(panels).legends[0]
+    colours = dict(
+        zip((t.get_text() for t in legend.get_texts()), (h.get_color() for h in legend.get_lines()), strict=True)
+    )
+    assert colours["the other arms"] == figures.LIGHT.soft
+    assert colours["each seed by itself, in colour"] in figures.PALETTE
