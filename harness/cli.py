@@ -231,7 +231,9 @@ def report_command(
     against: Path | None,
     as_json: bool,
 ) -> None:
-    """Writes report.md, report.html and figures/ from run.db alone; with --plan, plan.md and plan.json.
+    """Writes report.md, report.html and figures/ from run.db, and checks the run against its plan.json if it has one.
+
+    With --plan, writes plan.md and plan.json instead.
 
     A plan needs the base's samples and verdicts, which `restem run SUITE --until base` makes.
 

@@ -9,7 +9,9 @@ step gets, is not known before one was made: 1 bounds every gain from above and 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import itertools
+import json
 import math
 from typing import Any
 
@@ -26,6 +28,8 @@ from reports.rows import Run
 from reports.terminal import finite, interval
 
 VERSION = 1
+PLAIN = ("suite", "base_sha256", "problems_sha256", "sampling", "eta", "labels", "problems", "early")
+MEASURING = ("temperature", "top_k", "max_new_tokens")  # settings that make the base's samples what they are
 POWERED = float(ndtri((1 + metrics.LEVEL) / 2) + ndtri(metrics.POWER))
 
 
@@ -62,7 +66,8 @@ class Pair:
 
     Attributes:
         difference: Of their predicted gains, over the same labelled problems.
-        labels: Labelled problems with which such a difference is found 80 % of the time.
+        labels: Labelled problems with which such a difference is found 80 % of the time; more than there are where
+            they did not tell the two apart, as a spread seen on few problems is often too small.
         tests: Test problems, sampled as often as the training problems, with which a full run finds it 80 % of the
             time (F10). At least: policies that differ more on some problems than on others need more.
     """
@@ -79,6 +84,8 @@ class Plan:
     """Prospects by predicted gain, best first, and every pair of neighbours in that order.
 
     Attributes:
+        problems_sha256: Of the training problems with their references, in any order.
+        sampling: How the base was sampled: the settings of MEASURING.
         labels: Problems whose gold labels were used.
         without: Verifiers that the run knows and that have judged no training sample of the base.
         early: Whether no policy had been trained yet.
@@ -86,6 +93,8 @@ class Plan:
 
     suite: str
     base_sha256: str
+    problems_sha256: str
+    sampling: dict[str, Any]
     eta: float
     labels: int
     problems: int
@@ -123,7 +132,7 @@ def make(run: Run, *, eta: float = 1.0, labels: int | None = None) -> Plan:
     noise = _noise(base)
     return Plan(
         suite=str(run.suite.get("name", "")),
-        base_sha256=str(run.facts.get("base_sha256", "")),
+        **origin(run),
         eta=eta,
         labels=used,
         problems=size,
@@ -136,6 +145,17 @@ def make(run: Run, *, eta: float = 1.0, labels: int | None = None) -> Plan:
         without=tuple(name for name in known if name not in judged),
         early=all(checkpoint.iteration == 0 for checkpoint in run.checkpoints.values()),
     )
+
+
+def origin(run: Run) -> dict[str, Any]:
+    """What a plan must share with the run that it is checked against: base, training problems, sampling."""
+    problems = sorted((problem.id, problem.question, problem.reference) for problem in run.problems.get(TRAIN, ()))
+    sampling = run.suite.get("sampling") or {}
+    return {
+        "base_sha256": str(run.facts.get("base_sha256", "")),
+        "problems_sha256": hashlib.sha256(json.dumps(problems).encode()).hexdigest(),
+        "sampling": {key: sampling.get(key) for key in MEASURING},
+    }
 
 
 def _ideal_gain(table: Ints, base: Ints) -> Floats:
@@ -187,11 +207,12 @@ def _noise(base: Ints) -> float:
 def _pair(left: str, right: str, draws: Floats, labels: int, noise: float) -> Pair:
     low, high = metrics.percentiles(draws[1:])
     value, spread = float(draws[0]), float(np.nanstd(draws[1:]))
+    wanted = needed(labels * spread**2, value)
     return Pair(
         left=left,
         right=right,
         difference=Estimate(value=value, low=low, high=high, n=labels, clusters=labels),
-        labels=needed(labels * spread**2, value),
+        labels=wanted if low > 0 or math.isnan(wanted) else max(wanted, labels + 1),
         tests=needed(noise, value),
     )
 
@@ -207,7 +228,7 @@ def as_data(plan: Plan) -> dict[str, Any]:
     """The plan as JSON holds it; what is not known or not finite is null."""
     return {
         "version": VERSION,
-        **{field: getattr(plan, field) for field in ("suite", "base_sha256", "eta", "labels", "problems", "early")},
+        **{field: getattr(plan, field) for field in PLAIN},
         "accuracy": interval(plan.accuracy),
         "verifiers": [_prospect_data(rank, found) for rank, found in enumerate(plan.prospects, 1)],
         "pairs": [

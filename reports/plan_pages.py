@@ -12,20 +12,49 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pydantic
+from pydantic import FiniteFloat, PositiveFloat
 from tabulate import tabulate
 
 from harness.errors import ConfigError
 from harness.store import Store
-from reports import plan
+from reports import law, plan
 from reports.findings import Findings, Standing
-from reports.metrics import Estimate
+from reports.metrics import Difference, Estimate
 from reports.plan import Plan, Prospect
 from reports.ranking import arm_of
 from reports.reading import read_run
+from reports.rows import Run
 from reports.tables import CLUSTERED, DASH, Cell, Table, difference, estimate, in_points, number
 from reports.text import markdown, visible
 
 FILE = "plan.json"
+Bounds = tuple[FiniteFloat, FiniteFloat | None, FiniteFloat | None]
+
+
+class _Entry(pydantic.BaseModel):
+    """What the check reads of a verifier in a plan.json."""
+
+    rank: int
+    verifier: str
+    fingerprint: str
+    gold: bool
+    likelihood_ratio: tuple[FiniteFloat | None, FiniteFloat | None, FiniteFloat | None] | None  # null: infinite
+    gain: Bounds | None
+
+
+class _Written(pydantic.BaseModel):
+    """What the check reads of a plan.json. One that does not tell its problems and sampling is not held to them."""
+
+    eta: PositiveFloat
+    labels: int
+    early: bool
+    base_sha256: str
+    problems_sha256: str | None = None
+    sampling: dict[str, Any] | None = None
+    accuracy: Bounds
+    verifiers: list[_Entry]
 
 
 def write_plan(run_folder: Path, output: Path | None = None, *, eta: float = 1.0, labels: int | None = None) -> Plan:
@@ -47,14 +76,20 @@ def read_plan(path: Path) -> dict[str, Any]:
     """A plan.json, read back.
 
     Raises:
-        ConfigError: It is none, or of another version.
+        ConfigError: It is none, or of another version, or a field is not as `plan.as_data` writes it.
     """
     try:
         data = json.loads(path.read_text("utf-8"))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise ConfigError(f"{path}: no plan: {error}") from None
     if not isinstance(data, dict) or data.get("version") != plan.VERSION:
         raise ConfigError(f"{path}: no plan of version {plan.VERSION}")
+    try:
+        _Written.model_validate(data)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ConfigError(f"{path}: no plan: {place}: {first['msg']}, found {first['input']!r:.60}") from None
     return data
 
 
@@ -133,7 +168,7 @@ def pairs(found: Plan) -> Table:
             (
                 *(Cell(pair.left), Cell(pair.right), in_points(pair.difference)),
                 Cell("yes" if pair.difference.low > 0 else "no"),
-                *(Cell(number(pair.labels, 0, 1)), Cell(number(pair.tests, 0, 1))),
+                *(Cell(_problems(pair, found.labels)), Cell(number(pair.tests, 0, 1))),
             )
             for pair in found.pairs
         ),
@@ -143,6 +178,15 @@ def pairs(found: Plan) -> Table:
             f"problems were, at least. {CLUSTERED}"
         ),
         first=2,
+    )
+
+
+def _problems(pair: plan.Pair, labels: int) -> str:
+    """The labelled problems needed; where they are more than there were, but no number is to be trusted, only that."""
+    return (
+        f"more than {labels}"
+        if not pair.difference.low > 0 and pair.labels == labels + 1
+        else number(pair.labels, 0, 1)
     )
 
 
@@ -178,50 +222,100 @@ def text(found: Plan) -> str:
 
 def checked(findings: Findings, planned: Mapping[str, Any], eta: Estimate) -> Table:
     """The plan, checked: predicted rank and gain of every trained verifier beside what its first iteration gave."""
-    run = findings.run
     told = {entry["verifier"]: entry for entry in planned["verifiers"] if entry["gain"]}
-    same_base = planned.get("base_sha256") == run.facts.get("base_sha256")
-    came: dict[str, Standing] = {}
-    for arm in run.arms:
-        standing = findings.standings.get((arm.name, 1))
-        entry = told.get(arm.verifier)
-        known = same_base and entry and entry["fingerprint"] == run.fingerprints.get(arm.verifier)
-        if standing and standing.gain and known:
-            came.setdefault(arm.verifier, standing)
+    others = _others(findings.run, planned)
+    came, changed = ({}, []) if others else _came(findings, told)
     order = sorted(came, key=lambda name: told[name]["rank"])
     observed = sorted(came, key=lambda name: -came[name].accuracy.value)
+    here = findings.base.accuracy.value if findings.base else math.nan
+    columns = (
+        *("Verifier", "Arm", "Planned rank", "Observed rank", f"Planned gain, η = {planned['eta']:g}, points"),
+        *("Planned gain with this run's η, points", "Observed gain, points", "Observed − planned, points"),
+    )
     rows = tuple(
-        _checked_row(place, observed.index(name) + 1, told[name], came[name], eta.value / float(planned["eta"]))
+        _checked_row(place, observed.index(name) + 1, told[name], came[name], _carried(told[name], here, eta))
         for place, name in enumerate(order, 1)
     )
+    notes = [
+        f"Not compared: the plan is of {' and of '.join(others)}." if others else "",
+        f"Left out, as the plan is of another verifier of that name: {', '.join(changed)}." if changed else "",
+        _checked_note(planned, order, came, here, eta) if rows else "",
+    ]
     return Table(
         id="checked",
         title="The plan, checked",
-        columns=(
-            *("Verifier", "Arm", "Planned rank", "Observed rank", f"Planned gain, η = {planned['eta']:g}, points"),
-            *("Planned gain with this run's η, points", "Observed gain, points", "Observed − planned, points"),
-        ),
-        rows=rows,
-        note=(
-            f"Planned from {planned['labels']} labelled training problems of the base, "
-            f"{'before any policy was trained' if planned['early'] else 'after training had begun'}; observed after "
-            f"iteration 1, on the test split. {_order_kept(order, came)} This run's η, {number(eta.value, 2, 1)}, is "
-            f"fitted on its gold arm. {CLUSTERED}"
-        ),
+        columns=columns,
+        # A table without rows is not shown, and that there is a plan which says nothing here must be.
+        rows=rows or (((Cell("nothing to compare"), *[Cell(DASH)] * (len(columns) - 1)),) if any(notes) else ()),
+        note=" ".join(note for note in notes if note),
         first=2,
     )
 
 
+def _others(run: Run, planned: Mapping[str, Any]) -> list[str]:
+    """Why a plan says nothing of this run, in words."""
+    words = {"base_sha256": "another base", "problems_sha256": "other training problems", "sampling": "other sampling"}
+    own = plan.origin(run)
+    return [text for key, text in words.items() if planned.get(key, own[key]) != own[key]]
+
+
+def _came(findings: Findings, told: Mapping[str, Any]) -> tuple[dict[str, Standing], list[str]]:
+    """The first iteration of each planned verifier's first arm; and those that have another fingerprint here."""
+    came: dict[str, Standing] = {}
+    changed: list[str] = []
+    for arm in findings.run.arms:
+        standing = findings.standings.get((arm.name, 1))
+        if arm.verifier not in told or not standing or not standing.gain:
+            continue
+        if told[arm.verifier]["fingerprint"] == findings.run.fingerprints.get(arm.verifier):
+            came.setdefault(arm.verifier, standing)
+        elif arm.verifier not in changed:
+            changed.append(arm.verifier)
+    return came, changed
+
+
+def _carried(entry: Mapping[str, Any], here: float, eta: Estimate) -> Estimate:
+    """F1 and F3 with the planned likelihood ratio and this run's eta, from the base's accuracy on the test split.
+
+    A verifier multiplies the odds of a correct sample; what that adds depends on the accuracy it starts from, and the
+    training problems may be harder than the test problems.
+    """
+    bounds = [math.inf] * 3 if entry["gold"] else entry["likelihood_ratio"] or [math.nan] * 3
+    likelihood_ratio = np.array([math.inf if bound is None else bound for bound in bounds])
+    with np.errstate(invalid="ignore"):  # none correct, times infinity
+        ideal = law.share(law.odds(here) * likelihood_ratio)
+    return _interval((eta.value * (ideal - here)).tolist())
+
+
+def _missed(seen: Difference, told: Estimate) -> Estimate:
+    """Observed less planned, of other problems: the limits of both put together (MOVER; Zou and Donner 2008)."""
+    value = seen.value - told.value
+    below = math.hypot(seen.value - seen.low, told.high - told.value)
+    above = math.hypot(seen.high - seen.value, told.value - told.low)
+    return _interval([value, value - below, value + above])
+
+
 def _checked_row(
-    planned_rank: int, observed_rank: int, entry: Mapping[str, Any], standing: Standing, scale: float
+    planned_rank: int, observed_rank: int, entry: Mapping[str, Any], standing: Standing, told: Estimate
 ) -> tuple[Cell, ...]:
-    gain = _interval(entry["gain"])
-    scaled = _interval([scale * bound for bound in entry["gain"]])
-    missed = standing.gain.value - scaled.value if standing.gain else math.nan
+    gain = _interval([math.nan if bound is None else bound for bound in entry["gain"]])
     return (
         *(Cell(entry["verifier"], "gold" if entry["gold"] else ""), Cell(arm_of(standing).name)),
-        *(Cell(str(planned_rank)), Cell(str(observed_rank)), in_points(gain), in_points(scaled)),
-        *(difference(standing.gain), Cell(DASH if math.isnan(missed) else in_points(_interval([missed] * 3)).text)),
+        *(Cell(str(planned_rank)), Cell(str(observed_rank)), in_points(gain), in_points(told)),
+        *(difference(standing.gain), in_points(_missed(standing.gain, told)) if standing.gain else Cell(DASH)),
+    )
+
+
+def _checked_note(
+    planned: Mapping[str, Any], order: list[str], came: Mapping[str, Standing], here: float, eta: Estimate
+) -> str:
+    return (
+        f"Planned from {planned['labels']} labelled training problems of the base, "
+        f"{'before any policy was trained' if planned['early'] else 'after training had begun'}; observed after "
+        f"iteration 1, on the test split. {_order_kept(order, came)} The base has {number(planned['accuracy'][0])} % "
+        f"correct of those training problems and {number(here)} % of the test problems: with this run's η the planned "
+        "LR+ (F1) starts from the latter. Observed − planned: both intervals together, that accuracy and η as "
+        f"they stand. This run's η, {number(eta.value, 2, 1)}, is fitted on its gold arm. {CLUSTERED}"
     )
 
 

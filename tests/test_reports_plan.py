@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -101,6 +102,17 @@ def test_a_predicted_gain_is_what_f1_and_f3_say_of_the_counts(rows: Run) -> None
         assert one.gain.value == pytest.approx(expected)
         assert one.gain.low <= one.gain.value <= one.gain.high
         assert one.accepted == pytest.approx(said.mean())
+
+
+def test_a_plan_knows_its_problems_whatever_their_order_and_its_sampling(rows: Run) -> None:
+    own = plan.origin(rows)
+    problems = rows.problems["train"]
+    turned = dataclasses.replace(rows, problems={"train": problems[::-1]})
+    assert plan.origin(turned) == own
+    other = (dataclasses.replace(problems[0], reference="2"), *problems[1:])
+    assert plan.origin(dataclasses.replace(rows, problems={"train": other})) != own
+    hot = {**rows.facts, "suite": {**rows.suite, "sampling": {"temperature": 9.0}}}
+    assert plan.origin(dataclasses.replace(rows, facts=hot))["sampling"] != own["sampling"]
 
 
 def test_a_larger_eta_changes_no_order_and_scales_every_gain(rows: Run) -> None:
@@ -208,6 +220,46 @@ def test_what_is_no_plan_is_refused(tmp_path: Path, content: str) -> None:
         plan_pages.read_plan(tmp_path / "plan.json")
 
 
+ENTRY = {"rank": 1, "verifier": "a", "fingerprint": "a", "gold": False, "likelihood_ratio": None}
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"eta": 0}, "eta"),
+        ({"eta": None}, "eta"),
+        ({"accuracy": None}, "accuracy"),
+        ({"verifiers": {}}, "verifiers"),
+        ({"verifiers": [{}]}, "verifiers.0"),
+        ({"verifiers": [{**ENTRY, "gain": [None, 0, 1]}]}, "verifiers.0.gain.0"),
+        ({"verifiers": [{**ENTRY, "gain": [1]}]}, "verifiers.0.gain.1"),
+    ],
+)
+def test_a_plan_with_a_field_that_is_none_is_refused_by_its_place(
+    trial: Path, tmp_path: Path, change: dict[str, object], place: str
+) -> None:
+    plan_pages.write_plan(trial, tmp_path)
+    data = json.loads((tmp_path / "plan.json").read_text())
+    plan_pages.read_plan(tmp_path / "plan.json")
+    (tmp_path / "plan.json").write_text(json.dumps(data | change))
+    result = restem("report", trial, "--output", tmp_path, "--against", tmp_path / "plan.json")
+    assert result.exit_code == 2
+    assert "no plan: " in result.output
+    assert place in result.output
+
+
+def test_a_plan_that_tells_no_pair_apart_asks_for_more_labels_than_it_had(tmp_path: Path) -> None:
+    undecided = 0
+    for seed in range(8):
+        with Store(base_run(tmp_path / str(seed), 12, seed)) as store:
+            found = plan.make(read_run(store), labels=4)
+        for pair in found.pairs:
+            if not pair.difference.low > 0 and not math.isnan(pair.labels):
+                undecided += 1
+                assert pair.labels > found.labels
+    assert undecided
+
+
 def trained(folder: Path, gains: dict[str, float]) -> None:
     """Adds a first iteration to the trial, with the given gold gains on the test split."""
     random = np.random.default_rng(9)
@@ -245,10 +297,34 @@ def test_a_run_is_checked_against_its_plan(tmp_path: Path) -> None:
     ]
     assert "5 of 6 pairs" in table.note
     assert "before any policy was trained" in table.note
-    gains = [entry["gain"][0] for entry in planned["verifiers"]]
-    assert [float(row[5].text.replace("−", "-")) for row in table.rows] == pytest.approx(
-        [50 * gain for gain in gains], abs=0.051
-    )
+    with Store(folder) as store:
+        run = read_run(store)
+    gold, test_gold = (run.outcome("gold", run.rows("base", split)) for split in ("train", "test"))
+    p = test_gold.mean()
+    assert abs(p - gold.mean()) > 0.01  # else it would not matter where the planned ratios start from
+    for row in table.rows:
+        said = run.outcome(row[0].text, run.rows("base", "train"))
+        t, f = said[gold == 1].mean(), said[gold == 0].mean()
+        told, seen, missed = (float(row[place].text.replace("−", "-")) for place in (5, 6, 7))
+        assert told == pytest.approx(50 * (p * t / (p * t + (1 - p) * f) - p), abs=0.051)
+        assert missed == pytest.approx(seen - told, abs=0.11)
+
+
+def test_what_came_less_what_was_planned_has_the_width_of_both(tmp_path: Path) -> None:
+    folder = base_run(tmp_path / "run", 200)
+    plan_pages.write_plan(folder)
+    trained(folder, {"gold": 0.3, "strict": 0.1})
+    with Store(folder) as store:
+        table = plan_pages.checked(find(read_run(store)), plan_pages.read_plan(folder / "plan.json"), known(0.5))
+    for row in table.rows:
+        widths = [high - low for low, high in (bounds(row[place].detail) for place in (5, 6, 7))]
+        assert widths[2] == pytest.approx(math.hypot(*widths[:2]), abs=0.5)
+        assert widths[2] >= max(widths[:2])
+
+
+def bounds(detail: str) -> tuple[float, float]:
+    low, high = detail.strip("[]").replace("−", "-").split(", ")
+    return float(low), float(high)
 
 
 def known(value: float) -> Estimate:
@@ -262,11 +338,19 @@ def test_a_plan_of_another_base_or_verifier_is_not_compared(tmp_path: Path) -> N
     trained(folder, {"gold": 0.3, "strict": 0.1})
     with Store(folder) as store:
         findings = find(read_run(store))
-    assert plan_pages.checked(findings, {**planned, "base_sha256": "other"}, NOTHING).rows == ()
+    for key, other, said in (
+        ("base_sha256", "other", "another base"),
+        ("problems_sha256", "other", "other training problems"),
+        ("sampling", {"temperature": 2.0}, "other sampling"),
+    ):
+        table = plan_pages.checked(findings, {**planned, key: other}, NOTHING)
+        assert [row[0].text for row in table.rows] == ["nothing to compare"]
+        assert table.note == f"Not compared: the plan is of {said}."
     changed = json.loads(json.dumps(planned))
     changed["verifiers"][1]["fingerprint"] = "strict-1"
-    rows = plan_pages.checked(findings, changed, NOTHING).rows
-    assert [row[0].text for row in rows] == ["gold"]
+    table = plan_pages.checked(findings, changed, NOTHING)
+    assert [row[0].text for row in table.rows] == ["gold"]
+    assert "another verifier of that name: strict." in table.note
     with Store(folder) as store:
         assert not plan.make(read_run(store)).early
 
