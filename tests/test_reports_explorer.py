@@ -324,6 +324,19 @@ def test_a_click_on_a_head_sorts_by_number_the_other_way_round_and_back(page: Pa
     assert sorts == ["descending", "ascending", "none"]
 
 
+@browsing
+def test_on_paper_every_column_of_every_table_is_there(page: Page) -> None:
+    page.set_viewport_size({"width": 718, "height": 1000})  # A4 but for its margins
+    page.evaluate("for (const e of document.querySelectorAll('details')) e.open = true")
+    over = (
+        "[...document.querySelectorAll('main table')].filter(t => t.scrollWidth > t.parentElement.clientWidth)"
+        ".map(t => t.id)"
+    )
+    assert page.evaluate(over) != []
+    page.emulate_media(media="print")
+    assert page.evaluate(over) == []
+
+
 # keys and marks
 
 
