@@ -49,14 +49,16 @@ def law_table(steps: Sequence[Step], eta: Estimate) -> Table:
             "F1: odds after an ideal step = odds × TPR / FPR, measured on the training samples. F2: the same from the "
             f"base on with one LR+. F3: p + η (ideal − p), p of the policy that training started from; "
             f"{fitted}. A residual whose interval leaves out 0 is an "
-            f"effect that TPR and FPR do not explain: systematic errors, lost diversity, forgetting. {_both(several)}"
+            "effect that F3 with this η does not explain: one η for all iterations, as the gold arm's own residuals "
+            f"show, or systematic errors, lost diversity, forgetting. {_both(several)}"
         ),
     )
 
 
 def _both(several: bool) -> str:
     return (
-        f"{CLUSTERED} Over seeds: a t interval over the replicates, so of other seeds on these problems."
+        f"{CLUSTERED} Over seeds: a t interval over the replicates, so of other seeds on these problems, with these "
+        "base samples and this η; the errors of both, which all replicates share, are not in it."
         if several
         else CLUSTERED
     )
@@ -120,21 +122,37 @@ def _explained(found: Compared) -> str:
 
 
 def _yes(found: Estimate) -> str:
+    if math.isnan(found.low):
+        return DASH
     return "yes" if within(found) else "no"
 
 
 def tally(steps: Sequence[Step]) -> list[str]:
-    """How many residuals may be 0, in a sentence; the gold arm's do not count, as eta was fitted on them."""
-    told = [step.change for step in steps if not step.gold and not math.isnan(step.change.residual.value)]
-    if not told:
+    """How many residuals may be 0; the gold arm's, on which eta was fitted, tell only how well it fits."""
+    known = [step for step in steps if not math.isnan(step.change.residual.low)]
+    others = [step for step in known if not step.gold]
+    if not others:
         return []
-    by_problem = sum(within(change.residual) for change in told)
-    seeded = [change.over_seeds for change in told if change.over_seeds.n > 1]
-    over = f", {sum(map(within, seeded))} of {len(seeded)} over seeds" if seeded else ""
-    return [
-        f"Of the changes of log-odds that the law predicted for arms other than the gold's, {by_problem} of "
-        f"{len(told)} came within the interval by problem{over}."
+    controls = [step for step in others if step.control]
+    apart = f" (control arms alone: {_held(controls)})" if controls and len(controls) < len(others) else ""
+    seeded = [step.change.over_seeds for step in others if step.change.over_seeds.n > 1]
+    over = f"; over seeds, given these base samples and this η, {sum(map(within, seeded))} of {len(seeded)}"
+    told = [
+        f"Of the changes of log-odds that the law predicted for arms other than the gold's, {_held(others)} came "
+        f"within the interval by problem{apart}{over * bool(seeded)}."
     ]
+    gold = [step for step in known if step.gold]
+    missed = [str(step.iteration) for step in gold if not within(step.change.residual)]
+    if missed and len(gold) > 1:  # one step alone is what eta was solved for
+        told.append(
+            f"One η does not fit all iterations of the gold arm, on which it was fitted (residual beyond its interval "
+            f"at {', '.join(missed)}), so the others' misfit is in part η's own."
+        )
+    return told
+
+
+def _held(steps: Sequence[Step]) -> str:
+    return f"{sum(within(step.change.residual) for step in steps)} of {len(steps)}"
 
 
 def seeds_table(findings: Findings) -> Table:
@@ -146,14 +164,16 @@ def seeds_table(findings: Findings) -> Table:
         title="Replicates: spread over seeds apart from sampling error",
         columns=(
             *("Arm", "Iteration", *(f"Seed {number}, %" for number in range(most)), "Mean, %"),
-            *("Over seeds (t)", "By problem", "Both", "SD over seeds, points", "SD of sampling, points"),
+            *("Over seeds (t)", "By problem", "Both", "SD between seeds, points", "SD of the rest, points"),
         ),
         rows=tuple(_seeds_row(s, most) for s in found),
         note=(
             "Gold accuracy on the test split of the same problems. Over seeds: what other seeds would give on these "
             "problems. By problem: what these seeds would give on other problems. Both: other seeds on other problems, "
-            "the one for a claim about the recipe. The standard deviations take apart how replicates differ: by what "
-            "was trained, and by the finite number of test samples."
+            "the one for a claim about the recipe. The standard deviations take apart how the replicates' means "
+            "differ: by seeds being better or worse on all problems alike; and by the rest, which is the finite number "
+            "of test samples together with seeds being better on some problems and worse on others (these counts "
+            "cannot tell the two apart)."
         ),
     )
 

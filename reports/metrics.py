@@ -168,10 +168,13 @@ def proportion(correct: NDArray, decided: NDArray, level: float = LEVEL) -> Esti
 
 
 def rate(numerator: NDArray, denominator: NDArray) -> Estimate:
-    """A rate with its interval from resampled problems; with fewer than FEW cases on a side, as in `proportion`."""
+    """A rate with its interval from resampled problems; with fewer than FEW cases on a side, as in `proportion`.
+
+    So it is with one problem alone, whose resamples are all alike.
+    """
     plain = proportion(numerator, denominator)
     cases = int(numerator.sum())
-    if not plain.n or min(cases, plain.n - cases) < FEW:
+    if plain.clusters < 2 or min(cases, plain.n - cases) < FEW:
         return plain
     low, high = percentiles(ratio(resampled(numerator), resampled(denominator)))
     return dataclasses.replace(plain, low=low, high=high)

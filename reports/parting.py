@@ -1,18 +1,21 @@
 """Where reward and accuracy part: the first checkpoint whose Goodhart gap is not the one that training began with.
 
 Takes Findings; gives one Parting an arm, and sentences. The gap is mean reward of the arm's training verifier less gold
-accuracy, on the same samples. Its change from the base's gap is resampled by problem, so that the problems' difficulty
-cancels; a verifier that is too generous from the start parts only where its policy has learnt to use that.
+accuracy p, on the same samples: f + (t - f - 1) p with the verifier's TPR t and FPR f. So it moves against p in every
+arm that learns, though the verifier errs as it did on the base; only what is left beyond that move says that the policy
+has found its verifier's errors. All is resampled by problem together, so that the problems' difficulty cancels.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 
-from reports import metrics
-from reports.findings import Findings, Standing
+from harness.records import BASE
+from reports import metrics, quality
+from reports.findings import TEST, Findings, Standing, confusion
 from reports.metrics import Counts, Estimate, Floats
 from reports.ranking import signed
 from reports.rows import Arm
@@ -25,12 +28,14 @@ class Parting:
     Attributes:
         start: The gap on the base's samples.
         change: The gap's change since, at that iteration (else at the last).
+        beyond: What of the change TPR and FPR on the base's samples do not give a policy of the new accuracy.
     """
 
     arm: str
     iteration: int | None
     start: float
     change: Estimate
+    beyond: Estimate
 
 
 def partings(findings: Findings) -> list[Parting]:
@@ -42,17 +47,37 @@ def _parting(findings: Findings, arm: Arm) -> Parting | None:
     own = sorted((s for (name, _), s in findings.standings.items() if name == arm.name), key=lambda s: s.iteration)
     if len(own) < 2 or own[0].iteration or own[0].gap is None:
         return None
-    changes = [(standing.iteration, gap_change(own[0], standing)) for standing in own[1:]]
-    left = [(iteration, change) for iteration, change in changes if change.low > 0 or change.high < 0]
-    iteration, change = left[0] if left else (None, changes[-1][1])
-    return Parting(arm=arm.name, iteration=iteration, start=own[0].gap.value, change=change)
+    changes = [(standing, gap_change(own[0], standing)) for standing in own[1:]]
+    left = [(standing, change) for standing, change in changes if change.low > 0 or change.high < 0]
+    standing, change = left[0] if left else changes[-1]
+    return Parting(
+        arm=arm.name,
+        iteration=standing.iteration if left else None,
+        start=own[0].gap.value,
+        change=change,
+        beyond=_beyond(findings, arm, own[0], standing),
+    )
 
 
 def gap_change(start: Standing, now: Standing) -> Estimate:
     """How far the gap between reward and accuracy has moved, with its interval from resampled problems."""
-    change = _gap(now) - _gap(start)
-    low, high = metrics.percentiles(change[1:])
-    return Estimate(value=float(change[0]), low=low, high=high, n=now.n, clusters=now.accuracy.clusters)
+    return _estimate(_gap(now) - _gap(start), now)
+
+
+def _beyond(findings: Findings, arm: Arm, start: Standing, now: Standing) -> Estimate:
+    """The gap's change less (t - f - 1) times that of accuracy, t and f as they are on the base's samples."""
+    run = findings.run
+    rows = run.rows(BASE, TEST)
+    table = np.sum([confusion(run, rows, TEST, replica.verifier) for replica in run.replicates(arm)], axis=0)
+    tpr, fpr = quality.rates(np.vstack([table.sum(axis=0), metrics.resampled(table)]))
+    learnt = _shares(now.counts) - _shares(start.counts)
+    return _estimate(_gap(now) - _gap(start) - (tpr - fpr - 1) * learnt, now)
+
+
+def _estimate(draws: Floats, now: Standing) -> Estimate:
+    """The first draw is the value; the others give the interval: none below two problems, which resample alike."""
+    low, high = metrics.percentiles(draws[1:]) if now.accuracy.clusters > 1 else (math.nan, math.nan)
+    return Estimate(value=float(draws[0]), low=low, high=high, n=now.n, clusters=now.accuracy.clusters)
 
 
 def _gap(standing: Standing) -> Floats:
@@ -66,15 +91,28 @@ def _shares(counts: Counts) -> Floats:
 
 
 def parting_lines(findings: Findings) -> list[str]:
-    """Where reward and accuracy part, and which of them goes ahead; in at most three sentences."""
+    """Where the gap between reward and accuracy moves, and whether more than accuracy alone moves it."""
     found = partings(findings)
-    ahead = [_told(p) for p in found if p.iteration is not None and p.change.value > 0]
-    behind = [_told(p) for p in found if p.iteration is not None and p.change.value < 0]
+    moved = [p for p in found if p.iteration is not None]
+    ahead = [_told(p) for p in moved if p.beyond.low > 0]
+    behind = [_told(p) for p in moved if p.beyond.high < 0]
+    alike = [_told(p) for p in moved if not (p.beyond.low > 0 or p.beyond.high < 0)]
     together = [p.arm for p in found if p.iteration is None]
-    sentences = [f"Reward runs ahead of accuracy, in points, for {', '.join(ahead)}."] if ahead else []
+    sentences: list[str] = []
+    if ahead:
+        sentences.append(
+            "Reward − accuracy grows beyond what the new accuracy explains, so the policy has found errors of its "
+            f"verifier: {'; '.join(ahead)}."
+        )
     if behind:
         sentences.append(
-            f"Reward falls behind accuracy, as a strict verifier's does, in points, for {', '.join(behind)}."
+            "Reward − accuracy falls beyond what the new accuracy explains, so the verifier accepts less of what the "
+            f"policy now writes: {'; '.join(behind)}."
+        )
+    if alike:
+        sentences.append(
+            "Reward − accuracy moves, but not shown to do so beyond what the new accuracy explains with TPR and FPR "
+            f"as on the base: {'; '.join(alike)}."
         )
     if together:
         sentences.append(f"No parting of reward and accuracy is shown for {', '.join(together)}.")
@@ -82,6 +120,9 @@ def parting_lines(findings: Findings) -> list[str]:
 
 
 def _told(parting: Parting) -> str:
-    low, high = signed(parting.change.low), signed(parting.change.high)
-    moved = f"by {signed(parting.change.value)} [{low}, {high}]"
-    return f"{parting.arm} from iteration {parting.iteration} on ({moved} from {signed(parting.start)} at the base)"
+    now = parting.start + parting.change.value
+    text = f"{parting.arm} from {signed(parting.start)} to {signed(now)} points at iteration {parting.iteration}"
+    if math.isnan(parting.beyond.low):
+        return text
+    low, high = signed(parting.beyond.low), signed(parting.beyond.high)
+    return f"{text} ({signed(parting.beyond.value)} [{low}, {high}] beyond)"

@@ -6,7 +6,8 @@ eta, is fitted on the gold arm and carried to the other arms unchanged. Where th
 F3's p is the base's accuracy, and pi still that of the data: the policy moves from where training started towards the
 accuracy of its data. Every figure is a mean over the arm's replicates, with two intervals that answer two questions:
 problems of the test and of the training split are resampled, everything that a prediction uses anew in each resample
-(other problems, these seeds); and a t interval over the replicates (other seeds, these problems).
+(other problems, these seeds); and a t interval over the replicates (other seeds, these problems; the base's samples and
+eta, which all replicates share, are taken as they are).
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ class Step:
 
     arm: str
     gold: bool
+    control: bool
     iteration: int
     before: float
     quality: quality.RewardQuality
@@ -140,10 +142,11 @@ def _accuracy(run: Run, checkpoint: str) -> Floats:
 
 
 def _estimate(draws: Floats, findings: Findings) -> Estimate:
-    """The first draw is the value; the others give the interval."""
-    low, high = metrics.percentiles(draws[1:]) if not math.isnan(draws[0]) else (math.nan, math.nan)
+    """The first draw is the value; the others give the interval: none below two problems, which resample alike."""
     base = findings.base
     clusters = base.accuracy.clusters if base else 0
+    known = clusters > 1 and not math.isnan(draws[0])
+    low, high = metrics.percentiles(draws[1:]) if known else (math.nan, math.nan)
     return Estimate(value=float(draws[0]), low=low, high=high, n=clusters, clusters=clusters)
 
 
@@ -163,6 +166,7 @@ def _step(findings: Findings, item: TrainingData, found: Sequence[_Draws], eta: 
     return Step(
         arm=item.arm.name,
         gold=item.arm.gold,
+        control=item.arm.control,
         iteration=item.iteration,
         before=float(np.mean([draws.before[0] for draws in found])),
         quality=quality.reward_quality(tables),

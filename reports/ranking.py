@@ -302,7 +302,7 @@ def _overstated(candidates: Sequence[Standing]) -> list[str]:
 
 def _undecided(findings: Findings, best: Standing) -> list[str]:
     base = findings.base
-    if not base or min(base.coverage, best.coverage) >= FULL_COVERAGE:
+    if not base or not base.accuracy.n or min(base.coverage, best.coverage) >= FULL_COVERAGE:
         return []
     as_wrong = best.bounds[0] - base.bounds[0]
     return [

@@ -26,8 +26,9 @@ class Replicates:
         seeds: t interval over the replicates' means: other seeds on these problems (on others, where nested).
         problems: Interval clustered by problem: these seeds on other problems.
         both: Other seeds on other problems; the one for a claim about the recipe.
-        between: Variance of a replicate's true accuracy over seeds, floored at 0.
-        within: Variance that sampling alone gives a replicate's mean.
+        between: Variance of the replicates' means beyond `within`, floored at 0: of seeds on all problems alike.
+        within: Variance that the rest gives a replicate's mean: samples, and where crossed the interaction of seed and
+            problem, so that `between` is then a lower bound for the spread of true accuracies on these problems.
     """
 
     means: tuple[float, ...]

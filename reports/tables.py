@@ -129,7 +129,7 @@ def _arm_row(standing: Standing, most: int, several: bool) -> tuple[Cell, ...]:
     return (
         arm_cell(arm),
         _iteration(standing),
-        accuracy._replace(detail=accuracy.detail + partly),
+        accuracy._replace(detail=(accuracy.detail + partly).strip()),
         *([_over_seeds(standing)] if several else []),
         difference(standing.gain),
         estimate(standing.reward),
@@ -143,6 +143,8 @@ def _over_seeds(standing: Standing) -> Cell:
     if not standing.replicates:
         return Cell(DASH)
     found = over_seeds(np.array([one.accuracy.value for one in standing.replicates]))
+    if found.n < 2:
+        return Cell(f"{found.n} seed" if found.n else DASH)
     return Cell(f"{found.n} seeds", f"[{number(max(0.0, found.low))}, {number(min(1.0, found.high))}]")
 
 
@@ -279,7 +281,8 @@ def in_points(found: Estimate) -> Cell:
     """A difference that was estimated, in percentage points with its interval below."""
     if math.isnan(found.value):
         return Cell(DASH)
-    return Cell(signed(found.value), f"[{signed(found.low)}, {signed(found.high)}]")
+    interval = "" if math.isnan(found.low) else f"[{signed(found.low)}, {signed(found.high)}]"
+    return Cell(signed(found.value), interval)
 
 
 def picks(findings: Findings) -> Table:

@@ -1,5 +1,6 @@
 """The law against simulation, and at its limits."""
 
+import dataclasses
 import math
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from scipy import stats
 from benchmarks.problem import Problem
 from harness.records import Checkpoint, Sample, Selected, Selection, replicate, unmarked
 from harness.store import Store
-from reports import law, law_tables, predict
+from reports import law, law_tables, metrics, predict
 from reports.findings import Findings, find
-from reports.parting import parting_lines, partings
+from reports.metrics import Counts
+from reports.parting import gap_change, parting_lines, partings
 from reports.reading import read_run
 from reports.rows import Run
 from verifiers.verdict import Outcome, Verdict
@@ -148,8 +150,8 @@ def obeying(tmp_path_factory: pytest.TempPathFactory) -> Findings:
     return find(lawful_run(tmp_path_factory.mktemp("lawful"), drift=0.0))
 
 
-def lawful_run(folder: Path, drift: float) -> Run:
-    """`drift` is what the good arm gains beyond the law."""
+def lawful_run(folder: Path, drift: float, learnt: float = 0.0) -> Run:
+    """`drift` is what the good arm gains beyond the law; `learnt` what is added to FPR on trained policies' samples."""
     random = np.random.default_rng(11)
     arms = [{"name": name, "verifier": name, "selection": {"cap": 0}} for name in TPR_FPR]
     with Store(folder, write=True) as store:
@@ -183,12 +185,18 @@ def lawful_run(folder: Path, drift: float) -> Run:
                         id=f"{own}/1", arm=own, iteration=1, kind="trained", started_from="base", sampled_from=source
                     )
                 )
-                draw(store, random, f"{own}/1", "test", end, list(dict.fromkeys(["gold", verifier])))
+                draw(store, random, f"{own}/1", "test", end, list(dict.fromkeys(["gold", verifier])), learnt)
         return read_run(store)
 
 
 def draw(
-    store: Store, random: np.random.Generator, checkpoint: str, split: str, p: np.ndarray, verifiers: list[str]
+    store: Store,
+    random: np.random.Generator,
+    checkpoint: str,
+    split: str,
+    p: np.ndarray,
+    verifiers: list[str],
+    learnt: float = 0.0,
 ) -> None:
     """Samples with the truth as their text, and verdicts with independent errors."""
     right = random.random((PROBLEMS, SAMPLES)) < p[:, None]
@@ -208,6 +216,7 @@ def draw(
     store.add_samples(samples)
     for name in verifiers:
         t, f = TPR_FPR[unmarked(name)]
+        f += learnt * (name != "gold")
         accepted = random.random(right.size) < np.where(right.ravel(), t, f)
         said = (Verdict(outcome=Outcome.CORRECT if yes else Outcome.WRONG, score=float(yes)) for yes in accepted)
         store.add_verdicts(f"{name}-0", zip((s.id for s in samples), said, strict=True))
@@ -269,4 +278,58 @@ def test_a_constant_verifiers_reward_falls_behind_as_its_policy_gains(obeying: F
     assert good.change.value == pytest.approx(gaps[1] - gaps[0])
     assert good.iteration == 1
     assert good.change.high < 0
-    assert any("falls behind" in line for line in parting_lines(obeying))
+    assert good.beyond.low < 0 < good.beyond.high
+    told = "".join(parting_lines(obeying))
+    assert "not shown to do so beyond what the new accuracy explains" in told
+    assert "errors of its verifier" not in told
+
+
+def test_an_error_that_the_policy_learns_is_told_from_the_move_of_accuracy(tmp_path: Path) -> None:
+    """FPR rises by 0.3 on the new policy's samples, so that the gap grows by 0.3 (1 - p) beyond accuracy's part."""
+    findings = find(lawful_run(tmp_path, drift=0.0, learnt=0.3))
+    good = next(parting for parting in partings(findings) if parting.arm == "good")
+    expected = 0.3 * (1 - findings.standings["good", 1].accuracy.value)
+    assert good.beyond.low > 0
+    assert good.beyond.value == pytest.approx(expected, abs=0.03)
+    assert any("found errors of its verifier: good from" in line for line in parting_lines(findings))
+
+
+def test_one_problem_gives_no_interval_of_resamples(obeying: Findings) -> None:
+    standings = [obeying.standings["good", i] for i in (0, 1)]
+    first = [
+        dataclasses.replace(
+            standing,
+            accuracy=metrics.proportion(standing.counts.correct[:1], standing.counts.decided[:1]),
+            counts=Counts(*(column[:1] for column in standing.counts)),
+            rewarded=Counts(*(column[:1] for column in standing.rewarded)),
+        )
+        for standing in standings
+    ]
+    change = gap_change(*first)
+    assert math.isnan(change.low)
+    assert math.isnan(change.high)
+    alone = metrics.rate(np.array([60]), np.array([100]))
+    assert alone.high - alone.low > 0.1
+
+
+def test_the_tally_tells_control_arms_apart_and_a_gold_arm_that_one_eta_does_not_fit(obeying: Findings) -> None:
+    _, (gold, good, poor) = predict.predict(obeying)
+    assert "control" not in law_tables.tally([gold, good, poor])[0]
+    told = law_tables.tally([gold, good, dataclasses.replace(poor, control=True)])
+    assert "(control arms alone: 1 of 1)" in told[0]
+    assert len(told) == 1  # one step alone is what eta was solved for
+    off = dataclasses.replace(gold.change.residual, low=0.1, value=0.2, high=0.3)
+    misfit = dataclasses.replace(gold, change=dataclasses.replace(gold.change, residual=off))
+    assert law_tables.tally([gold, misfit, good, poor])[1].startswith(
+        "One η does not fit all iterations of the gold arm"
+    )
+
+
+def test_what_replicates_leave_out_is_said_and_no_arm_gets_seeds_that_it_lacks(obeying: Findings) -> None:
+    _, steps = predict.predict(obeying)
+    assert "with these base samples and this η" in law_tables.change_table(steps).note
+    several = [obeying.standings[name, 1] for name in ("good", "poor")]
+    told = law_tables.seeds_lines([several[0], dataclasses.replace(several[1], replicates=())])
+    assert told[0].startswith("Arms stand for the mean of 3 seeds")
+    assert told[1].endswith("says nothing of other seeds: poor.")
+    assert law_tables.seeds_lines([dataclasses.replace(several[0], replicates=())]) == []
