@@ -20,7 +20,7 @@ import markupsafe
 from tabulate import tabulate
 
 from harness.store import Store
-from reports import explorer, law_tables, ledger, pictures, plan_pages, predict, tables, verifier_tables
+from reports import explorer, law_tables, ledger, pictures, plan_pages, predict, strata, tables, verifier_tables
 from reports.findings import Findings, find, missing
 from reports.ledger import Case
 from reports.parting import parting_lines
@@ -101,7 +101,12 @@ def compose(
         *(verifier_tables.verifier_quality(findings), verifier_tables.corrected(findings)),
         *(verifier_tables.errors(findings), verifier_tables.agreement(findings), verifier_tables.together(findings)),
         *(verifier_tables.second_opinion(findings), tables.training_data(findings, predict.forecasts(findings))),
-        *(tables.wrong_steps(findings), law_tables.law_table(steps, eta), law_tables.change_table(steps)),
+        *(
+            tables.wrong_steps(findings),
+            strata.strata(findings),
+            law_tables.law_table(steps, eta),
+            law_tables.change_table(steps),
+        ),
         *([plan_pages.checked(findings, planned, eta)] if planned else []),
         *(law_tables.seeds_table(findings), tables.picks(findings)),
         *(ledger.cost(findings), ledger.seconds(findings)),
