@@ -135,7 +135,7 @@ def tally(steps: Sequence[Step]) -> list[str]:
         return []
     controls = [step for step in others if step.control]
     apart = f" (control arms alone: {_held(controls)})" if controls and len(controls) < len(others) else ""
-    seeded = [step.change.over_seeds for step in others if step.change.over_seeds.n > 1]
+    seeded = [step.change.over_seeds for step in others if not math.isnan(step.change.over_seeds.low)]
     over = f"; over seeds, given these base samples and this η, {sum(map(within, seeded))} of {len(seeded)}"
     told = [
         f"Of the changes of log-odds that the law predicted for arms other than the gold's, {_held(others)} came "

@@ -100,13 +100,13 @@ def nested(counts: Counts) -> Replicates | None:
 
 
 def over_seeds(values: Floats) -> Estimate:
-    """Mean of one value a replicate, with its t interval over them; without one where there are fewer than two."""
+    """Mean of one value a replicate, with its t interval over them; without one where fewer than two differ."""
     known = values[np.isfinite(values)]
     if not known.size:
         return NOTHING
     value, n = float(known.mean()), known.size
     half = math.nan
-    if n > 1:
+    if n > 1 and np.ptp(known) > 0:  # replicates that are all alike leave the spread unknown, not 0
         half = student.quantile(n - 1, (1 + LEVEL) / 2) * float(known.std(ddof=1)) / math.sqrt(n)
     return Estimate(value=value, low=value - half, high=value + half, n=n, clusters=n)
 

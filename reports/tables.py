@@ -143,9 +143,12 @@ def _over_seeds(standing: Standing) -> Cell:
     if not standing.replicates:
         return Cell(DASH)
     found = over_seeds(np.array([one.accuracy.value for one in standing.replicates]))
-    if found.n < 2:
-        return Cell(f"{found.n} seed" if found.n else DASH)
-    return Cell(f"{found.n} seeds", f"[{number(max(0.0, found.low))}, {number(min(1.0, found.high))}]")
+    if not found.n:
+        return Cell(DASH)
+    text = f"{found.n} seed{'s' if found.n > 1 else ''}"
+    if math.isnan(found.low):
+        return Cell(text)
+    return Cell(text, f"[{number(max(0.0, found.low))}, {number(min(1.0, found.high))}]")
 
 
 def p_value(p: float) -> str:

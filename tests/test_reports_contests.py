@@ -225,6 +225,12 @@ def test_a_difference_over_seeds_is_welchs_test_where_problems_are_alike() -> No
     assert found.p_value > by_problem.p_value
 
 
+def test_replicates_that_are_alike_have_no_interval_over_seeds() -> None:
+    assert math.isnan(replicates.over_seeds(np.zeros(3)).low)
+    assert math.isnan(replicates.over_seeds(np.array([0.5])).low)
+    assert replicates.over_seeds(np.array([0.4, 0.5])).low < 0.4
+
+
 def test_a_difference_without_replicates_has_no_interval_over_seeds() -> None:
     counts = stacked(arm(2, 30, 0, 5))
     found = metrics.paired(*(Counts(counts.correct[i], counts.decided[i]) for i in range(2)))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harness.store import Store
-from reports import raters
+from reports import raters, tables
 from reports.findings import Findings, find
 from reports.ranking import Ranking, rank
 from reports.reading import read_run
@@ -70,6 +70,15 @@ def test_a_contest_says_in_words_what_its_tests_allow(tmp_path: Path) -> None:
     verdicts = {(c.left, c.right): c.verdict for c in found.gains}
     assert verdicts["sympy", "base"] == "sympy is better"
     assert verdicts["accept_all", "base"] != "accept_all is better"
+
+
+def test_a_gold_that_decided_nothing_gives_no_numbers(tmp_path: Path) -> None:
+    folder = build_run(tmp_path, Size(problems=12, iterations=1, gold_undecided=1.0))
+    findings, _ = findings_of(folder)
+    accuracies = [row[2].line for row in tables.arms(findings).rows]
+    assert set(accuracies) == {"– (of 0.0 % decided: 0.0 to 100.0)"}
+    write_report(folder, tmp_path)
+    assert not re.search(r"\bnan\b", (tmp_path / "report.md").read_text("utf-8"))
 
 
 def test_the_oracle_chooses_best_and_one_sample_leaves_no_choice(findings: Findings) -> None:
