@@ -312,7 +312,8 @@ def show_command(run: Path, watches: bool, as_json: bool) -> None:
     elif as_json:
         click.echo(json.dumps(terminal.standings(run)))
     else:
-        click.echo(terminal.status(run, shutil.get_terminal_size((80, terminal.LINES)).lines))
+        size = shutil.get_terminal_size((terminal.COLUMNS, terminal.LINES))  # of a pipe, which breaks no line: these
+        click.echo(terminal.status(run, size.lines, size.columns))
 
 
 @main.command("gate")

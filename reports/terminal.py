@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ SUMMARY = (
     "Reward − accuracy, points",
 )
 MOST_MISSING = 8
-LINES = 40
+LINES, COLUMNS = 40, 160
 AROUND_TABLE = 6  # its header, blank lines, the line that says what was left out, and the prompt
 
 
@@ -53,13 +54,13 @@ def summary(run_folder: Path) -> str:
     return "\n".join([*lines, "", plain(tables.arms(findings), SUMMARY), ""])
 
 
-def status(run_folder: Path, lines: int = LINES) -> str:
-    """Arms, iterations, accuracy with intervals, cost, what is unfinished: one screen of so many lines.
+def status(run_folder: Path, lines: int = LINES, columns: int = COLUMNS) -> str:
+    """Arms, iterations, accuracy with intervals, cost, what is unfinished: one screen of so many lines and columns.
 
     Raises:
         ConfigError: The folder holds no run.
     """
-    return screen(read(run_folder), lines)
+    return screen(read(run_folder), lines, columns)
 
 
 def read(run_folder: Path) -> Findings:
@@ -79,20 +80,38 @@ def counted(run: Run) -> str:
     )
 
 
-def screen(findings: Findings, lines: int) -> str:
-    """The same on at most so many lines, of a run that was read."""
+def screen(findings: Findings, lines: int, columns: int) -> str:
+    """The same on at most so many lines, none of them longer than so many columns, of a run that was read."""
     run, table = findings.run, tables.arms(findings)
     suite = f"{run.suite.get('name', 'unnamed')}: {len(run.arms)} arms, {run.iterations} iterations, gold {run.gold}"
     changed = [visible(line, 300) for line in ledger.changed_models(run)]
-    head = [visible(suite), visible(counted(run)), *changed, *(_unfinished(run) or ["Finished."])]
+    told = [visible(suite), visible(counted(run)), *changed, *(_unfinished(run) or ["Finished."])]
+    head = [part for line in told for part in textwrap.wrap(line, columns)]
     room = lines - len(head) - AROUND_TABLE
     if len(table.rows) > room:
         latest = tuple({row[0]: row for row in table.rows}.values())
         cut = latest[: max(1, room)]
         more = f", {len(latest) - len(cut)} arms left out" if len(cut) < len(latest) else ""
-        head.append(f"Only the latest iteration of each arm{more}; `restem report` shows all.")
+        head.append(f"Only the latest iteration of each arm{more}; all in `restem report`.")
         table = dataclasses.replace(table, rows=cut)
-    return "\n".join([*head, "", plain(table, SUMMARY[:5]), ""])
+    return "\n".join([*head, "", _fitted(table, columns), ""])
+
+
+def _fitted(table: Table, width: int) -> str:
+    """The chief columns, as many as there is room for: what stands behind an interval goes first, then the last ones.
+
+    A line that the terminal breaks would cost a line of the screen, and nobody reads a broken table.
+    """
+    rows = tuple(tuple(cell._replace(detail=_bounds(cell.detail)) for cell in row) for row in table.rows)
+    brief = dataclasses.replace(table, rows=rows)
+    tried = [plain(table, SUMMARY[:5]), *(plain(brief, SUMMARY[:count]) for count in (5, 4, 3))]
+    fitting = next((text for text in tried if max(map(len, text.splitlines())) <= width), tried[-1])
+    return "\n".join(line[:width] for line in fitting.splitlines())
+
+
+def _bounds(detail: str) -> str:
+    """An interval without the words behind it; any other detail as it is."""
+    return detail.partition("]")[0] + "]" if detail.startswith("[") else detail
 
 
 def standings(run_folder: Path) -> dict[str, Any]:

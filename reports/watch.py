@@ -33,7 +33,8 @@ def watch(run_folder: Path, console: Console, seconds: float = SECONDS_BETWEEN_L
         while True:
             findings = read(run_folder)
             if live:
-                live.update(Text(screen(findings, console.height), no_wrap=True, overflow="crop"), refresh=True)
+                shown = screen(findings, console.height, console.width)
+                live.update(Text(shown, no_wrap=True, overflow="crop"), refresh=True)
             elif (line := _line(findings)) != said:
                 said = line
                 print(line, file=console.file, flush=True)
