@@ -86,7 +86,8 @@ def compare(left: Path, right: Path, *, chosen: tuple[str, str] | None = None, m
     """The comparison of run A (`left`) and run B (`right`).
 
     Args:
-        chosen: One checkpoint of each, `base` or `ARM/ITERATION`; where None, all that both runs have.
+        chosen: One checkpoint of each, `base` or `ARM/ITERATION`; where None, all that both runs have, of arms that
+            one and the same verifier trained: another one of that name is another experiment.
         margin: Difference in accuracy, as a share, below which two checkpoints count as equal.
 
     Raises:
@@ -183,8 +184,14 @@ def _measured_places(findings: Findings) -> list[Place]:
 
 
 def _common(a: Findings, b: Findings) -> list[tuple[Place, Place]]:
-    theirs = set(_measured_places(b))
-    return [(place, place) for place in _measured_places(a) if place in theirs]
+    theirs, apart = set(_measured_places(b)), {arm for arm, *_ in _trained_apart(a.run, b.run)}
+    return [(place, place) for place in _measured_places(a) if place in theirs and place[0] not in apart]
+
+
+def _trained_apart(a: Run, b: Run) -> list[tuple[str, str, str]]:
+    """Arms of one name that two verifiers trained: arm, fingerprint in A, fingerprint in B."""
+    ours, theirs = ({arm.name: run.fingerprints.get(arm.verifier, arm.verifier) for arm in run.arms} for run in (a, b))
+    return [(arm, ours[arm], theirs[arm]) for arm in ours if arm in theirs and ours[arm] != theirs[arm]]
 
 
 def _order(a: Run, b: Run) -> list[int]:
@@ -252,11 +259,9 @@ def _notes(a: Findings, b: Findings, chosen: bool) -> Iterator[str]:
     ours, theirs = (int((f.run.suite.get("sampling") or {}).get("test_samples", 1)) for f in (a, b))
     if ours != theirs:
         yield f"A has {ours} and B {theirs} samples a problem: each problem's share of correct samples is compared."
-    for arm in a.run.arms:
-        other = next((found for found in b.run.arms if found.name == arm.name), None)
-        trained = [f.run.fingerprints.get(x.verifier, x.verifier) for f, x in ((a, arm), (b, other)) if x]
-        if len(set(trained)) == 2:
-            yield f"Arm {arm.name} was trained on {trained[0]} in A and on {trained[1]} in B."
+    for arm, left, right in _trained_apart(a.run, b.run):
+        left_out = "" if chosen else " It is not compared; --left and --right choose its checkpoints all the same."
+        yield f"Arm {arm} was trained on {left} in A and on {right} in B.{left_out}"
     places = _measured_places(a), _measured_places(b)
     for letter, own, other in (("A", *places), ("B", *reversed(places))):
         alone = [f"{arm}/{i}" if arm else BASE for arm, i in own if (arm, i) not in other]

@@ -90,7 +90,7 @@ def test_figures_are_those_of_metrics_on_the_same_counts(finished_run: Path, oth
 
 def test_all_checkpoints_that_both_have_are_one_family(finished_run: Path, other_run: Path) -> None:
     pairs = compare(finished_run, other_run).pairs
-    assert [pair.title for pair in pairs] == ["base", "sympy/1", "accept_all/1"]
+    assert [pair.title for pair in pairs] == ["base", "sympy/1"]
     adjusted = metrics.holm([pair.contest.p_value for pair in pairs])
     assert [pair.contest.adjusted_p for pair in pairs] == pytest.approx(adjusted)
 
@@ -188,6 +188,18 @@ def test_samples_a_problem_may_differ_and_it_is_said(finished_run: Path, other_r
     assert re.search(r"Arm accept_all was trained on accept_all-\w+ in A and on format_only-\w+ in B\.", notes)
 
 
+def test_an_arm_trained_on_another_verifier_is_left_out_unless_it_is_chosen(
+    finished_run: Path, other_run: Path
+) -> None:
+    found = compare(finished_run, other_run)
+    assert [pair.title for pair in found.pairs] == ["base", "sympy/1"]
+    assert any("accept_all" in note and "It is not compared" in note for note in found.notes)
+    place = "accept_all/1"
+    chosen = compare(finished_run, other_run, chosen=(place, place))
+    assert [pair.title for pair in chosen.pairs] == [place]
+    assert not any("not compared" in note for note in chosen.notes)
+
+
 def test_a_verifier_with_another_fingerprint_is_left_out_of_reward_quality(
     finished_run: Path, changed: Callable[[str], Path]
 ) -> None:
@@ -244,5 +256,5 @@ def test_pages_lie_beside_the_first_run_and_the_screen_has_every_checkpoint(
     result = restem("compare", left, other_run)
     assert result.exit_code == 0, result.output
     assert (left / "compare.html").is_file()
-    for title in ("base", "sympy/1", "accept_all/1"):
+    for title in ("base", "sympy/1"):
         assert re.search(rf"^{title} ", result.stdout, re.MULTILINE)
