@@ -20,7 +20,7 @@ import markupsafe
 from tabulate import tabulate
 
 from harness.store import Store
-from reports import explorer, law_tables, ledger, pictures, plan_pages, predict, strata, tables, verifier_tables
+from reports import explorer, law_tables, ledger, pictures, plan_pages, predict, price, strata, tables, verifier_tables
 from reports.findings import Findings, find, missing
 from reports.ledger import Case
 from reports.parting import parting_lines
@@ -119,7 +119,7 @@ def compose(
         ),
         judge=ledger.judge_line(findings.run),
         unfinished=tuple(missing(findings.run)),
-        first=(tables.arms(findings),),
+        first=(tables.arms(findings), price.price(findings)),
         pictures=tuple(pictures.pictures(findings, eta, steps)),
         others=tuple(table for table in found if table.rows),
         cases=tuple(cases),
