@@ -164,7 +164,13 @@ def seeds_table(findings: Findings) -> Table:
         title="Replicates: spread over seeds apart from sampling error",
         columns=(
             *("Arm", "Iteration", *(f"Seed {number}, %" for number in range(most)), "Mean, %"),
-            *("Over seeds (t)", "By problem", "Both", "SD between seeds, points", "SD of the rest, points"),
+            *(
+                "Over seeds (t)",
+                "By problem",
+                "Both",
+                "SD between seeds, points",
+                "SD of seed × problem and sampling, points",
+            ),
         ),
         rows=tuple(_seeds_row(s, most) for s in found),
         note=(
