@@ -205,7 +205,7 @@ def _agreement(run: Run) -> Picture | None:
     caption = (
         "Every pair of verifiers on the test samples of all checkpoints that both decided. Large, and by colour: "
         "Gwet's AC1, agreement beyond chance. Small: the share of samples on which both say the same. Blue: they "
-        "agree; white: as chance would have it; orange: they contradict each other. Verifiers that agree with each "
+        "agree; no colour: as by chance; orange: they contradict each other. Verifiers that agree with each "
         "other and not with the gold share their errors. Intervals, clustered by problem, stand in the table of "
         "agreement."
     )
