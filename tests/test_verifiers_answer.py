@@ -360,3 +360,8 @@ def test_a_flood_of_one_piece_is_read_in_little_time(piece: str) -> None:
     began = time.process_time()
     find(flood, "x")
     assert time.process_time() - began < 0.3
+
+
+def test_a_number_that_is_not_followed_to_its_end_is_not_read() -> None:
+    response = "So 7. " * 50 + "x = 7." + "0" * 400 + "1"
+    assert not accepted({"question": "Solve 3*x + 2 = 23 for x.", "reference": "7", "response": response})

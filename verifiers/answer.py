@@ -25,7 +25,7 @@ from verifiers.rational import canonical
 __all__ = ["CANNOT_TELL", "READER_VERSION", "Answer", "asked_variable", "find"]
 
 # Part of the fingerprint of every verifier that reads answers: raised with each change of what is read.
-READER_VERSION = 3
+READER_VERSION = 4
 
 MAX_TAIL = 8000
 # Reasons for which no reference could make the response right or wrong: nobody can tell.

@@ -43,6 +43,7 @@ MAX_MARKS = 160
 # Where marks are many, no clause is followed far: the time stays linear. A number that long is not read then.
 FEW_MARKS = 40
 REACH = 300
+CUT = "cut"
 _RULES = {
     **{"key": "json", "final": "answer", "set": "answer", "cell": "assignment"},
     **{"foreign": "answer", "assign": "assignment", "verb": "result"},
@@ -166,7 +167,9 @@ class Finder:
             end = self.view.rfind(_CLOSING[opening], start, end)  # `(x = 7)`
         candidate = self._settle(start, end, _RULES.get(kind, kind), kind not in ("assign", "cell", "verb"))
         named = _FOR_VARIABLE.match(self.view, end, hi)
-        if stop == "?":
+        if stop == CUT:
+            candidate.refused = "unread"  # what follows could make it another number
+        elif stop == "?":
             candidate.refused = "hedged"
         elif named and self.variable and named[1] != self.variable:
             candidate.refused = "wrong_variable"  # "We get 7 for y."
@@ -202,7 +205,7 @@ class Finder:
     def _clause_end(self, start: int, hi: int) -> tuple[int, str]:
         stop = min(hi, start + self.reach)
         match = END.search(self.view, start, stop)
-        return (match.start(), match[0]) if match else (stop, "")
+        return (match.start(), match[0]) if match else (stop, CUT if stop < hi else "")
 
     def _json_end(self, start: int, hi: int) -> tuple[int, str]:
         """A JSON value ends at its quote, or at the comma or brace after it; a list stays whole."""
