@@ -10,7 +10,7 @@ import dataclasses
 
 import numpy as np
 
-from reports.metrics import NOTHING, Estimate, Floats, Ints, percentiles, rate, ratio, resampled
+from reports.metrics import NOTHING, Estimate, Floats, Ints, bootstrapped, rate, ratio, resampled
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,8 +44,7 @@ def reliability(ratings: Floats, problem: Ints, size: int) -> Reliability:
     whole, draws = _coefficients(sums.sum(axis=0)), _coefficients(resampled(sums))
 
     def estimate(place: int) -> Estimate:
-        low, high = percentiles(draws[place])
-        return Estimate(value=float(whole[place]), low=low, high=high, n=n, clusters=clusters)
+        return bootstrapped(float(whole[place]), draws[place], n, clusters)
 
     return Reliability(
         n=n,
@@ -86,14 +85,18 @@ def _coefficients(sums: Floats) -> tuple[Floats, Floats, Floats]:
     return alpha, ratio(agreed - apart, 1 - apart), ratio(agreed - (1 - apart), apart)
 
 
-def self_flip_rate(repeats: Floats, problem: Ints, size: int) -> Estimate:
-    """How often a verifier, asked again about the same sample, says something else.
+def self_flip_rate(outcome: Floats, text: Ints, problem: Ints, size: int) -> Estimate:
+    """How often a verifier, shown the same text again, says something else: share of pairs, mean over texts.
 
     Args:
-        repeats: Its outcomes (repeats x samples); undecided ones (NaN) form no pair.
+        outcome: What it said of each sample; undecided ones (NaN) form no pair.
+        text: The number of each sample's text, below that of samples; equal where problem and text are.
         problem: Each sample's problem.
         size: Problems.
     """
-    decided = (~np.isnan(repeats)).sum(axis=0)
-    sums = _sums(np.nansum(repeats, axis=0), decided, problem, size)
+    known = ~np.isnan(outcome)
+    accepts, decided = (np.bincount(text[some], minlength=len(text)) for some in (outcome == 1, known))
+    of_text = np.zeros(len(text), np.int64)
+    of_text[text] = problem
+    sums = _sums(accepts.astype(np.float64), decided, of_text, size)
     return rate(sums[:, 1] - sums[:, 0], sums[:, 1].astype(np.int64))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from reports.law import corrected_accuracy
-from reports.metrics import LEVEL, NOTHING, Counts, Estimate, Floats, Ints, percentiles, ratio, resampled
+from reports.metrics import LEVEL, NOTHING, Counts, Estimate, Floats, Ints, bootstrapped, ratio, resampled
 from reports.quality import rates
 
 
@@ -55,6 +55,7 @@ def _draws(reward: Counts, table: Ints) -> Floats:
 def _estimate(value: float, draws: Floats, widest: tuple[float, float], reward: Counts) -> Estimate:
     if math.isnan(value):
         return NOTHING
-    low, high = percentiles(draws) if np.isnan(draws).mean() < (1 - LEVEL) / 2 else widest
     n, clusters = int(reward.decided.sum()), int((reward.decided > 0).sum())
-    return Estimate(value=value, low=low, high=high, n=n, clusters=clusters)
+    if np.isnan(draws).mean() < (1 - LEVEL) / 2:
+        return bootstrapped(value, draws, n, clusters)
+    return Estimate(value=value, low=widest[0], high=widest[1], n=n, clusters=clusters)

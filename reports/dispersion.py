@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.metrics import Estimate, Floats, Ints, percentiles, ratio, resampled
+from reports.metrics import Estimate, Floats, Ints, bootstrapped, ratio, resampled
 
 
 def error_correlation(errors: Ints, trials: Ints) -> Estimate:
@@ -26,8 +26,7 @@ def error_correlation(errors: Ints, trials: Ints) -> Estimate:
     squares = np.nan_to_num(ratio(np.asarray(errors) ** 2, trials))
     sums = np.stack([trials > 0, trials, trials**2, errors, squares], axis=1).astype(np.float64)
     whole = sums.sum(axis=0)
-    low, high = percentiles(_rho(resampled(sums)))
-    return Estimate(value=float(_rho(whole)), low=low, high=high, n=int(whole[1]), clusters=int(whole[0]))
+    return bootstrapped(float(_rho(whole)), _rho(resampled(sums)), int(whole[1]), int(whole[0]))
 
 
 def _rho(sums: NDArray) -> Floats:

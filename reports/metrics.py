@@ -122,6 +122,12 @@ def percentiles(draws: Floats) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def bootstrapped(value: float, draws: Floats, n: int, clusters: int) -> Estimate:
+    """A value with its percentile interval; without one below two problems, whose resamples are all alike."""
+    low, high = percentiles(draws) if clusters > 1 and not math.isnan(value) else (math.nan, math.nan)
+    return Estimate(value=value, low=low, high=high, n=n, clusters=clusters)
+
+
 def wilson(value: float, n: float, level: float = LEVEL) -> tuple[float, float]:
     """Wilson's score interval for a proportion `value` of `n` independent trials (Wilson 1927)."""
     z = NormalDist().inv_cdf((1 + level) / 2)
@@ -184,6 +190,18 @@ def mean(values: Floats) -> Estimate:
     """Mean of per-problem shares (NaN left out), with an interval as in `rate`."""
     known = ~np.isnan(values)
     return rate(np.where(known, values, 0.0), known.astype(np.int64))
+
+
+def apart(left: Estimate | Difference, right: Estimate | Difference) -> Estimate:
+    """Left less right, of which only values and limits are known: the limits put together (MOVER; Zou and Donner 2008).
+
+    As for independent ones, so too wide where both rest on the same problems.
+    """
+    value = left.value - right.value
+    below = math.hypot(left.value - left.low, right.high - right.value)
+    above = math.hypot(left.high - left.value, right.value - right.low)
+    clusters = min(left.clusters, right.clusters)
+    return Estimate(value=value, low=value - below, high=value + above, n=clusters, clusters=clusters)
 
 
 def undecided_bounds(correct: int, decided: int, total: int) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.metrics import NOTHING, Estimate, Floats, Ints, percentiles, rate, ratio, resampled
+from reports.metrics import NOTHING, Estimate, Floats, Ints, bootstrapped, rate, ratio, resampled
 
 TRUE_ACCEPT, FALSE_ACCEPT, FALSE_REJECT, TRUE_REJECT = range(4)
 
@@ -31,6 +31,7 @@ class RewardQuality:
         prevalence: Share of these samples that the gold calls correct.
         balanced: Balanced accuracy, (TPR + 1 - FPR) / 2.
         mcc: Matthews' correlation with the gold; falls with the prevalence as kappa does.
+        ac1: Gwet's AC1 with the gold.
     """
 
     n: int
@@ -41,6 +42,7 @@ class RewardQuality:
     prevalence: Estimate
     balanced: Estimate
     mcc: Estimate
+    ac1: Estimate
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -93,6 +95,7 @@ def reward_quality(table: Ints) -> RewardQuality:
         prevalence=rate(correct, total),
         balanced=_joint(balanced_accuracy, table, tpr, fpr),
         mcc=_joint(matthews, table, tpr, fpr),
+        ac1=_beyond_chance(gwet_ac1, table),
     )
 
 
@@ -116,7 +119,7 @@ def matthews(table: NDArray) -> Floats:
 
 def _joint(statistic: Callable[[NDArray], Floats], table: Ints, tpr: Estimate, fpr: Estimate) -> Estimate:
     """A statistic that grows with TPR and falls with FPR; where one of them is 0 or 1, between their limits' values."""
-    pooled, n, clusters = table.sum(axis=0), int(table.sum()), int((table.sum(axis=1) > 0).sum())
+    pooled, n, clusters = table.sum(axis=0), int(table.sum()), min(tpr.clusters, fpr.clusters)
     value = float(statistic(pooled))
     if math.isnan(value):
         return NOTHING
@@ -126,16 +129,15 @@ def _joint(statistic: Callable[[NDArray], Floats], table: Ints, tpr: Estimate, f
         low, high = (
             float(statistic(np.array([t * correct, f * wrong, (1 - t) * correct, (1 - f) * wrong]))) for t, f in limits
         )
-    else:
-        low, high = percentiles(statistic(resampled(table)))
-    return Estimate(value=value, low=low, high=high, n=n, clusters=clusters)
+        return Estimate(value=value, low=low, high=high, n=n, clusters=clusters)
+    return bootstrapped(value, statistic(resampled(table)), n, clusters)
 
 
 def _likelihood_ratio(table: Ints, tpr: Estimate, fpr: Estimate) -> Estimate:
     """TPR / FPR; where one of them is 0 the interval runs between the quotients of their own limits."""
     if math.isnan(tpr.value) or math.isnan(fpr.value) or tpr.value == fpr.value == 0:
         return NOTHING
-    n, clusters = int(table.sum()), int((table.sum(axis=1) > 0).sum())
+    n, clusters = int(table.sum()), min(tpr.clusters, fpr.clusters)
     if tpr.value == 0 or fpr.value == 0:
         value = math.inf if fpr.value == 0 else 0.0
         low = tpr.low / fpr.high if fpr.high else math.inf
@@ -143,29 +145,42 @@ def _likelihood_ratio(table: Ints, tpr: Estimate, fpr: Estimate) -> Estimate:
         return Estimate(value=value, low=low, high=high, n=n, clusters=clusters)
     accept_correct, accept_wrong = rates(resampled(table))
     with np.errstate(divide="ignore", invalid="ignore"):
-        low, high = percentiles(accept_correct / accept_wrong)
-    return Estimate(value=tpr.value / fpr.value, low=low, high=high, n=n, clusters=clusters)
+        draws = accept_correct / accept_wrong
+    return bootstrapped(tpr.value / fpr.value, draws, n, clusters)
 
 
 def agreement(table: Ints) -> Agreement:
     """Raw agreement, AC1 and kappa of two verifiers, with intervals, from their confusion table per problem."""
-    total = table.sum(axis=1)
-    n, clusters = int(total.sum()), int((total > 0).sum())
+    n, pooled = int(table.sum()), table.sum(axis=0)
     if not n:
         return Agreement(n=0, raw=NOTHING, ac1=NOTHING, kappa=NOTHING, prevalence=(math.nan, math.nan))
-    pooled, draws = table.sum(axis=0), resampled(table)
-
-    def estimate(value: Floats, spread: Floats) -> Estimate:
-        low, high = percentiles(spread)
-        return Estimate(value=float(value), low=low, high=high, n=n, clusters=clusters)
-
     return Agreement(
         n=n,
-        raw=rate(table[:, TRUE_ACCEPT] + table[:, TRUE_REJECT], total),
-        ac1=estimate(gwet_ac1(pooled), gwet_ac1(draws)),
-        kappa=estimate(cohen_kappa(pooled), cohen_kappa(draws)),
+        raw=_equal(table),
+        ac1=_beyond_chance(gwet_ac1, table),
+        kappa=_beyond_chance(cohen_kappa, table),
         prevalence=(float(pooled[:2].sum() / n), float(pooled[[0, 2]].sum() / n)),
     )
+
+
+def _equal(table: Ints) -> Estimate:
+    """The share of samples on which both say the same."""
+    return rate(table[:, TRUE_ACCEPT] + table[:, TRUE_REJECT], table.sum(axis=1))
+
+
+def _beyond_chance(coefficient: Callable[[NDArray], Floats], table: Ints) -> Estimate:
+    """A coefficient of agreement.
+
+    Where both always agree no resample disagrees: its lower limit is then what it would be at that of the raw
+    agreement, half of the disagreements on either side.
+    """
+    pooled, raw = table.sum(axis=0), _equal(table)
+    value = float(coefficient(pooled))
+    if math.isnan(value) or raw.value < 1:
+        return bootstrapped(value, coefficient(resampled(table)), raw.n, raw.clusters)
+    apart = (1 - raw.low) / 2 * pooled.sum()
+    worst = np.array([raw.low * pooled[TRUE_ACCEPT], apart, apart, raw.low * pooled[TRUE_REJECT]])
+    return Estimate(value=value, low=float(coefficient(worst)), high=value, n=raw.n, clusters=raw.clusters)
 
 
 def _shares(table: NDArray) -> tuple[Floats, Floats, Floats]:

@@ -126,11 +126,45 @@ def test_a_verifier_that_never_decides_changes_nothing(rows: list[list[float]]) 
     assert repr(alone(ratings)) == repr(alone(more))
 
 
-def test_self_flips_are_pairs_of_repeats_that_differ() -> None:
-    repeats = np.array([[1, 1, 0, NAN], [1, 0, 0, 1], [1, 1, NAN, NAN]])
-    found = agreement.self_flip_rate(repeats, np.array([0, 0, 1, 1]), 2)
+def test_self_flips_are_pairs_of_verdicts_on_one_text_that_differ() -> None:
+    outcome = np.array([1, 1, 0, NAN, 1, 0, 0, 1, 1, 1])
+    text = np.array([0, 1, 2, 3, 0, 1, 2, 3, 0, 1])
+    found = agreement.self_flip_rate(outcome, text, text // 2, 2)
     assert (found.value, found.n) == (pytest.approx((0 + 2 / 3 + 0) / 3), 3)
-    assert math.isnan(agreement.self_flip_rate(np.ones((1, 4)), np.arange(4), 4).value)
+    assert math.isnan(agreement.self_flip_rate(np.ones(4), np.arange(4), np.arange(4), 4).value)
+
+
+def test_one_problem_alone_gives_no_interval_of_resamples() -> None:
+    """All resamples of one problem are alike: an interval of them would have no width."""
+    table = np.array([[6, 2, 1, 3], [0, 0, 0, 0]])
+    found, pair = quality.reward_quality(table), quality.agreement(table)
+    several = agreement.reliability(np.array([[1, 0, 1, 1], [1, 1, 0, 1.0]]), np.zeros(4, int), 2)
+    rho = dispersion.error_correlation(np.array([2, 0]), np.array([5, 0]))
+    corrected = correction.rogan_gladen(Counts(np.array([8]), np.array([12])), table[:1])
+    of_one = (found.likelihood_ratio, found.balanced, found.mcc, found.ac1, pair.ac1, pair.kappa)
+    for item in (*of_one, several.alpha, several.ac1, rho, corrected):
+        assert item.clusters == 1
+        assert math.isfinite(item.value) or item is rho
+        assert math.isnan(item.low), item
+        assert math.isnan(item.high), item
+
+
+def test_correct_samples_of_one_problem_and_wrong_ones_of_another_resample_alike_too() -> None:
+    found = quality.reward_quality(np.array([[6, 0, 2, 0], [0, 3, 0, 5]]))
+    assert (found.likelihood_ratio.clusters, found.balanced.clusters) == (1, 1)
+    assert math.isnan(found.likelihood_ratio.low)
+    assert found.ac1.clusters == 2
+
+
+@given(st.integers(2, 200), st.integers(0, 4))
+def test_agreement_without_a_flaw_is_no_certainty(problems: int, accepted: int) -> None:
+    """The lower limit falls with fewer problems, as that of the raw agreement does."""
+    table = np.tile([accepted, 0, 0, 4 - accepted], (problems, 1))
+    found = quality.agreement(table)
+    fewer = quality.agreement(table[: problems // 2])
+    assert found.ac1.value == found.ac1.high == 1
+    assert fewer.ac1.low < found.ac1.low < 1
+    assert found.ac1.low > 0 or problems < 10
 
 
 # Best-of-k.
