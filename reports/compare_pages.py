@@ -80,6 +80,7 @@ def _report(comparison: Comparison) -> Report:
     return Report(
         title=f"A and B compared: {' and '.join(comparison.names)}",
         answer=(*answer(comparison), *comparison.notes),
+        verdict=None,
         judge=_who(comparison),
         unfinished=(),
         first=(_checkpoints(comparison),),

@@ -21,7 +21,7 @@ from harness.errors import ConfigError
 from harness.store import Store
 from reports import law, plan
 from reports.findings import Findings, Standing
-from reports.metrics import Difference, Estimate
+from reports.metrics import Estimate, apart
 from reports.plan import Plan, Prospect
 from reports.ranking import arm_of
 from reports.reading import read_run
@@ -287,14 +287,6 @@ def _carried(entry: Mapping[str, Any], here: float, eta: Estimate) -> Estimate:
     return _interval((eta.value * (ideal - here)).tolist())
 
 
-def _missed(seen: Difference, told: Estimate) -> Estimate:
-    """Observed less planned, of other problems: the limits of both put together (MOVER; Zou and Donner 2008)."""
-    value = seen.value - told.value
-    below = math.hypot(seen.value - seen.low, told.high - told.value)
-    above = math.hypot(seen.high - seen.value, told.value - told.low)
-    return _interval([value, value - below, value + above])
-
-
 def _checked_row(
     planned_rank: int, observed_rank: int, entry: Mapping[str, Any], standing: Standing, told: Estimate
 ) -> tuple[Cell, ...]:
@@ -302,7 +294,7 @@ def _checked_row(
     return (
         *(Cell(entry["verifier"], "gold" if entry["gold"] else ""), Cell(arm_of(standing).name)),
         *(Cell(str(planned_rank)), Cell(str(observed_rank)), in_points(gain), in_points(told)),
-        *(difference(standing.gain), in_points(_missed(standing.gain, told)) if standing.gain else Cell(DASH)),
+        *(difference(standing.gain), in_points(apart(standing.gain, told)) if standing.gain else Cell(DASH)),
     )
 
 

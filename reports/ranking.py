@@ -1,9 +1,9 @@
-"""Which verifier is worth training on: the arms compared pair by pair, and the answer in sentences.
+"""Which verifier is worth training on: the arms compared pair by pair.
 
-Takes Findings; gives contests and sentences. The rule: an arm's worth is its gold accuracy on the test split after the
-last iteration that all arms have reached; arms differ where a paired t test over problems (over
-seeds and problems, of arms with replicates) says so after Holm's correction for all pairs. Control arms are never
-recommended; they are what a recommended arm has to beat.
+Takes Findings; gives contests. The rule: an arm's worth is its gold accuracy on the test split after the last iteration
+that all arms have reached; arms differ where a paired t test over problems (over seeds and problems, of arms with
+replicates) says so after Holm's correction for all pairs. Control arms are never recommended; they are what a
+recommended arm has to beat. `reports.answer` and `reports.advice` put it into words.
 """
 
 from __future__ import annotations
@@ -94,12 +94,43 @@ class Ranking:
     overall: Homogeneity
     idle: tuple[Standing, ...]
 
-    def contest(self, left: str, right: str) -> Contest | None:
-        return next((c for c in self.contests if (c.left, c.right) == (left, right)), None)
+    @property
+    def candidates(self) -> tuple[Standing, ...]:
+        """The arms that may be recommended, best first."""
+        return tuple(s for s in self.standings if not arm_of(s).control)
+
+    @property
+    def control(self) -> Standing | None:
+        """The best control arm."""
+        return next((s for s in self.standings if arm_of(s).control), None)
+
+    def contest(self, left: Standing, right: Standing) -> Contest:
+        """Two of the standings, in whichever order: left minus right."""
+        names = (arm_of(left).name, arm_of(right).name)
+        found = next((c for c in self.contests if {c.left, c.right} == set(names)), None)
+        told = _test(left, right, metrics.paired(left.counts, right.counts) or NOT_COMPARED)
+        return dataclasses.replace(told, adjusted_p=found.adjusted_p if found else 1.0)
 
     def gain(self, standing: Standing) -> Contest | None:
         """The arm against the base."""
         return next((c for c in self.gains if c.left == arm_of(standing).name), None)
+
+    def gained(self, standing: Standing) -> bool:
+        """Whether the arm is shown to be better than the base."""
+        gain = self.gain(standing)
+        return gain is not None and gain.claim.low > 0
+
+    def beats_control(self, standing: Standing) -> bool:
+        """Whether the arm is shown to be better than the best control arm, if one was run."""
+        if self.control is None:
+            return True
+        found = self.contest(standing, self.control)
+        return found.decided and found.difference.value > 0
+
+    def tied(self, standing: Standing) -> bool:
+        """Whether the arm is as much worth training on as the best one, as far as can be told."""
+        undecided = not self.contest(self.candidates[0], standing).decided
+        return undecided and self.gained(standing) and self.beats_control(standing)
 
 
 def arm_of(standing: Standing) -> Arm:
@@ -123,14 +154,14 @@ def rank(findings: Findings) -> Ranking:
     return Ranking(
         iteration=iteration,
         standings=tuple(standings),
-        contests=_contests(pairs),
-        gains=_contests([(s, b) for s in standings for b in base]),
+        contests=family(pairs),
+        gains=family([(s, b) for s in standings for b in base]),
         overall=cochran_q(np.stack(shares, axis=1) if shares else np.zeros((0, 0))),
         idle=idle,
     )
 
 
-def _contests(pairs: Sequence[tuple[Standing, Standing]]) -> tuple[Contest, ...]:
+def family(pairs: Sequence[tuple[Standing, Standing]]) -> tuple[Contest, ...]:
     """The pairs that have a problem in common, as one family of tests."""
     found = [_test(a, b, difference) for a, b in pairs if (difference := metrics.paired(a.counts, b.counts))]
     adjusted = metrics.holm([contest.p_value for contest in found])
@@ -185,127 +216,3 @@ def signed(value: float) -> str:
     """A share as signed percentage points, with a true minus sign; no negative zero."""
     text = f"{100 * value:+.1f}"
     return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
-
-
-def answer(findings: Findings, ranking: Ranking) -> list[str]:
-    """The sentences that answer "which verifier?"; the first one alone is an answer."""
-    candidates = [s for s in ranking.standings if not arm_of(s).control]
-    if not candidates:
-        none = "No answer yet: no arm with a verifier to recommend has a trained checkpoint with gold verdicts."
-        return [none, *_idle(ranking)]
-    best = candidates[0]
-    sentences = [_first(ranking, best, candidates), *_behind(ranking, best, candidates)]
-    sentences += _against_controls(findings, ranking, best)
-    sentences += [*_idle(ranking), *_overstated(candidates)]
-    return [*sentences, *_undecided(findings, best)]
-
-
-def _title(standing: Standing) -> str:
-    arm = arm_of(standing)
-    name = arm.verifier if arm.name == arm.verifier else f"{arm.verifier} (arm {arm.name})"
-    return f"{name} (the gold itself)" if arm.gold else name
-
-
-def _listed(names: Sequence[str], word: str) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {word} {names[-1]}"
-
-
-def _first(ranking: Ranking, best: Standing, candidates: Sequence[Standing]) -> str:
-    rounds = f"{ranking.iteration} iteration{'s' if ranking.iteration != 1 else ''}"
-    gain = ranking.gain(best)
-    if gain is None:
-        return f"No answer yet: the base has no gold verdicts to compare {_title(best)} with."
-    if gain.claim.low <= 0:
-        return (
-            f"No verifier is shown to be worth training on: after {rounds} the best arm, {_title(best)}, changed "
-            f"gold accuracy by {_points(gain)}; minimum detectable effect {100 * gain.claim.detectable:.1f} points."
-        )
-    ties = [s for s in candidates[1:] if not _contest(ranking, best, s).decided and _gained(ranking, s)]
-    worth = f"Train on {_listed([_title(s) for s in (best, *ties)], 'or')}"
-    gained = f"after {rounds} gold accuracy rose by {_points(gain)} over the base"
-    if not ties:
-        return f"{worth}: {gained}."
-    contests = [_contest(ranking, best, tie) for tie in ties]
-    equal = f", equal within {100 * MARGIN:.0f} points"
-    apart = [
-        f"{_title(tie)} ({points(found.claim)}{equal if found.equal else ''})"
-        for tie, found in zip(ties, contests, strict=True)
-    ]
-    detectable = 100 * max(found.claim.detectable for found in contests)
-    return (
-        f"{worth}: with {_title(best)}, {gained}, and no difference is detectable between it and "
-        f"{_listed(apart, 'and')}; minimum detectable effect {detectable:.1f} points."
-    )
-
-
-def _gained(ranking: Ranking, standing: Standing) -> bool:
-    gain = ranking.gain(standing)
-    return gain is not None and gain.claim.low > 0
-
-
-def _points(contest: Contest) -> str:
-    """The interval that the verdict rests on; where that includes seeds, the one by problem beside it."""
-    low, high = signed(contest.difference.low), signed(contest.difference.high)
-    return points(contest.claim) + (f" (by problem alone [{low}, {high}])" if contest.seeded else "")
-
-
-def _contest(ranking: Ranking, left: Standing, right: Standing) -> Contest:
-    found = ranking.contest(arm_of(left).name, arm_of(right).name)
-    if found is None:  # no problem in common: nothing can be told apart
-        return _test(left, right, NOT_COMPARED)
-    return found
-
-
-def _behind(ranking: Ranking, best: Standing, candidates: Sequence[Standing]) -> list[str]:
-    if not _gained(ranking, best):
-        return []
-    beaten = [s for s in candidates[1:] if _contest(ranking, best, s).decided]
-    unclear = [s for s in candidates[1:] if not _contest(ranking, best, s).decided and not _gained(ranking, s)]
-    lead = [f"{_title(s)} by {_points(_contest(ranking, best, s))}" for s in beaten]
-    sentences = [f"{_title(best)} is ahead of {_listed(lead, 'and')}."] if lead else []
-    if unclear:
-        gains = [(s, ranking.gain(s)) for s in unclear]
-        loose = [f"{_title(s)} ({points(gain.claim)})" if gain else _title(s) for s, gain in gains]
-        sentences.append(f"No gain over the base is shown for {_listed(loose, 'and')}.")
-    return sentences
-
-
-def _against_controls(findings: Findings, ranking: Ranking, best: Standing) -> list[str]:
-    controls = [s for s in ranking.standings if arm_of(s).control]
-    if not controls and any(arm.control for arm in findings.run.arms):
-        return ["No control arm has reached this iteration yet."]
-    if not controls:
-        return ["No control arm was run, so training on unchecked samples may do as well."]
-    control = controls[0]
-    difference = metrics.paired(best.counts, control.counts)
-    if difference is None:
-        return []
-    told = _test(best, control, difference)
-    found = ranking.contest(arm_of(best).name, arm_of(control).name)
-    text = f"{_title(best)} against the best control arm, {_title(control)}: {_points(told)}"
-    if found is None or not found.decided or difference.value <= 0:
-        p = f", p = {found.adjusted_p:.2f} after correction for all pairs" if found else ""
-        return [f"{text}{p}; not shown to be better than training without information."]
-    return [f"{text}."]
-
-
-def _idle(ranking: Ranking) -> list[str]:
-    names = [_title(s) for s in ranking.idle]
-    return [f"Nothing was accepted by {_listed(names, 'and')}: no policy was trained."] if names else []
-
-
-def _overstated(candidates: Sequence[Standing]) -> list[str]:
-    worse = [s for s in candidates if s.gap and not arm_of(s).gold and s.gap.low > 0]
-    told = [f"{_title(s)} by {points(s.gap)}" for s in worse if s.gap]
-    return [f"The training reward overstates accuracy for {_listed(told, 'and')}."] if told else []
-
-
-def _undecided(findings: Findings, best: Standing) -> list[str]:
-    base = findings.base
-    if not base or not base.accuracy.n or min(base.coverage, best.coverage) >= FULL_COVERAGE:
-        return []
-    as_wrong = best.bounds[0] - base.bounds[0]
-    return [
-        f"The gold decided {100 * base.coverage:.1f} % of the base's samples and {100 * best.coverage:.1f} % of those "
-        f"of {_title(best)}; with undecided counted as wrong in both, the gain is {signed(as_wrong)} points."
-    ]

@@ -20,12 +20,25 @@ import markupsafe
 from tabulate import tabulate
 
 from harness.store import Store
-from reports import explorer, law_tables, ledger, pictures, plan_pages, predict, price, strata, tables, verifier_tables
+from reports import (
+    advice,
+    explorer,
+    law_tables,
+    ledger,
+    pictures,
+    plan_pages,
+    predict,
+    price,
+    strata,
+    tables,
+    verifier_tables,
+)
+from reports.answer import answer
 from reports.findings import Findings, find, missing
 from reports.ledger import Case
 from reports.parting import parting_lines
 from reports.pictures import Picture
-from reports.ranking import answer, rank
+from reports.ranking import rank
 from reports.reading import read_run
 from reports.tables import Table
 from reports.terminal import standings, status, summary
@@ -40,10 +53,14 @@ EXPLORER = tuple(f"explorer/{name}.js" for name in ("rows", "filters", "problems
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Report:
-    """All that both pages print, in their order; `method` is the template that says how figures were made."""
+    """All that both pages print, in their order; `method` is the template that says how figures were made.
+
+    The first sentence of `answer` and the judge stand above the verdict, the other sentences below it.
+    """
 
     title: str
     answer: tuple[str, ...]
+    verdict: Table | None
     judge: str
     unfinished: tuple[str, ...]
     first: tuple[Table, ...]
@@ -95,6 +112,7 @@ def compose(
 ) -> Report:
     """The report's content, in order."""
     ranking = rank(findings)
+    told = advice.verdict(findings, ranking)
     eta, steps = predict.predict(findings)
     found = [
         *(tables.contests(ranking), tables.curves(findings), verifier_tables.choosing(findings)),
@@ -109,7 +127,7 @@ def compose(
         ),
         *([plan_pages.checked(findings, planned, eta)] if planned else []),
         *(law_tables.seeds_table(findings), tables.picks(findings)),
-        *(ledger.cost(findings), ledger.seconds(findings)),
+        *(price.price(findings), ledger.cost(findings), ledger.seconds(findings)),
     ]
     return Report(
         title=f"Reward quality and accuracy gains: {findings.run.suite.get('name', 'a run')}",
@@ -117,9 +135,10 @@ def compose(
             *answer(findings, ranking),
             *(*parting_lines(findings), *law_tables.tally(steps), *law_tables.seeds_lines(ranking.standings)),
         ),
+        verdict=told if told.rows else None,
         judge=ledger.judge_line(findings.run),
         unfinished=tuple(missing(findings.run)),
-        first=(tables.arms(findings), price.price(findings)),
+        first=(tables.arms(findings),),
         pictures=tuple(pictures.pictures(findings, eta, steps)),
         others=tuple(table for table in found if table.rows),
         cases=tuple(cases),

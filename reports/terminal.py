@@ -16,14 +16,16 @@ from tabulate import tabulate
 
 from harness.store import Store
 from reports import ledger, tables
+from reports.advice import Advice, advise
+from reports.answer import answer
 from reports.findings import Findings, find, missing
 from reports.law_tables import seeds_lines
 from reports.metrics import Difference, Estimate
 from reports.parting import parting_lines
-from reports.ranking import answer, rank
+from reports.ranking import Ranking, arm_of, rank
 from reports.reading import read_run
 from reports.rows import Run
-from reports.tables import Table
+from reports.tables import Cell, Table
 from reports.text import visible
 
 SUMMARY = (
@@ -40,7 +42,7 @@ AROUND_TABLE = 6  # its header, blank lines, the line that says what was left ou
 
 
 def summary(run_folder: Path) -> str:
-    """The answer, which judge spoke, and the first table's chief columns.
+    """The answer, which judge spoke, and the chief columns of the verdict and of Table 1.
 
     Raises:
         ConfigError: The folder holds no run.
@@ -51,7 +53,21 @@ def summary(run_folder: Path) -> str:
     lines = [visible(sentence, 2000) for sentence in told]
     lines.append(visible(ledger.judge_line(findings.run)))
     lines += _unfinished(findings.run)
+    told = advise(findings, ranking)
+    if told:
+        lines += ["", _advised(told, ranking)]
     return "\n".join([*lines, "", plain(tables.arms(findings), SUMMARY), ""])
+
+
+def _advised(told: Sequence[Advice], ranking: Ranking) -> str:
+    """What to do with each verifier, short enough for a narrow terminal."""
+    rows = [
+        (tables.arm_cell(one.standing.arm), tables.difference(gain.claim if gain else None), Cell(one.text))
+        for one in told
+        for gain in [ranking.gain(one.standing)]
+    ]
+    headers = ("Trained on", "Gain, points", "Recommendation")
+    return plain(Table(id="verdict", title="", columns=headers, rows=tuple(rows)), headers)
 
 
 def status(run_folder: Path, lines: int = LINES, columns: int = COLUMNS) -> str:
@@ -115,7 +131,7 @@ def _bounds(detail: str) -> str:
 
 
 def standings(run_folder: Path) -> dict[str, Any]:
-    """The same for programs: the answer, and per arm and iteration gold accuracy, gain and own reward with intervals.
+    """The same for programs: the answer, what to do with each verifier, and per arm and iteration accuracy and reward.
 
     Shares lie in [0, 1]; an interval is [value, low, high] at 95 %, clustered by problem; null where not measured.
 
@@ -137,8 +153,13 @@ def standings(run_folder: Path) -> dict[str, Any]:
         for (arm, iteration), standing in findings.standings.items()
         if iteration or not arm
     ]
+    ranking = rank(findings)
     return {
-        "answer": [visible(sentence, 2000) for sentence in answer(findings, rank(findings))],
+        "answer": [visible(sentence, 2000) for sentence in answer(findings, ranking)],
+        "advice": [
+            {"arm": arm_of(one.standing).name, "stable": one.stability.holds, "recommendation": one.text}
+            for one in advise(findings, ranking)
+        ],
         "unfinished": missing(findings.run),
         "standings": rows,
     }

@@ -17,11 +17,12 @@ from harness.errors import ConfigError
 from harness.records import Checkpoint, Sample, Selected, Selection
 from harness.store import Store
 from reports import diagnostics, figures, pictures
+from reports.answer import answer
 from reports.diagnostics import Drift
 from reports.figures import Look, Panel
 from reports.findings import find
 from reports.metrics import Estimate
-from reports.ranking import answer, rank
+from reports.ranking import rank
 from reports.reading import read_run
 from reports.render import status, summary, write_report
 from reports.text import fence, markdown, visible
