@@ -1,4 +1,4 @@
-"""The Problem record, and the canonical form that keeps equal problems on one side of a split.
+"""The Problem and Probe records, and the canonical form that keeps equal problems on one side of a split.
 
 Takes nothing, knows nothing of policies, verifiers or files.
 """
@@ -28,6 +28,25 @@ class Problem:
     reference: str | None
     split: str
     source: str
+
+
+ATTACK, EQUIVALENCE = "attack", "equivalence"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Probe:
+    """A response that was made up for a problem, so that what a verifier should say of it is known.
+
+    Attributes:
+        problem: Id of the problem.
+        kind: ATTACK where it is no right answer, EQUIVALENCE where it is one.
+        form: How it was made.
+    """
+
+    problem: str
+    kind: str
+    form: str
+    text: str
 
 
 def canonical_form(question: str) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from benchmarks import linear_1d
 from benchmarks.files import read_problems, split_problems
+from benchmarks.probes import probes
 from benchmarks.problem import Problem
 from harness import rest_em
 from harness.cli_judge import Options, add_judges, judge_facts, judge_options, judges_of, stored_judges
@@ -23,6 +24,7 @@ from harness.config import Suite, few_shot_of, parse_suite, read_tables, set_val
 from harness.errors import ConfigError
 from harness.evaluate import VERIFY_BATCH, unjudged, verify
 from harness.policy import ASSETS, EMBEDDED, Policy, load_policy, params_hash
+from harness.probing import probe, unprobed
 from harness.progress import RunProgress
 from harness.provenance import provenance
 from harness.steps import StepsVerifier
@@ -172,6 +174,8 @@ def record(
     (store.folder / "suite.toml").write_text(to_toml(suite))
     for items in problems.values():
         store.add_problems(items)
+    if not store.probes():
+        store.add_probes(probes(problems["test"][: suite.probe.problems]))
     add_judges(store, {**tables, **judge}, judge)
     for name, verifier in verifiers.items():
         store.add_verifier(verifier.fingerprint, name, judge.get(name, tables.get(name, {})))
@@ -253,7 +257,9 @@ def verify_run(
             store.add_verifier(verifier.fingerprint, name, chosen)
             if any(way.get("batch") for way in judge.values()):
                 # All in one batch, not one for every few thousand samples: what follows finds the replies stored.
-                verifier.verify([attempt for c, part in groups for attempt in unjudged(store, c, part, verifier)])
+                attempts = [attempt for c, part in groups for attempt in unjudged(store, c, part, verifier)]
+                verifier.verify([*attempts, *unprobed(store, verifier).values()])
+            probe(store, verifier)
             new = sum(verify(store, c, store.problems(part), part, verifier, progress.advance) for c, part in groups)
             # The same name with another fingerprint is another verifier, and gets a name of its own. So does one that
             # is offline, also where it is the first of its name.

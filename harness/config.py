@@ -97,6 +97,12 @@ class TrainingConfig(_Model):
     )
 
 
+class ProbeConfig(_Model):
+    """The responses made up to try every verifier with (`benchmarks/probes.py`): about 29 a problem."""
+
+    problems: int = Field(default=4, ge=0, description="the first so many test problems; 0 asks nothing")
+
+
 class ArmConfig(_Model):
     """One training verifier's chain of iterations."""
 
@@ -118,6 +124,7 @@ class Suite(_Model):
     benchmark: BenchmarkConfig = BenchmarkConfig()
     sampling: SamplingConfig = SamplingConfig()
     training: TrainingConfig = TrainingConfig()
+    probe: ProbeConfig = ProbeConfig()
     arms: tuple[ArmConfig, ...] = Field(min_length=1)
     verifiers: dict[str, dict[str, Any]] = {}
 

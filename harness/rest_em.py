@@ -9,6 +9,8 @@
                      while the training verifier's reward on the validation split improves      (lines 5-7)
             measure  draw from the new policy on the test split; ask gold and every scoring verifier
 
+Before that, every verifier is tried with responses that no policy wrote (the probe).
+
 Samples do not depend on the verifier, so all arms of a replicate share one sampling of the base. Every stage leaves
 rows in run.db and does nothing where it finds them: a killed run goes on where it was. An M-step is repeated whole; it
 gives the same parameters again. A replicate needs no seed of its own: its arms have names of their own, and every draw
@@ -33,6 +35,7 @@ from harness.e_step import select
 from harness.errors import CheckpointMismatch
 from harness.evaluate import draw, verify
 from harness.policy import Params, Policy, load_policy, params_hash, save_policy
+from harness.probing import probe
 from harness.progress import RunProgress
 from harness.records import BASE, Checkpoint, Selection, first_sampled, measuring, unmarked
 from harness.store import Store
@@ -76,6 +79,7 @@ def run(run: Run) -> None:
     """Runs every arm of the suite to its last iteration."""
     add_base(run, BASE)
     draw_and_verify(run, BASE, run.base, "test", tuple(run.verifiers), BASE)
+    probe_verifiers(run)
     if run.until_base:
         # Every verifier could be trained on; its further replicates say no more of it.
         draw_and_verify(run, BASE, run.base, "train", tuple(v for v in run.verifiers if unmarked(v) == v), BASE)
@@ -99,6 +103,18 @@ def add_base(run: Run, id: str) -> None:
         run.store.add_checkpoint(
             Checkpoint(id=id, arm=None, iteration=0, kind="base", params_sha256=params_hash(run.base.params))
         )
+
+
+def probe_verifiers(run: Run) -> None:
+    """Every verifier's verdicts on the probes, where they are missing: before any training, as no policy is in it."""
+    for name in run.suite.verifier_names:
+        if unmarked(name) != name:
+            continue  # the same errors under another seed
+        run.progress.stage(f"probe: {name} verifies")
+        started = time.monotonic()
+        new = probe(run.store, run.verifiers[name])
+        if new:
+            run.store.log("probed", verifier=name, verdicts=new, seconds=time.monotonic() - started)
 
 
 def e_step(run: Run, arm: ArmConfig, checkpoint: str, policy: Policy, target: str, label: str) -> Selection:

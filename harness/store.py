@@ -17,41 +17,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.problem import Problem
+from benchmarks.problem import Probe, Problem
+from harness import schema
 from harness.errors import ConfigError, RunBusy
 from harness.records import Checkpoint, Sample, Selected, Selection
 from verifiers.verdict import Outcome, Verdict
-
-SCHEMA_VERSION = 2
-SCHEMA = """
-CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE problem (
-    id TEXT PRIMARY KEY, split TEXT NOT NULL, position INTEGER NOT NULL, question TEXT NOT NULL, reference TEXT,
-    source TEXT NOT NULL, UNIQUE (split, position)) WITHOUT ROWID;
-CREATE TABLE checkpoint (
-    id TEXT PRIMARY KEY, arm TEXT, iteration INTEGER NOT NULL, kind TEXT NOT NULL, started_from TEXT, sampled_from TEXT,
-    path TEXT, params_sha256 TEXT, steps INTEGER NOT NULL, losses TEXT NOT NULL, validation_reward REAL,
-    seconds REAL NOT NULL) WITHOUT ROWID;
-CREATE TABLE sample (
-    id INTEGER PRIMARY KEY, checkpoint TEXT NOT NULL, problem TEXT NOT NULL REFERENCES problem (id),
-    idx INTEGER NOT NULL, text TEXT NOT NULL, token_count INTEGER NOT NULL, mean_logprob REAL NOT NULL,
-    finish_reason TEXT NOT NULL, UNIQUE (checkpoint, problem, idx));
-CREATE TABLE verifier (fingerprint TEXT PRIMARY KEY, name TEXT NOT NULL, settings TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE verdict (
-    sample INTEGER NOT NULL REFERENCES sample (id), verifier TEXT NOT NULL REFERENCES verifier (fingerprint),
-    outcome TEXT NOT NULL CHECK (outcome IN ('correct', 'wrong', 'undecided')), score REAL, answer TEXT,
-    span_start INTEGER, span_end INTEGER, rule TEXT, reason TEXT, seconds REAL NOT NULL, tokens INTEGER NOT NULL,
-    cost_usd REAL NOT NULL, PRIMARY KEY (sample, verifier)) WITHOUT ROWID;
-CREATE TABLE selection (
-    checkpoint TEXT NOT NULL, sample INTEGER NOT NULL REFERENCES sample (id), weight REAL NOT NULL, dropped_by TEXT,
-    PRIMARY KEY (checkpoint, sample)) WITHOUT ROWID;
-CREATE TABLE judge_call (
-    request_sha256 TEXT PRIMARY KEY, verifier TEXT NOT NULL, request TEXT NOT NULL, reply TEXT,
-    finish_reason TEXT, model TEXT, prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL,
-    attempts TEXT NOT NULL, seconds REAL NOT NULL, time REAL NOT NULL, logprob_1 REAL, logprob_0 REAL) WITHOUT ROWID;
-CREATE TABLE event (
-    id INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL, arm TEXT, iteration INTEGER, detail TEXT NOT NULL);
-"""
 
 
 class RunLock:
@@ -101,14 +71,12 @@ class Store:
                 raise ConfigError(f"{folder}: no run here (no run.db)")
             self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
             self._db.execute("PRAGMA trusted_schema = OFF")
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if write and version == 0:
+        version = schema.version_of(self._db)
+        if not schema.OLDEST <= version <= schema.VERSION and not (write and version == 0):
+            raise ConfigError(f"{path}: schema version {version}, this program reads {schema.VERSION}")
+        if write and version < schema.VERSION:
             with self._transaction():
-                for statement in SCHEMA.split(";\n"):
-                    self._db.execute(statement)
-                self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        elif version != SCHEMA_VERSION:
-            raise ConfigError(f"{path}: schema version {version}, this program reads {SCHEMA_VERSION}")
+                schema.complete(self._db)
 
     def close(self) -> None:
         self._db.close()
@@ -213,13 +181,7 @@ class Store:
         with self._transaction():
             self._db.executemany(
                 "INSERT INTO verdict VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (
-                        *(sample, verifier, v.outcome.value, v.score, v.answer, *(v.span or (None, None))),
-                        *(v.rule, v.reason, v.seconds, v.tokens, v.cost_usd),
-                    )
-                    for sample, v in verdicts
-                ],
+                [_verdict_row(sample, verifier, verdict) for sample, verdict in verdicts],
             )
 
     def verdicts(self, checkpoint: str, split: str, verifier: str) -> dict[int, Verdict]:
@@ -231,6 +193,41 @@ class Store:
             (checkpoint, split, verifier),
         )
         return {row[0]: _verdict(row[1:]) for row in rows}
+
+    # probes; a run of schema version 2 that is only read has none
+
+    def add_probes(self, probes: Sequence[Probe]) -> None:
+        """Adds the run's probes, in their order."""
+        with self._transaction():
+            self._db.executemany(
+                "INSERT INTO probe VALUES (?, ?, ?, ?, ?)",
+                [(id, p.problem, p.kind, p.form, p.text) for id, p in enumerate(probes)],
+            )
+
+    def probes(self) -> dict[int, Probe]:
+        """Id -> probe, in their order."""
+        rows = self._probe_rows("SELECT id, problem, kind, form, text FROM probe ORDER BY id")
+        return {row[0]: Probe(problem=row[1], kind=row[2], form=row[3], text=row[4]) for row in rows}
+
+    def add_probe_verdicts(self, verifier: str, verdicts: Iterable[tuple[int, Verdict]]) -> None:
+        """Adds (probe id, verdict) rows under a verifier's fingerprint."""
+        with self._transaction():
+            self._db.executemany(
+                "INSERT INTO probe_verdict VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [_verdict_row(probe, verifier, verdict) for probe, verdict in verdicts],
+            )
+
+    def probe_verdicts(self, verifier: str) -> dict[int, Verdict]:
+        """Probe id -> verdict of one verifier (fingerprint)."""
+        rows = self._probe_rows(
+            "SELECT probe, outcome, score, answer, span_start, span_end, rule, reason, seconds, tokens, cost_usd"
+            " FROM probe_verdict WHERE verifier = ? ORDER BY probe",
+            (verifier,),
+        )
+        return {row[0]: _verdict(row[1:]) for row in rows}
+
+    def _probe_rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return self.query(sql, parameters) if schema.version_of(self._db) >= schema.WITH_PROBES else []
 
     # selections and checkpoints
 
@@ -312,6 +309,14 @@ class _Transaction:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._db.execute("COMMIT" if kind is None else "ROLLBACK")
+
+
+def _verdict_row(key: int, verifier: str, verdict: Verdict) -> tuple[Any, ...]:
+    v = verdict
+    return (
+        *(key, verifier, v.outcome.value, v.score, v.answer, *(v.span or (None, None))),
+        *(v.rule, v.reason, v.seconds, v.tokens, v.cost_usd),
+    )
 
 
 def _verdict(row: Sequence[Any]) -> Verdict:

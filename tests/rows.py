@@ -8,7 +8,7 @@ from typing import Any
 from harness.store import Store
 
 CLOCKS = {"seconds", "time"}
-TABLES = ("problem", "checkpoint", "sample", "verifier", "verdict", "selection")
+TABLES = ("problem", "checkpoint", "sample", "verifier", "verdict", "selection", "probe", "probe_verdict")
 
 
 def lasting_rows(folder: Path) -> dict[str, list[tuple[Any, ...]]]:

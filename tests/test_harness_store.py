@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from benchmarks.problem import ATTACK, Probe
 from harness.errors import ConfigError, RunBusy
 from harness.records import Checkpoint, Sample, Selected, Selection
 from harness.store import Store, batched
@@ -97,6 +98,44 @@ def test_a_database_of_another_schema_is_refused(tmp_path: Path) -> None:
     db.close()
     with pytest.raises(ConfigError, match="schema version 99"):
         Store(tmp_path)
+
+
+def as_of_version_2(folder: Path) -> None:
+    """Takes from a run what schema version 3 added."""
+    with sqlite3.connect(folder / "run.db") as db:
+        db.executescript("DROP TABLE probe_verdict; DROP TABLE probe; PRAGMA user_version = 2")
+    db.close()
+
+
+def test_probes_and_their_verdicts_come_back(tmp_path: Path) -> None:
+    some = [Probe(problem="p", kind=ATTACK, form=form, text=form) for form in ("empty", "claim")]
+    verdict = Verdict(outcome=Outcome.CORRECT, score=1.0, answer="empty", span=(0, 5), tokens=3)
+    with filled(tmp_path, []) as store:
+        store.add_problems([problem("q", "1", id="p")])
+        store.add_probes(some)
+        store.add_probe_verdicts("v-1", [(0, verdict)])
+        assert list(store.probes().values()) == some
+        assert store.probe_verdicts("v-1") == {0: verdict}
+        assert store.probe_verdicts("v-2") == {}
+
+
+def test_a_run_of_version_2_is_read_as_one_without_probes(tmp_path: Path) -> None:
+    filled(tmp_path, []).close()
+    as_of_version_2(tmp_path)
+    with Store(tmp_path) as store:
+        assert store.probes() == store.probe_verdicts("v-1") == {}
+
+
+def test_a_writer_gives_a_run_of_version_2_the_tables_it_lacks(tmp_path: Path) -> None:
+    filled(tmp_path, []).close()
+    with sqlite3.connect(tmp_path / "run.db") as db:
+        today = db.execute("SELECT sql FROM sqlite_schema ORDER BY name").fetchall()
+    db.close()
+    as_of_version_2(tmp_path)
+    with Store(tmp_path, write=True) as store:
+        assert store.query("SELECT sql FROM sqlite_schema ORDER BY name") == today
+        assert store.query("PRAGMA user_version") == [(3,)]
+        assert store.query("SELECT name FROM verifier") == [("v",)]
 
 
 def test_a_batch_never_splits_a_problem() -> None:
