@@ -13,10 +13,11 @@ import hashlib
 import itertools
 import json
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
 from harness.errors import ConfigError
 from harness.records import BASE
@@ -30,7 +31,7 @@ from reports.terminal import finite, interval
 VERSION = 1
 PLAIN = ("suite", "base_sha256", "problems_sha256", "sampling", "eta", "labels", "problems", "early")
 MEASURING = ("temperature", "top_k", "max_new_tokens")  # settings that make the base's samples what they are
-POWERED = float(ndtri((1 + metrics.LEVEL) / 2) + ndtri(metrics.POWER))
+ALPHA = 1 - metrics.LEVEL
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -66,8 +67,10 @@ class Pair:
 
     Attributes:
         difference: Of their predicted gains, over the same labelled problems.
-        labels: Labelled problems with which such a difference is found 80 % of the time; more than there are where
-            they did not tell the two apart, as a spread seen on few problems is often too small.
+        adjusted_p: That there is none, from the resamples' spread; corrected for all pairs (Holm).
+        labels: Labelled problems with which such a difference is found 80 % of the time, as the first of all pairs;
+            more than there are where they did not tell the two apart, as a spread seen on few problems is often too
+            small.
         tests: Test problems, sampled as often as the training problems, with which a full run finds it 80 % of the
             time (F10). At least: policies that differ more on some problems than on others need more.
     """
@@ -75,13 +78,18 @@ class Pair:
     left: str
     right: str
     difference: Estimate
+    adjusted_p: float
     labels: float
     tests: float
+
+    @property
+    def told_apart(self) -> bool:
+        return self.adjusted_p < ALPHA
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Prospects by predicted gain, best first, and every pair of neighbours in that order.
+    """Prospects by predicted gain, best first, and every pair of them.
 
     Attributes:
         problems_sha256: Of the training problems with their references, in any order.
@@ -129,7 +137,6 @@ def make(run: Run, *, eta: float = 1.0, labels: int | None = None) -> Plan:
         (_prospect(run, name, used, gains[name], eta) for name in judged),
         key=lambda prospect: (math.isnan(prospect.gain.value), -prospect.gain.value),
     )
-    noise = _noise(base)
     return Plan(
         suite=str(run.suite.get("name", "")),
         **origin(run),
@@ -138,10 +145,7 @@ def make(run: Run, *, eta: float = 1.0, labels: int | None = None) -> Plan:
         problems=size,
         accuracy=quality.reward_quality(base).prevalence,
         prospects=tuple(prospects),
-        pairs=tuple(
-            _pair(a.verifier, b.verifier, gains[a.verifier] - gains[b.verifier], used, noise)
-            for a, b in itertools.pairwise(prospects)
-        ),
+        pairs=_pairs([found.verifier for found in prospects], gains, used, _noise(base)),
         without=tuple(name for name in known if name not in judged),
         early=all(checkpoint.iteration == 0 for checkpoint in run.checkpoints.values()),
     )
@@ -204,24 +208,47 @@ def _noise(base: Ints) -> float:
     return float(np.mean(2 * p * (1 - p) / (total[several] - 1))) if several.any() else math.nan
 
 
-def _pair(left: str, right: str, draws: Floats, labels: int, noise: float) -> Pair:
+def _pairs(ranked: Sequence[str], gains: Mapping[str, Floats], labels: int, noise: float) -> tuple[Pair, ...]:
+    """Every two verifiers whose gains are known, as one family of tests."""
+    known = [name for name in ranked if not math.isnan(gains[name][0])]
+    couples = list(itertools.combinations(known, 2))
+    draws = [gains[left] - gains[right] for left, right in couples]
+    adjusted = metrics.holm([_p_value(difference) for difference in draws])
+    return tuple(
+        _pair(*names, difference, p, labels, noise, len(couples))
+        for names, difference, p in zip(couples, draws, adjusted, strict=True)
+    )
+
+
+def _p_value(draws: Floats) -> float:
+    """Two-sided, of a normal difference with the resamples' spread; 1 without a spread."""
+    spread = float(np.nanstd(draws[1:]))
+    return 2 * float(ndtr(-abs(draws[0]) / spread)) if spread > 0 else 1.0
+
+
+def _pair(left: str, right: str, draws: Floats, p: float, labels: int, noise: float, family: int) -> Pair:
     low, high = metrics.percentiles(draws[1:])
     value, spread = float(draws[0]), float(np.nanstd(draws[1:]))
-    wanted = needed(labels * spread**2, value)
+    wanted = needed(labels * spread**2, value, family)
     return Pair(
         left=left,
         right=right,
         difference=Estimate(value=value, low=low, high=high, n=labels, clusters=labels),
-        labels=wanted if low > 0 or math.isnan(wanted) else max(wanted, labels + 1),
-        tests=needed(noise, value),
+        adjusted_p=p,
+        labels=wanted if p < ALPHA or math.isnan(wanted) else max(wanted, labels + 1),
+        tests=needed(noise, value, family),
     )
 
 
-def needed(variance: float, effect: float) -> float:
-    """Problems that find an effect 80 % of the time: (1.96 + 0.84)^2 variance / effect^2; NaN without a spread."""
+def needed(variance: float, effect: float, family: int = 1) -> float:
+    """Problems that find an effect 80 % of the time as the first of so many tests (Holm); NaN without a spread.
+
+    (z + 0.84)^2 variance / effect^2, z that of 5 % divided by the tests: 1.96 for one alone.
+    """
     if math.isnan(effect) or not variance > 0:
         return math.nan
-    return math.ceil(POWERED**2 * variance / effect**2) if effect else math.inf
+    powered = float(ndtri(1 - ALPHA / 2 / family) + ndtri(metrics.POWER))
+    return math.ceil(powered**2 * variance / effect**2) if effect else math.inf
 
 
 def as_data(plan: Plan) -> dict[str, Any]:
@@ -236,6 +263,7 @@ def as_data(plan: Plan) -> dict[str, Any]:
                 "left": pair.left,
                 "right": pair.right,
                 "difference": interval(pair.difference),
+                "p_holm": finite(pair.adjusted_p),
                 "labelled_problems": finite(pair.labels),
                 "test_problems": finite(pair.tests),
             }

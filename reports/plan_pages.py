@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,14 @@ from tabulate import tabulate
 
 from harness.errors import ConfigError
 from harness.store import Store
-from reports import law, plan
+from reports import law, plan, probe
 from reports.findings import Findings, Standing
 from reports.metrics import Estimate, apart
 from reports.plan import Plan, Prospect
 from reports.ranking import arm_of
 from reports.reading import read_run
 from reports.rows import Run
-from reports.tables import CLUSTERED, DASH, Cell, Table, difference, estimate, in_points, number
+from reports.tables import CLUSTERED, DASH, Cell, Table, difference, estimate, in_points, number, p_value
 from reports.text import markdown, visible
 
 FILE = "plan.json"
@@ -64,11 +64,12 @@ def write_plan(run_folder: Path, output: Path | None = None, *, eta: float = 1.0
         ConfigError: The folder holds no run, or its base has no training samples.
     """
     with Store(run_folder) as store:
-        found = plan.make(read_run(store), eta=eta, labels=labels)
+        run = read_run(store)
+    found = plan.make(run, eta=eta, labels=labels)
     folder = output or run_folder
     folder.mkdir(parents=True, exist_ok=True)
     (folder / FILE).write_text(json.dumps(plan.as_data(found), indent=1, allow_nan=False) + "\n", "utf-8")
-    (folder / "plan.md").write_text(page(found), "utf-8")
+    (folder / "plan.md").write_text(page(found, (probe.probe(run), probe.forms(run))), "utf-8")
     return found
 
 
@@ -95,7 +96,7 @@ def read_plan(path: Path) -> dict[str, Any]:
 
 def sentences(found: Plan) -> list[str]:
     """The plan's answer, and what it rests on."""
-    best = next((p for p in found.prospects if not p.gold and not p.control and not math.isnan(p.gain.value)), None)
+    best = _best(found)
     told = [f"No verifier but the gold has judged the base's training samples of {found.suite}."]
     if best:
         bound = "at most " if found.eta == 1 else ""
@@ -155,27 +156,28 @@ def _prospect_row(rank: int, found: Prospect) -> tuple[Cell, ...]:
     )
 
 
-def pairs(found: Plan) -> Table:
-    """Neighbours in the ranking, and what it takes to tell them apart."""
+def pairs(found: Plan, chosen: Sequence[plan.Pair] | None = None) -> Table:
+    """Every two verifiers (or those chosen), and what it takes to tell them apart."""
     return Table(
         id="plan-pairs",
-        title="What tells neighbours apart",
+        title="What tells two verifiers apart",
         columns=(
-            *("Verifier", "Before", "Difference of predicted gains, points", "Told apart by these labels"),
-            *("Labelled problems needed", "Test problems needed"),
+            *("Verifier", "Before", "Difference of predicted gains, points", "p (Holm)"),
+            *("Told apart by these labels", "Labelled problems needed", "Test problems needed"),
         ),
         rows=tuple(
             (
-                *(Cell(pair.left), Cell(pair.right), in_points(pair.difference)),
-                Cell("yes" if pair.difference.low > 0 else "no"),
+                *(Cell(pair.left), Cell(pair.right), in_points(pair.difference), Cell(p_value(pair.adjusted_p))),
+                Cell("yes" if pair.told_apart else "no"),
                 *(Cell(_problems(pair, found.labels)), Cell(number(pair.tests, 0, 1))),
             )
-            for pair in found.pairs
+            for pair in (found.pairs if chosen is None else chosen)
         ),
         note=(
-            f"Over the same {found.labels} labelled problems. Needed: with 80 % power at 5 %, if the difference is as "
-            "large as it looks. Test problems: for a full run to see it (F10), sampled as often as the training "
-            f"problems were, at least. {CLUSTERED}"
+            f"Over the same {found.labels} labelled problems; p from the spread of the resamples, corrected for all "
+            f"{len(found.pairs)} pairs. Needed: with 80 % power at 5 % divided by the pairs, as Holm asks of the first "
+            "one, if the difference is as large as it looks. Test problems: for a full run to see it (F10), sampled "
+            f"as often as the training problems were, at least. {CLUSTERED}"
         ),
         first=2,
     )
@@ -183,18 +185,25 @@ def pairs(found: Plan) -> Table:
 
 def _problems(pair: plan.Pair, labels: int) -> str:
     """The labelled problems needed; where they are more than there were, but no number is to be trusted, only that."""
-    return (
-        f"more than {labels}"
-        if not pair.difference.low > 0 and pair.labels == labels + 1
-        else number(pair.labels, 0, 1)
-    )
+    untold = not pair.told_apart and pair.labels == labels + 1
+    return f"more than {labels}" if untold else number(pair.labels, 0, 1)
 
 
-def page(found: Plan) -> str:
-    """The plan as Markdown."""
+def _with_best(found: Plan) -> list[plan.Pair]:
+    """The pairs of the verifier that is predicted to gain most, the gold left out: what a screen has room for."""
+    best = _best(found)
+    return [pair for pair in found.pairs if best and best.verifier in (pair.left, pair.right)]
+
+
+def _best(found: Plan) -> Prospect | None:
+    return next((p for p in found.prospects if not p.gold and not p.control and not math.isnan(p.gain.value)), None)
+
+
+def page(found: Plan, probed: Sequence[Table] = ()) -> str:
+    """The plan as Markdown, with the tables of the probe where it has any rows."""
     lines = [f"# Plan: which verifier to train on ({markdown(found.suite)})", ""]
     lines += [line for sentence in sentences(found) for line in (markdown(sentence, 2000), "")]
-    for table in (prospects(found), pairs(found)):
+    for table in (prospects(found), pairs(found), *(table for table in probed if table.rows)):
         rows = [[markdown(cell.line, 200) for cell in row] for row in table.rows]
         lines += [
             f"## {table.title}",
@@ -208,7 +217,7 @@ def page(found: Plan) -> str:
 def text(found: Plan) -> str:
     """The plan for a terminal."""
     chosen = (0, 1, 2, 3, 5, 6, 8, 10)
-    table, apart = prospects(found), pairs(found)
+    table, apart = prospects(found), pairs(found, _with_best(found))
     rows = [[visible(row[place].line, 60) for place in chosen] for row in table.rows]
     needs = [[visible(cell.line, 60) for cell in row] for row in apart.rows]
     return "\n".join(
@@ -250,6 +259,16 @@ def checked(findings: Findings, planned: Mapping[str, Any], eta: Estimate) -> Ta
         note=" ".join(note for note in notes if note),
         first=2,
     )
+
+
+def hold(run: Run, planned: Mapping[str, Any], path: Path) -> None:
+    """Refuses a plan that says nothing of a run.
+
+    Raises:
+        ConfigError: It was made from another base, other training problems or other sampling.
+    """
+    if others := _others(run, planned):
+        raise ConfigError(f"{path}: the plan is of {' and of '.join(others)}: this run cannot be checked against it")
 
 
 def _others(run: Run, planned: Mapping[str, Any]) -> list[str]:

@@ -81,12 +81,14 @@ def write_report(run_folder: Path, output: Path | None = None, against: Path | N
         against: A plan.json to check the run against; the run folder's own, if it has one, where None.
 
     Raises:
-        ConfigError: The folder holds no run, or `against` is no plan.
+        ConfigError: The folder holds no run, or `against` is no plan, or one of another base, problems or sampling.
     """
     beside = run_folder / plan_pages.FILE
     planned = plan_pages.read_plan(against or beside) if against or beside.is_file() else None
     with Store(run_folder) as store:
         findings = find(read_run(store))
+        if against and planned:  # the run's own plan may be of an earlier base: the page then says so
+            plan_pages.hold(findings.run, planned, against)
         cases = ledger.cases(store, findings)
         explored = explorer.explorer(store, findings.run, [case.row for case in cases])
         report = compose(findings, cases, explored, planned)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import math
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 import pytest
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
 from benchmarks.problem import Problem
@@ -166,18 +169,19 @@ def test_as_many_labels_as_a_plan_asks_for_tell_the_pair_apart_four_times_in_fiv
         large = plan.make(read_run(store))
     pair = next(pair for pair in large.pairs if pair.left == "better")
     assert pair.right == "worse"
-    assert pair.difference.low > 0
+    assert pair.told_apart
     apart = 0
     with Store(tmp_path / "large") as store:
         run = read_run(store)
     gold, at = run.outcome("gold", run.rows("base", "train")).reshape(-1, SAMPLES), run.rows("base", "train")
     said = [run.outcome(name, at).reshape(-1, SAMPLES) for name in ("better", "worse")]
     random = np.random.default_rng(2)
+    first = NormalDist().inv_cdf(1 - 0.025 / len(large.pairs))  # what Holm asks of the first of all pairs
     for _ in range(200):  # so many problems drawn from the large set, and the difference tested on them
         chosen = random.integers(0, 600, int(pair.labels))
         deviation = _difference_error(gold[chosen], [one[chosen] for one in said])
         difference = _difference(gold[chosen], [one[chosen] for one in said])
-        apart += abs(difference) > 1.96 * deviation
+        apart += abs(difference) > first * deviation
     assert 0.7 < apart / 200 < 0.9
 
 
@@ -191,6 +195,21 @@ def _difference_error(gold: np.ndarray, said: list[np.ndarray]) -> float:
     n = len(gold)
     left = [_difference(np.delete(gold, i, 0), [np.delete(one, i, 0) for one in said]) for i in range(n)]
     return math.sqrt((n - 1) / n * np.sum((np.array(left) - np.mean(left)) ** 2))
+
+
+def test_a_plan_compares_every_two_verifiers_as_one_family(rows: Run) -> None:
+    found = plan.make(rows)
+    names = [one.verifier for one in found.prospects]
+    assert [(pair.left, pair.right) for pair in found.pairs] == list(itertools.combinations(names, 2))
+    alone = [2 * NormalDist().cdf(-abs(pair.difference.value) / _spread(pair.difference)) for pair in found.pairs]
+    again = multipletests(alone, method="holm")[1]
+    for pair, p in zip(found.pairs, again, strict=True):
+        assert pair.adjusted_p == pytest.approx(p, abs=0.02)
+
+
+def _spread(found: Estimate) -> float:
+    """Of a nearly normal estimate, from its percentile limits."""
+    return (found.high - found.low) / 2 / NormalDist().inv_cdf(0.975)
 
 
 def test_a_verifier_that_erred_never_so_far_has_an_interval_all_the_same(tmp_path: Path) -> None:
@@ -254,7 +273,7 @@ def test_a_plan_that_tells_no_pair_apart_asks_for_more_labels_than_it_had(tmp_pa
         with Store(base_run(tmp_path / str(seed), 12, seed)) as store:
             found = plan.make(read_run(store), labels=4)
         for pair in found.pairs:
-            if not pair.difference.low > 0 and not math.isnan(pair.labels):
+            if not pair.told_apart and not math.isnan(pair.labels):
                 undecided += 1
                 assert pair.labels > found.labels
     assert undecided
@@ -353,6 +372,25 @@ def test_a_plan_of_another_base_or_verifier_is_not_compared(tmp_path: Path) -> N
     assert "another verifier of that name: strict." in table.note
     with Store(folder) as store:
         assert not plan.make(read_run(store)).early
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"base_sha256": "other"}, "another base"),
+        ({"problems_sha256": "other", "sampling": {}}, "other training problems and of other sampling"),
+    ],
+)
+def test_a_run_is_not_checked_against_a_plan_that_says_nothing_of_it(
+    trial: Path, tmp_path: Path, change: dict[str, object], said: str
+) -> None:
+    plan_pages.write_plan(trial, tmp_path)
+    path, output = tmp_path / "plan.json", tmp_path / "out"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    result = restem("report", trial, "--output", output, "--against", path)
+    assert result.exit_code == 2
+    assert f"plan.json: the plan is of {said}" in result.output
+    assert not output.exists()
 
 
 def test_a_plan_without_base_samples_says_how_to_draw_them(tmp_path: Path) -> None:
