@@ -90,13 +90,11 @@ def self_flip_rate(outcome: Floats, text: Ints, problem: Ints, size: int) -> Est
 
     Args:
         outcome: What it said of each sample; undecided ones (NaN) form no pair.
-        text: The number of each sample's text, below that of samples; equal where problem and text are.
+        text: A number for each sample's text; equal where problem and text are.
         problem: Each sample's problem.
         size: Problems.
     """
-    known = ~np.isnan(outcome)
-    accepts, decided = (np.bincount(text[some], minlength=len(text)) for some in (outcome == 1, known))
-    of_text = np.zeros(len(text), np.int64)
-    of_text[text] = problem
-    sums = _sums(accepts.astype(np.float64), decided, of_text, size)
+    _, first, place = np.unique(text, return_index=True, return_inverse=True)
+    accepts, decided = (np.bincount(place[some], minlength=len(first)) for some in (outcome == 1, ~np.isnan(outcome)))
+    sums = _sums(accepts.astype(np.float64), decided, problem[first], size)
     return rate(sums[:, 1] - sums[:, 0], sums[:, 1].astype(np.int64))

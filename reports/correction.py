@@ -36,10 +36,16 @@ def excess(reward: Counts, table: Ints, gold: Counts) -> Estimate:
 
     An interval that leaves out 0 says that the verifier's rates are not those of `table` any more (F7).
     """
+    draws = excess_draws(reward, table, gold)
     accuracy = float(ratio(*(np.asarray(side.sum()) for side in gold)))
-    value = float(_corrected(reward.correct.sum(), reward.decided.sum(), table.sum(axis=0))) - accuracy
-    draws = _draws(reward, table) - ratio(resampled(gold.correct), resampled(gold.decided))
-    return _estimate(value, draws, (-accuracy, 1 - accuracy), reward)
+    return _estimate(float(draws[0]), draws[1:], (-accuracy, 1 - accuracy), reward)
+
+
+def excess_draws(reward: Counts, table: Ints, gold: Counts) -> Floats:
+    """The same: the value first, then one for each resample."""
+    correct, decided = (np.append(side.sum(), resampled(side)) for side in gold)
+    value = _corrected(reward.correct.sum(), reward.decided.sum(), table.sum(axis=0))
+    return np.append(value, _draws(reward, table)) - ratio(correct, decided)
 
 
 def _corrected(accepted: ArrayLike, decided: ArrayLike, table: NDArray) -> Floats:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from harness.records import BASE, Checkpoint, measuring, unmarked
+from harness.records import BASE, HUMAN, Checkpoint, measuring, unmarked
 from reports import metrics, quality
 from reports.metrics import Counts, Difference, Estimate, Floats, Ints
 from reports.rows import Arm, Choice, Run
@@ -71,19 +71,6 @@ class Standing:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Measured:
-    """A verifier against the gold on one checkpoint's own samples."""
-
-    checkpoint: str
-    split: str
-    verifier: str
-    scored: int
-    undecided: int
-    reasons: tuple[tuple[str, int], ...]
-    quality: quality.RewardQuality
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingData:
     """What the E-steps of an arm's iteration gave to its M-step; sums over the arm's replicates.
 
@@ -120,11 +107,6 @@ class Findings:
     run: Run
     standings: Mapping[tuple[str, int], Standing]
     samples_per_problem: int
-
-    @functools.cached_property
-    def measured(self) -> tuple[Measured, ...]:
-        """Every compared verifier on every checkpoint's own test samples."""
-        return tuple(_all_measured(self.run))
 
     @functools.cached_property
     def data(self) -> tuple[TrainingData, ...]:
@@ -288,28 +270,6 @@ def confusion(run: Run, rows: Ints, split: str, verifier: str, against: str | No
     return quality.confusion(left, right, run.samples.problem[rows], run.size(split))
 
 
-def measure(run: Run, checkpoint: str, split: str, verifier: str) -> Measured:
-    """A verifier's coverage and reward quality on one checkpoint's samples of a split."""
-    rows = run.rows(checkpoint, split)
-    scored = run.scored(verifier, rows)
-    return Measured(
-        checkpoint=checkpoint,
-        split=split,
-        verifier=verifier,
-        scored=scored,
-        undecided=scored - int((~np.isnan(run.outcome(verifier, rows))).sum()),
-        reasons=run.reasons.get((checkpoint, split, verifier), ()),
-        quality=quality.reward_quality(confusion(run, rows, split, verifier)),
-    )
-
-
-def _all_measured(run: Run) -> list[Measured]:
-    kept = [c.id for c in run.checkpoints.values() if c.kind != "candidate"]
-    order = [BASE, *(c.id for arm in run.arms for c in run.chain(arm.name))]
-    measured = [measure(run, c, TEST, name) for name in run.compared for c in order if c in kept]
-    return [item for item in measured if item.scored]
-
-
 def _training_data(run: Run, arm: Arm, iteration: int, steps: tuple[tuple[Arm, Checkpoint], ...]) -> TrainingData:
     size = run.size(TRAIN)
     nothing = Choice(rows=np.zeros(0, np.int64), dropped_by=())
@@ -355,7 +315,7 @@ def missing(run: Run) -> list[str]:
     """What an unfinished run still lacks, in words; empty where it is complete."""
     absent: list[str] = [] if run.suite else ["the suite was not recorded"]
     # A reader marks what he likes: nobody waits for the rest.
-    verifiers = tuple(name for name in run.facts.get("verifiers") or {} if not name.startswith("human:"))
+    verifiers = tuple(name for name in run.facts.get("verifiers") or {} if not name.startswith(HUMAN))
     expected = {BASE: verifiers} | {
         f"{replica.name}/{i}": measuring(verifiers, replica.verifier)
         for arm in run.arms

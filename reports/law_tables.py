@@ -18,7 +18,7 @@ from reports.tables import CLUSTERED, DASH, Cell, Table, arm_cell, estimate, in_
 
 def law_table(steps: Sequence[Step], eta: Estimate) -> Table:
     """Predicted and observed accuracy of every step: F1, F2, F3."""
-    several = any(step.accuracy.over_seeds.n > 1 for step in steps)
+    several = any(step.accuracy.seeded.n > 1 for step in steps)
     rows = tuple(
         (
             *(Cell(step.arm), Cell(str(step.iteration)), Cell(_odds(step.before)), Cell(number(step.before))),
@@ -26,7 +26,7 @@ def law_table(steps: Sequence[Step], eta: Estimate) -> Table:
             *(Cell(_odds(step.ideal.value)), estimate(step.ideal), Cell(number(step.ideal_chain))),
             *(estimate(step.accuracy.predicted), estimate(step.accuracy.observed)),
             *(Cell(_odds(step.accuracy.observed.value)), in_points(step.accuracy.residual)),
-            *([in_points(step.accuracy.over_seeds)] if several else []),
+            *([in_points(step.accuracy.seeded)] if several else []),
         )
         for step in steps
     )
@@ -42,7 +42,7 @@ def law_table(steps: Sequence[Step], eta: Estimate) -> Table:
             *("Arm", "Iteration", "Odds before", "Accuracy before, %", "TPR, %", "FPR, %", "LR+", "Ideal odds (F1)"),
             *("Ideal accuracy (F1), %", "Ideal chain from base (F2), %", "Predicted (F3), %", "Observed, %"),
             *("Observed odds", "Observed − predicted, points"),
-            *(["The same over seeds, points"] if several else []),
+            *(["The same over seeds and problems, points"] if several else []),
         ),
         rows=rows,
         note=(
@@ -57,8 +57,9 @@ def law_table(steps: Sequence[Step], eta: Estimate) -> Table:
 
 def _both(several: bool) -> str:
     return (
-        f"{CLUSTERED} Over seeds: a t interval over the replicates, so of other seeds on these problems, with these "
-        "base samples and this η; the errors of both, which all replicates share, are not in it."
+        f"{CLUSTERED} Over seeds and problems: of other seeds on other problems. For it each replicate is a run of its "
+        "own, with the η of its own gold arm; the base's samples are resampled with all others. So what seeds and "
+        "problems do to the base, to η and to the arm itself are all in it."
         if several
         else CLUSTERED
     )
@@ -77,13 +78,13 @@ def _odds(value: float) -> str:
 
 def change_table(steps: Sequence[Step]) -> Table:
     """Predicted and observed change of log-odds of every step: the scale on which ideal steps add up."""
-    several = any(step.change.over_seeds.n > 1 for step in steps)
+    several = any(step.change.seeded.n > 1 for step in steps)
     rows = tuple(
         (
             *(Cell(step.arm, "gold: fitted" if step.gold else ""), Cell(str(step.iteration))),
             Cell("∞" if step.gold else number(step.quality.likelihood_ratio.value, 2, 1)),
             *(_plain(step.change.predicted), _plain(step.change.observed), _plain(step.change.residual)),
-            *([_plain(step.change.over_seeds)] if several else []),
+            *([_plain(step.change.seeded)] if several else []),
             Cell(_explained(step.change)),
         )
         for step in steps
@@ -94,8 +95,8 @@ def change_table(steps: Sequence[Step]) -> Table:
         title="Change of log-odds, predicted and observed",
         columns=(
             *("Arm", "Iteration", "LR+", "Predicted", "Observed", "Observed − predicted"),
-            *(["The same over seeds"] if several else []),
-            "0 within, by problem" + (" / over seeds" if several else ""),
+            *(["The same over seeds and problems"] if several else []),
+            "0 within, by problem" + (" / over seeds and problems" if several else ""),
         ),
         rows=rows,
         note=(
@@ -117,7 +118,7 @@ def _signed(value: float) -> str:
 
 
 def _explained(found: Compared) -> str:
-    seeds = f" / {_yes(found.over_seeds)}" if found.over_seeds.n > 1 else ""
+    seeds = f" / {_yes(found.seeded)}" if found.seeded.n > 1 else ""
     return f"{_yes(found.residual)}{seeds}"
 
 
@@ -135,8 +136,8 @@ def tally(steps: Sequence[Step]) -> list[str]:
         return []
     controls = [step for step in others if step.control]
     apart = f" (control arms alone: {_held(controls)})" if controls and len(controls) < len(others) else ""
-    seeded = [step.change.over_seeds for step in others if not math.isnan(step.change.over_seeds.low)]
-    over = f"; over seeds, given these base samples and this η, {sum(map(within, seeded))} of {len(seeded)}"
+    seeded = [step.change.seeded for step in others if not math.isnan(step.change.seeded.low)]
+    over = f"; over seeds and problems, {sum(map(within, seeded))} of {len(seeded)}"
     told = [
         f"Of the changes of log-odds that the law predicted for arms other than the gold's, {_held(others)} came "
         f"within the interval by problem{apart}{over * bool(seeded)}."

@@ -15,13 +15,14 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from harness.records import BASE
-from reports import diagnostics, figures, metrics, raters
+from reports import diagnostics, figures, metrics
 from reports.diagnostics import Drift, Fate, Reach, Square
 from reports.figures import DARK, LIGHT, Dot, Look, Mark, Panel, Theme
 from reports.findings import TEST, Findings, Standing, TrainingData, confusion
 from reports.metrics import Estimate, Ints
 from reports.predict import Step
 from reports.quality import FALSE_ACCEPT, FALSE_REJECT, TRUE_ACCEPT, TRUE_REJECT
+from reports.raters import Pair
 from reports.rows import Arm, Run
 
 Looks = dict[str, Look]
@@ -39,12 +40,12 @@ class Picture:
     png: bytes
 
 
-def pictures(findings: Findings, eta: Estimate, steps: Sequence[Step]) -> list[Picture]:
+def pictures(findings: Findings, eta: Estimate, steps: Sequence[Step], pairs: Sequence[Pair]) -> list[Picture]:
     """All pictures that the run has something for, in the page's order."""
     looks = looks_of(findings)
     drawn = (
         *(_accuracy(findings, looks), _quality(findings, looks, eta), _law(steps, looks), _drift(findings, looks)),
-        *(_reach(findings, looks), _kept(findings, looks), _agreement(findings.run)),
+        *(_reach(findings, looks), _kept(findings, looks), _agreement(pairs)),
     )
     return [picture for picture in drawn if picture]
 
@@ -53,10 +54,10 @@ def _accuracy(findings: Findings, looks: Looks) -> Picture | None:
     panels = [_panel(findings, name, look) for name, look in looks.items()]
     panels = [panel for panel in panels if panel.iterations]
     caption = (
-        f"Accuracy by {findings.run.gold} on the test split (solid; 95 % bands clustered by problem) and the mean "
-        "reward of each arm's own training verifier on the same samples (dashed). The other arms stand behind in "
-        "grey. Dashed above solid: the verifier is too generous. The gap moves with accuracy even where TPR and FPR "
-        "stay: whether they did is told by the error rates further down."
+        f"Accuracy by {findings.run.gold} on the test split (solid; 95 % bands clustered by problem, of these "
+        "seeds) and the mean reward of each arm's own training verifier on the same samples (dashed). The other arms "
+        "stand behind in grey. Dashed above solid: the verifier is too generous. The gap moves with accuracy even "
+        "where TPR and FPR stay: whether they did is told by the error rates further down."
     )
     draw = functools.partial(figures.accuracy_figure, panels)
     return _picture("accuracy", "Accuracy and reward over iterations", caption, draw) if panels else None
@@ -200,8 +201,8 @@ def _fate(item: TrainingData, look: Look) -> Fate:
     )
 
 
-def _agreement(run: Run) -> Picture | None:
-    found = squares(run)
+def _agreement(pairs: Sequence[Pair]) -> Picture | None:
+    found = squares(pairs)
     caption = (
         "Every pair of verifiers on the test samples of all checkpoints that both decided. Large, and by colour: "
         "Gwet's AC1, agreement beyond chance. Small: the share of samples on which both say the same. Blue: they "
@@ -213,11 +214,11 @@ def _agreement(run: Run) -> Picture | None:
     return _picture("agreement", "Agreement between verifiers, at a glance", caption, draw) if found else None
 
 
-def squares(run: Run) -> list[Square]:
+def squares(pairs: Sequence[Pair]) -> list[Square]:
     """Every pair of verifiers."""
     return [
         Square(left=pair.left, right=pair.right, ac1=pair.agreement.ac1.value, raw=pair.agreement.raw.value)
-        for pair in raters.pairs(run)
+        for pair in pairs
     ]
 
 

@@ -4,36 +4,40 @@ Takes Findings; gives, per arm and iteration, what `reports.law` predicts from t
 samples of the sampling policy and that policy's accuracy on the test split, with the observed values. One free number,
 eta, is fitted on the gold arm and carried to the other arms unchanged. Where the M-step starts again from the base,
 F3's p is the base's accuracy, and pi still that of the data: the policy moves from where training started towards the
-accuracy of its data. Every figure is a mean over the arm's replicates, with two intervals that answer two questions:
-problems of the test and of the training split are resampled, everything that a prediction uses anew in each resample
-(other problems, these seeds); and a t interval over the replicates (other seeds, these problems; the base's samples and
-eta, which all replicates share, are taken as they are).
+accuracy of its data. Every figure is a mean over the arm's replicates. Problems of the test and of the training split
+are resampled, everything that a prediction uses anew in each resample: so its interval is of other problems, and these
+seeds. The difference of the two has one of other seeds too. For that each replicate is a run of its own, predicted with
+the eta of its own gold arm, so that what seeds do to eta enters as well as what they do to the arm.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from harness.records import BASE, Checkpoint
+from harness.records import BASE, Checkpoint, unmarked
 from reports import law, metrics, quality
 from reports.findings import TEST, TRAIN, Findings, TrainingData, confusion
 from reports.metrics import Estimate, Floats, Ints
-from reports.replicates import over_seeds
+from reports.replicates import of_both
 from reports.rows import Arm, Run, base_of, tested
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Compared:
-    """A prediction and what came: intervals by problem; and of the difference over seeds, where there are several."""
+    """A prediction and what came, with intervals by problem.
+
+    Attributes:
+        seeded: The residual, of other seeds on other problems; NaN limits where there is one replicate alone.
+    """
 
     predicted: Estimate
     observed: Estimate
     residual: Estimate
-    over_seeds: Estimate
+    seeded: Estimate
 
 
 def within(found: Estimate) -> bool:
@@ -86,9 +90,11 @@ class _Draws:
     """A step's ingredients in one replicate: the value itself first, then one for each resample.
 
     Attributes:
+        seed: What follows the names of this replicate.
         start: Accuracy of the policy that training started from: the base, where the M-step starts again.
     """
 
+    seed: str
     before: Floats
     start: Floats
     after: Floats
@@ -103,8 +109,10 @@ class _Draws:
 def predict(findings: Findings) -> tuple[Estimate, list[Step]]:
     """Eta of the gold arm, and every step of every arm with what the law says of it."""
     drawn = [(item, [_draw(findings.run, *step) for step in item.steps]) for item in findings.data]
-    eta = _eta([draws for item, found in drawn if item.arm.gold for draws in found])
-    return _estimate(eta, findings), [_step(findings, item, found, eta) for item, found in drawn]
+    gold = [draws for item, found in drawn if item.arm.gold for draws in found]
+    eta = _eta(gold)
+    alone = {seed: _eta([draws for draws in gold if draws.seed == seed]) for seed in {draws.seed for draws in gold}}
+    return _estimate(eta, findings), [_step(findings, item, found, eta, alone) for item, found in drawn]
 
 
 def _eta(gold: Sequence[_Draws]) -> Floats:
@@ -123,6 +131,7 @@ def _draw(run: Run, arm: Arm, trained: Checkpoint) -> _Draws:
         table = np.zeros((1, 4), np.int64)
     tpr, fpr = quality.rates(np.vstack([table.sum(axis=0), metrics.resampled(table)]))
     return _Draws(
+        seed=arm.name.removeprefix(unmarked(arm.name)),
         before=_accuracy(run, sampled_from),
         start=_accuracy(run, trained.started_from or sampled_from),
         after=_accuracy(run, trained.id),
@@ -150,19 +159,21 @@ def _estimate(draws: Floats, findings: Findings) -> Estimate:
     return Estimate(value=float(draws[0]), low=low, high=high, n=clusters, clusters=clusters)
 
 
-def _step(findings: Findings, item: TrainingData, found: Sequence[_Draws], eta: Floats) -> Step:
-    run = findings.run
+def _step(
+    findings: Findings, item: TrainingData, found: Sequence[_Draws], eta: Floats, alone: Mapping[str, Floats]
+) -> Step:
+    """The step; `eta` of the gold arm, and `alone` of each of its replicates by itself."""
+    run, unknown = findings.run, np.full_like(eta, np.nan)
     start, after = np.stack([draws.start for draws in found]), np.stack([draws.after for draws in found])
     ideal = np.stack([draws.ideal for draws in found])
-    predicted = law.partial_step(start, ideal, eta)
-    if item.accepted:  # a NaN is then a rate that was never seen, not an empty selection
-        predicted = np.where(np.isnan(ideal), np.nan, predicted)
+    own_eta = np.stack([alone.get(draws.seed, unknown) for draws in found])
+    predicted, own = (_partial(start, ideal, each, item) for each in (eta, own_eta))
     at_base = _pooled(run, [(arm, BASE) for arm, _ in item.steps]).sum(axis=0)
     from_base = findings.base.accuracy.value if findings.base else math.nan
     tables = _pooled(run, [(arm, base_of(checkpoint)) for arm, checkpoint in item.steps])
     was = law.log_odds(start)
     with np.errstate(invalid="ignore"):  # infinite less infinite: nothing is known
-        change = law.log_odds(predicted) - was, law.log_odds(after) - was
+        change = [law.log_odds(share) - was for share in (predicted, own, after)]
     return Step(
         arm=item.arm.name,
         gold=item.arm.gold,
@@ -172,20 +183,27 @@ def _step(findings: Findings, item: TrainingData, found: Sequence[_Draws], eta: 
         quality=quality.reward_quality(tables),
         ideal=_estimate(ideal.mean(axis=0), findings),
         ideal_chain=float(law.after_steps(from_base, *quality.rates(at_base), item.iteration)),
-        accuracy=_compared(findings, predicted, after),
+        accuracy=_compared(findings, predicted, own, after),
         change=_compared(findings, *change),
     )
 
 
-def _compared(findings: Findings, predicted: Floats, observed: Floats) -> Compared:
-    """Both, and their difference, from values by replicate (rows) and resample (columns)."""
+def _partial(start: Floats, ideal: Floats, eta: Floats, item: TrainingData) -> Floats:
+    """F3; with samples accepted, an unknown ideal is a rate that was never seen, not an empty selection."""
+    predicted = law.partial_step(start, ideal, eta)
+    return np.where(np.isnan(ideal), np.nan, predicted) if item.accepted else predicted
+
+
+def _compared(findings: Findings, predicted: Floats, own: Floats, observed: Floats) -> Compared:
+    """All from values by replicate (rows) and resample (columns); `own` is predicted with the replicate's own eta."""
     with np.errstate(invalid="ignore"):
-        residual = observed - predicted
+        residual, alone = observed - predicted, observed - own
+    found = _estimate(residual.mean(axis=0), findings)
     return Compared(
         predicted=_estimate(predicted.mean(axis=0), findings),
         observed=_estimate(observed.mean(axis=0), findings),
-        residual=_estimate(residual.mean(axis=0), findings),
-        over_seeds=over_seeds(residual[:, 0]),
+        residual=found,
+        seeded=of_both(found.value, alone, found.clusters),
     )
 
 

@@ -29,7 +29,6 @@ class RewardQuality:
         likelihood_ratio: TPR / FPR: what an ideal ReST-EM step multiplies the odds of a correct answer by.
         precision: Share of the accepted samples that the gold calls correct.
         prevalence: Share of these samples that the gold calls correct.
-        balanced: Balanced accuracy, (TPR + 1 - FPR) / 2.
         mcc: Matthews' correlation with the gold; falls with the prevalence as kappa does.
         ac1: Gwet's AC1 with the gold.
     """
@@ -40,7 +39,6 @@ class RewardQuality:
     likelihood_ratio: Estimate
     precision: Estimate
     prevalence: Estimate
-    balanced: Estimate
     mcc: Estimate
     ac1: Estimate
 
@@ -93,16 +91,9 @@ def reward_quality(table: Ints) -> RewardQuality:
         likelihood_ratio=_likelihood_ratio(table, tpr, fpr),
         precision=rate(table[:, TRUE_ACCEPT], accepted),
         prevalence=rate(correct, total),
-        balanced=_joint(balanced_accuracy, table, tpr, fpr),
-        mcc=_joint(matthews, table, tpr, fpr),
+        mcc=_correlation(table, tpr, fpr),
         ac1=_beyond_chance(gwet_ac1, table),
     )
-
-
-def balanced_accuracy(table: NDArray) -> Floats:
-    """(TPR + 1 - FPR) / 2 of tables of counts (last axis)."""
-    tpr, fpr = rates(table)
-    return (tpr + 1 - fpr) / 2
 
 
 def matthews(table: NDArray) -> Floats:
@@ -117,20 +108,19 @@ def matthews(table: NDArray) -> Floats:
     return ratio(both - said * truth, np.sqrt(said * (1 - said) * truth * (1 - truth)))
 
 
-def _joint(statistic: Callable[[NDArray], Floats], table: Ints, tpr: Estimate, fpr: Estimate) -> Estimate:
-    """A statistic that grows with TPR and falls with FPR; where one of them is 0 or 1, between their limits' values."""
+def _correlation(table: Ints, tpr: Estimate, fpr: Estimate) -> Estimate:
+    """Matthews' correlation; where TPR or FPR is 0 or 1 the interval runs between its values at their limits."""
     pooled, n, clusters = table.sum(axis=0), int(table.sum()), min(tpr.clusters, fpr.clusters)
-    value = float(statistic(pooled))
+    value = float(matthews(pooled))
     if math.isnan(value):
         return NOTHING
-    if {tpr.value, fpr.value} & {0.0, 1.0}:
-        correct, wrong = pooled[TRUE_ACCEPT] + pooled[FALSE_REJECT], pooled[FALSE_ACCEPT] + pooled[TRUE_REJECT]
-        limits = [(tpr.low, fpr.high), (tpr.high, fpr.low)]
-        low, high = (
-            float(statistic(np.array([t * correct, f * wrong, (1 - t) * correct, (1 - f) * wrong]))) for t, f in limits
-        )
-        return Estimate(value=value, low=low, high=high, n=n, clusters=clusters)
-    return bootstrapped(value, statistic(resampled(table)), n, clusters)
+    if not {tpr.value, fpr.value} & {0.0, 1.0}:
+        return bootstrapped(value, matthews(resampled(table)), n, clusters)
+    correct, wrong = pooled[TRUE_ACCEPT] + pooled[FALSE_REJECT], pooled[FALSE_ACCEPT] + pooled[TRUE_REJECT]
+    limits = np.array([(tpr.low, fpr.high), (tpr.high, fpr.low)])  # it grows with TPR and falls with FPR
+    t, f = limits[:, 0], limits[:, 1]
+    low, high = matthews(np.stack([t * correct, f * wrong, (1 - t) * correct, (1 - f) * wrong], axis=-1))
+    return Estimate(value=value, low=float(low), high=float(high), n=n, clusters=clusters)
 
 
 def _likelihood_ratio(table: Ints, tpr: Estimate, fpr: Estimate) -> Estimate:

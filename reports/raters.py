@@ -2,7 +2,7 @@
 
 Takes a Run; gives estimates with names. Controls take part in pairs only: together with them a coefficient says how
 many controls there are. So do humans, who marked a few samples: of all together only those few would remain. Every
-figure counts a problem's samples, of all checkpoints, as one cluster.
+figure counts a problem's samples, of all checkpoints and replicates, as one cluster.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from reports import contests, dawid_skene, metrics, quality
 from reports.agreement import Reliability, reliability
 from reports.best_of import best_of_k
 from reports.contests import Flips, Homogeneity
-from reports.correction import excess, rogan_gladen
+from reports.correction import excess, excess_draws, rogan_gladen
 from reports.dawid_skene import LatentClasses
 from reports.dispersion import error_correlation
-from reports.findings import TEST, Findings, Standing, averaged, confusion, majority_by_problem
-from reports.metrics import Estimate, Floats, Ints
+from reports.findings import TEST, Findings, Standing, averaged, majority_by_problem
+from reports.measured import Drawn, against, called, every, judged, places
+from reports.metrics import Counts, Estimate, Floats, Ints
 from reports.quality import FALSE_ACCEPT, FALSE_REJECT, TRUE_ACCEPT, TRUE_REJECT
+from reports.replicates import of_both
 from reports.rows import Run
 
 HUMAN = "human:"  # what the names of those begin with who marked samples by hand (harness/marks.py)
@@ -76,7 +78,12 @@ class SecondOpinion:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Correction:
-    """A verifier's mean reward on a checkpoint, raw, corrected by its rates at the base, and beside the gold."""
+    """A verifier's mean reward on a checkpoint, raw, corrected by its rates at the base, and beside the gold.
+
+    Attributes:
+        excess: Corrected less gold; its interval is of these seeds.
+        seeded: The same of other seeds on other problems; NaN where there is one replicate alone.
+    """
 
     verifier: str
     checkpoint: str
@@ -85,6 +92,7 @@ class Correction:
     corrected: Estimate
     gold: Estimate
     excess: Estimate
+    seeded: Estimate
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -107,12 +115,6 @@ class Choosing:
     accuracy: dict[int, Estimate]
 
 
-def _rows(run: Run) -> Ints:
-    """Test samples of all checkpoints but candidates."""
-    kept = [c.id for c in run.checkpoints.values() if c.kind != "candidate"]
-    return np.concatenate([np.zeros(0, np.int64), *(run.rows(c, TEST) for c in kept)])
-
-
 def informed(run: Run) -> list[str]:
     """The verifiers that are compared, controls and humans left out."""
     return [name for name in run.compared if name not in run.controls and not name.startswith(HUMAN)]
@@ -120,9 +122,9 @@ def informed(run: Run) -> list[str]:
 
 def pairs(run: Run) -> list[Pair]:
     """Every pair of verifiers; p-values that both accept equally often are corrected for all pairs (Holm)."""
-    rows = _rows(run)
+    drawn = every(run)
     names = [*([run.gold] if run.gold in run.outcomes else []), *run.compared]
-    found = [(a, b, confusion(run, rows, TEST, a, b)) for i, a in enumerate(names) for b in names[i + 1 :]]
+    found = [(a, b, against(run, drawn, a, b)) for i, a in enumerate(names) for b in names[i + 1 :]]
     flips = [contests.mcnemar(table[:, FALSE_ACCEPT], table[:, FALSE_REJECT]) for *_, table in found]
     adjusted = metrics.holm([flip.p_value for flip in flips])
     return [
@@ -139,11 +141,10 @@ def together(run: Run) -> Together | None:
     names = (*([run.gold] if run.gold in run.outcomes else []), *informed(run))
     if len(names) < 3:
         return None
-    rows, size = _rows(run), run.size(TEST)
-    rows = rows[np.all([run.outcomes[name].scored[rows] for name in names], axis=0)]
+    rows, ratings = judged(run, every(run), names, by_all=True)
     if not len(rows):
         return None
-    ratings, problem = np.stack([run.outcome(name, rows) for name in names]), run.samples.problem[rows]
+    problem, size = run.samples.problem[rows], run.size(TEST)
     shared = ~np.isnan(ratings).any(axis=0)
     accepts = [np.bincount(problem[shared], row[shared], minlength=size) for row in ratings]
     seen = np.bincount(problem[shared], minlength=size) > 0
@@ -159,19 +160,19 @@ def second_opinion(run: Run) -> SecondOpinion | None:
 
     Samples with fewer verdicts than the model wants of verifiers are left out, of the gold's figures as well.
     """
-    names, every = tuple(informed(run)), _rows(run)
+    names = tuple(informed(run))
     if not names:
         return None
-    ratings = np.stack([run.outcome(name, every) for name in names])
+    rows, (gold, *ratings) = judged(run, every(run), (run.gold, *names))
     enough = (~np.isnan(ratings)).sum(axis=0) >= dawid_skene.FEWEST
-    rows, classes = every[enough], dawid_skene.fit(ratings[:, enough])
+    gold, said, problem = gold[enough], np.stack(ratings)[:, enough], run.samples.problem[rows[enough]]
+    classes = dawid_skene.fit(said)
     if classes is None:
         return None
-    found = [quality.rates(confusion(run, rows, TEST, name).sum(axis=0)) for name in names]
-    gold = run.outcome(run.gold, rows)
+    found = [quality.rates(quality.confusion(own, gold, problem, run.size(TEST)).sum(axis=0)) for own in said]
     return SecondOpinion(
         names=names,
-        samples=len(every),
+        samples=len(rows),
         classes=classes,
         tpr=tuple(float(tpr) for tpr, _ in found),
         fpr=tuple(float(fpr) for _, fpr in found),
@@ -182,37 +183,41 @@ def second_opinion(run: Run) -> SecondOpinion | None:
 def corrections(findings: Findings) -> list[Correction]:
     """Each verifier's reward on every trained checkpoint, corrected by the rates it had on the base's samples."""
     run = findings.run
-    arms = [replica for arm in run.arms for replica in run.replicates(arm)]
-    chain = [c.id for arm in arms for c in run.chain(arm.name) if len(run.rows(c.id, TEST))]
-    found: list[Correction] = []
-    for name in informed(run):
-        table = confusion(run, run.rows(BASE, TEST), TEST, name)
-        for checkpoint in chain:
-            rows = run.rows(checkpoint, TEST)
-            problem, size = run.samples.problem[rows], run.size(TEST)
-            reward = metrics.per_problem(run.outcome(name, rows), problem, size)
-            gold = metrics.per_problem(run.outcome(run.gold, rows), problem, size)
-            correct, decided = int(reward.correct.sum()), int(reward.decided.sum())
-            if decided:
-                found.append(
-                    Correction(
-                        verifier=name,
-                        checkpoint=checkpoint,
-                        reward=metrics.proportion(*reward),
-                        bounds=metrics.undecided_bounds(correct, decided, len(rows)),
-                        corrected=rogan_gladen(reward, table),
-                        gold=metrics.proportion(*gold),
-                        excess=excess(reward, table, gold),
-                    )
-                )
-    return found
+    trained = {place: drawn for place, drawn in places(run).items() if place != BASE}
+    found = [_correction(run, name, place, drawn) for name in informed(run) for place, drawn in trained.items()]
+    return [item for item in found if item.reward.n]
+
+
+def _correction(run: Run, verifier: str, place: str, drawn: Sequence[Drawn]) -> Correction:
+    reward, table, gold = _ingredients(run, verifier, drawn)
+    scored = sum(run.scored(own, run.rows(id, TEST)) for id, (own,) in called(run, drawn, (verifier,)))
+    apart = np.stack([excess_draws(*_ingredients(run, verifier, [one])) for one in drawn])
+    value = excess(reward, table, gold)
+    return Correction(
+        verifier=verifier,
+        checkpoint=place,
+        reward=metrics.proportion(*reward),
+        bounds=metrics.undecided_bounds(int(reward.correct.sum()), int(reward.decided.sum()), scored),
+        corrected=rogan_gladen(reward, table),
+        gold=metrics.proportion(*gold),
+        excess=value,
+        seeded=of_both(value.value, apart, value.clusters),
+    )
+
+
+def _ingredients(run: Run, verifier: str, drawn: Sequence[Drawn]) -> tuple[Counts, Ints, Counts]:
+    """The reward's counts, the verifier's table on the base, and the gold's counts; in the replicates drawn."""
+    rows, (said, gold) = judged(run, drawn, (verifier, run.gold))
+    problem, size = run.samples.problem[rows], run.size(TEST)
+    table = against(run, [(BASE, number) for _, number in drawn], verifier)
+    return metrics.per_problem(said, problem, size), table, metrics.per_problem(gold, problem, size)
 
 
 def errors(run: Run) -> list[Errors]:
     """Each verifier's errors by the gold."""
-    rows, found = _rows(run), []
+    drawn, found = every(run), []
     for name in informed(run):
-        table = confusion(run, rows, TEST, name)
+        table = against(run, drawn, name)
         wrong = table[:, FALSE_ACCEPT] + table[:, TRUE_REJECT]
         correct = table[:, TRUE_ACCEPT] + table[:, FALSE_REJECT]
         found.append(

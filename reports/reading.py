@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -83,7 +84,9 @@ def _samples(
     first = "SELECT id, min(idx) FROM sample GROUP BY checkpoint, problem, text, finish_reason"
     tokens, cut = np.zeros((2, 0), np.int64) if brief else _columns(store, drawn, 2)
     distinct = np.zeros(0, bool) if brief else np.isin(id, _columns(store, first, 2)[0])
-    samples = Samples(id=id, problem=problem, tokens=tokens, cut=cut.astype(bool), distinct=distinct)
+    text = np.zeros(0, np.int64) if brief else np.searchsorted(id, _columns(store, same, 1)[0])
+    samples = Samples(id=id, problem=problem, tokens=tokens, cut=cut.astype(bool), distinct=distinct, text=text)
+    same = "SELECT min(id) OVER (PARTITION BY problem, text) FROM sample ORDER BY id"
     return samples, dict(zip(keys, parts, strict=False))  # of no keys np.split still makes one part
 
 
@@ -171,11 +174,12 @@ def _costs(store: Store, names: Mapping[str, str], outcomes: Mapping[str, Outcom
     ):
         paid.setdefault(fingerprint, []).append(tuple(call))
     settings = {row[0]: json.loads(row[1]) for row in store.query("SELECT fingerprint, settings FROM verifier")}
-    spent = {} if brief else dict(store.query("SELECT verifier, sum(seconds) FROM verdict GROUP BY 1"))
+    spent = {} if brief else _spent(store)
     return tuple(
         _cost(
             name,
-            (int(outcomes[fingerprint].scored.sum()), spent.get(fingerprint, float("nan"))),
+            int(outcomes[fingerprint].scored.sum()),
+            spent.get(fingerprint, (math.nan, math.nan, math.nan)),
             paid.get(fingerprint, []),
             settings.get(fingerprint, {}),
         )
@@ -185,8 +189,31 @@ def _costs(store: Store, names: Mapping[str, str], outcomes: Mapping[str, Outcom
 
 
 def _cost(
-    name: str, verdicts: tuple[int, float], calls: Sequence[tuple[Any, ...]], settings: Mapping[str, Any]
+    name: str,
+    verdicts: int,
+    spent: tuple[float, float, float],
+    calls: Sequence[tuple[Any, ...]],
+    settings: Mapping[str, Any],
 ) -> Cost:
+def _spent(store: Store) -> dict[str, tuple[float, float, float]]:
+    """Seconds of each verifier's verdicts: their sum, median and 95th percentile.
+
+    SQLite counts them rounded to three digits, as a sort of a million of them takes longer than the rest of a report.
+    """
+    counted: dict[str, list[tuple[float, int, float]]] = {}
+    for fingerprint, rounded, count, total in store.query(
+        "SELECT verifier, printf('%.2e', seconds), count(*), sum(seconds) FROM verdict GROUP BY 1, 2"
+    ):
+        counted.setdefault(fingerprint, []).append((float(rounded), count, total))
+    found: dict[str, tuple[float, float, float]] = {}
+    for fingerprint, groups in counted.items():
+        value, count, total = np.array(sorted(groups)).T
+        upto = np.cumsum(count)
+        median, slow = (float(value[np.searchsorted(upto, share * upto[-1])]) for share in (0.5, 0.95))
+        found[fingerprint] = float(total.sum()), median, slow
+    return found
+
+
     prices = settings.get("prices") or {}
     usd = 0.0
     for model, _, _, prompt, completion in calls:
@@ -194,14 +221,16 @@ def _cost(
         usd += (prompt * pair[0] + completion * pair[1]) / 1e6
     return Cost(
         verifier=name,
-        verdicts=verdicts[0],
-        seconds=sum(call[2] for call in calls) if calls else verdicts[1],
+        verdicts=verdicts,
+        seconds=sum(call[2] for call in calls) if calls else spent[0],
         tokens=sum(call[3] + call[4] for call in calls),
         usd=usd,
         calls=sum(call[1] for call in calls),
     )
 
 
+        median=spent[1],
+        slow=spent[2],
 def _models(store: Store, names: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     """The names that servers gave a judge's model, by the judge's name, where they gave more than one."""
     found: dict[str, dict[str, None]] = {}

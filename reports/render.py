@@ -29,6 +29,7 @@ from reports import (
     plan_pages,
     predict,
     price,
+    raters,
     strata,
     tables,
     verifier_tables,
@@ -116,10 +117,19 @@ def compose(
     ranking = rank(findings)
     told = advice.verdict(findings, ranking)
     eta, steps = predict.predict(findings)
+    pairs = raters.pairs(findings.run)
     found = [
         *(tables.contests(ranking), tables.curves(findings), verifier_tables.choosing(findings)),
-        *(verifier_tables.verifier_quality(findings), verifier_tables.corrected(findings)),
-        *(verifier_tables.errors(findings), verifier_tables.agreement(findings), verifier_tables.together(findings)),
+        *(
+            verifier_tables.verifier_quality(findings),
+            verifier_tables.steady(findings),
+            verifier_tables.corrected(findings),
+        ),
+        *(
+            verifier_tables.errors(findings),
+            verifier_tables.agreement(findings.run, pairs),
+            verifier_tables.together(findings),
+        ),
         *(verifier_tables.second_opinion(findings), tables.training_data(findings, predict.forecasts(findings))),
         *(
             tables.wrong_steps(findings),
@@ -141,7 +151,7 @@ def compose(
         judge=ledger.judge_line(findings.run),
         unfinished=tuple(missing(findings.run)),
         first=(tables.arms(findings),),
-        pictures=tuple(pictures.pictures(findings, eta, steps)),
+        pictures=tuple(pictures.pictures(findings, eta, steps, pairs)),
         others=tuple(table for table in found if table.rows),
         cases=tuple(cases),
         provenance=ledger.provenance(findings),

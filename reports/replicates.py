@@ -1,8 +1,8 @@
 """Seeds as replicates: how far an arm's accuracy varies between seeds, apart from the noise of its samples.
 
-Takes counts of one arm (replicates x problems); gives a mean with one interval for each question, and the variance
-between seeds. A claim about a training recipe is about other seeds, and wants at least three; an interval clustered by
-problem says nothing of them. Knows nothing of runs or files.
+Takes counts of one arm (replicates x problems), or what resampled problems made of them; gives a mean with one interval
+for each question, and the variance between seeds. A claim about a training recipe is about other seeds, and wants at
+least three; an interval clustered by problem says nothing of them. Knows nothing of runs or files.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -127,14 +128,59 @@ def with_seeds(found: Difference, sides: Sequence[Replicates]) -> Difference | N
     """
     if not sides or math.isnan(found.error):
         return None
-    seeds = [float(np.var(side.means, ddof=1)) / len(side.means) for side in sides]
-    shared = [side.within / len(side.means) for side in sides]
-    by_problem = found.error**2
-    summed = max(by_problem + sum(seeds) - sum(shared), by_problem, sum(seeds))
-    parts = by_problem**2 / found.freedom
-    for side, seed, both in zip(sides, seeds, shared, strict=True):
-        parts += (seed**2 + both**2 / found.freedom) / (len(side.means) - 1)
-    return t_difference(found.value, math.sqrt(summed), max(1.0, summed**2 / parts), found.clusters)
+    by_seed = [Spread.of(side.means, side.within) for side in sides]
+    variance, freedom = _joined(found.error**2, found.freedom, by_seed)
+    return t_difference(found.value, math.sqrt(variance), freedom, found.clusters)
+
+
+def of_both(value: float, draws: Floats, clusters: int) -> Estimate:
+    """A mean over replicates, of other seeds on other problems; from resamples of the problems.
+
+    The squared errors by problem and by seed, less what both count, as in `crossed`: whatever is computed anew in each
+    replicate and each resample enters. Without an interval where fewer than two replicates are known and differ.
+
+    Args:
+        value: The estimate.
+        draws: Of each replicate (rows) by itself: its value first, then that of each resample, drawn for all together.
+        clusters: Problems.
+    """
+    draws = draws[np.isfinite(draws[:, 0])]
+    replicates = len(draws)
+    nothing = Estimate(value=value, low=math.nan, high=math.nan, n=replicates, clusters=clusters)
+    if math.isnan(value) or replicates < 2 or clusters < 2 or np.ptp(draws[:, 0]) == 0:
+        return nothing
+    again = draws[:, 1:][:, np.isfinite(draws[:, 1:]).all(axis=0)]
+    if again.shape[1] < LEVEL * (draws.shape[1] - 1):
+        return nothing
+    middle, larger = again.mean(axis=0), clusters / (clusters - 1)  # resamples lack one degree of freedom
+    within = larger * float((again - middle).var(axis=1).sum()) / (replicates - 1)
+    variance, freedom = _joined(larger * float(middle.var()), clusters - 1, [Spread.of(draws[:, 0], within)])
+    half = student.quantile(freedom, (1 + LEVEL) / 2) * math.sqrt(variance)
+    return Estimate(value=value, low=value - half, high=value + half, n=replicates, clusters=clusters)
+
+
+class Spread(NamedTuple):
+    """The variance of a mean over replicates: from seeds, and what an error by problem counts of that as well."""
+
+    seeds: float
+    shared: float
+    replicates: int
+
+    @classmethod
+    def of(cls, values: Sequence[float] | Floats, within: float) -> Spread:
+        """From each replicate's value, and the variance that samples and problems give one of them by itself."""
+        count = len(values)
+        return cls(float(np.var(values, ddof=1)) / count, within / count, count)
+
+
+def _joined(by_problem: float, freedom: float, sides: Sequence[Spread]) -> tuple[float, float]:
+    """The variance by problem and of each side's seeds together, with Satterthwaite's (1946) degrees of freedom."""
+    by_seed = sum(side.seeds for side in sides)
+    summed = max(by_problem + by_seed - sum(side.shared for side in sides), by_problem, by_seed)
+    parts = by_problem**2 / freedom
+    for side in sides:
+        parts += (side.seeds**2 + side.shared**2 / freedom) / (side.replicates - 1)
+    return summed, max(1.0, summed**2 / parts)
 
 
 def _interval(value: float, variance: float, freedom: float, n: int, clusters: int) -> Estimate:

@@ -48,6 +48,7 @@ class Samples:
         cut: Whether the response hit the length limit.
         distinct: Whether no earlier sample of the problem has the same text and ending.
     """
+        text: The row of one sample for all that have its problem and its text.
 
     id: Ints
     problem: Ints
@@ -55,6 +56,7 @@ class Samples:
     cut: Bools
     distinct: Bools
 
+    text: Ints
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Outcomes:
@@ -86,6 +88,8 @@ class Cost:
     Attributes:
         seconds: Of its calls where it made any, else of its verdicts; these are NaN in a brief run.
     """
+        median: Seconds of a verdict, to three digits; NaN in a brief run, as is the next.
+        slow: What 95 % of its verdicts take at most.
 
     verifier: str
     verdicts: int
@@ -94,6 +98,8 @@ class Cost:
     usd: float
     calls: int
 
+    median: float
+    slow: float
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Run:
@@ -146,8 +152,7 @@ class Run:
         """The arm under each seed of the suite, with the verifier that it has there; the first is the arm itself."""
         found: list[Arm] = []
         for number in range(int(self.suite.get("replicates", 1))):
-            own = replicate(arm.verifier, number)
-            verifier = own if own in self.fingerprints else arm.verifier
+            verifier = self.own(arm.verifier, number)
             found.append(dataclasses.replace(arm, name=replicate(arm.name, number), verifier=verifier))
         return tuple(found)
 
@@ -155,6 +160,11 @@ class Run:
     def steps(self) -> str | None:
         """The verifier whose `correct` means that the written steps hold, if the run has it."""
         return STEPS if STEPS in self.outcomes else None
+
+    def own(self, verifier: str, number: int) -> str:
+        """What a verifier is called in a replicate: it has a name for each if it errs under another seed there."""
+        name = replicate(verifier, number)
+        return name if name in self.fingerprints else verifier
 
     @functools.cached_property
     def controls(self) -> tuple[str, ...]:
@@ -186,10 +196,14 @@ class Run:
         found = self.outcomes.get(verifier)
         return np.full(len(rows), np.nan) if found is None else found.value[rows]
 
-    def scored(self, verifier: str, rows: Ints) -> int:
-        """How many of the rows the verifier has given a verdict on, undecided ones included."""
+    def asked(self, verifier: str, rows: Ints) -> Bools:
+        """Which of the rows the verifier has given a verdict on, undecided ones included."""
         found = self.outcomes.get(verifier)
-        return 0 if found is None else int(found.scored[rows].sum())
+        return np.zeros(len(rows), bool) if found is None else found.scored[rows]
+
+    def scored(self, verifier: str, rows: Ints) -> int:
+        """How many of the rows the verifier has given a verdict on."""
+        return int(self.asked(verifier, rows).sum())
 
 
 def _arm(entry: Mapping[str, Any], controls: Sequence[str], gold: str) -> Arm:

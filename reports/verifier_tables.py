@@ -5,45 +5,75 @@ Takes Findings; gives Tables, in the manner of `reports.tables`.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 from harness.records import MARK
 from reports import raters
 from reports.dawid_skene import FEWEST
-from reports.findings import Findings, Measured
-from reports.raters import Correction
+from reports.findings import Findings
+from reports.measured import Constant, Measured, constants, measured, steadiness
+from reports.raters import Correction, Pair
 from reports.rows import Run
 from reports.tables import CLUSTERED, DASH, Cell, Table, arm_cell, estimate, in_points, number, p_value
 
+NAMED = {True: "accept_all", False: "reject_all"}  # the constants as verifiers that a suite may have
+
 
 def verifier_quality(findings: Findings) -> Table:
-    """Each verifier against the gold on each checkpoint's own test samples."""
+    """Each verifier against the gold, over all checkpoints and on each one's own test samples; constants first."""
+    run = findings.run
+    given = constants(run)
+    best = "".join(f" The best constant verdict is to {_constant(item)}." for item in given if item.best)
     return Table(
         id="quality",
-        title="Verifier quality, on each checkpoint's own test samples",
+        title="Verifier quality, over all test samples and on each checkpoint's own",
         columns=(
-            *("Verifier", "Checkpoint", "Samples", "TPR, %", "FPR, %", "LR+"),
-            *("Precision of accepted, %", "Balanced accuracy, %", "MCC", "Undecided because"),
+            *("Verifier", "Samples of", "Samples", "TPR, %", "FPR, %", "LR+"),
+            *("Precision of accepted, %", "MCC", "AC1 with the gold", "Undecided because"),
         ),
-        rows=tuple(_quality_row(item, item.verifier in findings.run.controls) for item in findings.measured),
+        rows=(
+            *(_constant_row(item) for item in given if NAMED[item.accepts] not in run.compared),
+            *(_quality_row(item, item.verifier in run.controls) for item in measured(run)),
+        ),
         note=(
             "Against the gold, on samples that both decided; below each checkpoint, what the gold calls correct. "
             "LR+ = TPR / FPR multiplies the odds of a correct answer in an ideal step; 1 carries no information. "
-            "Balanced accuracy: mean of TPR and 1 − FPR. MCC, the correlation with the gold, falls by itself as nearly "
-            f"all samples become correct. {_first_alone(findings.run)}{CLUSTERED}"
+            "MCC, the correlation with the gold, falls by itself as nearly all samples become correct; AC1, agreement "
+            f"with the gold beyond chance (Gwet), does not, and may be high for a constant.{best} {_pooled(run)}"
+            f"{CLUSTERED}"
         ),
         first=2,
     )
 
 
-def _first_alone(run: Run) -> str:
-    """Which replicates a table of single checkpoints has, where there are several."""
-    alone = "Of several replicates the first alone, where other tables have all of them together. "
-    return alone if int(run.suite.get("replicates", 1)) > 1 else ""
+def _pooled(run: Run) -> str:
+    """What a row has of an arm with replicates, and what its interval then speaks of."""
+    if int(run.suite.get("replicates", 1)) < 2:
+        return ""
+    anew = (
+        "; a verifier that errs under another seed in each judges the base's samples once in each" if _anew(run) else ""
+    )
+    return f"All replicates of an arm together, all samples of a problem as one unit{anew}: intervals of these seeds. "
 
 
-def _seeded_alone(run: Run) -> str:
-    """Whose errors a table of all checkpoints has, where those of some verifiers are others in each replicate."""
-    some = "A verifier that errs under another seed in each replicate stands here as in the first, on what it judged. "
-    return some if any(MARK in name for name in run.outcomes) else ""
+def _anew(run: Run) -> bool:
+    return any(MARK in name for name in run.outcomes)
+
+
+def _constant(item: Constant) -> str:
+    return "accept all" if item.accepts else "reject all"
+
+
+def _constant_row(item: Constant) -> tuple[Cell, ...]:
+    rate = Cell("100.0" if item.accepts else "0.0", "by definition")
+    return (
+        Cell(f"always {'accept' if item.accepts else 'reject'}", "best constant" if item.best else "constant"),
+        *(Cell("all", f"{number(item.prevalence.value)} % correct"), Cell(str(item.n)), rate, rate),
+        Cell("1.00" if item.accepts else DASH, "by definition" if item.accepts else ""),
+        *(estimate(item.prevalence) if item.accepts else Cell(DASH), Cell(DASH)),
+        *(estimate(item.agreement.ac1, 3, 1), Cell(DASH)),
+    )
 
 
 def _quality_row(item: Measured, control: bool) -> tuple[Cell, ...]:
@@ -51,40 +81,80 @@ def _quality_row(item: Measured, control: bool) -> tuple[Cell, ...]:
     reasons = "; ".join(f"{reason[:60]} ({count})" for reason, count in item.reasons[:3])
     return (
         Cell(item.verifier, "control" if control else ""),
-        Cell(item.checkpoint, f"{number(found.prevalence.value)} % correct" if found.n else ""),
+        Cell(item.checkpoint or "all", f"{number(found.prevalence.value)} % correct" if found.n else ""),
         Cell(str(item.scored), f"{number((item.scored - item.undecided) / item.scored)} % decided"),
         *(estimate(found.tpr), estimate(found.fpr), estimate(found.likelihood_ratio, 2, 1)),
-        *(estimate(found.precision), estimate(found.balanced), estimate(found.mcc, 3, 1), Cell(reasons or DASH)),
+        *(estimate(found.precision), estimate(found.mcc, 3, 1), estimate(found.ac1, 3, 1), Cell(reasons or DASH)),
     )
+
+
+def steady(findings: Findings) -> Table:
+    """Whether a verifier says the same of the same text again, and what a verdict takes."""
+    return Table(
+        id="steady",
+        title="The same text judged again, and what a verdict takes",
+        columns=(
+            *("Verifier", "Texts judged again", "Another verdict, %"),
+            *("Median, ms", "95 % take at most, ms", "USD per 1000 verdicts"),
+        ),
+        rows=tuple(
+            (
+                *(Cell(item.verifier), Cell(str(item.flips.n)), estimate(item.flips)),
+                *(_milliseconds(item.median), _milliseconds(item.slow), Cell(f"{1000 * item.usd:.4f}")),
+            )
+            for item in steadiness(findings.run)
+        ),
+        note=(
+            "Another verdict: where several test samples of a problem have the same text, the share of pairs of "
+            "verdicts that differ, mean over such texts; 0 where a verifier looks at the text alone or remembers what "
+            "it said. Milliseconds and USD: of all stored verdicts, training and test; of a judge as it was waited "
+            f"for, with others at the same time. {CLUSTERED}"
+        ),
+    )
+
+
+def _milliseconds(seconds: float) -> Cell:
+    """Two digits at least, as verdicts take from microseconds to minutes."""
+    value = 1000 * seconds
+    if math.isnan(value):
+        return Cell(DASH)
+    return Cell(f"{value:.0f}" if value >= 10 or not value else f"{value:.2g}")
 
 
 def corrected(findings: Findings) -> Table:
     """Raw reward, corrected reward and gold side by side: F6."""
+    found = raters.corrections(findings)
+    several = any(item.seeded.n > 1 for item in found)
+    seeds = "Over seeds and problems: of other seeds on other problems, each replicate corrected by itself. " * several
     return Table(
         id="corrected",
         title="Reward, corrected for the verifier's errors, and gold accuracy",
-        columns=("Verifier", "Checkpoint", "Reward, %", "Corrected, %", "Gold accuracy, %", "Corrected − gold, points"),
-        rows=tuple(_corrected_row(item) for item in raters.corrections(findings)),
+        columns=(
+            *("Verifier", "Checkpoint", "Reward, %", "Corrected, %", "Gold accuracy, %", "Corrected − gold, points"),
+            *(["The same over seeds and problems, points"] if several else []),
+        ),
+        rows=tuple(_corrected_row(item, several) for item in found),
         note=(
             "Corrected (F6, Rogan and Gladen): (reward − FPR) / (TPR − FPR) with the rates measured on the base's "
             "samples; the interval carries their doubt, and is all of 0 to 100 where TPR and FPR may be equal. A "
             "difference whose interval leaves out 0: the verifier's errors are not what they were. "
-            f"{_seeded_alone(findings.run)}{CLUSTERED}"
+            f"{_pooled(findings.run)}{seeds}{CLUSTERED}"
         ),
         first=2,
     )
 
 
-def _corrected_row(item: Correction) -> tuple[Cell, ...]:
+def _corrected_row(item: Correction, several: bool) -> tuple[Cell, ...]:
     reward, (low, high) = estimate(item.reward), item.bounds
     undecided = f"; {number(low)} to {number(high)} with undecided" if high - low >= 0.0005 else ""
     return (
         *(Cell(item.verifier), Cell(item.checkpoint), reward._replace(detail=reward.detail + undecided)),
         *(estimate(item.corrected), estimate(item.gold), in_points(item.excess)),
+        *([in_points(item.seeded)] if several else []),
     )
 
 
-def agreement(findings: Findings) -> Table:
+def agreement(run: Run, pairs: Sequence[Pair]) -> Table:
     """Every pair of verifiers over all test samples."""
     rows = tuple(
         (
@@ -92,7 +162,7 @@ def agreement(findings: Findings) -> Table:
             *(estimate(found.kappa, 3, 1), Cell(f"{number(found.prevalence[0])} / {number(found.prevalence[1])}")),
             *(Cell(f"{pair.flips.gained} / {pair.flips.lost}"), Cell(p_value(pair.adjusted_p))),
         )
-        for pair in raters.pairs(findings.run)
+        for pair in pairs
         for found in (pair.agreement,)
     )
     return Table(
@@ -106,7 +176,7 @@ def agreement(findings: Findings) -> Table:
         note=(
             "Test samples of all checkpoints that both decided. Kappa falls by itself as nearly all samples become "
             "correct (or wrong): read it beside both prevalences. p: that both accept equally often, by McNemar's "
-            f"exact test with one coin a problem, corrected for all pairs. {_seeded_alone(findings.run)}{CLUSTERED}"
+            f"exact test with one coin a problem, corrected for all pairs. {_pooled(run)}{CLUSTERED}"
         ),
         first=2,
     )
@@ -136,7 +206,8 @@ def together(findings: Findings) -> Table:
         note=(
             "Samples that all were asked of and at least two decided; undecided ones are left out, not filled in. "
             "Controls and humans take no part. "
-            f"Q: whether all accept equally often, on samples that all decided. {CLUSTERED}"
+            f"Q: whether all accept equally often, on samples that all decided, by problem. {_pooled(findings.run)}"
+            f"{CLUSTERED}"
         ),
     )
 
@@ -160,6 +231,7 @@ def second_opinion(findings: Findings) -> Table:
             f"{number(classes.prevalence)} % correct, the gold {number(found.prevalence)} %. It sees the verifiers' "
             "verdicts alone and supposes independent errors: errors that they share it takes for the truth, and blames "
             f"those that are right. {shared}"
+            f"{' The base is in it once a replicate, as it was judged there.' if _anew(findings.run) else ''}"
             f"{'' if classes.converged else ' The fit has not settled.'}"
         )
     return Table(
@@ -188,7 +260,7 @@ def errors(findings: Findings) -> Table:
         note=(
             "Test samples of all checkpoints. ρ: correlation of two errors on one problem. 0: independent slips, as "
             "the law supposes, which more samples average out. Towards 1: the same problems are always misjudged, and "
-            f"a policy learns what passes there. {_seeded_alone(findings.run)}{CLUSTERED}"
+            f"a policy learns what passes there. {_pooled(findings.run)}{CLUSTERED}"
         ),
     )
 

@@ -92,7 +92,6 @@ def test_cohens_kappa_and_matthews_are_those_of_scikit_learn() -> None:
     found, pooled = quality.reward_quality(table), table.sum(axis=0)
     assert quality.cohen_kappa(pooled) == pytest.approx(sklearn.cohen_kappa_score(truth, ratings[1]))
     assert found.mcc.value == pytest.approx(sklearn.matthews_corrcoef(truth, ratings[1]))
-    assert found.balanced.value == pytest.approx(sklearn.balanced_accuracy_score(truth, ratings[1]))
 
 
 def test_matthews_of_a_million_samples_does_not_overflow() -> None:
@@ -102,8 +101,8 @@ def test_matthews_of_a_million_samples_does_not_overflow() -> None:
 
 def test_a_faultless_verifier_has_an_interval_below_one() -> None:
     found = quality.reward_quality(np.tile([3, 0, 0, 2], (30, 1)))
-    assert found.mcc.value == found.balanced.value == pytest.approx(1.0)
-    assert 0.7 < found.mcc.low < found.balanced.low < 1.0
+    assert found.mcc.value == pytest.approx(1.0)
+    assert 0.7 < found.mcc.low < 1.0
     assert math.isnan(quality.reward_quality(np.tile([3, 2, 0, 0], (30, 1))).mcc.value)
 
 
@@ -141,7 +140,7 @@ def test_one_problem_alone_gives_no_interval_of_resamples() -> None:
     several = agreement.reliability(np.array([[1, 0, 1, 1], [1, 1, 0, 1.0]]), np.zeros(4, int), 2)
     rho = dispersion.error_correlation(np.array([2, 0]), np.array([5, 0]))
     corrected = correction.rogan_gladen(Counts(np.array([8]), np.array([12])), table[:1])
-    of_one = (found.likelihood_ratio, found.balanced, found.mcc, found.ac1, pair.ac1, pair.kappa)
+    of_one = (found.likelihood_ratio, found.mcc, found.ac1, pair.ac1, pair.kappa)
     for item in (*of_one, several.alpha, several.ac1, rho, corrected):
         assert item.clusters == 1
         assert math.isfinite(item.value) or item is rho
@@ -151,7 +150,7 @@ def test_one_problem_alone_gives_no_interval_of_resamples() -> None:
 
 def test_correct_samples_of_one_problem_and_wrong_ones_of_another_resample_alike_too() -> None:
     found = quality.reward_quality(np.array([[6, 0, 2, 0], [0, 3, 0, 5]]))
-    assert (found.likelihood_ratio.clusters, found.balanced.clusters) == (1, 1)
+    assert (found.likelihood_ratio.clusters, found.mcc.clusters) == (1, 1)
     assert math.isnan(found.likelihood_ratio.low)
     assert found.ac1.clusters == 2
 

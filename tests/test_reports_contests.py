@@ -231,6 +231,32 @@ def test_replicates_that_are_alike_have_no_interval_over_seeds() -> None:
     assert replicates.over_seeds(np.array([0.4, 0.5])).low < 0.4
 
 
+@pytest.mark.parametrize(("spread", "seed"), [(0.0, 3), (0.3, 4), (1.5, 5)])
+def test_resamples_of_a_mean_give_the_interval_of_its_analysis_of_variance(spread: float, seed: int) -> None:
+    counts = stacked(arm(4, 150, spread, seed))
+    expected = replicates.crossed(counts)
+    draws = metrics.ratio(metrics.resampled(counts.correct.T), metrics.resampled(counts.decided.T)).T
+    assert expected is not None
+    means = np.array(expected.means)
+    found = replicates.of_both(float(means.mean()), np.column_stack([means, draws]), 150)
+    assert (found.low, found.high) == pytest.approx((expected.both.low, expected.both.high), abs=0.004)
+
+
+def test_what_cannot_be_told_of_other_seeds_has_no_interval() -> None:
+    draws = np.random.default_rng(0).normal(size=(3, 500))
+    assert not math.isnan(replicates.of_both(0.0, draws, 40).low)
+    unknown = draws.copy()
+    unknown[1:, 0] = NAN
+    alike = np.column_stack([np.zeros(3), draws])
+    endless = np.column_stack([draws[:, :1], np.full((3, 499), math.inf)])
+    for found in (
+        *(replicates.of_both(0.0, some, 40) for some in (draws[:1], unknown, alike, endless)),
+        *(replicates.of_both(NAN, draws, 40), replicates.of_both(0.0, draws, 1)),
+    ):
+        assert math.isnan(found.low)
+        assert math.isnan(found.high)
+
+
 def test_a_difference_without_replicates_has_no_interval_over_seeds() -> None:
     counts = stacked(arm(2, 30, 0, 5))
     found = metrics.paired(*(Counts(counts.correct[i], counts.decided[i]) for i in range(2)))

@@ -229,9 +229,10 @@ def test_the_law_explains_policies_that_obey_it(obeying: Findings) -> None:
     for step in steps[1:]:  # eta was fitted on the gold's
         for compared in (step.accuracy, step.change):
             assert predict.within(compared.residual), step
-            assert compared.over_seeds.n == SEEDS
+            assert compared.seeded.n == SEEDS
+            assert predict.within(compared.seeded), step
             assert compared.residual.value == pytest.approx(compared.observed.value - compared.predicted.value)
-            assert compared.over_seeds.value == pytest.approx(compared.residual.value)
+            assert compared.seeded.value == compared.residual.value
 
 
 def test_a_gain_beyond_the_law_shows_as_a_residual(tmp_path: Path) -> None:
@@ -262,10 +263,46 @@ def test_an_arms_prediction_is_the_mean_of_its_replicates_by_hand(obeying: Findi
     assert good.accuracy.observed.value == pytest.approx(np.mean(observed))
     changes = [law.log_odds(after) - law.log_odds(accuracy("base")) for after in observed]
     assert good.change.observed.value == pytest.approx(np.mean(changes))
-    expected = [law.log_odds(after) - law.log_odds(accuracy("base")) for after in predicted]
-    residuals = np.array(changes) - np.array(expected)
-    seeds = stats.t.interval(0.95, SEEDS - 1, np.mean(residuals), stats.sem(residuals))
-    assert (good.change.over_seeds.low, good.change.over_seeds.high) == pytest.approx(seeds)
+
+
+def test_a_residual_over_seeds_and_problems_has_the_errors_of_base_and_eta_in_it(obeying: Findings) -> None:
+    """A second opinion from counts: each replicate has an eta of its own, and problems are resampled by other draws."""
+    run = obeying.run
+
+    def counted(checkpoint: str) -> np.ndarray:
+        return run.outcome("gold", run.rows(checkpoint, "test")).reshape(PROBLEMS, -1).mean(axis=1)
+
+    base = counted("base")
+    golds, goods = ([counted(f"{replicate(arm, r)}/1") for r in range(SEEDS)] for arm in ("gold", "good"))
+    tables = []
+    for r in range(SEEDS):
+        rows = run.rows(replicate("base", r), "train")
+        gold, said = (run.outcome(name, rows).reshape(PROBLEMS, -1) for name in ("gold", replicate("good", r)))
+        cells = [said * gold, gold, said * (1 - gold), 1 - gold]
+        tables.append(np.stack([cell.sum(axis=1) for cell in cells], axis=1))
+
+    def residuals(weights: np.ndarray) -> list[float]:
+        found = []
+        for gold, good, table in zip(golds, goods, tables, strict=True):
+            p, a, b = (float(np.average(column, weights=weights)) for column in (base, gold, good))
+            t, correct, f, wrong = weights @ table
+            ideal = float(law.filtered_precision(p, t / correct, f / wrong))
+            found.append(b - p - (a - p) / (1 - p) * (ideal - p))
+        return found
+
+    random = np.random.default_rng(3)
+    drawn = random.multinomial(PROBLEMS, np.full(PROBLEMS, 1 / PROBLEMS), 1500).astype(float)
+    again = np.array([residuals(weights) for weights in drawn])
+    by_problem = again.mean(axis=1).var()
+    shared = (again - again.mean(axis=1, keepdims=True)).var(axis=0).sum() / (SEEDS - 1) / SEEDS
+    by_seed = np.var(residuals(np.ones(PROBLEMS)), ddof=1) / SEEDS
+    variance = max(by_problem + by_seed - shared, by_problem, by_seed)
+    freedom = variance**2 / (by_problem**2 / (PROBLEMS - 1) + (by_seed**2 + shared**2 / (PROBLEMS - 1)) / (SEEDS - 1))
+    _, steps = predict.predict(obeying)
+    found = next(step.accuracy.seeded for step in steps if step.arm == "good")
+    half = stats.t.ppf(0.975, max(1, freedom)) * math.sqrt(variance)
+    assert (found.high - found.low) / 2 == pytest.approx(half, rel=0.1)
+    assert found.value == pytest.approx(np.mean(residuals(np.ones(PROBLEMS))), abs=0.002)
 
 
 def test_a_constant_verifiers_reward_falls_behind_as_its_policy_gains(obeying: Findings) -> None:
@@ -327,7 +364,7 @@ def test_the_tally_tells_control_arms_apart_and_a_gold_arm_that_one_eta_does_not
 
 def test_what_replicates_leave_out_is_said_and_no_arm_gets_seeds_that_it_lacks(obeying: Findings) -> None:
     _, steps = predict.predict(obeying)
-    assert "with these base samples and this η" in law_tables.change_table(steps).note
+    assert "of other seeds on other problems" in law_tables.change_table(steps).note
     several = [obeying.standings[name, 1] for name in ("good", "poor")]
     told = law_tables.seeds_lines([several[0], dataclasses.replace(several[1], replicates=())])
     assert told[0].startswith("Arms stand for the mean of 3 seeds")

@@ -21,8 +21,10 @@ from reports.answer import answer
 from reports.diagnostics import Drift
 from reports.figures import Look, Panel
 from reports.findings import find
+from reports.measured import measured
 from reports.metrics import Estimate
 from reports.ranking import rank
+from reports.raters import pairs
 from reports.reading import read_run
 from reports.render import status, summary, write_report
 from reports.text import fence, markdown, visible
@@ -465,8 +467,7 @@ def test_verdicts_added_later_by_another_verifier_are_reported(tmp_path: Path) -
         verdict = Verdict(outcome=Outcome.CORRECT, score=1.0)
         store.add_verdicts("exact-111111111111", [(s.id, verdict) for s in store.samples("base", "test")])
     with Store(tmp_path) as store:
-        measured = find(read_run(store)).measured
-    found = next(m for m in measured if m.verifier == "exact")
+        found = next(m for m in measured(read_run(store)) if m.verifier == "exact")
     assert (found.checkpoint, found.quality.tpr.value, found.quality.fpr.value) == ("base", 1.0, 1.0)
 
 
@@ -494,12 +495,12 @@ def test_error_rates_drawn_are_those_of_the_quality_table(small: Path) -> None:
     with Store(small) as store:
         findings = find(read_run(store))
     (drift,) = pictures.drifts(findings, pictures.looks_of(findings))
-    measured = {m.checkpoint: m.quality for m in findings.measured if m.verifier == "judge"}
-    own = [measured[checkpoint] for checkpoint in ("base", "judge/1", "judge/2")]
+    found = {m.checkpoint: m.quality for m in measured(findings.run) if m.verifier == "judge"}
+    own = [found[checkpoint] for checkpoint in ("base", "judge/1", "judge/2")]
     assert drift.look.name == "judge"
     assert drift.fpr == tuple(quality.fpr for quality in own)
     assert [e.value for e in drift.fnr] == pytest.approx([1 - quality.tpr.value for quality in own])
-    others = [measured[f"{arm}/2"].fpr for arm in ("sympy", "accept_all")]
+    others = [found[f"{arm}/2"].fpr for arm in ("sympy", "accept_all")]
     pooled = sum(e.value * e.n for e in others) / sum(e.n for e in others)
     assert drift.elsewhere[2][0] == pytest.approx(pooled)
 
@@ -515,7 +516,7 @@ def test_a_verifier_that_was_not_asked_elsewhere_has_no_grey_line() -> None:
 
 def test_the_agreement_picture_has_a_square_for_every_pair(small: Path) -> None:
     with Store(small) as store:
-        squares = pictures.squares(read_run(store))
+        squares = pictures.squares(pairs(read_run(store)))
     names = ("sympy", "judge", "accept_all", "judge_blind")
     assert {frozenset((s.left, s.right)) for s in squares} == {frozenset(p) for p in itertools.combinations(names, 2)}
 

@@ -1,0 +1,164 @@
+"""Verifiers against the gold over all replicates: counted a second time from run.db itself, by SQL."""
+
+import dataclasses
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.store import Store
+from reports import measured, raters, verifier_tables
+from reports.findings import Findings, find
+from reports.metrics import Estimate
+from reports.reading import read_run
+from reports.rows import Run
+from tests.test_reports_render import Size, build_run
+
+EXAMPLES = Path(__file__).parents[1] / "reports" / "examples"
+
+
+@pytest.fixture(scope="module")
+def seeded() -> Findings:
+    """Three replicates, noisy verifiers with a seed in each."""
+    with Store(EXAMPLES / "dose_response") as store:
+        return find(read_run(store))
+
+
+@pytest.fixture(scope="module")
+def single(tmp_path_factory: pytest.TempPathFactory) -> Findings:
+    """One replicate, `accept_all` among its verifiers."""
+    with Store(build_run(tmp_path_factory.mktemp("measured"), Size(undecided=("judge",)))) as store:
+        return find(read_run(store))
+
+
+def by_sql(checkpoints: str, verifiers: str) -> tuple[float, float, int]:
+    """TPR, FPR and the number of test verdicts of verifiers (by their names in the run) on checkpoints."""
+    with Store(EXAMPLES / "dose_response") as store:
+        names = store.run()["verifiers"]
+        prints = [print for name, print in names.items() if name.partition("~")[0] == verifiers]
+        marks = ", ".join("?" * len(prints))
+        ((tpr, fpr, count),) = store.query(
+            "SELECT avg(CASE WHEN g.outcome = 'correct' THEN v.outcome = 'correct' END),"
+            " avg(CASE WHEN g.outcome = 'wrong' THEN v.outcome = 'correct' END), count(*)"
+            " FROM verdict v JOIN verdict g ON g.sample = v.sample AND g.verifier = ?"
+            " JOIN sample s ON s.id = v.sample JOIN problem p ON p.id = s.problem AND p.split = 'test'"
+            f" WHERE v.verifier IN ({marks}) AND s.checkpoint GLOB ?",
+            (names["sympy"], *prints, checkpoints),
+        )
+    return tpr, fpr, count
+
+
+@pytest.mark.parametrize(("place", "checkpoints"), [("base", "base"), ("t90_f30/2", "t90_f30*/2"), ("", "*")])
+def test_a_verifiers_rates_are_over_all_replicates(seeded: Findings, place: str, checkpoints: str) -> None:
+    found = next(m for m in measured.measured(seeded.run) if (m.verifier, m.checkpoint) == ("t90_f30", place))
+    tpr, fpr, count = by_sql(checkpoints, "t90_f30")
+    assert (found.scored, found.quality.n) == (count, count)
+    assert found.quality.tpr.value == pytest.approx(tpr)
+    assert found.quality.fpr.value == pytest.approx(fpr)
+    assert found.quality.tpr.clusters <= seeded.run.size("test")
+
+
+def test_all_samples_of_a_problem_are_one_unit_whichever_replicate_drew_them(seeded: Findings) -> None:
+    """Three replicates of the same problems narrow an interval, but not as three times as many problems would."""
+    run = seeded.run
+    drawn = measured.places(run)["t70_f50/2"]
+    pooled, alone = (measured.against(run, some, "t70_f50") for some in (drawn, drawn[:1]))
+    assert pooled.shape == alone.shape == (run.size("test"), 4)
+    assert pooled.sum() == 3 * alone.sum()
+    np.testing.assert_array_equal(pooled.sum(axis=1), 3 * alone.sum(axis=1))
+
+
+def test_the_base_comes_again_only_where_a_verifier_judges_it_anew(seeded: Findings) -> None:
+    run = seeded.run
+    base = measured.places(run)["base"]
+    assert [number for _, number in base] == [0, 1, 2]
+    assert measured.called(run, base, ["sympy"]) == (("base", ("sympy",)),)
+    assert [own for _, own in measured.called(run, base, ["sympy", "t90_f10"])] == [
+        ("sympy", "t90_f10"),
+        ("sympy", "t90_f10~1"),
+        ("sympy", "t90_f10~2"),
+    ]
+
+
+def test_the_constant_verdict_stands_first_unless_the_suite_has_it(seeded: Findings, single: Findings) -> None:
+    (accepting,) = measured.constants(seeded.run)
+    assert (accepting.accepts, accepting.best) == (True, True)
+    ((share, count),) = gold_share(seeded.run)
+    assert (accepting.n, accepting.prevalence.value) == (count, pytest.approx(share))
+    apart = 2 * (1 + share) / 2 * (1 - share) / 2
+    assert accepting.agreement.ac1.value == pytest.approx((share - apart) / (1 - apart))
+    assert verifier_tables.verifier_quality(seeded).rows[0][0].line == "always accept (best constant)"
+    names = [row[0].text for row in verifier_tables.verifier_quality(single).rows]
+    assert "accept_all" in names
+    assert "always accept" not in names
+    assert "The best constant verdict is to accept all." in verifier_tables.verifier_quality(single).note
+
+
+def test_where_most_is_wrong_to_reject_all_is_the_better_constant(seeded: Findings) -> None:
+    """As good as to accept all where the gold says the opposite of everything."""
+    run = seeded.run
+    gold = dataclasses.replace(run.outcomes["sympy"], value=1 - run.outcomes["sympy"].value)
+    (before,) = measured.constants(run)
+    accepting, rejecting = measured.constants(dataclasses.replace(run, outcomes={**run.outcomes, "sympy": gold}))
+    assert (accepting.accepts, accepting.best, rejecting.accepts, rejecting.best) == (True, False, False, True)
+    assert dataclasses.astuple(rejecting.agreement.ac1) == pytest.approx(dataclasses.astuple(before.agreement.ac1))
+    assert accepting.prevalence.value == pytest.approx(1 - before.prevalence.value)
+
+
+def gold_share(run: Run) -> list[tuple[float, int]]:
+    ids = [c.id for c in run.checkpoints.values()]
+    rows = np.concatenate([run.rows(id, "test") for id in ids])
+    gold = run.outcome("sympy", rows)
+    return [(float(np.nanmean(gold)), int((~np.isnan(gold)).sum()))]
+
+
+def test_verdicts_left_undecided_are_told_with_their_reasons(single: Findings) -> None:
+    found = [m for m in measured.measured(single.run) if m.verifier == "judge"]
+    whole, *parts = found
+    assert whole.checkpoint == ""
+    assert whole.undecided == sum(part.undecided for part in parts) > 0
+    assert sum(count for _, count in whole.reasons) == whole.undecided
+
+
+def test_what_a_verifier_says_of_the_same_text_again(seeded: Findings) -> None:
+    """By hand: pairs of test samples of a problem with one text, judged under one seed."""
+    found = {item.verifier: item for item in measured.steadiness(seeded.run)}
+    texts: dict[tuple[str, str, str], list[bool]] = {}
+    with Store(EXAMPLES / "dose_response") as store:
+        prints = {p for name, p in store.run()["verifiers"].items() if name.partition("~")[0] == "t60_f10"}
+        for problem, text, verifier, outcome in store.query(
+            "SELECT s.problem, s.text, v.verifier, v.outcome FROM verdict v JOIN sample s ON s.id = v.sample"
+            " JOIN problem p ON p.id = s.problem AND p.split = 'test'"
+        ):
+            if verifier in prints:
+                texts.setdefault((problem, text, verifier), []).append(outcome == "correct")
+    again = [said for said in texts.values() if len(said) > 1]
+    flips = [2 * sum(said) * (len(said) - sum(said)) / len(said) / (len(said) - 1) for said in again]
+    assert found["t60_f10"].flips.n == len(again)
+    assert found["t60_f10"].flips.value == pytest.approx(np.mean(flips))
+
+
+def test_what_a_verdict_takes_is_told_to_three_digits() -> None:
+    with Store(EXAMPLES / "linear_1d") as store:
+        run = read_run(store)
+        for cost in run.costs:
+            rows = store.query("SELECT seconds FROM verdict WHERE verifier = ?", (run.fingerprints[cost.verifier],))
+            seconds = np.array(rows)[:, 0]
+            expected = np.quantile(seconds, [0.5, 0.95], method="inverted_cdf")
+            assert (cost.median, cost.slow) == pytest.approx(tuple(expected), rel=0.005)
+            assert cost.calls or cost.seconds == pytest.approx(seconds.sum())
+
+
+def test_a_correction_is_of_all_replicates_with_an_interval_over_them(seeded: Findings, single: Findings) -> None:
+    found = next(c for c in raters.corrections(seeded) if c.checkpoint == "t90_f10/1")
+    tpr, fpr, _ = by_sql("base", "t90_f10")
+    assert found.corrected.value == pytest.approx((found.reward.value - fpr) / (tpr - fpr))
+    assert found.seeded.n == 3
+    assert found.seeded.value == found.excess.value
+    assert wide(found.seeded) > wide(found.excess)
+    assert all(math.isnan(c.seeded.low) for c in raters.corrections(single))
+
+
+def wide(found: Estimate) -> float:
+    return found.high - found.low
