@@ -15,12 +15,13 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from harness.records import BASE
-from reports import diagnostics, figures, metrics
+from reports import diagnostics, figures, metrics, probe
 from reports.diagnostics import Drift, Fate, Reach, Square
 from reports.figures import DARK, LIGHT, Dot, Look, Mark, Panel, Theme
 from reports.findings import TEST, Findings, Standing, TrainingData, confusion
 from reports.metrics import Estimate, Ints
 from reports.predict import Step
+from reports.probe_figure import probe_figure
 from reports.quality import FALSE_ACCEPT, FALSE_REJECT, TRUE_ACCEPT, TRUE_REJECT
 from reports.raters import Pair
 from reports.rows import Arm, Run
@@ -46,6 +47,7 @@ def pictures(findings: Findings, eta: Estimate, steps: Sequence[Step], pairs: Se
     drawn = (
         *(_accuracy(findings, looks), _quality(findings, looks, eta), _law(steps, looks), _drift(findings, looks)),
         *(_reach(findings, looks), _kept(findings, looks), _agreement(pairs)),
+        _probe(findings.run),
     )
     return [picture for picture in drawn if picture]
 
@@ -220,6 +222,19 @@ def squares(pairs: Sequence[Pair]) -> list[Square]:
         Square(left=pair.left, right=pair.right, ac1=pair.agreement.ac1.value, raw=pair.agreement.raw.value)
         for pair in pairs
     ]
+
+
+def _probe(run: Run) -> Picture | None:
+    found = probe.grids(run)
+    caption = (
+        "What each verifier says of responses that no policy wrote: above, attacks, none of which is a right answer; "
+        "below, right answers in other forms. A cell a form, in it a place a problem: filled where the response is "
+        "accepted, grey where it is left undecided, empty where it is rejected. A good verifier has nothing filled "
+        "above and all below. Counted, and so without intervals; shares with intervals, and the texts, stand in the "
+        "tables of the attack probe."
+    )
+    draw = functools.partial(probe_figure, found)
+    return _picture("probe", "Attack probe, at a glance", caption, draw) if found else None
 
 
 def _picture(name: str, title: str, caption: str, draw: Callable[[Theme], Figure]) -> Picture:

@@ -19,6 +19,7 @@ from harness.records import unmarked
 from harness.store import Store
 from reports.metrics import Ints
 from reports.rows import Choice, Cost, Outcomes, Run, Samples
+from verifiers.verdict import Verdict
 
 PACKED = 31  # verifiers whose outcomes on a sample fit into one of SQLite's integers, two bits each
 
@@ -61,6 +62,8 @@ def _read(store: Store, brief: bool) -> Run:
         costs=_costs(store, names, outcomes, brief),
         models=_models(store, names),
         timed={} if brief else _timed(store),
+        probes={} if brief else store.probes(),
+        probed={} if brief else _probed(store, fingerprints),
     )
 
 
@@ -82,11 +85,11 @@ def _samples(
     parts = np.split(rows[order], np.searchsorted(key[order], np.arange(1, len(keys))))
     drawn = "SELECT token_count, finish_reason = 'length' FROM sample ORDER BY id"
     first = "SELECT id, min(idx) FROM sample GROUP BY checkpoint, problem, text, finish_reason"
+    same = "SELECT min(id) OVER (PARTITION BY problem, text) FROM sample ORDER BY id"
     tokens, cut = np.zeros((2, 0), np.int64) if brief else _columns(store, drawn, 2)
     distinct = np.zeros(0, bool) if brief else np.isin(id, _columns(store, first, 2)[0])
     text = np.zeros(0, np.int64) if brief else np.searchsorted(id, _columns(store, same, 1)[0])
     samples = Samples(id=id, problem=problem, tokens=tokens, cut=cut.astype(bool), distinct=distinct, text=text)
-    same = "SELECT min(id) OVER (PARTITION BY problem, text) FROM sample ORDER BY id"
     return samples, dict(zip(keys, parts, strict=False))  # of no keys np.split still makes one part
 
 
@@ -188,13 +191,6 @@ def _costs(store: Store, names: Mapping[str, str], outcomes: Mapping[str, Outcom
     )
 
 
-def _cost(
-    name: str,
-    verdicts: int,
-    spent: tuple[float, float, float],
-    calls: Sequence[tuple[Any, ...]],
-    settings: Mapping[str, Any],
-) -> Cost:
 def _spent(store: Store) -> dict[str, tuple[float, float, float]]:
     """Seconds of each verifier's verdicts: their sum, median and 95th percentile.
 
@@ -214,6 +210,13 @@ def _spent(store: Store) -> dict[str, tuple[float, float, float]]:
     return found
 
 
+def _cost(
+    name: str,
+    verdicts: int,
+    spent: tuple[float, float, float],
+    calls: Sequence[tuple[Any, ...]],
+    settings: Mapping[str, Any],
+) -> Cost:
     prices = settings.get("prices") or {}
     usd = 0.0
     for model, _, _, prompt, completion in calls:
@@ -226,11 +229,11 @@ def _spent(store: Store) -> dict[str, tuple[float, float, float]]:
         tokens=sum(call[3] + call[4] for call in calls),
         usd=usd,
         calls=sum(call[1] for call in calls),
+        median=spent[1],
+        slow=spent[2],
     )
 
 
-        median=spent[1],
-        slow=spent[2],
 def _models(store: Store, names: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     """The names that servers gave a judge's model, by the judge's name, where they gave more than one."""
     found: dict[str, dict[str, None]] = {}
@@ -239,6 +242,11 @@ def _models(store: Store, names: Mapping[str, str]) -> dict[str, tuple[str, ...]
         judge = names.get(change["verifier"], change["verifier"])
         found.setdefault(judge, {}).update(dict.fromkeys([*change["before"], change["model"]]))
     return {judge: tuple(models) for judge, models in found.items()}
+
+
+def _probed(store: Store, fingerprints: Mapping[str, str]) -> dict[str, dict[int, Verdict]]:
+    found = {name: store.probe_verdicts(fingerprint) for name, fingerprint in fingerprints.items()}
+    return {name: said for name, said in found.items() if said}
 
 
 def _timed(store: Store) -> dict[tuple[str, str], tuple[int, float]]:

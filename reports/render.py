@@ -29,6 +29,7 @@ from reports import (
     plan_pages,
     predict,
     price,
+    probe,
     raters,
     strata,
     tables,
@@ -134,6 +135,8 @@ def compose(
         *(
             tables.wrong_steps(findings),
             strata.strata(findings),
+            probe.probe(findings.run),
+            probe.forms(findings.run),
             law_tables.law_table(steps, eta),
             law_tables.change_table(steps),
         ),
@@ -146,6 +149,7 @@ def compose(
         answer=(
             *answer(findings, ranking),
             *(*parting_lines(findings), *law_tables.tally(steps), *law_tables.seeds_lines(ranking.standings)),
+            *probe.probe_lines(findings.run),
         ),
         verdict=told if told.rows else None,
         judge=ledger.judge_line(findings.run),

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.problem import Problem
+from benchmarks.problem import Probe, Problem
 from harness.records import BASE, MARK, Checkpoint, replicate, unmarked
 from reports.metrics import Floats, Ints
+from verifiers.verdict import Verdict
 
 STEPS = "steps"
 CONTROLS = ("accept_all", "reject_all", "random")
@@ -47,16 +48,16 @@ class Samples:
         problem: Position within its split.
         cut: Whether the response hit the length limit.
         distinct: Whether no earlier sample of the problem has the same text and ending.
-    """
         text: The row of one sample for all that have its problem and its text.
+    """
 
     id: Ints
     problem: Ints
     tokens: Ints
     cut: Bools
     distinct: Bools
-
     text: Ints
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Outcomes:
@@ -87,9 +88,9 @@ class Cost:
 
     Attributes:
         seconds: Of its calls where it made any, else of its verdicts; these are NaN in a brief run.
-    """
         median: Seconds of a verdict, to three digits; NaN in a brief run, as is the next.
         slow: What 95 % of its verdicts take at most.
+    """
 
     verifier: str
     verdicts: int
@@ -97,9 +98,9 @@ class Cost:
     tokens: int
     usd: float
     calls: int
-
     median: float
     slow: float
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Run:
@@ -112,8 +113,10 @@ class Run:
         answers: Gold's reading of the answer, per sample row; "" where it read none.
         models: Judge -> the names that its server gave its model, where there was more than one.
         timed: (kind of event, arm or "") -> events and the seconds they name.
+        probes: By their ids; none in a run of an earlier version.
+        probed: Verifier -> probe id -> verdict, of those that were asked.
 
-    Empty in a brief run: reasons, answers, choices, timed, and of the samples all but where they stand.
+    Empty in a brief run: reasons, answers, choices, timed, probes, probed, and of the samples all but where they stand.
     """
 
     facts: Mapping[str, Any]
@@ -129,6 +132,8 @@ class Run:
     costs: tuple[Cost, ...]
     models: Mapping[str, tuple[str, ...]]
     timed: Mapping[tuple[str, str], tuple[int, float]]
+    probes: Mapping[int, Probe]
+    probed: Mapping[str, Mapping[int, Verdict]]
 
     @property
     def suite(self) -> Mapping[str, Any]:
@@ -156,15 +161,15 @@ class Run:
             found.append(dataclasses.replace(arm, name=replicate(arm.name, number), verifier=verifier))
         return tuple(found)
 
-    @property
-    def steps(self) -> str | None:
-        """The verifier whose `correct` means that the written steps hold, if the run has it."""
-        return STEPS if STEPS in self.outcomes else None
-
     def own(self, verifier: str, number: int) -> str:
         """What a verifier is called in a replicate: it has a name for each if it errs under another seed there."""
         name = replicate(verifier, number)
         return name if name in self.fingerprints else verifier
+
+    @property
+    def steps(self) -> str | None:
+        """The verifier whose `correct` means that the written steps hold, if the run has it."""
+        return STEPS if STEPS in self.outcomes else None
 
     @functools.cached_property
     def controls(self) -> tuple[str, ...]:

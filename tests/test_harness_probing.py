@@ -72,6 +72,8 @@ def test_a_run_has_every_verifiers_word_on_its_first_test_problems(finished_run:
         said = store.probe_verdicts(facts["verifiers"]["accept_all"])
         assert {said[id].outcome for id, p in found.items() if p.kind == ATTACK} == {Outcome.CORRECT}
         assert {event["verifier"] for event in store.logged("probed")} == {"sympy", "exact", "accept_all"}
+    assert "## Attack probe" in (finished_run / "report.md").read_text("utf-8")
+    assert (finished_run / "figures" / "probe.svg").is_file()
 
 
 def test_a_verifier_that_comes_later_is_probed_too(finished_run: Path, tmp_path: Path) -> None:
