@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.errors import ConfigError
+from harness.records import HUMAN
 from harness.store import Store
 
 NO_ANSWER = ("steps",)  # verifiers of a run that say nothing about the final answer
@@ -20,6 +21,7 @@ def disagreements(run: Path, names: Sequence[str], limit: int | None) -> str:
 
     The label is the gold's verdict, null where it is undecided. The order is that of the sample ids, which are hashes:
     a limit takes the same rows of a run every time, and takes them from everywhere. Equal responses give one row.
+    Humans take part where they are named; what they said is no outcome that a gate could hold them to.
 
     Raises:
         ConfigError: There is no run, or it has no verdicts of a verifier.
@@ -28,7 +30,7 @@ def disagreements(run: Path, names: Sequence[str], limit: int | None) -> str:
         facts = store.run()
         known: Mapping[str, str] = facts.get("verifiers") or {}
         without = (*NO_ANSWER, *facts.get("controls", ()))
-        wanted = list(names or [name for name in known if name not in without])
+        wanted = list(names or [name for name in known if name not in without and not name.startswith(HUMAN)])
         if unknown := [name for name in wanted if name not in known]:
             raise ConfigError(f"{run}: no verifier {unknown[0]!r} there, only {', '.join(known) or 'none'}")
         if len(wanted) < 2:
@@ -58,7 +60,7 @@ def disagreements(run: Path, names: Sequence[str], limit: int | None) -> str:
             "label": label if label in ("correct", "wrong") else None,
             "kind": "disagreement",
             "origin": f"run {name}, checkpoint {checkpoint}, sample {sample}",
-            "outcomes": ours,
+            "outcomes": {verifier: outcome for verifier, outcome in ours.items() if not verifier.startswith(HUMAN)},
         }
         rows[problem, text] = json.dumps(row) + "\n"
     return "".join(list(rows.values())[:limit])

@@ -15,10 +15,11 @@ from pathlib import Path
 
 from harness.errors import ConfigError
 from harness.golden import GoldenRow, read_row
+from harness.records import HUMAN
 from harness.store import Store
 from verifiers.verdict import Outcome, Verdict
 
-HUMAN = re.compile(r"human:[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
+NAME = re.compile(HUMAN + r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -96,7 +97,7 @@ def _mark(line: bytes, place: str) -> Mark:
     # A text, since a browser's numbers have 53 bits.
     if not (isinstance(sample, str) and re.fullmatch(r"[0-9]{1,19}", sample)) or int(sample) >= 2**63:
         raise ConfigError(f"{place}: sample: expected a sample's id as a text, found {sample!r:.40}")
-    if not (isinstance(verifier, str) and HUMAN.fullmatch(verifier)):
+    if not (isinstance(verifier, str) and NAME.fullmatch(verifier)):
         raise ConfigError(f"{place}: verifier: expected human:<name>, found {verifier!r:.60}")
     mark = fields.get("mark")
     if not isinstance(mark, str) or len(mark) > 100:

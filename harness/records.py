@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 BASE = "base"
 MARK = "~"  # before a replicate's number; no name that a user gives has one
+HUMAN = "human:"  # begins the names of those who marked samples by hand: nobody can ask them about another one
 
 
 def replicate(name: str, number: int) -> str:

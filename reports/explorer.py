@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.problem import Problem
+from harness.records import HUMAN
 from harness.store import Store
 from reports.calls import read_calls
 from reports.metrics import Ints
@@ -67,8 +68,7 @@ def explorer(store: Store, run: Run, first: Sequence[int] = ()) -> dict[str, Any
         "run": {"name": str(run.suite.get("name", "run")), "key": run_key(run), "gold": run.gold},
         "note": _note(len(page.samples), len(problems), total) + _seeded(run, layout),
         "verifiers": layout.verifiers,
-        # What errs by chance, under another seed in each replicate, is none that a gate could ask again.
-        "golden": [name in telling_names(run) and len(own_names(run, name)) == 1 for name in layout.verifiers],
+        "golden": [_askable(run, name) for name in layout.verifiers],
         "places": [[c, split, run.checkpoints[c].arm if c in run.checkpoints else None] for c, split in layout.places],
         "patterns": _patterns(layout),
         "counts": _counts(layout),
@@ -79,6 +79,11 @@ def explorer(store: Store, run: Run, first: Sequence[int] = ()) -> dict[str, Any
         "verdicts": page.verdicts.values,
         "calls": page.calls.values,
     }
+
+
+def _askable(run: Run, name: str) -> bool:
+    """Whether a gate can ask it again: no human, and nothing that errs under another seed in each replicate."""
+    return name in telling_names(run) and not name.startswith(HUMAN) and len(own_names(run, name)) == 1
 
 
 def as_script(value: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import tomllib
@@ -20,7 +21,7 @@ from harness.golden import Expected, read_baseline, read_row, read_rows, row_id,
 from harness.store import Store
 from tests.conftest import restem
 from tests.judge_server import JudgeServer
-from verifiers.verdict import Outcome
+from verifiers.verdict import Outcome, Verdict
 
 ROOT = Path(__file__).parents[1]
 # A verifier that reads its errors from a file: what a change to its code would do.
@@ -385,6 +386,23 @@ def test_rows_of_a_runs_disagreements_are_golden_rows_once_each(finished_run: Pa
         assert row.problem.source.startswith("run small, checkpoint ")
     limited = restem(*arguments, "--limit", 3).stdout.splitlines()
     assert limited == output.read_text().splitlines()[:3]
+
+
+def test_a_human_chooses_rows_where_named_and_never_becomes_an_outcome(finished_run: Path, tmp_path: Path) -> None:
+    with sqlite3.connect(finished_run / "run.db") as source, sqlite3.connect(tmp_path / "run.db") as copy:
+        source.backup(copy)
+    source.close()
+    copy.close()
+    with Store(tmp_path, write=True) as store:
+        gold = store.run()["verifiers"]["sympy"]
+        ((id,),) = store.query("SELECT sample FROM verdict WHERE verifier = ? AND outcome = 'wrong' LIMIT 1", (gold,))
+        store.add_verifier("human:ada", "human:ada", {})
+        store.set_run("verifiers", {**store.run()["verifiers"], "human:ada": "human:ada"})
+        store.add_verdicts("human:ada", [(id, Verdict(outcome=Outcome.CORRECT, score=1.0, rule="mark"))])
+    plain, marked = (restem("gate", "--from-run", folder).stdout for folder in (finished_run, tmp_path))
+    assert plain == marked
+    named = restem("gate", "--from-run", tmp_path, "--verifier", "sympy", "--verifier", "human:ada").stdout.splitlines()
+    assert [json.loads(line)["outcomes"] for line in named] == [{"sympy": "wrong"}]
 
 
 def test_the_rows_of_a_run_hold_the_verifiers_to_what_they_said(finished_run: Path, tmp_path: Path) -> None:

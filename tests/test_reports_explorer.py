@@ -24,7 +24,7 @@ from reports.render import write_report
 from reports.telling import earlier, lay_out, telling, telling_names
 from tests.conftest import restem
 from verifiers.prompt import prompt
-from verifiers.verdict import Outcome
+from verifiers.verdict import Outcome, Verdict
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 browsing = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH")
@@ -620,6 +620,20 @@ def test_a_verifier_that_has_a_name_in_each_replicate_is_shown_as_one(finished_r
     golden = dict(zip(plain["verifiers"], plain.pop("golden"), strict=True))
     assert dict(zip(seeded["verifiers"], seeded.pop("golden"), strict=True)) == golden | {"exact": False}
     assert seeded == plain
+
+
+def test_a_human_is_shown_among_the_verifiers_but_no_gate_is_to_ask_one(finished_run: Path, tmp_path: Path) -> None:
+    run = copied(finished_run, tmp_path / "run")
+    with Store(run, write=True) as store:
+        (id,) = next(iter(store.query("SELECT id FROM sample LIMIT 1")))
+        store.add_verifier("human:ada", "human:ada", {})
+        store.set_run("verifiers", {**store.run()["verifiers"], "human:ada": "human:ada"})
+        store.add_verdicts("human:ada", [(id, Verdict(outcome=Outcome.CORRECT, score=1.0, rule="mark"))])
+        found = explorer.explorer(store, read_run(store))
+    assert found
+    golden = dict(zip(found["verifiers"], found["golden"], strict=True))
+    assert golden["human:ada"] is False
+    assert golden["sympy"] is True
 
 
 def test_a_page_stays_within_its_bytes_and_says_what_it_left_out(
