@@ -64,8 +64,9 @@ class SamplingConfig(_Model):
     test_samples: int = Field(default=8, ge=1)
     temperature: float = Field(default=0.7, gt=0)
     top_k: int = Field(default=40, ge=1)
+    top_p: float = Field(default=1.0, gt=0, le=1)
     max_new_tokens: int = Field(default=56, ge=1)
-    rows: int = Field(default=512, ge=1, description="rows decoded together; changes speed, never samples")
+    rows: int = Field(default=256, ge=1, description="rows decoded together; changes speed, never samples")
 
 
 class SelectionConfig(_Model):
@@ -88,13 +89,26 @@ class TrainingConfig(_Model):
     learning_rate: float = Field(default=1e-3, gt=0)
     warmup_share: float = Field(default=0.1, ge=0, lt=1)
     steps: int = Field(default=64, ge=1, description="optimizer steps, the same for every arm")
-    rows: int = Field(default=16, ge=1, description="packed rows a step")
+    rows: int = Field(default=16, ge=1, description="packed rows computed together")
     row_length: int = Field(default=128, ge=8)
-    accumulate_all: bool = Field(default=False, description="each step uses the mean gradient of all examples")
+    accumulate: int = Field(default=1, ge=1, description="a step's gradient is that of so many times `rows` rows")
+    accumulate_all: bool = Field(default=False, description="a step's gradient is that of all examples")
+    trainable: Literal["full", "no_embedder", "lora"] = "full"
+    lora_rank: int = Field(default=16, ge=1)
+    compute_dtype: Literal["float32", "bfloat16"] = Field(
+        default="float32", description="what the loss is computed in; parameters and moments stay float32"
+    )
+    remat: bool = Field(default=False, description="layers computed twice, for less memory")
     restart: bool = True
     checks: int = Field(
         default=2, ge=0, description="times the validation reward is measured; training stops when it falls"
     )
+
+    @pydantic.model_validator(mode="after")
+    def _one_accumulation(self) -> TrainingConfig:
+        if self.accumulate_all and self.accumulate > 1:
+            raise ValueError("`accumulate` and `accumulate_all` exclude each other")
+        return self
 
 
 class ProbeConfig(_Model):

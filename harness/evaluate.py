@@ -15,7 +15,7 @@ from benchmarks.problem import Problem
 from harness.config import SamplingConfig
 from harness.policy import Policy
 from harness.records import Sample
-from harness.sampler import Decoding, Draws, prompt_length, row_key, sample
+from harness.sampler import Decoding, Draws, prompt_length, row_key, sample, shared_prefix
 from harness.store import Store, batched
 from verifiers.verdict import Attempt, Verifier, checked
 
@@ -27,6 +27,7 @@ class Advance(Protocol):
 
 
 VERIFY_BATCH = 2048
+STORE_BATCH = 512
 
 
 def draw(
@@ -51,38 +52,34 @@ def draw(
     decoding = Decoding(
         temperature=config.temperature,
         top_k=config.top_k,
+        top_p=config.top_p,
         max_new_tokens=config.max_new_tokens,
         stop_ids=policy.tokenizer.stop_ids,
     )
-    # Whole chunks of the full list: a resumed run decodes the same rows together as an undisturbed one.
-    size = max(1, config.rows // samples)
-    new = 0
-    for start in range(0, len(problems), size):
-        part = problems[start : start + size]
-        if all(problem.id in done for problem in part):
-            advance(len(part) * samples, fresh=False)
-            continue
-        keys = np.array([[row_key(seed, checkpoint, p.id, k) for k in range(samples)] for p in part])
-        for chunk, draws in sample(
-            policy.model,
-            policy.params,
-            prompts[start : start + size],
-            keys,
-            decoding,
-            padded_length=prompt_length(prompts),
-            context_length=policy.architecture.context_length,
-            rows=config.rows,
-        ):
-            records = [
-                record
-                for row, index in enumerate(chunk)
-                if part[index].id not in done
-                for record in _records(policy, checkpoint, part[index].id, draws, row)
-            ]
+    missing = [index for index, problem in enumerate(problems) if problem.id not in done]
+    advance((len(problems) - len(missing)) * samples, fresh=False)
+    if not missing:
+        return 0
+    records: list[Sample] = []
+    # Shapes are those of the whole split, so that a resumed run computes its rows as an undisturbed one does.
+    for part, draws in sample(
+        policy.model,
+        policy.params,
+        [prompts[index] for index in missing],
+        np.array([[row_key(seed, checkpoint, problems[i].id, k) for k in range(samples)] for i in missing]),
+        decoding,
+        padded_length=prompt_length(prompts),
+        context_length=policy.architecture.context_length,
+        rows=config.rows,
+        prefix_length=shared_prefix(prompts),
+    ):
+        for row, position in enumerate(part):
+            records += _records(policy, checkpoint, problems[missing[position]].id, draws, row)
+        advance(len(part) * samples)
+        if len(records) >= STORE_BATCH or part.stop == len(missing):
             store.add_samples(records)
-            advance(len(chunk) * samples)
-            new += len(records)
-    return new
+            records = []
+    return len(missing) * samples
 
 
 def _records(policy: Policy, checkpoint: str, problem: str, draws: Draws, row: int) -> list[Sample]:

@@ -1,44 +1,39 @@
 """Prompt ids -> sampled ids. Knows nothing of text, problems or rewards.
 
-Each unique prompt is prefilled once and its keys and values are repeated for its samples; one jitted loop then decodes
-all rows of a chunk until every row has stopped. Prompts are padded on the left, so that all rows write the same cache
-column on the unmodified `gm.nn` model; positions and masks make the padding invisible.
+Continuous batching: every unique prompt is computed once and its keys and values are repeated for its samples; when
+enough rows have stopped, their slots are refilled from the queue; when the queue is empty, the rows left over move
+together into fewer slots. All shapes come from a small fixed set, so nothing is compiled twice.
 
 Random numbers belong to a row and a step, never to a batch: row keys come from the caller, and step t of a row uses
-`fold_in(row key, t)`. Chunks always have the same shapes, so a sample is the same whatever it is drawn with.
+`fold_in(row key, t)`. A sample is the same whatever it is drawn with and in whichever order (see `slots`).
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
+from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from itertools import islice, takewhile
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, UInt32
+from jaxtyping import Bool, Float, Int, UInt32
 
 from harness.errors import PromptTooLong
-from harness.gemma_modules import forward, nn
+from harness.gemma_modules import nn
 from harness.policy import Params
+from harness.slots import GREEDY_TOP_K, Decoding, compact, decode, empty, prefix_cache, refill
+
+__all__ = ["GREEDY_TOP_K", "Decoding", "Draws", "Work", "prompt_length", "row_key", "sample", "shared_prefix"]
 
 PROMPT_BUCKET = 16
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Decoding:
-    """How tokens are chosen. `top_k=1` is greedy. The paper samples at temperature 0.7 and top-k 40."""
-
-    temperature: float = 0.7
-    top_k: int = 40
-    max_new_tokens: int = 64
-    stop_ids: tuple[int, ...] = ()
-
-
-GREEDY_TOP_K = 1
+PREFIX_BUCKET = 64
+NEW_BUCKET = 8
+REFILL_SHARE = 8
+FEWEST_ROWS = 128
 
 
 class Draws(NamedTuple):
@@ -57,6 +52,14 @@ class Draws(NamedTuple):
     stopped: Bool[np.ndarray, "B K"]
 
 
+@dataclasses.dataclass
+class Work:
+    """What the sampling cost: row-steps decoded, and how many of them drew a token that was asked for."""
+
+    row_steps: int = 0
+    useful: int = 0
+
+
 def row_key(seed: int, *names: object) -> UInt32[np.ndarray, "2"]:
     """Raw key data of one row, from the run's seed and the row's own names (checkpoint, problem, index)."""
     digest = hashlib.sha256("\n".join(str(name) for name in (seed, *names)).encode()).digest()
@@ -68,6 +71,14 @@ def prompt_length(prompts: Sequence[Sequence[int]]) -> int:
     return -(-max(map(len, prompts)) // PROMPT_BUCKET) * PROMPT_BUCKET
 
 
+def shared_prefix(prompts: Sequence[Sequence[int]]) -> int:
+    """Tokens that all prompts begin with, in whole buckets, at least one token of each left over; 0 where few."""
+    same = min(
+        sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(prompts[0], p, strict=False))) for p in prompts
+    )
+    return min(same, min(map(len, prompts)) - 1) // PREFIX_BUCKET * PREFIX_BUCKET
+
+
 def sample(
     model: nn.Transformer,
     params: Params,
@@ -77,9 +88,11 @@ def sample(
     *,
     padded_length: int,
     context_length: int,
-    rows: int = 512,
+    rows: int = 256,
+    prefix_length: int = 0,
+    work: Work | None = None,
 ) -> Iterator[tuple[range, Draws]]:
-    """Draws K samples of every prompt, a chunk of prompts at a time.
+    """Draws K samples of every prompt.
 
     Args:
         model: The network.
@@ -90,9 +103,11 @@ def sample(
         padded_length: See `prompt_length`.
         context_length: Prompt and new tokens together may not exceed it.
         rows: Rows decoded together.
+        prefix_length: So many tokens all prompts begin with; they are computed once. See `shared_prefix`.
+        work: Counts what the sampling cost.
 
     Yields:
-        The chunk's range in `prompts`, and its draws.
+        A range in `prompts`, in their order, and its draws.
 
     Raises:
         PromptTooLong: A prompt does not fit; none is ever cut.
@@ -103,132 +118,145 @@ def sample(
                 f"prompt {index} has {len(prompt)} tokens; with {decoding.max_new_tokens} new ones the limit is "
                 f"{min(padded_length, context_length - decoding.max_new_tokens)}"
             )
-    samples = keys.shape[1]
-    size = max(1, rows // samples)
-    for start in range(0, len(prompts), size):
-        chunk = range(start, min(start + size, len(prompts)))
-        tokens = np.zeros((size, padded_length), np.int32)
-        chunk_keys = np.zeros((size, samples, 2), np.uint32)
-        for row, index in enumerate(chunk):
-            tokens[row, padded_length - len(prompts[index]) :] = prompts[index]
-            chunk_keys[row] = keys[index]
-        tokens[len(chunk) :] = tokens[0]  # filler rows: real tokens, thrown away below
-        cache, mask = _prefill(model, samples, decoding.max_new_tokens, params, tokens)
-        state = _decode(model, decoding, params, cache, mask, jnp.repeat(tokens[:, -1], samples), _flat(chunk_keys))
-        ids, lengths, logprobs, stopped = jax.device_get((state.ids, state.length, state.logprob, state.done))
-        shape = (size, samples)
-        draws = (ids.reshape(*shape, -1), lengths.reshape(shape), logprobs.reshape(shape), stopped.reshape(shape))
-        yield chunk, Draws(*(field[: len(chunk)] for field in draws))
+    batch = _Batch(
+        model=model,
+        params=params,
+        prompts=prompts,
+        keys=keys,
+        decoding=decoding,
+        padded_length=padded_length,
+        rows=rows,
+        prefix_length=prefix_length,
+        work=work or Work(),
+    )
+    given = 0
+    while given < len(prompts):
+        batch.advance()
+        if ready := batch.take(given):
+            yield range(given, given + len(ready)), Draws(*map(np.stack, zip(*ready, strict=True)))
+            given += len(ready)
 
 
-def _flat(keys: UInt32[np.ndarray, "B K 2"]) -> UInt32[np.ndarray, "R 2"]:
-    return keys.reshape(-1, 2)
+class _Unit(NamedTuple):
+    """Samples of one prompt that enter together, from index `first` on."""
+
+    prompt: int
+    first: int
+    samples: int
 
 
-class _State(NamedTuple):
-    step: Int[Array, ""]
-    token: Int[Array, "R"]
-    cache: Any
-    ids: Int[Array, "R N"]
-    length: Int[Array, "R"]
-    logprob: Float[Array, "R"]
-    done: Bool[Array, "R"]
+@dataclasses.dataclass(kw_only=True)
+class _Batch:
+    """Rows under way, the queue of those to come, and what has been drawn. The fields are the arguments of `sample`."""
+
+    model: nn.Transformer
+    params: Params
+    prompts: Sequence[Sequence[int]]
+    keys: UInt32[np.ndarray, "B K 2"]
+    decoding: Decoding
+    padded_length: int
+    rows: int
+    prefix_length: int
+    work: Work
+
+    def __post_init__(self) -> None:
+        samples, most = self.keys.shape[1], max(1, self.rows // REFILL_SHARE)
+        # Units of one size, so that a refill has one shape: K = 50 samples enter as 2 x 25 where 32 may enter at once.
+        self._unit = -(-samples // -(-samples // most))
+        self._group = most // self._unit
+        self._queue = deque(
+            _Unit(prompt, first, min(self._unit, samples - first))
+            for prompt in range(len(self.prompts))
+            for first in range(0, samples, self._unit)
+        )
+        self._sizes = [size for size in _sizes(self.rows) if size >= len(self.prompts) * samples] or [self.rows]
+        self._size = self._sizes[-1]
+        longest = -(-self.decoding.max_new_tokens // NEW_BUCKET) * NEW_BUCKET
+        self._slots = empty(self.model, self._size, self.padded_length + longest, longest)
+        self._places: list[tuple[int, int] | None] = [None] * self._size  # prompt and sample of the row in each slot
+        prefix = np.array([self.prompts[0][: self.prefix_length]], np.int32)
+        self._prefix = prefix_cache(self.model, self.params, prefix) if self.prefix_length else None
+        self._drawn: dict[int, Draws] = {}
+        self._left = [samples] * len(self.prompts)
+
+    def take(self, start: int) -> list[Draws]:
+        """The draws of prompt `start` and those after it, as far as they are complete; they are forgotten here."""
+        ready: list[Draws] = []
+        while start < len(self._left) and self._left[start] == 0:
+            ready.append(self._drawn.pop(start))
+            start += 1
+        return ready
+
+    def advance(self) -> None:
+        """Refills free slots, decodes until enough rows have ended for the next refill, and collects those."""
+        while self._queue and self._places.count(None) >= self._next_rows():
+            self._refill()
+        if not self._queue:
+            self._shrink()
+        enough = self._next_rows() if self._queue else self._size - self._smaller()
+        self._slots, steps = decode(self.model, self.decoding, self.params, self._slots, jnp.int32(enough))
+        self._collect(int(steps))
+
+    def _next_rows(self) -> int:
+        """Rows of the next refill."""
+        return sum(unit.samples for unit in islice(self._queue, self._group))
+
+    def _refill(self) -> None:
+        free = deque(slot for slot, row in enumerate(self._places) if row is None)
+        prompts = np.zeros((self._group, self.padded_length - self.prefix_length), np.int32)
+        lengths = np.full(self._group, self.prefix_length + 1, np.int32)
+        places = np.full((self._group, self._unit), self._size, np.int32)
+        keys = np.zeros((self._group, self._unit, 2), np.uint32)
+        for row in range(min(self._group, len(self._queue))):
+            unit = self._queue.popleft()
+            rest = self.prompts[unit.prompt][self.prefix_length :]
+            prompts[row, : len(rest)], lengths[row] = rest, self.prefix_length + len(rest)
+            keys[row, : unit.samples] = self.keys[unit.prompt, unit.first : unit.first + unit.samples]
+            for k in range(unit.samples):
+                places[row, k] = slot = free.popleft()
+                self._places[slot] = (unit.prompt, unit.first + k)
+        self._slots = refill(self.model, self.params, self._slots, self._prefix, prompts, lengths, places, keys)
+
+    def _smaller(self) -> int:
+        """The next smaller number of slots; 0 where there is none."""
+        return max((size for size in _sizes(self.rows) if size < self._size), default=0)
+
+    def _shrink(self) -> None:
+        """Moves the rows left over into fewer slots, as soon as they fit."""
+        active = [slot for slot, row in enumerate(self._places) if row is not None]
+        while (smaller := self._smaller()) >= max(1, len(active)):
+            self._size = smaller
+            free = [slot for slot, row in enumerate(self._places) if row is None]
+            kept = [*active, *free][:smaller]
+            self._slots = compact(self._slots, np.array(kept))
+            self._places = [self._places[slot] for slot in kept]
+            active = list(range(len(active)))
+
+    def _collect(self, steps: int) -> None:
+        slots = self._slots
+        ids = slots.ids[:, : self.decoding.max_new_tokens]
+        done, *fields = jax.device_get((slots.done, ids, slots.length, slots.logprob, slots.stopped))
+        self.work.row_steps += steps * self._size
+        for slot, row in enumerate(self._places):
+            if row is None or not done[slot]:
+                continue
+            prompt, index = row
+            if prompt not in self._drawn:
+                shape = (self.keys.shape[1],)
+                self._drawn[prompt] = Draws(*(np.zeros(shape + field.shape[1:], field.dtype) for field in fields))
+            for whole, field in zip(self._drawn[prompt], fields, strict=True):
+                whole[index] = field[slot]
+            self.work.useful += int(fields[1][slot])
+            self._left[prompt] -= 1
+            self._places[slot] = None
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _prefill(
-    model: nn.Transformer, samples: int, max_new_tokens: int, params: Params, tokens: Int[Array, "B P"]
-) -> tuple[Any, Bool[Array, "R P"]]:
-    """Keys and values of all but each prompt's last token, repeated for its samples; and which columns hold tokens.
+def _sizes(rows: int) -> list[int]:
+    """The numbers of slots there may be, the largest first.
 
-    The last token is left to the decoding loop, so that no logits are computed here.
+    Not below 128 of them: with fewer rows XLA takes other matrix kernels, whose last bits differ.
     """
-    size, length = tokens.shape
-    valid = tokens != 0
-    positions = jnp.maximum(jnp.cumsum(valid, axis=1) - 1, 0)
-    head = tokens[:, :-1]
-    causal = jnp.tril(jnp.ones((length - 1, length + max_new_tokens), bool))
-    # A padding query must see something, or its softmax is all masks; what it computes is never read.
-    mask = causal & jnp.pad(valid, ((0, 0), (0, max_new_tokens)))[:, None, :] | jnp.eye(*causal.shape, dtype=bool)
-    cache = model.init_cache(batch_size=size, dtype=jnp.float32, cache_length=length + max_new_tokens)
-    out = forward(model, params, head, positions=positions[:, :-1], attention_mask=mask, cache=cache)
-    repeated = jax.tree.map(lambda leaf: jnp.repeat(leaf, samples, axis=0), out.cache)
-    return repeated, jnp.repeat(valid, samples, axis=0)
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _decode(
-    model: nn.Transformer,
-    decoding: Decoding,
-    params: Params,
-    cache: Any,
-    valid: Bool[Array, "R P"],
-    last: Int[Array, "R"],
-    keys: UInt32[Array, "R 2"],
-) -> _State:
-    """One token a step for all rows, until all have stopped or the limit is reached."""
-    rows, length = valid.shape
-    limit = decoding.max_new_tokens
-    columns = jnp.arange(length + limit)
-    start = jnp.sum(valid, axis=1) - 1
-    prompt_mask = jnp.pad(valid, ((0, 0), (0, limit)))
-    stop_ids = jnp.array(decoding.stop_ids, jnp.int32)
-
-    def unfinished(state: _State) -> Bool[Array, ""]:
-        return (state.step < limit) & ~jnp.all(state.done)
-
-    def advance(state: _State) -> _State:
-        written = (columns >= length) & (columns < length + state.step)
-        mask = (prompt_mask | written)[:, None, :]
-        out = forward(
-            model,
-            params,
-            state.token[:, None],
-            positions=(start + state.step)[:, None],
-            attention_mask=mask,
-            cache=state.cache,
-        )
-        token, logprob = _choose(decoding, out.logits[:, -1], keys, state.step)
-        token = jnp.where(state.done, 0, token)
-        return _State(
-            step=state.step + 1,
-            token=token,
-            cache=out.cache,
-            ids=state.ids.at[:, state.step].set(token),
-            length=state.length + (~state.done).astype(jnp.int32),
-            logprob=state.logprob + jnp.where(state.done, 0.0, logprob),
-            done=state.done | jnp.isin(token, stop_ids),
-        )
-
-    begin = _State(
-        step=jnp.int32(0),
-        token=last,
-        cache=cache,
-        ids=jnp.zeros((rows, limit), jnp.int32),
-        length=jnp.zeros(rows, jnp.int32),
-        logprob=jnp.zeros(rows, jnp.float32),
-        done=jnp.zeros(rows, bool),
-    )
-    end = jax.lax.while_loop(unfinished, advance, begin)
-    return end._replace(cache=None)
-
-
-def _choose(
-    decoding: Decoding, logits: Float[Array, "R V"], keys: UInt32[Array, "R 2"], step: Int[Array, ""]
-) -> tuple[Int[Array, "R"], Float[Array, "R"]]:
-    """A token per row by inverting the distribution function at one uniform number, and its log-probability."""
-    values, indices = jax.lax.top_k(logits.astype(jnp.float32), min(decoding.top_k, logits.shape[-1]))
-    if decoding.top_k == GREEDY_TOP_K:
-        return indices[:, 0], jax.nn.log_softmax(logits.astype(jnp.float32))[jnp.arange(len(logits)), indices[:, 0]]
-    logprobs = jax.nn.log_softmax(values / decoding.temperature)
-
-    def uniform(key: UInt32[Array, "2"]) -> Float[Array, ""]:
-        return jax.random.uniform(jax.random.fold_in(jax.random.wrap_key_data(key), step))
-
-    below = jnp.cumsum(jnp.exp(logprobs), axis=-1)
-    drawn = jnp.sum(below < (jax.vmap(uniform)(keys) * below[:, -1])[:, None], axis=-1)
-    drawn = jnp.minimum(drawn, values.shape[-1] - 1)[:, None]
-    return (
-        jnp.take_along_axis(indices, drawn, axis=1)[:, 0],
-        jnp.take_along_axis(logprobs, drawn, axis=1)[:, 0],
-    )
+    sizes = [rows]
+    while sizes[-1] % 2 == 0 and sizes[-1] // 2 >= FEWEST_ROWS:
+        sizes.append(sizes[-1] // 2)
+    return sizes

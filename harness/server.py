@@ -38,7 +38,8 @@ BATCH_SIZES = (8, 64)
 PROMPT_STEP = 32
 MAX_ROWS = 1024
 LOOPBACK = ["127.0.0.1", "localhost"]
-ACCEPTED = {"model", "messages", "prompt", "max_tokens", "max_completion_tokens", "temperature", "n", "seed", "stream"}
+LIMITS = ("max_tokens", "max_completion_tokens")
+ACCEPTED = {"model", "messages", "prompt", *LIMITS, "temperature", "top_p", "n", "seed", "stream"}
 
 
 class BadRequest(Exception):
@@ -261,17 +262,23 @@ def _decoding(policy: Policy, body: dict[str, Any], longest: int) -> Decoding:
         raise BadRequest(
             f"{name}={asked} and a prompt of {longest} tokens exceed the context of {longest + room}", name
         )
-    temperature = body.get("temperature")
-    temperature = 1.0 if temperature is None else temperature
-    if isinstance(temperature, bool) or not isinstance(temperature, int | float) or not 0 <= temperature <= 2:
-        raise BadRequest("temperature must be between 0 and 2", "temperature")
-    top_k = GREEDY_TOP_K if temperature == 0 else policy.tokenizer.vocab_size
+    temperature = _number(body, "temperature", 2)
     return Decoding(
-        temperature=float(temperature) or 1.0,
-        top_k=top_k,
+        temperature=temperature or 1.0,
+        top_k=policy.tokenizer.vocab_size if temperature else GREEDY_TOP_K,
+        top_p=_number(body, "top_p", 1) or 1e-6,  # 0 as OpenAI has it: the likeliest token alone
         max_new_tokens=asked,
         stop_ids=policy.tokenizer.stop_ids,
     )
+
+
+def _number(body: dict[str, Any], name: str, high: int) -> float:
+    """A number from 0 to `high`; 1 where none is given."""
+    value = body.get(name)
+    value = 1.0 if value is None else value
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= high:
+        raise BadRequest(f"{name} must be between 0 and {high}", name)
+    return float(value)
 
 
 def _integer(body: dict[str, Any], name: str, default: int, low: int, high: int) -> int:

@@ -12,7 +12,7 @@ import pytest
 from harness.errors import PromptTooLong
 from harness.gemma_modules import forward
 from harness.policy import Policy
-from harness.sampler import Decoding, Draws, row_key, sample
+from harness.sampler import Decoding, Draws, Work, row_key, sample, shared_prefix
 
 QUESTIONS = [
     "Solve 3*x - 2 = 4 for x.",
@@ -28,13 +28,31 @@ def decoding(policy: Policy, **changes: int | float) -> Decoding:
     return Decoding(**{"max_new_tokens": LIMIT, "stop_ids": policy.tokenizer.stop_ids, **changes})  # type: ignore[arg-type]
 
 
-def draw(policy: Policy, questions: list[str], samples: int, rows: int, how: Decoding, padded: int = 32) -> Draws:
+def draw(
+    policy: Policy,
+    questions: list[str],
+    samples: int,
+    rows: int,
+    how: Decoding,
+    padded: int = 32,
+    work: Work | None = None,
+    prefix_length: int = 0,
+) -> Draws:
     prompts = [policy.tokenizer.encode_prompt(question) for question in questions]
     keys = np.array([[row_key(0, question, k) for k in range(samples)] for question in questions])
     parts = [
         draws
         for _, draws in sample(
-            policy.model, policy.params, prompts, keys, how, padded_length=padded, context_length=128, rows=rows
+            policy.model,
+            policy.params,
+            prompts,
+            keys,
+            how,
+            padded_length=padded,
+            context_length=128,
+            rows=rows,
+            prefix_length=prefix_length,
+            work=work,
         )
     ]
     return Draws(*(np.concatenate(fields) for fields in zip(*parts, strict=True)))
@@ -98,6 +116,55 @@ def test_a_sample_does_not_depend_on_its_batch(tiny: Policy, rows: int, padded: 
         other = draw(tiny, order, 4, rows, decoding(tiny), padded)
         for row, question in enumerate(order):
             assert np.array_equal(other.ids[row], together.ids[QUESTIONS.index(question)])
+
+
+def test_refilled_slots_give_the_same_rows_to_the_last_bit(tiny: Policy) -> None:
+    """320 rows through 128 and 256 slots, and a part of them alone, as after a stop: other company, other order."""
+    small, large = Work(), Work()
+    first = draw(tiny, QUESTIONS, 64, 128, decoding(tiny), work=small)
+    again = draw(tiny, QUESTIONS, 64, 256, decoding(tiny), work=large)
+    part = draw(tiny, QUESTIONS[3:], 64, 128, decoding(tiny))
+    for field in Draws._fields:
+        assert np.array_equal(getattr(first, field), getattr(again, field))
+        assert np.array_equal(getattr(first, field)[3:], getattr(part, field))
+    assert small.useful == large.useful == first.lengths.sum()
+    assert small.useful < small.row_steps
+    assert large.useful < large.row_steps < 1.3 * large.useful
+
+
+def test_more_samples_than_slots_are_drawn_piece_by_piece(tiny: Policy) -> None:
+    whole = draw(tiny, QUESTIONS[:1], 50, 64, decoding(tiny))
+    assert np.array_equal(whole.ids, draw(tiny, QUESTIONS[:1], 50, 8, decoding(tiny)).ids)
+
+
+def test_a_prefix_computed_once_changes_no_sample(tiny: Policy) -> None:
+    prompts = [tiny.tokenizer.encode_prompt(question) for question in QUESTIONS]
+    common = min(
+        next(i for i, pair in enumerate(zip(prompts[0], p, strict=False)) if len({*pair}) > 1) for p in prompts[1:]
+    )
+    assert common >= 4
+    plain, shared = (draw(tiny, QUESTIONS, 4, 16, decoding(tiny), prefix_length=known) for known in (0, common))
+    assert np.array_equal(plain.ids, shared.ids)
+    assert plain.logprobs == pytest.approx(shared.logprobs, abs=1e-4)
+
+
+def test_the_shared_prefix_leaves_every_prompt_a_token_of_its_own() -> None:
+    long = list(range(1, 130))
+    assert shared_prefix([long, [*long[:100], 7]]) == 64
+    assert shared_prefix([long, long[:64]]) == 0
+    assert shared_prefix([long, long]) == 128
+    assert shared_prefix([long, [9, *long]]) == 0
+
+
+def test_top_p_leaves_the_likeliest_tokens_alone(tiny: Policy) -> None:
+    prompt = tiny.tokenizer.encode_prompt(QUESTIONS[0])
+    logits = np.asarray(forward(tiny.model, tiny.params, jnp.array([prompt])).logits[0, -1], np.float64) / 3
+    order = np.argsort(-logits)
+    sums = np.cumsum(np.exp(logits[order] - np.logaddexp.reduce(logits)))
+    nucleus = order[: int(np.searchsorted(sums, 0.8)) + 1].tolist()
+    assert 1 < len(nucleus) < len(order)
+    how = Decoding(temperature=3.0, top_k=len(order), top_p=0.8, max_new_tokens=1)
+    assert set(draw(tiny, QUESTIONS[:1], 2000, 512, how).ids.ravel().tolist()) == set(nucleus)
 
 
 def test_samples_of_a_problem_differ_and_repeat(tiny: Policy) -> None:
