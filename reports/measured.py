@@ -125,11 +125,11 @@ def against(run: Run, drawn: Iterable[Drawn], verifier: str, other: str | None =
 
 
 def measured(run: Run) -> list[Measured]:
-    """Every compared verifier at all places together, if there are several, and at each that it was asked at."""
+    """Every compared verifier at all places together, and at each that it was asked at."""
     found: list[Measured] = []
     for name in run.compared:
         own = [item for place, drawn in places(run).items() if (item := _measured(run, name, place, drawn)).scored]
-        found += [_measured(run, name, "", every(run)), *own] if len(own) > 1 else own
+        found += [_measured(run, name, "", every(run)), *own] if own else []
     return found
 
 

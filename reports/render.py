@@ -38,6 +38,7 @@ from reports import (
 from reports.answer import answer
 from reports.findings import Findings, find, missing
 from reports.ledger import Case
+from reports.measured import measured
 from reports.parting import parting_lines
 from reports.pictures import Picture
 from reports.ranking import rank
@@ -118,12 +119,13 @@ def compose(
     ranking = rank(findings)
     told = advice.verdict(findings, ranking)
     eta, steps = predict.predict(findings)
-    pairs = raters.pairs(findings.run)
+    pairs, judged = raters.pairs(findings.run), measured(findings.run)
     found = [
         *(tables.contests(ranking), tables.curves(findings), verifier_tables.choosing(findings)),
         *(
-            verifier_tables.verifier_quality(findings),
-            verifier_tables.steady(findings),
+            verifier_tables.verifier_quality(findings.run, judged),
+            verifier_tables.steady(findings.run, judged),
+            verifier_tables.by_checkpoint(findings.run, judged),
             verifier_tables.corrected(findings),
         ),
         *(

@@ -12,39 +12,79 @@ from harness.records import MARK
 from reports import raters
 from reports.dawid_skene import FEWEST
 from reports.findings import Findings
-from reports.measured import Constant, Measured, constants, measured, steadiness
+from reports.measured import Constant, Measured, constants, steadiness
 from reports.raters import Correction, Pair
 from reports.rows import Run
 from reports.tables import CLUSTERED, DASH, Cell, Table, arm_cell, estimate, in_points, number, p_value
 
+QUALITY = ("Samples", "Correct, %", "TPR, %", "FPR, %", "LR+", "Precision of accepted, %", "MCC", "AC1 with the gold")
 NAMED = {True: "accept_all", False: "reject_all"}  # the constants as verifiers that a suite may have
 
 
-def verifier_quality(findings: Findings) -> Table:
-    """Each verifier against the gold, over all checkpoints and on each one's own test samples; constants first."""
-    run = findings.run
+def verifier_quality(run: Run, found: Sequence[Measured]) -> Table:
+    """Each verifier against the gold over all test samples; constant verdicts first."""
     given = constants(run)
     best = "".join(f" The best constant verdict is to {_constant(item)}." for item in given if item.best)
     return Table(
         id="quality",
-        title="Verifier quality, over all test samples and on each checkpoint's own",
-        columns=(
-            *("Verifier", "Samples of", "Samples", "TPR, %", "FPR, %", "LR+"),
-            *("Precision of accepted, %", "MCC", "AC1 with the gold", "Undecided because"),
-        ),
+        title="Verifier quality, over all test samples",
+        columns=("Verifier", *QUALITY),
         rows=(
             *(_constant_row(item) for item in given if NAMED[item.accepts] not in run.compared),
-            *(_quality_row(item, item.verifier in run.controls) for item in measured(run)),
+            *((_verifier(item, run), *_quality(item)) for item in found if not item.checkpoint),
         ),
         note=(
-            "Against the gold, on samples that both decided; below each checkpoint, what the gold calls correct. "
-            "LR+ = TPR / FPR multiplies the odds of a correct answer in an ideal step; 1 carries no information. "
-            "MCC, the correlation with the gold, falls by itself as nearly all samples become correct; AC1, agreement "
-            f"with the gold beyond chance (Gwet), does not, and may be high for a constant.{best} {_pooled(run)}"
-            f"{CLUSTERED}"
+            "Against the gold, on samples that both decided, of all checkpoints that the verifier was asked about. "
+            "Correct: by the gold. LR+ = TPR / FPR multiplies the odds of a correct answer in an ideal step; 1 carries "
+            "no information. MCC, the correlation with the gold, falls by itself as nearly all samples become correct; "
+            f"AC1, agreement with the gold beyond chance (Gwet), does not, and may be high for a constant.{best} "
+            f"{_pooled(run)}{CLUSTERED}"
         ),
+    )
+
+
+def by_checkpoint(run: Run, found: Sequence[Measured]) -> Table:
+    """The same on each checkpoint's own test samples, where there are several."""
+    each = [item for item in found if item.checkpoint]
+    return Table(
+        id="checkpoints",
+        title="Verifier quality, on each checkpoint's own test samples",
+        columns=("Verifier", "Checkpoint", *QUALITY),
+        rows=tuple((_verifier(item, run), Cell(item.checkpoint), *_quality(item)) for item in each)
+        if len({item.checkpoint for item in each}) > 1
+        else (),
+        note=f"As above. {_pooled(run)}{CLUSTERED}",
         first=2,
     )
+
+
+def _verifier(item: Measured, run: Run) -> Cell:
+    return Cell(item.verifier, "control" if item.verifier in run.controls else "")
+
+
+def _quality(item: Measured) -> tuple[Cell, ...]:
+    found = item.quality
+    return (
+        Cell(str(item.scored), f"{number((item.scored - item.undecided) / item.scored)} % decided"),
+        *(Cell(number(found.prevalence.value)), estimate(found.tpr), estimate(found.fpr)),
+        *(estimate(found.likelihood_ratio, 2, 1), estimate(found.precision)),
+        *(estimate(found.mcc, 3, 1), estimate(found.ac1, 3, 1)),
+    )
+
+
+def _constant_row(item: Constant) -> tuple[Cell, ...]:
+    rate = Cell("100.0" if item.accepts else "0.0", "by definition")
+    return (
+        Cell(f"always {'accept' if item.accepts else 'reject'}", "best constant" if item.best else "constant"),
+        *(Cell(str(item.n)), Cell(number(item.prevalence.value)), rate, rate),
+        Cell("1.00", "by definition") if item.accepts else Cell(DASH),
+        estimate(item.prevalence) if item.accepts else Cell(DASH),
+        *(Cell(DASH), estimate(item.agreement.ac1, 3, 1)),
+    )
+
+
+def _constant(item: Constant) -> str:
+    return "accept all" if item.accepts else "reject all"
 
 
 def _pooled(run: Run) -> str:
@@ -61,56 +101,37 @@ def _anew(run: Run) -> bool:
     return any(MARK in name for name in run.outcomes)
 
 
-def _constant(item: Constant) -> str:
-    return "accept all" if item.accepts else "reject all"
-
-
-def _constant_row(item: Constant) -> tuple[Cell, ...]:
-    rate = Cell("100.0" if item.accepts else "0.0", "by definition")
-    return (
-        Cell(f"always {'accept' if item.accepts else 'reject'}", "best constant" if item.best else "constant"),
-        *(Cell("all", f"{number(item.prevalence.value)} % correct"), Cell(str(item.n)), rate, rate),
-        Cell("1.00" if item.accepts else DASH, "by definition" if item.accepts else ""),
-        *(estimate(item.prevalence) if item.accepts else Cell(DASH), Cell(DASH)),
-        *(estimate(item.agreement.ac1, 3, 1), Cell(DASH)),
-    )
-
-
-def _quality_row(item: Measured, control: bool) -> tuple[Cell, ...]:
-    found = item.quality
-    reasons = "; ".join(f"{reason[:60]} ({count})" for reason, count in item.reasons[:3])
-    return (
-        Cell(item.verifier, "control" if control else ""),
-        Cell(item.checkpoint or "all", f"{number(found.prevalence.value)} % correct" if found.n else ""),
-        Cell(str(item.scored), f"{number((item.scored - item.undecided) / item.scored)} % decided"),
-        *(estimate(found.tpr), estimate(found.fpr), estimate(found.likelihood_ratio, 2, 1)),
-        *(estimate(found.precision), estimate(found.mcc, 3, 1), estimate(found.ac1, 3, 1), Cell(reasons or DASH)),
-    )
-
-
-def steady(findings: Findings) -> Table:
-    """Whether a verifier says the same of the same text again, and what a verdict takes."""
+def steady(run: Run, found: Sequence[Measured]) -> Table:
+    """Whether a verifier says the same of the same text again, what a verdict takes, and why it cannot tell."""
+    whole = {item.verifier: item for item in found if not item.checkpoint}
     return Table(
         id="steady",
-        title="The same text judged again, and what a verdict takes",
+        title="The same text judged again, what a verdict takes, and undecided ones",
         columns=(
-            *("Verifier", "Texts judged again", "Another verdict, %"),
-            *("Median, ms", "95 % take at most, ms", "USD per 1000 verdicts"),
+            *("Verifier", "Texts judged again", "Another verdict, %", "Median, ms", "95 % take at most, ms"),
+            *("USD per 1000 verdicts", "Undecided, %", "Commonest reasons"),
         ),
         rows=tuple(
             (
-                *(Cell(item.verifier), Cell(str(item.flips.n)), estimate(item.flips)),
-                *(_milliseconds(item.median), _milliseconds(item.slow), Cell(f"{1000 * item.usd:.4f}")),
+                *(_verifier(whole[item.verifier], run), Cell(str(item.flips.n)), estimate(item.flips)),
+                *(_milliseconds(item.median), _milliseconds(item.slow)),
+                *(Cell(f"{1000 * item.usd:.4f}" if item.usd else DASH), *_reasons(whole[item.verifier])),
             )
-            for item in steadiness(findings.run)
+            for item in steadiness(run)
+            if item.verifier in whole
         ),
         note=(
             "Another verdict: where several test samples of a problem have the same text, the share of pairs of "
             "verdicts that differ, mean over such texts; 0 where a verifier looks at the text alone or remembers what "
-            "it said. Milliseconds and USD: of all stored verdicts, training and test; of a judge as it was waited "
-            f"for, with others at the same time. {CLUSTERED}"
+            "it said. Milliseconds and USD: of all stored verdicts, training and test; a judge's as it was waited for, "
+            f"with others asked at the same time. Undecided: of the test samples that it was asked about. {CLUSTERED}"
         ),
     )
+
+
+def _reasons(item: Measured) -> tuple[Cell, Cell]:
+    reasons = "; ".join(f"{reason[:60]} ({count})" for reason, count in item.reasons[:3])
+    return Cell(number(item.undecided / item.scored), str(item.undecided)), Cell(reasons or DASH)
 
 
 def _milliseconds(seconds: float) -> Cell:

@@ -88,11 +88,12 @@ def test_the_constant_verdict_stands_first_unless_the_suite_has_it(seeded: Findi
     assert (accepting.n, accepting.prevalence.value) == (count, pytest.approx(share))
     apart = 2 * (1 + share) / 2 * (1 - share) / 2
     assert accepting.agreement.ac1.value == pytest.approx((share - apart) / (1 - apart))
-    assert verifier_tables.verifier_quality(seeded).rows[0][0].line == "always accept (best constant)"
-    names = [row[0].text for row in verifier_tables.verifier_quality(single).rows]
+    shown = [verifier_tables.verifier_quality(f.run, measured.measured(f.run)) for f in (seeded, single)]
+    assert shown[0].rows[0][0].line == "always accept (best constant)"
+    names = [row[0].text for row in shown[1].rows]
     assert "accept_all" in names
     assert "always accept" not in names
-    assert "The best constant verdict is to accept all." in verifier_tables.verifier_quality(single).note
+    assert "The best constant verdict is to accept all." in shown[1].note
 
 
 def test_where_most_is_wrong_to_reject_all_is_the_better_constant(seeded: Findings) -> None:

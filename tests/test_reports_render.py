@@ -467,7 +467,7 @@ def test_verdicts_added_later_by_another_verifier_are_reported(tmp_path: Path) -
         verdict = Verdict(outcome=Outcome.CORRECT, score=1.0)
         store.add_verdicts("exact-111111111111", [(s.id, verdict) for s in store.samples("base", "test")])
     with Store(tmp_path) as store:
-        found = next(m for m in measured(read_run(store)) if m.verifier == "exact")
+        found = next(m for m in measured(read_run(store)) if (m.verifier, m.checkpoint) == ("exact", "base"))
     assert (found.checkpoint, found.quality.tpr.value, found.quality.fpr.value) == ("base", 1.0, 1.0)
 
 
