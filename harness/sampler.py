@@ -88,7 +88,7 @@ def sample(
     *,
     padded_length: int,
     context_length: int,
-    rows: int = 256,
+    rows: int = 128,
     prefix_length: int = 0,
     work: Work | None = None,
 ) -> Iterator[tuple[range, Draws]]:
