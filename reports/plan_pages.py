@@ -27,7 +27,7 @@ from reports.ranking import arm_of
 from reports.reading import read_run
 from reports.rows import Run
 from reports.tables import CLUSTERED, DASH, Cell, Table, difference, estimate, in_points, number, p_value
-from reports.text import markdown, visible
+from reports.text import aligned, markdown, visible
 
 FILE = "plan.json"
 Bounds = tuple[FiniteFloat, FiniteFloat | None, FiniteFloat | None]
@@ -223,8 +223,8 @@ def text(found: Plan) -> str:
     return "\n".join(
         [
             *(visible(sentence, 2000) for sentence in sentences(found)),
-            *("", tabulate(rows, [table.columns[place] for place in chosen], "simple", disable_numparse=True)),
-            *("", tabulate(needs, apart.columns, "simple", disable_numparse=True), ""),
+            *("", aligned([table.columns[place] for place in chosen], rows)),
+            *("", aligned(apart.columns, needs), ""),
         ]
     )
 

@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tabulate import tabulate
-
 from harness.store import Store
 from reports import ledger, tables
 from reports.advice import Advice, advise
@@ -26,7 +24,7 @@ from reports.ranking import Ranking, arm_of, rank
 from reports.reading import read_run
 from reports.rows import Run
 from reports.tables import Cell, Table
-from reports.text import visible
+from reports.text import aligned, visible
 
 SUMMARY = (
     "Arm",
@@ -189,4 +187,4 @@ def plain(table: Table, columns: Sequence[str]) -> str:
     """Some of a table's columns, for a terminal."""
     places = [table.columns.index(column) for column in columns]
     rows = [[visible(row[place].line, 60) for place in places] for row in table.rows]
-    return tabulate(rows, headers=columns, tablefmt="simple", disable_numparse=True)
+    return aligned(columns, rows)
