@@ -173,3 +173,33 @@ def test_intervals_over_seeds_cover_the_recipes_accuracy(problems: int, capsys: 
 def _show(capsys: pytest.CaptureFixture[str], title: str, coverage: dict[str, float]) -> None:
     with capsys.disabled():
         print(f"\n{title}: " + ", ".join(f"{name} {100 * share:.1f}" for name, share in coverage.items()))
+
+
+@pytest.mark.parametrize(("problems", "seeds"), [(60, 0.0), (60, 0.05), (250, 0.05)])
+def test_residuals_over_seeds_and_problems_cover_a_law_that_holds(
+    problems: int, seeds: float, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Gold and arm move by `eta` of what each has to gain, each replicate by its own chance; base and eta are measured.
+
+    Blind: a t interval over the replicates, with eta and the base as they were measured.
+    """
+    random, held, blind, eta, ideal = np.random.default_rng((problems, 3)), 0, 0, 0.5, 0.8
+    for _ in range(ROUNDS // 2):
+        start = random.beta(*ACCURACY, problems)
+        moved = [eta * (end - start) + random.normal(0, seeds, (5, 1)) for end in (1.0, ideal)]
+        base = random.binomial(SAMPLES, start)
+        gold, arm = (random.binomial(SAMPLES, np.clip(start + step, 0, 1)) for step in moved)
+        drawn = [
+            np.vstack([c.sum(axis=-1, keepdims=True).T, metrics.resampled(c.T)]).T for c in (base[None], gold, arm)
+        ]
+        p, a, b = (each / (problems * SAMPLES) for each in drawn)
+        found = (a - p) / (1 - p)
+        residual = b - p - found * (ideal - p)
+        both = replicates.of_both(float(residual[:, 0].mean()), residual, problems)
+        held += both.low <= 0 <= both.high
+        alone = replicates.over_seeds((b - p - found.mean(axis=0) * (ideal - p))[:, 0])
+        blind += alone.low <= 0 <= alone.high
+    coverage = {"both": held / (ROUNDS // 2), "over seeds alone": blind / (ROUNDS // 2)}
+    _show(capsys, f"residual of 5 seeds x {problems} problems, spread {seeds}", coverage)
+    assert coverage["both"] >= 0.93
+    assert coverage["over seeds alone"] < coverage["both"]
