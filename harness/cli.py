@@ -1,4 +1,4 @@
-"""The command line. With cli_run.py, the only file that knows all four packages; heavy imports stand in the commands.
+"""The command line. With the other cli files, all that knows all four packages; heavy imports stand in the commands.
 
 Results go to stdout, progress to stderr. Exit code 0: done; 1: failed; 2: asked wrongly, nothing was done;
 130 or 143: stopped by a signal.
@@ -6,11 +6,9 @@ Results go to stdout, progress to stderr. Exit code 0: done; 1: failed; 2: asked
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
-import shutil
 import signal
 import sys
 from collections.abc import Iterable
@@ -19,6 +17,8 @@ from typing import Any
 
 import click
 
+from harness.cli_pages import compare_command, print_plan, print_report, report_command, show_command
+from harness.cli_policies import export_command, models_command, serve_command
 from harness.errors import ConfigError, RestemError
 from verifiers.verdict import UnknownVerifier, VerifierError
 
@@ -105,25 +105,9 @@ def run_command(
     folder = out or Path("runs") / resolved.name
     run_suite(resolved, folder, quiet, until_base=until == "base")
     if until == "base":
-        _print_plan(folder, None, 1.0, None, as_json)
+        print_plan(folder, None, 1.0, None, as_json)
     else:
-        _print_report(folder, as_json)
-
-
-def _print_report(folder: Path, as_json: bool) -> None:
-    from reports.render import standings, summary, write_report
-
-    path = write_report(folder)
-    click.echo(json.dumps(standings(folder)) if as_json else summary(folder))
-    click.echo(f"report: {path}", err=True)
-
-
-def _print_plan(folder: Path, output: Path | None, eta: float, labels: int | None, as_json: bool) -> None:
-    from reports import plan, plan_pages
-
-    found = plan_pages.write_plan(folder, output, eta=eta, labels=labels)
-    click.echo(json.dumps(plan.as_data(found)) if as_json else plan_pages.text(found))
-    click.echo(f"plan: {(output or folder) / 'plan.md'}", err=True)
+        print_report(folder, as_json)
 
 
 @main.command("verify")
@@ -208,112 +192,6 @@ def _print_new(counted: Iterable[tuple[str, int]], as_json: bool) -> None:
             click.echo(f"{label}: {new} new verdicts")
     if as_json:
         click.echo(json.dumps({"new_verdicts": counts}))
-
-
-@main.command("report")
-@click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--output", type=click.Path(path_type=Path), help="Folder.  [default: the run folder]")
-@click.option("--plan", "planned", is_flag=True, help="Before any training: rank the verifiers by predicted gain.")
-@click.option("--eta", type=click.FloatRange(0, min_open=True), help="M-step efficiency of a plan.  [default: 1]")
-@click.option("--labels", type=click.IntRange(min=1), help="Plan with the gold's labels of the first N problems only.")
-@click.option(
-    "--against",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A plan.json to check the run against.  [default: the run's own]",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print a plan as JSON.")
-def report_command(
-    run: Path,
-    output: Path | None,
-    planned: bool,
-    eta: float | None,
-    labels: int | None,
-    against: Path | None,
-    as_json: bool,
-) -> None:
-    """Writes report.md, report.html and figures/ from run.db, and checks the run against its plan.json if it has one.
-
-    With --plan, writes plan.md and plan.json instead.
-
-    A plan needs the base's samples and verdicts, which `restem run SUITE --until base` makes.
-
-    \b
-    Example:
-      restem report runs/linear_1d --output /tmp/report
-      restem report runs/linear_1d --plan --labels 50
-    """
-    if planned and against is not None:
-        raise ConfigError("--against goes with a report; --plan makes a plan")
-    if not planned and (eta is not None or labels is not None or as_json):
-        raise ConfigError("--eta, --labels and --json go with --plan")
-    if planned:
-        _print_plan(run, output, eta or 1.0, labels, as_json)
-        return
-    from reports.render import write_report
-
-    click.echo(write_report(run, output, against))
-
-
-@main.command("compare")
-@click.argument("left", metavar="RUN", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.argument("right", metavar="RUN", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--left", "ours", metavar="ARM/ITERATION", help="Only this checkpoint of the first run; or `base`.")
-@click.option("--right", "theirs", metavar="ARM/ITERATION", help="And this of the second.  [default: the same]")
-@click.option(
-    "--margin", type=click.FloatRange(0, 100, min_open=True), default=5.0, show_default=True, help="Points of equality."
-)
-@click.option("--output", type=click.Path(path_type=Path), help="Folder.  [default: the first run's]")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def compare_command(
-    left: Path, right: Path, ours: str | None, theirs: str | None, margin: float, output: Path | None, as_json: bool
-) -> None:
-    """Compares two runs on the same problems, checkpoint by checkpoint; writes compare.md and compare.html.
-
-    Refuses, with exit code 2, runs with other test problems, another gold verifier or other sampling.
-
-    \b
-    Example:
-      restem compare runs/first runs/second
-      restem compare runs/first runs/second --left sympy/2 --right judge/2
-    """
-    from reports import compare_pages
-    from reports.compare import compare
-
-    chosen = (ours or theirs or "", theirs or ours or "") if ours or theirs else None
-    found = compare(left, right, chosen=chosen, margin=margin / 100)
-    path = compare_pages.write_comparison(found, output or left)
-    click.echo(json.dumps(compare_pages.data(found)) if as_json else compare_pages.text(found))
-    click.echo(f"comparison: {path}", err=True)
-
-
-@main.command("show")
-@click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--watch", "watches", is_flag=True, help="Follow the run until it is finished.")
-@click.option("--json", "as_json", is_flag=True, help="Print the standings as JSON.")
-def show_command(run: Path, watches: bool, as_json: bool) -> None:
-    """One screen: arms, iterations, accuracy with intervals, cost, what is unfinished.
-
-    \b
-    Example:
-      restem show runs/linear_1d
-      restem show runs/linear_1d --watch        also while another process writes it; Ctrl-C ends it
-    """
-    if watches and as_json:
-        raise ConfigError("--watch shows a screen; it does not go with --json")
-    from reports import terminal
-
-    if watches:
-        from rich.console import Console
-
-        from reports.watch import watch
-
-        with contextlib.suppress(KeyboardInterrupt):
-            watch(run, Console())
-    elif as_json:
-        click.echo(json.dumps(terminal.standings(run)))
-    else:
-        size = shutil.get_terminal_size((terminal.COLUMNS, terminal.LINES))  # of a pipe, which breaks no line: these
-        click.echo(terminal.status(run, size.lines, size.columns))
 
 
 @main.command("gate")
@@ -428,76 +306,8 @@ def generate_command(
         output.write_text(text, "utf-8")
 
 
-@main.group("models", invoke_without_command=True)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.pass_context
-def models_command(context: click.Context, as_json: bool) -> None:
-    """Lists the policies known by name: size, licence, source, and whether they are on disk.
-
-    \b
-    Example:
-      restem models
-      restem models download gemma3-1b-it
-      restem run --set policy=gemma3-1b-it          docs/gemma.md says what else to set
-    """
-    if context.invoked_subcommand is None:
-        from harness import models
-
-        rows = models.table()
-        click.echo(json.dumps(rows) if as_json else models.text(rows))
-
-
-@models_command.command("download")
-@click.argument("name")
-@click.option("--yes", is_flag=True, help="Accept size and licence without being asked.")
-def download_command(name: str, yes: bool) -> None:
-    """Fetches official weights through kagglehub; the same command again goes on where one was stopped.
-
-    \b
-    Example:
-      KAGGLE_API_TOKEN=... restem models download gemma3-270m-it --yes
-    """
-    from harness.cli_models import fetch
-
-    click.echo(fetch(name, yes))
-
-
-@main.command("export")
-@click.argument("checkpoint")
-@click.option("--to", "form", type=click.Choice(["hf"]), default="hf", show_default=True, help="Hugging Face's format.")
-@click.option("--output", type=click.Path(path_type=Path), required=True, help="A new folder.")
-def export_command(checkpoint: str, form: str, output: Path) -> None:
-    """Writes a Gemma policy or checkpoint as a folder that transformers and vLLM load.
-
-    \b
-    Example:
-      restem export runs/gemma/checkpoints/sympy-2 --output trained
-    """
-    from harness.cli_run import load_named_policy
-    from harness.hf import save_hf
-
-    save_hf(load_named_policy(checkpoint), output)
-    click.echo(output)
-
-
-@main.command("serve")
-@click.argument("policy")
-@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
-@click.option("--while-stdin-open", is_flag=True, hidden=True)
-def serve_command(policy: str, port: int, while_stdin_open: bool) -> None:
-    """Serves a policy or checkpoint behind the OpenAI routes on 127.0.0.1.
-
-    Prints one JSON line with base_url and model once it listens.
-
-    \b
-    Example:
-      restem serve tiny --port 8000
-      restem serve runs/linear_1d/checkpoints/sympy-2 --port 0
-    """
-    from harness.cli_run import EMBEDDED, load_named_policy
-    from harness.serve import serve
-
-    serve(load_named_policy(policy), policy if policy in EMBEDDED else Path(policy).name, port, while_stdin_open)
+for command in (report_command, compare_command, show_command, models_command, export_command, serve_command):
+    main.add_command(command)
 
 
 if __name__ == "__main__":

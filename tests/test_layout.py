@@ -16,6 +16,8 @@ JOINERS = (
     "harness/cli_run.py",
     "harness/cli_gate.py",
     "harness/cli_judge.py",
+    "harness/cli_pages.py",
+    "harness/cli_policies.py",
     "harness/pytest_gate.py",
     "harness/assets",
 )

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verifiers.rational import Many, Symbol, Unreadable, canonical, fraction, is_literal, parse, read
+from verifiers.characters import canonical
+from verifiers.nodes import Many, Symbol, Unreadable
+from verifiers.rational import fraction, is_literal, parse, read
 from verifiers.trees import walk
 
 READABLE = {

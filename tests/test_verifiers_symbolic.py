@@ -9,7 +9,8 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from verifiers.rational import Number, Operation, Symbol, parse, value
+from verifiers.nodes import Number, Operation, Symbol, value
+from verifiers.rational import parse
 from verifiers.symbolic import equal
 from verifiers.trees import NeedsAlgebra, normal, plain, same
 

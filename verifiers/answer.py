@@ -20,7 +20,7 @@ import re
 
 from verifiers.answer_marks import blank
 from verifiers.answer_reader import Answer, Reader, none
-from verifiers.rational import canonical
+from verifiers.characters import canonical
 
 __all__ = ["CANNOT_TELL", "READER_VERSION", "Answer", "asked_variable", "find"]
 

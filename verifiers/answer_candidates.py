@@ -37,7 +37,8 @@ from verifiers.answer_marks import (
     marks,
     words_of,
 )
-from verifiers.rational import Unreadable, fraction, is_literal, parse
+from verifiers.nodes import Unreadable
+from verifiers.rational import fraction, is_literal, parse
 
 MAX_MARKS = 160
 # Where marks are many, no clause is followed far: the time stays linear. A number that long is not read then.

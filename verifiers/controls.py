@@ -16,7 +16,8 @@ from fractions import Fraction
 from typing import Any
 
 from verifiers.answer import CANNOT_TELL, READER_VERSION, Answer, asked_variable, find
-from verifiers.rational import canonical, fraction
+from verifiers.characters import canonical
+from verifiers.rational import fraction
 from verifiers.verdict import Attempt, Outcome, UnknownVerifier, Verdict, fingerprint
 
 VERSION = 1

@@ -12,7 +12,9 @@ import re
 
 from verifiers.answer import Answer, asked_variable
 from verifiers.answer_marks import HEDGES, NEGATIONS, SUPPOSITIONS, words_of
-from verifiers.rational import Many, Node, Symbol, Unreadable, canonical, parse
+from verifiers.characters import canonical
+from verifiers.nodes import Many, Node, Symbol, Unreadable
+from verifiers.rational import parse
 from verifiers.trees import symbols, walk
 
 MAX_TAIL = 8000

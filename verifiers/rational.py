@@ -1,4 +1,4 @@
-"""Text to exact numbers: a bounded grammar, a parse tree, and its value as a Fraction.
+"""Text to exact numbers: a bounded grammar from a text to a parse tree.
 
 Takes a short piece of text, the final answer alone. Gives a tree, or an exact `Fraction`, or says why there is none.
 Knows nothing of responses, sentences or verdicts, and runs nothing: no text reaches an evaluator, and the size of
@@ -19,13 +19,12 @@ known, `2xy`, `x(x + 1)` and `2\\sqrt{3}` are products, too, of these letters al
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-import math
 import re
-import unicodedata
 from fractions import Fraction
 
+from verifiers.characters import canonical
+from verifiers.nodes import Many, Node, Number, Operation, Symbol, Unreadable, divided, value
 from verifiers.number_words import NUMBER_WORDS, SCALES, SIGNS, numeral
 
 MAX_CHARACTERS = 4096
@@ -33,101 +32,7 @@ MAX_DIGITS = 4000  # one number may fill the text; Python refuses 4300 digits an
 MAX_TOKENS = 200
 MAX_OPERATORS = 64
 MAX_DEPTH = 20
-MAX_BITS = 4096
 MAX_TEN_EXPONENT = 60
-THIN = "\u2009"  # what `canonical` writes for every space that may stand inside a number
-
-
-class Unreadable(ValueError):
-    """The text is outside the grammar, or has no value; `reason` is one word.
-
-    It is syntax, ambiguous, too_long, too_large, zero_division, symbol or several.
-    """
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Number:
-    """A number as written."""
-
-    value: Fraction
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Symbol:
-    """A variable: one letter."""
-
-    name: str
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Operation:
-    """`operator` is one of `+ - * / ^ neg sqrt`; the last two have one operand."""
-
-    operator: str
-    operands: tuple[Node, ...]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Many:
-    """Several values: `kind` is `(` for a tuple, `{` for a set, `[` for a list, and "" where nothing encloses them."""
-
-    kind: str
-    items: tuple[Node, ...]
-
-
-Node = Number | Symbol | Operation | Many
-
-
-class _Characters(dict[int, int]):
-    """One character for one, so that offsets stay true; looked up once per code point."""
-
-    _GROUPS = (
-        ("-", "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u2796\ufe58\ufe63"),
-        ("*", "\u00d7\u00b7\u2217\u2219\u22c5\u2a2f\u2715\u2716"),
-        ("/", "\u00f7\u2044\u2215\u2797"),
-        ("=", "\ufe66"),
-        ("+", "\ufe62\u2795"),
-        (THIN, "\u00a0\u2005\u2006\u2007\u2008\u2009\u200a\u202f"),
-        (".", "\u066b\u3002\uff61"),
-        (",", "\u066c\u3001"),
-        ('"', "\u201c\u201d\u201e\u00ab\u00bb\u300c\u300d\u300e\u300f"),
-        ("'", "\u2018\u2019"),
-        ("\n", "\u2028\u2029\x85\r"),
-        (" ", "\t\u3000\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad\u061c"),
-    )
-
-    def __init__(self) -> None:
-        super().__init__({ord(c): ord(plain) for plain, group in self._GROUPS for c in group})
-
-    def __missing__(self, code: int) -> int:
-        self[code] = found = self._look_up(code)
-        return found
-
-    @staticmethod
-    def _look_up(code: int) -> int:
-        character = chr(code)
-        digit = unicodedata.decimal(character, None)
-        if digit is not None:
-            return ord("0") + digit
-        tag, _, plain = unicodedata.decomposition(character).partition(" ")
-        # Superscripts, circled and enclosed forms are left alone: 7 with a raised 2 is not 72.
-        if tag in ("<font>", "<wide>", "<small>") and len(plain) == 4:
-            return int(plain, 16)
-        return ord(" ") if unicodedata.category(character) == "Zs" else code
-
-
-_CHARACTERS = _Characters()
-
-
-def canonical(text: str) -> str:
-    """The text with digits, signs, letters and spaces of other alphabets made plain; the length does not change."""
-    if text.isascii() and "\t" not in text and "\r" not in text:
-        return text
-    return text.translate(_CHARACTERS)
 
 
 _PLAIN = re.compile(r"[+-]?[0-9]{1,18}")
@@ -205,7 +110,7 @@ _NAMES = {"short": "number", "over_sign": "/", "times": "*", "power": "^", "frac
 
 def _number(match: re.Match[str]) -> Fraction:
     if match["short"]:
-        return _divide(Fraction(int(match["over"])), Fraction(int(match["under"])))
+        return divided(Fraction(int(match["over"])), Fraction(int(match["under"])))
     separator = match["comma"]
     whole = match["whole"] or "0"
     whole = (whole.replace(separator, "") if separator else whole).lstrip("0")
@@ -412,60 +317,6 @@ def parse(text: str, letters: str | None = None) -> Node:
     if spelled is not None:
         return Number(spelled)
     return _Parser(_tokens(text, letters), strict=letters is None).whole()
-
-
-def value(node: Node) -> Fraction:
-    """The exact value of a tree without symbols.
-
-    Raises:
-        Unreadable: It holds a symbol or several values, divides by zero, or grows over a limit.
-    """
-    if isinstance(node, Number):
-        return node.value
-    if not isinstance(node, Operation):
-        raise Unreadable("symbol" if isinstance(node, Symbol) else "several")
-    left, *rest = [value(operand) for operand in node.operands]
-    match node.operator:
-        case "neg":
-            return -left
-        case "sqrt":
-            return _root(left)
-        case "+":
-            return left + rest[0]
-        case "-":
-            return left - rest[0]
-        case "*":
-            return left * rest[0]
-        case "/":
-            return _divide(left, rest[0])
-        case _:
-            return _power(left, rest[0])
-
-
-def _divide(over: Fraction, under: Fraction) -> Fraction:
-    if not under:
-        raise Unreadable("zero_division")
-    return over / under
-
-
-def _power(base: Fraction, exponent: Fraction) -> Fraction:
-    bits = max(base.numerator.bit_length(), base.denominator.bit_length())
-    if exponent.denominator != 1:
-        raise Unreadable("syntax")
-    if not base and exponent <= 0:
-        raise Unreadable("zero_division")
-    if abs(exponent.numerator) > MAX_BITS or bits * abs(exponent.numerator) > MAX_BITS:
-        raise Unreadable("too_large")
-    return Fraction(base ** int(exponent))
-
-
-def _root(square: Fraction) -> Fraction:
-    if square < 0:
-        raise Unreadable("syntax")
-    root = Fraction(math.isqrt(square.numerator), math.isqrt(square.denominator))
-    if root * root != square:
-        raise Unreadable("syntax")
-    return root
 
 
 _WORD = re.compile(r"(?<![\\&])\b[A-Za-z]{3,}\b")

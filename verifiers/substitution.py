@@ -16,7 +16,9 @@ from fractions import Fraction
 
 from benchmarks.problem import Problem
 from verifiers.answer import READER_VERSION, asked_variable
-from verifiers.rational import MAX_BITS, Many, Node, Number, Operation, Symbol, Unreadable, canonical, parse, value
+from verifiers.characters import canonical
+from verifiers.nodes import MAX_BITS, Many, Node, Number, Operation, Symbol, Unreadable, value
+from verifiers.rational import parse
 from verifiers.sympy_exact import Expected, by_value
 from verifiers.verdict import Attempt, Verdict, fingerprint
 

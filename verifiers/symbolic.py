@@ -18,7 +18,8 @@ from typing import Any, TypeGuard
 import sympy
 from sympy.polys.rings import PolyRing
 
-from verifiers.rational import Many, Node, Number, Operation, Symbol, Unreadable, parse, value
+from verifiers.nodes import Many, Node, Number, Operation, Symbol, Unreadable, value
+from verifiers.rational import parse
 from verifiers.trees import equality, symbols, walk
 
 MAX_TERMS = 512

@@ -21,8 +21,10 @@ from typing import NamedTuple
 from benchmarks.problem import Problem
 from verifiers.answer import CANNOT_TELL, READER_VERSION, Answer, asked_variable, find
 from verifiers.bounded import Failure, Worker
+from verifiers.characters import canonical
 from verifiers.expressions import is_ordered, letters_of, read
-from verifiers.rational import Many, Node, Operation, Symbol, Unreadable, canonical, fraction, parse, value
+from verifiers.nodes import Many, Node, Operation, Symbol, Unreadable, value
+from verifiers.rational import fraction, parse
 from verifiers.trees import DOUBTS, NeedsAlgebra, equality, plain, walk
 from verifiers.verdict import Attempt, Outcome, Verdict, fingerprint
 from verifiers.words import Kind, find_word, kind_of

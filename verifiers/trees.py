@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from fractions import Fraction
 
-from verifiers.rational import Many, Node, Number, Operation, Symbol, Unreadable, value
+from verifiers.nodes import Many, Node, Number, Operation, Symbol, Unreadable, value
 
 MAX_PAIRS = 512
 # Why two trees that differ are not told apart.

@@ -13,7 +13,7 @@ import re
 from verifiers.answer import find
 from verifiers.answer_marks import CORRECTING, HEDGES, NEGATIONS, SUPPOSITIONS, words_of
 from verifiers.answer_reader import Answer, none
-from verifiers.rational import canonical
+from verifiers.characters import canonical
 
 MAX_TAIL = 2000
 MAX_LINE = 400

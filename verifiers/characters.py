@@ -1,0 +1,58 @@
+"""Plain characters for those of other alphabets and typesetting: digits, signs, letters and spaces.
+
+Takes any text; gives one of the same length, so that offsets stay true.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+THIN = "\u2009"  # written for every space that may stand inside a number
+
+
+class _Characters(dict[int, int]):
+    """One character for one, so that offsets stay true; looked up once per code point."""
+
+    _GROUPS = (
+        ("-", "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u2796\ufe58\ufe63"),
+        ("*", "\u00d7\u00b7\u2217\u2219\u22c5\u2a2f\u2715\u2716"),
+        ("/", "\u00f7\u2044\u2215\u2797"),
+        ("=", "\ufe66"),
+        ("+", "\ufe62\u2795"),
+        (THIN, "\u00a0\u2005\u2006\u2007\u2008\u2009\u200a\u202f"),
+        (".", "\u066b\u3002\uff61"),
+        (",", "\u066c\u3001"),
+        ('"', "\u201c\u201d\u201e\u00ab\u00bb\u300c\u300d\u300e\u300f"),
+        ("'", "\u2018\u2019"),
+        ("\n", "\u2028\u2029\x85\r"),
+        (" ", "\t\u3000\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad\u061c"),
+    )
+
+    def __init__(self) -> None:
+        super().__init__({ord(c): ord(plain) for plain, group in self._GROUPS for c in group})
+
+    def __missing__(self, code: int) -> int:
+        self[code] = found = self._look_up(code)
+        return found
+
+    @staticmethod
+    def _look_up(code: int) -> int:
+        character = chr(code)
+        digit = unicodedata.decimal(character, None)
+        if digit is not None:
+            return ord("0") + digit
+        tag, _, plain = unicodedata.decomposition(character).partition(" ")
+        # Superscripts, circled and enclosed forms are left alone: 7 with a raised 2 is not 72.
+        if tag in ("<font>", "<wide>", "<small>") and len(plain) == 4:
+            return int(plain, 16)
+        return ord(" ") if unicodedata.category(character) == "Zs" else code
+
+
+_CHARACTERS = _Characters()
+
+
+def canonical(text: str) -> str:
+    """The text with digits, signs, letters and spaces of other alphabets made plain; the length does not change."""
+    if text.isascii() and "\t" not in text and "\r" not in text:
+        return text
+    return text.translate(_CHARACTERS)
