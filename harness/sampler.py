@@ -18,14 +18,16 @@ from itertools import islice, takewhile
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Bool, Float, Int, UInt32
 
+from harness.decoding import GREEDY_TOP_K, Decoding
 from harness.errors import PromptTooLong
 from harness.gemma_modules import nn
+from harness.mesh import DATA, make_mesh, split
 from harness.policy import Params
-from harness.slots import GREEDY_TOP_K, Decoding, compact, decode, empty, prefix_cache, refill
+from harness.slots import compact, decode, empty, prefix_cache, refill
 
 __all__ = ["GREEDY_TOP_K", "Decoding", "Draws", "Work", "prompt_length", "row_key", "sample", "shared_prefix"]
 
@@ -90,6 +92,7 @@ def sample(
     context_length: int,
     rows: int = 128,
     prefix_length: int = 0,
+    mesh: Mesh | None = None,
     work: Work | None = None,
 ) -> Iterator[tuple[range, Draws]]:
     """Draws K samples of every prompt.
@@ -102,8 +105,9 @@ def sample(
         decoding: How tokens are chosen and when a row ends.
         padded_length: See `prompt_length`.
         context_length: Prompt and new tokens together may not exceed it.
-        rows: Rows decoded together.
+        rows: Rows decoded together, on each device along the mesh's `data`.
         prefix_length: So many tokens all prompts begin with; they are computed once. See `shared_prefix`.
+        mesh: The devices; None: the first one.
         work: Counts what the sampling cost.
 
     Yields:
@@ -118,15 +122,17 @@ def sample(
                 f"prompt {index} has {len(prompt)} tokens; with {decoding.max_new_tokens} new ones the limit is "
                 f"{min(padded_length, context_length - decoding.max_new_tokens)}"
             )
+    mesh = mesh or make_mesh()
     batch = _Batch(
         model=model,
-        params=params,
+        params=jax.device_put(params, split(mesh, params, over_data=False)),
         prompts=prompts,
         keys=keys,
         decoding=decoding,
         padded_length=padded_length,
         rows=rows,
         prefix_length=prefix_length,
+        mesh=mesh,
         work=work or Work(),
     )
     given = 0
@@ -157,6 +163,7 @@ class _Batch:
     padded_length: int
     rows: int
     prefix_length: int
+    mesh: Mesh
     work: Work
 
     def __post_init__(self) -> None:
@@ -169,11 +176,13 @@ class _Batch:
             for prompt in range(len(self.prompts))
             for first in range(0, samples, self._unit)
         )
-        self._sizes = [size for size in _sizes(self.rows) if size >= len(self.prompts) * samples] or [self.rows]
-        self._size = self._sizes[-1]
+        devices = self.mesh.shape[DATA]
+        share = -(-len(self.prompts) * samples // devices)
+        self._size = min((size for size in _sizes(self.rows) if size >= share), default=self.rows)
         longest = -(-self.decoding.max_new_tokens // NEW_BUCKET) * NEW_BUCKET
-        self._slots = empty(self.model, self._size, self.padded_length + longest, longest)
-        self._places: list[tuple[int, int] | None] = [None] * self._size  # prompt and sample of the row in each slot
+        self._slots = empty(self.model, self.mesh, self._size, self.padded_length + longest, longest)
+        # For every device and slot the row in it: prompt and sample.
+        self._places: list[list[tuple[int, int] | None]] = [[None] * self._size for _ in range(devices)]
         prefix = np.array([self.prompts[0][: self.prefix_length]], np.int32)
         self._prefix = prefix_cache(self.model, self.params, prefix) if self.prefix_length else None
         self._drawn: dict[int, Draws] = {}
@@ -188,34 +197,40 @@ class _Batch:
         return ready
 
     def advance(self) -> None:
-        """Refills free slots, decodes until enough rows have ended for the next refill, and collects those."""
-        while self._queue and self._places.count(None) >= self._next_rows():
+        """Refills free slots, decodes until each device has enough of them for its next refill, and collects."""
+        while self._queue and any(places.count(None) >= self._next_rows() for places in self._places):
             self._refill()
         if not self._queue:
             self._shrink()
         enough = self._next_rows() if self._queue else self._size - self._smaller()
-        self._slots, steps = decode(self.model, self.decoding, self.params, self._slots, jnp.int32(enough))
-        self._collect(int(steps))
+        wanted = np.full(len(self._places), enough, np.int32)
+        self._slots, steps = decode(self.model, self.mesh, self.decoding, self.params, self._slots, wanted)
+        self._collect(steps)
 
     def _next_rows(self) -> int:
-        """Rows of the next refill."""
+        """Rows of a device's next refill."""
         return sum(unit.samples for unit in islice(self._queue, self._group))
 
     def _refill(self) -> None:
-        free = deque(slot for slot, row in enumerate(self._places) if row is None)
-        prompts = np.zeros((self._group, self.padded_length - self.prefix_length), np.int32)
-        lengths = np.full(self._group, self.prefix_length + 1, np.int32)
-        places = np.full((self._group, self._unit), self._size, np.int32)
-        keys = np.zeros((self._group, self._unit, 2), np.uint32)
-        for row in range(min(self._group, len(self._queue))):
-            unit = self._queue.popleft()
-            rest = self.prompts[unit.prompt][self.prefix_length :]
-            prompts[row, : len(rest)], lengths[row] = rest, self.prefix_length + len(rest)
-            keys[row, : unit.samples] = self.keys[unit.prompt, unit.first : unit.first + unit.samples]
-            for k in range(unit.samples):
-                places[row, k] = slot = free.popleft()
-                self._places[slot] = (unit.prompt, unit.first + k)
-        self._slots = refill(self.model, self.params, self._slots, self._prefix, prompts, lengths, places, keys)
+        shape = (len(self._places), self._group)
+        prompts = np.zeros((*shape, self.padded_length - self.prefix_length), np.int32)
+        lengths = np.full(shape, self.prefix_length + 1, np.int32)
+        chosen = np.full((*shape, self._unit), self._size, np.int32)
+        keys = np.zeros((*shape, self._unit, 2), np.uint32)
+        for device, places in enumerate(self._places):
+            free = deque(slot for slot, row in enumerate(places) if row is None)
+            for g in range(self._group):
+                if not self._queue or self._queue[0].samples > len(free):
+                    break
+                unit = self._queue.popleft()
+                rest = self.prompts[unit.prompt][self.prefix_length :]
+                prompts[device, g, : len(rest)], lengths[device, g] = rest, self.prefix_length + len(rest)
+                keys[device, g, : unit.samples] = self.keys[unit.prompt, unit.first : unit.first + unit.samples]
+                for k in range(unit.samples):
+                    chosen[device, g, k] = slot = free.popleft()
+                    places[slot] = (unit.prompt, unit.first + k)
+        inputs = (field.reshape(-1, *field.shape[2:]) for field in (prompts, lengths, chosen, keys))
+        self._slots = refill(self.model, self.mesh, self.params, self._slots, self._prefix, *inputs)
 
     def _smaller(self) -> int:
         """The next smaller number of slots; 0 where there is none."""
@@ -223,32 +238,36 @@ class _Batch:
 
     def _shrink(self) -> None:
         """Moves the rows left over into fewer slots, as soon as they fit."""
-        active = [slot for slot, row in enumerate(self._places) if row is not None]
-        while (smaller := self._smaller()) >= max(1, len(active)):
+        fullest = max(self._size - places.count(None) for places in self._places)
+        while (smaller := self._smaller()) >= max(1, fullest):
+            kept = [sorted(range(self._size), key=lambda slot: places[slot] is None) for places in self._places]
             self._size = smaller
-            free = [slot for slot, row in enumerate(self._places) if row is None]
-            kept = [*active, *free][:smaller]
-            self._slots = compact(self._slots, np.array(kept))
-            self._places = [self._places[slot] for slot in kept]
-            active = list(range(len(active)))
+            kept = [slots[:smaller] for slots in kept]
+            self._slots = compact(self.mesh, self._slots, np.concatenate(kept))
+            self._places = [[p[slot] for slot in slots] for p, slots in zip(self._places, kept, strict=True)]
 
-    def _collect(self, steps: int) -> None:
+    def _collect(self, steps: jax.Array) -> None:
         slots = self._slots
         ids = slots.ids[:, : self.decoding.max_new_tokens]
-        done, *fields = jax.device_get((slots.done, ids, slots.length, slots.logprob, slots.stopped))
-        self.work.row_steps += steps * self._size
-        for slot, row in enumerate(self._places):
-            if row is None or not done[slot]:
-                continue
-            prompt, index = row
-            if prompt not in self._drawn:
-                shape = (self.keys.shape[1],)
-                self._drawn[prompt] = Draws(*(np.zeros(shape + field.shape[1:], field.dtype) for field in fields))
-            for whole, field in zip(self._drawn[prompt], fields, strict=True):
-                whole[index] = field[slot]
-            self.work.useful += int(fields[1][slot])
-            self._left[prompt] -= 1
-            self._places[slot] = None
+        fields: list[np.ndarray]
+        steps_taken, done, *fields = jax.device_get(
+            (steps, slots.done, ids, slots.length, slots.logprob, slots.stopped)
+        )
+        self.work.row_steps += int(steps_taken.sum()) * self._size
+        for device, places in enumerate(self._places):
+            for slot, row in enumerate(places):
+                at = device * self._size + slot
+                if row is None or not done[at]:
+                    continue
+                prompt, index = row
+                if prompt not in self._drawn:
+                    shape = (self.keys.shape[1],)
+                    self._drawn[prompt] = Draws(*(np.zeros(shape + field.shape[1:], field.dtype) for field in fields))
+                for whole, field in zip(self._drawn[prompt], fields, strict=True):
+                    whole[index] = field[at]
+                self.work.useful += int(fields[1][at])
+                self._left[prompt] -= 1
+                places[slot] = None
 
 
 def _sizes(rows: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""The sampler's work on the device: a fixed number of slots, each decoding one row at its own position.
+"""The sampler's work on the devices: a fixed number of slots, each decoding one row at its own position.
 
 Takes parameters, prompts and slot numbers; gives the slots after the next refill, decoding or compaction. Knows nothing
 of queues, problems or samples: which row goes where is the sampler's business.
@@ -8,6 +8,9 @@ one each) it writes every row at that row's own column, while its matrix product
 row lies in its slot the same way, from column 0 on and without a gap, whenever it came in: what it draws does not
 depend on what is decoded beside it.
 
+On a mesh every device along `data` has its own slots and decodes until enough of them are done, however far the others
+are. `model` splits the matrices, as the parameters are.
+
 Of the model's cache only keys and values are carried from step to step; the rest follows from a row's position. They
 are carried with their last two axes as one: XLA on CPUs then writes them in place, and copies them whole three times a
 step otherwise.
@@ -15,43 +18,26 @@ step otherwise.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh
+from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
+from harness.decoding import Decoding, choose
 from harness.gemma_modules import forward, nn
+from harness.mesh import DATA, MODEL, by_row
 from harness.policy import Params
-
-GREEDY_TOP_K = 1
 
 KeysValues = dict[str, dict[str, Float[Array, "R S KH"]]]  # layer -> "k" and "v"
 
 
-@functools.partial(
-    jax.tree_util.register_dataclass,
-    data_fields=("temperature", "top_p", "max_new_tokens"),  # another value compiles nothing anew
-    meta_fields=("top_k", "stop_ids"),
-)
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Decoding:
-    """How tokens are chosen. `top_k=1` is greedy. The paper samples at temperature 0.7 and top-k 40.
-
-    With `top_p` below 1 only the likeliest of those k tokens stay that together have this probability.
-    """
-
-    temperature: float = 0.7
-    top_k: int = 40
-    top_p: float = 1.0
-    max_new_tokens: int = 64
-    stop_ids: tuple[int, ...] = ()
-
-
 class Slots(NamedTuple):
-    """R rows under way.
+    """R rows under way, as many on each device along `data`.
 
     Attributes:
         cache: Keys and values of every layer, one row a slot; column j holds the row's token j.
@@ -76,10 +62,12 @@ class Slots(NamedTuple):
     done: Bool[Array, "R"]
 
 
-def empty(model: nn.Transformer, rows: int, columns: int, max_new_tokens: int) -> Slots:
-    """Slots in which nothing is under way."""
+@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
+def empty(model: nn.Transformer, mesh: Mesh, rows: int, columns: int, max_new_tokens: int) -> Slots:
+    """Slots in which nothing is under way: `rows` on each device along `data`."""
+    rows *= mesh.shape[DATA]
     zeros = functools.partial(jnp.zeros, rows, jnp.int32)
-    return Slots(
+    slots = Slots(
         cache=_carried(_zeros(model, rows, columns)),
         token=zeros(),
         start=zeros(),
@@ -90,6 +78,13 @@ def empty(model: nn.Transformer, rows: int, columns: int, max_new_tokens: int) -
         stopped=jnp.zeros(rows, bool),
         done=jnp.ones(rows, bool),
     )
+    return jax.lax.with_sharding_constraint(slots, by_row(mesh))
+
+
+def _per_device(mesh: Mesh, work: Callable[..., Any], *by_data: bool) -> Callable[..., Any]:
+    """`work` done on each device along `data` by itself; `by_data` tells which arguments are split, not repeated."""
+    specs = tuple(P(DATA) if split else P() for split in by_data)
+    return jax.shard_map(work, mesh=mesh, in_specs=specs, out_specs=P(DATA), axis_names={DATA}, check_vma=False)
 
 
 def _zeros(model: nn.Transformer, rows: int, columns: int) -> Any:
@@ -125,9 +120,10 @@ def prefix_cache(model: nn.Transformer, params: Params, tokens: Int[Array, "1 L"
     return _prefill(model, params, tokens, None)
 
 
-@functools.partial(jax.jit, static_argnums=0, donate_argnums=2)
+@functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=3)
 def refill(
     model: nn.Transformer,
+    mesh: Mesh,
     params: Params,
     slots: Slots,
     prefix: KeysValues | None,
@@ -140,14 +136,29 @@ def refill(
 
     Args:
         model: The network.
+        mesh: The devices; G counts the prompts of all along `data`, device by device.
         params: Its parameters.
         slots: Those at `places` must be done.
         prefix: The cache of the L tokens that all prompts begin with; None where there are none.
         prompts: The rest of each prompt, padded on the right.
         lengths: Tokens of each whole prompt.
-        places: The slot of every row; a number past the last slot drops the row.
+        places: The slot of every row, counted on its device; a number past the last slot drops the row.
         keys: Raw key data of every row.
     """
+    work = _per_device(mesh, functools.partial(_refill, model), False, True, False, True, True, True, True)
+    return work(params, slots, prefix, prompts, lengths, places, keys)
+
+
+def _refill(
+    model: nn.Transformer,
+    params: Params,
+    slots: Slots,
+    prefix: KeysValues | None,
+    prompts: Int[Array, "G P"],
+    lengths: Int[Array, "G"],
+    places: Int[Array, "G K"],
+    keys: UInt32[Array, "G K 2"],
+) -> Slots:
     samples = places.shape[1]
     known = _columns(prefix)
     computed = _prefill(model, params, prompts, prefix)
@@ -200,19 +211,31 @@ def _prefill(model: nn.Transformer, params: Params, tokens: Int[Array, "G P"], p
     return _carried(out.cache)
 
 
-@functools.partial(jax.jit, static_argnums=0, donate_argnums=3)
+@functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=4)
 def decode(
-    model: nn.Transformer, decoding: Decoding, params: Params, slots: Slots, enough: Int[Array, ""]
-) -> tuple[Slots, Int[Array, ""]]:
-    """One token a step for every row under way, until `enough` slots are done; gives the number of steps as well."""
+    model: nn.Transformer, mesh: Mesh, decoding: Decoding, params: Params, slots: Slots, enough: Int[Array, "D"]
+) -> tuple[Slots, Int[Array, "D"]]:
+    """One token a step for every row under way, until `enough` slots of each device along `data` are done.
 
-    def unfinished(state: tuple[Slots, Array]) -> Bool[Array, ""]:
-        return jnp.sum(state[0].done) < enough
+    Gives the number of steps that each took as well.
+    """
 
-    def advance(state: tuple[Slots, Array]) -> tuple[Slots, Array]:
-        return _step(model, decoding, params, state[0]), state[1] + 1
+    def work(
+        decoding: Decoding, params: Params, slots: Slots, enough: Int[Array, "1"]
+    ) -> tuple[Slots, Int[Array, "1"]]:
+        def unfinished(slots: Slots) -> Bool[Array, ""]:
+            here = jnp.sum(slots.done) < enough[0]
+            # Where matrices are split, devices wait for each other within a step, so all take the same steps.
+            return jax.lax.psum(here, DATA) > 0 if mesh.shape[MODEL] > 1 else here
 
-    return jax.lax.while_loop(unfinished, advance, (slots, jnp.int32(0)))
+        def advance(state: tuple[Slots, Array, Array]) -> tuple[Slots, Array, Array]:
+            slots = _step(model, decoding, params, state[0])
+            return slots, state[1] + 1, unfinished(slots)
+
+        start = (slots, jnp.zeros(1, jnp.int32), unfinished(slots))
+        return jax.lax.while_loop(lambda state: state[2], advance, start)[:2]
+
+    return _per_device(mesh, work, False, False, True, True)(decoding, params, slots, enough)
 
 
 def _step(model: nn.Transformer, decoding: Decoding, params: Params, slots: Slots) -> Slots:
@@ -246,69 +269,11 @@ def _step(model: nn.Transformer, decoding: Decoding, params: Params, slots: Slot
     )
 
 
-@jax.jit
-def compact(slots: Slots, places: Int[Array, "S"]) -> Slots:
-    """The slots at `places` alone."""
-    return jax.tree.map(lambda leaf: leaf[places], slots)
+@functools.partial(jax.jit, static_argnums=0)
+def compact(mesh: Mesh, slots: Slots, places: Int[Array, "S"]) -> Slots:
+    """The slots at `places` alone, counted on each device along `data`, device by device."""
 
+    def work(slots: Slots, places: Int[Array, "S"]) -> Slots:
+        return jax.tree.map(lambda leaf: leaf[places], slots)
 
-def choose(
-    decoding: Decoding, logits: Float[Array, "R V"], keys: UInt32[Array, "R 2"], step: Int[Array, "R"]
-) -> tuple[Int[Array, "R"], Float[Array, "R"]]:
-    """A token per row by inverting the distribution function at one uniform number, and its log-probability.
-
-    The number belongs to the row and its step: `fold_in(row key, step)`.
-    """
-    logits = logits.astype(jnp.float32)
-    if decoding.top_k == GREEDY_TOP_K:
-        token = jnp.argmax(logits, axis=-1)
-        return token, _at(logits, token) - jax.nn.logsumexp(logits, axis=-1)
-    scaled = logits / decoding.temperature
-    if decoding.top_k < logits.shape[-1]:
-        scaled = jnp.where(_largest(scaled, jnp.ones_like(scaled), decoding.top_k), scaled, -jnp.inf)
-
-    def nucleus() -> Float[Array, "R V"]:
-        return jnp.where(_largest(scaled, jax.nn.softmax(scaled), decoding.top_p), scaled, -jnp.inf)
-
-    scaled = jax.lax.cond(decoding.top_p < 1.0, nucleus, lambda: scaled)
-
-    def uniform(key: UInt32[Array, "2"], step: Int[Array, ""]) -> Float[Array, ""]:
-        return 1.0 - jax.random.uniform(jax.random.fold_in(jax.random.wrap_key_data(key), step))  # never 0
-
-    logprobs = jax.nn.log_softmax(scaled)
-    below = jnp.cumsum(jnp.exp(logprobs), axis=-1)
-    token = jnp.sum(below < (jax.vmap(uniform)(keys, step) * below[:, -1])[:, None], axis=-1)
-    return token, _at(logprobs, token)
-
-
-def _at(values: Float[Array, "R V"], token: Int[Array, "R"]) -> Float[Array, "R"]:
-    return jnp.take_along_axis(values, token[:, None], axis=1)[:, 0]
-
-
-def _largest(
-    values: Float[Array, "R V"], weights: Float[Array, "R V"], enough: Float[Array, ""] | float
-) -> Bool[Array, "R V"]:
-    """Which values of a row are its largest that together weigh `enough`; equal ones are in or out together.
-
-    By bisection on the bits of floats, whose order as whole numbers is that of the values: no sort, which is by far the
-    slowest way on CPUs (a `top_k` of 352 logits took three times as long as the largest matrix product of the step).
-    """
-    bits = jax.lax.bitcast_convert_type(values, jnp.uint32)
-    order = jnp.where(bits >> 31, ~bits, bits | jnp.uint32(1 << 31))
-
-    def weight(threshold: UInt32[Array, "R"]) -> Float[Array, "R"]:
-        return jnp.sum(jnp.where(order >= threshold[:, None], weights, 0.0), axis=-1)
-
-    def unsure(bounds: tuple[Array, Array, Array]) -> Bool[Array, ""]:
-        low, high, weighed = bounds
-        return jnp.any((high - low > 1) & (weighed != enough))
-
-    def halve(bounds: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        low, high, weighed = bounds
-        middle = low + (high - low) // 2
-        found = weight(middle)
-        up = found >= enough
-        return jnp.where(up, middle, low), jnp.where(up, high, middle), jnp.where(up, found, weighed)
-
-    low = jnp.min(order, axis=-1)
-    return order >= jax.lax.while_loop(unsure, halve, (low, jnp.max(order, axis=-1) + 1, weight(low)))[0][:, None]
+    return _per_device(mesh, work, True, True)(slots, places)
