@@ -29,6 +29,7 @@ from harness.progress import RunProgress
 from harness.provenance import provenance
 from harness.steps import StepsVerifier
 from harness.store import Store
+from harness.trainable import check_lora
 from verifiers import catalog
 from verifiers.rows import Rows, output_row, read_rows
 from verifiers.verdict import Verdict, Verifier, checked
@@ -51,6 +52,8 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
     whole = suite.replicated([name for name in suite.verifier_names if catalog.takes(name, "seed", suite.verifiers)])
     problems = suite_problems(suite)
     check_lengths(suite, base, problems)
+    if suite.training.trainable == "lora":
+        check_lora(base.model)
     if (folder / "run.db").is_file():
         with Store(folder) as store:
             check_same(store, suite, problems)

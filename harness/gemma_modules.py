@@ -23,9 +23,10 @@ else:
     finally:
         del sys.modules["tensorflow"]
 
+from gemma import peft
 from gemma.gm.nn import config
 
-__all__ = ["config", "forward", "nn"]
+__all__ = ["config", "forward", "nn", "peft"]
 
 
 def forward(model: nn.Transformer, params: dict[str, Any], tokens: Any, **inputs: Any) -> Any:

@@ -8,6 +8,7 @@ Source: ReST-EM's maximisation step, arXiv:2312.06585, equation 3 and Algorithm 
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 import functools
 import itertools
@@ -18,12 +19,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float
 
 from harness.config import TrainingConfig
 from harness.errors import NonFiniteLoss, PromptTooLong
-from harness.gemma_modules import forward, nn
+from harness.gemma_modules import nn, peft
+from harness.loss import Batch, weighted_nll
 from harness.policy import Params, Policy
+from harness.trainable import merged, split
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,115 +37,152 @@ class Example:
     response_ids: tuple[int, ...]
     weight: float = 1.0
 
-
-class Batch(NamedTuple):
-    """Packed rows. `segments` counts a row's examples from 1; 0 is padding."""
-
-    tokens: Int[Array, "B T"]
-    targets: Int[Array, "B T"]
-    segments: Int[Array, "B T"]
-    positions: Int[Array, "B T"]
-    weights: Float[Array, "B T"]
+    @property
+    def length(self) -> int:
+        """Tokens it takes in a row: the last is only ever predicted."""
+        return len(self.prompt_ids) + len(self.response_ids) - 1
 
 
 def pack(examples: Sequence[Example], row_length: int) -> Batch:
-    """Examples in rows of `row_length` tokens, first fit in the given order.
+    """Examples in rows of `row_length` tokens.
 
     Raises:
         PromptTooLong: An example is longer than a row.
     """
-    rows: list[list[Example]] = []
-    room: list[int] = []
-    for example in examples:
-        length = len(example.prompt_ids) + len(example.response_ids) - 1
-        if length > row_length:
-            raise PromptTooLong(f"an example of {length} tokens does not fit a row of {row_length}")
-        # Only the last rows are tried: packing stays linear, and loses under 3 % to a full first fit.
-        place = next((r for r in range(max(0, len(rows) - 32), len(rows)) if room[r] >= length), None)
-        if place is None:
-            rows.append([])
-            room.append(row_length)
-            place = len(rows) - 1
-        rows[place].append(example)
-        room[place] -= length
-    shape = (len(rows), row_length)
-    tokens, targets, segments, positions = (np.zeros(shape, np.int32) for _ in range(4))
-    weights = np.zeros(shape, np.float32)
+    rows = _rows(examples, row_length)
+    most = max(sum(len(example.response_ids) for example in row) for row in rows)
+    quarter = -(-row_length // 4)
+    targets_length = quarter * -(-most // quarter)  # in quarters of a row, so that most data sets have one shape
+    tokens, segments, positions = (np.zeros((len(rows), row_length), np.int32) for _ in range(3))
+    places, targets = (np.zeros((len(rows), targets_length), np.int32) for _ in range(2))
+    weights = np.zeros((len(rows), targets_length), np.float32)
     for r, row in enumerate(rows):
-        start = 0
+        start = first = 0
         for segment, example in enumerate(row, 1):
-            ids = np.array([*example.prompt_ids, *example.response_ids], np.int32)
-            span = slice(start, start + len(ids) - 1)
-            tokens[r, span], targets[r, span] = ids[:-1], ids[1:]
-            segments[r, span], positions[r, span] = segment, np.arange(len(ids) - 1)
-            weights[r, start + len(example.prompt_ids) - 1 : span.stop] = example.weight
-            start = span.stop
-    return Batch(tokens, targets, segments, positions, weights)  # type: ignore[arg-type]
+            end, last = start + example.length, first + len(example.response_ids)
+            tokens[r, start:end] = (*example.prompt_ids, *example.response_ids[:-1])
+            segments[r, start:end], positions[r, start:end] = segment, np.arange(example.length)
+            places[r, first:last] = np.arange(start + len(example.prompt_ids) - 1, end)
+            targets[r, first:last], weights[r, first:last] = example.response_ids, example.weight
+            start, first = end, last
+    return Batch(tokens, segments, positions, places, targets, weights)  # type: ignore[arg-type]
 
 
-def attention_mask(segments: Int[Array, "B T"]) -> Bool[Array, "B T T"]:
-    """True where a token may look: backwards, within its own example."""
-    length = segments.shape[1]
-    same = segments[:, :, None] == segments[:, None, :]
-    return same & jnp.tril(jnp.ones((length, length), bool)) & (segments > 0)[:, :, None]
+def _rows(examples: Sequence[Example], row_length: int) -> list[list[Example]]:
+    """Best fit, longest first: each example goes to the fullest row that still has room for it."""
+    rows: list[list[Example]] = []
+    room: list[tuple[int, int]] = []  # what is left in a row, and which row; sorted
+    for example in sorted(examples, key=lambda example: -example.length):
+        if example.length > row_length:
+            raise PromptTooLong(f"an example of {example.length} tokens does not fit a row of {row_length}")
+        place = bisect.bisect_left(room, (example.length, 0))
+        left, row = room.pop(place) if place < len(room) else (row_length, len(rows))
+        if row == len(rows):
+            rows.append([])
+        rows[row].append(example)
+        bisect.insort(room, (left - example.length, row))
+    return rows
 
 
-def loss(model: nn.Transformer, params: Params, batch: Batch) -> Float[Array, ""]:
+def loss(network: nn.Transformer, params: Params, batch: Batch) -> Float[Array, ""]:
     """Weighted mean negative log-likelihood per response token: sum(w * nll) / sum(w)."""
-    mask = attention_mask(batch.segments)
-    logits = forward(model, params, batch.tokens, positions=batch.positions, attention_mask=mask).logits
-    nll = optax.softmax_cross_entropy_with_integer_labels(logits.astype(jnp.float32), batch.targets)
-    return jnp.sum(nll * batch.weights) / jnp.maximum(jnp.sum(batch.weights), 1e-9)
+    return weighted_nll(network, params, batch) / _total(batch)
+
+
+def _total(batch: Batch) -> Float[Array, ""]:
+    return jnp.maximum(jnp.sum(batch.weights), 1e-9)
 
 
 class TrainState(NamedTuple):
-    """Parameters and what the optimizer remembers."""
+    """The trained parameters and what the optimizer remembers of them."""
 
     params: Params
     optimizer_state: optax.OptState
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=2)
-def train_step(
-    model: nn.Transformer, optimizer: optax.GradientTransformation, state: TrainState, batch: Batch
-) -> tuple[TrainState, Float[Array, ""]]:
-    """One optimizer step on one batch; gives the new state and the loss before it."""
-    value, gradients = jax.value_and_grad(functools.partial(loss, model), argnums=0)(state.params, batch)
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Step:
+    """What a training step is compiled for.
+
+    Attributes:
+        compute: The type that the loss is computed in; parameters and what the optimizer remembers stay float32.
+        remat: Whether layers are computed again in the backward pass.
+    """
+
+    network: nn.Transformer
+    optimizer: optax.GradientTransformation
+    compute: str = "float32"
+    remat: bool = False
+
+
+@functools.partial(jax.jit, static_argnums=0, donate_argnums=1)
+def train_step(step: Step, state: TrainState, frozen: Params, batch: Batch) -> tuple[TrainState, Float[Array, ""]]:
+    """One optimizer step on one batch of micro-batches; gives the new state and the loss before it.
+
+    The gradient is that of the loss over all micro-batches together, whatever their weights. A step whose loss or
+    new parameters are not finite leaves the state as it was, and gives a loss that is not finite.
+
+    Args:
+        frozen: The parameters that are not trained.
+        batch: With the micro-batches as its first axis; they are computed one after another.
+    """
+    fixed = _cast(frozen, step.compute)
+
+    def total_nll(trained: Params, rows: Batch) -> Float[Array, ""]:
+        params = peft.merge_params(fixed, _cast(trained, step.compute))
+        return weighted_nll(step.network, params, rows, remat=step.remat)
+
+    def add(sums: tuple[Array, Params], rows: Batch) -> tuple[tuple[Array, Params], None]:
+        return jax.tree.map(jnp.add, sums, jax.value_and_grad(total_nll)(state.params, rows)), None
+
+    if len(batch.tokens) == 1:
+        sums = jax.value_and_grad(total_nll)(state.params, Batch(*(field[0] for field in batch)))
+    else:
+        zeros = jnp.float32(0), jax.tree.map(jnp.zeros_like, state.params)
+        sums, _ = jax.lax.scan(add, zeros, batch)
+    value, gradients = jax.tree.map(lambda leaf: leaf / _total(batch), sums)
     with jax.numpy_dtype_promotion("standard"):  # Optax's schedules divide integer counts by floats
-        updates, optimizer_state = optimizer.update(gradients, state.optimizer_state, state.params)
-    return TrainState(optax.apply_updates(state.params, updates), optimizer_state), value  # type: ignore[arg-type]
+        updates, optimizer_state = step.optimizer.update(gradients, state.optimizer_state, state.params)
+    new = TrainState(optax.apply_updates(state.params, updates), optimizer_state)  # type: ignore[arg-type]
+    fine = jnp.stack([jnp.isfinite(leaf).all() for leaf in (value, *jax.tree.leaves(new.params))]).all()
+    kept = jax.tree.map(lambda new, old: jnp.where(fine, new, old), new, state)
+    return kept, jnp.where(fine, value, jnp.nan)
 
 
-def batches(data: Batch, rows: int, key: np.random.Generator) -> Iterator[Batch]:
-    """One epoch of batches of `rows` packed rows in shuffled order; the last is filled up with rows from the front."""
+def _cast(params: Params, dtype: str) -> Params:
+    return jax.tree.map(lambda leaf: leaf.astype(dtype), params)
+
+
+def batches(data: Batch, rows: int, accumulate: int | None, key: np.random.Generator) -> Iterator[Batch]:
+    """One epoch of batches in shuffled order, each of `accumulate` micro-batches of `rows` packed rows.
+
+    The last batch is filled up with rows from the front. Where `accumulate` is None, one batch holds all rows, each
+    once; it is filled up with empty rows.
+    """
     order = key.permutation(len(data.tokens))
-    order = np.resize(order, -(-len(order) // rows) * rows)
-    for start in range(0, len(order), rows):
-        yield Batch(*(field[order[start : start + rows]] for field in data))
+    if accumulate is None:
+        empty = -len(order) % rows
+        data = Batch(*(np.pad(field, ((0, empty), (0, 0))) for field in data))  # type: ignore[arg-type]
+        order = np.append(order, np.arange(len(order), len(order) + empty))
+    size = len(order) if accumulate is None else accumulate * rows
+    order = np.resize(order, -(-len(order) // size) * size)
+    for start in range(0, len(order), size):
+        chosen = order[start : start + size].reshape(-1, rows)
+        yield Batch(*(field[chosen] for field in data))
 
 
 @functools.cache  # one value a setting, so that jit compiles the step for it once and not once an M-step
-def optimizer_of(
-    kind: str, peak: float, warmup: int, steps: int, batches_per_step: int
-) -> optax.GradientTransformation:
-    """AdamW with linear warm-up and cosine decay to a tenth, gradients clipped at norm 1; or plain SGD.
-
-    With `batches_per_step` > 1 the gradients of so many batches are averaged before each update; each batch counts the
-    same, and the last of an epoch is filled up with rows from its front.
-    """
+def optimizer_of(kind: str, peak: float, warmup: int, steps: int) -> optax.GradientTransformation:
+    """AdamW with linear warm-up and cosine decay to a tenth, gradients clipped at norm 1; or plain SGD."""
     if kind == "sgd":
-        optimizer = optax.sgd(peak)
-    else:
-        schedule = optax.warmup_cosine_decay_schedule(0.0 if warmup else peak, peak, warmup, steps, peak / 10)
-        optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(schedule, b2=0.98, weight_decay=0.01))
-    if batches_per_step > 1:
-        return optax.MultiSteps(optimizer, batches_per_step).gradient_transformation()
-    return optimizer
+        return optax.sgd(peak)
+    schedule = optax.warmup_cosine_decay_schedule(0.0 if warmup else peak, peak, warmup, steps, peak / 10)
+    return optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(schedule, b2=0.98, weight_decay=0.01))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Fitted:
-    """What training gave: the parameters of the best check, the step they are from, and every batch's loss."""
+    """What training gave: the parameters of the best check, the step they are from, and every step's loss."""
 
     params: Params
     steps: int
@@ -163,36 +203,36 @@ def fit(
         policy: Where training starts; its parameters are not changed.
         examples: What to learn; at least one.
         training: How.
-        seed: Decides the order of the batches.
+        seed: Decides the order of the batches, and LoRA's first factors.
         check: Step and parameters -> mean reward of the training verifier on the validation split, or None where it
             decided nothing. Called `training.checks` times; training stops at the first fall.
 
     Raises:
-        NonFiniteLoss: The loss became NaN or infinite; nothing was saved.
+        NonFiniteLoss: The loss or the parameters became NaN or infinite; nothing was saved.
     """
-    data = pack(examples, training.row_length)
-    epoch = -(-len(data.tokens) // training.rows)
-    batches_per_step = epoch if training.accumulate_all else 1
+    parts = split(policy, training.trainable, training.lora_rank, jax.random.key(seed))
     warmup = min(round(training.warmup_share * training.steps), training.steps - 1)
-    optimizer = optimizer_of(training.optimizer, training.learning_rate, warmup, training.steps, batches_per_step)
-    state = TrainState(jax.tree.map(jnp.copy, policy.params), optimizer.init(policy.params))
-    stream = _epochs(data, training.rows, seed)
+    optimizer = optimizer_of(training.optimizer, training.learning_rate, warmup, training.steps)
+    compiled = Step(network=parts.network, optimizer=optimizer, compute=training.compute_dtype, remat=training.remat)
+    state = TrainState(parts.trained, optimizer.init(parts.trained))
+    stream = epochs(pack(examples, training.row_length), training, seed)
     checkpoints = {round(training.steps * (i + 1) / training.checks) for i in range(training.checks)}
     losses: list[float] = []
     pending: list[Array] = []
     best: Fitted | None = None
-    for step in range(1, training.steps + 1):
-        for batch in itertools.islice(stream, batches_per_step):
-            state, value = train_step(policy.model, optimizer, state, batch)
-            pending.append(value)
-        if step not in checkpoints and step != training.steps:
+    for step, batch in enumerate(itertools.islice(stream, training.steps), 1):
+        state, value = train_step(compiled, state, parts.frozen, batch)
+        pending.append(value)
+        at_check = step in checkpoints
+        pause = at_check or step == training.steps
+        while len(pending) > (0 if pause else 1):  # one step stays out, so that the device never waits for the host
+            losses.append(_finite(pending.pop(0), len(losses) + 1))
+        if not pause:
             continue
-        losses += _finite(pending)
-        pending = []
-        reward = check(step, state.params) if step in checkpoints else None
-        if best is not None and step in checkpoints and _fell(best.validation_reward, reward):
+        params = merged(parts.network, state.params, parts.frozen)
+        reward = check(step, params) if at_check else None
+        if best is not None and at_check and _fell(best.validation_reward, reward):
             return dataclasses.replace(best, losses=tuple(losses))
-        params = jax.tree.map(jnp.copy, state.params)  # the next step donates its input
         best = Fitted(params=params, steps=step, losses=tuple(losses), validation_reward=reward)
     assert best is not None
     return best
@@ -203,14 +243,18 @@ def _fell(before: float | None, now: float | None) -> bool:
     return before is not None and (now is None or now < before)
 
 
-def _epochs(data: Batch, rows: int, seed: int) -> Iterator[Batch]:
+def epochs(data: Batch, training: TrainingConfig, seed: int) -> Iterator[Batch]:
+    """Batches without end, each epoch in an order of its own."""
     rng = np.random.default_rng(seed)
     while True:
-        yield from batches(data, rows, rng)
+        yield from batches(data, training.rows, None if training.accumulate_all else training.accumulate, rng)
 
 
-def _finite(pending: Sequence[Array]) -> list[float]:
-    values = [float(value) for value in jax.device_get(list(pending))]
-    if not np.all(np.isfinite(values)):
-        raise NonFiniteLoss("the M-step's loss is not finite: lower training.learning_rate; nothing was saved")
-    return values
+def _finite(value: Array, step: int) -> float:
+    number = float(value)
+    if not np.isfinite(number):
+        raise NonFiniteLoss(
+            f"step {step} of the M-step: the loss, or what it would make of the parameters, is not finite: lower "
+            "training.learning_rate; nothing of this M-step was saved, what was stored before it stays"
+        )
+    return number

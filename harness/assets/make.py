@@ -33,7 +33,7 @@ from benchmarks.problem import split_of
 from harness.assets.crowd import Habits, crowd_solution
 from harness.assets.tokenizer import train_tokenizer
 from harness.assets.verdicts import Row, comparisons, is_right, policy_rows, verdict_examples
-from harness.m_step import Batch, Example, TrainState, batches, pack, train_step
+from harness.m_step import Batch, Example, Step, TrainState, batches, pack, train_step
 from harness.policy import ASSETS, Architecture, Policy, init_params, load_policy, save_policy
 from harness.tokenizer import Tokenizer
 
@@ -122,7 +122,7 @@ def demonstrations(questions: list[str], tokenizer: Tokenizer, habits: Habits, s
 def _batches(examples: Iterator[Example], phase: Phase, seed: int) -> Iterator[Batch]:
     rng = np.random.default_rng(seed)
     while True:
-        yield from batches(pack(list(itertools.islice(examples, 2048)), phase.row_length), phase.rows, rng)
+        yield from batches(pack(list(itertools.islice(examples, 2048)), phase.row_length), phase.rows, 1, rng)
 
 
 def _saved(folder: Path) -> list[Path]:
@@ -148,11 +148,12 @@ def train_phase(
         state = TrainState(params, optimizer.init(params))
         counted = [np.int32(done) if leaf.ndim == 0 else leaf for leaf in jax.tree.leaves(state.optimizer_state)]
         state = state._replace(optimizer_state=jax.tree.unflatten(jax.tree.structure(state.optimizer_state), counted))
-    model, started, losses = policy.model, time.monotonic(), []
+    compiled = Step(network=policy.model, optimizer=optimizer)
+    started, losses = time.monotonic(), []
     for step, batch in zip(
         range(done, phase.steps), _batches(examples(seed + 100 * done), phase, seed=done), strict=False
     ):
-        state, loss = train_step(model, optimizer, state, batch)
+        state, loss = train_step(compiled, state, {}, batch)
         losses.append(loss)
         if (step + 1) % 100 == 0:
             mean, losses = float(np.mean(jax.device_get(losses))), []
