@@ -167,7 +167,10 @@ class _Batch:
     work: Work
 
     def __post_init__(self) -> None:
-        samples, most = self.keys.shape[1], max(1, self.rows // REFILL_SHARE)
+        samples, devices = self.keys.shape[1], self.mesh.shape[DATA]
+        share = -(-len(self.prompts) * samples // devices)
+        # What fits enters at once; otherwise a part of the slots waits to be refilled together.
+        most = self.rows if share <= self.rows else max(1, self.rows // REFILL_SHARE)
         # Units of one size, so that a refill has one shape: K = 50 samples enter as 2 x 25 where 32 may enter at once.
         self._unit = -(-samples // -(-samples // most))
         self._group = most // self._unit
@@ -176,8 +179,6 @@ class _Batch:
             for prompt in range(len(self.prompts))
             for first in range(0, samples, self._unit)
         )
-        devices = self.mesh.shape[DATA]
-        share = -(-len(self.prompts) * samples // devices)
         self._size = min((size for size in _sizes(self.rows) if size >= share), default=self.rows)
         longest = -(-self.decoding.max_new_tokens // NEW_BUCKET) * NEW_BUCKET
         self._slots = empty(self.model, self.mesh, self._size, self.padded_length + longest, longest)

@@ -161,7 +161,7 @@ def _refill(
 ) -> Slots:
     samples = places.shape[1]
     known = _columns(prefix)
-    computed = _prefill(model, params, prompts, prefix)
+    computed = _prefill(model, params, prompts[:, :-1], prefix)  # the last token is the first step's
     row, place = jnp.repeat(jnp.arange(len(prompts)), samples), places.reshape(-1)
 
     def insert(old: Array, new: Array) -> Array:
