@@ -169,8 +169,8 @@ class _Batch:
     def __post_init__(self) -> None:
         samples, devices = self.keys.shape[1], self.mesh.shape[DATA]
         share = -(-len(self.prompts) * samples // devices)
-        # A part of the slots waits to be refilled together; all of them where rows end after a few tokens anyway. It does
-        # not depend on how many prompts there are: another shape has other last bits.
+        # A part of the slots waits to be refilled together; all of them where rows end after a few tokens anyway.
+        # How many prompts there are does not matter: another shape has other last bits.
         most = self.rows if self.decoding.max_new_tokens <= NEW_BUCKET else max(1, self.rows // REFILL_SHARE)
         # Units of one size, so that a refill has one shape: K = 50 samples enter as 2 x 25 where 32 may enter at once.
         self._unit = -(-samples // -(-samples // most))
