@@ -58,8 +58,10 @@ def choose(
         return 1.0 - jax.random.uniform(jax.random.fold_in(jax.random.wrap_key_data(key), step))  # never 0
 
     logprobs = jax.nn.log_softmax(scaled)
-    below = jnp.cumsum(jnp.exp(logprobs), axis=-1)
-    token = jnp.sum(below < (jax.vmap(uniform)(keys, step) * below[:, -1])[:, None], axis=-1)
+    # A cumulative sum in float32 may rise by rounding where nothing is added: only tokens that are in can be hit.
+    below = jnp.where(scaled > -jnp.inf, jnp.cumsum(jnp.exp(logprobs), axis=-1), 0.0)
+    target = jax.vmap(uniform)(keys, step) * jnp.max(below, axis=-1)
+    token = jnp.argmax(below >= target[:, None], axis=-1)
     return token, _at(logprobs, token)
 
 

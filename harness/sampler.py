@@ -122,6 +122,8 @@ def sample(
                 f"prompt {index} has {len(prompt)} tokens; with {decoding.max_new_tokens} new ones the limit is "
                 f"{min(padded_length, context_length - decoding.max_new_tokens)}"
             )
+    if not prompts:
+        return
     mesh = mesh or make_mesh()
     batch = _Batch(
         model=model,
@@ -180,7 +182,8 @@ class _Batch:
             for prompt in range(len(self.prompts))
             for first in range(0, samples, self._unit)
         )
-        self._size = min((size for size in _sizes(self.rows) if size >= share), default=self.rows)
+        fewest = max(share, self._unit * self._group)
+        self._size = min((size for size in _sizes(self.rows) if size >= fewest), default=self.rows)
         longest = -(-self.decoding.max_new_tokens // NEW_BUCKET) * NEW_BUCKET
         self._slots = empty(self.model, self.mesh, self._size, self.padded_length + longest, longest)
         # For every device and slot the row in it: prompt and sample.

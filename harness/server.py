@@ -38,6 +38,7 @@ BATCH_SIZES = (8, 64)
 PROMPT_STEP = 32
 MAX_ROWS = 1024
 LOOPBACK = ["127.0.0.1", "localhost"]
+COLDEST = 0.01  # below it logits over temperature leave the range of floats, and the draw is the greedy one
 LIMITS = ("max_tokens", "max_completion_tokens")
 ACCEPTED = {"model", "messages", "prompt", *LIMITS, "temperature", "top_p", "n", "seed", "stream"}
 
@@ -263,9 +264,10 @@ def _decoding(policy: Policy, body: dict[str, Any], longest: int) -> Decoding:
             f"{name}={asked} and a prompt of {longest} tokens exceed the context of {longest + room}", name
         )
     temperature = _number(body, "temperature", 2)
+    greedy = temperature < COLDEST
     return Decoding(
-        temperature=temperature or 1.0,
-        top_k=policy.tokenizer.vocab_size if temperature else GREEDY_TOP_K,
+        temperature=1.0 if greedy else temperature,
+        top_k=GREEDY_TOP_K if greedy else policy.tokenizer.vocab_size,
         top_p=_number(body, "top_p", 1) or 1e-6,  # 0 as OpenAI has it: the likeliest token alone
         max_new_tokens=asked,
         stop_ids=policy.tokenizer.stop_ids,

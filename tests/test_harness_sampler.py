@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from harness.decoding import choose
 from harness.errors import PromptTooLong
 from harness.gemma_modules import forward
 from harness.policy import Policy
@@ -165,6 +166,15 @@ def test_top_p_leaves_the_likeliest_tokens_alone(tiny: Policy) -> None:
     assert 1 < len(nucleus) < len(order)
     how = Decoding(temperature=3.0, top_k=len(order), top_p=0.8, max_new_tokens=1)
     assert set(draw(tiny, QUESTIONS[:1], 2000, 512, how).ids.ravel().tolist()) == set(nucleus)
+
+
+def test_no_token_outside_the_top_k_is_drawn_even_at_the_end_of_the_distribution() -> None:
+    """At this key the uniform number is 1 to the last bit, where a sum that rose by rounding would be hit."""
+    logits = jax.random.normal(jax.random.key(0), (2048, 4096)) * 3
+    keys = jnp.broadcast_to(jnp.array([0, 3353848], jnp.uint32), (2048, 2))
+    token, logprob = jax.jit(choose)(Decoding(top_k=40), logits, keys, jnp.zeros(2048, jnp.int32))
+    assert np.isfinite(np.asarray(logprob)).all()
+    assert (np.sum(np.asarray(logits > jnp.take_along_axis(logits, token[:, None], 1)), axis=1) < 40).all()
 
 
 def test_samples_of_a_problem_differ_and_repeat(tiny: Policy) -> None:
