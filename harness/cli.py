@@ -87,23 +87,43 @@ def main() -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/<suite name>]")
 @click.option("--set", "overrides", multiple=True, metavar="a.b=value", help="Change one setting of the suite.")
 @click.option("--until", type=click.Choice(["base"]), help="Stop before any training, with a plan; resumes without it.")
+@click.option("--hosts", type=click.IntRange(min=1), default=1, help="Machines that run this together, each the same.")
+@click.option("--host-index", type=click.IntRange(min=0), help="This one's number; 0 leads and writes the run folder.")
+@click.option("--coordinator", metavar="HOST:PORT", help="Where the leader is found, and a free port of it.")
 @click.option("--json", "as_json", is_flag=True, help="Print the standings as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def run_command(
-    suite: str, out: Path | None, overrides: tuple[str, ...], until: str | None, as_json: bool, quiet: bool
+    suite: str,
+    out: Path | None,
+    overrides: tuple[str, ...],
+    until: str | None,
+    hosts: int,
+    host_index: int | None,
+    coordinator: str | None,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Runs a suite, a built-in name or a TOML file, into a run folder; the same --out again resumes.
+
+    mesh.data and mesh.model say how many devices are used, on CPUs too; docs/gemma.md says how several hosts are.
 
     \b
     Example:
       restem run linear_1d --out runs/first --set iterations=1 --set sampling.train_samples=8
+      restem run linear_1d --set mesh.data=2
+      restem run linear_1d --set mesh.data=0 --hosts 2 --host-index 1 --coordinator leader:8476
     """
-    from harness.cli_run import run_suite
+    from harness.cli_run import follow, run_suite
     from harness.config import load_suite
+    from harness.hosts import connect
 
     resolved = load_suite(suite, overrides)
     folder = out or Path("runs") / resolved.name
-    run_suite(resolved, folder, quiet, until_base=until == "base")
+    with connect(resolved.mesh, hosts, host_index, coordinator) as those:
+        if not those.leads:
+            follow(resolved, those)
+            return
+        run_suite(resolved, folder, quiet, until_base=until == "base", hosts=those)
     if until == "base":
         print_plan(folder, None, 1.0, None, as_json)
     else:

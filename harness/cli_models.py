@@ -5,19 +5,23 @@ Takes a name or a folder; gives a policy, a download or a folder that transforme
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from pathlib import Path
 
 import click
+import jax
+from jax.sharding import Mesh
 
 from harness.errors import ConfigError
 from harness.gemma_weights import is_weights, load_weights
 from harness.hf import is_hf, load_hf
+from harness.mesh import make_mesh, split
 from harness.models import BYTES, KNOWN, check_credentials, count_text, download, known_model, size_text
 from harness.policy import EMBEDDED, Policy
 
 
-def load_foreign_policy(name: str) -> Policy:
+def load_foreign_policy(name: str, mesh: Mesh | None = None) -> Policy:
     """A known model from where it was downloaded to, or a folder in Kaggle's or Hugging Face's format.
 
     Raises:
@@ -29,12 +33,14 @@ def load_foreign_policy(name: str) -> Policy:
         if model.folder is None:
             size = size_text(BYTES * model.parameters)
             raise ConfigError(f"policy {name!r} is not on disk: `restem models download {name}` fetches {size}")
-        return load_weights(model.folder, model.architecture)
+        return load_weights(model.folder, model.architecture, mesh)
     folder = Path(name)
     if is_hf(folder):
-        return load_hf(folder)
+        policy = load_hf(folder)
+        shardings = split(mesh or make_mesh(), policy.params, over_data=False)
+        return dataclasses.replace(policy, params=jax.device_put(policy.params, shardings))
     if is_weights(folder):
-        return load_weights(folder)
+        return load_weights(folder, mesh=mesh)
     close = difflib.get_close_matches(name, [*EMBEDDED, *KNOWN], 1)
     hint = f": did you mean {close[0]!r}?" if close else ""
     raise ConfigError(f"policy {name!r}: neither a name that `restem models` lists nor a checkpoint folder{hint}")

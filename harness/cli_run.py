@@ -13,6 +13,9 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+from jax.sharding import Mesh
 
 from benchmarks import linear_1d
 from benchmarks.files import read_problems, split_problems
@@ -23,6 +26,7 @@ from harness.cli_judge import Options, add_judges, judge_facts, judge_options, j
 from harness.config import Suite, few_shot_of, parse_suite, read_tables, set_value, to_toml
 from harness.errors import ConfigError
 from harness.evaluate import VERIFY_BATCH, unjudged, verify
+from harness.hosts import Hosts, connect
 from harness.policy import ASSETS, EMBEDDED, Policy, load_policy, params_hash
 from harness.probing import probe, unprobed
 from harness.progress import RunProgress
@@ -37,10 +41,11 @@ from verifiers.verdict import Verdict, Verifier, checked
 NO_ADDRESS = "http://127.0.0.1:9/v1"  # stands in while only the options are checked; nothing is asked
 
 
-def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = False) -> None:
+def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = False, hosts: Hosts | None = None) -> None:
     """Runs a suite to its end, or on from where it was stopped.
 
     Args:
+        hosts: Those that sample and train, this one leading; None: this one alone.
         until_base: Stop before any training, with the base sampled and judged by every verifier on the training split
             too: what a plan is made from.
 
@@ -48,7 +53,8 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
         ConfigError: Something the suite names is wrong or missing, or the folder holds a run of another suite.
     """
     check_verifiers(suite.verifier_names, suite.verifiers)
-    suite, base = prompted(suite, load_named_policy(suite.policy))
+    hosts = hosts or connect(suite.mesh)
+    suite, base = prompted(suite, load_named_policy(suite.policy, hosts.meshes.local))
     whole = suite.replicated([name for name in suite.verifier_names if catalog.takes(name, "seed", suite.verifiers)])
     problems = suite_problems(suite)
     check_lengths(suite, base, problems)
@@ -59,6 +65,7 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
             check_same(store, suite, problems)
             if store.run().get("finished"):
                 return
+    hosts.begin(base)
     with contextlib.ExitStack() as stack:
         judge = judge_options(whole.verifiers, whole.verifier_names, stack)
         store = stack.enter_context(Store(folder, write=True))
@@ -74,6 +81,7 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
                 base=base,
                 verifiers=verifiers,
                 progress=progress,
+                hosts=hosts,
                 until_base=until_base,
             )
         )
@@ -81,6 +89,13 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
             return
         store.log("finished", seconds=time.monotonic() - started)
         store.put_run({"finished": True})
+
+
+def follow(suite: Suite, hosts: Hosts) -> None:
+    """What a host that does not lead does of a suite: holds the policy, samples and trains when it is told to."""
+    _, base = prompted(suite, load_named_policy(suite.policy, hosts.meshes.local))
+    hosts.begin(base)
+    hosts.follow()
 
 
 def suite_problems(suite: Suite) -> dict[str, list[Problem]]:
@@ -127,7 +142,7 @@ def check_same(store: Store, suite: Suite, problems: Mapping[str, Sequence[Probl
     if stored is None:
         return
     # A suite of an earlier version lacks settings that have come since; it ran with their defaults.
-    now, before = (found.model_dump(mode="json") for found in (suite, parse_suite(stored, str(store.folder))))
+    now, before = (_that_matters(found) for found in (suite, parse_suite(stored, str(store.folder))))
     if keys := sorted(key for key in now.keys() | before.keys() if now.get(key) != before.get(key)):
         changes = "; ".join(f"{key}: {before.get(key)!r} now {now.get(key)!r}" for key in keys)
         raise ConfigError(f"{store.folder} holds a run of another suite; give another --out. {changes}")
@@ -135,6 +150,11 @@ def check_same(store: Store, suite: Suite, problems: Mapping[str, Sequence[Probl
         stored = store.problems(split)
         if stored and stored != list(items):
             raise ConfigError(f"{store.folder}: the {split} problems are not those that this run began with")
+
+
+def _that_matters(suite: Suite) -> dict[str, Any]:
+    """The suite without what changes speed alone."""
+    return suite.model_dump(mode="json", exclude={"sampling": {"rows"}, "mesh": True})
 
 
 def build_verifiers(
@@ -188,14 +208,17 @@ def record(
     store.put_run(facts | known | {"judge": judge_facts(judge)} | provenance())
 
 
-def load_named_policy(name: str) -> Policy:
-    """A policy by a name that `restem models` lists, or a checkpoint folder: ours, Kaggle's or Hugging Face's."""
+def load_named_policy(name: str, mesh: Mesh | None = None) -> Policy:
+    """A policy by a name that `restem models` lists, or a checkpoint folder: ours, Kaggle's or Hugging Face's.
+
+    Its parameters lie on the mesh; None: on the first device.
+    """
     folder = ASSETS / EMBEDDED[name] if name in EMBEDDED else Path(name)
     if (folder / "policy.json").is_file():
-        return load_policy(folder)
+        return load_policy(folder, mesh)
     from harness.cli_models import load_foreign_policy  # what it imports takes half a second
 
-    return load_foreign_policy(name)
+    return load_foreign_policy(name, mesh)
 
 
 def prompted(suite: Suite, base: Policy) -> tuple[Suite, Policy]:

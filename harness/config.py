@@ -62,7 +62,7 @@ class SamplingConfig(_Model):
     train_samples: int = Field(default=16, ge=1)
     validation_samples: int = Field(default=4, ge=1)
     test_samples: int = Field(default=8, ge=1)
-    temperature: float = Field(default=0.7, gt=0)
+    temperature: float = Field(default=0.7, ge=0.01)
     top_k: int = Field(default=40, ge=1)
     top_p: float = Field(default=1.0, gt=0, le=1)
     max_new_tokens: int = Field(default=56, ge=1)
@@ -111,6 +111,16 @@ class TrainingConfig(_Model):
         return self
 
 
+class MeshConfig(_Model):
+    """The devices, `data` x `model` of them on all hosts together. `data` changes speed, never samples.
+
+    `model` splits matrices, whose sums then round otherwise: for a policy that one device cannot hold.
+    """
+
+    data: int = Field(default=1, ge=0, description="devices that share out the rows; 0: as many as there are")
+    model: int = Field(default=1, ge=1, description="devices that share one row's matrices; all on one host")
+
+
 class ProbeConfig(_Model):
     """The responses made up to try every verifier with (`benchmarks/probes.py`): about 29 a problem."""
 
@@ -138,6 +148,7 @@ class Suite(_Model):
     benchmark: BenchmarkConfig = BenchmarkConfig()
     sampling: SamplingConfig = SamplingConfig()
     training: TrainingConfig = TrainingConfig()
+    mesh: MeshConfig = MeshConfig()
     probe: ProbeConfig = ProbeConfig()
     arms: tuple[ArmConfig, ...] = Field(min_length=1)
     verifiers: dict[str, dict[str, Any]] = {}

@@ -4,7 +4,9 @@ RestemError
 ├── ConfigError          the user's mistake, found before any work: exit code 2
 ├── PromptTooLong        a prompt does not fit the policy's context: never cut
 ├── RunBusy              another process holds the run folder
+├── HostFailed           another host of this run stopped with an error
 ├── CheckpointMismatch   parameters on disk are not those the policy expects
+├── NonFiniteLogits      the policy computes no numbers: nothing can be sampled
 └── NonFiniteLoss        training diverged; the last good checkpoint stays
 """
 
@@ -25,8 +27,16 @@ class RunBusy(RestemError):
     """Another process is writing to this run folder."""
 
 
+class HostFailed(RestemError):
+    """Another host of this run stopped; the message holds its reason."""
+
+
 class CheckpointMismatch(RestemError):
     """Parameters on disk differ in shape, dtype or hash from what is expected."""
+
+
+class NonFiniteLogits(RestemError):
+    """The policy's logits are NaN or infinite."""
 
 
 class NonFiniteLoss(RestemError):

@@ -6,6 +6,7 @@ that have samples are not sampled, samples that have a verdict are not verified.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -13,9 +14,11 @@ import numpy as np
 
 from benchmarks.problem import Problem
 from harness.config import SamplingConfig
+from harness.errors import NonFiniteLogits
+from harness.hosts import Hosts
 from harness.policy import Policy
 from harness.records import Sample
-from harness.sampler import Decoding, Draws, prompt_length, row_key, sample, shared_prefix
+from harness.sampler import Decoding, Draws, prompt_length, row_key, shared_prefix
 from harness.store import Store, batched
 from verifiers.verdict import Attempt, Verifier, checked
 
@@ -28,6 +31,7 @@ class Advance(Protocol):
 
 VERIFY_BATCH = 2048
 STORE_BATCH = 512
+STORE_SECONDS = 5.0
 
 
 def draw(
@@ -39,6 +43,7 @@ def draw(
     config: SamplingConfig,
     seed: int,
     advance: Advance,
+    hosts: Hosts,
 ) -> int:
     """Stores `samples` responses to every problem, and gives how many were new.
 
@@ -46,6 +51,7 @@ def draw(
 
     Raises:
         PromptTooLong: A prompt does not fit the policy's context.
+        NonFiniteLogits: The policy is broken.
     """
     done = store.sampled_problems(checkpoint)
     prompts = [policy.tokenizer.encode_prompt(problem.question) for problem in problems]
@@ -61,10 +67,10 @@ def draw(
     if not missing:
         return 0
     records: list[Sample] = []
+    stored = time.monotonic()
     # Shapes are those of the whole split, so that a resumed run computes its rows as an undisturbed one does.
-    for part, draws in sample(
-        policy.model,
-        policy.params,
+    for part, draws in hosts.sample(
+        policy,
         [prompts[index] for index in missing],
         np.array([[row_key(seed, checkpoint, problems[i].id, k) for k in range(samples)] for i in missing]),
         decoding,
@@ -73,12 +79,16 @@ def draw(
         rows=config.rows,
         prefix_length=shared_prefix(prompts),
     ):
+        if not np.isfinite(draws.logprobs).all():
+            raise NonFiniteLogits(f"{checkpoint}: the policy's logits are not finite; what was drawn before stays")
         for row, position in enumerate(part):
             records += _records(policy, checkpoint, problems[missing[position]].id, draws, row)
-        advance(len(part) * samples)
-        if len(records) >= STORE_BATCH or part.stop == len(missing):
+        if len(records) >= STORE_BATCH or time.monotonic() - stored > STORE_SECONDS:
             store.add_samples(records)
-            records = []
+            advance(len(records))
+            records, stored = [], time.monotonic()
+    store.add_samples(records)
+    advance(len(records))
     return len(missing) * samples
 
 

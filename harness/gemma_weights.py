@@ -18,10 +18,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import orbax.checkpoint as ocp
+from jax.sharding import Mesh
 
 from harness.errors import CheckpointMismatch, ConfigError
 from harness.models import FAMILIES, KNOWN
-from harness.policy import Architecture, Params, Policy, check_shapes, on_one_device, param_shapes
+from harness.policy import Architecture, Params, Policy, by_itself, check_shapes, param_shapes, placed
 from harness.tokenizer import Tokenizer
 
 MARKS = ("_METADATA", "_CHECKPOINT_METADATA")  # either stands in every Orbax checkpoint
@@ -35,12 +36,13 @@ def is_weights(folder: Path) -> bool:
     return _checkpoint(folder) is not None
 
 
-def load_weights(folder: Path, architecture: Architecture | None = None) -> Policy:
+def load_weights(folder: Path, architecture: Architecture | None = None, mesh: Mesh | None = None) -> Policy:
     """The policy of an official checkpoint.
 
     Args:
         folder: An Orbax checkpoint, or the folder that holds it.
         architecture: What it must be; without it, what its shapes say.
+        mesh: The devices; None: the first one.
 
     Raises:
         ConfigError: The folder holds no checkpoint or no tokenizer.
@@ -50,7 +52,7 @@ def load_weights(folder: Path, architecture: Architecture | None = None) -> Poli
     if place is None:
         raise ConfigError(f"{folder}: no Orbax checkpoint in it (expected one of {', '.join(MARKS)})")
     path = tokenizer_file(folder, place)
-    with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
+    with ocp.Checkpointer(ocp.PyTreeCheckpointHandler(), multiprocessing_options=by_itself()) as checkpointer:
         found = checkpointer.metadata(place.absolute()).item_metadata
         if found is None:
             raise CheckpointMismatch(f"{place}: an Orbax checkpoint without a description of its leaves")
@@ -58,7 +60,7 @@ def load_weights(folder: Path, architecture: Architecture | None = None) -> Poli
         shapes = nested(stored)
         architecture = architecture or infer_architecture(shapes, place)
         check_shapes(param_shapes(architecture), shapes, place)
-        target = on_one_device(stored)
+        target = placed(stored, mesh)
         how = ocp.args.PyTreeRestore(
             item=target, restore_args=ocp.checkpoint_utils.construct_restore_args(target), partial_restore=True
         )

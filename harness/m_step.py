@@ -19,12 +19,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float
 
 from harness.config import TrainingConfig
 from harness.errors import NonFiniteLoss, PromptTooLong
 from harness.gemma_modules import nn, peft
 from harness.loss import Batch, weighted_nll
+from harness.mesh import DATA, Meshes, brought_home, make_meshes, spread
+from harness.mesh import split as shardings
 from harness.policy import Params, Policy
 from harness.trainable import merged, split
 
@@ -107,12 +111,14 @@ class Step:
     Attributes:
         compute: The type that the loss is computed in; parameters and what the optimizer remembers stay float32.
         remat: Whether layers are computed again in the backward pass.
+        mesh: The devices over which parameters and what the optimizer remembers are split; None: they are not.
     """
 
     network: nn.Transformer
     optimizer: optax.GradientTransformation
     compute: str = "float32"
     remat: bool = False
+    mesh: Mesh | None = None
 
 
 @functools.partial(jax.jit, static_argnums=0, donate_argnums=1)
@@ -146,6 +152,8 @@ def train_step(step: Step, state: TrainState, frozen: Params, batch: Batch) -> t
     new = TrainState(optax.apply_updates(state.params, updates), optimizer_state)  # type: ignore[arg-type]
     fine = jnp.stack([jnp.isfinite(leaf).all() for leaf in (value, *jax.tree.leaves(new.params))]).all()
     kept = jax.tree.map(lambda new, old: jnp.where(fine, new, old), new, state)
+    if step.mesh is not None:
+        kept = jax.lax.with_sharding_constraint(kept, shardings(step.mesh, kept, over_data=True))
     return kept, jnp.where(fine, value, jnp.nan)
 
 
@@ -169,6 +177,14 @@ def batches(data: Batch, rows: int, accumulate: int | None, key: np.random.Gener
     for start in range(0, len(order), size):
         chosen = order[start : start + size].reshape(-1, rows)
         yield Batch(*(field[chosen] for field in data))
+
+
+def feed(mesh: Mesh, batch: Batch) -> Batch:
+    """The batch on the mesh, its rows over `data`, filled up with empty ones; each host feeds its devices' rows."""
+    missing = -batch.tokens.shape[1] % mesh.shape[DATA]
+    rows = Batch(*(np.pad(field, ((0, 0), (0, missing), (0, 0))) for field in batch))  # type: ignore[arg-type]
+    by_row = NamedSharding(mesh, P(None, DATA))
+    return jax.tree.map(lambda field: jax.make_array_from_callback(field.shape, by_row, field.__getitem__), rows)
 
 
 @functools.cache  # one value a setting, so that jit compiles the step for it once and not once an M-step
@@ -196,6 +212,7 @@ def fit(
     training: TrainingConfig,
     seed: int,
     check: Callable[[int, Params], float | None],
+    meshes: Meshes | None = None,
 ) -> Fitted:
     """Trains the policy's parameters on the examples with a fresh optimizer, while the validation reward improves.
 
@@ -206,22 +223,35 @@ def fit(
         seed: Decides the order of the batches, and LoRA's first factors.
         check: Step and parameters -> mean reward of the training verifier on the validation split, or None where it
             decided nothing. Called `training.checks` times; training stops at the first fall.
+        meshes: The devices; None: the first one. With several hosts, each calls this with the same arguments. What is
+            trained, and all that goes with it, is split over all devices; parameters are given, to `check` too, as
+            this host samples with them.
 
     Raises:
         NonFiniteLoss: The loss or the parameters became NaN or infinite; nothing was saved.
     """
-    parts = split(policy, training.trainable, training.lora_rank, jax.random.key(seed))
+    meshes = meshes or make_meshes(1, 1)
+    start = dataclasses.replace(policy, params=_over_all(meshes, policy.params))
+    parts = split(start, training.trainable, training.lora_rank, jax.random.key(seed))
     warmup = min(round(training.warmup_share * training.steps), training.steps - 1)
     optimizer = optimizer_of(training.optimizer, training.learning_rate, warmup, training.steps)
-    compiled = Step(network=parts.network, optimizer=optimizer, compute=training.compute_dtype, remat=training.remat)
-    state = TrainState(parts.trained, optimizer.init(parts.trained))
+    compiled = Step(
+        network=parts.network,
+        optimizer=optimizer,
+        compute=training.compute_dtype,
+        remat=training.remat,
+        mesh=meshes.whole,
+    )
+    trained = _over_all(meshes, parts.trained)
+    memory = shardings(meshes.whole, jax.eval_shape(optimizer.init, trained), over_data=True)
+    state = TrainState(trained, jax.jit(optimizer.init, out_shardings=memory)(trained))
     stream = epochs(pack(examples, training.row_length), training, seed)
     checkpoints = {round(training.steps * (i + 1) / training.checks) for i in range(training.checks)}
     losses: list[float] = []
     pending: list[Array] = []
     best: Fitted | None = None
     for step, batch in enumerate(itertools.islice(stream, training.steps), 1):
-        state, value = train_step(compiled, state, parts.frozen, batch)
+        state, value = train_step(compiled, state, parts.frozen, feed(meshes.whole, batch))
         pending.append(value)
         at_check = step in checkpoints
         pause = at_check or step == training.steps
@@ -229,13 +259,18 @@ def fit(
             losses.append(_finite(pending.pop(0), len(losses) + 1))
         if not pause:
             continue
-        params = merged(parts.network, state.params, parts.frozen)
+        params = brought_home(merged(parts.network, state.params, parts.frozen), meshes.local)
         reward = check(step, params) if at_check else None
         if best is not None and at_check and _fell(best.validation_reward, reward):
             return dataclasses.replace(best, losses=tuple(losses))
         best = Fitted(params=params, steps=step, losses=tuple(losses), validation_reward=reward)
     assert best is not None
     return best
+
+
+def _over_all(meshes: Meshes, params: Params) -> Params:
+    """Each device holds a part of every leaf."""
+    return spread(params, shardings(meshes.whole, params, over_data=True))
 
 
 def _fell(before: float | None, now: float | None) -> bool:

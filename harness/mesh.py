@@ -1,15 +1,18 @@
 """The devices as one mesh: `data`, along which rows lie side by side, times `model`, along which a matrix is split.
 
-Takes numbers of devices and arrays; gives meshes and shardings. Knows nothing of what the arrays mean.
+Takes numbers of devices and arrays; gives meshes, shardings and arrays laid out by them. Knows nothing of what the
+arrays mean, nor of what hosts say to each other (hosts.py).
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
@@ -18,18 +21,53 @@ from harness.errors import ConfigError
 DATA, MODEL = "data", "model"
 
 
+class Meshes(NamedTuple):
+    """The devices of this host, on which it samples by itself, and those of all hosts, which train together.
+
+    With one host they are the same. Along `data` the devices of all hosts lie host by host.
+    """
+
+    local: Mesh
+    whole: Mesh
+
+
+def want_cpu_devices(number: int) -> None:
+    """Asks JAX for so many CPU devices; in vain once it has begun, and nothing to a machine with other devices."""
+    with contextlib.suppress(RuntimeError):
+        jax.config.update("jax_num_cpu_devices", number)
+
+
 def make_mesh(data: int = 1, model: int = 1, devices: Sequence[Any] | None = None) -> Mesh:
-    """A mesh of the first `data x model` devices.
+    """A mesh of the first `data x model` devices of this host.
 
     Raises:
         ConfigError: There are not so many.
     """
-    devices = jax.devices() if devices is None else devices
+    devices = jax.local_devices() if devices is None else devices
     if data * model > len(devices):
         raise ConfigError(
             f"mesh: data = {data} times model = {model} needs {data * model} devices; found {len(devices)}"
         )
-    grid = np.array(devices[: data * model]).reshape(data, model)
+    return _mesh(np.array(devices[: data * model]).reshape(data, model))
+
+
+def make_meshes(data: int, model: int) -> Meshes:
+    """The meshes of a suite's `[mesh]`; `data` counts devices of all hosts, and 0 takes as many as there are.
+
+    Raises:
+        ConfigError: A host has too few devices, or `data` is not the same on each.
+    """
+    hosts = jax.process_count()
+    by_host = [[device for device in jax.devices() if device.process_index == host] for host in range(hosts)]
+    if data == 0:
+        data = hosts * max(1, min(map(len, by_host)) // model)
+    if data % hosts:
+        raise ConfigError(f"mesh: data = {data} cannot be shared out evenly among {hosts} hosts")
+    each = [make_mesh(data // hosts, model, devices) for devices in by_host]
+    return Meshes(each[jax.process_index()], _mesh(np.concatenate([mesh.devices for mesh in each])))
+
+
+def _mesh(grid: np.ndarray) -> Mesh:
     return Mesh(grid, (DATA, MODEL), axis_types=(AxisType.Auto, AxisType.Auto))
 
 
@@ -58,3 +96,26 @@ def split(mesh: Mesh, shapes: Any, *, over_data: bool) -> Any:
         return NamedSharding(mesh, P(*spec))
 
     return jax.tree.map(of, shapes)
+
+
+def spread(tree: Any, shardings: Any) -> Any:
+    """The arrays laid out by the shardings; each host has the same tree and puts its own devices' parts in place."""
+
+    def put(leaf: Any, sharding: NamedSharding) -> jax.Array:
+        if sharding.is_fully_addressable or not getattr(leaf, "is_fully_addressable", True):
+            return jax.device_put(leaf, sharding)
+        whole = np.asarray(leaf)
+        return jax.make_array_from_callback(whole.shape, sharding, whole.__getitem__)
+
+    return jax.tree.map(put, tree, shardings)
+
+
+def brought_home(tree: Any, mesh: Mesh) -> Any:
+    """Arrays that may lie on all hosts' devices, as this host's mesh holds them for sampling."""
+
+    def bring(leaf: jax.Array, sharding: NamedSharding) -> jax.Array:
+        if not leaf.is_fully_addressable:
+            leaf = multihost_utils.process_allgather(leaf, tiled=True)
+        return jax.device_put(leaf, sharding)
+
+    return jax.tree.map(bring, tree, split(mesh, tree, over_data=False))

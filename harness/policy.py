@@ -17,10 +17,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
+from jax.sharding import Mesh
 
 from harness.errors import CheckpointMismatch, ConfigError
 from harness.gemma_modules import config as gemma_config
 from harness.gemma_modules import nn
+from harness.mesh import make_mesh, split
 from harness.tokenizer import Tokenizer
 
 Params = dict[str, Any]
@@ -168,8 +170,9 @@ def save_policy(policy: Policy, folder: Path) -> str:
         settings["few_shot"] = policy.tokenizer.few_shot
     (partial / "policy.json").write_text(json.dumps(settings, indent=1) + "\n")
     shutil.copyfile(policy.tokenizer.path, partial / "tokenizer.model")
-    with ocp.StandardCheckpointer() as checkpointer:
-        checkpointer.save((partial / "params").absolute(), policy.params)
+    with ocp.StandardCheckpointer(multiprocessing_options=by_itself()) as checkpointer:
+        # As NumPy's: with several hosts, Orbax refuses arrays of one host's devices.
+        checkpointer.save((partial / "params").absolute(), jax.device_get(policy.params))
         checkpointer.wait_until_finished()
     # Orbax writes the folder's absolute path into this file; that it exists is what counts.
     (partial / "params" / "commit_success.txt").write_text("")
@@ -178,8 +181,12 @@ def save_policy(policy: Policy, folder: Path) -> str:
     return digest
 
 
-def load_policy(folder: Path) -> Policy:
-    """Reads a policy folder.
+def load_policy(folder: Path, mesh: Mesh | None = None) -> Policy:
+    """Reads a policy folder, each device its part of the parameters.
+
+    Args:
+        folder: What `save_policy` wrote.
+        mesh: The devices; None: the first one.
 
     Raises:
         ConfigError: The folder is not a policy folder.
@@ -189,10 +196,10 @@ def load_policy(folder: Path) -> Policy:
     if not (folder / "params").is_dir():
         raise ConfigError(f"{folder}: not a policy folder: no params/")
     expected = param_shapes(architecture)
-    with ocp.StandardCheckpointer() as checkpointer:
+    with ocp.StandardCheckpointer(multiprocessing_options=by_itself()) as checkpointer:
         stored = checkpointer.metadata((folder / "params").absolute()).item_metadata
         check_shapes(expected, getattr(stored, "tree", stored), folder)
-        params = checkpointer.restore((folder / "params").absolute(), on_one_device(expected))
+        params = checkpointer.restore((folder / "params").absolute(), placed(expected, mesh))
     if params_hash(params) != digest:
         raise CheckpointMismatch(f"{folder}: parameters changed since they were saved (SHA-256 differs)")
     tokenizer = Tokenizer(
@@ -221,10 +228,22 @@ def _read_settings(folder: Path) -> tuple[Architecture, str, str | None]:
         raise ConfigError(f"{folder}: not a policy folder: policy.json: {error}") from None
 
 
-def on_one_device(shapes: Params) -> Params:
-    """Shapes that Orbax restores to arrays on the first device."""
-    sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), shapes)
+def placed(shapes: Params, mesh: Mesh | None = None) -> Params:
+    """Shapes that Orbax restores to arrays on the mesh, as sampling needs them; None: on the first device."""
+    mesh = mesh or make_mesh()
+    return jax.tree.map(
+        lambda x, sharding: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding),
+        shapes,
+        split(mesh, shapes, over_data=False),
+    )
+
+
+def by_itself() -> ocp.options.MultiprocessingOptions:
+    """Orbax waits for no other host: each reads for itself, and one alone writes."""
+    host = jax.process_index()
+    return ocp.options.MultiprocessingOptions(
+        primary_host=host, active_processes={host}, barrier_sync_key_prefix=f"host_{host}"
+    )
 
 
 def check_shapes(expected: Params, stored: Params, folder: Path) -> None:

@@ -34,6 +34,7 @@ from harness.config import ArmConfig, Suite
 from harness.e_step import select
 from harness.errors import CheckpointMismatch
 from harness.evaluate import draw, verify
+from harness.hosts import Hosts
 from harness.policy import Params, Policy, load_policy, params_hash, save_policy
 from harness.probing import probe
 from harness.progress import RunProgress
@@ -49,6 +50,7 @@ class Run:
     Attributes:
         suite: With an arm for every replicate (`Suite.replicated`).
         verifiers: Every verifier of the suite by its name, and `steps` where the benchmark checks steps.
+        hosts: The devices that sample and train; this host leads.
         until_base: Whether to stop where training would begin.
     """
 
@@ -57,6 +59,7 @@ class Run:
     base: Policy
     verifiers: Mapping[str, Verifier]
     progress: RunProgress
+    hosts: Hosts
     until_base: bool = False
 
     def problems(self, split: str) -> list[Problem]:
@@ -156,7 +159,7 @@ def maximise(
     def check(step: int, params: Params) -> float | None:
         return validation_reward(run, arm, iteration, dataclasses.replace(start, params=params), step, label)
 
-    fitted = m_step.fit(start, examples, run.suite.training, seed, check)
+    fitted = run.hosts.fit(start, examples, run.suite.training, seed, check)
     policy = dataclasses.replace(start, params=fitted.params)
     path = Path("checkpoints") / f"{arm.name}-{iteration}"
     digest = save_policy(policy, run.store.folder / path)
@@ -178,7 +181,7 @@ def maximise(
 
 def _stored_policy(run: Run, checkpoint: Checkpoint) -> Policy:
     """The policy a finished M-step left, checked against its row."""
-    policy = load_policy(run.store.folder / (checkpoint.path or ""))
+    policy = load_policy(run.store.folder / (checkpoint.path or ""), run.hosts.meshes.local)
     if params_hash(policy.params) != checkpoint.params_sha256:
         raise CheckpointMismatch(f"{checkpoint.path}: not the parameters of {checkpoint.id} (SHA-256 differs)")
     return policy
@@ -235,7 +238,9 @@ def draw_and_verify(
     )
     run.progress.stage(f"{label}: sampling {split}")
     started = time.monotonic()
-    drawn = draw(run.store, policy, checkpoint, problems, samples, sampling, run.suite.seed, run.progress.advance)
+    drawn = draw(
+        run.store, policy, checkpoint, problems, samples, sampling, run.suite.seed, run.progress.advance, run.hosts
+    )
     if drawn:
         run.store.log("sampled", checkpoint=checkpoint, split=split, samples=drawn, seconds=time.monotonic() - started)
     for name in dict.fromkeys(verifiers):
