@@ -13,14 +13,13 @@ from reports.ranking import FULL_COVERAGE, MARGIN, Contest, Ranking, arm_of, poi
 
 def answer(findings: Findings, ranking: Ranking) -> list[str]:
     """The sentences that answer "which verifier?"; the first one alone is an answer."""
-    candidates = ranking.candidates
-    if not candidates:
+    best = ranking.best
+    if not best:
         none = "No answer yet: no arm with a verifier to recommend has a trained checkpoint with gold verdicts."
         return [none, *_idle(ranking)]
-    best = candidates[0]
-    sentences = [_first(ranking, best, candidates), *_behind(ranking, best, candidates)]
+    sentences = [_first(ranking, best), *_behind(ranking, best)]
     sentences += _against_controls(findings, ranking, best)
-    sentences += [*_idle(ranking), *_overstated(candidates)]
+    sentences += [*_idle(ranking), *_overstated(ranking.candidates)]
     return [*sentences, *_undecided(findings, best)]
 
 
@@ -34,50 +33,60 @@ def _listed(names: Sequence[str], word: str) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {word} {names[-1]}"
 
 
-def _first(ranking: Ranking, best: Standing, candidates: Sequence[Standing]) -> str:
+def _first(ranking: Ranking, best: Standing) -> str:
     rounds = f"{ranking.iteration} iteration{'s' if ranking.iteration != 1 else ''}"
     gain = ranking.gain(best)
     if gain is None:
         return f"No answer yet: the base has no gold verdicts to compare {_title(best)} with."
-    if gain.claim.low <= 0:
+    if not gain.better:
         return (
             f"No verifier is shown to be worth training on: after {rounds} the best arm, {_title(best)}, changed "
-            f"gold accuracy by {_points(gain)}; minimum detectable effect {100 * gain.claim.detectable:.1f} points."
+            f"gold accuracy by {_points(gain)}, p = {gain.adjusted_p:.2g} after correction for all arms; minimum "
+            f"detectable effect {100 * gain.claim.detectable:.1f} points."
         )
     if not ranking.beats_control(best):
         return (
             f"No verifier is shown to be worth training on: after {rounds} the best arm, {_title(best)}, gained "
             f"{_points(gain)} over the base, but is not shown to be better than training without information."
         )
-    ties = [s for s in candidates[1:] if ranking.tied(s)]
-    worth = f"Train on {_listed([_title(s) for s in (best, *ties)], 'or')}"
-    gained = f"after {rounds} gold accuracy rose by {_points(gain)} over the base"
-    if not ties:
-        return f"{worth}: {gained}."
-    contests = [ranking.contest(best, tie) for tie in ties]
-    equal = f", equal within {100 * MARGIN:.0f} points"
-    apart = [
-        f"{_title(tie)} ({points(found.claim)}{equal if found.equal else ''})"
-        for tie, found in zip(ties, contests, strict=True)
-    ]
-    detectable = 100 * max(found.claim.detectable for found in contests)
-    return (
-        f"{worth}: with {_title(best)}, {gained}, and no difference is detectable between it and "
-        f"{_listed(apart, 'and')}; minimum detectable effect {detectable:.1f} points."
-    )
+    return _recommended(ranking, best, f"after {rounds} gold accuracy rose by {_points(gain)} over the base")
+
+
+def _recommended(ranking: Ranking, best: Standing, gained: str) -> str:
+    """What to train on: the best arm, or one that is shown to equal it; what could not be told apart from it."""
+    rivals = [(s, ranking.contest(best, s)) for s in ranking.worthy if s is not best]
+    equals = [(s, found) for s, found in rivals if found.equal]
+    unclear = [(s, found) for s, found in rivals if not found.decided and not found.equal]
+    told = f"Train on {_listed([_title(s) for s in (best, *(s for s, _ in equals))], 'or')}: "
+    if equals:
+        verb = "is" if len(equals) == 1 else "are"
+        within = f"equal to it within {100 * MARGIN:.0f} points"
+        told += f"with {_title(best)}, {gained}, and {_differences(equals)} {verb} {within}"
+    else:
+        told += gained
+    if unclear:
+        detectable = 100 * max(found.claim.detectable for _, found in unclear)
+        told += f"; no difference is detectable between it and {_differences(unclear)}, nor is equality shown; "
+        told += f"minimum detectable effect {detectable:.1f} points"
+    return f"{told}."
+
+
+def _differences(rivals: Sequence[tuple[Standing, Contest]]) -> str:
+    return _listed([f"{_title(s)} ({points(found.claim)})" for s, found in rivals], "and")
 
 
 def _points(contest: Contest) -> str:
-    """The interval that the verdict rests on; where that includes seeds, the one by problem beside it."""
-    low, high = signed(contest.difference.low), signed(contest.difference.high)
-    return points(contest.claim) + (f" (by problem alone [{low}, {high}])" if contest.seeded else "")
+    """The interval that the verdict rests on; where seeds make that another than by problem, the latter beside it."""
+    claim, alone = points(contest.claim), points(contest.difference)
+    return claim if claim == alone else f"{claim} (by problem alone {alone[alone.index('[') :]})"
 
 
-def _behind(ranking: Ranking, best: Standing, candidates: Sequence[Standing]) -> list[str]:
+def _behind(ranking: Ranking, best: Standing) -> list[str]:
     if not ranking.gained(best):
         return []
-    beaten = [s for s in candidates[1:] if ranking.contest(best, s).decided]
-    unclear = [s for s in candidates[1:] if not ranking.contest(best, s).decided]
+    others = [s for s in ranking.candidates if s is not best]
+    beaten = [s for s in others if ranking.beaten(s)]
+    unclear = [s for s in others if not ranking.beaten(s)]
     lead = [f"{_title(s)} by {_points(ranking.contest(best, s))}" for s in beaten]
     sentences = [f"{_title(best)} is ahead of {_listed(lead, 'and')}."] if lead else []
     loose = [_with_gain(ranking, s) for s in unclear if not ranking.gained(s)]
@@ -97,16 +106,24 @@ def _with_gain(ranking: Ranking, standing: Standing) -> str:
 
 def _against_controls(findings: Findings, ranking: Ranking, best: Standing) -> list[str]:
     control = ranking.control
-    if not control and any(arm.control for arm in findings.run.arms):
-        return ["No control arm has reached this iteration yet."]
     if not control:
-        return ["No control arm was run, so training on unchecked samples may do as well."]
+        return [_no_control(findings, ranking)]
     found = ranking.contest(best, control)
     text = f"{_title(best)} against the best control arm, {_title(control)}: {_points(found)}"
     if not ranking.beats_control(best):
         p = f", p = {found.adjusted_p:.2f} after correction for all pairs"
         return [f"{text}{p}; not shown to be better than training without information."]
     return [f"{text}."]
+
+
+def _no_control(findings: Findings, ranking: Ranking) -> str:
+    idle = [_title(s) for s in ranking.idle if arm_of(s).control]
+    if idle:
+        arms = f"control arm{'s' * (len(idle) > 1)} {_listed(idle, 'and')}"
+        return f"The {arms} trained nothing, so it is not known what training without information would give."
+    if any(arm.control for arm in findings.run.arms):
+        return "No control arm has reached this iteration yet."
+    return "No control arm was run, so training on unchecked samples may do as well."
 
 
 def _idle(ranking: Ranking) -> list[str]:

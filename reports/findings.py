@@ -27,7 +27,7 @@ class Standing:
     """One checkpoint on the test split, seen from one arm (None: the base by itself).
 
     Of an arm with several replicates: their checkpoints of one iteration together. Intervals are by problem, so they
-    speak of these seeds; `reports.seeds` has those over seeds.
+    speak of these seeds; `reports.replicates` has those over seeds.
 
     Attributes:
         checkpoint: Its id; that of the first replicate.

@@ -1,4 +1,4 @@
-"""Where reward and accuracy part: the first checkpoint whose Goodhart gap is not the one that training began with.
+"""Where reward and accuracy part: the first checkpoint whose Goodhart gap has grown beyond what accuracy explains.
 
 Takes Findings; gives one Parting an arm, and sentences. The gap is mean reward of the arm's training verifier less gold
 accuracy p, on the same samples: f + (t - f - 1) p with the verifier's TPR t and FPR f. So it moves against p in every
@@ -23,11 +23,14 @@ from reports.rows import Arm
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Parting:
-    """The first iteration at which an arm's gap has left its start; None where none has.
+    """The first iteration at which an arm's gap has grown, also beyond what the new accuracy explains.
+
+    Where there is none, the first at which the gap has left its start, in whichever direction.
 
     Attributes:
+        iteration: None where the gap has never left its start: what is told is then of the last one.
         start: The gap on the base's samples.
-        change: The gap's change since, at that iteration (else at the last).
+        change: The gap's change since.
         beyond: What of the change TPR and FPR on the base's samples do not give a policy of the new accuracy.
     """
 
@@ -47,15 +50,17 @@ def _parting(findings: Findings, arm: Arm) -> Parting | None:
     own = sorted((s for (name, _), s in findings.standings.items() if name == arm.name), key=lambda s: s.iteration)
     if len(own) < 2 or own[0].iteration or own[0].gap is None:
         return None
-    changes = [(standing, gap_change(own[0], standing)) for standing in own[1:]]
-    left = [(standing, change) for standing, change in changes if change.low > 0 or change.high < 0]
-    standing, change = left[0] if left else changes[-1]
+    slope = _slope(findings, arm)
+    moves = [(s.iteration, gap_change(own[0], s), _beyond(own[0], s, slope)) for s in own[1:]]
+    grown = [move for move in moves if move[1].low > 0 and move[2].low > 0]
+    left = grown or [move for move in moves if move[1].low > 0 or move[1].high < 0]
+    iteration, change, beyond = (left or moves[-1:])[0]
     return Parting(
         arm=arm.name,
-        iteration=standing.iteration if left else None,
+        iteration=iteration if left else None,
         start=own[0].gap.value,
         change=change,
-        beyond=_beyond(findings, arm, own[0], standing),
+        beyond=beyond,
     )
 
 
@@ -64,14 +69,19 @@ def gap_change(start: Standing, now: Standing) -> Estimate:
     return _estimate(_gap(now) - _gap(start), now)
 
 
-def _beyond(findings: Findings, arm: Arm, start: Standing, now: Standing) -> Estimate:
-    """The gap's change less (t - f - 1) times that of accuracy, t and f as they are on the base's samples."""
+def _slope(findings: Findings, arm: Arm) -> Floats:
+    """t - f - 1, what the gap moves by a gained point: itself on the base's samples, then that of each resample."""
     run = findings.run
     rows = run.rows(BASE, TEST)
     table = np.sum([confusion(run, rows, TEST, replica.verifier) for replica in run.replicates(arm)], axis=0)
     tpr, fpr = quality.rates(np.vstack([table.sum(axis=0), metrics.resampled(table)]))
+    return tpr - fpr - 1
+
+
+def _beyond(start: Standing, now: Standing, slope: Floats) -> Estimate:
+    """The gap's change less what that of accuracy gives it while TPR and FPR are as on the base's samples."""
     learnt = _shares(now.counts) - _shares(start.counts)
-    return _estimate(_gap(now) - _gap(start) - (tpr - fpr - 1) * learnt, now)
+    return _estimate(_gap(now) - _gap(start) - slope * learnt, now)
 
 
 def _estimate(draws: Floats, now: Standing) -> Estimate:

@@ -9,12 +9,13 @@ import dataclasses
 import math
 
 from reports.findings import Findings, TrainingData
+from reports.ranking import Contest, gains_at
 from reports.tables import CLUSTERED, DASH, Cell, Table, arm_cell, estimate, number, share
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Price:
-    """What a gained point of gold accuracy took, of one replicate; NaN where no gain is detectable.
+    """What a gained point of gold accuracy took, of one replicate; NaN where no gain is shown.
 
     Attributes:
         asked: Training verdicts of this iteration and those before it, whatever was gained.
@@ -44,14 +45,12 @@ def _brief(value: float) -> str:
     return number(value, 0 if value >= 10 else 1, 1)
 
 
-def per_point(findings: Findings, item: TrainingData) -> Price:
-    """What the accuracy after an iteration cost in verifying."""
+def per_point(findings: Findings, item: TrainingData, gain: Contest | None) -> Price:
+    """What the accuracy after an iteration, with the gain that is claimed for it, cost in verifying."""
     run, arm = findings.run, item.arm
     asked = sum(other.sampled for other in findings.data if other.arm is arm and other.iteration <= item.iteration)
     each = asked / len(run.replicates(arm))
-    standing = findings.standings.get((arm.name, item.iteration))
-    gain = standing.gain if standing else None
-    points = 100 * gain.value if gain and gain.low > 0 else math.nan
+    points = 100 * gain.claim.value if gain and gain.better else math.nan
     cost = next((c for c in run.costs if c.verifier == arm.verifier and c.verdicts), None)
     seconds, usd = (cost.seconds / cost.verdicts, cost.usd / cost.verdicts) if cost else (math.nan, math.nan)
     verdicts = each / points
@@ -60,6 +59,8 @@ def per_point(findings: Findings, item: TrainingData) -> Price:
 
 def price(findings: Findings) -> Table:
     """Accepted precision, yield, and verdicts, time and money per gained point, for every arm and iteration."""
+    iterations = {item.iteration for item in findings.data}
+    gains = {(found.left, i): found for i in iterations for found in gains_at(findings, i)}
     return Table(
         id="price",
         title="What the accuracy cost",
@@ -67,19 +68,20 @@ def price(findings: Findings) -> Table:
             *("Arm", "Iteration", "Accepted precision, %", "Yield: kept of sampled", "Training verdicts so far"),
             *("Verdicts per gained point", "Verifier's ms per gained point", "USD per gained point"),
         ),
-        rows=tuple(_row(findings, item) for item in findings.data),
+        rows=tuple(_row(findings, item, gains.get((item.arm.name, item.iteration))) for item in findings.data),
         note=(
             "Accepted precision: accepted training samples that the gold calls correct, before duplicates and the cap "
-            "leave. Training verdicts: of this iteration and those before it, of one replicate. Per gained point of "
-            "gold accuracy over the base, with the time and the money that one verdict of this verifier took on "
-            "average over the run; a dash where no gain is detectable. Sampling and training come on top. The per-"
-            f"point figures have no interval. {CLUSTERED}"
+            "leave. Yield: of all replicates together. Training verdicts: of this iteration and those before it, of "
+            "one replicate. Per gained point of gold accuracy over the base, with the time and the money that one "
+            "verdict of this verifier took on average over the run; a dash where no gain is shown after Holm's "
+            "correction for all arms. Sampling and training come on top. The per-point figures have no interval. "
+            f"{CLUSTERED}"
         ),
     )
 
 
-def _row(findings: Findings, item: TrainingData) -> tuple[Cell, ...]:
-    found = per_point(findings, item)
+def _row(findings: Findings, item: TrainingData, gain: Contest | None) -> tuple[Cell, ...]:
+    found = per_point(findings, item, gain)
     return (
         *(arm_cell(item.arm), Cell(str(item.iteration)), estimate(item.accepted_precision)),
         *(share(item.kept, item.sampled), Cell(f"{found.asked:.0f}"), Cell(number(found.verdicts, 1, 1))),

@@ -2,13 +2,15 @@
 
 Takes Findings; gives contests. The rule: an arm's worth is its gold accuracy on the test split after the last iteration
 that all arms have reached; arms differ where a paired t test over problems (over seeds and problems, of arms with
-replicates) says so after Holm's correction for all pairs. Control arms are never recommended; they are what a
-recommended arm has to beat. `reports.answer` and `reports.advice` put it into words.
+replicates) says so after Holm's correction for all pairs, and have gained where it says so of them and the base after
+the correction for all arms. Control arms are never recommended; they are what a recommended arm has to beat.
+`reports.answer`, `reports.advice` and `reports.price` put it into words.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Sequence
 
@@ -62,6 +64,15 @@ class Contest:
         return self.adjusted_p < ALPHA
 
     @property
+    def better(self) -> bool:
+        """Whether the left is shown to be better."""
+        return self.decided and self.difference.value > 0
+
+    @property
+    def worse(self) -> bool:
+        return self.decided and self.difference.value < 0
+
+    @property
     def equal(self) -> bool:
         return not self.decided and self.equivalence.p_value < ALPHA
 
@@ -69,7 +80,7 @@ class Contest:
     def verdict(self) -> str:
         """What the tests allow to say, in words."""
         if self.decided:
-            return f"{self.left if self.difference.value > 0 else self.right} is better"
+            return f"{self.left if self.better else self.right} is better"
         within = f"{100 * self.equivalence.margin:.0f} points"
         if self.equal:
             return f"equal within {within}"
@@ -99,6 +110,16 @@ class Ranking:
         """The arms that may be recommended, best first."""
         return tuple(s for s in self.standings if not arm_of(s).control)
 
+    @functools.cached_property
+    def worthy(self) -> tuple[Standing, ...]:
+        """Of the candidates those shown to be better than the base and than the best control arm, best first."""
+        return tuple(s for s in self.candidates if self.gained(s) and self.beats_control(s))
+
+    @property
+    def best(self) -> Standing | None:
+        """What the others are told against: the best worthy arm; where there is none, the best candidate."""
+        return next(iter(self.worthy or self.candidates), None)
+
     @property
     def control(self) -> Standing | None:
         """The best control arm."""
@@ -118,19 +139,15 @@ class Ranking:
     def gained(self, standing: Standing) -> bool:
         """Whether the arm is shown to be better than the base."""
         gain = self.gain(standing)
-        return gain is not None and gain.claim.low > 0
+        return gain is not None and gain.better
 
     def beats_control(self, standing: Standing) -> bool:
         """Whether the arm is shown to be better than the best control arm, if one was run."""
-        if self.control is None:
-            return True
-        found = self.contest(standing, self.control)
-        return found.decided and found.difference.value > 0
+        return self.control is None or self.contest(standing, self.control).better
 
-    def tied(self, standing: Standing) -> bool:
-        """Whether the arm is as much worth training on as the best one, as far as can be told."""
-        undecided = not self.contest(self.candidates[0], standing).decided
-        return undecided and self.gained(standing) and self.beats_control(standing)
+    def beaten(self, standing: Standing) -> bool:
+        """Whether the best arm is shown to be better than this one."""
+        return self.best is not None and self.best is not standing and self.contest(self.best, standing).better
 
 
 def arm_of(standing: Standing) -> Arm:
@@ -143,22 +160,34 @@ def rank(findings: Findings) -> Ranking:
     """The arms at the last iteration that every arm has reached (that any has, where some have none)."""
     reached = [last.iteration for arm in findings.run.arms if (last := findings.last(arm))]
     iteration = min(reached, default=0)
-    found = [findings.standings.get((arm.name, iteration)) for arm in findings.run.arms]
-    reached_it = [s for s in found if s and iteration and s.accuracy.n]
-    standings = [s for s in reached_it if findings.trained(arm_of(s), iteration)]
-    standings.sort(key=lambda s: -s.accuracy.value)
+    standings = sorted(trained_at(findings, iteration), key=lambda s: -s.accuracy.value)
     pairs = [(a, b) for i, a in enumerate(standings) for b in standings[i + 1 :]]
     base = [findings.base] if findings.base else []
     shares = [metrics.ratio(*s.counts) for s in (*base, *standings)]
-    idle = tuple(s for s in reached_it if not findings.trained(arm_of(s), iteration))
     return Ranking(
         iteration=iteration,
         standings=tuple(standings),
         contests=family(pairs),
-        gains=family([(s, b) for s in standings for b in base]),
+        gains=gains_at(findings, iteration),
         overall=cochran_q(np.stack(shares, axis=1) if shares else np.zeros((0, 0))),
-        idle=idle,
+        idle=tuple(s for s in _reached(findings, iteration) if not findings.trained(arm_of(s), iteration)),
     )
+
+
+def _reached(findings: Findings, iteration: int) -> list[Standing]:
+    found = [findings.standings.get((arm.name, iteration)) for arm in findings.run.arms]
+    return [s for s in found if s and iteration and s.accuracy.n]
+
+
+def trained_at(findings: Findings, iteration: int) -> list[Standing]:
+    """The arms that have reached an iteration and trained on something by then."""
+    return [s for s in _reached(findings, iteration) if findings.trained(arm_of(s), iteration)]
+
+
+def gains_at(findings: Findings, iteration: int) -> tuple[Contest, ...]:
+    """Each of them against the base, as one family of tests: what "gained" means wherever the report says it."""
+    base = findings.base
+    return family([(s, base) for s in trained_at(findings, iteration)] if base else [])
 
 
 def family(pairs: Sequence[tuple[Standing, Standing]]) -> tuple[Contest, ...]:

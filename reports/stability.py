@@ -2,8 +2,8 @@
 
 Takes Findings and the iteration that arms are ranked at; gives one Stability an arm. Four faults can be shown: accuracy
 below that of an earlier iteration, reward that parts from accuracy beyond what the new accuracy explains, more false
-accepts than on the base, a seed whose gain has another sign. That none is shown is not yet stability: it is called so
-only where the last iteration is shown to be no worse than each earlier one.
+accepts than on the base, a seed that lost what another gained. That none is shown is not yet stability: it is called so
+only where the last iteration is shown to be no worse than each earlier one, and no seed's gain has another sign.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import numpy as np
 from harness.records import BASE
 from reports import metrics, quality
 from reports.findings import TEST, Findings, Standing, confusion
-from reports.metrics import Estimate
+from reports.metrics import Difference, Estimate
 from reports.parting import Parting, partings
-from reports.ranking import ALPHA, Contest, arm_of, family
+from reports.ranking import ALPHA, Contest, arm_of, family, trained_at
 from reports.rows import Arm
 
 
@@ -36,7 +36,7 @@ class Stability:
     against: tuple[tuple[Standing, Contest], ...]
     parting: Parting | None
     drift: Estimate
-    gains: tuple[float, ...]
+    gains: tuple[Difference, ...]
 
     @functools.cached_property
     def best_before(self) -> Standing | None:
@@ -52,23 +52,28 @@ class Stability:
 
     @property
     def same_sign(self) -> bool:
-        """Whether all replicates gained, or all lost."""
-        return len({gain > 0 for gain in self.gains}) < 2
+        """Whether all replicates gained, or all lost, as far as their values go."""
+        return len({gain.value > 0 for gain in self.gains}) < 2
+
+    @property
+    def seeds_disagree(self) -> bool:
+        """Whether one replicate is shown to have gained and another to have lost, each by its own interval."""
+        return any(gain.low > 0 for gain in self.gains) and any(gain.high < 0 for gain in self.gains)
 
     @property
     def holds(self) -> bool | None:
         """False where a fault is shown, True where the last iteration is shown to be no worse than any, else None."""
-        if self.best_before or self.parts_at is not None or self.drift.low > 0 or not self.same_sign:
+        if self.best_before or self.parts_at is not None or self.drift.low > 0 or self.seeds_disagree:
             return False
         shown = all(found.equivalence.not_worse < ALPHA for _, found in self.against)
-        return True if self.against and shown else None
+        return True if self.against and shown and self.same_sign else None
 
 
 def stabilities(findings: Findings, iteration: int) -> dict[str, Stability]:
-    """Arm name -> its stability up to an iteration, of all arms that have reached it."""
+    """Arm name -> its stability up to an iteration, of all arms that have reached it and trained on something."""
     parting = {found.arm: found for found in partings(findings)}
-    reached = [s for arm in findings.run.arms if (s := findings.standings.get((arm.name, iteration))) and iteration]
-    return {arm_of(s).name: _stability(findings, s, parting.get(arm_of(s).name)) for s in reached}
+    trained = trained_at(findings, iteration)
+    return {arm_of(s).name: _stability(findings, s, parting.get(arm_of(s).name)) for s in trained}
 
 
 def _stability(findings: Findings, last: Standing, parting: Parting | None) -> Stability:
@@ -79,7 +84,7 @@ def _stability(findings: Findings, last: Standing, parting: Parting | None) -> S
         against=tuple(zip(earlier, family([(last, s) for s in earlier]), strict=True)),
         parting=parting if parting and (parting.iteration or 0) <= last.iteration else None,
         drift=_drift(findings, arm, last.iteration),
-        gains=tuple(one.gain.value for one in last.replicates if one.gain),
+        gains=tuple(one.gain for one in last.replicates if one.gain),
     )
 
 

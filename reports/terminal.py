@@ -155,7 +155,11 @@ def standings(run_folder: Path) -> dict[str, Any]:
     return {
         "answer": [visible(sentence, 2000) for sentence in answer(findings, ranking)],
         "advice": [
-            {"arm": arm_of(one.standing).name, "stable": one.stability.holds, "recommendation": one.text}
+            {
+                "arm": arm_of(one.standing).name,
+                "stable": one.stability.holds if one.stability else None,
+                "recommendation": one.text,
+            }
             for one in advise(findings, ranking)
         ],
         "unfinished": missing(findings.run),
