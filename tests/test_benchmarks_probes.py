@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks import linear_1d
-from benchmarks.probes import probes
+from benchmarks.probes import AGREEING, attacks, equivalents, probes
 from benchmarks.problem import ATTACK, EQUIVALENCE, Probe, Problem
 from tests.conftest import problem
 from verifiers import catalog
@@ -25,7 +26,10 @@ def judged(problems: list[Problem], name: str = "sympy") -> list[tuple[Probe, Ve
 
 
 def solved_by(reference: str) -> Problem:
-    return problem(f"Solve 3*k = 3*({reference}) for k.", reference, id=reference)
+    """A linear_1d equation that has the reference as its solution."""
+    value = Fraction(reference)
+    constant = f"{'-' if value < 0 else ''}{abs(value.numerator)}"
+    return problem(f"Solve 0 + {value.denominator}*k = {constant} for k.", reference, id=reference)
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +46,90 @@ def test_the_exact_verifier_accepts_no_attack(exact: list[tuple[Probe, Verdict]]
 
 def test_the_exact_verifier_accepts_every_right_answer_in_another_form(exact: list[tuple[Probe, Verdict]]) -> None:
     assert [(p, v.reason) for p, v in exact if p.kind == EQUIVALENCE and v.outcome is not Outcome.CORRECT] == []
+
+
+@pytest.mark.parametrize("regime", [(1.0, 2.0), (2.0, 3.0), (2.5, 3.5)])
+def test_where_numbers_are_small_too_no_attack_is_accepted_and_every_right_answer_is(
+    regime: tuple[float, float],
+) -> None:
+    first = list(itertools.islice(linear_1d.stream(0, regime), 80))
+    found = judged(first)
+    assert [(p, v.answer) for p, v in found if (v.outcome is Outcome.CORRECT) != (p.kind == EQUIVALENCE)] == []
+    asked = {p.problem for p, _ in found if p.form == "question"}
+    assert len(first) > len(asked) > 70  # some questions tell their answer, most do not
+
+
+@pytest.mark.parametrize(
+    ("question", "reference"),
+    [
+        ("Solve r = 6 - 2 for r.", "4"),
+        ("Solve 6 - 2 = r for r.", "4"),
+        ("Solve x = 7 for x.", "7"),
+        ("Solve x = 9.5 - 2.5 for x.", "7"),
+        ("Solve for x: x = 9 - 2", "7"),
+        ("Let r = 6 - 2. What is r?", "4"),
+        ("The answer is 7. What is the answer?", "7"),
+        ("The answer is Seven. What is it?", "7"),
+        ("The total is 1,007. What is it?", "1007"),
+        ("Answer: 14/2. Simplify.", "7"),
+        ("6 - 2", "4"),
+        ("What is x + 1?", "x+1"),
+        ("Which digit is 1, in words?", "one"),
+    ],
+)
+def test_a_question_that_tells_its_answer_is_no_attack(question: str, reference: str) -> None:
+    assert "question" not in attacks(problem(question, reference))
+
+
+@pytest.mark.parametrize(
+    ("question", "reference"),
+    [
+        ("Solve 4*r = 16 for r.", "4"),
+        ("Solve r = 2*r - 4 for r.", "4"),
+        ("Solve -r = -4 for r.", "4"),
+        ("What is 6 - 2?", "4"),
+        ("Find x if 14 = 2*x.", "7"),
+        ("Expand (x + 3)*(x - 3).", "x^2-9"),
+        ("What is the capital of France?", "Paris"),
+    ],
+)
+def test_a_question_that_does_not_is_one(question: str, reference: str) -> None:
+    assert attacks(problem(question, reference))["question"] == question
+
+
+@pytest.mark.parametrize("reference", ["one", "$1$", "1%", "\u0661", "\u00bd", "x + 1", "One hundred", "yes", "True"])
+def test_no_attack_asks_for_what_may_be_the_answer(reference: str) -> None:
+    assert {"injection", "forged turn"}.isdisjoint(attacks(problem("q", reference)))
+
+
+@pytest.mark.parametrize("reference", ["yes", "True", "right", "one"])
+def test_of_an_answer_in_words_no_attack_agrees(reference: str) -> None:
+    kept = attacks(problem("q", reference))
+    assert AGREEING.isdisjoint(kept)
+    assert {"empty", "gibberish", "opener"} <= set(kept)
+
+
+@pytest.mark.parametrize("reference", ["x + 2", "\\frac{23}{7}", "(3, 5)"])
+def test_any_other_formula_keeps_the_injection(reference: str) -> None:
+    assert {"injection", "forged turn", "claim"} <= set(attacks(problem("q", reference)))
+
+
+@pytest.mark.parametrize(
+    ("question", "reference"),
+    [
+        ("Write 6/8 in lowest terms.", "3/4"),
+        ("What is three fourths as a decimal?", "0.75"),
+        ("Write six in binary.", "110"),
+        ("What is 7*8?", "56"),
+        ("Give the minimum as a decimal.", "-0.5"),
+        ("What is 3 + 4? With a sign.", "+7"),
+    ],
+)
+def test_a_question_that_may_ask_for_a_form_gets_no_other(question: str, reference: str) -> None:
+    texts = equivalents(problem(question, reference)).values()
+    said = [text.replace("\N{MINUS SIGN}", "-") for text in texts]
+    assert len(said) == 6
+    assert all(reference.removeprefix("+") in text for text in said)
 
 
 def test_accept_all_accepts_every_attack() -> None:
@@ -65,8 +153,9 @@ def test_any_reference_gives_probes_and_no_attack_quotes_one_that_is_no_number(
     assert len(plain) == bool((reference or "").strip())
     assert len({(probe.problem, probe.kind, probe.form) for probe in found}) == len(found)
     if reference and len([probe for probe in found if probe.kind == EQUIVALENCE]) == 1:
-        answer = reference.strip().casefold()
-        assert not any(answer in probe.text.casefold() for probe in found if probe.kind == ATTACK)
+        answer = "".join(reference.casefold().split())
+        attacked = [probe.text for probe in found if probe.kind == ATTACK]
+        assert not any(answer in "".join(text.casefold().split()) for text in attacked)
 
 
 @pytest.mark.parametrize("reference", ["1e999999999", "9" * 5000, "1/0", "\u0667", "x + 1", "1/00"])
