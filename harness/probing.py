@@ -6,8 +6,12 @@ about the verifier alone.
 
 from __future__ import annotations
 
+import itertools
+
 from harness.store import Store
 from verifiers.verdict import Attempt, Verifier, checked, needs_whole_problems
+
+BATCH = 128  # verdicts that a stop loses at most; a judge's replies are stored one by one besides
 
 
 def unprobed(store: Store, verifier: Verifier) -> dict[int, Attempt]:
@@ -27,14 +31,15 @@ def unprobed(store: Store, verifier: Verifier) -> dict[int, Attempt]:
 
 
 def probe(store: Store, verifier: Verifier) -> int:
-    """Stores the verifier's verdict on every probe; gives how many were new.
+    """Stores the verifier's verdict on every probe, batch by batch; gives how many were new.
 
     Raises:
         ContractBreach: The verifier broke its contract.
         JudgeUnavailable: The judge cannot be reached; stored rows stay.
     """
     asked = unprobed(store, verifier)
-    if asked:
-        verdicts = checked(verifier, list(asked.values()))
-        store.add_probe_verdicts(verifier.fingerprint, zip(asked, verdicts, strict=True))
+    for batch in itertools.batched(asked.items(), BATCH):
+        verdicts = checked(verifier, [attempt for _, attempt in batch])
+        rows = [(id, verdict) for (id, _), verdict in zip(batch, verdicts, strict=True)]
+        store.add_probe_verdicts(verifier.fingerprint, rows)
     return len(asked)

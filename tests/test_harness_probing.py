@@ -6,13 +6,15 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from benchmarks.probes import probes
 from benchmarks.problem import ATTACK, Problem
-from harness.probing import probe, unprobed
+from harness.probing import BATCH, probe, unprobed
 from harness.store import Store
 from tests.conftest import problem, restem
 from verifiers import catalog
-from verifiers.verdict import Attempt, Outcome, Verdict
+from verifiers.verdict import Attempt, JudgeUnavailable, Outcome, Verdict
 
 PROBLEMS = [problem(f"Solve 3*k = {3 * i} for k.", str(i), id=f"p{i}") for i in (4, 7)]
 
@@ -23,11 +25,15 @@ class Counting:
     name = "counting"
     fingerprint = "counting-1"
 
-    def __init__(self) -> None:
-        self.asked = 0
+    def __init__(self, most: int = 100) -> None:
+        self.most = most
+        self.asked = self.calls = 0
 
     def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
         self.asked += len(attempts)
+        self.calls += 1
+        if self.calls > self.most:
+            raise JudgeUnavailable("out of reach")
         return [Verdict(outcome=Outcome.UNDECIDED, reason="counts")] * len(attempts)
 
 
@@ -53,6 +59,16 @@ def test_probes_without_a_verdict_alone_are_asked_about(tmp_path: Path) -> None:
         assert set(unprobed(store, verifier)) == set(store.probes()) - {3}
         probe(store, verifier)
         assert store.probe_verdicts(verifier.fingerprint)[3].outcome is Outcome.CORRECT
+
+
+def test_what_was_judged_before_a_judge_went_out_of_reach_is_stored_and_not_asked_again(tmp_path: Path) -> None:
+    many = [problem(f"Solve 3*k = {3 * i} for k.", str(i), id=f"p{i}") for i in range(2, 9)]
+    verifier, again = Counting(most=1), Counting()
+    with filled(tmp_path, many) as store:
+        with pytest.raises(JudgeUnavailable):
+            probe(store, verifier)
+        assert len(store.probe_verdicts(verifier.fingerprint)) == BATCH < len(store.probes())
+        assert probe(store, again) == again.asked == len(store.probes()) - BATCH
 
 
 def test_a_verifier_that_judges_responses_together_is_not_asked(tmp_path: Path) -> None:
