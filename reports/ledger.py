@@ -61,8 +61,8 @@ def cost(findings: Findings) -> Table:
         ),
         rows=rows,
         note=(
-            "Over all stored verdicts, training and test. Judge calls: distinct requests answered; equal ones are asked"
-            " once. A judge's seconds, tokens and USD are those of its calls, which overlap in time."
+            "Over all stored verdicts: training, test, probe. Judge calls: distinct requests answered; equal ones are "
+            "asked once. A judge's seconds, tokens and USD are those of its calls, which overlap in time."
         ),
     )
 

@@ -25,6 +25,7 @@ from reports import law, metrics, quality
 from reports.findings import TRAIN, confusion
 from reports.metrics import Estimate, Floats, Ints
 from reports.predict import in_order, trainable
+from reports.probe import probe_lines
 from reports.rows import Run
 from reports.terminal import finite, interval
 
@@ -97,6 +98,7 @@ class Plan:
         labels: Problems whose gold labels were used.
         without: Verifiers that the run knows and that have judged no training sample of the base.
         early: Whether no policy had been trained yet.
+        fooled: A sentence where verifiers, controls aside, accept attacks of the probe.
     """
 
     suite: str
@@ -111,6 +113,7 @@ class Plan:
     pairs: tuple[Pair, ...]
     without: tuple[str, ...]
     early: bool
+    fooled: tuple[str, ...]
 
 
 def make(run: Run, *, eta: float = 1.0, labels: int | None = None) -> Plan:
@@ -148,6 +151,7 @@ def make(run: Run, *, eta: float = 1.0, labels: int | None = None) -> Plan:
         pairs=_pairs([found.verifier for found in prospects], gains, used, _noise(base)),
         without=tuple(name for name in known if name not in judged),
         early=all(checkpoint.iteration == 0 for checkpoint in run.checkpoints.values()),
+        fooled=tuple(probe_lines(run, [name for name in known if name not in run.controls])),
     )
 
 

@@ -113,7 +113,7 @@ def sentences(found: Plan) -> list[str]:
     if found.without:
         names = ", ".join(found.without)
         told.append(f"Without verdicts on the training split: {names} (`restem verify RUN --split train` adds them).")
-    return told
+    return [*told, *found.fooled]
 
 
 def prospects(found: Plan) -> Table:

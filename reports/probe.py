@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -183,10 +183,10 @@ def grids(run: Run) -> list[Grid]:
     return found
 
 
-def probe_lines(run: Run) -> list[str]:
-    """One sentence where a verifier that trains an arm, and is no control, accepts attacks."""
-    trained = dict.fromkeys(unmarked(arm.verifier) for arm in run.arms if not arm.control)
-    found = [one for name in trained if (one := tried(run, name, ATTACK)) and one.through]
+def probe_lines(run: Run, names: Iterable[str] | None = None) -> list[str]:
+    """One sentence where one of the verifiers (None: those that train an arm, and are no controls) accepts attacks."""
+    asked = [unmarked(arm.verifier) for arm in run.arms if not arm.control] if names is None else names
+    found = [one for name in dict.fromkeys(asked) if (one := tried(run, name, ATTACK)) and one.through]
     if not found:
         return []
     told = [f"{one.verifier} accepts {len(one.through)} of {len(one.asked)}{_named(one.through)}" for one in found]

@@ -175,7 +175,10 @@ def _choices(store: Store, samples: Samples) -> dict[str, Choice]:
 
 
 def _costs(store: Store, names: Mapping[str, str], outcomes: Mapping[str, Outcomes], brief: bool) -> tuple[Cost, ...]:
-    """Per verifier; for a judge what its stored calls took, since several verdicts may share one reply."""
+    """Per verifier; for a judge what its stored calls took, since several verdicts may share one reply.
+
+    Of samples and probes together, as they may share one, too.
+    """
     paid: dict[str, list[tuple[Any, ...]]] = {}
     for fingerprint, *call in store.query(
         "SELECT verifier, model, count(*), sum(seconds), sum(prompt_tokens), sum(completion_tokens) FROM judge_call"
@@ -184,11 +187,13 @@ def _costs(store: Store, names: Mapping[str, str], outcomes: Mapping[str, Outcom
         paid.setdefault(fingerprint, []).append(tuple(call))
     settings = {row[0]: json.loads(row[1]) for row in store.query("SELECT fingerprint, settings FROM verifier")}
     spent = {} if brief else _spent(store)
+    probed = {fingerprint: store.probe_verdicts(fingerprint).values() for fingerprint in names}
     return tuple(
         _cost(
             name,
-            int(outcomes[fingerprint].scored.sum()),
+            int(outcomes[fingerprint].scored.sum()) + len(probed[fingerprint]),
             spent.get(fingerprint, (math.nan, math.nan, math.nan)),
+            sum(verdict.seconds for verdict in probed[fingerprint]),
             paid.get(fingerprint, []),
             settings.get(fingerprint, {}),
         )
@@ -198,7 +203,7 @@ def _costs(store: Store, names: Mapping[str, str], outcomes: Mapping[str, Outcom
 
 
 def _spent(store: Store) -> dict[str, tuple[float, float, float]]:
-    """Seconds of each verifier's verdicts: their sum, median and 95th percentile.
+    """Seconds of each verifier's verdicts on samples: their sum, median and 95th percentile.
 
     SQLite counts them rounded to three digits, as a sort of a million of them takes longer than the rest of a report.
     """
@@ -220,6 +225,7 @@ def _cost(
     name: str,
     verdicts: int,
     spent: tuple[float, float, float],
+    probing: float,
     calls: Sequence[tuple[Any, ...]],
     settings: Mapping[str, Any],
 ) -> Cost:
@@ -231,7 +237,7 @@ def _cost(
     return Cost(
         verifier=name,
         verdicts=verdicts,
-        seconds=sum(call[2] for call in calls) if calls else spent[0],
+        seconds=sum(call[2] for call in calls) if calls else spent[0] + probing,
         tokens=sum(call[3] + call[4] for call in calls),
         usd=usd,
         calls=sum(call[1] for call in calls),

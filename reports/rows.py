@@ -84,11 +84,11 @@ class Choice:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What the verdicts of one verifier cost, and the calls to a model behind them.
+    """What the verdicts of one verifier on samples and probes cost, and the calls to a model behind them.
 
     Attributes:
         seconds: Of its calls where it made any, else of its verdicts; these are NaN in a brief run.
-        median: Seconds of a verdict, to three digits; NaN in a brief run, as is the next.
+        median: Seconds of a verdict on a sample, to three digits; NaN in a brief run, as is the next.
         slow: What 95 % of its verdicts take at most.
     """
 

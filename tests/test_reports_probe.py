@@ -11,7 +11,7 @@ import pytest
 from benchmarks.probes import probes
 from benchmarks.problem import ATTACK, EQUIVALENCE, Probe
 from harness.store import Store
-from reports import figures, metrics, plan_pages
+from reports import figures, metrics, plan, plan_pages
 from reports.probe import forms, grids, probe, probe_lines, tried
 from reports.probe_figure import ACCEPTED, REJECTED, UNDECIDED, probe_figure
 from reports.reading import read_run
@@ -22,8 +22,8 @@ from tests.test_reports_render import HOSTILE, Size, Tags, build_run
 from verifiers.verdict import Outcome, Verdict
 
 VERDICTS = {
-    "correct": Verdict(outcome=Outcome.CORRECT, score=1.0),
-    "wrong": Verdict(outcome=Outcome.WRONG, score=0.0),
+    "correct": Verdict(outcome=Outcome.CORRECT, score=1.0, seconds=0.5),
+    "wrong": Verdict(outcome=Outcome.WRONG, score=0.0, seconds=0.25),
     "undecided": Verdict(outcome=Outcome.UNDECIDED, reason="not_found"),
 }
 
@@ -40,11 +40,13 @@ def said(name: str, one: Probe, number: int) -> str:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run whose first four test problems were probed; the first question is hostile, and so is one attack."""
+    """A run whose first four test problems were probed, as equations; two of the attacks are hostile."""
     found = build_run(tmp_path_factory.mktemp("probed"), Size(problems=8, iterations=1))
     with Store(found, write=True) as store:
         first = store.problems("test")[:4]
-        made = [dataclasses.replace(p, text=HOSTILE) if p.form == "markup" else p for p in probes(first)]
+        equations = [dataclasses.replace(p, question=f"Solve 0 = 5*b - {5 * i} for b.") for i, p in enumerate(first)]
+        hostile = ("markup", "question")
+        made = [dataclasses.replace(p, text=HOSTILE) if p.form in hostile else p for p in probes(equations)]
         store.add_probes(made)
         order = [problem.id for problem in first]
         for name in ("sympy", "judge", "accept_all"):
@@ -151,3 +153,22 @@ def test_nothing_of_a_probe_becomes_markup(run: Run) -> None:
 def test_a_plan_shows_the_probe(folder: Path, tmp_path: Path) -> None:
     plan_pages.write_plan(folder, tmp_path)
     assert "## Attack probe" in (tmp_path / "plan.md").read_text("utf-8")
+
+
+def test_a_plan_on_a_terminal_names_a_verifier_that_is_fooled_and_no_control(run: Run) -> None:
+    (line,) = [line for line in plan_pages.text(plan.make(run)).splitlines() if "attack" in line]
+    assert "judge accepts 1 of 16 (claim)" in line
+    assert "accept_all" not in line
+    safe = {name: run.probed[name] for name in ("sympy", "accept_all")}
+    assert "attack" not in plan_pages.text(plan.make(dataclasses.replace(run, probed=safe)))
+
+
+def test_costs_are_of_the_verdicts_on_probes_too(folder: Path, run: Run) -> None:
+    with Store(folder) as store:
+        for cost in run.costs:
+            count, seconds = 0, 0.0
+            for table in ("verdict", "probe_verdict"):
+                sql = f"SELECT count(*), coalesce(sum(seconds), 0) FROM {table} WHERE verifier = ?"
+                (found,) = store.query(sql, (run.fingerprints[cost.verifier],))
+                count, seconds = count + found[0], seconds + found[1]
+            assert (cost.verdicts, cost.seconds) == (count, pytest.approx(seconds))
