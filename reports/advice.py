@@ -77,8 +77,10 @@ def _advice(findings: Findings, ranking: Ranking, standing: Standing, stable: St
 def _stop(findings: Findings, stable: Stability) -> Standing | None:
     """The earlier iteration that the last one has fallen from, where a gain is shown for it."""
     before = stable.best_before
-    gains = gains_at(findings, before.iteration) if before else ()
-    return before if any(before and gain.left == arm_of(before).name and gain.better for gain in gains) else None
+    if before is None:
+        return None
+    gains = [gain for gain in gains_at(findings, before.iteration) if gain.left == arm_of(before).name]
+    return before if any(gain.better for gain in gains) else None
 
 
 def _fault(stable: Stability) -> str:
@@ -147,9 +149,10 @@ def verdict(findings: Findings, ranking: Ranking) -> Table:
         note=(
             "Gain: gold accuracy on the test split over the base. Tied: equal within 5 points. Not told apart: neither "
             "a difference nor that is shown. Gain holds: no fault shown, and the last iteration no worse than any "
-            "before it by 5 points, whatever other arms gained; a dash where no gain is shown; the method says what "
-            "counts as a fault. Precision (accepted training samples that the gold calls correct) and yield: of the "
-            f"last iteration. Verdicts: of all iterations, with what they took; no interval. {CLUSTERED}"
+            "before it by 5 points, whatever other arms gained; a dash where neither gain nor fault is "
+            "shown; the method says what counts as a fault. Precision (accepted training samples that the gold calls "
+            "correct) and yield: of the last iteration. Verdicts: of all iterations, with what they took; no interval. "
+            f"{CLUSTERED}"
             + " Of arms with replicates, gains are of other seeds on other problems, yield is of all seeds together, "
             "verdicts per gained point are of one." * any(one.standing.replicates for one in told)
         ),

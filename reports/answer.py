@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from reports.findings import Findings, Standing
 from reports.ranking import FULL_COVERAGE, MARGIN, Contest, Ranking, arm_of, points, signed
+from reports.stability import stabilities
 
 
 def answer(findings: Findings, ranking: Ranking) -> list[str]:
@@ -17,7 +18,7 @@ def answer(findings: Findings, ranking: Ranking) -> list[str]:
     if not best:
         none = "No answer yet: no arm with a verifier to recommend has a trained checkpoint with gold verdicts."
         return [none, *_idle(ranking)]
-    sentences = [_first(ranking, best), *_behind(ranking, best)]
+    sentences = [_first(ranking, best), *_faulty(findings, ranking), *_behind(ranking, best)]
     sentences += _against_controls(findings, ranking, best)
     sentences += [*_idle(ranking), *_overstated(ranking.candidates)]
     return [*sentences, *_undecided(findings, best)]
@@ -69,6 +70,13 @@ def _recommended(ranking: Ranking, best: Standing, gained: str) -> str:
         told += f"; no difference is detectable between it and {_differences(unclear)}, nor is equality shown; "
         told += f"minimum detectable effect {detectable:.1f} points"
     return f"{told}."
+
+
+def _faulty(findings: Findings, ranking: Ranking) -> list[str]:
+    stable = stabilities(findings, ranking.iteration)
+    unbeaten = [s for s in ranking.worthy if not ranking.beaten(s)]
+    names = [_title(s) for s in unbeaten if stable[arm_of(s).name].holds is False]
+    return [f"A fault is shown in training on {_listed(names, 'and')}: the recommendation says which."] if names else []
 
 
 def _differences(rivals: Sequence[tuple[Standing, Contest]]) -> str:

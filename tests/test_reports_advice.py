@@ -159,11 +159,15 @@ def test_more_false_accepts_are_told_in_the_recommendation_though_reward_has_not
     plain_run: Path, tmp_path: Path
 ) -> None:
     inverted = "CASE g.outcome WHEN 'correct' THEN 'wrong' ELSE 'correct' END"
-    told = advised(altered(plain_run, tmp_path, ("judge", "judge/2", inverted)))["judge"]
+    findings = altered(plain_run, tmp_path, ("judge", "judge/2", inverted))
+    told = advised(findings)["judge"]
     assert told.stability
     assert told.stability.parts_at is None
     assert told.stability.drift.low > 0
     assert told.text.endswith("; do not trust its reward")
+    assert (
+        answer(findings, rank(findings))[1] == "A fault is shown in training on judge: the recommendation says which."
+    )
 
 
 def test_the_best_arm_that_has_fallen_is_given_one_order(tmp_path: Path) -> None:
