@@ -75,6 +75,8 @@ def serve_command(policy: str, port: int, while_stdin_open: bool) -> None:
       restem serve runs/linear_1d/checkpoints/sympy-2 --port 0
     """
     from harness.cli_run import EMBEDDED, load_named_policy
+    from harness.compiled import keep_compiled
     from harness.serve import serve
 
+    keep_compiled()
     serve(load_named_policy(policy), policy if policy in EMBEDDED else Path(policy).name, port, while_stdin_open)

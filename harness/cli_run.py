@@ -23,6 +23,7 @@ from benchmarks.probes import probes
 from benchmarks.problem import Problem
 from harness import rest_em
 from harness.cli_judge import Options, add_judges, judge_facts, judge_options, judges_of, stored_judges
+from harness.compiled import keep_compiled
 from harness.config import Suite, few_shot_of, parse_suite, read_tables, set_value, to_toml
 from harness.errors import ConfigError
 from harness.evaluate import VERIFY_BATCH, unjudged, verify
@@ -53,6 +54,7 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
         ConfigError: Something the suite names is wrong or missing, or the folder holds a run of another suite.
     """
     check_verifiers(suite.verifier_names, suite.verifiers)
+    keep_compiled()
     hosts = hosts or connect(suite.mesh)
     suite, base = prompted(suite, load_named_policy(suite.policy, hosts.meshes.local))
     whole = suite.replicated([name for name in suite.verifier_names if catalog.takes(name, "seed", suite.verifiers)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,12 @@ from tests.judge_server import JudgeServer
 hypothesis.settings.register_profile("shared machine", deadline=None)
 hypothesis.settings.load_profile("shared machine")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+# Child processes compile the same programs again and again; what one has compiled the next one finds here.
+COMPILED = Path(__file__).parents[1] / ".pytest_cache" / "xla"
+COMPILED.mkdir(parents=True, exist_ok=True)
+os.environ["JAX_COMPILATION_CACHE_DIR"] = str(COMPILED)
+jax.config.update("jax_compilation_cache_dir", str(COMPILED))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 SMALL_SUITE = """
 name = "small"

@@ -111,8 +111,10 @@ def test_a_finished_run_asked_again_changes_nothing(finished_run: Path) -> None:
 
 
 def test_a_run_killed_again_and_again_ends_with_the_rows_of_an_undisturbed_one(
-    finished_run: Path, tmp_path: Path
+    finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A program half written by a killed process stays in a folder of its own.
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "xla"))
     folder = tmp_path / "killed"
     arguments = ("run", finished_run / "suite.toml", "--out", folder, "--quiet")
     for samples in (1, 150, 300):
