@@ -117,6 +117,8 @@ def run_command(
     from harness.config import load_suite
     from harness.hosts import connect
 
+    if hosts == 1 and (host_index is not None or coordinator is not None):
+        raise ConfigError("--host-index and --coordinator go with --hosts")
     resolved = load_suite(suite, overrides)
     folder = out or Path("runs") / resolved.name
     with connect(resolved.mesh, hosts, host_index, coordinator) as those:

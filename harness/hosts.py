@@ -15,8 +15,8 @@ What hosts say to each other goes through the key-value store of `jax.distribute
 pickled: who waits for work waits in no collective of the devices, however long a judge takes. Parameters and gradients
 go from device to device.
 
-When a host dies without a word, `jax.distributed` ends the others: at once where it was the leader, else after 100
-seconds without a heartbeat. The same command goes on where the run was.
+When a host dies without a word, `jax.distributed` ends the others: at once where it was the leader, else when the
+devices notice, at the latest after 100 seconds without a heartbeat. The same command goes on where the run was.
 """
 
 from __future__ import annotations
@@ -250,6 +250,8 @@ class Hosts:
         except NonFiniteLoss:  # on all hosts alike
             self._computing = False
             raise
+        except jax.errors.JaxRuntimeError as error:
+            raise HostFailed(f"training with all hosts broke off; has one of them died? {error}") from error
         self._computing, self._params[CURRENT] = False, fitted.params
         return fitted
 

@@ -1,0 +1,27 @@
+"""A policy that compiles in a moment and has learnt nothing, for tests of what surrounds it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jax
+
+from harness.policy import ASSETS, Architecture, Policy, init_params, save_policy
+from harness.tokenizer import Tokenizer
+
+ARCHITECTURE = Architecture(
+    vocab_size=352, embed_dim=16, hidden_dim=32, num_layers=2, num_heads=2, head_dim=8, context_length=128
+)
+
+
+def small_policy(seed: int = 0) -> Policy:
+    return Policy(
+        architecture=ARCHITECTURE,
+        params=init_params(ARCHITECTURE, jax.random.key(seed)),
+        tokenizer=Tokenizer(path=ASSETS / "tiny" / "tokenizer.model"),
+    )
+
+
+def small_policy_folder(place: Path, seed: int = 0) -> Path:
+    save_policy(small_policy(seed), place)
+    return place
