@@ -102,7 +102,7 @@ def spread(tree: Any, shardings: Any) -> Any:
     """The arrays laid out by the shardings; each host has the same tree and puts its own devices' parts in place."""
 
     def put(leaf: Any, sharding: NamedSharding) -> jax.Array:
-        if sharding.is_fully_addressable or not getattr(leaf, "is_fully_addressable", True):
+        if sharding.is_fully_addressable or _on_all_hosts(leaf):
             return jax.device_put(leaf, sharding)
         whole = np.asarray(leaf)
         return jax.make_array_from_callback(whole.shape, sharding, whole.__getitem__)
@@ -113,9 +113,13 @@ def spread(tree: Any, shardings: Any) -> Any:
 def brought_home(tree: Any, mesh: Mesh) -> Any:
     """Arrays that may lie on all hosts' devices, as this host's mesh holds them for sampling."""
 
-    def bring(leaf: jax.Array, sharding: NamedSharding) -> jax.Array:
-        if not leaf.is_fully_addressable:
+    def bring(leaf: Any, sharding: NamedSharding) -> jax.Array:
+        if _on_all_hosts(leaf):
             leaf = multihost_utils.process_allgather(leaf, tiled=True)
         return jax.device_put(leaf, sharding)
 
     return jax.tree.map(bring, tree, split(mesh, tree, over_data=False))
+
+
+def _on_all_hosts(leaf: Any) -> bool:
+    return isinstance(leaf, jax.Array) and not leaf.is_fully_addressable
