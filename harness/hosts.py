@@ -11,9 +11,7 @@ devices.
     sample   says "sample", with the prompts    hears it; each draws every n-th prompt's samples on its own devices,
              gathers tokens                     and sends tokens, lengths, log-probabilities and stop flags
 
-What hosts say to each other goes through the key-value store of `jax.distributed`, as JSON and NumPy's arrays, never
-pickled: who waits for work waits in no collective of the devices, however long a judge takes. Parameters and gradients
-go from device to device.
+Words and tokens go through `channel`; parameters and gradients go from device to device.
 
 When a host dies without a word, `jax.distributed` ends the others: at once where it was the leader, else when the
 devices notice, at the latest after 100 seconds without a heartbeat. The same command goes on where the run was.
@@ -23,20 +21,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import io
 import itertools
-import json
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any
 
 import jax
 import numpy as np
-from jax._src import distributed  # its key-value store has no public name; Orbax takes it from here too
 from jax.experimental import multihost_utils
 from jaxtyping import UInt32
 
 from harness import m_step
+from harness.channel import Channel
 from harness.config import MeshConfig, TrainingConfig
 from harness.decoding import Decoding
 from harness.errors import ConfigError, HostFailed, NonFiniteLoss
@@ -44,7 +40,6 @@ from harness.mesh import Meshes, brought_home, make_meshes, want_cpu_devices
 from harness.policy import Params, Policy, params_hash
 from harness.sampler import Draws, sample
 
-POLL_MS = 1000  # how soon a waiting host sees a signal, or that another has failed
 BASE, CURRENT = "base", "current"
 
 
@@ -77,10 +72,10 @@ class Hosts:
 
     def __init__(self, meshes: Meshes) -> None:
         self.meshes = meshes
-        self.count, self.index = jax.process_count(), jax.process_index()
+        self._channel = Channel()
+        self.count, self.index = self._channel.count, self._channel.index
         self._base: Policy | None = None
         self._params: dict[str, Params] = {}  # what every host holds: the base, and what was last fitted or sent
-        self._number = 0  # of the next thing that the leader says
         self._computing = False  # together, so that no word would be heard
 
     @property
@@ -95,17 +90,17 @@ class Hosts:
         if self.count == 1 or self._computing:
             return
         if self.leads:
-            self._say("end", error=None if kind is None else f"{kind.__name__}: {error}")
+            self._channel.say("end", error=None if kind is None else f"{kind.__name__}: {error}")
         elif error is not None and not isinstance(error, HostFailed):
-            self._store.key_value_set(f"failed/{self.index}", f"{kind.__name__ if kind else ''}: {error}")
+            self._channel.fail(f"{type(error).__name__}: {error}")
         jax.distributed.shutdown()
 
     def begin(self, base: Policy) -> None:
         """All hosts hold this base; the leader hears from each that it does."""
         self._base, self._params[BASE] = base, base.params
         if self.count > 1 and self.leads:
-            self._say("begin", sha256=params_hash(base.params), mesh=dict(self.meshes.whole.shape))
-            self._meet()
+            self._channel.say("begin", sha256=params_hash(base.params), mesh=dict(self.meshes.whole.shape))
+            self._channel.meet()
 
     def sample(
         self,
@@ -121,15 +116,14 @@ class Hosts:
             return
         name = self._shared(policy.params)
         how = {"decoding": dataclasses.asdict(decoding), "shapes": shapes}
-        number = self._say("sample", params=name, prompts=prompts, keys=keys.tolist(), **how)
-        shares = [range(host, len(prompts), self.count) for host in range(self.count)]
+        number = self._channel.say("sample", params=name, prompts=prompts, keys=keys.tolist(), **how)
+        first, *rest = (range(host, len(prompts), self.count) for host in range(self.count))
         own = self._own_share(policy, prompts, keys, decoding, shapes)
-        others = (self._received(number, host, shares[host]) for host in range(1, self.count))
-        for blocks in itertools.zip_longest(
-            ((shares[0][part.start : part.stop], draws) for part, draws in own), *others
-        ):
+        mine = ((first[part.start : part.stop], draws) for part, draws in own)
+        others = (self._received(number, host, share) for host, share in enumerate(rest, 1))
+        for blocks in itertools.zip_longest(mine, *others):
             yield from (block for block in blocks if block is not None)
-        self._store.key_value_delete(f"said/{number}")
+        self._channel.forget(number)
 
     def fit(
         self,
@@ -144,15 +138,15 @@ class Hosts:
             return m_step.fit(policy, examples, training, seed, check, self.meshes)
         name = self._shared(policy.params)
         rows = [dataclasses.astuple(example) for example in examples]
-        number = self._say("fit", params=name, examples=rows, training=training.model_dump(), seed=seed)
+        number = self._channel.say("fit", params=name, examples=rows, training=training.model_dump(), seed=seed)
 
         def checked(step: int, params: Params) -> float | None:
             reward = check(step, params)
-            self._say("checked", reward=reward)
+            self._channel.say("checked", reward=reward)
             return reward
 
         fitted = self._fitted(policy, examples, training, seed, checked)
-        self._store.key_value_delete(f"said/{number}")
+        self._channel.forget(number)
         return fitted
 
     def follow(self, until: str = "end") -> dict[str, Any]:
@@ -163,18 +157,17 @@ class Hosts:
             ConfigError: The leader has another base or another mesh.
         """
         while True:
-            said = json.loads(self._heard(f"said/{self._number}"))
-            self._number += 1
+            number, said = self._channel.hear()
             if said["do"] == until and said.get("error") is None:
                 return said
             match said.pop("do"):
                 case "begin":
                     self._check_begin(**said)
                 case "params":
-                    self._meet()
+                    self._channel.meet()
                     self._params[CURRENT] = self._broadcast(self._params[BASE])
                 case "sample":
-                    self._sample_share(self._number - 1, **said)
+                    self._sample_share(number, **said)
                 case "fit":
                     self._fit_along(**said)
                 case _:
@@ -191,7 +184,7 @@ class Hosts:
             raise ConfigError("the policy differs from the leading host's (SHA-256 of its parameters)")
         if dict(self.meshes.whole.shape) != mesh:
             raise ConfigError(f"the mesh is {dict(self.meshes.whole.shape)}, the leading host's {mesh}")
-        self._meet()
+        self._channel.meet()
 
     def _sample_share(
         self,
@@ -205,7 +198,7 @@ class Hosts:
         how = Decoding(**{**decoding, "stop_ids": tuple(decoding["stop_ids"])})
         own = self._own_share(self._policy(params), prompts, np.array(keys, np.uint32), how, shapes)
         for block, (_, draws) in enumerate(own):
-            self._store.key_value_set_bytes(f"drawn/{number}/{self.index}/{block}", _packed(draws))
+            self._channel.send(number, block, draws)
 
     def _fit_along(self, params: str, examples: list[Any], training: dict[str, Any], seed: int) -> None:
         rows = [m_step.Example(prompt_ids=tuple(p), response_ids=tuple(r), weight=w) for p, r, w in examples]
@@ -243,7 +236,7 @@ class Hosts:
             self._computing = True
             return reward
 
-        self._meet()
+        self._channel.meet()
         self._computing = True
         try:
             fitted = m_step.fit(policy, examples, training, seed, apart, self.meshes)
@@ -260,8 +253,8 @@ class Hosts:
         for name, held in self._params.items():
             if held is params:
                 return name
-        self._say("params")
-        self._meet()
+        self._channel.say("params")
+        self._channel.meet()
         self._broadcast(params)
         self._params[CURRENT] = params
         return CURRENT
@@ -273,57 +266,11 @@ class Hosts:
         self._computing = False
         return brought_home(sent, self.meshes.local)
 
-    # words
-
-    @property
-    def _store(self) -> Any:
-        return distributed.global_state.client
-
-    def _say(self, do: str, **what: Any) -> int:
-        """Says something to all other hosts; gives its number."""
-        number, self._number = self._number, self._number + 1
-        self._store.key_value_set(f"said/{number}", json.dumps({"do": do, **what}))
-        return number
-
-    def _meet(self) -> None:
-        """Waits until all hosts have heard what the leader said last."""
-        heard = f"heard/{self._number - 1}"
-        self._store.key_value_set(f"{heard}/{self.index}", "yes")
-        for host in range(self.count):
-            self._heard(f"{heard}/{host}")
-
     def _received(self, number: int, host: int, share: Sequence[int]) -> Iterator[tuple[Sequence[int], Draws]]:
+        """What another host draws of its share, block by block."""
         for block in itertools.count():
             if not share:
                 return
-            key = f"drawn/{number}/{host}/{block}"
-            draws = _unpacked(self._heard(key))
-            self._store.key_value_delete(key)
+            draws = self._channel.receive(number, host, block)
             done, share = share[: len(draws.ids)], share[len(draws.ids) :]
             yield done, draws
-
-    def _heard(self, key: str) -> bytes:
-        """What is stored under a key, as soon as it is.
-
-        Raises:
-            HostFailed: Another host said that it failed.
-        """
-        while True:
-            try:
-                return self._store.blocking_key_value_get_bytes(key, POLL_MS)
-            except jax.errors.JaxRuntimeError as error:
-                if "DEADLINE_EXCEEDED" not in str(error):
-                    raise HostFailed(f"the leading host cannot be reached: {error}") from None
-            for name, reason in self._store.key_value_dir_get("failed"):
-                raise HostFailed(f"host {name.rpartition('/')[2]} failed: {reason}")
-
-
-def _packed(draws: Draws) -> bytes:
-    file = io.BytesIO()
-    np.savez(file, **draws._asdict())
-    return file.getvalue()
-
-
-def _unpacked(data: bytes) -> Draws:
-    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-        return Draws(**arrays)
