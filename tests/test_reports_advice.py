@@ -44,7 +44,8 @@ def dose() -> Findings:
 
 def test_a_verifier_whose_reward_parts_while_accuracy_falls_is_called_hacked(linear: Findings) -> None:
     told = advised(linear)["judge_blind"]
-    assert told.text == "sympy gains more; reward-hacked: stop at iteration 1"
+    best = arm_of(rank(linear).standings[0]).name
+    assert told.text == f"{best} gains more; reward-hacked: stop at iteration 1"
     assert told.stability
     assert told.stability.holds is False
     accuracy = {i: linear.standings["judge_blind", i].accuracy.value for i in (1, 2)}
@@ -53,9 +54,11 @@ def test_a_verifier_whose_reward_parts_while_accuracy_falls_is_called_hacked(lin
 
 def test_the_best_is_to_be_trained_on_or_one_that_is_shown_to_equal_it(linear: Findings) -> None:
     told = advised(linear)
-    assert told["sympy"].text == "train on it"
-    assert told["judge"].text == "tied with sympy: take the cheaper"
-    assert told["judge"].why == "equal within 5 points"
+    best, other = (arm_of(standing).name for standing in rank(linear).standings[:2])
+    assert {best, other} == {"sympy", "judge"}
+    assert told[best].text == "train on it"
+    assert told[other].text == f"tied with {best}: take the cheaper"
+    assert told[other].why == "equal within 5 points"
 
 
 def test_an_arm_that_gained_no_more_than_a_control_is_not_recommended(dose: Findings) -> None:

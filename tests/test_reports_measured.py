@@ -144,11 +144,16 @@ def test_what_a_verdict_takes_is_told_to_three_digits() -> None:
     with Store(EXAMPLES / "linear_1d") as store:
         run = read_run(store)
         for cost in run.costs:
-            rows = store.query("SELECT seconds FROM verdict WHERE verifier = ?", (run.fingerprints[cost.verifier],))
-            seconds = np.array(rows)[:, 0]
+            seconds, probed = (
+                np.array(
+                    store.query(f"SELECT seconds FROM {table} WHERE verifier = ?", (run.fingerprints[cost.verifier],))
+                )
+                for table in ("verdict", "probe_verdict")
+            )
             expected = np.quantile(seconds, [0.5, 0.95], method="inverted_cdf")
             assert (cost.median, cost.slow) == pytest.approx(tuple(expected), rel=0.005)
-            assert cost.calls or cost.seconds == pytest.approx(seconds.sum())
+            assert cost.calls or cost.seconds == pytest.approx(seconds.sum() + probed.sum())
+            assert cost.verdicts == len(seconds) + len(probed)
 
 
 def test_a_correction_is_of_all_replicates_with_an_interval_over_them(seeded: Findings, single: Findings) -> None:
