@@ -14,7 +14,6 @@ import numpy as np
 
 from benchmarks.problem import Problem
 from harness.config import SamplingConfig
-from harness.errors import NonFiniteLogits
 from harness.hosts import Hosts
 from harness.policy import Policy
 from harness.records import Sample
@@ -79,8 +78,6 @@ def draw(
         rows=config.rows,
         prefix_length=shared_prefix(prompts),
     ):
-        if not np.isfinite(draws.logprobs).all():
-            raise NonFiniteLogits(f"{checkpoint}: the policy's logits are not finite; what was drawn before stays")
         for row, position in enumerate(part):
             records += _records(policy, checkpoint, problems[missing[position]].id, draws, row)
         if len(records) >= STORE_BATCH or time.monotonic() - stored > STORE_SECONDS:

@@ -23,7 +23,7 @@ from jax.sharding import Mesh
 from jaxtyping import Bool, Float, Int, UInt32
 
 from harness.decoding import GREEDY_TOP_K, Decoding
-from harness.errors import PromptTooLong
+from harness.errors import NonFiniteLogits, PromptTooLong
 from harness.gemma_modules import nn
 from harness.mesh import DATA, make_mesh, split
 from harness.policy import Params
@@ -115,6 +115,7 @@ def sample(
 
     Raises:
         PromptTooLong: A prompt does not fit; none is ever cut.
+        NonFiniteLogits: The policy computes no numbers.
     """
     for index, prompt in enumerate(prompts):
         if len(prompt) > padded_length or len(prompt) + decoding.max_new_tokens > context_length:
@@ -141,7 +142,10 @@ def sample(
     while given < len(prompts):
         batch.advance()
         if ready := batch.take(given):
-            yield range(given, given + len(ready)), Draws(*map(np.stack, zip(*ready, strict=True)))
+            draws = Draws(*map(np.stack, zip(*ready, strict=True)))
+            if not np.isfinite(draws.logprobs).all():
+                raise NonFiniteLogits("the policy's logits are not finite: its parameters are broken")
+            yield range(given, given + len(ready)), draws
             given += len(ready)
 
 

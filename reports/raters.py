@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.records import BASE, unmarked
+from harness.records import BASE, HUMAN, unmarked
 from reports import contests, dawid_skene, metrics, quality
 from reports.agreement import Reliability, reliability
 from reports.best_of import best_of_k
@@ -27,8 +27,6 @@ from reports.metrics import Counts, Estimate, Floats, Ints
 from reports.quality import FALSE_ACCEPT, FALSE_REJECT, TRUE_ACCEPT, TRUE_REJECT
 from reports.replicates import of_both
 from reports.rows import Run
-
-HUMAN = "human:"  # what the names of those begin with who marked samples by hand (harness/marks.py)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 
 import jax
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from harness.decoding import choose
-from harness.errors import PromptTooLong
+from harness.errors import NonFiniteLogits, PromptTooLong
 from harness.gemma_modules import forward
 from harness.policy import Policy
 from harness.sampler import Decoding, Draws, Work, row_key, sample, shared_prefix
@@ -217,6 +218,13 @@ def test_a_row_that_never_stops_is_cut_at_the_limit_and_says_so(tiny: Policy) ->
     draws = draw(tiny, QUESTIONS, 1, 8, Decoding(top_k=1, max_new_tokens=5))
     assert draws.lengths.tolist() == [[5]] * len(QUESTIONS)
     assert not draws.stopped.any()
+
+
+@pytest.mark.parametrize("top_k", [1, 40])
+def test_a_policy_that_computes_no_numbers_is_an_error_and_no_text(tiny: Policy, top_k: int) -> None:
+    broken = dataclasses.replace(tiny, params=jax.tree.map(lambda leaf: leaf * jnp.nan, tiny.params))
+    with pytest.raises(NonFiniteLogits):
+        draw(broken, QUESTIONS[:1], 2, 8, decoding(tiny, top_k=top_k))
 
 
 def test_a_prompt_that_does_not_fit_is_an_error(tiny: Policy) -> None:
