@@ -88,11 +88,6 @@ def _rows(examples: Sequence[Example], row_length: int) -> list[list[Example]]:
     return rows
 
 
-def loss(network: nn.Transformer, params: Params, batch: Batch) -> Float[Array, ""]:
-    """Weighted mean negative log-likelihood per response token: sum(w * nll) / sum(w)."""
-    return weighted_nll(network, params, batch) / _total(batch)
-
-
 def _total(batch: Batch) -> Float[Array, ""]:
     return jnp.maximum(jnp.sum(batch.weights), 1e-9)
 
@@ -125,8 +120,9 @@ class Step:
 def train_step(step: Step, state: TrainState, frozen: Params, batch: Batch) -> tuple[TrainState, Float[Array, ""]]:
     """One optimizer step on one batch of micro-batches; gives the new state and the loss before it.
 
-    The gradient is that of the loss over all micro-batches together, whatever their weights. A step whose loss or
-    new parameters are not finite leaves the state as it was, and gives a loss that is not finite.
+    The loss is the weighted mean negative log-likelihood per response token, sum(w * nll) / sum(w), and the gradient is
+    that of all micro-batches together, whatever their weights. A step whose loss or new parameters are not finite
+    leaves the state as it was, and gives a loss that is not finite.
 
     Args:
         frozen: The parameters that are not trained.

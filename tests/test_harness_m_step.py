@@ -15,6 +15,7 @@ from harness import m_step
 from harness.config import TrainingConfig
 from harness.errors import NonFiniteLoss, PromptTooLong
 from harness.gemma_modules import forward
+from harness.loss import weighted_nll
 from harness.m_step import Example, pack
 from harness.policy import Architecture, Params, Policy, init_params, params_hash
 
@@ -101,7 +102,14 @@ def test_the_loss_equals_numpys_on_every_example_alone(small: Policy, three: lis
             row = logits[position]
             total += e.weight * (np.logaddexp.reduce(row) - row[sequence[position + 1]])
             weight += e.weight
-    assert float(m_step.loss(small.model, small.params, pack(three, 80))) == pytest.approx(total / weight, rel=1e-4)
+    batch = pack(three, 80)
+    assert float(weighted_nll(small.model, small.params, batch)) == pytest.approx(total, rel=1e-4)
+    assert float(batch.weights.sum()) == pytest.approx(weight)
+    step = m_step.Step(network=small.model, optimizer=m_step.optimizer_of("sgd", 1e-4, 0, 1))
+    params = jax.tree.map(jnp.copy, small.params)
+    state = m_step.TrainState(params, step.optimizer.init(params))
+    _, value = m_step.train_step(step, state, {}, m_step.Batch(*(field[None] for field in batch)))
+    assert float(value) == pytest.approx(total / weight, rel=1e-4)
 
 
 def test_a_prompts_tokens_have_no_loss(three: list[Example]) -> None:
