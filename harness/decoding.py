@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
@@ -58,11 +59,30 @@ def choose(
         return 1.0 - jax.random.uniform(jax.random.fold_in(jax.random.wrap_key_data(key), step))  # never 0
 
     logprobs = jax.nn.log_softmax(scaled)
-    # A cumulative sum in float32 may rise by rounding where nothing is added: only tokens that are in can be hit.
-    below = jnp.where(scaled > -jnp.inf, jnp.cumsum(jnp.exp(logprobs), axis=-1), 0.0)
-    target = jax.vmap(uniform)(keys, step) * jnp.max(below, axis=-1)
-    token = jnp.argmax(below >= target[:, None], axis=-1)
+    token = _inverse(jnp.exp(logprobs), jax.vmap(uniform)(keys, step))
     return token, _at(logprobs, token)
+
+
+def _inverse(weights: Float[Array, "R V"], share: Float[Array, "R"]) -> Int[Array, "R"]:
+    """The first token up to which this share of a row's weight lies.
+
+    First the block of tokens, then the token in it: a cumulative sum over a whole vocabulary is slow on CPUs.
+    """
+    rows, size = weights.shape
+    block = 1 << round(math.log2(size) / 2)
+    blocks = jnp.pad(weights, ((0, 0), (0, -size % block))).reshape(rows, -1, block)
+    sums = _cumulative(jnp.sum(blocks, axis=-1))
+    target = share * jnp.max(sums, axis=-1)
+    place = jnp.argmax(sums >= target[:, None], axis=-1)
+    before = jnp.max(jnp.where(jnp.arange(sums.shape[1]) < place[:, None], sums, 0.0), axis=-1)
+    inside = _cumulative(jnp.take_along_axis(blocks, place[:, None, None], axis=1)[:, 0])
+    rest = jnp.minimum(target - before, jnp.max(inside, axis=-1))
+    return place * block + jnp.argmax(inside >= rest[:, None], axis=-1)
+
+
+def _cumulative(weights: Float[Array, "R N"]) -> Float[Array, "R N"]:
+    """Cumulative sums where there is weight, else 0: in float32 they may rise by rounding where nothing is added."""
+    return jnp.where(weights > 0, jnp.cumsum(weights, axis=-1), 0.0)
 
 
 def _at(values: Float[Array, "R V"], token: Int[Array, "R"]) -> Float[Array, "R"]:

@@ -71,9 +71,9 @@ def _mesh(grid: np.ndarray) -> Mesh:
     return Mesh(grid, (DATA, MODEL), axis_types=(AxisType.Auto, AxisType.Auto))
 
 
-def by_row(mesh: Mesh) -> NamedSharding:
-    """First axis over `data`."""
-    return NamedSharding(mesh, P(DATA))
+def rows_of(mesh: Mesh) -> list[Mesh]:
+    """Each row of devices along `data` as a mesh of its own."""
+    return [_mesh(mesh.devices[row : row + 1]) for row in range(mesh.shape[DATA])]
 
 
 def split(mesh: Mesh, shapes: Any, *, over_data: bool) -> Any:

@@ -4,17 +4,22 @@ Continuous batching: every unique prompt is computed once and its keys and value
 enough rows have stopped, their slots are refilled from the queue; when the queue is empty, the rows left over move
 together into fewer slots. All shapes come from a small fixed set, so nothing is compiled twice.
 
+The devices along a mesh's `data` draw from one queue, each with slots and a thread of its own: none waits for another.
+
 Random numbers belong to a row and a step, never to a batch: row keys come from the caller, and step t of a row uses
-`fold_in(row key, t)`. A sample is the same whatever it is drawn with and in whichever order (see `slots`).
+`fold_in(row key, t)`. A sample is the same whatever it is drawn with, in whichever order and on whichever device (see
+`slots`).
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
+import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from itertools import islice, takewhile
+from concurrent.futures import ThreadPoolExecutor
+from itertools import takewhile
 from typing import NamedTuple
 
 import jax
@@ -25,7 +30,7 @@ from jaxtyping import Bool, Float, Int, UInt32
 from harness.decoding import GREEDY_TOP_K, Decoding
 from harness.errors import NonFiniteLogits, PromptTooLong
 from harness.gemma_modules import nn
-from harness.mesh import DATA, make_mesh, split
+from harness.mesh import make_mesh, rows_of, split
 from harness.policy import Params
 from harness.slots import compact, decode, empty, prefix_cache, refill
 
@@ -125,28 +130,43 @@ def sample(
             )
     if not prompts:
         return
-    mesh = mesh or make_mesh()
-    batch = _Batch(
-        model=model,
-        params=jax.device_put(params, split(mesh, params, over_data=False)),
-        prompts=prompts,
-        keys=keys,
-        decoding=decoding,
-        padded_length=padded_length,
-        rows=rows,
-        prefix_length=prefix_length,
-        mesh=mesh,
-        work=work or Work(),
-    )
-    given = 0
-    while given < len(prompts):
-        batch.advance()
-        if ready := batch.take(given):
-            draws = Draws(*map(np.stack, zip(*ready, strict=True)))
-            if not np.isfinite(draws.logprobs).all():
-                raise NonFiniteLogits("the policy's logits are not finite: its parameters are broken")
-            yield range(given, given + len(ready)), draws
-            given += len(ready)
+    devices = rows_of(mesh or make_mesh())
+    queue = _Queue(len(prompts), keys.shape[1], _together(rows, decoding))
+    share = -(-len(prompts) * keys.shape[1] // len(devices))
+    drawn = _Drawn(len(prompts), keys.shape[1], work or Work())
+    batches = [
+        _Batch(
+            model=model,
+            params=jax.device_put(params, split(device, params, over_data=False)),
+            prompts=prompts,
+            keys=keys,
+            decoding=decoding,
+            padded_length=padded_length,
+            rows=rows,
+            share=share,
+            prefix_length=prefix_length,
+            mesh=device,
+            queue=queue,
+            drawn=drawn,
+        )
+        for device in devices
+    ]
+    with ThreadPoolExecutor(len(batches), "sampler") as pool:
+        try:
+            working = [pool.submit(batch.run) for batch in batches]
+            given = 0
+            while given < len(prompts):
+                ready = drawn.take(given)
+                if not ready:  # the threads have ended, one of them with an error
+                    for thread in working:
+                        thread.result()
+                draws = Draws(*map(np.stack, zip(*ready, strict=True)))
+                if not np.isfinite(draws.logprobs).all():
+                    raise NonFiniteLogits("the policy's logits are not finite: its parameters are broken")
+                yield range(given, given + len(ready)), draws
+                given += len(ready)
+        finally:
+            queue.close()
 
 
 class _Unit(NamedTuple):
@@ -157,9 +177,100 @@ class _Unit(NamedTuple):
     samples: int
 
 
+def _together(rows: int, decoding: Decoding) -> int:
+    """How many slots of a device wait to be refilled together; all of them where rows end after a few tokens anyway.
+
+    How many prompts there are does not matter: another shape has other last bits.
+    """
+    return rows if decoding.max_new_tokens <= NEW_BUCKET else max(1, rows // REFILL_SHARE)
+
+
+class _Queue:
+    """The samples to come, which all devices draw from.
+
+    Attributes:
+        unit: Samples of a prompt that enter together: as many in each, so that a refill has one shape. K = 50 samples
+            enter as 2 x 25 where 32 slots are refilled together.
+        group: Units of one refill.
+    """
+
+    def __init__(self, prompts: int, samples: int, together: int) -> None:
+        self.unit = -(-samples // -(-samples // together))
+        self.group = together // self.unit
+        self._units = deque(
+            _Unit(prompt, first, min(self.unit, samples - first))
+            for prompt in range(prompts)
+            for first in range(0, samples, self.unit)
+        )
+        self._lock = threading.Lock()
+        self.closed = False
+
+    def __len__(self) -> int:
+        """Units left."""
+        return len(self._units)
+
+    def take(self, free: int) -> list[_Unit]:
+        """The next group, where so many slots hold it; else nothing."""
+        with self._lock:
+            units = [self._units[i] for i in range(min(self.group, len(self._units)))]
+            if sum(unit.samples for unit in units) > free:
+                return []
+            for _ in units:
+                self._units.popleft()
+            return units
+
+    def close(self) -> None:
+        """Nothing more is wanted, not even of the rows under way."""
+        self.closed = True
+
+
+class _Drawn:
+    """What the devices have drawn, until it is taken; and what that cost."""
+
+    def __init__(self, prompts: int, samples: int, work: Work) -> None:
+        self.work = work
+        self._samples = samples
+        self._left = [samples] * prompts
+        self._rows: dict[int, Draws] = {}
+        self._changed = threading.Condition()
+        self._failed = False
+
+    def add(self, steps: int, rows: Sequence[tuple[int, int, Draws]]) -> None:
+        """Rows that have ended (prompt, index, and its fields alone), and the row-steps decoded since the last call."""
+        with self._changed:
+            self.work.row_steps += steps
+            for prompt, index, row in rows:
+                if prompt not in self._rows:
+                    self._rows[prompt] = Draws(*(np.zeros((self._samples, *field.shape), field.dtype) for field in row))
+                for whole, field in zip(self._rows[prompt], row, strict=True):
+                    whole[index] = field
+                self.work.useful += int(row.lengths)
+                self._left[prompt] -= 1
+            self._changed.notify()
+
+    def fail(self) -> None:
+        """Some rows will never be added."""
+        with self._changed:
+            self._failed = True
+            self._changed.notify()
+
+    def take(self, start: int) -> list[Draws]:
+        """The draws of prompt `start` and those after it that are complete, as soon as there are any.
+
+        They are forgotten here. None at all: a device has failed.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._failed or self._left[start] == 0)
+            ready: list[Draws] = []
+            while start < len(self._left) and self._left[start] == 0:
+                ready.append(self._rows.pop(start))
+                start += 1
+            return ready
+
+
 @dataclasses.dataclass(kw_only=True)
 class _Batch:
-    """Rows under way, the queue of those to come, and what has been drawn. The fields are the arguments of `sample`."""
+    """The rows under way on one device, or on one row of a mesh. Most fields are the arguments of `sample`."""
 
     model: nn.Transformer
     params: Params
@@ -168,77 +279,60 @@ class _Batch:
     decoding: Decoding
     padded_length: int
     rows: int
+    share: int  # of all samples, where they are shared out evenly
     prefix_length: int
     mesh: Mesh
-    work: Work
+    queue: _Queue
+    drawn: _Drawn
 
-    def __post_init__(self) -> None:
-        samples, devices = self.keys.shape[1], self.mesh.shape[DATA]
-        share = -(-len(self.prompts) * samples // devices)
-        # A part of the slots waits to be refilled together; all of them where rows end after a few tokens anyway.
-        # How many prompts there are does not matter: another shape has other last bits.
-        most = self.rows if self.decoding.max_new_tokens <= NEW_BUCKET else max(1, self.rows // REFILL_SHARE)
-        # Units of one size, so that a refill has one shape: K = 50 samples enter as 2 x 25 where 32 may enter at once.
-        self._unit = -(-samples // -(-samples // most))
-        self._group = most // self._unit
-        self._queue = deque(
-            _Unit(prompt, first, min(self._unit, samples - first))
-            for prompt in range(len(self.prompts))
-            for first in range(0, samples, self._unit)
-        )
-        fewest = max(share, self._unit * self._group)
+    def run(self) -> None:
+        """Draws until the queue is empty and no row is under way."""
+        try:
+            self._begin()
+            while not self.queue.closed and (self.queue or self._under_way()):
+                self._advance()
+        except BaseException:
+            self.queue.close()
+            self.drawn.fail()
+            raise
+
+    def _begin(self) -> None:
+        fewest = max(self.share, self.queue.unit * self.queue.group)
         self._size = min((size for size in _sizes(self.rows) if size >= fewest), default=self.rows)
         longest = -(-self.decoding.max_new_tokens // NEW_BUCKET) * NEW_BUCKET
         self._slots = empty(self.model, self.mesh, self._size, self.padded_length + longest, longest)
-        # For every device and slot the row in it: prompt and sample.
-        self._places: list[list[tuple[int, int] | None]] = [[None] * self._size for _ in range(devices)]
+        self._places: list[tuple[int, int] | None] = [None] * self._size  # the row in each slot: prompt and sample
         prefix = np.array([self.prompts[0][: self.prefix_length]], np.int32)
         self._prefix = prefix_cache(self.model, self.params, prefix) if self.prefix_length else None
-        self._drawn: dict[int, Draws] = {}
-        self._left = [samples] * len(self.prompts)
 
-    def take(self, start: int) -> list[Draws]:
-        """The draws of prompt `start` and those after it, as far as they are complete; they are forgotten here."""
-        ready: list[Draws] = []
-        while start < len(self._left) and self._left[start] == 0:
-            ready.append(self._drawn.pop(start))
-            start += 1
-        return ready
+    def _under_way(self) -> int:
+        return self._size - self._places.count(None)
 
-    def advance(self) -> None:
-        """Refills free slots, decodes until each device has enough of them for its next refill, and collects."""
-        while self._queue and any(places.count(None) >= self._next_rows() for places in self._places):
-            self._refill()
-        if not self._queue:
+    def _advance(self) -> None:
+        """Refills free slots, decodes until there are enough of them for the next refill, and collects."""
+        while units := self.queue.take(self._places.count(None)):
+            self._refill(units)
+        if not self.queue:
             self._shrink()
-        enough = self._next_rows() if self._queue else self._size - self._smaller()
-        wanted = np.full(len(self._places), enough, np.int32)
-        self._slots, steps = decode(self.model, self.mesh, self.decoding, self.params, self._slots, wanted)
+        enough = min(self._size, self.queue.unit * self.queue.group) if self.queue else self._size - self._smaller()
+        self._slots, steps = decode(self.model, self.mesh, self.decoding, self.params, self._slots, np.int32(enough))
         self._collect(steps)
 
-    def _next_rows(self) -> int:
-        """Rows of a device's next refill."""
-        return sum(unit.samples for unit in islice(self._queue, self._group))
-
-    def _refill(self) -> None:
-        shape = (len(self._places), self._group)
-        prompts = np.zeros((*shape, self.padded_length - self.prefix_length), np.int32)
-        lengths = np.full(shape, self.prefix_length + 1, np.int32)
-        chosen = np.full((*shape, self._unit), self._size, np.int32)
-        keys = np.zeros((*shape, self._unit, 2), np.uint32)
-        for device, places in enumerate(self._places):
-            free = deque(slot for slot, row in enumerate(places) if row is None)
-            for g in range(self._group):
-                if not self._queue or self._queue[0].samples > len(free):
-                    break
-                unit = self._queue.popleft()
-                rest = self.prompts[unit.prompt][self.prefix_length :]
-                prompts[device, g, : len(rest)], lengths[device, g] = rest, self.prefix_length + len(rest)
-                keys[device, g, : unit.samples] = self.keys[unit.prompt, unit.first : unit.first + unit.samples]
-                for k in range(unit.samples):
-                    chosen[device, g, k] = slot = free.popleft()
-                    places[slot] = (unit.prompt, unit.first + k)
-        inputs = (field.reshape(-1, *field.shape[2:]) for field in (prompts, lengths, chosen, keys))
+    def _refill(self, units: Sequence[_Unit]) -> None:
+        group, most = self.queue.group, self.queue.unit
+        prompts = np.zeros((group, self.padded_length - self.prefix_length), np.int32)
+        lengths = np.full(group, self.prefix_length + 1, np.int32)
+        chosen = np.full((group, most), self._size, np.int32)
+        keys = np.zeros((group, most, 2), np.uint32)
+        free = (slot for slot, row in enumerate(self._places) if row is None)
+        for g, unit in enumerate(units):
+            rest = self.prompts[unit.prompt][self.prefix_length :]
+            prompts[g, : len(rest)], lengths[g] = rest, self.prefix_length + len(rest)
+            keys[g, : unit.samples] = self.keys[unit.prompt, unit.first : unit.first + unit.samples]
+            for k in range(unit.samples):
+                chosen[g, k] = slot = next(free)
+                self._places[slot] = (unit.prompt, unit.first + k)
+        inputs = (prompts, lengths, chosen, keys)
         self._slots = refill(self.model, self.mesh, self.params, self._slots, self._prefix, *inputs)
 
     def _smaller(self) -> int:
@@ -247,36 +341,21 @@ class _Batch:
 
     def _shrink(self) -> None:
         """Moves the rows left over into fewer slots, as soon as they fit."""
-        fullest = max(self._size - places.count(None) for places in self._places)
-        while (smaller := self._smaller()) >= max(1, fullest):
-            kept = [sorted(range(self._size), key=lambda slot: places[slot] is None) for places in self._places]
+        while (smaller := self._smaller()) >= max(1, self._under_way()):
+            kept = sorted(range(self._size), key=lambda slot: self._places[slot] is None)[:smaller]
             self._size = smaller
-            kept = [slots[:smaller] for slots in kept]
-            self._slots = compact(self.mesh, self._slots, np.concatenate(kept))
-            self._places = [[p[slot] for slot in slots] for p, slots in zip(self._places, kept, strict=True)]
+            self._slots = compact(self.mesh, self._slots, np.array(kept))
+            self._places = [self._places[slot] for slot in kept]
 
     def _collect(self, steps: jax.Array) -> None:
         slots = self._slots
         ids = slots.ids[:, : self.decoding.max_new_tokens]
-        fields: list[np.ndarray]
-        steps_taken, done, *fields = jax.device_get(
-            (steps, slots.done, ids, slots.length, slots.logprob, slots.stopped)
-        )
-        self.work.row_steps += int(steps_taken.sum()) * self._size
-        for device, places in enumerate(self._places):
-            for slot, row in enumerate(places):
-                at = device * self._size + slot
-                if row is None or not done[at]:
-                    continue
-                prompt, index = row
-                if prompt not in self._drawn:
-                    shape = (self.keys.shape[1],)
-                    self._drawn[prompt] = Draws(*(np.zeros(shape + field.shape[1:], field.dtype) for field in fields))
-                for whole, field in zip(self._drawn[prompt], fields, strict=True):
-                    whole[index] = field[at]
-                self.work.useful += int(fields[1][at])
-                self._left[prompt] -= 1
-                places[slot] = None
+        taken, done, *fields = jax.device_get((steps, slots.done, ids, slots.length, slots.logprob, slots.stopped))
+        ended = [(slot, row) for slot, row in enumerate(self._places) if row is not None and done[slot]]
+        rows = [(*row, Draws(*(field[slot] for field in fields))) for slot, row in ended]
+        for slot, _ in ended:
+            self._places[slot] = None
+        self.drawn.add(int(taken) * self._size, rows)
 
 
 def _sizes(rows: int) -> list[int]:

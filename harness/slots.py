@@ -8,8 +8,8 @@ one each) it writes every row at that row's own column, while its matrix product
 row lies in its slot the same way, from column 0 on and without a gap, whenever it came in: what it draws does not
 depend on what is decoded beside it.
 
-On a mesh every device along `data` has its own slots and decodes until enough of them are done, however far the others
-are. `model` splits the matrices, as the parameters are.
+Slots lie on one device, or on one row of a mesh: the devices along `model`, which split the matrices as the parameters
+are, and the cache by its heads.
 
 Of the model's cache only keys and values are carried from step to step; the rest follows from a row's position. They
 are carried with their last two axes as one: XLA on CPUs then writes them in place, and copies them whole three times a
@@ -19,25 +19,24 @@ step otherwise.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import Mesh
+from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from harness.decoding import Decoding, choose
 from harness.gemma_modules import forward, nn
-from harness.mesh import DATA, MODEL, by_row
+from harness.mesh import MODEL
 from harness.policy import Params
 
 KeysValues = dict[str, dict[str, Float[Array, "R S KH"]]]  # layer -> "k" and "v"
 
 
 class Slots(NamedTuple):
-    """R rows under way, as many on each device along `data`.
+    """R rows under way.
 
     Attributes:
         cache: Keys and values of every layer, one row a slot; column j holds the row's token j.
@@ -64,8 +63,7 @@ class Slots(NamedTuple):
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
 def empty(model: nn.Transformer, mesh: Mesh, rows: int, columns: int, max_new_tokens: int) -> Slots:
-    """Slots in which nothing is under way: `rows` on each device along `data`."""
-    rows *= mesh.shape[DATA]
+    """Slots in which nothing is under way."""
     zeros = functools.partial(jnp.zeros, rows, jnp.int32)
     slots = Slots(
         cache=_carried(_zeros(model, rows, columns)),
@@ -78,13 +76,17 @@ def empty(model: nn.Transformer, mesh: Mesh, rows: int, columns: int, max_new_to
         stopped=jnp.zeros(rows, bool),
         done=jnp.ones(rows, bool),
     )
-    return jax.lax.with_sharding_constraint(slots, by_row(mesh))
+    return _laid_out(mesh, slots)
 
 
-def _per_device(mesh: Mesh, work: Callable[..., Any], *by_data: bool) -> Callable[..., Any]:
-    """`work` done on each device along `data` by itself; `by_data` tells which arguments are split, not repeated."""
-    specs = tuple(P(DATA) if split else P() for split in by_data)
-    return jax.shard_map(work, mesh=mesh, in_specs=specs, out_specs=P(DATA), axis_names={DATA}, check_vma=False)
+def _laid_out(mesh: Mesh, slots: Slots) -> Slots:
+    """The slots as they always lie on the mesh's devices, so that no program is compiled for another layout."""
+
+    def sharding(leaf: Array) -> NamedSharding:
+        by_head = leaf.ndim == 3 and leaf.shape[2] % mesh.shape[MODEL] == 0
+        return NamedSharding(mesh, P(None, None, MODEL) if by_head else P())
+
+    return jax.lax.with_sharding_constraint(slots, jax.tree.map(sharding, slots))
 
 
 def _zeros(model: nn.Transformer, rows: int, columns: int) -> Any:
@@ -136,29 +138,15 @@ def refill(
 
     Args:
         model: The network.
-        mesh: The devices; G counts the prompts of all along `data`, device by device.
+        mesh: The devices.
         params: Its parameters.
         slots: Those at `places` must be done.
         prefix: The cache of the L tokens that all prompts begin with; None where there are none.
         prompts: The rest of each prompt, padded on the right.
         lengths: Tokens of each whole prompt.
-        places: The slot of every row, counted on its device; a number past the last slot drops the row.
+        places: The slot of every row; a number past the last slot drops the row.
         keys: Raw key data of every row.
     """
-    work = _per_device(mesh, functools.partial(_refill, model), False, True, False, True, True, True, True)
-    return work(params, slots, prefix, prompts, lengths, places, keys)
-
-
-def _refill(
-    model: nn.Transformer,
-    params: Params,
-    slots: Slots,
-    prefix: KeysValues | None,
-    prompts: Int[Array, "G P"],
-    lengths: Int[Array, "G"],
-    places: Int[Array, "G K"],
-    keys: UInt32[Array, "G K 2"],
-) -> Slots:
     samples = places.shape[1]
     known = _columns(prefix)
     computed = _prefill(model, params, prompts[:, :-1], prefix)  # the last token is the first step's
@@ -171,7 +159,7 @@ def _refill(
         return old.at[place].set(new, mode="drop")
 
     last = jnp.take_along_axis(prompts, (lengths - 1 - known)[:, None], axis=1)[:, 0]
-    return Slots(
+    filled = Slots(
         cache=jax.tree.map(insert, slots.cache, computed),
         token=put(slots.token, last[row]),
         start=put(slots.start, lengths[row] - 1),
@@ -182,6 +170,7 @@ def _refill(
         stopped=put(slots.stopped, False),
         done=put(slots.done, False),
     )
+    return _laid_out(mesh, filled)
 
 
 def _columns(cache: KeysValues | None) -> int:
@@ -213,29 +202,17 @@ def _prefill(model: nn.Transformer, params: Params, tokens: Int[Array, "G P"], p
 
 @functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=4)
 def decode(
-    model: nn.Transformer, mesh: Mesh, decoding: Decoding, params: Params, slots: Slots, enough: Int[Array, "D"]
-) -> tuple[Slots, Int[Array, "D"]]:
-    """One token a step for every row under way, until `enough` slots of each device along `data` are done.
+    model: nn.Transformer, mesh: Mesh, decoding: Decoding, params: Params, slots: Slots, enough: Int[Array, ""]
+) -> tuple[Slots, Int[Array, ""]]:
+    """One token a step for every row under way, until `enough` slots are done; gives the number of steps as well."""
 
-    Gives the number of steps that each took as well.
-    """
+    def unfinished(state: tuple[Slots, Array]) -> Bool[Array, ""]:
+        return jnp.sum(state[0].done) < enough
 
-    def work(
-        decoding: Decoding, params: Params, slots: Slots, enough: Int[Array, "1"]
-    ) -> tuple[Slots, Int[Array, "1"]]:
-        def unfinished(slots: Slots) -> Bool[Array, ""]:
-            here = jnp.sum(slots.done) < enough[0]
-            # Where matrices are split, devices wait for each other within a step, so all take the same steps.
-            return jax.lax.psum(here, DATA) > 0 if mesh.shape[MODEL] > 1 else here
+    def advance(state: tuple[Slots, Array]) -> tuple[Slots, Array]:
+        return _laid_out(mesh, _step(model, decoding, params, state[0])), state[1] + 1
 
-        def advance(state: tuple[Slots, Array, Array]) -> tuple[Slots, Array, Array]:
-            slots = _step(model, decoding, params, state[0])
-            return slots, state[1] + 1, unfinished(slots)
-
-        start = (slots, jnp.zeros(1, jnp.int32), unfinished(slots))
-        return jax.lax.while_loop(lambda state: state[2], advance, start)[:2]
-
-    return _per_device(mesh, work, False, False, True, True)(decoding, params, slots, enough)
+    return jax.lax.while_loop(unfinished, advance, (slots, jnp.int32(0)))
 
 
 def _step(model: nn.Transformer, decoding: Decoding, params: Params, slots: Slots) -> Slots:
@@ -271,9 +248,5 @@ def _step(model: nn.Transformer, decoding: Decoding, params: Params, slots: Slot
 
 @functools.partial(jax.jit, static_argnums=0)
 def compact(mesh: Mesh, slots: Slots, places: Int[Array, "S"]) -> Slots:
-    """The slots at `places` alone, counted on each device along `data`, device by device."""
-
-    def work(slots: Slots, places: Int[Array, "S"]) -> Slots:
-        return jax.tree.map(lambda leaf: leaf[places], slots)
-
-    return _per_device(mesh, work, True, True)(slots, places)
+    """The slots at `places` alone."""
+    return _laid_out(mesh, jax.tree.map(lambda leaf: leaf[places], slots))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import threading
 
 import jax
 import jax.numpy as jnp
@@ -225,6 +226,19 @@ def test_a_policy_that_computes_no_numbers_is_an_error_and_no_text(tiny: Policy,
     broken = dataclasses.replace(tiny, params=jax.tree.map(lambda leaf: leaf * jnp.nan, tiny.params))
     with pytest.raises(NonFiniteLogits):
         draw(broken, QUESTIONS[:1], 2, 8, decoding(tiny, top_k=top_k))
+
+
+def test_who_wants_no_more_leaves_nothing_running(tiny: Policy) -> None:
+    prompts = [tiny.tokenizer.encode_prompt(question) for question in QUESTIONS]
+    keys = np.array([[row_key(0, question, k) for k in range(64)] for question in QUESTIONS])
+    work = Work()
+    parts = sample(
+        tiny.model, tiny.params, prompts, keys, decoding(tiny), padded_length=32, context_length=128, rows=8, work=work
+    )
+    next(parts)
+    parts.close()
+    assert work.useful < len(QUESTIONS) * 64 * 10
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("sampler")]
 
 
 def test_a_prompt_that_does_not_fit_is_an_error(tiny: Policy) -> None:
