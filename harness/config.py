@@ -95,8 +95,10 @@ class TrainingConfig(_Model):
     accumulate_all: bool = Field(default=False, description="a step's gradient is that of all examples")
     trainable: Literal["full", "no_embedder", "lora"] = "full"
     lora_rank: int = Field(default=16, ge=1)
-    compute_dtype: Literal["float32", "bfloat16"] = Field(
-        default="float32", description="what the loss is computed in; parameters and moments stay float32"
+    compute_dtype: Literal["float32", "mixed", "bfloat16"] = Field(
+        default="float32",
+        description="what the loss is computed in; `mixed`: float32, with products in bfloat16 summed in float32; "
+        "parameters and moments stay float32",
     )
     remat: bool = Field(default=False, description="layers computed twice, for less memory")
     restart: bool = True

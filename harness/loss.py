@@ -23,6 +23,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from harness.gemma_modules import forward, nn
 from harness.policy import Params
+from harness.products import in_bfloat16, product
 
 CHUNK_LOGITS = 2**27  # logits computed together: 512 MiB in float32, 512 tokens of Gemma 3's vocabulary
 
@@ -30,43 +31,49 @@ CHUNK_LOGITS = 2**27  # logits computed together: 512 MiB in float32, 512 tokens
 class Batch(NamedTuple):
     """Packed rows, and the response tokens to be predicted from them.
 
-    `segments` counts a row's examples from 1; 0 is padding. `places` says from where in its row a target is predicted;
-    a row with fewer targets than others is filled up with targets of weight 0.
+    `ends` says before which place a token is seen, see `packing`; 0 is padding. `places` says from where in its row a
+    target is predicted; a row with fewer targets than others is filled up with targets of weight 0.
     """
 
     tokens: Int[Array, "*B T"]
-    segments: Int[Array, "*B T"]
+    ends: Int[Array, "*B T"]
     positions: Int[Array, "*B T"]
     places: Int[Array, "*B N"]
     targets: Int[Array, "*B N"]
     weights: Float[Array, "*B N"]
 
 
-def attention_mask(segments: Int[Array, "B T"]) -> Bool[Array, "B T T"]:
-    """True where a token may look: backwards, within its own example."""
-    length = segments.shape[1]
-    same = segments[:, :, None] == segments[:, None, :]
-    return same & jnp.tril(jnp.ones((length, length), bool)) & (segments > 0)[:, :, None]
+def attention_mask(ends: Int[Array, "B T"]) -> Bool[Array, "B T T"]:
+    """True where a token may look: at itself and its ancestors."""
+    places = jnp.arange(ends.shape[1])
+    return (places[:, None] >= places) & (places[:, None] < ends[:, None, :])
 
 
 def weighted_nll(
-    network: nn.Transformer, params: Params, batch: Batch, *, remat: bool = False, chunk_logits: int = CHUNK_LOGITS
+    network: nn.Transformer,
+    params: Params,
+    batch: Batch,
+    *,
+    mixed: bool = False,
+    remat: bool = False,
+    chunk_logits: int = CHUNK_LOGITS,
 ) -> Float[Array, ""]:
     """The sum of weight x negative log-likelihood over the batch's targets, in float32.
 
     Args:
         network: A network of `gm.nn`, or `gm.nn.LoRA` around one.
         params: In the type to compute with.
+        mixed: Whether weights are multiplied in bfloat16, see `products`; parameters are float32 then.
         remat: Whether each layer is computed again in the backward pass instead of keeping what it needs.
         chunk_logits: How many logits may exist at a time.
     """
-    hidden = _hidden_states(network, params, batch, remat)
+    hidden = _hidden_states(network, params, batch, mixed, remat)
     hidden = jnp.take_along_axis(hidden, batch.places[:, :, None], axis=1)
     table = params["embedder"]["input_embedding"]
     tokens = batch.targets.size
     chunk = min(tokens, max(1, chunk_logits // len(table)))
     chunks = -(-tokens // chunk)
-    nll = functools.partial(_nll, table, network.config.final_logit_softcap)
+    nll = functools.partial(_nll, table, network.config.final_logit_softcap, mixed)
     parts = hidden.reshape(tokens, -1), batch.targets.reshape(tokens), batch.weights.reshape(tokens)
     if chunks == 1:
         return nll(*parts)
@@ -84,28 +91,34 @@ def _in_chunks(part: Float[Array, "N *D"], chunks: int, chunk: int) -> Float[Arr
 def _nll(
     table: Float[Array, "V D"],
     softcap: float | None,
+    mixed: bool,
     hidden: Float[Array, "N D"],
     targets: Int[Array, " N"],
     weights: Float[Array, " N"],
 ) -> Float[Array, ""]:
-    logits = jnp.einsum("ND,VD->NV", hidden, table, preferred_element_type=jnp.float32)
+    logits = product(hidden, table.T) if mixed else jnp.matmul(hidden, table.T, preferred_element_type=jnp.float32)
     if softcap is not None:
         logits = jnp.tanh(logits / softcap) * softcap
     return jnp.sum(weights * optax.softmax_cross_entropy_with_integer_labels(logits, targets))
 
 
-def _hidden_states(network: nn.Transformer, params: Params, batch: Batch, remat: bool) -> Float[Array, "B T D"]:
-    if remat:
-        # Flax compiles `__call__` once for networks with equal fields. This one says what None means anyway, so that
-        # it is traced apart from the network that keeps its activations.
-        network = _with_field(network, return_last_only=False)
-    with flax.linen.intercept_methods(_LayersAgain()) if remat else contextlib.nullcontext():
+def _hidden_states(
+    network: nn.Transformer, params: Params, batch: Batch, mixed: bool, remat: bool
+) -> Float[Array, "B T D"]:
+    # Flax traces networks with equal fields once. These say where their inputs lie, which nobody asks here, so that
+    # each is traced apart from those whose layers are called in another way.
+    network = _with_field(network, tokens=f"{mixed=} {remat=}")
+    with contextlib.ExitStack() as ways:
+        if mixed:
+            ways.enter_context(in_bfloat16())
+        if remat:
+            ways.enter_context(flax.linen.intercept_methods(_LayersAgain()))
         return forward(
             network,
             params,
             batch.tokens,
             positions=batch.positions,
-            attention_mask=attention_mask(batch.segments),
+            attention_mask=attention_mask(batch.ends),
             return_hidden_states=True,
         ).hidden_states
 

@@ -1,14 +1,16 @@
 """The M-step: a weighted next-token loss on responses, minimised from given parameters with a fresh optimizer.
 
 Takes a policy and weighted (prompt, response) token pairs; gives trained parameters and the loss of every step.
-Knows nothing of verifiers or problems. Examples are packed several to a row; attention and positions stop at the
-example's border, so a packed example has the loss it has alone.
+Knows nothing of verifiers or problems.
 Source: ReST-EM's maximisation step, arXiv:2312.06585, equation 3 and Algorithm 1.
+
+Each device along the mesh's `data` computes the loss of its own rows and the gradient of that, micro-batch by
+micro-batch; what the devices found is added up once a step. A large leaf is split over them, gathered where it is
+needed, and its gradient is scattered again at once (FSDP).
 """
 
 from __future__ import annotations
 
-import bisect
 import dataclasses
 import functools
 import itertools
@@ -19,73 +21,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.ad_checkpoint import checkpoint_name
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float
 
 from harness.config import TrainingConfig
-from harness.errors import NonFiniteLoss, PromptTooLong
+from harness.errors import NonFiniteLoss
 from harness.gemma_modules import nn, peft
 from harness.loss import Batch, weighted_nll
 from harness.mesh import DATA, Meshes, brought_home, make_meshes, spread
 from harness.mesh import split as shardings
+from harness.packing import Example, pack
 from harness.policy import Params, Policy
 from harness.trainable import merged, split
 
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Example:
-    """One response to learn, closed by its stop token, and the weight (reward) of its tokens."""
-
-    prompt_ids: tuple[int, ...]
-    response_ids: tuple[int, ...]
-    weight: float = 1.0
-
-    @property
-    def length(self) -> int:
-        """Tokens it takes in a row: the last is only ever predicted."""
-        return len(self.prompt_ids) + len(self.response_ids) - 1
-
-
-def pack(examples: Sequence[Example], row_length: int) -> Batch:
-    """Examples in rows of `row_length` tokens.
-
-    Raises:
-        PromptTooLong: An example is longer than a row.
-    """
-    rows = _rows(examples, row_length)
-    most = max(sum(len(example.response_ids) for example in row) for row in rows)
-    quarter = -(-row_length // 4)
-    targets_length = quarter * -(-most // quarter)  # in quarters of a row, so that most data sets have one shape
-    tokens, segments, positions = (np.zeros((len(rows), row_length), np.int32) for _ in range(3))
-    places, targets = (np.zeros((len(rows), targets_length), np.int32) for _ in range(2))
-    weights = np.zeros((len(rows), targets_length), np.float32)
-    for r, row in enumerate(rows):
-        start = first = 0
-        for segment, example in enumerate(row, 1):
-            end, last = start + example.length, first + len(example.response_ids)
-            tokens[r, start:end] = (*example.prompt_ids, *example.response_ids[:-1])
-            segments[r, start:end], positions[r, start:end] = segment, np.arange(example.length)
-            places[r, first:last] = np.arange(start + len(example.prompt_ids) - 1, end)
-            targets[r, first:last], weights[r, first:last] = example.response_ids, example.weight
-            start, first = end, last
-    return Batch(tokens, segments, positions, places, targets, weights)  # type: ignore[arg-type]
-
-
-def _rows(examples: Sequence[Example], row_length: int) -> list[list[Example]]:
-    """Best fit, longest first: each example goes to the fullest row that still has room for it."""
-    rows: list[list[Example]] = []
-    room: list[tuple[int, int]] = []  # what is left in a row, and which row; sorted
-    for example in sorted(examples, key=lambda example: -example.length):
-        if example.length > row_length:
-            raise PromptTooLong(f"an example of {example.length} tokens does not fit a row of {row_length}")
-        place = bisect.bisect_left(room, (example.length, 0))
-        left, row = room.pop(place) if place < len(room) else (row_length, len(rows))
-        if row == len(rows):
-            rows.append([])
-        rows[row].append(example)
-        bisect.insort(room, (left - example.length, row))
-    return rows
+GATHERED, MIXED = "gathered", "mixed"
 
 
 def _total(batch: Batch) -> Float[Array, ""]:
@@ -104,16 +55,17 @@ class Step:
     """What a training step is compiled for.
 
     Attributes:
-        compute: The type that the loss is computed in; parameters and what the optimizer remembers stay float32.
+        compute: The type that the loss is computed in, or "mixed": float32, and weights are multiplied in bfloat16.
+            Parameters and what the optimizer remembers stay float32.
         remat: Whether layers are computed again in the backward pass.
-        mesh: The devices over which parameters and what the optimizer remembers are split; None: they are not.
+        mesh: The devices, over which rows and large leaves are split.
     """
 
     network: nn.Transformer
     optimizer: optax.GradientTransformation
     compute: str = "float32"
     remat: bool = False
-    mesh: Mesh | None = None
+    mesh: Mesh
 
 
 @functools.partial(jax.jit, static_argnums=0, donate_argnums=1)
@@ -128,33 +80,70 @@ def train_step(step: Step, state: TrainState, frozen: Params, batch: Batch) -> t
         frozen: The parameters that are not trained.
         batch: With the micro-batches as its first axis; they are computed one after another.
     """
-    fixed = _cast(frozen, step.compute)
+    parts = (state.params, frozen)
+    over_data = tuple(jax.tree.map(_over_data, shardings(step.mesh, part, over_data=True)) for part in parts)
 
-    def total_nll(trained: Params, rows: Batch) -> Float[Array, ""]:
-        params = peft.merge_params(fixed, _cast(trained, step.compute))
-        return weighted_nll(step.network, params, rows, remat=step.remat)
+    def total_nll(trained: Params, frozen: Params, rows: Batch) -> Float[Array, ""]:
+        whole = (_cast(_gathered(*part), step.compute) for part in zip((trained, frozen), over_data, strict=True))
+        return weighted_nll(
+            step.network, peft.merge_params(*whole), rows, mixed=step.compute == MIXED, remat=step.remat
+        )
 
-    def add(sums: tuple[Array, Params], rows: Batch) -> tuple[tuple[Array, Params], None]:
-        return jax.tree.map(jnp.add, sums, jax.value_and_grad(total_nll)(state.params, rows)), None
+    if any(DATA in spec for spec in jax.tree.leaves(over_data)):  # what was gathered is gathered again, and not kept
+        policy = jax.checkpoint_policies.save_anything_except_these_names(GATHERED)
+        total_nll = jax.checkpoint(total_nll, policy=policy)
 
-    if len(batch.tokens) == 1:
-        sums = jax.value_and_grad(total_nll)(state.params, Batch(*(field[0] for field in batch)))
-    else:
-        zeros = jnp.float32(0), jax.tree.map(jnp.zeros_like, state.params)
-        sums, _ = jax.lax.scan(add, zeros, batch)
+    def on_one_device(trained: Params, frozen: Params, batch: Batch) -> tuple[Array, Params]:
+        def add(sums: tuple[Array, Params], rows: Batch) -> tuple[tuple[Array, Params], None]:
+            return jax.tree.map(jnp.add, sums, jax.value_and_grad(total_nll)(trained, frozen, rows)), None
+
+        if len(batch.tokens) == 1:
+            sums = jax.value_and_grad(total_nll)(trained, frozen, Batch(*(field[0] for field in batch)))
+        else:
+            sums, _ = jax.lax.scan(add, (jnp.float32(0), jax.tree.map(jnp.zeros_like, trained)), batch)
+        return _summed(sums[0], P()), jax.tree.map(_summed, sums[1], over_data[0])
+
+    sums = jax.shard_map(
+        on_one_device,
+        mesh=step.mesh,
+        in_specs=(*over_data, P(None, DATA)),
+        out_specs=(P(), over_data[0]),
+        axis_names={DATA},
+        check_vma=False,
+    )(*parts, batch)
     value, gradients = jax.tree.map(lambda leaf: leaf / _total(batch), sums)
     with jax.numpy_dtype_promotion("standard"):  # Optax's schedules divide integer counts by floats
         updates, optimizer_state = step.optimizer.update(gradients, state.optimizer_state, state.params)
     new = TrainState(optax.apply_updates(state.params, updates), optimizer_state)  # type: ignore[arg-type]
     fine = jnp.stack([jnp.isfinite(leaf).all() for leaf in (value, *jax.tree.leaves(new.params))]).all()
     kept = jax.tree.map(lambda new, old: jnp.where(fine, new, old), new, state)
-    if step.mesh is not None:
-        kept = jax.lax.with_sharding_constraint(kept, shardings(step.mesh, kept, over_data=True))
+    kept = jax.lax.with_sharding_constraint(kept, shardings(step.mesh, kept, over_data=True))
     return kept, jnp.where(fine, value, jnp.nan)
 
 
-def _cast(params: Params, dtype: str) -> Params:
-    return jax.tree.map(lambda leaf: leaf.astype(dtype), params)
+def _over_data(sharding: NamedSharding) -> P:
+    """Of a sharding, what is done by hand: `model` is left to XLA."""
+    return P(*(axis if axis == DATA else None for axis in sharding.spec))
+
+
+def _gathered(params: Params, specs: Params) -> Params:
+    """Whole leaves (along `data`) of those that devices hold a part of."""
+
+    def gather(leaf: Array, spec: P) -> Array:
+        if DATA not in spec:
+            return leaf
+        return checkpoint_name(jax.lax.all_gather(leaf, DATA, axis=spec.index(DATA), tiled=True), GATHERED)
+
+    return jax.tree.map(gather, params, specs)
+
+
+def _summed(sum_of_one: Array, spec: P) -> Array:
+    """The sum over all devices; that of a gathered leaf was made when its gradient was scattered."""
+    return sum_of_one if DATA in spec else jax.lax.psum(sum_of_one, DATA)
+
+
+def _cast(params: Params, compute: str) -> Params:
+    return jax.tree.map(lambda leaf: leaf.astype("float32" if compute == MIXED else compute), params)
 
 
 def batches(data: Batch, rows: int, accumulate: int | None, key: np.random.Generator) -> Iterator[Batch]:

@@ -7,6 +7,7 @@ arrays mean, nor of what hosts say to each other (hosts.py).
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -19,6 +20,9 @@ from jax.sharding import PartitionSpec as P
 from harness.errors import ConfigError
 
 DATA, MODEL = "data", "model"
+SPLIT_FROM = (
+    2**20
+)  # numbers in a leaf: a smaller one is repeated along `data`, as gathering it costs more than it saves
 
 
 class Meshes(NamedTuple):
@@ -82,13 +86,13 @@ def split(mesh: Mesh, shapes: Any, *, over_data: bool) -> Any:
     Args:
         mesh: The devices.
         shapes: A tree of arrays or of their shapes.
-        over_data: Whether to use `data` as well (training: each device holds a part of everything, and gathers what it
-            needs) or to repeat every leaf along it (sampling: each row of devices has the whole model).
+        over_data: Whether to use `data` as well (training: each device holds a part of every large leaf, and gathers
+            what it needs) or to repeat every leaf along it (sampling: each row of devices has the whole model).
     """
 
     def of(leaf: Any) -> NamedSharding:
         spec: list[str | None] = [None] * len(leaf.shape)
-        for axis in (MODEL, DATA) if over_data else (MODEL,):
+        for axis in (MODEL, DATA) if over_data and math.prod(leaf.shape) >= SPLIT_FROM else (MODEL,):
             size = mesh.shape[axis]
             fitting = [i for i, n in enumerate(leaf.shape) if spec[i] is None and n % size == 0]
             if size > 1 and fitting:

@@ -13,7 +13,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from harness import m_step
+from harness import m_step, mesh
 from harness.config import TrainingConfig
 from harness.mesh import make_meshes, want_cpu_devices
 from harness.policy import load_policy
@@ -25,6 +25,7 @@ ANSWERS = ["x = 3", "2*x = 6\nx = 6/2\nx = 3", "x = 1\nx = 3"]
 
 def main(folder: Path, samples: int, rows: int, top_ks: str, *meshes_asked: str) -> None:
     want_cpu_devices(8)
+    mesh.SPLIT_FROM = 1  # the policy is small, and every leaf shall be split and gathered
     jax.config.update("jax_numpy_dtype_promotion", "strict")
     for asked in meshes_asked:
         meshes = make_meshes(*map(int, asked.split("x")))

@@ -11,7 +11,7 @@ import pytest
 
 from harness.gemma_modules import forward, nn
 from harness.loss import Batch, attention_mask, weighted_nll
-from harness.m_step import Example, pack
+from harness.packing import Example, pack
 from harness.policy import Architecture, Params, init_params
 
 SHAPE = {"embed_dim": 16, "hidden_dim": 32, "num_layers": 2, "num_heads": 2, "head_dim": 8}
@@ -40,7 +40,7 @@ def policy(request: pytest.FixtureRequest) -> tuple[nn.Transformer, Params]:
 def plain(model: nn.Transformer, params: Params, batch: Batch) -> jax.Array:
     """The same from the model's own logits, all of them at once."""
     logits = forward(
-        model, params, batch.tokens, positions=batch.positions, attention_mask=attention_mask(batch.segments)
+        model, params, batch.tokens, positions=batch.positions, attention_mask=attention_mask(batch.ends)
     ).logits
     rows = jnp.arange(len(batch.tokens))[:, None]
     scores = jax.nn.log_softmax(logits[rows, batch.places])
@@ -55,6 +55,37 @@ def test_the_loss_and_its_gradient_equal_the_plain_ones(policy: tuple[nn.Transfo
     assert float(value) == pytest.approx(float(expected), rel=1e-5)
     for a, b in zip(jax.tree.leaves(gradient), jax.tree.leaves(expected_gradient), strict=True):
         np.testing.assert_allclose(a, b, atol=2e-5)
+
+
+def test_examples_in_one_tree_have_the_gradient_of_each_alone(policy: tuple[nn.Transformer, Params]) -> None:
+    model, params = policy
+    prompt, line = (3, 17, 40, 5, 9, 21), (33, 8, 60)
+    responses = [(*line, 7, 12), (*line, 7, 30, 2), (*line, 44), (50, 51, 52, 53)]
+    chosen = [
+        Example(prompt_ids=prompt, response_ids=r, weight=w) for r, w in zip(responses, (1, 2, 0.5, 1), strict=True)
+    ]
+    chosen.append(Example(prompt_ids=(3, 17, 41), response_ids=(8, 8)))
+    together, alone = pack(chosen, 32), [pack([example], 32) for example in chosen]
+    assert len(together.tokens) == 1
+    gradient = jax.jit(jax.value_and_grad(functools.partial(weighted_nll, model)))
+    found = gradient(params, batch=together)
+    expected = jax.tree.map(lambda *parts: sum(parts), *(gradient(params, batch=one) for one in alone))
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-5)
+
+
+def test_products_in_bfloat16_change_the_gradient_by_their_rounding(
+    policy: tuple[nn.Transformer, Params], batch: Batch
+) -> None:
+    model, params = policy
+    exact, mixed, twice = (
+        jax.jit(jax.grad(functools.partial(weighted_nll, model, mixed=mixed, remat=remat)))(params, batch=batch)
+        for mixed, remat in ((False, False), (True, False), (True, True))
+    )
+    for a, b, c in zip(*map(jax.tree.leaves, (exact, mixed, twice)), strict=True):
+        assert c.dtype == np.float32
+        assert 0 < np.linalg.norm(a - b) < 0.03 * np.linalg.norm(a)
+        np.testing.assert_allclose(b, c, atol=0.01 * float(np.abs(a).max()))
 
 
 def test_no_array_holds_the_logits_of_a_batch(batch: Batch) -> None:

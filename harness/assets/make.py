@@ -34,6 +34,7 @@ from harness.assets.crowd import Habits, crowd_solution
 from harness.assets.tokenizer import train_tokenizer
 from harness.assets.verdicts import Row, comparisons, is_right, policy_rows, verdict_examples
 from harness.m_step import Batch, Example, Step, TrainState, batches, pack, train_step
+from harness.mesh import make_mesh
 from harness.policy import ASSETS, Architecture, Policy, init_params, load_policy, save_policy
 from harness.tokenizer import Tokenizer
 
@@ -148,7 +149,7 @@ def train_phase(
         state = TrainState(params, optimizer.init(params))
         counted = [np.int32(done) if leaf.ndim == 0 else leaf for leaf in jax.tree.leaves(state.optimizer_state)]
         state = state._replace(optimizer_state=jax.tree.unflatten(jax.tree.structure(state.optimizer_state), counted))
-    compiled = Step(network=policy.model, optimizer=optimizer)
+    compiled = Step(network=policy.model, optimizer=optimizer, mesh=make_mesh())
     started, losses = time.monotonic(), []
     for step, batch in zip(
         range(done, phase.steps), _batches(examples(seed + 100 * done), phase, seed=done), strict=False

@@ -1,0 +1,60 @@
+"""Products in bfloat16 against exact ones, for every equation of `gm.nn`, forwards and backwards."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.typing import ArrayLike
+
+from harness.products import einsum, product
+
+LAYERS = {
+    "query": ("BTD,NDH->BTNH", (2, 5, 16), (4, 16, 8)),
+    "key and value": ("BSD,CKDH->CBSKH", (2, 5, 16), (2, 1, 16, 8)),
+    "all three": ("BTD,SNDH->SBTNH", (2, 5, 16), (3, 4, 16, 8)),
+    "attention's output": ("BTNH,NHD->BTD", (2, 5, 4, 8), (4, 8, 16)),
+    "gates": ("...F,NFH->...NH", (2, 5, 16), (2, 16, 24)),
+    "gates, transposed": ("...F,NHF->...NH", (2, 5, 16), (2, 24, 16)),
+    "feed-forward's output": ("...H,HF->...F", (2, 5, 24), (24, 16)),
+}
+
+
+def random(shape: tuple[int, ...], seed: int) -> jax.Array:
+    return jax.random.normal(jax.random.key(seed), shape)
+
+
+def near(found: ArrayLike, exact: ArrayLike) -> None:
+    """As near as operands of 8 bits let it be, and not exact."""
+    assert jnp.asarray(found).dtype == jnp.float32
+    assert 0 < np.linalg.norm(np.subtract(found, exact)) < 0.01 * np.linalg.norm(np.asarray(exact))
+
+
+@pytest.mark.parametrize(("equation", "of_x", "of_weight"), LAYERS.values(), ids=LAYERS.keys())
+def test_every_layers_equation_and_its_gradients(
+    equation: str, of_x: tuple[int, ...], of_weight: tuple[int, ...]
+) -> None:
+    x, weight = random(of_x, 0), random(of_weight, 1)
+    exact, exact_backward = jax.vjp(lambda x, weight: jnp.einsum(equation, x, weight), x, weight)
+    found, backward = jax.vjp(jax.jit(lambda x, weight: einsum(equation, x, weight)), x, weight)
+    near(found, exact)
+    gradient = random(exact.shape, 2)
+    for a, b in zip(backward(gradient), exact_backward(gradient), strict=True):
+        near(a, b)
+
+
+@pytest.mark.parametrize("shape", [(1, 16, 8), (7, 5, 3), (33, 40, 6), (384, 128, 352)])
+def test_products_of_any_size_whatever_is_transposed_around_them(shape: tuple[int, int, int]) -> None:
+    rows, depth, columns = shape
+    x, weight = random((rows, depth), 0), random((columns, depth), 1)
+    for around in (lambda x, w: product(x, w.T), lambda x, w: product(w, x.T).T, lambda x, w: product(x.T.T, w.T)):
+        loss = lambda x, w, around=around: jnp.sum(jnp.sin(around(x, w) / 8))  # noqa: E731
+        exact = jax.grad(lambda x, w: jnp.sum(jnp.sin(x @ w.T / 8)), (0, 1))(x, weight)
+        for a, b in zip(jax.jit(jax.grad(loss, (0, 1)))(x, weight), exact, strict=True):
+            assert np.linalg.norm(a - b) < 0.02 * np.linalg.norm(b)
+
+
+def test_what_is_no_single_product_is_left_to_others() -> None:
+    assert einsum("gecd,ekfd->kgecf", random((2, 3, 4, 5), 0), random((3, 2, 6, 5), 1)) is None
+    assert einsum("BDT,DH->BTH", random((2, 5, 3), 0), random((5, 4), 1)) is None
