@@ -119,7 +119,7 @@ class MeshConfig(_Model):
     `model` splits matrices, whose sums then round otherwise: for a policy that one device cannot hold.
     """
 
-    data: int = Field(default=1, ge=0, description="devices that share out the rows; 0: as many as there are")
+    data: int = Field(default=0, ge=0, description="devices that share out the rows; 0: as many as there are")
     model: int = Field(default=1, ge=1, description="devices that share one row's matrices; all on one host")
 
 

@@ -55,8 +55,7 @@ def connect(config: MeshConfig, count: int = 1, index: int | None = None, coordi
     Raises:
         ConfigError: There are not enough devices, or the hosts cannot be told apart.
     """
-    if (per_host := -(-config.data // count) * config.model) > 1:
-        want_cpu_devices(per_host)
+    want_cpu_devices(-(-config.data // count) * config.model)
     if count > 1:
         # Else it takes SIGTERM for a notice of preemption, and the command could not be stopped.
         jax.config.update("jax_enable_preemption_service", False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from jax.sharding import PartitionSpec as P
 from harness.errors import ConfigError
 
 DATA, MODEL = "data", "model"
+MOST_CPU_DEVICES = 8
 SPLIT_FROM = (
     2**20
 )  # numbers in a leaf: a smaller one is repeated along `data`, as gathering it costs more than it saves
@@ -35,10 +37,14 @@ class Meshes(NamedTuple):
     whole: Mesh
 
 
-def want_cpu_devices(number: int) -> None:
-    """Asks JAX for so many CPU devices; in vain once it has begun, and nothing to a machine with other devices."""
+def want_cpu_devices(number: int = 0) -> None:
+    """Asks JAX for so many CPU devices; in vain once it has begun, and nothing to a machine with other devices.
+
+    0: one for each core, as two that work by themselves do more than one with two threads; but no more than there are
+    micro-batches of a tiny policy to share out.
+    """
     with contextlib.suppress(RuntimeError):
-        jax.config.update("jax_num_cpu_devices", number)
+        jax.config.update("jax_num_cpu_devices", number or min(os.cpu_count() or 1, MOST_CPU_DEVICES))
 
 
 def make_mesh(data: int = 1, model: int = 1, devices: Sequence[Any] | None = None) -> Mesh:
