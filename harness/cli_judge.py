@@ -83,7 +83,7 @@ def judge_options(
         served = stack.enter_context(embedded_judge(folder / "judge.log"))
         for name in homeless:
             judges[name] |= {"base_url": served["base_url"], "model": served["model"]}
-            judges[name].setdefault("concurrency", 64)
+            judges[name].setdefault("concurrency", 128)  # two of its batches: one waits while the other is decoded
             judges[name].setdefault("max_tokens", 4)
             judges[name].setdefault("prompt", "tiny")  # the words that it was trained on
     return judges

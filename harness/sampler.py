@@ -131,7 +131,7 @@ def sample(
     if not prompts:
         return
     devices = rows_of(mesh or make_mesh())
-    queue = _Queue(len(prompts), keys.shape[1], _together(rows, decoding))
+    queue = _Queue(len(prompts), keys.shape[1], max(1, rows // REFILL_SHARE))
     share = -(-len(prompts) * keys.shape[1] // len(devices))
     drawn = _Drawn(len(prompts), keys.shape[1], work or Work())
     batches = [
@@ -177,16 +177,11 @@ class _Unit(NamedTuple):
     samples: int
 
 
-def _together(rows: int, decoding: Decoding) -> int:
-    """How many slots of a device wait to be refilled together; all of them where rows end after a few tokens anyway.
-
-    How many prompts there are does not matter: another shape has other last bits.
-    """
-    return rows if decoding.max_new_tokens <= NEW_BUCKET else max(1, rows // REFILL_SHARE)
-
-
 class _Queue:
     """The samples to come, which all devices draw from.
+
+    So many slots of a device as `together` wait to be refilled at once, however many prompts there are: another shape
+    has other last bits.
 
     Attributes:
         unit: Samples of a prompt that enter together: as many in each, so that a refill has one shape. K = 50 samples

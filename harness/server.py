@@ -1,8 +1,10 @@
 """A policy behind the OpenAI routes on loopback: /v1/models, /v1/chat/completions, /v1/completions, /health.
 
 Takes a Policy; gives an ASGI application. Requests that arrive together are decoded together: one batch at a time, in
-one worker thread, grouped by how they decode. What is not supported is refused with 400 in OpenAI's error form, never
-ignored. Only loopback hosts are answered, and only JSON bodies, so that no web page can use the server.
+one worker thread, grouped by how they decode. A prompt is computed once for all its choices, and what all prompts of a
+batch begin with, as a judge's instructions, once for the batch. What is not supported is refused with 400 in OpenAI's
+error form, never ignored. Only loopback hosts are answered, and only JSON bodies, so that no web page can use the
+server.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import numpy as np
+from jaxtyping import UInt32
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -28,7 +31,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from harness.policy import Policy, params_hash
-from harness.sampler import GREEDY_TOP_K, Decoding, row_key, sample
+from harness.sampler import GREEDY_TOP_K, PREFIX_BUCKET, Decoding, row_key, sample, shared_prefix
 
 _log = logging.getLogger(__name__)
 
@@ -51,14 +54,22 @@ class BadRequest(Exception):
         self.param, self.status = param, status
 
 
+type Answers = list[tuple[str, str, int]]  # of every choice: text, finish reason, tokens drawn
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Ask:
-    """One row to decode and the future that waits for it: (text, finish reason, tokens drawn)."""
+    """One prompt, a key for each of its choices, and the future that waits for them."""
 
     prompt: list[int]
-    key: np.ndarray
+    keys: UInt32[np.ndarray, "K 2"]
     decoding: Decoding
-    answer: asyncio.Future[tuple[str, str, int]]
+    answer: asyncio.Future[Answers]
+
+    @property
+    def shape(self) -> tuple[Decoding, int, int]:
+        """What prompts of one batch have in common: how they decode, the padded length, and the number of choices."""
+        return self.decoding, -(-len(self.prompt) // PROMPT_STEP) * PROMPT_STEP, len(self.keys)
 
 
 class Engine:
@@ -69,10 +80,10 @@ class Engine:
         self._waiting: list[_Ask] = []
         self._arrived = asyncio.Event()
 
-    def submit(self, prompt: list[int], key: np.ndarray, decoding: Decoding) -> asyncio.Future[tuple[str, str, int]]:
-        """Queues one row."""
+    def submit(self, prompt: list[int], keys: UInt32[np.ndarray, "K 2"], decoding: Decoding) -> asyncio.Future[Answers]:
+        """Queues the choices of one prompt."""
         answer = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Ask(prompt=prompt, key=key, decoding=decoding, answer=answer))
+        self._waiting.append(_Ask(prompt=prompt, keys=keys, decoding=decoding, answer=answer))
         self._arrived.set()
         return answer
 
@@ -97,34 +108,38 @@ class Engine:
                         ask.answer.set_result(answer)
 
     def _next_batch(self) -> list[_Ask]:
-        first = self._waiting[0]
-        alike = [ask for ask in self._waiting if ask.decoding == first.decoding and _padded(ask) == _padded(first)]
-        batch = alike[: BATCH_SIZES[-1]]
+        shape = self._waiting[0].shape
+        batch = [ask for ask in self._waiting if ask.shape == shape][: max(1, BATCH_SIZES[-1] // shape[2])]
         taken = set(map(id, batch))
         self._waiting = [ask for ask in self._waiting if id(ask) not in taken]
         return batch
 
-    def _decode(self, batch: list[_Ask]) -> list[tuple[str, str, int]]:
+    def _decode(self, batch: list[_Ask]) -> list[Answers]:
         tokenizer, answers = self.policy.tokenizer, []
+        decoding, padded_length, choices = batch[0].shape
+        prompts = [ask.prompt for ask in batch]
         for _, draws in sample(
             self.policy.model,
             self.policy.params,
-            [ask.prompt for ask in batch],
-            np.array([[ask.key] for ask in batch]),
-            batch[0].decoding,
-            padded_length=_padded(batch[0]),
+            prompts,
+            np.stack([ask.keys for ask in batch]),
+            decoding,
+            padded_length=padded_length,
             context_length=self.policy.architecture.context_length,
-            rows=next(size for size in BATCH_SIZES if len(batch) <= size),
+            rows=next((size for size in BATCH_SIZES if len(batch) * choices <= size), BATCH_SIZES[-1]),
+            prefix_length=_known_prefix(prompts),
         ):
-            for row in range(len(draws.ids)):
-                length = int(draws.lengths[row, 0])
-                text = tokenizer.decode(draws.ids[row, 0, :length])
-                answers.append((text, "stop" if draws.stopped[row, 0] else "length", length))
+            for ids, lengths, stopped in zip(draws.ids, draws.lengths, draws.stopped, strict=True):
+                texts = [tokenizer.decode(row[:length]) for row, length in zip(ids, lengths, strict=True)]
+                reasons = ["stop" if stop else "length" for stop in stopped]
+                answers.append([*zip(texts, reasons, map(int, lengths), strict=True)])
         return answers
 
 
-def _padded(ask: _Ask) -> int:
-    return -(-len(ask.prompt) // PROMPT_STEP) * PROMPT_STEP
+def _known_prefix(prompts: list[list[int]]) -> int:
+    """Tokens that all prompts begin with: one of few numbers, as each is compiled for; 0 for a single prompt."""
+    buckets = shared_prefix(prompts) // PREFIX_BUCKET if len(prompts) > 1 else 0
+    return PREFIX_BUCKET << (buckets.bit_length() - 1) if buckets else 0
 
 
 def application(policy: Policy, name: str) -> Starlette:
@@ -157,11 +172,10 @@ def application(policy: Policy, name: str) -> Starlette:
             raise BadRequest(f"prompts times n may not exceed {MAX_ROWS}", "n")
         seed = _seed(body, repeats)
         futures = [
-            engine.submit(prompt, row_key(seed, index, choice), decoding)
+            engine.submit(prompt, np.array([row_key(seed, index, choice) for choice in range(choices)]), decoding)
             for index, prompt in enumerate(prompts)
-            for choice in range(choices)
         ]
-        answers = await asyncio.gather(*futures)
+        answers = [answer for of_prompt in await asyncio.gather(*futures) for answer in of_prompt]
         return JSONResponse(_reply(chat, model, prompts, answers))
 
     routes = [

@@ -8,7 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from harness.policy import Policy, params_hash
-from harness.server import application
+from harness.server import _known_prefix, application
 
 CHAT = {"messages": [{"role": "user", "content": "Solve 3*x - 2 = 4 for x."}], "temperature": 0, "max_tokens": 40}
 URL = "/v1/chat/completions"
@@ -56,6 +56,21 @@ def test_token_ids_are_taken_as_they_are(client: TestClient, tiny: Policy) -> No
     choices = client.post("/v1/completions", json=body).json()["choices"]
     assert [choice["index"] for choice in choices] == [0, 1]
     assert choices[0]["text"] == client.post(URL, json=CHAT).json()["choices"][0]["message"]["content"]
+
+
+def test_prompts_that_begin_alike_are_answered_as_each_alone(client: TestClient, tiny: Policy) -> None:
+    instructions = tiny.tokenizer.encode("Solve 3*x - 2 = 4 for x.\n" * 12)
+    assert len(instructions) > 128
+    questions = [f"Solve {a}*x - 2 = 4 for x." for a in (2, 3, 6)]
+    prompts = [[*instructions, *tiny.tokenizer.encode_prompt(question)] for question in questions]
+    assert [_known_prefix(some) for some in (prompts, prompts[:1], [prompts[0], prompts[1][1:]])] == [128, 0, 0]
+
+    def texts(prompts: list[list[int]], **more: int) -> list[str]:
+        body = {"prompt": prompts, "temperature": 0, "max_tokens": 20, **more}
+        return [choice["text"] for choice in client.post("/v1/completions", json=body).json()["choices"]]
+
+    assert texts(prompts) == [text for prompt in prompts for text in texts([prompt])]
+    assert texts(prompts, n=2) == [text for text in texts(prompts) for _ in range(2)]
 
 
 @pytest.mark.parametrize(
