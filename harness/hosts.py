@@ -36,7 +36,7 @@ from harness.channel import Channel
 from harness.config import MeshConfig, TrainingConfig
 from harness.decoding import Decoding
 from harness.errors import ConfigError, HostFailed, NonFiniteLoss
-from harness.mesh import Meshes, brought_home, make_meshes, want_cpu_devices
+from harness.mesh import Meshes, brought_home, keep_memory, make_meshes, want_cpu_devices
 from harness.policy import Params, Policy, params_hash
 from harness.sampler import Draws, sample
 
@@ -63,6 +63,7 @@ def connect(config: MeshConfig, count: int = 1, index: int | None = None, coordi
             jax.distributed.initialize(coordinator, count, index, shutdown_timeout_seconds=20)
         except (ValueError, RuntimeError) as error:
             raise ConfigError(f"--hosts {count}: {error}") from None
+    keep_memory()
     return Hosts(make_meshes(config.data, config.model))
 
 

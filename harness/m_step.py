@@ -30,7 +30,7 @@ from harness.config import TrainingConfig
 from harness.errors import NonFiniteLoss
 from harness.gemma_modules import nn, peft
 from harness.loss import Batch, weighted_nll
-from harness.mesh import DATA, Meshes, brought_home, make_meshes, spread
+from harness.mesh import DATA, SPLIT_FROM, Meshes, brought_home, make_meshes, spread
 from harness.mesh import split as shardings
 from harness.packing import Example, pack
 from harness.policy import Params, Policy
@@ -173,12 +173,18 @@ def feed(mesh: Mesh, batch: Batch) -> Batch:
 
 
 @functools.cache  # one value a setting, so that jit compiles the step for it once and not once an M-step
-def optimizer_of(kind: str, peak: float, warmup: int, steps: int) -> optax.GradientTransformation:
-    """AdamW with linear warm-up and cosine decay to a tenth, gradients clipped at norm 1; or plain SGD."""
+def optimizer_of(
+    kind: str, peak: float, warmup: int, steps: int, *, flat: bool = False
+) -> optax.GradientTransformation:
+    """AdamW with linear warm-up and cosine decay to a tenth, gradients clipped at norm 1; or plain SGD.
+
+    `flat` works on all leaves laid end to end: a few operations instead of hundreds of small ones.
+    """
     if kind == "sgd":
         return optax.sgd(peak)
     schedule = optax.warmup_cosine_decay_schedule(0.0 if warmup else peak, peak, warmup, steps, peak / 10)
-    return optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(schedule, b2=0.98, weight_decay=0.01))
+    optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(schedule, b2=0.98, weight_decay=0.01))
+    return optax.flatten(optimizer) if flat else optimizer
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -219,7 +225,8 @@ def fit(
     start = dataclasses.replace(policy, params=_over_all(meshes, policy.params))
     parts = split(start, training.trainable, training.lora_rank, jax.random.key(seed))
     warmup = min(round(training.warmup_share * training.steps), training.steps - 1)
-    optimizer = optimizer_of(training.optimizer, training.learning_rate, warmup, training.steps)
+    flat = all(leaf.size < SPLIT_FROM for leaf in jax.tree.leaves(parts.trained))
+    optimizer = optimizer_of(training.optimizer, training.learning_rate, warmup, training.steps, flat=flat)
     compiled = Step(
         network=parts.network,
         optimizer=optimizer,

@@ -1,11 +1,12 @@
 """Trains the same architecture on the same examples with somebody else's trainer; training.py runs it in a child.
 
-    python training_peers.py PEER DATA.json
+    python training_peers.py PEER JOB.json
 
-`DATA.json` has `examples` (prompt ids, response ids), `batch` (examples a step), `steps`, `warm` (steps before the
-clock starts) and `shape`. One JSON line comes out: seconds and CPU seconds of the timed steps, the target tokens learnt
-in them, and the share of padding in what was computed. Each peer pads as it does best: Trainer to the longest of a
-batch, with batches of like length or shuffled ones; tunix, which compiles for one shape, to the longest of all.
+`JOB.json` has `sets` (name -> `examples`: prompt and response ids, and `batch`: examples a step), `steps`, `warm`
+(steps before the clock starts) and `shape`. One JSON line comes out: for each set the seconds of the timed steps, the
+target tokens learnt in them, and the share of padding in what was computed. Each peer pads as it does best: Trainer to
+the longest of a batch, with batches of like length or shuffled ones; tunix, which compiles for one shape, to the
+longest of all.
 """
 
 from __future__ import annotations
@@ -28,22 +29,22 @@ class Clock:
 
     def __init__(self, warm: int) -> None:
         self.warm, self.batches = warm, []  # type: ignore[var-annotated]
-        self.began = (0.0, 0.0)
+        self.began = 0.0
 
     def step(self, number: int) -> None:
         if number == self.warm:
-            self.began = (time.perf_counter(), time.process_time())
+            self.began = time.perf_counter()
 
     def batch(self, targets: int, tokens: int, size: int) -> None:
         self.batches.append((targets, tokens, size))
 
     def result(self, steps: int) -> dict[str, float]:
-        seconds, cpu = time.perf_counter() - self.began[0], time.process_time() - self.began[1]
+        seconds = time.perf_counter() - self.began
         targets, tokens, size = (sum(column) for column in zip(*self.batches[self.warm : steps], strict=True))
-        return {"seconds": seconds, "cpu": cpu, "targets": targets, "padding": 1 - tokens / size, "steps": steps}
+        return {"seconds": seconds, "targets": targets, "padding": 1 - tokens / size}
 
 
-def trainer(job: Job, by_length: bool = True) -> dict[str, float]:
+def trainer(job: Job, by_length: bool = True, bf16: bool = False) -> dict[str, float]:
     """Transformers' Trainer on a Gemma of the same shape, with torch's fused attention."""
     import torch
     from transformers import GemmaConfig, GemmaForCausalLM, Trainer, TrainerCallback, TrainingArguments
@@ -88,6 +89,7 @@ def trainer(job: Job, by_length: bool = True) -> dict[str, float]:
         "logging_strategy": "no",
         "report_to": "none",
         "use_cpu": True,
+        "bf16": bf16,
         "dataloader_drop_last": True,
         "disable_tqdm": True,
     }
@@ -101,6 +103,11 @@ def trainer(job: Job, by_length: bool = True) -> dict[str, float]:
         arguments = TrainingArguments(output_dir=folder, **settings)
         Trainer(model=model, args=arguments, train_dataset=data, data_collator=collate, callbacks=[Timer()]).train()
     return clock.result(job["steps"])
+
+
+def trainer_bf16(job: Job) -> dict[str, float]:
+    """The same with products in bfloat16 (autocast)."""
+    return trainer(job, bf16=True)
 
 
 def trainer_shuffled(job: Job) -> dict[str, float]:
@@ -167,6 +174,7 @@ def tunix(job: Job) -> dict[str, float]:
 
 PEERS: dict[str, Callable[[Job], dict[str, float]]] = {
     "trainer": trainer,
+    "trainer_bf16": trainer_bf16,
     "trainer_shuffled": trainer_shuffled,
     "tunix": tunix,
 }
@@ -175,7 +183,8 @@ PEERS: dict[str, Callable[[Job], dict[str, float]]] = {
 def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # progress bars are no answer
-    print(json.dumps(PEERS[sys.argv[1]](json.loads(Path(sys.argv[2]).read_text()))), file=answers, flush=True)
+    peer, job = PEERS[sys.argv[1]], json.loads(Path(sys.argv[2]).read_text())
+    print(json.dumps({name: peer(job | data) for name, data in job["sets"].items()}), file=answers, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,180 @@
+"""Prints how fast we sample and train, beside others, all in one run; and what bounds ours.
+
+    python tests/perf/speed.py [--peers DIR] [--python-torch PYTHON] [--peer NAME]... [--rounds N] [--json FILE]
+
+See sampling.py and training.py for the workloads. `--peers` names a folder for the environments of others, made on
+first use: torch and transformers in one, tunix in another; gemma's own sampler runs in ours. Without it ours runs
+alone.
+
+Every round takes each contestant once, one after the other, so that a busy machine is busy for all; figures are the
+best and the median of the rounds, without compilation. The machine's matrix-product peak is measured in the same
+rounds. Asserts nothing: figures belong to the machine.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from harness.config import load_suite
+from harness.mesh import keep_memory, want_cpu_devices
+from harness.policy import ASSETS, load_policy
+from tests.perf import machine, sampling, training
+
+PEERS = {**sampling.PEERS, **training.PEERS}
+
+
+class Found:
+    """What has been measured so far, the best of all rounds."""
+
+    def __init__(self) -> None:
+        self.peaks: dict[str, float] = {}
+        self.reached: dict[str, float] = {}
+
+    def note_peaks(self) -> None:
+        shape = load_policy(ASSETS / "tiny").architecture
+        for name, sides in machine.products(shape, sampling.CONFIG.rows).items():
+            self.note(self.peaks, name, machine.gflops(*sides))
+        self.note(self.peaks, "square, bfloat16", machine.gflops(2048, 2048, 2048, "bfloat16"))
+
+    @staticmethod
+    def note(place: dict[str, float], name: str, value: float) -> None:
+        place[name] = max(place.get(name, 0.0), value)
+
+
+def measure_sampling(found: Found, pythons: dict[str, Path], rounds: int) -> Iterator[tuple[str, str, Any]]:
+    """For each workload its title, its table and its figures."""
+    for workload in sampling.workloads():
+
+        def note(workload: sampling.Workload = workload) -> None:
+            found.note_peaks()
+            asked, seconds = sampling.prefill_only(workload, seed=1)
+            found.note(found.reached, f"prefill, {workload.title}", 1e-9 * asked / seconds)
+
+        with tempfile.TemporaryDirectory() as place:
+            folder = Path(place) / "work"
+            sampling.exported(workload, folder)
+            sampling.prefill_only(workload, seed=0)
+            with sampling.started(folder, pythons) as children:
+                standings = sampling.measured(workload, children, rounds, note)
+        best = max(standings[sampling.OURS].timings, key=lambda timing: timing.speed)
+        found.reached[f"all of {workload.title}"] = 1e-9 * sampling.whole(workload, best) / best.seconds
+        title = f"{workload.title}: {len(workload.prompts)} prompts, {sampling.SAMPLES} samples each"
+        yield title, sampling.table(standings), {name: dataclasses.asdict(one) for name, one in standings.items()}
+
+
+def measure_training(
+    found: Found, pythons: dict[str, Path], rounds: int, overrides: Sequence[str]
+) -> tuple[str, str, Any]:
+    """Title, table and figures of training."""
+    given = training.job(overrides, steps=25, warm=5)
+    with tempfile.TemporaryDirectory() as place:
+        file = Path(place) / "job.json"
+        file.write_text(json.dumps(given))
+        standings = training.measured(file, pythons, rounds, [*given["sets"]], found.note_peaks)
+    found.reached["training"] = standings[training.OURS].gflops
+    sizes = ", ".join(f"{name} {len(data['examples'])}" for name, data in given["sets"].items())
+    title = f"training on what the default run kept (examples: {sizes})"
+    return title, training.table(standings), {name: dataclasses.asdict(one) for name, one in standings.items()}
+
+
+def profiled(overrides: Sequence[str]) -> dict[str, dict[str, float]]:
+    """For each workload, the share of each part in the time of all operations.
+
+    A process of its own, because the compiled programs are written down only where XLA is told so at its start.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        sets = [word for override in overrides for word in ("--set", override)]
+        flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_dump_to={place} --xla_dump_hlo_as_text"
+        command = [sys.executable, __file__, "--profile", place, *sets]
+        done = subprocess.run(command, env={**os.environ, "XLA_FLAGS": flags}, stdout=subprocess.PIPE, check=True)
+        return json.loads(done.stdout)
+
+
+def profile(place: Path, overrides: Sequence[str]) -> dict[str, dict[str, float]]:
+    """What `profiled` gives, in the process that XLA writes for."""
+    parts: dict[str, dict[str, float]] = {}
+    for number, workload in enumerate(sampling.workloads()):
+        sampling.ours(workload, seed=0)
+        trace = place / f"trace-{number}"
+        parts[workload.title] = machine.shares(
+            lambda workload=workload: sampling.ours(workload, seed=1), machine.SAMPLING, place, trace
+        )
+    policy = load_policy(ASSETS / "tiny")
+    examples = max(training.kept(policy).values(), key=len)
+    learner = training.Learner(policy, examples, load_suite("linear_1d", overrides).training)
+    learner.learn(5)
+    parts["training"] = machine.shares(lambda: learner.learn(5), machine.TRAINING, place, place / "trace-training")
+    return parts
+
+
+def sentences(found: Found, parts: dict[str, dict[str, float]]) -> Iterator[str]:
+    """What bounds each phase, from the figures."""
+    for name, speed in found.peaks.items():
+        yield f"matrix product, {name}: {speed:.0f} GFLOP/s"
+    for phase, speed in found.reached.items():
+        yield f"{phase}: {speed:.0f} GFLOP/s needed, {speed / found.peaks['square']:.0%} of the float32 peak"
+    for title, share in parts.items():
+        listed = ", ".join(f"{name} {value:.0%}" for name, value in share.items())
+        yield f"time of all operations, {title}: {listed}"
+
+
+@click.command(help=__doc__)
+@click.option("--peers", type=click.Path(path_type=Path), help="Folder of the peers' environments.")
+@click.option("--python-torch", default=sys.executable, help="The Python that torch's environment is made with.")
+@click.option("--peer", "names", type=click.Choice([*PEERS]), multiple=True, help="Only these peers.")
+@click.option("--rounds", default=3, show_default=True)
+@click.option("--set", "overrides", multiple=True, help="Settings of training, as `restem run` takes them.")
+@click.option("--json", "output", type=click.Path(path_type=Path), help="Writes all figures there.")
+@click.option("--profile", "place", type=click.Path(path_type=Path), hidden=True)
+def main(
+    peers: Path | None,
+    python_torch: str,
+    names: Sequence[str],
+    rounds: int,
+    overrides: Sequence[str],
+    output: Path | None,
+    place: Path | None,
+) -> None:
+    want_cpu_devices()
+    keep_memory()
+    if place:
+        click.echo(json.dumps(profile(place, overrides)))
+        return
+    found, figures, load = Found(), {}, os.getloadavg()[0]
+    makers = {"torch": python_torch, "tunix": sys.executable}
+
+    def pythons(of: dict[str, Any]) -> dict[str, Path]:
+        chosen = {name: of[name] for name in of if peers and (not names or name in names)}
+        return {
+            name: machine.environment(peers, where, makers[where]) if peers and where else Path(sys.executable)
+            for name, where in chosen.items()
+        }
+
+    for title, table, numbers in measure_sampling(found, pythons(sampling.PEERS), rounds):
+        click.echo(f"\n{title}\n\n{table}")
+        figures[title] = numbers
+    title, table, numbers = measure_training(found, pythons(training.PEERS), rounds, overrides)
+    click.echo(f"\n{title}\n\n{table}")
+    figures[title] = numbers
+    parts = profiled(overrides)
+    click.echo("\n" + "\n".join(sentences(found, parts)))
+    click.echo(f"load {load:.1f} before, {os.getloadavg()[0]:.1f} after; {os.cpu_count()} cores")
+    if output:
+        whole = {"figures": figures, "peaks": found.peaks, "reached": found.reached, "parts": parts}
+        output.write_text(json.dumps(whole, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
