@@ -111,7 +111,7 @@ def run_command(
     Example:
       restem run linear_1d --out runs/first --set iterations=1 --set sampling.train_samples=8
       restem run linear_1d --set mesh.data=2
-      restem run linear_1d --set mesh.data=0 --hosts 2 --host-index 1 --coordinator leader:8476
+      restem run linear_1d --hosts 2 --host-index 1 --coordinator leader:8476
     """
     from harness.cli_run import follow, run_suite
     from harness.config import load_suite

@@ -66,7 +66,7 @@ class SamplingConfig(_Model):
     top_k: int = Field(default=40, ge=1)
     top_p: float = Field(default=1.0, gt=0, le=1)
     max_new_tokens: int = Field(default=56, ge=1)
-    rows: int = Field(default=128, ge=1, description="rows decoded together; changes speed, never samples")
+    rows: int = Field(default=256, ge=1, description="rows decoded together; changes speed, never samples")
 
 
 class SelectionConfig(_Model):

@@ -36,7 +36,7 @@ from harness.slots import compact, decode, empty, prefix_cache, refill
 
 __all__ = ["GREEDY_TOP_K", "Decoding", "Draws", "Work", "prompt_length", "row_key", "sample", "shared_prefix"]
 
-PROMPT_BUCKET = 16
+PROMPT_BUCKET = 8
 PREFIX_BUCKET = 64
 NEW_BUCKET = 8
 REFILL_SHARE = 8
@@ -95,7 +95,7 @@ def sample(
     *,
     padded_length: int,
     context_length: int,
-    rows: int = 128,
+    rows: int = 256,
     prefix_length: int = 0,
     mesh: Mesh | None = None,
     work: Work | None = None,

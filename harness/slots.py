@@ -102,12 +102,12 @@ def _carried(cache: Any) -> KeysValues:
     }
 
 
-def _modelled(model: nn.Transformer, carried: KeysValues, end: Int[Array, ""] | int) -> Any:
+def _modelled(model: nn.Transformer, carried: KeysValues, end: Int[Array, "r"] | int) -> Any:
     """The model's cache with `end` columns filled: column j always holds position j."""
     rows, columns, _ = next(iter(carried.values()))["k"].shape
     shapes = jax.eval_shape(lambda: _zeros(model, rows, columns))
     rest = {
-        "end_index": jnp.full(rows, end, jnp.int32),
+        "end_index": jnp.broadcast_to(jnp.int32(end), rows),
         "positions": jnp.broadcast_to(jnp.arange(columns), (rows, columns)),
     }
     return {
@@ -218,18 +218,23 @@ def decode(
 def _step(model: nn.Transformer, decoding: Decoding, params: Params, slots: Slots) -> Slots:
     columns = jnp.arange(_columns(slots.cache))
 
-    def one_row(token: Array, column: Array, cache: KeysValues) -> tuple[Float[Array, "V"], KeysValues]:
+    def rows(tokens: Array, ends: Array, cache: KeysValues) -> tuple[Float[Array, "r V"], KeysValues]:
         out = forward(
             model,
             params,
-            token[None, None],
-            positions=column[None, None],
-            attention_mask=(columns <= column)[None, None],
-            cache=_modelled(model, jax.tree.map(lambda leaf: leaf[None], cache), column),
+            tokens[:, None],
+            positions=ends[:, None],
+            attention_mask=(columns <= ends[:, None])[:, None],
+            cache=_modelled(model, cache, ends),
         )
-        return out.logits[0, -1], jax.tree.map(lambda leaf: leaf[0], _carried(out.cache))
+        return out.logits[:, -1], _carried(out.cache)
 
-    logits, cache = jax.vmap(one_row)(slots.token, slots.start + slots.length, slots.cache)
+    state = slots.token, slots.start + slots.length, slots.cache
+    if getattr(model.config, "enable_moe", False):  # experts take all rows at once, and this cache may end anywhere
+        logits, cache = rows(*state)
+    else:  # the cache of most families ends where that of its first row does
+        one = jax.tree.map(lambda leaf: leaf[:, None], state)
+        logits, cache = jax.tree.map(lambda leaf: leaf[:, 0], jax.vmap(rows)(*one))
     token, logprob = choose(decoding, logits, slots.keys, slots.length)
     token = jnp.where(slots.done, 0, token)
     here = (jnp.arange(slots.ids.shape[1]) == slots.length[:, None]) & ~slots.done[:, None]
