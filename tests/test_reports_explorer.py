@@ -136,6 +136,11 @@ def state(page: Page) -> dict[str, str]:
     return dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(page.url).fragment, keep_blank_values=True))
 
 
+def go(page: Page, fragment: str) -> None:
+    """Follows a link to this fragment, and comes back when the page has."""
+    page.evaluate("fragment => { location.hash = fragment; dispatchEvent(new Event('hashchange')) }", fragment)
+
+
 def matching(page: Page) -> int:
     return int(page.inner_text(".total").split(", ")[1].split()[0].replace(",", ""))
 
@@ -217,7 +222,7 @@ def test_an_opened_response_shows_its_text_the_span_that_was_read_and_every_verd
         " ON p.id = s.problem WHERE p.split = 'test' AND v.verifier LIKE 'sympy-%' AND v.span_start IS NOT NULL"
         " AND s.text NOT LIKE '%  %' ORDER BY s.id LIMIT 1",
     )[0]
-    page.evaluate("fragment => { location.hash = fragment }", f"a=sympy&b=exact&sample={sample}")
+    go(page, f"a=sympy&b=exact&sample={sample}")
     page.wait_for_selector(".response")
     shown = page.eval_on_selector(
         ".response", "e => [...e.childNodes].filter(n => n.tagName !== 'SUB').map(n => n.textContent).join('')"
@@ -280,7 +285,11 @@ def test_the_back_button_goes_back_to_the_view_before(page: Page) -> None:
 
 
 @browsing
-def test_a_link_of_the_page_is_followed_to_its_response(page: Page) -> None:
+def test_a_link_of_the_page_is_followed_to_its_response(page: Page, finished_run: Path, tmp_path: Path) -> None:
+    run = copied(finished_run, tmp_path / "run")
+    with sqlite3.connect(run / "run.db") as database:  # the page links to responses on which a verifier errs
+        database.execute("UPDATE verdict SET outcome = 'wrong' WHERE verifier LIKE 'exact-%'")
+    page.goto(write_report(run, tmp_path / "page").as_uri())
     link = page.locator("details a.explore").first
     case = page.locator("details", has=page.locator("a.explore")).first
     case.locator("summary").click()
@@ -295,7 +304,7 @@ def test_a_link_of_the_page_is_followed_to_its_response(page: Page) -> None:
 def test_a_fragment_that_says_nonsense_shows_the_plain_view(page: Page) -> None:
     plain = view(page)
     for nonsense in ("a=nobody&b=<b>&cell=xx&order=y", "a=%00&split=q&arm=%F0%9F%92%A3", "quality", "a"):
-        page.evaluate("fragment => { location.hash = fragment; dispatchEvent(new Event('hashchange')) }", nonsense)
+        go(page, nonsense)
         assert view(page) == plain
 
 
@@ -366,17 +375,18 @@ def test_keys_step_search_help_and_mark(page: Page) -> None:
 
 @browsing
 def test_a_mark_means_its_verifiers_and_not_the_letters_a_and_b(page: Page) -> None:
-    page.evaluate("location.hash = 'a=sympy&b=accept_all&cell=wc'")
+    go(page, "a=sympy&b=accept_all&cell=wc")
     page.keyboard.press("j")
+    page.wait_for_url("**sample=*")
     sample = state(page)["sample"]
     page.keyboard.press("1")
     pressed = page.locator('.marking [aria-pressed="true"]')
     assert pressed.all_inner_texts() == ["1 A right"]
-    page.evaluate("fragment => { location.hash = fragment }", f"a=accept_all&b=sympy&sample={sample}")
+    go(page, f"a=accept_all&b=sympy&sample={sample}")
     assert pressed.all_inner_texts() == ["2 B right"]
     page.keyboard.press("1")  # the other one is right after all
     assert pressed.all_inner_texts() == ["1 A right"]
-    page.evaluate("fragment => { location.hash = fragment }", f"a=exact&b=sympy&sample={sample}")
+    go(page, f"a=exact&b=sympy&sample={sample}")
     assert pressed.count() == 0
     page.get_by_role("button", name="Take back").click()
     assert page.get_by_role("button", name="Take back").count() == 0
