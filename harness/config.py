@@ -21,7 +21,10 @@ from harness.errors import ConfigError
 from harness.records import MARK, replicate
 
 SUITES = Path(__file__).parents[1] / "benchmarks" / "suites"
+COMPUTE = "`mixed`: float32, with products in bfloat16 summed in float32"
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+
+type Compute = Literal["float32", "mixed", "bfloat16"]
 
 
 class _Model(pydantic.BaseModel):
@@ -67,6 +70,7 @@ class SamplingConfig(_Model):
     top_p: float = Field(default=1.0, gt=0, le=1)
     max_new_tokens: int = Field(default=56, ge=1)
     rows: int = Field(default=256, ge=1, description="rows decoded together; changes speed, never samples")
+    compute_dtype: Compute = Field(default="float32", description=f"what the policy computes in; {COMPUTE}")
 
 
 class SelectionConfig(_Model):
@@ -95,10 +99,8 @@ class TrainingConfig(_Model):
     accumulate_all: bool = Field(default=False, description="a step's gradient is that of all examples")
     trainable: Literal["full", "no_embedder", "lora"] = "full"
     lora_rank: int = Field(default=16, ge=1)
-    compute_dtype: Literal["float32", "mixed", "bfloat16"] = Field(
-        default="float32",
-        description="what the loss is computed in; `mixed`: float32, with products in bfloat16 summed in float32; "
-        "parameters and moments stay float32",
+    compute_dtype: Compute = Field(
+        default="float32", description=f"what the loss is computed in; {COMPUTE}; parameters and moments stay float32"
     )
     remat: bool = Field(default=False, description="layers computed twice, for less memory")
     restart: bool = True

@@ -77,6 +77,7 @@ def draw(
         context_length=policy.architecture.context_length,
         rows=config.rows,
         prefix_length=shared_prefix(prompts),
+        compute=config.compute_dtype,
     ):
         for row, position in enumerate(part):
             records += _records(policy, checkpoint, problems[missing[position]].id, draws, row)

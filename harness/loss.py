@@ -11,7 +11,6 @@ repeated here. What `gm.nn` would compute of logits itself is never used, so tha
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from typing import Any, NamedTuple
 
@@ -105,29 +104,16 @@ def _nll(
 def _hidden_states(
     network: nn.Transformer, params: Params, batch: Batch, mixed: bool, remat: bool
 ) -> Float[Array, "B T D"]:
-    # Flax traces networks with equal fields once. These say where their inputs lie, which nobody asks here, so that
-    # each is traced apart from those whose layers are called in another way.
-    network = _with_field(network, tokens=f"{mixed=} {remat=}")
-    with contextlib.ExitStack() as ways:
-        if mixed:
-            ways.enter_context(in_bfloat16())
-        if remat:
-            ways.enter_context(flax.linen.intercept_methods(_LayersAgain()))
-        return forward(
-            network,
-            params,
-            batch.tokens,
-            positions=batch.positions,
-            attention_mask=attention_mask(batch.ends),
-            return_hidden_states=True,
-        ).hidden_states
-
-
-def _with_field(network: Any, **fields: Any) -> Any:
-    """A copy of the network with these fields, inside `gm.nn.LoRA` where it is wrapped."""
-    if isinstance(network, nn.LoRA):
-        return network.copy(model=_with_field(network.model, **fields))
-    return network.copy(**fields)
+    out = forward(
+        network,
+        params,
+        batch.tokens,
+        positions=batch.positions,
+        attention_mask=attention_mask(batch.ends),
+        return_hidden_states=True,
+        interceptors=[in_bfloat16] * mixed + [_LayersAgain()] * remat,
+    )
+    return out.hidden_states
 
 
 class _LayersAgain:
@@ -135,6 +121,9 @@ class _LayersAgain:
 
     def __init__(self) -> None:
         self.inside = False  # a layer is intercepted once more when it is called for good
+
+    def __str__(self) -> str:
+        return type(self).__name__
 
     def __call__(
         self, next_function: Any, args: Any, kwargs: Any, context: flax.linen.module.InterceptorContext

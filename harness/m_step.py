@@ -34,9 +34,10 @@ from harness.mesh import DATA, SPLIT_FROM, Meshes, brought_home, make_meshes, sp
 from harness.mesh import split as shardings
 from harness.packing import Example, pack
 from harness.policy import Params, Policy
+from harness.products import MIXED, cast
 from harness.trainable import merged, split
 
-GATHERED, MIXED = "gathered", "mixed"
+GATHERED = "gathered"
 
 
 def _total(batch: Batch) -> Float[Array, ""]:
@@ -84,7 +85,7 @@ def train_step(step: Step, state: TrainState, frozen: Params, batch: Batch) -> t
     over_data = tuple(jax.tree.map(_over_data, shardings(step.mesh, part, over_data=True)) for part in parts)
 
     def total_nll(trained: Params, frozen: Params, rows: Batch) -> Float[Array, ""]:
-        whole = (_cast(_gathered(*part), step.compute) for part in zip((trained, frozen), over_data, strict=True))
+        whole = (cast(_gathered(*part), step.compute) for part in zip((trained, frozen), over_data, strict=True))
         return weighted_nll(
             step.network, peft.merge_params(*whole), rows, mixed=step.compute == MIXED, remat=step.remat
         )
@@ -140,10 +141,6 @@ def _gathered(params: Params, specs: Params) -> Params:
 def _summed(sum_of_one: Array, spec: P) -> Array:
     """The sum over all devices; that of a gathered leaf was made when its gradient was scattered."""
     return sum_of_one if DATA in spec else jax.lax.psum(sum_of_one, DATA)
-
-
-def _cast(params: Params, compute: str) -> Params:
-    return jax.tree.map(lambda leaf: leaf.astype("float32" if compute == MIXED else compute), params)
 
 
 def batches(data: Batch, rows: int, accumulate: int | None, key: np.random.Generator) -> Iterator[Batch]:

@@ -1,6 +1,6 @@
 """Matrix products of bfloat16 numbers with sums in float32, for a network that computes all else in float32.
 
-Takes networks of `gm.nn` as they are: while `in_bfloat16` lasts, each of their products with a weight is rounded to
+Takes networks of `gm.nn` as they are: under `in_bfloat16` each of their products with a weight is rounded to
 bfloat16 on its way in, forwards and backwards. Norms, softmax, gates and the residual stream never are, nor is what the
 optimizer works with.
 
@@ -10,9 +10,7 @@ behind the other, so the one that is transposed, for a weight's gradient, is lai
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import flax.linen
@@ -20,6 +18,8 @@ import jax
 import jax.numpy as jnp
 from jax.experimental.layout import Layout, with_layout_constraint
 from jaxtyping import Array, BFloat16, Float
+
+MIXED = "mixed"  # beside the names of types: float32, and weights are multiplied in bfloat16
 
 
 @jax.custom_vjp
@@ -80,24 +80,20 @@ def einsum(equation: str, x: Float[Array, "..."], weight: Float[Array, "..."]) -
     return jnp.einsum(f"{named}{new}->{result}", out)  # its axes in another order
 
 
-@contextlib.contextmanager
-def in_bfloat16() -> Iterator[None]:
-    """While this lasts, the products of networks with their weights are `product`s.
+def in_bfloat16(next_function: Any, args: Any, kwargs: Any, context: flax.linen.module.InterceptorContext) -> Any:
+    """An interceptor under which a network's products with its weights are `product`s."""
+    layer: Any = context.module
+    # Every family of `gm.nn` has a class of this name, called with an equation and what the weight is applied to.
+    if type(layer).__name__ == "Einsum" and context.method_name == "__call__":
+        weight = layer.get_variable("params", layer.weight_name)
+        plain = isinstance(weight, jax.Array) and getattr(layer, "w_scale", None) is None
+        equation, x = args
+        found = einsum(equation, x, weight) if plain else None
+        if found is not None:
+            return found
+    return next_function(*args, **kwargs)
 
-    Flax keeps what it has traced of a network: one that was traced without this stays as it was.
-    """
 
-    def intercept(next_function: Any, args: Any, kwargs: Any, context: flax.linen.module.InterceptorContext) -> Any:
-        layer: Any = context.module
-        # Every family of `gm.nn` has a class of this name, called with an equation and what the weight is applied to.
-        if type(layer).__name__ == "Einsum" and context.method_name == "__call__":
-            weight = layer.get_variable("params", layer.weight_name)
-            plain = isinstance(weight, jax.Array) and getattr(layer, "w_scale", None) is None
-            equation, x = args
-            found = einsum(equation, x, weight) if plain else None
-            if found is not None:
-                return found
-        return next_function(*args, **kwargs)
-
-    with flax.linen.intercept_methods(intercept):
-        yield
+def cast(params: Any, compute: str) -> Any:
+    """Parameters in the type that they are kept in while something is computed in `compute`."""
+    return jax.tree.map(lambda leaf: leaf.astype("float32" if compute == MIXED else compute), params)

@@ -32,7 +32,8 @@ from harness.errors import NonFiniteLogits, PromptTooLong
 from harness.gemma_modules import nn
 from harness.mesh import make_mesh, rows_of, split
 from harness.policy import Params
-from harness.slots import compact, decode, empty, prefix_cache, refill
+from harness.products import cast
+from harness.slots import Network, compact, decode, empty, prefix_cache, refill
 
 __all__ = ["GREEDY_TOP_K", "Decoding", "Draws", "Work", "prompt_length", "row_key", "sample", "shared_prefix"]
 
@@ -97,6 +98,7 @@ def sample(
     context_length: int,
     rows: int = 256,
     prefix_length: int = 0,
+    compute: str = "float32",
     mesh: Mesh | None = None,
     work: Work | None = None,
 ) -> Iterator[tuple[range, Draws]]:
@@ -112,6 +114,7 @@ def sample(
         context_length: Prompt and new tokens together may not exceed it.
         rows: Rows decoded together, on each device along the mesh's `data`.
         prefix_length: So many tokens all prompts begin with; they are computed once. See `shared_prefix`.
+        compute: What the network computes in, see `slots.Network`; what follows from logits is in float32.
         mesh: The devices; None: the first one.
         work: Counts what the sampling cost.
 
@@ -134,9 +137,10 @@ def sample(
     queue = _Queue(len(prompts), keys.shape[1], max(1, rows // REFILL_SHARE))
     share = -(-len(prompts) * keys.shape[1] // len(devices))
     drawn = _Drawn(len(prompts), keys.shape[1], work or Work())
+    params = cast(params, compute)
     batches = [
         _Batch(
-            model=model,
+            network=Network(model, compute),
             params=jax.device_put(params, split(device, params, over_data=False)),
             prompts=prompts,
             keys=keys,
@@ -267,7 +271,7 @@ class _Drawn:
 class _Batch:
     """The rows under way on one device, or on one row of a mesh. Most fields are the arguments of `sample`."""
 
-    model: nn.Transformer
+    network: Network
     params: Params
     prompts: Sequence[Sequence[int]]
     keys: UInt32[np.ndarray, "B K 2"]
@@ -295,10 +299,10 @@ class _Batch:
         fewest = max(self.share, self.queue.unit * self.queue.group)
         self._size = min((size for size in _sizes(self.rows) if size >= fewest), default=self.rows)
         longest = -(-self.decoding.max_new_tokens // NEW_BUCKET) * NEW_BUCKET
-        self._slots = empty(self.model, self.mesh, self._size, self.padded_length + longest, longest)
+        self._slots = empty(self.network, self.mesh, self._size, self.padded_length + longest, longest)
         self._places: list[tuple[int, int] | None] = [None] * self._size  # the row in each slot: prompt and sample
         prefix = np.array([self.prompts[0][: self.prefix_length]], np.int32)
-        self._prefix = prefix_cache(self.model, self.params, prefix) if self.prefix_length else None
+        self._prefix = prefix_cache(self.network, self.params, prefix) if self.prefix_length else None
 
     def _under_way(self) -> int:
         return self._size - self._places.count(None)
@@ -310,7 +314,7 @@ class _Batch:
         if not self.queue:
             self._shrink()
         enough = min(self._size, self.queue.unit * self.queue.group) if self.queue else self._size - self._smaller()
-        self._slots, steps = decode(self.model, self.mesh, self.decoding, self.params, self._slots, np.int32(enough))
+        self._slots, steps = decode(self.network, self.mesh, self.decoding, self.params, self._slots, np.int32(enough))
         self._collect(steps)
 
     def _refill(self, units: Sequence[_Unit]) -> None:
@@ -328,7 +332,7 @@ class _Batch:
                 chosen[g, k] = slot = next(free)
                 self._places[slot] = (unit.prompt, unit.first + k)
         inputs = (prompts, lengths, chosen, keys)
-        self._slots = refill(self.model, self.mesh, self.params, self._slots, self._prefix, *inputs)
+        self._slots = refill(self.network, self.mesh, self.params, self._slots, self._prefix, *inputs)
 
     def _smaller(self) -> int:
         """The next smaller number of slots; 0 where there is none."""

@@ -18,6 +18,7 @@ step otherwise.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from typing import Any, NamedTuple
 
@@ -31,8 +32,29 @@ from harness.decoding import Decoding, choose
 from harness.gemma_modules import forward, nn
 from harness.mesh import MODEL
 from harness.policy import Params
+from harness.products import MIXED, in_bfloat16
 
 KeysValues = dict[str, dict[str, Float[Array, "R S KH"]]]  # layer -> "k" and "v"
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """A network of `gm.nn`, and what it computes in: a type, or "mixed" (see `products`), where logits are float32.
+
+    Called with parameters as `products.cast` gives them.
+    """
+
+    model: nn.Transformer
+    compute: str = "float32"
+
+    def __call__(self, params: Params, tokens: Int[Array, "R T"], **inputs: Any) -> Any:
+        """See `forward`."""
+        return forward(self.model, params, tokens, interceptors=[in_bfloat16] * (self.compute == MIXED), **inputs)
+
+    def empty_cache(self, rows: int, columns: int) -> Any:
+        """The model's own."""
+        dtype = jnp.dtype("float32" if self.compute == MIXED else self.compute)
+        return self.model.init_cache(batch_size=rows, dtype=dtype, cache_length=columns)
 
 
 class Slots(NamedTuple):
@@ -62,11 +84,11 @@ class Slots(NamedTuple):
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
-def empty(model: nn.Transformer, mesh: Mesh, rows: int, columns: int, max_new_tokens: int) -> Slots:
+def empty(network: Network, mesh: Mesh, rows: int, columns: int, max_new_tokens: int) -> Slots:
     """Slots in which nothing is under way."""
     zeros = functools.partial(jnp.zeros, rows, jnp.int32)
     slots = Slots(
-        cache=_carried(_zeros(model, rows, columns)),
+        cache=_carried(network.empty_cache(rows, columns)),
         token=zeros(),
         start=zeros(),
         keys=jnp.zeros((rows, 2), jnp.uint32),
@@ -89,11 +111,6 @@ def _laid_out(mesh: Mesh, slots: Slots) -> Slots:
     return jax.lax.with_sharding_constraint(slots, jax.tree.map(sharding, slots))
 
 
-def _zeros(model: nn.Transformer, rows: int, columns: int) -> Any:
-    """The model's own empty cache."""
-    return model.init_cache(batch_size=rows, dtype=jnp.float32, cache_length=columns)
-
-
 def _carried(cache: Any) -> KeysValues:
     """Keys and values of the model's cache, heads and their axis as one."""
     return {
@@ -102,10 +119,10 @@ def _carried(cache: Any) -> KeysValues:
     }
 
 
-def _modelled(model: nn.Transformer, carried: KeysValues, end: Int[Array, "r"] | int) -> Any:
+def _modelled(network: Network, carried: KeysValues, end: Int[Array, "r"] | int) -> Any:
     """The model's cache with `end` columns filled: column j always holds position j."""
     rows, columns, _ = next(iter(carried.values()))["k"].shape
-    shapes = jax.eval_shape(lambda: _zeros(model, rows, columns))
+    shapes = jax.eval_shape(lambda: network.empty_cache(rows, columns))
     rest = {
         "end_index": jnp.broadcast_to(jnp.int32(end), rows),
         "positions": jnp.broadcast_to(jnp.arange(columns), (rows, columns)),
@@ -117,14 +134,14 @@ def _modelled(model: nn.Transformer, carried: KeysValues, end: Int[Array, "r"] |
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def prefix_cache(model: nn.Transformer, params: Params, tokens: Int[Array, "1 L"]) -> KeysValues:
+def prefix_cache(network: Network, params: Params, tokens: Int[Array, "1 L"]) -> KeysValues:
     """Keys and values of tokens with which all prompts begin."""
-    return _prefill(model, params, tokens, None)
+    return _prefill(network, params, tokens, None)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=3)
 def refill(
-    model: nn.Transformer,
+    network: Network,
     mesh: Mesh,
     params: Params,
     slots: Slots,
@@ -137,7 +154,7 @@ def refill(
     """The slots with K new rows of each of G prompts, each prompt computed once.
 
     Args:
-        model: The network.
+        network: The network.
         mesh: The devices.
         params: Its parameters.
         slots: Those at `places` must be done.
@@ -149,7 +166,7 @@ def refill(
     """
     samples = places.shape[1]
     known = _columns(prefix)
-    computed = _prefill(model, params, prompts[:, :-1], prefix)  # the last token is the first step's
+    computed = _prefill(network, params, prompts[:, :-1], prefix)  # the last token is the first step's
     row, place = jnp.repeat(jnp.arange(len(prompts)), samples), places.reshape(-1)
 
     def insert(old: Array, new: Array) -> Array:
@@ -177,32 +194,31 @@ def _columns(cache: KeysValues | None) -> int:
     return next(iter(cache.values()))["k"].shape[1] if cache else 0
 
 
-def _prefill(model: nn.Transformer, params: Params, tokens: Int[Array, "G P"], prefix: KeysValues | None) -> KeysValues:
+def _prefill(network: Network, params: Params, tokens: Int[Array, "G P"], prefix: KeysValues | None) -> KeysValues:
     """Keys and values of prompts that go on after their prefix.
 
     Padding stands on the right, where no token looks; decoding writes over it before it is seen.
     """
     size, length = tokens.shape
     known = _columns(prefix)
-    cache = _carried(_zeros(model, size, known + length))
+    cache = _carried(network.empty_cache(size, known + length))
     if prefix is not None:
         cache = jax.tree.map(lambda new, old: new.at[:, :known].set(old), cache, prefix)
     positions = known + jnp.arange(length)
     seen = jnp.arange(known + length) <= positions[:, None]
-    out = forward(
-        model,
+    out = network(
         params,
         tokens,
         positions=jnp.broadcast_to(positions, tokens.shape),
         attention_mask=jnp.broadcast_to(seen, (size, *seen.shape)),
-        cache=_modelled(model, cache, known),
+        cache=_modelled(network, cache, known),
     )
     return _carried(out.cache)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=4)
 def decode(
-    model: nn.Transformer, mesh: Mesh, decoding: Decoding, params: Params, slots: Slots, enough: Int[Array, ""]
+    network: Network, mesh: Mesh, decoding: Decoding, params: Params, slots: Slots, enough: Int[Array, ""]
 ) -> tuple[Slots, Int[Array, ""]]:
     """One token a step for every row under way, until `enough` slots are done; gives the number of steps as well."""
 
@@ -210,27 +226,28 @@ def decode(
         return jnp.sum(state[0].done) < enough
 
     def advance(state: tuple[Slots, Array]) -> tuple[Slots, Array]:
-        return _laid_out(mesh, _step(model, decoding, params, state[0])), state[1] + 1
+        return _laid_out(mesh, _step(network, decoding, params, state[0])), state[1] + 1
 
     return jax.lax.while_loop(unfinished, advance, (slots, jnp.int32(0)))
 
 
-def _step(model: nn.Transformer, decoding: Decoding, params: Params, slots: Slots) -> Slots:
+def _step(network: Network, decoding: Decoding, params: Params, slots: Slots) -> Slots:
     columns = jnp.arange(_columns(slots.cache))
 
     def rows(tokens: Array, ends: Array, cache: KeysValues) -> tuple[Float[Array, "r V"], KeysValues]:
-        out = forward(
-            model,
+        out = network(
             params,
             tokens[:, None],
             positions=ends[:, None],
             attention_mask=(columns <= ends[:, None])[:, None],
-            cache=_modelled(model, cache, ends),
+            cache=_modelled(network, cache, ends),
         )
         return out.logits[:, -1], _carried(out.cache)
 
     state = slots.token, slots.start + slots.length, slots.cache
-    if getattr(model.config, "enable_moe", False):  # experts take all rows at once, and this cache may end anywhere
+    if getattr(
+        network.model.config, "enable_moe", False
+    ):  # experts take all rows at once, and this cache may end anywhere
         logits, cache = rows(*state)
     else:  # the cache of most families ends where that of its first row does
         one = jax.tree.map(lambda leaf: leaf[:, None], state)

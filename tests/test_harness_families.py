@@ -109,7 +109,9 @@ def test_cached_decoding_equals_decoding_from_scratch(policy: tuple[nn.Transform
 
 
 @pytest.mark.parametrize("how", [{}, {"remat": True}, {"mixed": True}], ids=["plain", "remat", "mixed"])
-def test_examples_in_trees_have_the_loss_of_each_alone(policy: tuple[nn.Transformer, Any], how: dict[str, bool]) -> None:
+def test_examples_in_trees_have_the_loss_of_each_alone(
+    policy: tuple[nn.Transformer, Any], how: dict[str, bool]
+) -> None:
     network, params = policy
     chosen = [
         Example(prompt_ids=tuple(prompt), response_ids=(*line, 7, end), weight=weight)

@@ -31,10 +31,16 @@ from harness.hf import save_hf
 from harness.mesh import make_meshes
 from harness.policy import ASSETS, EMBEDDED, Architecture, Policy, init_params, load_policy
 from harness.sampler import Decoding, Work, prompt_length, row_key, sample, shared_prefix
+from harness.slots import Network
 from tests.perf.machine import CHILD, flop
 
-OURS = "ours"
-PEERS = {"gm.text.Sampler": None, "tunix": "tunix", "transformers": "torch"}  # None: in our own environment
+OURS = {"ours": "float32", "ours, mixed": "mixed"}  # what each computes in
+PEERS = {  # None: in our own environment
+    "gm.text.Sampler": None,
+    "tunix": "tunix",
+    "transformers": "torch",
+    "transformers, bfloat16": "torch",
+}
 SEED = 20_261
 SAMPLES = 16
 CONFIG = SamplingConfig()
@@ -142,7 +148,7 @@ def exported(workload: Workload, folder: Path) -> None:
 # -- Samplers ----------------------------------------------------------------------------------------------------------
 
 
-def ours(workload: Workload, seed: int) -> Timing:
+def ours(workload: Workload, compute: str, seed: int) -> Timing:
     """One pass of our sampler, as a run calls it."""
     prompts, policy = workload.prompts, workload.policy
     work = Work()
@@ -158,11 +164,22 @@ def ours(workload: Workload, seed: int) -> Timing:
         context_length=policy.architecture.context_length,
         rows=CONFIG.rows,
         prefix_length=shared_prefix(prompts),
+        compute=compute,
         mesh=make_meshes(0, 1).local,
         work=work,
     )
     useful = sum(int(draws.lengths.sum()) for _, draws in drawn)
     return Timing(seconds=time.perf_counter() - began, useful=useful, row_steps=work.row_steps)
+
+
+def logits_error(workload: Workload, name: str) -> float:
+    """How far the logits of the first tokens are from those in float32, relative to the largest."""
+    policy = workload.policy
+    ids = np.array([prompt[:16] for prompt in workload.prompts[:8]])
+    exact, found = (
+        np.asarray(Network(policy.model, compute)(policy.params, ids).logits) for compute in ("float32", OURS[name])
+    )
+    return float(np.abs(found - exact).max() / np.abs(exact).max())
 
 
 class Child:
@@ -196,7 +213,7 @@ class Child:
         self.process.communicate()
 
 
-def prefill_only(workload: Workload, seed: int) -> tuple[float, float]:
+def prefill_only(workload: Workload, compute: str, seed: int) -> tuple[float, float]:
     """FLOP and seconds of one token for every prompt: prompts are computed, hardly anything is decoded."""
     policy, prompts = workload.policy, workload.prompts
     keys = np.array([[row_key(seed, prompt)] for prompt in range(len(prompts))])
@@ -210,6 +227,7 @@ def prefill_only(workload: Workload, seed: int) -> tuple[float, float]:
         padded_length=prompt_length(prompts),
         context_length=policy.architecture.context_length,
         rows=CONFIG.rows,
+        compute=compute,
         mesh=make_meshes(0, 1).local,
     ):
         pass
@@ -234,16 +252,17 @@ def whole(workload: Workload, timing: Timing) -> float:
 
 
 def table(standings: dict[str, Standing]) -> str:
-    """A Markdown table, one sampler a line; ratios are ours to it."""
-    first = standings[OURS]
+    """A Markdown table, one sampler a line; ratios are those of ours, in float32 and mixed, to it."""
     lines = [
         "| sampler | rows | tokens/s, best | median | ours is faster by | by median | wasted row-steps | logits off |",
         "|---|---|---|---|---|---|---|---|",
     ]
+    own = [standings[name] for name in OURS]
     for name, standing in standings.items():
         lines.append(
             f"| {name} | {standing.rows} | {standing.best:,.0f} | {standing.median:,.0f}"
-            f" | {first.best / standing.best:.2f} | {first.median / standing.median:.2f}"
+            f" | {' / '.join(f'{one.best / standing.best:.2f}' for one in own)}"
+            f" | {' / '.join(f'{one.median / standing.median:.2f}' for one in own)}"
             f" | {standing.wasted:.1%} | {standing.logits_error:.0e} |"
         )
     return "\n".join(lines)
@@ -253,11 +272,13 @@ def measured(
     workload: Workload, children: dict[str, Child], rounds: int, note: Callable[[], None]
 ) -> dict[str, Standing]:
     """Everybody's passes over a workload, a round at a time."""
-    standings = {OURS: Standing(rows=CONFIG.rows, logits_error=0.0)}
+    standings = {name: Standing(rows=CONFIG.rows, logits_error=logits_error(workload, name)) for name in OURS}
     standings |= {name: Standing(**child.ready) for name, child in children.items()}
-    ours(workload, seed=0)
+    for compute in OURS.values():
+        ours(workload, compute, seed=0)
     for seed in range(1, rounds + 1):
-        standings[OURS].timings.append(ours(workload, seed))
+        for name, compute in OURS.items():
+            standings[name].timings.append(ours(workload, compute, seed))
         for name, child in children.items():
             standings[name].timings.append(child.timing(seed))
         note()

@@ -12,6 +12,7 @@ it best: before it says that it is ready it has compiled for, and tried, each of
 from __future__ import annotations
 
 import enum
+import functools
 import json
 import os
 import sys
@@ -40,13 +41,13 @@ class Peer(NamedTuple):
     draw: Callable[[list[list[int]], int], Drawn]
 
 
-def transformers(folder: Path, work: dict[str, Any]) -> Peer:
+def transformers(folder: Path, work: dict[str, Any], dtype: str = "float32") -> Peer:
     """`generate` with `num_return_sequences`, which repeats the prompt's row before it is computed."""
     import torch
     from transformers import AutoModelForCausalLM
 
     torch.set_grad_enabled(False)
-    model = AutoModelForCausalLM.from_pretrained(folder / "hf", dtype=torch.float32).eval()
+    model = AutoModelForCausalLM.from_pretrained(folder / "hf", dtype=getattr(torch, dtype)).eval()
     for layer in model.model.layers:  # ours has no norms behind: exported with some, taken out again here
         layer.post_attention_layernorm = layer.post_feedforward_layernorm = torch.nn.Identity()
     model.generation_config.eos_token_id = work["stop_ids"] or None
@@ -68,7 +69,7 @@ def transformers(folder: Path, work: dict[str, Any]) -> Peer:
         )
         return Drawn(rows=out[:, length:].tolist(), steps=out.shape[1] - length)
 
-    return Peer(logits=lambda ids: model(torch.tensor(ids)).logits.numpy(), draw=draw)
+    return Peer(logits=lambda ids: model(torch.tensor(ids)).logits.float().numpy(), draw=draw)
 
 
 class _Ids:
@@ -206,6 +207,7 @@ PEERS: dict[str, Callable[[Path, dict[str, Any]], Peer]] = {
     "gm.text.Sampler": gemma,
     "tunix": tunix,
     "transformers": transformers,
+    "transformers, bfloat16": functools.partial(transformers, dtype="bfloat16"),
 }
 
 

@@ -59,17 +59,21 @@ def measure_sampling(found: Found, pythons: dict[str, Path], rounds: int) -> Ite
 
         def note(workload: sampling.Workload = workload) -> None:
             found.note_peaks()
-            asked, seconds = sampling.prefill_only(workload, seed=1)
-            found.note(found.reached, f"prefill, {workload.title}", 1e-9 * asked / seconds)
+            for compute in sampling.OURS.values():
+                asked, seconds = sampling.prefill_only(workload, compute, seed=1)
+                found.note(found.reached, f"prefill, {workload.title}, {compute}", 1e-9 * asked / seconds)
 
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place) / "work"
             sampling.exported(workload, folder)
-            sampling.prefill_only(workload, seed=0)
+            for compute in sampling.OURS.values():
+                sampling.prefill_only(workload, compute, seed=0)
             with sampling.started(folder, pythons) as children:
                 standings = sampling.measured(workload, children, rounds, note)
-        best = max(standings[sampling.OURS].timings, key=lambda timing: timing.speed)
-        found.reached[f"all of {workload.title}"] = 1e-9 * sampling.whole(workload, best) / best.seconds
+        for name, compute in sampling.OURS.items():
+            best = max(standings[name].timings, key=lambda timing: timing.speed)
+            speed = 1e-9 * sampling.whole(workload, best) / best.seconds
+            found.reached[f"all of {workload.title}, {compute}"] = speed
         title = f"{workload.title}: {len(workload.prompts)} prompts, {sampling.SAMPLES} samples each"
         yield title, sampling.table(standings), {name: dataclasses.asdict(one) for name, one in standings.items()}
 
@@ -106,11 +110,14 @@ def profile(place: Path, overrides: Sequence[str]) -> dict[str, dict[str, float]
     """What `profiled` gives, in the process that XLA writes for."""
     parts: dict[str, dict[str, float]] = {}
     for number, workload in enumerate(sampling.workloads()):
-        sampling.ours(workload, seed=0)
-        trace = place / f"trace-{number}"
-        parts[workload.title] = machine.shares(
-            lambda workload=workload: sampling.ours(workload, seed=1), machine.SAMPLING, place, trace
-        )
+        for compute in sampling.OURS.values():
+
+            def run(workload: sampling.Workload = workload, compute: str = compute) -> None:
+                sampling.ours(workload, compute, seed=0)
+
+            run()
+            trace = place / f"trace-{number}-{compute}"
+            parts[f"{workload.title}, {compute}"] = machine.shares(run, machine.SAMPLING, place, trace)
     policy = load_policy(ASSETS / "tiny")
     examples = max(training.kept(policy).values(), key=len)
     learner = training.Learner(policy, examples, load_suite("linear_1d", overrides).training)
@@ -124,7 +131,8 @@ def sentences(found: Found, parts: dict[str, dict[str, float]]) -> Iterator[str]
     for name, speed in found.peaks.items():
         yield f"matrix product, {name}: {speed:.0f} GFLOP/s"
     for phase, speed in found.reached.items():
-        yield f"{phase}: {speed:.0f} GFLOP/s needed, {speed / found.peaks['square']:.0%} of the float32 peak"
+        share, rounded = (speed / found.peaks[name] for name in ("square", "square, bfloat16"))
+        yield f"{phase}: {speed:.0f} GFLOP/s needed, {share:.0%} of the float32 peak, {rounded:.0%} of bfloat16's"
     for title, share in parts.items():
         listed = ", ".join(f"{name} {value:.0%}" for name, value in share.items())
         yield f"time of all operations, {title}: {listed}"
