@@ -105,7 +105,8 @@ def run_command(
 ) -> None:
     """Runs a suite, a built-in name or a TOML file, into a run folder; the same --out again resumes.
 
-    mesh.data and mesh.model say how many devices are used, on CPUs too; docs/gemma.md says how several hosts are.
+    All devices are used, on CPUs one for each core, unless mesh.data and mesh.model say otherwise; docs/gemma.md says
+    how several hosts are.
 
     \b
     Example:

@@ -30,9 +30,11 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from harness import m_step
 from harness.config import TrainingConfig, load_suite
-from harness.mesh import keep_memory, make_meshes, want_cpu_devices
+from harness.mesh import SPLIT_FROM, keep_memory, make_meshes, spread, want_cpu_devices
+from harness.mesh import split as shardings
 from harness.packing import Example, pack
-from harness.policy import ASSETS, Architecture, Policy, load_policy
+from harness.policy import ASSETS, Architecture, Params, Policy, load_policy
+from harness.trainable import split
 from tests.perf.machine import CHILD, flop
 
 RUN = Path(__file__).parents[2] / "reports" / "examples" / "linear_1d" / "run.db"
@@ -107,25 +109,30 @@ class Learner:
 
     def __init__(self, policy: Policy, examples: Sequence[Example], training: TrainingConfig) -> None:
         self.mesh = make_meshes(0, 1).whole
-        optimizer = m_step.optimizer_of("adamw", 1e-3, 4, 40, flat=True)
+        parts = split(policy, training.trainable, training.lora_rank, jax.random.key(0))
+        small = all(leaf.size < SPLIT_FROM for leaf in jax.tree.leaves(parts.trained))
+        optimizer = m_step.optimizer_of("adamw", 1e-3, 4, 40, flat=small)
         self.step = m_step.Step(
-            network=policy.model,
+            network=parts.network,
             optimizer=optimizer,
             compute=training.compute_dtype,
             remat=training.remat,
             mesh=self.mesh,
         )
-        params = m_step.spread(policy.params, m_step.shardings(self.mesh, policy.params, over_data=True))
-        params = jax.tree.map(jnp.copy, params)
-        self.state = m_step.TrainState(params, optimizer.init(params))
+        self.frozen = self._over_all(parts.frozen)
+        trained = jax.tree.map(jnp.copy, self._over_all(parts.trained))
+        self.state = m_step.TrainState(trained, jax.jit(optimizer.init)(trained))
         self.batches = m_step.epochs(pack(examples, training.row_length), training, 0)
+
+    def _over_all(self, params: Params) -> Params:
+        return spread(params, shardings(self.mesh, params, over_data=True))
 
     def learn(self, steps: int) -> list[m_step.Batch]:
         """Takes so many steps; gives their batches."""
         batches = [*itertools.islice(self.batches, steps)]
         value: Any = None
         for batch in batches:
-            self.state, value = m_step.train_step(self.step, self.state, {}, m_step.feed(self.mesh, batch))
+            self.state, value = m_step.train_step(self.step, self.state, self.frozen, m_step.feed(self.mesh, batch))
         jax.block_until_ready(value)
         return batches
 

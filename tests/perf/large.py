@@ -1,0 +1,163 @@
+"""Decodes and trains in the shape of an official model, with random weights; prints what share of the device that is.
+
+    python tests/perf/large.py [--policy NAME] [--rows N] [--compute TYPE] [--set training.KEY=VALUE]...
+
+On one device, the first there is. A decoding step has to read every weight, and the keys and values of every row, once:
+its share is that of the bandwidth which a copy of a large array reaches. A training step's share is that of the peak of
+matrix products, in float32 and in bfloat16. Figures are the best of the rounds, without compilation. Nothing is
+downloaded: the name stands for the shape alone. Asserts nothing: figures belong to the machine.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from harness.config import Compute, load_suite
+from harness.decoding import Decoding
+from harness.mesh import keep_memory
+from harness.models import KNOWN
+from harness.packing import Example
+from harness.policy import ASSETS, Policy, init_params, load_policy
+from harness.sampler import prompt_length, row_key, sample
+from harness.slots import Network
+from tests.perf import machine, training
+
+COPIED = 2**28  # float32 numbers: 1 GiB
+SETTINGS = ("training.rows=2", "training.row_length=256", "training.accumulate=1", "training.remat=true")
+
+
+def bandwidth() -> float:
+    """GB a second that a copy reads and writes."""
+    copy = jax.jit(lambda x: x + 1)
+    x = copy(jnp.zeros(COPIED)).block_until_ready()
+    return max(2 * x.nbytes / seconds(lambda: copy(x).block_until_ready()) for _ in range(5)) / 1e9
+
+
+def seconds(run: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    run()
+    return time.perf_counter() - began
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Decoded:
+    """Rows decoded together from prompts of one length, `samples` of each."""
+
+    policy: Policy
+    compute: Compute
+    rows: int
+    samples: int
+    prompt: int
+    new: int
+
+    def draw(self, new: int) -> None:
+        """All rows, so many tokens each."""
+        shape = self.policy.architecture
+        rng = np.random.default_rng(0)
+        prompts = rng.integers(3, shape.vocab_size, (self.rows // self.samples, self.prompt)).tolist()
+        keys = np.array([[row_key(0, prompt, k) for k in range(self.samples)] for prompt in range(len(prompts))])
+        for _ in sample(
+            self.policy.model,
+            self.policy.params,
+            prompts,
+            keys,
+            Decoding(max_new_tokens=new),
+            padded_length=prompt_length(prompts),
+            context_length=shape.context_length,
+            rows=self.rows,
+            compute=self.compute,
+        ):
+            pass
+
+    def gigabytes(self) -> float:
+        """What a step reads at least."""
+        network = Network(self.policy.model, self.compute)
+        cache = jax.eval_shape(lambda: network.empty_cache(self.rows, self.prompt + self.new // 2))
+        read = [leaves[name] for leaves in cache.values() for name in ("k", "v")]
+        width = 2 if self.compute == "bfloat16" else 4
+        weights = sum(leaf.size for leaf in jax.tree.leaves(self.policy.params)) * width
+        return 1e-9 * (weights + sum(leaf.size * leaf.dtype.itemsize for leaf in read))
+
+
+def examples(policy: Policy, length: int) -> list[Example]:
+    """Random ones that fill rows of this length: two samples of a prompt in each row."""
+    rng, part = np.random.default_rng(0), length // 3
+    found = []
+    for _ in range(16):
+        prompt, *responses = rng.integers(3, policy.architecture.vocab_size, (3, part)).tolist()
+        found += [Example(prompt_ids=tuple(prompt), response_ids=tuple(ids)) for ids in responses]
+    return found
+
+
+@click.command(help=__doc__)
+@click.option("--policy", "name", type=click.Choice([*KNOWN]), default="gemma3-1b-it", show_default=True)
+@click.option("--rows", default=64, show_default=True, help="Decoded together.")
+@click.option("--samples", default=16, show_default=True, help="Of each prompt.")
+@click.option("--prompt", default=64, show_default=True, help="Tokens.")
+@click.option("--new", default=32, show_default=True, help="Tokens drawn for each row.")
+@click.option("--compute", type=click.Choice(["float32", "mixed", "bfloat16"]), default="bfloat16", show_default=True)
+@click.option("--steps", default=2, show_default=True, help="Of training, in a round; 0: none at all.")
+@click.option("--rounds", default=2, show_default=True)
+@click.option("--set", "overrides", multiple=True, help=f"Settings of training; first: {', '.join(SETTINGS)}.")
+def main(
+    name: str,
+    rows: int,
+    samples: int,
+    prompt: int,
+    new: int,
+    compute: Compute,
+    steps: int,
+    rounds: int,
+    overrides: tuple[str, ...],
+) -> None:
+    keep_memory()
+    shape = KNOWN[name].architecture
+    policy = Policy(
+        architecture=shape,
+        params=init_params(shape, jax.random.key(0)),
+        tokenizer=load_policy(ASSETS / "tiny").tokenizer,
+    )
+    click.echo(f"{name}, random weights, on {jax.devices()[0].device_kind}")
+    speed = bandwidth()
+    peaks = {dtype: max(machine.gflops(*[2048] * 3, dtype) for _ in range(3)) for dtype in ("float32", "bfloat16")}
+    click.echo(f"copy: {speed:.0f} GB/s; products: " + ", ".join(f"{p:.0f} GFLOP/s in {t}" for t, p in peaks.items()))
+
+    decoded = Decoded(policy=policy, compute=compute, rows=rows, samples=samples, prompt=prompt, new=new)
+    once, whole = (min(seconds(lambda n=n: decoded.draw(n)) for _ in range(rounds + 1)) for n in (1, new))
+    step = (whole - once) / (new - 1)
+    read = decoded.gigabytes() / step
+    click.echo(
+        f"decoding {rows} rows in {compute}: {1e3 * step:.1f} ms a step, {rows / step:,.0f} tokens/s, "
+        f"{read:.0f} GB/s read at least: {read / speed:.0%} of the copy's bandwidth"
+    )
+    if not steps:
+        return
+    settings = load_suite("linear_1d", (*SETTINGS, *overrides)).training
+    learner = training.Learner(policy, examples(policy, settings.row_length), settings)
+    learner.learn(1)
+    best = 0.0
+    for _ in range(rounds):
+        began = time.perf_counter()
+        batches = learner.learn(steps)
+        took = time.perf_counter() - began
+        # With LoRA nothing is computed for the gradients of frozen matrices: two thirds of it all.
+        share = 2 / 3 if settings.trainable == "lora" else 1.0
+        best = max(best, share * sum(training.needed(shape, batch) for batch in batches) / took)
+    shares = ", ".join(f"{best / peak:.0%} of the peak in {dtype}" for dtype, peak in peaks.items())
+    click.echo(f"training ({settings.trainable}, {settings.compute_dtype}): {best:.0f} GFLOP/s needed: {shares}")
+
+
+if __name__ == "__main__":
+    main()
