@@ -119,6 +119,8 @@ def split(mesh: Mesh, shapes: Any, *, over_data: bool) -> Any:
             fitting = [i for i, n in enumerate(leaf.shape) if spec[i] is None and n % size == 0]
             if size > 1 and fitting:
                 spec[max(fitting, key=lambda i: leaf.shape[i])] = axis
+        while spec and spec[-1] is None:  # as XLA writes it: another spelling would be compiled for again
+            spec.pop()
         return NamedSharding(mesh, P(*spec))
 
     return jax.tree.map(of, shapes)

@@ -83,6 +83,13 @@ def test_training_twice_gives_the_same_parameters(small: Policy, three: list[Exa
     assert params_hash(run_fit(small, three).params) == params_hash(run_fit(small, three).params)
 
 
+@pytest.mark.parametrize("trainable", ["full", "lora"])
+def test_a_step_is_compiled_once_however_many_are_taken(small: Policy, three: list[Example], trainable: str) -> None:
+    before = m_step.train_step._cache_size()
+    run_fit(small, three, steps=4, row_length=72, trainable=trainable)
+    assert m_step.train_step._cache_size() == before + 1
+
+
 def test_training_stops_where_the_validation_reward_falls(small: Policy, three: list[Example]) -> None:
     rewards = {2: 0.5, 4: 0.4, 6: 0.9}
     seen: dict[int, str] = {}
