@@ -10,14 +10,18 @@ behind the other, so the one that is transposed, for a weight's gradient, is lai
 
 from __future__ import annotations
 
+import itertools
 import math
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import flax.linen
 import jax
 import jax.numpy as jnp
 from jax.experimental.layout import Layout, with_layout_constraint
 from jaxtyping import Array, BFloat16, Float
+
+from harness.gemma_modules import forward, nn
 
 MIXED = "mixed"  # beside the names of types: float32, and weights are multiplied in bfloat16
 
@@ -58,40 +62,131 @@ def _laid_out(matrix: Array) -> Array:
     )
 
 
-def einsum(equation: str, x: Float[Array, "..."], weight: Float[Array, "..."]) -> Float[Array, "..."] | None:
-    """What `jnp.einsum` gives, as one `product`; None where it is none, as for an equation with a batch of weights.
+class Equation(NamedTuple):
+    """An equation of `jnp.einsum` that one product of matrices computes.
 
-    What is summed over must be the last axes of `x`, in the order in which the weight has them.
+    Attributes:
+        named: The axes of x that stay; after them x has those that are summed over.
+        summed: In the order in which the weight has them.
+        new: The axes that come from the weight.
+        of_weight: Its axes, in their order.
+        result: The axes that come out, in their order.
     """
-    inputs, _, result = equation.replace(" ", "").partition("->")
+
+    named: str
+    summed: str
+    new: str
+    of_weight: str
+    result: str
+
+    def matrix(self, weight: Float[Array, "..."]) -> Float[Array, "K M"]:
+        """The weight as what x is multiplied by."""
+        order = [self.of_weight.index(axis) for axis in self.summed + self.new]
+        depth = math.prod(weight.shape[axis] for axis in order[: len(self.summed)])
+        return weight.transpose(order).reshape(depth, -1)
+
+    def apply(
+        self, multiply: Callable[[Array, Array], Array], x: Array, matrix: Float[Array, "K M"], shape: Sequence[int]
+    ) -> Array:
+        """What the equation gives, by one call of `multiply`; `shape` is that of the weight."""
+        sizes = dict(zip(self.of_weight, shape, strict=True))
+        rows = x.shape[: x.ndim - len(self.summed)]
+        out = multiply(x.reshape(-1, len(matrix)), matrix).reshape(*rows, *(sizes[axis] for axis in self.new))
+        if self.named + self.new == self.result:
+            return out
+        return jnp.einsum(f"{self.named}{self.new}->{self.result}", out)  # its axes in another order
+
+
+def equation_of(text: str) -> Equation | None:
+    """None where it is no single product: with a batch of weights, or with other axes of x last than those summed."""
+    inputs, _, result = text.replace(" ", "").partition("->")
     of_x, _, of_weight = inputs.partition(",")
     summed = "".join(axis for axis in of_weight if axis in of_x)
     new = "".join(axis for axis in of_weight if axis not in of_x)
     if not of_x.endswith(summed) or set(summed) & set(result) or not set(new) <= set(result):
         return None
-    sizes = dict(zip(of_weight, weight.shape, strict=True))
-    matrix = weight.transpose([of_weight.index(axis) for axis in summed + new])
-    rows = x.shape[: x.ndim - len(summed)]
-    depth = math.prod(sizes[axis] for axis in summed)
-    out = product(x.reshape(-1, depth), matrix.reshape(depth, -1)).reshape(*rows, *(sizes[axis] for axis in new))
-    named = of_x.removesuffix(summed)
-    if named + new == result:
-        return out
-    return jnp.einsum(f"{named}{new}->{result}", out)  # its axes in another order
+    return Equation(of_x.removesuffix(summed), summed, new, of_weight, result)
 
 
-def in_bfloat16(next_function: Any, args: Any, kwargs: Any, context: flax.linen.module.InterceptorContext) -> Any:
-    """An interceptor under which a network's products with its weights are `product`s."""
+type _Context = flax.linen.module.InterceptorContext
+
+
+def _product_of(context: _Context, args: tuple[Any, ...]) -> tuple[Any, Equation] | None:
+    """The weight's layer and the equation, where what is called is one product with a weight."""
     layer: Any = context.module
     # Every family of `gm.nn` has a class of this name, called with an equation and what the weight is applied to.
-    if type(layer).__name__ == "Einsum" and context.method_name == "__call__":
-        weight = layer.get_variable("params", layer.weight_name)
-        plain = isinstance(weight, jax.Array) and getattr(layer, "w_scale", None) is None
-        equation, x = args
-        found = einsum(equation, x, weight) if plain else None
-        if found is not None:
-            return found
-    return next_function(*args, **kwargs)
+    if type(layer).__name__ != "Einsum" or context.method_name != "__call__":
+        return None
+    weight = layer.get_variable("params", layer.weight_name)
+    equation = equation_of(args[0])
+    if equation is None or not isinstance(weight, jax.Array) or getattr(layer, "w_scale", None) is not None:
+        return None
+    return layer, equation
+
+
+def in_bfloat16(next_function: Any, args: Any, kwargs: Any, context: _Context) -> Any:
+    """An interceptor under which a network's products with its weights are `product`s."""
+    found = _product_of(context, args)
+    if found is None:
+        return next_function(*args, **kwargs)
+    layer, equation = found
+    weight = layer.get_variable("params", layer.weight_name)
+    return equation.apply(product, args[1], equation.matrix(weight), weight.shape)
+
+
+def by_matrices(next_function: Any, args: Any, kwargs: Any, context: _Context) -> Any:
+    """An interceptor for parameters that `as_matrices` has made; not to be differentiated."""
+    found = _product_of(context, args)
+    if found is None:
+        return next_function(*args, **kwargs)
+    layer, equation = found
+    return equation.apply(_multiplied, args[1], layer.get_variable("params", layer.weight_name), layer.shape)
+
+
+def _multiplied(x: Float[Array, "N K"], matrix: Float[Array, "K M"]) -> Float[Array, "N M"]:
+    if x.dtype == matrix.dtype:
+        return x @ matrix
+    return _dot(x.astype(matrix.dtype), matrix)
+
+
+class _Listener:
+    """An interceptor that notes the equation of every weight, by its path in the parameters."""
+
+    numbers = itertools.count()
+
+    def __init__(self) -> None:
+        self.equations: dict[tuple[str, ...], Equation] = {}
+        self._name = f"listener {next(self.numbers)}"  # `forward` goes by it: what was traced once is not heard again
+
+    def __str__(self) -> str:
+        return self._name
+
+    def __call__(self, next_function: Any, args: Any, kwargs: Any, context: _Context) -> Any:
+        if found := _product_of(context, args):
+            layer, equation = found
+            self.equations[(*layer.path, layer.weight_name)] = equation
+        return next_function(*args, **kwargs)
+
+
+def as_matrices(model: nn.Transformer, params: Any, compute: str) -> Any:
+    """Parameters for `by_matrices`: every weight lies as the matrix that is multiplied by, in the type that it is
+    multiplied in, so that a step of decoding neither transposes nor rounds it.
+
+    Args:
+        model: A network of `gm.nn`.
+        params: Its parameters.
+        compute: A type, or `MIXED`.
+    """
+    listener = _Listener()
+    jax.eval_shape(lambda params: forward(model, params, jnp.ones((1, 2), jnp.int32), interceptors=[listener]), params)
+
+    def prepared(path: tuple[Any, ...], leaf: Array) -> Array:
+        equation = listener.equations.get(tuple(key.key for key in path))
+        if equation is None:
+            return leaf
+        return equation.matrix(leaf).astype("bfloat16" if compute == MIXED else leaf.dtype)
+
+    return jax.tree.map_with_path(prepared, cast(params, compute))
 
 
 def cast(params: Any, compute: str) -> Any:

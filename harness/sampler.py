@@ -32,7 +32,6 @@ from harness.errors import NonFiniteLogits, PromptTooLong
 from harness.gemma_modules import nn
 from harness.mesh import make_mesh, rows_of, split
 from harness.policy import Params
-from harness.products import cast
 from harness.slots import Network, compact, decode, empty, prefix_cache, refill
 
 __all__ = ["GREEDY_TOP_K", "Decoding", "Draws", "Work", "prompt_length", "row_key", "sample", "shared_prefix"]
@@ -137,11 +136,11 @@ def sample(
     queue = _Queue(len(prompts), keys.shape[1], max(1, rows // REFILL_SHARE))
     share = -(-len(prompts) * keys.shape[1] // len(devices))
     drawn = _Drawn(len(prompts), keys.shape[1], work or Work())
-    params = cast(params, compute)
+    network = Network(model, compute)
     batches = [
         _Batch(
-            network=Network(model, compute),
-            params=jax.device_put(params, split(device, params, over_data=False)),
+            network=network,
+            params=network.prepared(jax.device_put(params, split(device, params, over_data=False))),
             prompts=prompts,
             keys=keys,
             decoding=decoding,

@@ -32,7 +32,7 @@ from harness.decoding import Decoding, choose
 from harness.gemma_modules import forward, nn
 from harness.mesh import MODEL
 from harness.policy import Params
-from harness.products import MIXED, in_bfloat16
+from harness.products import MIXED, as_matrices, by_matrices
 
 KeysValues = dict[str, dict[str, Float[Array, "R S KH"]]]  # layer -> "k" and "v"
 
@@ -41,15 +41,20 @@ KeysValues = dict[str, dict[str, Float[Array, "R S KH"]]]  # layer -> "k" and "v
 class Network:
     """A network of `gm.nn`, and what it computes in: a type, or "mixed" (see `products`), where logits are float32.
 
-    Called with parameters as `products.cast` gives them.
+    Called with parameters as `prepared` gives them.
     """
 
     model: nn.Transformer
     compute: str = "float32"
 
+    @functools.partial(jax.jit, static_argnums=0)
+    def prepared(self, params: Params) -> Params:
+        """Its parameters as it computes with them."""
+        return as_matrices(self.model, params, self.compute)
+
     def __call__(self, params: Params, tokens: Int[Array, "R T"], **inputs: Any) -> Any:
         """See `forward`."""
-        return forward(self.model, params, tokens, interceptors=[in_bfloat16] * (self.compute == MIXED), **inputs)
+        return forward(self.model, params, tokens, interceptors=[by_matrices], **inputs)
 
     def empty_cache(self, rows: int, columns: int) -> Any:
         """The model's own."""

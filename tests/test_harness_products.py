@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from jax.typing import ArrayLike
 
-from harness.products import einsum, product
+from harness.gemma_modules import forward
+from harness.policy import Policy
+from harness.products import MIXED, as_matrices, by_matrices, equation_of, in_bfloat16, product
 
 LAYERS = {
     "query": ("BTD,NDH->BTNH", (2, 5, 16), (4, 16, 8)),
@@ -19,6 +21,12 @@ LAYERS = {
     "gates, transposed": ("...F,NHF->...NH", (2, 5, 16), (2, 24, 16)),
     "feed-forward's output": ("...H,HF->...F", (2, 5, 24), (24, 16)),
 }
+
+
+def einsum(text: str, x: jax.Array, weight: jax.Array) -> jax.Array:
+    equation = equation_of(text)
+    assert equation is not None
+    return equation.apply(product, x, equation.matrix(weight), weight.shape)
 
 
 def random(shape: tuple[int, ...], seed: int) -> jax.Array:
@@ -56,5 +64,18 @@ def test_products_of_any_size_whatever_is_transposed_around_them(shape: tuple[in
 
 
 def test_what_is_no_single_product_is_left_to_others() -> None:
-    assert einsum("gecd,ekfd->kgecf", random((2, 3, 4, 5), 0), random((3, 2, 6, 5), 1)) is None
-    assert einsum("BDT,DH->BTH", random((2, 5, 3), 0), random((5, 4), 1)) is None
+    assert equation_of("gecd,ekfd->kgecf") is None
+    assert equation_of("BDT,DH->BTH") is None
+
+
+@pytest.mark.parametrize("compute", ["float32", MIXED, "bfloat16"])
+def test_a_network_computes_the_same_with_its_weights_as_matrices(tiny: Policy, compute: str) -> None:
+    ids = jnp.arange(1, 25).reshape(2, 12)
+    plain = jax.tree.map(lambda leaf: leaf.astype("bfloat16"), tiny.params) if compute == "bfloat16" else tiny.params
+    expected = forward(tiny.model, plain, ids, interceptors=[in_bfloat16] * (compute == MIXED)).logits
+    params = as_matrices(tiny.model, tiny.params, compute)
+    found = forward(tiny.model, params, ids, interceptors=[by_matrices]).logits
+    assert found.dtype == expected.dtype
+    assert np.abs(found - expected).max() < (0.1 if compute == "bfloat16" else 1e-4) * np.abs(expected).max()
+    changed = [a.shape != b.shape for a, b in zip(*map(jax.tree.leaves, (params, tiny.params)), strict=True)]
+    assert sum(changed) == 4 * tiny.architecture.num_layers  # query, key and value, back, gates; the fifth is one

@@ -3,9 +3,9 @@
     python tests/perf/large.py [--policy NAME] [--rows N] [--compute TYPE] [--set training.KEY=VALUE]...
 
 On one device, the first there is. A decoding step has to read every weight, and the keys and values of every row, once:
-its share is that of the bandwidth which a change of a large array in place reaches. A training step's share is that of the peak of
-matrix products, in float32 and in bfloat16. Figures are the best of the rounds, without compilation. Nothing is
-downloaded: the name stands for the shape alone. Asserts nothing: figures belong to the machine.
+its share is that of the bandwidth which a change of a large array in place reaches. A training step's share is that of
+the peak of matrix products, in float32 and in bfloat16. Figures are the best of the rounds, without compilation.
+Nothing is downloaded: the name stands for the shape alone. Asserts nothing: figures belong to the machine.
 """
 
 from __future__ import annotations
@@ -91,9 +91,9 @@ class Decoded:
         network = Network(self.policy.model, self.compute)
         cache = jax.eval_shape(lambda: network.empty_cache(self.rows, self.prompt + self.new // 2))
         read = [leaves[name] for leaves in cache.values() for name in ("k", "v")]
-        width = 2 if self.compute == "bfloat16" else 4
-        weights = sum(leaf.size for leaf in jax.tree.leaves(self.policy.params)) * width
-        return 1e-9 * (weights + sum(leaf.size * leaf.dtype.itemsize for leaf in read))
+        prepared = jax.eval_shape(network.prepared, self.policy.params)
+        read += jax.tree.leaves(prepared)
+        return 1e-9 * sum(leaf.size * leaf.dtype.itemsize for leaf in read)
 
 
 def examples(policy: Policy, length: int) -> list[Example]:

@@ -29,7 +29,7 @@ from harness.config import SamplingConfig
 from harness.gemma_modules import forward
 from harness.hf import save_hf
 from harness.mesh import make_meshes
-from harness.policy import ASSETS, EMBEDDED, Architecture, Policy, init_params, load_policy
+from harness.policy import ASSETS, EMBEDDED, Architecture, Params, Policy, init_params, load_policy
 from harness.sampler import Decoding, Work, prompt_length, row_key, sample, shared_prefix
 from harness.slots import Network
 from tests.perf.machine import CHILD, flop
@@ -177,9 +177,13 @@ def logits_error(workload: Workload, name: str) -> float:
     policy = workload.policy
     ids = np.array([prompt[:16] for prompt in workload.prompts[:8]])
     exact, found = (
-        np.asarray(Network(policy.model, compute)(policy.params, ids).logits) for compute in ("float32", OURS[name])
+        np.asarray(_logits(Network(policy.model, compute), policy.params, ids)) for compute in ("float32", OURS[name])
     )
     return float(np.abs(found - exact).max() / np.abs(exact).max())
+
+
+def _logits(network: Network, params: Params, ids: np.ndarray) -> jax.Array:
+    return network(network.prepared(params), ids).logits
 
 
 class Child:
