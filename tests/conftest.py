@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from benchmarks.problem import Problem
 from harness.cli import main
+from harness.mesh import want_cpu_devices
 from harness.policy import ASSETS, Policy, load_policy
 from tests.judge_server import JudgeServer
 
@@ -20,6 +21,7 @@ from tests.judge_server import JudgeServer
 hypothesis.settings.register_profile("shared machine", deadline=None)
 hypothesis.settings.load_profile("shared machine")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+want_cpu_devices()  # as a run has them, so that one in this process equals one in a process of its own
 # Child processes compile the same programs again and again; what one has compiled the next one finds here.
 COMPILED = Path(__file__).parents[1] / ".pytest_cache" / "xla"
 COMPILED.mkdir(parents=True, exist_ok=True)

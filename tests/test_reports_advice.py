@@ -52,22 +52,21 @@ def test_a_verifier_whose_reward_parts_while_accuracy_falls_is_called_hacked(lin
     assert accuracy[1] > accuracy[2]
 
 
-def test_the_best_is_to_be_trained_on_or_one_that_is_shown_to_equal_it(linear: Findings) -> None:
-    told = advised(linear)
-    best, other = (arm_of(standing).name for standing in rank(linear).standings[:2])
-    assert {best, other} == {"sympy", "judge"}
-    assert told[best].text == "train on it"
-    assert told[other].text == f"tied with {best}: take the cheaper"
-    assert told[other].why == "equal within 5 points"
+def test_the_best_is_to_be_trained_on_or_one_that_is_shown_to_equal_it(tmp_path: Path) -> None:
+    told = advised(read(build_run(tmp_path, Size(problems=300))))
+    assert told["sympy"].text == "train on it"
+    assert told["judge"].text == "tied with sympy: take the cheaper"
+    assert told["judge"].why == "equal within 5 points"
 
 
-def test_an_arm_that_gained_no_more_than_a_control_is_not_recommended(dose: Findings) -> None:
-    told = advised(dose)["t90_f30"]
-    ranking = rank(dose)
+def test_an_arm_that_gained_no_more_than_a_control_is_not_recommended(tmp_path: Path) -> None:
+    arms = ("judge", "judge_blind", "accept_all")
+    findings = read(build_run(tmp_path, Size(problems=16, arms=arms), seed=1))
+    told, ranking = advised(findings)["judge_blind"], rank(findings)
     assert ranking.gained(told.standing)
     assert not ranking.contest(ranking.standings[0], told.standing).decided
-    assert told.text == "control t50_f50 may do as well"
-    assert "t90_f30" not in answer(dose, ranking)[0]
+    assert told.text == "control accept_all may do as well"
+    assert "judge_blind" not in answer(findings, ranking)[0]
 
 
 def test_constant_error_rates_over_seeds_show_no_fault(dose: Findings) -> None:

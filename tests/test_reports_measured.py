@@ -16,11 +16,12 @@ from reports.rows import Run
 from tests.test_reports_render import Size, build_run
 
 EXAMPLES = Path(__file__).parents[1] / "reports" / "examples"
+SEEDS = 5  # replicates of dose_response
 
 
 @pytest.fixture(scope="module")
 def seeded() -> Findings:
-    """Three replicates, noisy verifiers with a seed in each."""
+    """Replicates, noisy verifiers with a seed in each."""
     with Store(EXAMPLES / "dose_response") as store:
         return find(read_run(store))
 
@@ -60,24 +61,24 @@ def test_a_verifiers_rates_are_over_all_replicates(seeded: Findings, place: str,
 
 
 def test_all_samples_of_a_problem_are_one_unit_whichever_replicate_drew_them(seeded: Findings) -> None:
-    """Three replicates of the same problems narrow an interval, but not as three times as many problems would."""
+    """Replicates of the same problems narrow an interval, but not as so many times as many problems would."""
     run = seeded.run
     drawn = measured.places(run)["t70_f50/2"]
     pooled, alone = (measured.against(run, some, "t70_f50") for some in (drawn, drawn[:1]))
     assert pooled.shape == alone.shape == (run.size("test"), 4)
-    assert pooled.sum() == 3 * alone.sum()
-    np.testing.assert_array_equal(pooled.sum(axis=1), 3 * alone.sum(axis=1))
+    assert len(drawn) == SEEDS
+    assert pooled.sum() == SEEDS * alone.sum()
+    np.testing.assert_array_equal(pooled.sum(axis=1), SEEDS * alone.sum(axis=1))
 
 
 def test_the_base_comes_again_only_where_a_verifier_judges_it_anew(seeded: Findings) -> None:
     run = seeded.run
     base = measured.places(run)["base"]
-    assert [number for _, number in base] == [0, 1, 2]
+    assert [number for _, number in base] == [*range(SEEDS)]
     assert measured.called(run, base, ["sympy"]) == (("base", ("sympy",)),)
     assert [own for _, own in measured.called(run, base, ["sympy", "t90_f10"])] == [
         ("sympy", "t90_f10"),
-        ("sympy", "t90_f10~1"),
-        ("sympy", "t90_f10~2"),
+        *(("sympy", f"t90_f10~{seed}") for seed in range(1, SEEDS)),
     ]
 
 
@@ -160,7 +161,7 @@ def test_a_correction_is_of_all_replicates_with_an_interval_over_them(seeded: Fi
     found = next(c for c in raters.corrections(seeded) if c.checkpoint == "t90_f10/1")
     tpr, fpr, _ = by_sql("base", "t90_f10")
     assert found.corrected.value == pytest.approx((found.reward.value - fpr) / (tpr - fpr))
-    assert found.seeded.n == 3
+    assert found.seeded.n == SEEDS
     assert found.seeded.value == found.excess.value
     assert wide(found.seeded) > wide(found.excess)
     assert all(math.isnan(c.seeded.low) for c in raters.corrections(single))

@@ -180,13 +180,13 @@ def test_a_few_marks_by_hand_change_nothing_that_is_said_of_all(folder: Path, tm
 def test_the_second_opinion_is_of_samples_with_three_verdicts_or_more() -> None:
     """Most samples of a run with replicates have the verdict of one noisy verifier, which tells the model nothing.
 
-    The base's samples have those of all, and once in each of the three replicates.
+    The base's samples have those of all, and once in each of the replicates.
     """
     run = findings_of(EXAMPLE)[0].run
     found = raters.second_opinion(run)
     assert found is not None
     base = run.rows("base", "test")
-    assert found.classes.n == 3 * len(base)
+    assert found.classes.n == run.facts["suite"]["replicates"] * len(base)
     assert found.samples > 30 * len(base)
     assert found.prevalence == pytest.approx(run.outcome("sympy", base).mean())
     together = raters.together(run)
