@@ -111,8 +111,8 @@ def equation_of(text: str) -> Equation | None:
 type _Context = flax.linen.module.InterceptorContext
 
 
-def _product_of(context: _Context, args: tuple[Any, ...]) -> tuple[Any, Equation] | None:
-    """The weight's layer and the equation, where what is called is one product with a weight."""
+def _product_of(context: _Context, args: tuple[Any, ...]) -> tuple[Any, Equation, jax.Array] | None:
+    """The layer, its equation and its weight, where what is called is one product with a weight."""
     layer: Any = context.module
     # Every family of `gm.nn` has a class of this name, called with an equation and what the weight is applied to.
     if type(layer).__name__ != "Einsum" or context.method_name != "__call__":
@@ -121,7 +121,7 @@ def _product_of(context: _Context, args: tuple[Any, ...]) -> tuple[Any, Equation
     equation = equation_of(args[0])
     if equation is None or not isinstance(weight, jax.Array) or getattr(layer, "w_scale", None) is not None:
         return None
-    return layer, equation
+    return layer, equation, weight
 
 
 def in_bfloat16(next_function: Any, args: Any, kwargs: Any, context: _Context) -> Any:
@@ -129,8 +129,7 @@ def in_bfloat16(next_function: Any, args: Any, kwargs: Any, context: _Context) -
     found = _product_of(context, args)
     if found is None:
         return next_function(*args, **kwargs)
-    layer, equation = found
-    weight = layer.get_variable("params", layer.weight_name)
+    _, equation, weight = found
     return equation.apply(product, args[1], equation.matrix(weight), weight.shape)
 
 
@@ -139,8 +138,8 @@ def by_matrices(next_function: Any, args: Any, kwargs: Any, context: _Context) -
     found = _product_of(context, args)
     if found is None:
         return next_function(*args, **kwargs)
-    layer, equation = found
-    return equation.apply(_multiplied, args[1], layer.get_variable("params", layer.weight_name), layer.shape)
+    layer, equation, matrix = found
+    return equation.apply(_multiplied, args[1], matrix, layer.shape)
 
 
 def _multiplied(x: Float[Array, "N K"], matrix: Float[Array, "K M"]) -> Float[Array, "N M"]:
@@ -163,7 +162,7 @@ class _Listener:
 
     def __call__(self, next_function: Any, args: Any, kwargs: Any, context: _Context) -> Any:
         if found := _product_of(context, args):
-            layer, equation = found
+            layer, equation, _ = found
             self.equations[(*layer.path, layer.weight_name)] = equation
         return next_function(*args, **kwargs)
 

@@ -6,7 +6,8 @@ of queues, problems or samples: which row goes where is the sampler's business.
 The unmodified `gm.nn` model writes all rows of a batch to one cache column. Mapped over rows (`jax.vmap`, a batch of
 one each) it writes every row at that row's own column, while its matrix products stay those of the whole batch. So a
 row lies in its slot the same way, from column 0 on and without a gap, whenever it came in: what it draws does not
-depend on what is decoded beside it.
+depend on what is decoded beside it. A network with experts takes all rows at once; its cache may end at another column
+in each row.
 
 Slots lie on one device, or on one row of a mesh: the devices along `model`, which split the matrices as the parameters
 are, and the cache by its heads.
