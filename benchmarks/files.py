@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.problem import Problem, canonical_form, problem_id, split_of
+from restem.benchmarks.problem import Problem, canonical_form, problem_id, split_of
 
 SHARES = {"train": 0.6, "validation": 0.1, "test": 0.3}
 

@@ -17,11 +17,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
-from benchmarks.mathematics_dataset import ENTROPY_OF_REGIME, linear_1d
-from benchmarks.problem import Problem, canonical_form, problem_id, split_of
+from restem.benchmarks.mathematics_dataset import ENTROPY_OF_REGIME, linear_1d
+from restem.benchmarks.problem import Problem, canonical_form, problem_id, split_of
 
 # Every canonical form belongs to one split for ever. The embedded base policy and judge were made from `pretrain`
 # alone, so no run ever trains or tests on what they have seen.
+STEPS_ID = "benchmarks.linear_1d"  # part of a stored fingerprint; never changes
 SHARES = {"pretrain": 0.6, "train": 0.15, "validation": 0.05, "test": 0.2}
 
 

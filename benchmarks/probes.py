@@ -15,8 +15,8 @@ import unicodedata
 from collections.abc import Iterable
 from fractions import Fraction
 
-from benchmarks.linear_1d import Term, parse_question
-from benchmarks.problem import ATTACK, EQUIVALENCE, Probe, Problem
+from restem.benchmarks.linear_1d import Term, parse_question
+from restem.benchmarks.problem import ATTACK, EQUIVALENCE, Probe, Problem
 
 # What says nothing of the problem: form -> text. No digit stands here but the 1 that judges are told to reply with, and
 # also where a number is asked for and happens to be 1, that is no answer to the question. All are short, as what the

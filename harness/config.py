@@ -12,19 +12,19 @@ import re
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import pydantic
 from pydantic import Field
 
-from harness.errors import ConfigError
-from harness.records import MARK, replicate
+from restem.harness.errors import ConfigError
+from restem.harness.store.records import MARK, replicate
 
 SUITES = Path(__file__).parents[1] / "benchmarks" / "suites"
 COMPUTE = "`mixed`: float32, with products in bfloat16 summed in float32"
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
-type Compute = Literal["float32", "mixed", "bfloat16"]
+Compute: TypeAlias = Literal["float32", "mixed", "bfloat16"]
 
 
 class _Model(pydantic.BaseModel):

@@ -14,10 +14,10 @@ import numpy as np
 import orbax.checkpoint as ocp
 import sentencepiece
 
-from benchmarks import linear_1d
-from harness.models import FAMILIES
-from harness.policy import Architecture, Params, Policy, param_shapes
-from harness.tokenizer import Tokenizer
+from restem.benchmarks import linear_1d
+from restem.harness.model.policy import Architecture, Params, Policy, param_shapes
+from restem.harness.model.tokenizer import Tokenizer
+from restem.harness.weights.registry import FAMILIES
 
 PIECES = 512
 _COMMON: dict[str, Any] = {"vocab_size": PIECES + 8, "hidden_dim": 96, "head_dim": 16, "little_endian": False}

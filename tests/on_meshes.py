@@ -13,11 +13,12 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from harness import m_step, mesh
-from harness.config import TrainingConfig
-from harness.mesh import make_meshes, want_cpu_devices
-from harness.policy import load_policy
-from harness.sampler import Decoding, Draws, row_key, sample
+from restem.harness.config import TrainingConfig
+from restem.harness.model import mesh
+from restem.harness.model.mesh import make_meshes, want_cpu_devices
+from restem.harness.model.policy import load_policy
+from restem.harness.sampling.sampler import Decoding, Draws, row_key, sample
+from restem.harness.training import m_step
 
 QUESTIONS = [f"Solve {a}*x = {3 * a} for x." for a in (2, 5, 11, 23, 41)]
 ANSWERS = ["x = 3", "2*x = 6\nx = 6/2\nx = 3", "x = 1\nx = 3"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from harness.store import Store
+from restem.harness.store.store import Store
 
 CLOCKS = {"seconds", "time"}
 TABLES = ("problem", "checkpoint", "sample", "verifier", "verdict", "selection", "probe", "probe_verdict")

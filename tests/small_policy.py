@@ -6,8 +6,8 @@ from pathlib import Path
 
 import jax
 
-from harness.policy import ASSETS, Architecture, Policy, init_params, save_policy
-from harness.tokenizer import Tokenizer
+from restem.harness.model.policy import ASSETS, Architecture, Policy, init_params, save_policy
+from restem.harness.model.tokenizer import Tokenizer
 
 ARCHITECTURE = Architecture(
     vocab_size=352, embed_dim=16, hidden_dim=32, num_layers=2, num_heads=2, head_dim=8, context_length=128

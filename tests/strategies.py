@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from benchmarks.linear_1d import Equation, Term, solution
-from harness.records import Sample
+from restem.benchmarks.linear_1d import Equation, Term, solution
+from restem.harness.store.records import Sample
+from restem.verifiers.verdict import Outcome, Verdict
 from tests.hostile import FAR, HOSTILE
-from verifiers.verdict import Outcome, Verdict
 
 letters = st.sampled_from("abcdfghijklmnopqrstuvwxyz")
 """A variable's name; the generator never uses e."""

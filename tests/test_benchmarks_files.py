@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.files import read_problems, split_problems, write_json_lines, write_lines
-from benchmarks.linear_1d import problems
+from restem.benchmarks.files import read_problems, split_problems, write_json_lines, write_lines
+from restem.benchmarks.linear_1d import problems
 
 PLAIN = b"Solve 2*x = 4 for x.\n2\nSolve 3*y = 9 for y.\n3\n"
 

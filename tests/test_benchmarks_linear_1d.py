@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks import linear_1d
-from benchmarks.linear_1d import (
+from restem.benchmarks import linear_1d
+from restem.benchmarks.linear_1d import (
     Equation,
     Steps,
     check_steps,
@@ -23,8 +23,8 @@ from benchmarks.linear_1d import (
     solution,
     worked_solution,
 )
-from benchmarks.mathematics_dataset import ENTROPY_OF_REGIME
-from benchmarks.problem import canonical_form
+from restem.benchmarks.mathematics_dataset import ENTROPY_OF_REGIME
+from restem.benchmarks.problem import canonical_form
 from tests.strategies import equations
 
 LOW = (3.0, 4.5)

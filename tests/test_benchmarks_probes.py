@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks import linear_1d
-from benchmarks.probes import AGREEING, attacks, equivalents, probes
-from benchmarks.problem import ATTACK, EQUIVALENCE, Probe, Problem
+from restem.benchmarks import linear_1d
+from restem.benchmarks.probes import AGREEING, attacks, equivalents, probes
+from restem.benchmarks.problem import ATTACK, EQUIVALENCE, Probe, Problem
+from restem.verifiers import catalog
+from restem.verifiers.verdict import Attempt, Outcome, Verdict, checked
 from tests.conftest import problem
-from verifiers import catalog
-from verifiers.verdict import Attempt, Outcome, Verdict, checked
 
 
 def judged(problems: list[Problem], name: str = "sympy") -> list[tuple[Probe, Verdict]]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from harness.config import Suite, load_suite, parse_suite, set_value, suite_names, to_toml
-from harness.errors import ConfigError
+from restem.harness.config import Suite, load_suite, parse_suite, set_value, suite_names, to_toml
+from restem.harness.errors import ConfigError
 
 
 @pytest.mark.parametrize("name", suite_names())

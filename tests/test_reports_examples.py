@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.store import Store
-from reports.render import write_report
+from restem.harness.store.store import Store
+from restem.reports.pages.report import write_report
 
 EXAMPLES = Path(__file__).parents[1] / "reports" / "examples"
 NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/report.md"))

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from verifiers.catalog import JUDGES, build, kind, names, parts, with_parts
-from verifiers.verdict import Attempt, Outcome, UnknownVerifier, Verdict, needs_whole_problems
+from restem.verifiers.catalog import JUDGES, build, kind, names, parts, with_parts
+from restem.verifiers.verdict import Attempt, Outcome, UnknownVerifier, Verdict, needs_whole_problems
 
 PLUG_IN = """
 from verifiers.verdict import Outcome, Verdict
@@ -79,8 +79,8 @@ def test_options_reach_the_verifier() -> None:
         ("random", {"rat": 0.5}, "did you mean 'rate'"),
         ("sympy", {"timeout": 3}, "it takes none"),
         ("no_such_package.module:factory", {}, "does not load"),
-        ("verifiers.controls:Randon", {}, "did you mean 'Random'"),
-        ("verifiers.controls:VERSION", {}, "has no factory"),
+        ("restem.verifiers.composed.controls:Randon", {}, "did you mean 'Random'"),
+        ("restem.verifiers.composed.controls:VERSION", {}, "has no factory"),
         ("not a path:factory", {}, "expected package.module:factory"),
         (":", {}, "expected package.module:factory"),
         ("builtins:dict", {}, "is no verifier"),
@@ -93,9 +93,9 @@ def test_what_is_not_known_is_named_with_a_hint(name: str, options: dict[str, An
 
 
 def test_a_module_path_builds_what_it_names() -> None:
-    assert build("verifiers.controls:Random", {"verifiers.controls:Random": {"seed": 2}}).fingerprint.startswith(
-        "random-"
-    )
+    assert build(
+        "restem.verifiers.composed.controls:Random", {"restem.verifiers.composed.controls:Random": {"seed": 2}}
+    ).fingerprint.startswith("random-")
 
 
 @pytest.mark.usefixtures("plug_in")

@@ -21,12 +21,12 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.problem import Problem
+from restem.benchmarks.problem import Problem
+from restem.verifiers.catalog import build
+from restem.verifiers.judge.judge import Judge
+from restem.verifiers.verdict import Attempt, Outcome, Verdict, Verifier, checked
 from tests.hostile import FAR, HOSTILE, MARKER, MASTER_KEYS, SYMBOLS, Hostile, question
 from tests.strategies import mixed_texts, mutated_texts
-from verifiers.catalog import build
-from verifiers.judge import Judge
-from verifiers.verdict import Attempt, Outcome, Verdict, Verifier, checked
 
 COMPARING = ("sympy", "exact", "substitution", "majority")  # right or wrong is about the answer's value or text
 NAMES = (*COMPARING, "format_only")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verifiers.rows import BadRow, Rows, read_rows
+from restem.verifiers.rows import BadRow, Rows, read_rows
 
 ids = st.sampled_from(["a", "b", "1", 1, 2, "a (rows.jsonl:1)", "a (rows.jsonl:2)"])
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from restem.verifiers.composed.controls import FormatOnly
+from restem.verifiers.exact.sympy_exact import Exact, Sympy
+from restem.verifiers.verdict import Attempt, ContractBreach, Outcome, Verdict, checked
 from tests.conftest import problem
 from tests.strategies import mutated_texts
-from verifiers.controls import FormatOnly
-from verifiers.sympy_exact import Exact, Sympy
-from verifiers.verdict import Attempt, ContractBreach, Outcome, Verdict, checked
 
 
 def attempts(*responses: str) -> list[Attempt]:

@@ -1,6 +1,6 @@
 """Things that give verdicts. Each can be used alone, without a training run and without JAX."""
 
-from verifiers.verdict import (
+from restem.verifiers.verdict import (
     Attempt,
     ContractBreach,
     JudgeUnavailable,

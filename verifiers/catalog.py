@@ -23,15 +23,15 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from verifiers.probe import Probed, blamed
-from verifiers.verdict import Attempt, UnknownVerifier, Verdict, Verifier, needs_whole_problems
+from restem.verifiers.order_check import Probed, blamed
+from restem.verifiers.verdict import Attempt, UnknownVerifier, Verdict, Verifier, needs_whole_problems
 
 if TYPE_CHECKING:
-    from verifiers.chat import CallStore, Progress
+    from restem.verifiers.chat.client import CallStore, Progress
 
-type Tables = Mapping[str, Mapping[str, Any]]
+Tables: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 GROUP = "restem.verifiers"
 JUDGES = ("judge", "judge_blind")
@@ -39,23 +39,23 @@ CONTROLS = ("accept_all", "reject_all", "random")
 EXTRAS = MappingProxyType({"math_verify": "math_verify"})  # name -> the package, and the extra, that it needs
 _FACTORIES: Mapping[str, str] = MappingProxyType(
     {
-        "sympy": "verifiers.sympy_exact:Sympy",
-        "exact": "verifiers.sympy_exact:Exact",
-        "substitution": "verifiers.substitution:Substitution",
-        "judge": "verifiers.judge:Judge",
-        "judge_blind": "verifiers.judge:Judge",
-        "accept_all": "verifiers.controls:AcceptAll",
-        "reject_all": "verifiers.controls:RejectAll",
-        "random": "verifiers.controls:Random",
-        "inverted": "verifiers.noise:Inverted",
-        "format_only": "verifiers.controls:FormatOnly",
-        "majority": "verifiers.controls:Majority",
-        "noisy": "verifiers.noise:Noisy",
-        "all_of": "verifiers.combine:AllOf",
-        "any_of": "verifiers.combine:AnyOf",
-        "vote": "verifiers.combine:Vote",
-        "cascade": "verifiers.combine:Cascade",
-        "math_verify": "verifiers.math_verify:MathVerify",
+        "sympy": "restem.verifiers.exact.sympy_exact:Sympy",
+        "exact": "restem.verifiers.exact.sympy_exact:Exact",
+        "substitution": "restem.verifiers.exact.substitution:Substitution",
+        "judge": "restem.verifiers.judge.judge:Judge",
+        "judge_blind": "restem.verifiers.judge.judge:Judge",
+        "accept_all": "restem.verifiers.composed.controls:AcceptAll",
+        "reject_all": "restem.verifiers.composed.controls:RejectAll",
+        "random": "restem.verifiers.composed.controls:Random",
+        "inverted": "restem.verifiers.composed.noise:Inverted",
+        "format_only": "restem.verifiers.composed.controls:FormatOnly",
+        "majority": "restem.verifiers.composed.controls:Majority",
+        "noisy": "restem.verifiers.composed.noise:Noisy",
+        "all_of": "restem.verifiers.composed.combinations:AllOf",
+        "any_of": "restem.verifiers.composed.combinations:AnyOf",
+        "vote": "restem.verifiers.composed.combinations:Vote",
+        "cascade": "restem.verifiers.composed.combinations:Cascade",
+        "math_verify": "restem.verifiers.exact.math_verify:MathVerify",
     }
 )
 # Verifiers made of others: the option that names them, and what it names where the table does not say.

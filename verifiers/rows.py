@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.problem import Problem
-from verifiers.verdict import Attempt, UnknownVerifier, Verdict
+from restem.benchmarks.problem import Problem
+from restem.verifiers.verdict import Attempt, UnknownVerifier, Verdict
 
 
 class BadRow(UnknownVerifier):

@@ -18,7 +18,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from benchmarks.problem import Problem
+from restem.benchmarks.problem import Problem
 
 MAX_NUMBER = 2**63  # what a database's integer holds
 

@@ -1,6 +1,6 @@
 """Measures the embedded policy and judge on problems they never met, and writes their cards.
 
-    uv run python -m harness.assets.card --run runs/linear_1d
+    uv run python -m restem.harness.assets.card --run runs/linear_1d
 
 The policy is measured by sampling linear_1d's test split; the judge on the responses in a finished run, at the base and
 at every later checkpoint. A card is `card.json` in the asset's folder; the report prints the judge's.
@@ -16,14 +16,14 @@ from typing import Any
 import click
 import numpy as np
 
-from benchmarks.linear_1d import Steps, check_steps, problems
-from harness.assets.make import CROWD, DRAWS, ENTROPY, JUDGE_PHASES, PHASES, SEED
-from harness.assets.verdicts import responses
-from harness.policy import ASSETS, Policy, load_policy, params_hash
-from harness.sampler import GREEDY_TOP_K, Decoding
-from harness.store import Store
-from verifiers import catalog
-from verifiers.verdict import Attempt, Outcome
+from restem.benchmarks.linear_1d import Steps, check_steps, problems
+from restem.harness.assets.make import CROWD, DRAWS, ENTROPY, JUDGE_PHASES, PHASES, SEED
+from restem.harness.assets.verdicts import responses
+from restem.harness.model.policy import ASSETS, Policy, load_policy, params_hash
+from restem.harness.sampling.sampler import GREEDY_TOP_K, Decoding
+from restem.harness.store.store import Store
+from restem.verifiers import catalog
+from restem.verifiers.verdict import Attempt, Outcome
 
 TEST_SEED, TEST_PROBLEMS, SAMPLES = 12_345, 512, 16
 
@@ -92,14 +92,14 @@ def main(run: Path | None) -> None:  # noqa: D103
         "generated_questions": DRAWS,
         "phases": {name: dataclasses.asdict(phase) for name, phase in PHASES.items()},
     }
-    _write("tiny", policy, "uv run python -m harness.assets.make policy", recipe, policy_quality(policy))
+    _write("tiny", policy, "uv run python -m restem.harness.assets.make policy", recipe, policy_quality(policy))
     if run is not None:
         recipe = {
             "seed": SEED,
             "crowd": dataclasses.asdict(CROWD),
             "phases": {name: dataclasses.asdict(phase) for name, phase in JUDGE_PHASES.items()},
         }
-        _write("judge", judge, "uv run python -m harness.assets.make judge", recipe, judge_quality(run))
+        _write("judge", judge, "uv run python -m restem.harness.assets.make judge", recipe, judge_quality(run))
 
 
 def _write(name: str, policy: Policy, command: str, recipe: dict[str, Any], quality: dict[str, Any]) -> None:

@@ -1,9 +1,9 @@
 """Makes the embedded tiny policy and tiny judge again, from nothing.
 
-    uv run python -m harness.assets.make tokenizer
-    uv run python -m harness.assets.make policy     # about an hour on two cores; can be stopped
-    uv run python -m harness.assets.make judge      # half an hour more
-    uv run python -m harness.assets.card            # measures both and writes their cards
+    uv run python -m restem.harness.assets.make tokenizer
+    uv run python -m restem.harness.assets.make policy     # about an hour on two cores; can be stopped
+    uv run python -m restem.harness.assets.make judge      # half an hour more
+    uv run python -m restem.harness.assets.card            # measures both and writes their cards
 
 The policy learns in three phases, each a data recipe, a number of steps and a learning rate (`PHASES`): careful
 solutions at a steady rate, the same while the rate decays, then a short stay among the crowd (`crowd.py`), which sets
@@ -27,16 +27,16 @@ import jax
 import numpy as np
 import optax
 
-from benchmarks.linear_1d import SHARES, Equation, Term, parse_question, render_question, solution
-from benchmarks.mathematics_dataset import linear_1d
-from benchmarks.problem import split_of
-from harness.assets.crowd import Habits, crowd_solution
-from harness.assets.tokenizer import train_tokenizer
-from harness.assets.verdicts import Row, comparisons, is_right, policy_rows, verdict_examples
-from harness.m_step import Batch, Example, Step, TrainState, batches, pack, train_step
-from harness.mesh import make_mesh
-from harness.policy import ASSETS, Architecture, Policy, init_params, load_policy, save_policy
-from harness.tokenizer import Tokenizer
+from restem.benchmarks.linear_1d import SHARES, Equation, Term, parse_question, render_question, solution
+from restem.benchmarks.mathematics_dataset import linear_1d
+from restem.benchmarks.problem import split_of
+from restem.harness.assets.crowd import Habits, crowd_solution
+from restem.harness.assets.tokenizer import train_tokenizer
+from restem.harness.assets.verdicts import Row, comparisons, is_right, policy_rows, verdict_examples
+from restem.harness.model.mesh import make_mesh
+from restem.harness.model.policy import ASSETS, Architecture, Policy, init_params, load_policy, save_policy
+from restem.harness.model.tokenizer import Tokenizer
+from restem.harness.training.m_step import Batch, Example, Step, TrainState, batches, pack, train_step
 
 SEED = 1
 ENTROPY = (3.0, 4.5)

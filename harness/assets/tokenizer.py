@@ -13,9 +13,9 @@ from pathlib import Path
 
 import sentencepiece
 
-from harness.tokenizer import END_OF_TURN, START_OF_TURN
+from restem.harness.model.tokenizer import END_OF_TURN, START_OF_TURN
 
-PROMPTS = Path(__file__).parents[2] / "verifiers" / "prompts"
+PROMPTS = Path(__file__).parents[2] / "verifiers" / "judge" / "prompts"
 PHRASES = [START_OF_TURN, END_OF_TURN, "user\n", "model\n", "\n", "\\n", "Solve ", " for ", " = ", " + ", " - "]
 
 

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
-from benchmarks.linear_1d import parse_question, solution
-from harness.m_step import Example
-from harness.policy import Policy
-from harness.sampler import Decoding, prompt_length, row_key, sample
-from harness.tokenizer import Tokenizer
-from verifiers.prompt import prompt
+from restem.benchmarks.linear_1d import parse_question, solution
+from restem.harness.model.policy import Policy
+from restem.harness.model.tokenizer import Tokenizer
+from restem.harness.sampling.sampler import Decoding, prompt_length, row_key, sample
+from restem.harness.training.m_step import Example
+from restem.verifiers.judge.prompt import prompt
 
-type Row = tuple[str, str, str]  # question, reference, response
+Row: TypeAlias = tuple[str, str, str]  # question, reference, response
 
 
 def responses(

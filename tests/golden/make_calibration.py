@@ -23,9 +23,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from benchmarks.linear_1d import Equation, parse_question, problems, worked_solution
-from harness.golden import row_id
-from harness.store import Store
+from restem.benchmarks.linear_1d import Equation, parse_question, problems, worked_solution
+from restem.harness.gate.golden import row_id
+from restem.harness.store.store import Store
 
 HERE = Path(__file__).parent
 CHECKPOINTS = {"base": 4, "sympy/2": 2, "judge_blind/2": 1, "accept_all/2": 1}

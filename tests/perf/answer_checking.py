@@ -29,12 +29,12 @@ import click
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from benchmarks.linear_1d import parse_question, stream, worked_solution
-from benchmarks.problem import Problem
-from reports.metrics import wilson
+from restem.benchmarks.linear_1d import parse_question, stream, worked_solution
+from restem.benchmarks.problem import Problem
+from restem.reports.stats.estimates import wilson
+from restem.verifiers.catalog import build
+from restem.verifiers.verdict import Attempt, Outcome
 from tests.perf.answer_peers import PEERS
-from verifiers.catalog import build
-from verifiers.verdict import Attempt, Outcome
 
 REQUIREMENTS = ("math-verify==0.9.0", "latex2sympy2_extended[antlr4]", "inspect_ai==0.3.285")
 ROUNDS = 5

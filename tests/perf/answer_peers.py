@@ -17,8 +17,9 @@ import sys
 import time
 from collections.abc import Callable
 from fractions import Fraction
+from typing import TypeAlias
 
-type Grader = Callable[[str, str], bool]
+Grader: TypeAlias = Callable[[str, str], bool]
 
 MEMORY = 3 << 30
 

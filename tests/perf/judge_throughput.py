@@ -30,10 +30,10 @@ import click
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from benchmarks.problem import Problem
-from harness.store import Store
-from verifiers.judge import Judge
-from verifiers.verdict import Attempt, Outcome
+from restem.benchmarks.problem import Problem
+from restem.harness.store.store import Store
+from restem.verifiers.judge.judge import Judge
+from restem.verifiers.verdict import Attempt, Outcome
 
 FAULTS = ("500", "503", "reset", "shortbody", "badjson", "html", "nochoices", "429")
 CHOICE = '{{"index":0,"message":{{"role":"assistant","content":"{}"}},"finish_reason":"stop"}}'

@@ -23,7 +23,7 @@ from tests.rows import lasting_rows
 def command(suite: str, folder: Path, overrides: tuple[str, ...]) -> list[str]:
     """The line that runs and resumes the suite in a folder."""
     options = [word for override in overrides for word in ("--set", override)]
-    return [sys.executable, "-m", "harness.cli", "run", suite, "--out", str(folder), "--quiet", *options]
+    return [sys.executable, "-m", "restem.harness.cli", "run", suite, "--out", str(folder), "--quiet", *options]
 
 
 @click.command(help=__doc__)

@@ -24,14 +24,14 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from harness.config import Compute, load_suite
-from harness.decoding import Decoding
-from harness.mesh import keep_memory
-from harness.models import KNOWN
-from harness.packing import Example
-from harness.policy import ASSETS, Policy, init_params, load_policy
-from harness.sampler import prompt_length, row_key, sample
-from harness.slots import Network
+from restem.harness.config import Compute, load_suite
+from restem.harness.model.mesh import keep_memory
+from restem.harness.model.policy import ASSETS, Policy, init_params, load_policy
+from restem.harness.sampling.decoding import Decoding
+from restem.harness.sampling.kv_slots import Network
+from restem.harness.sampling.sampler import prompt_length, row_key, sample
+from restem.harness.training.packing import Example
+from restem.harness.weights.registry import KNOWN
 from tests.perf import machine, training
 
 COPIED = 2**28  # float32 numbers: 1 GiB

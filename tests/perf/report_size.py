@@ -26,9 +26,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from benchmarks.problem import Problem
-from harness.records import Checkpoint, Sample
-from harness.store import Store
+from restem.benchmarks.problem import Problem
+from restem.harness.store.records import Checkpoint, Sample
+from restem.harness.store.store import Store
 
 # True and false positive rates against the reference, and the share left undecided.
 VERIFIERS = {
@@ -207,7 +207,7 @@ def measure(arguments: Sequence[str], output: Path) -> tuple[float, float, float
     """Wall seconds, processor seconds and peak MB of one `restem` command."""
     started = time.perf_counter()
     with output.open("wb") as file:
-        process = subprocess.Popen([sys.executable, "-m", "harness.cli", *arguments], stdout=file)
+        process = subprocess.Popen([sys.executable, "-m", "restem.harness.cli", *arguments], stdout=file)
         _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     wall = time.perf_counter() - started

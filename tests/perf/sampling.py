@@ -24,14 +24,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.linear_1d import stream
-from harness.config import SamplingConfig
-from harness.gemma_modules import forward
-from harness.hf import save_hf
-from harness.mesh import make_meshes
-from harness.policy import ASSETS, EMBEDDED, Architecture, Params, Policy, init_params, load_policy
-from harness.sampler import Decoding, Work, prompt_length, row_key, sample, shared_prefix
-from harness.slots import Network
+from restem.benchmarks.linear_1d import stream
+from restem.harness.config import SamplingConfig
+from restem.harness.model.gemma import forward
+from restem.harness.model.mesh import make_meshes
+from restem.harness.model.policy import ASSETS, EMBEDDED, Architecture, Params, Policy, init_params, load_policy
+from restem.harness.sampling.kv_slots import Network
+from restem.harness.sampling.sampler import Decoding, Work, prompt_length, row_key, sample, shared_prefix
+from restem.harness.weights.huggingface import save_hf
 from tests.perf.machine import CHILD, flop
 
 OURS = {"ours": "float32", "ours, mixed": "mixed"}  # what each computes in

@@ -27,9 +27,9 @@ import click
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from harness.config import load_suite
-from harness.mesh import keep_memory, want_cpu_devices
-from harness.policy import ASSETS, load_policy
+from restem.harness.config import load_suite
+from restem.harness.model.mesh import keep_memory, want_cpu_devices
+from restem.harness.model.policy import ASSETS, load_policy
 from tests.perf import machine, sampling, training
 
 PEERS = {**sampling.PEERS, **training.PEERS}

@@ -28,13 +28,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from harness import m_step
-from harness.config import TrainingConfig, load_suite
-from harness.mesh import SPLIT_FROM, keep_memory, make_meshes, spread, want_cpu_devices
-from harness.mesh import split as shardings
-from harness.packing import Example, pack
-from harness.policy import ASSETS, Architecture, Params, Policy, load_policy
-from harness.trainable import split
+from restem.harness.config import TrainingConfig, load_suite
+from restem.harness.model.mesh import SPLIT_FROM, keep_memory, make_meshes, spread, want_cpu_devices
+from restem.harness.model.mesh import split as shardings
+from restem.harness.model.policy import ASSETS, Architecture, Params, Policy, load_policy
+from restem.harness.training import m_step
+from restem.harness.training.packing import Example, pack
+from restem.harness.training.trainable import split
 from tests.perf.machine import CHILD, flop
 
 RUN = Path(__file__).parents[2] / "reports" / "examples" / "linear_1d" / "run.db"

@@ -1,0 +1,1 @@
+"""Use cases, where all four packages meet: run, verify, judges, policies."""

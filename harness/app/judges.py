@@ -1,0 +1,118 @@
+"""How judges are asked, for the commands that use verifiers: which server, which model, offline or in batches.
+
+Takes names and tables of options; gives the tables with what the judges need filled in. Starts the embedded judge where
+there is neither key nor address.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+import click
+
+from restem.harness.errors import ConfigError
+from restem.harness.model.policy import ASSETS
+from restem.harness.serving.embedded_judge import embedded_judge
+from restem.harness.store.store import Store
+from restem.verifiers import catalog
+
+Options: TypeAlias = Mapping[str, dict[str, Any]]
+
+
+def judges_of(names: Sequence[str], options: Options) -> list[str]:
+    """The judges among the verifiers and all that they are made of."""
+    return [name for name in catalog.with_parts(names, options) if catalog.kind(name, options) in catalog.JUDGES]
+
+
+def asked_by(options: Options, names: Sequence[str], *, offline: bool, batch: bool) -> Options:
+    """The options with every judge offline, or asked in batches.
+
+    Raises:
+        ConfigError: There is no judge, or both are wanted.
+    """
+    if not (offline or batch):
+        return options
+    if offline and batch:
+        raise ConfigError("--offline asks nothing and --batch does; give one of them")
+    judges = judges_of(names, options)
+    if not judges:
+        raise ConfigError(f"--{'offline' if offline else 'batch'} goes with a judge; found {', '.join(names)}")
+    way = {"offline": True} if offline else {"batch": True}
+    return {**options, **{name: {**options.get(name, {}), **way} for name in judges}}
+
+
+def judge_options(
+    options: Options, names: Sequence[str], stack: contextlib.ExitStack, stored: Options = MappingProxyType({})
+) -> dict[str, dict[str, Any]]:
+    """The options of every judge that is used; without a key and a base_url, those of the embedded one, now started.
+
+    A judge that is offline has those it was asked with when replies were stored, and nothing is started for it.
+    """
+    judges = {name: dict(options.get(name, {})) for name in judges_of(names, options)}
+    for name, chosen in judges.items():
+        if chosen.get("offline"):
+            judges[name] = {**stored.get(name, {}), **chosen}
+    elsewhere = bool(os.environ.get("OPENAI_BASE_URL"))  # the openai package's own way to name a server
+    homeless = [
+        name
+        for name, chosen in judges.items()
+        if not (
+            chosen.get("offline")
+            or elsewhere
+            or chosen.get("base_url")
+            or os.environ.get(str(chosen.get("api_key_env", "OPENAI_API_KEY")))
+        )
+    ]
+    for name in homeless:
+        if named := {"model", "api_key_env"} & judges[name].keys():
+            # Not shown: it may be a key that was put in the wrong place.
+            variable = "the variable named by api_key_env" if "api_key_env" in judges[name] else "OPENAI_API_KEY"
+            raise ConfigError(f"verifiers.{name}.{min(named)} is set, but neither {variable} nor base_url")
+        if judges[name].get("batch"):
+            raise ConfigError(f"verifiers.{name}.batch: the embedded judge has no batches; set a key or base_url")
+    if homeless:
+        click.echo("no key and no base_url: the embedded tiny judge speaks", err=True)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        served = stack.enter_context(embedded_judge(folder / "judge.log"))
+        for name in homeless:
+            judges[name] |= {"base_url": served["base_url"], "model": served["model"]}
+            judges[name].setdefault("concurrency", 128)  # two of its batches: one waits while the other is decoded
+            judges[name].setdefault("max_tokens", 4)
+            judges[name].setdefault("prompt", "tiny")  # the words that it was trained on
+    return judges
+
+
+def stored_judges(store: Store) -> Options:
+    """Name -> the options that the judge of that name was asked with: where its calls are stored."""
+    known = store.run().get("verifiers", {})
+    found: dict[str, dict[str, Any]] = {}
+    for fingerprint, name, settings in store.query("SELECT fingerprint, name, settings FROM verifier ORDER BY 1"):
+        options = json.loads(settings)
+        if not options.get("offline") and (name not in found or known.get(name) == fingerprint):
+            found[name] = options
+    return found
+
+
+def add_judges(store: Store, tables: Options, judge: Options) -> None:
+    """Writes down how each judge is asked, parts of other verifiers among them: `--offline` reads it."""
+    for name, chosen in judge.items():
+        store.add_verifier(catalog.build(name, tables, calls=store).fingerprint, name, chosen)
+
+
+def judge_facts(judge: Options) -> dict[str, Any] | None:
+    """Which judge speaks; for the embedded one with its card's rates on a base policy's responses."""
+    if not judge:
+        return None
+    models = sorted({str(options.get("model", "gpt-4")) for options in judge.values()})
+    embedded = any(model.startswith("tiny-judge@") for model in models)
+    path = ASSETS / "judge" / "card.json"
+    quality = json.loads(path.read_text())["quality"] if embedded and path.is_file() else {}
+    rates = {name: found["base"] for name, found in quality.items()}
+    return {"model": ", ".join(models), "embedded": embedded, "card": rates or None}

@@ -1,0 +1,82 @@
+"""The commands about policies: models, export and serve. Heavy imports stand in the commands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+
+@click.group("models", invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def models_command(context: click.Context, as_json: bool) -> None:
+    """Lists the policies known by name: size, licence, source, and whether they are on disk.
+
+    \b
+    Example:
+      restem models
+      restem models download gemma3-1b-it
+      restem run --set policy=gemma3-1b-it          docs/gemma.md says what else to set
+    """
+    if context.invoked_subcommand is None:
+        from restem.harness.weights import registry
+
+        rows = registry.table()
+        click.echo(json.dumps(rows) if as_json else registry.text(rows))
+
+
+@models_command.command("download")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Accept size and licence without being asked.")
+def download_command(name: str, yes: bool) -> None:
+    """Fetches official weights through kagglehub; the same command again goes on where one was stopped.
+
+    \b
+    Example:
+      KAGGLE_API_TOKEN=... restem models download gemma3-270m-it --yes
+    """
+    from restem.harness.app.policies import fetch
+
+    click.echo(fetch(name, yes))
+
+
+@click.command("export")
+@click.argument("checkpoint")
+@click.option("--to", "form", type=click.Choice(["hf"]), default="hf", show_default=True, help="Hugging Face's format.")
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="A new folder.")
+def export_command(checkpoint: str, form: str, output: Path) -> None:
+    """Writes a Gemma policy or checkpoint as a folder that transformers and vLLM load.
+
+    \b
+    Example:
+      restem export runs/gemma/checkpoints/sympy-2 --output trained
+    """
+    from restem.harness.app.run import load_named_policy
+    from restem.harness.weights.huggingface import save_hf
+
+    save_hf(load_named_policy(checkpoint), output)
+    click.echo(output)
+
+
+@click.command("serve")
+@click.argument("policy")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
+@click.option("--while-stdin-open", is_flag=True, hidden=True)
+def serve_command(policy: str, port: int, while_stdin_open: bool) -> None:
+    """Serves a policy or checkpoint behind the OpenAI routes on 127.0.0.1.
+
+    Prints one JSON line with base_url and model once it listens.
+
+    \b
+    Example:
+      restem serve tiny --port 8000
+      restem serve runs/linear_1d/checkpoints/sympy-2 --port 0
+    """
+    from restem.harness.app.run import EMBEDDED, load_named_policy
+    from restem.harness.model.compilation_cache import keep_compiled
+    from restem.harness.serving.serve import serve
+
+    keep_compiled()
+    serve(load_named_policy(policy), policy if policy in EMBEDDED else Path(policy).name, port, while_stdin_open)

@@ -1,0 +1,137 @@
+"""The commands that show what a run found: report, compare and show. Heavy imports stand in the commands."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from pathlib import Path
+
+import click
+
+from restem.harness.errors import ConfigError
+
+
+def print_report(folder: Path, as_json: bool) -> None:
+    """Writes a run's report and prints its summary."""
+    from restem.reports.pages.report import standings, summary, write_report
+
+    path = write_report(folder)
+    click.echo(json.dumps(standings(folder)) if as_json else summary(folder))
+    click.echo(f"report: {path}", err=True)
+
+
+def print_plan(folder: Path, output: Path | None, eta: float, labels: int | None, as_json: bool) -> None:
+    """Writes a run's plan and prints it."""
+    from restem.reports.analysis import plan
+    from restem.reports.pages import plan as plan_pages
+
+    found = plan_pages.write_plan(folder, output, eta=eta, labels=labels)
+    click.echo(json.dumps(plan.as_data(found)) if as_json else plan_pages.text(found))
+    click.echo(f"plan: {(output or folder) / 'plan.md'}", err=True)
+
+
+@click.command("report")
+@click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--output", type=click.Path(path_type=Path), help="Folder.  [default: the run folder]")
+@click.option("--plan", "planned", is_flag=True, help="Before any training: rank the verifiers by predicted gain.")
+@click.option("--eta", type=click.FloatRange(0, min_open=True), help="M-step efficiency of a plan.  [default: 1]")
+@click.option("--labels", type=click.IntRange(min=1), help="Plan with the gold's labels of the first N problems only.")
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A plan.json to check the run against.  [default: the run's own]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a plan as JSON.")
+def report_command(
+    run: Path,
+    output: Path | None,
+    planned: bool,
+    eta: float | None,
+    labels: int | None,
+    against: Path | None,
+    as_json: bool,
+) -> None:
+    """Writes report.md, report.html and figures/ from run.db, and checks the run against its plan.json if it has one.
+
+    With --plan, writes plan.md and plan.json instead.
+
+    A plan needs the base's samples and verdicts, which `restem run SUITE --until base` makes.
+
+    \b
+    Example:
+      restem report runs/linear_1d --output /tmp/report
+      restem report runs/linear_1d --plan --labels 50
+    """
+    if planned and against is not None:
+        raise ConfigError("--against goes with a report; --plan makes a plan")
+    if not planned and (eta is not None or labels is not None or as_json):
+        raise ConfigError("--eta, --labels and --json go with --plan")
+    if planned:
+        print_plan(run, output, eta or 1.0, labels, as_json)
+        return
+    from restem.reports.pages.report import write_report
+
+    click.echo(write_report(run, output, against))
+
+
+@click.command("compare")
+@click.argument("left", metavar="RUN", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("right", metavar="RUN", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--left", "ours", metavar="ARM/ITERATION", help="Only this checkpoint of the first run; or `base`.")
+@click.option("--right", "theirs", metavar="ARM/ITERATION", help="And this of the second.  [default: the same]")
+@click.option(
+    "--margin", type=click.FloatRange(0, 100, min_open=True), default=5.0, show_default=True, help="Points of equality."
+)
+@click.option("--output", type=click.Path(path_type=Path), help="Folder.  [default: the first run's]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def compare_command(
+    left: Path, right: Path, ours: str | None, theirs: str | None, margin: float, output: Path | None, as_json: bool
+) -> None:
+    """Compares two runs on the same problems, checkpoint by checkpoint; writes compare.md and compare.html.
+
+    Refuses, with exit code 2, runs with other test problems, another gold verifier or other sampling.
+
+    \b
+    Example:
+      restem compare runs/first runs/second
+      restem compare runs/first runs/second --left sympy/2 --right judge/2
+    """
+    from restem.reports.analysis.compare import compare
+    from restem.reports.pages import compare as compare_pages
+
+    chosen = (ours or theirs or "", theirs or ours or "") if ours or theirs else None
+    found = compare(left, right, chosen=chosen, margin=margin / 100)
+    path = compare_pages.write_comparison(found, output or left)
+    click.echo(json.dumps(compare_pages.data(found)) if as_json else compare_pages.text(found))
+    click.echo(f"comparison: {path}", err=True)
+
+
+@click.command("show")
+@click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--watch", "watches", is_flag=True, help="Follow the run until it is finished.")
+@click.option("--json", "as_json", is_flag=True, help="Print the standings as JSON.")
+def show_command(run: Path, watches: bool, as_json: bool) -> None:
+    """One screen: arms, iterations, accuracy with intervals, cost, what is unfinished.
+
+    \b
+    Example:
+      restem show runs/linear_1d
+      restem show runs/linear_1d --watch        also while another process writes it; Ctrl-C ends it
+    """
+    if watches and as_json:
+        raise ConfigError("--watch shows a screen; it does not go with --json")
+    from restem.reports.pages import terminal
+
+    if watches:
+        from rich.console import Console
+
+        from restem.reports.pages.watch import watch
+
+        with contextlib.suppress(KeyboardInterrupt):
+            watch(run, Console())
+    elif as_json:
+        click.echo(json.dumps(terminal.standings(run)))
+    else:
+        size = shutil.get_terminal_size((terminal.COLUMNS, terminal.LINES))  # of a pipe, which breaks no line: these
+        click.echo(terminal.status(run, size.lines, size.columns))

@@ -1,0 +1,1 @@
+"""Several hosts as one: messages between them, and who does what."""

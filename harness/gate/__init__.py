@@ -1,0 +1,1 @@
+"""The regression test on verifiers: golden rows, disagreements, the check, the pytest plug-in."""

@@ -1,0 +1,128 @@
+"""A reader's marks, as verdicts of `human:<name>` in the run they were made on.
+
+Takes the lines that the report's explorer saves: golden rows (harness/gate/golden.py) that also name the sample and who
+says so. Gives verdict rows, append-only like all others: marks already stored are not stored again, and a mark that
+says something else than a stored one is refused, as is a file of which one line is wrong.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from restem.harness.errors import ConfigError
+from restem.harness.gate.golden import GoldenRow, read_row
+from restem.harness.store.records import HUMAN
+from restem.harness.store.store import Store
+from restem.verifiers.verdict import Outcome, Verdict
+
+NAME = re.compile(HUMAN + r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Mark:
+    """What a human says of a sample; `place` names the line."""
+
+    place: str
+    sample: int
+    verifier: str
+    row: GoldenRow
+    verdict: Verdict
+
+
+def import_marks(folder: Path, path: Path) -> dict[str, int]:
+    """Stores the marks of a file in a run; gives how many were new for each human.
+
+    Raises:
+        ConfigError: Naming every line that is wrong; nothing is stored then.
+    """
+    marks = read_marks(path)
+    with Store(folder) as store:  # a writer would begin a run where there is none
+        new = _new(store, marks)
+    with Store(folder, write=True) as store:
+        for verifier, verdicts in new.items():
+            store.add_verifier(verifier, verifier, {})
+            store.set_run("verifiers", {**store.run().get("verifiers", {}), verifier: verifier})
+            store.add_verdicts(verifier, verdicts.items())
+    return {verifier: len(verdicts) for verifier, verdicts in new.items()}
+
+
+def read_marks(path: Path) -> list[Mark]:
+    """The marks of a JSON-lines file.
+
+    Raises:
+        ConfigError: Naming the line.
+    """
+    # Bytes, not text lines: a response may hold U+2028, which str.splitlines would split at.
+    lines = enumerate(path.read_bytes().split(b"\n"), 1)
+    return [_mark(line, f"{path.name}:{number}") for number, line in lines if line.strip()]
+
+
+def _new(store: Store, marks: Sequence[Mark]) -> dict[str, dict[int, Verdict]]:
+    """Human -> sample -> verdict, of the marks that are not stored yet."""
+    # As JSON, because a statement takes only so many parameters.
+    ids = json.dumps([mark.sample for mark in marks])
+    rows = store.query(
+        "SELECT s.id, p.question, s.text FROM sample s JOIN problem p ON p.id = s.problem"
+        " WHERE s.id IN (SELECT value FROM json_each(?))",
+        (ids,),
+    )
+    samples = {id: (question, response) for id, question, response in rows}
+    said = {
+        (sample, verifier): outcome
+        for sample, verifier, outcome in store.query(
+            "SELECT sample, verifier, outcome FROM verdict WHERE verifier LIKE 'human:%'"
+        )
+    }
+    new: dict[str, dict[int, Verdict]] = {mark.verifier: {} for mark in marks}
+    faults: list[str] = []
+    for mark in marks:
+        key = mark.sample, mark.verifier
+        if fault := _fault(mark, samples.get(mark.sample), said.get(key)):
+            faults.append(f"{mark.place}: {fault}")
+        elif key not in said:
+            said[key] = mark.verdict.outcome.value
+            new[mark.verifier][mark.sample] = mark.verdict
+    if faults:
+        raise ConfigError("\n".join(faults))
+    return new
+
+
+def _mark(line: bytes, place: str) -> Mark:
+    row, fields = read_row(line, place), json.loads(line)
+    sample, verifier = fields.get("sample"), fields.get("verifier")
+    # A text, since a browser's numbers have 53 bits.
+    if not (isinstance(sample, str) and re.fullmatch(r"[0-9]{1,19}", sample)) or int(sample) >= 2**63:
+        raise ConfigError(f"{place}: sample: expected a sample's id as a text, found {sample!r:.40}")
+    if not (isinstance(verifier, str) and NAME.fullmatch(verifier)):
+        raise ConfigError(f"{place}: verifier: expected human:<name>, found {verifier!r:.60}")
+    mark = fields.get("mark")
+    if not isinstance(mark, str) or len(mark) > 100:
+        raise ConfigError(f"{place}: mark: expected a short text, found {mark!r:.40}")
+    verdict = Verdict(
+        outcome=row.label or Outcome.UNDECIDED,
+        score=None if row.label is None else float(row.label is Outcome.CORRECT),
+        rule="mark",
+        reason=mark if row.label is None else None,
+    )
+    return Mark(place=place, sample=int(sample), verifier=verifier, row=row, verdict=verdict)
+
+
+def _fault(mark: Mark, sample: tuple[str, str] | None, before: str | None) -> str | None:
+    """What is wrong with a mark; `sample` is the question and response that the run has, `before` what was said."""
+    if sample is None:
+        return f"sample: this run has no {mark.sample}"
+    for name, expected, found in zip(
+        ("question", "response"), sample, (mark.row.problem.question, mark.row.response), strict=True
+    ):
+        if expected != found:
+            return f"{name}: sample {mark.sample} of this run has {expected!r:.60}, found {found!r:.60}"
+    if before not in (None, mark.verdict.outcome.value):
+        return (
+            f"{mark.verifier} said {before} of sample {mark.sample} before, and a verdict is never changed: "
+            "save the marks under another name"
+        )
+    return None

@@ -1,0 +1,62 @@
+"""The pytest plug-in: every `NAME.gate.toml` that pytest comes across is one test a verifier.
+
+Loaded into every pytest run of whoever installs this project, so it imports nothing but pytest before it meets such a
+file. `-p no:restem_gate` switches it off.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+class GateFailed(Exception):
+    """A verifier got worse than its baseline allows, or could not be compared; the text says all."""
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """A collector for a baseline, nothing for any other file."""
+    return GateFile.from_parent(parent, path=file_path) if file_path.name.endswith(".gate.toml") else None
+
+
+class GateFile(pytest.File):
+    """A baseline; one item for each verifier it names."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        try:
+            found = tomllib.loads(self.path.read_text("utf-8")).get("verifiers", {})
+        except ValueError as error:  # not TOML, or not UTF-8
+            raise self.CollectError(f"{self.path.name}: {error}") from None
+        for name in found:
+            yield GateItem.from_parent(self, name=name)
+
+
+class GateItem(pytest.Item):
+    """One verifier against its baseline."""
+
+    def runtest(self) -> None:
+        # Here and not above: NumPy and all the rest are needed only where there is a baseline.
+        from restem.harness.errors import RestemError
+        from restem.harness.gate.check import check, read_golden
+        from restem.reports.pages.gate import message
+        from restem.verifiers.verdict import VerifierError
+
+        try:
+            found = list(check(read_golden(self.path), [self.name], quiet=True))
+        except (RestemError, VerifierError) as error:
+            raise GateFailed(str(error)) from error
+        if failed := [message(comparison) for comparison in found if not comparison.passed]:
+            advice = f"If this change is meant: restem gate {self.path.name} --update"
+            raise GateFailed("\n".join([*failed, advice]))
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """The message alone: a traceback through the plug-in explains nothing."""
+        known = isinstance(excinfo.value, GateFailed)
+        return str(excinfo.value) if known else super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, None, str]:
+        return self.path, None, f"{self.path.name}: {self.name}"

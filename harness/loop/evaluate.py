@@ -1,0 +1,146 @@
+"""Samples a checkpoint on a split and applies verifiers to what it drew; every row is stored as it comes.
+
+Takes a run and a checkpoint; gives nothing back but rows in run.db. What is already there is not done again: problems
+that have samples are not sampled, samples that have a verdict are not verified.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from restem.benchmarks.problem import Problem
+from restem.harness.config import SamplingConfig
+from restem.harness.distributed.hosts import Hosts
+from restem.harness.model.policy import Policy
+from restem.harness.sampling.sampler import Decoding, Draws, prompt_length, row_key, shared_prefix
+from restem.harness.store.records import Sample
+from restem.harness.store.store import Store, batched
+from restem.verifiers.verdict import Attempt, Verifier, checked
+
+
+class Advance(Protocol):
+    """Counts samples or verdicts for the progress display; those already stored are not fresh."""
+
+    def __call__(self, samples: int, *, fresh: bool = True) -> None: ...
+
+
+VERIFY_BATCH = 2048
+STORE_BATCH = 512
+STORE_SECONDS = 5.0
+
+
+def draw(
+    store: Store,
+    policy: Policy,
+    checkpoint: str,
+    problems: Sequence[Problem],
+    samples: int,
+    config: SamplingConfig,
+    seed: int,
+    advance: Advance,
+    hosts: Hosts,
+) -> int:
+    """Stores `samples` responses to every problem, and gives how many were new.
+
+    A sample depends on (seed, checkpoint, problem, index) alone.
+
+    Raises:
+        PromptTooLong: A prompt does not fit the policy's context.
+        NonFiniteLogits: The policy is broken.
+    """
+    done = store.sampled_problems(checkpoint)
+    prompts = [policy.tokenizer.encode_prompt(problem.question) for problem in problems]
+    decoding = Decoding(
+        temperature=config.temperature,
+        top_k=config.top_k,
+        top_p=config.top_p,
+        max_new_tokens=config.max_new_tokens,
+        stop_ids=policy.tokenizer.stop_ids,
+    )
+    missing = [index for index, problem in enumerate(problems) if problem.id not in done]
+    advance((len(problems) - len(missing)) * samples, fresh=False)
+    if not missing:
+        return 0
+    records: list[Sample] = []
+    stored = time.monotonic()
+    # Shapes are those of the whole split, so that a resumed run computes its rows as an undisturbed one does.
+    for part, draws in hosts.sample(
+        policy,
+        [prompts[index] for index in missing],
+        np.array([[row_key(seed, checkpoint, problems[i].id, k) for k in range(samples)] for i in missing]),
+        decoding,
+        padded_length=prompt_length(prompts),
+        context_length=policy.architecture.context_length,
+        rows=config.rows,
+        prefix_length=shared_prefix(prompts),
+        compute=config.compute_dtype,
+    ):
+        for row, position in enumerate(part):
+            records += _records(policy, checkpoint, problems[missing[position]].id, draws, row)
+        if len(records) >= STORE_BATCH or time.monotonic() - stored > STORE_SECONDS:
+            store.add_samples(records)
+            advance(len(records))
+            records, stored = [], time.monotonic()
+    store.add_samples(records)
+    advance(len(records))
+    return len(missing) * samples
+
+
+def _records(policy: Policy, checkpoint: str, problem: str, draws: Draws, row: int) -> list[Sample]:
+    return [
+        Sample(
+            checkpoint=checkpoint,
+            problem=problem,
+            index=k,
+            text=policy.tokenizer.decode(draws.ids[row, k, : draws.lengths[row, k]]),
+            token_count=int(draws.lengths[row, k]),
+            mean_logprob=float(draws.logprobs[row, k] / draws.lengths[row, k]),
+            finish_reason="stop" if draws.stopped[row, k] else "length",
+        )
+        for k in range(draws.ids.shape[1])
+    ]
+
+
+def verify(
+    store: Store,
+    checkpoint: str,
+    problems: Sequence[Problem],
+    split: str,
+    verifier: Verifier,
+    advance: Advance | None = None,
+) -> int:
+    """Stores one verdict of the verifier on every sample of a checkpoint on a split; gives how many were new.
+
+    Raises:
+        ContractBreach: The verifier broke its contract.
+        JudgeUnavailable: The judge cannot be reached; stored rows stay.
+    """
+    by_id = {problem.id: problem for problem in problems}
+    judged = store.verdicts(checkpoint, split, verifier.fingerprint)
+    new = 0
+    for batch in batched(store.samples(checkpoint, split), VERIFY_BATCH):
+        # A verifier may look at all samples of a problem together, so a problem is verified whole or not at all.
+        old = sum(sample.id in judged for sample in batch)
+        if advance:
+            advance(old, fresh=False)
+        if old == len(batch):
+            continue
+        verdicts = checked(verifier, [Attempt(problem=by_id[s.problem], response=s.text) for s in batch])
+        rows = [(s.id, v) for s, v in zip(batch, verdicts, strict=True) if s.id not in judged]
+        store.add_verdicts(verifier.fingerprint, rows)
+        new += len(rows)
+        if advance:
+            advance(len(rows))
+    return new
+
+
+def unjudged(store: Store, checkpoint: str, split: str, verifier: Verifier) -> list[Attempt]:
+    """The attempts at a checkpoint's problems of a split that the verifier has given no verdict on."""
+    by_id = {problem.id: problem for problem in store.problems(split)}
+    judged = store.verdicts(checkpoint, split, verifier.fingerprint)
+    samples = store.samples(checkpoint, split)
+    return [Attempt(problem=by_id[s.problem], response=s.text) for s in samples if s.id not in judged]

@@ -1,0 +1,256 @@
+"""ReST-EM, top to bottom: Algorithm 1 of arXiv:2312.06585, once per verifier.
+
+    for every arm (one training verifier each):
+        policy <- base
+        for i = 1 .. iterations:
+            E-step   draw K responses to every training problem from the policy        (Algorithm 1, line 3)
+                     ask the training verifier; keep what it accepts, at most 10 a problem      (line 4)
+            M-step   start again from the base; minimise the weighted loss on what was kept,
+                     while the training verifier's reward on the validation split improves      (lines 5-7)
+            measure  draw from the new policy on the test split; ask gold and every scoring verifier
+
+Before that, every verifier is tried with responses that no policy wrote (the probe).
+
+Samples do not depend on the verifier, so all arms of a replicate share one sampling of the base. Every stage leaves
+rows in run.db and does nothing where it finds them: a killed run goes on where it was. An M-step is repeated whole; it
+gives the same parameters again. A replicate needs no seed of its own: its arms have names of their own, and every draw
+is made for a name.
+
+What is simpler than in the paper: no few-shot prompt (the tiny policy has none), and one sampling temperature for
+training and test.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from restem.benchmarks.problem import Problem
+from restem.harness.config import ArmConfig, Suite
+from restem.harness.distributed.hosts import Hosts
+from restem.harness.errors import CheckpointMismatch
+from restem.harness.loop.e_step import select
+from restem.harness.loop.evaluate import draw, verify
+from restem.harness.loop.probe import probe
+from restem.harness.model.policy import Params, Policy, load_policy, params_hash, save_policy
+from restem.harness.progress import RunProgress
+from restem.harness.store.records import BASE, Checkpoint, Selection, first_sampled, measuring, unmarked
+from restem.harness.store.store import Store
+from restem.harness.training import m_step
+from restem.verifiers.verdict import Verifier
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Run:
+    """All that a run works with.
+
+    Attributes:
+        suite: With an arm for every replicate (`Suite.replicated`).
+        verifiers: Every verifier of the suite by its name, and `steps` where the benchmark checks steps.
+        hosts: The devices that sample and train; this host leads.
+        until_base: Whether to stop where training would begin.
+    """
+
+    suite: Suite
+    store: Store
+    base: Policy
+    verifiers: Mapping[str, Verifier]
+    progress: RunProgress
+    hosts: Hosts
+    until_base: bool = False
+
+    def problems(self, split: str) -> list[Problem]:
+        return self.store.problems(split)
+
+
+def planned_samples(suite: Suite, problems: Mapping[str, Sequence[Problem]], *, until_base: bool = False) -> int:
+    """Samples that all stages ask for: what progress is counted in. The base's, which arms share, count in each arm."""
+    samples = suite.sampling
+    train = len(problems["train"]) * samples.train_samples
+    test = len(problems["test"]) * samples.test_samples
+    validation = len(problems["validation"]) * samples.validation_samples
+    if until_base:
+        return test + train
+    updates = len(suite.arms) * suite.iterations
+    return (1 + updates) * test + updates * train + suite.training.checks * updates * validation
+
+
+def run(run: Run) -> None:
+    """Runs every arm of the suite to its last iteration."""
+    add_base(run, BASE)
+    draw_and_verify(run, BASE, run.base, "test", tuple(run.verifiers), BASE)
+    probe_verifiers(run)
+    if run.until_base:
+        # Every verifier could be trained on; its further replicates say no more of it.
+        draw_and_verify(run, BASE, run.base, "train", tuple(v for v in run.verifiers if unmarked(v) == v), BASE)
+        return
+    for arm in run.suite.arms:
+        checkpoint, policy = first_sampled(arm.name), run.base
+        add_base(run, checkpoint)
+        for iteration in range(1, run.suite.iterations + 1):
+            target = f"{arm.name}/{iteration}"
+            label = f"arm {arm.name}, iteration {iteration}"
+            selection = e_step(run, arm, checkpoint, policy, target, label)
+            policy = maximise(run, arm, iteration, checkpoint, policy, selection, label)
+            judges = measuring(run.verifiers, arm.verifier)
+            draw_and_verify(run, target, policy, "test", judges, label)
+            checkpoint = target
+
+
+def add_base(run: Run, id: str) -> None:
+    """The base under the id that a replicate samples it by."""
+    if run.store.checkpoint(id) is None:
+        run.store.add_checkpoint(
+            Checkpoint(id=id, arm=None, iteration=0, kind="base", params_sha256=params_hash(run.base.params))
+        )
+
+
+def probe_verifiers(run: Run) -> None:
+    """Every verifier's verdicts on the probes, where they are missing: before any training, as no policy is in it."""
+    for name in run.suite.verifier_names:
+        if unmarked(name) != name:
+            continue  # the same errors under another seed
+        run.progress.stage(f"probe: {name} verifies")
+        started = time.monotonic()
+        new = probe(run.store, run.verifiers[name])
+        if new:
+            run.store.log("probed", verifier=name, verdicts=new, seconds=time.monotonic() - started)
+
+
+def e_step(run: Run, arm: ArmConfig, checkpoint: str, policy: Policy, target: str, label: str) -> Selection:
+    """Draws from the policy on the training problems, asks the training verifier, and selects."""
+    draw_and_verify(run, checkpoint, policy, "train", (arm.verifier, run.suite.gold), label)
+    selection = run.store.selection(target)
+    if selection is None:
+        samples = run.store.samples(checkpoint, "train")
+        verdicts = run.store.verdicts(checkpoint, "train", run.verifiers[arm.verifier].fingerprint)
+        selection = select(target, samples, verdicts, arm.selection)
+        run.store.add_selection(selection)
+    return selection
+
+
+def maximise(
+    run: Run, arm: ArmConfig, iteration: int, sampled_from: str, policy: Policy, selection: Selection, label: str
+) -> Policy:
+    """The M-step: trains on the selection and stores the checkpoint; nothing selected leaves the policy as it is."""
+    target = selection.checkpoint
+    stored = run.store.checkpoint(target)
+    if stored is not None:
+        run.progress.advance(_validation_samples(run), fresh=False)
+        return _stored_policy(run, stored) if stored.path else policy
+    start_id, start = (BASE, run.base) if run.suite.training.restart else (sampled_from, policy)
+    common = {"id": target, "arm": arm.name, "iteration": iteration, "sampled_from": sampled_from}
+    examples = training_examples(run, sampled_from, selection)
+    if not examples:
+        run.store.log("skipped", arm=arm.name, iteration=iteration, reason="the training verifier accepted nothing")
+        run.store.add_checkpoint(
+            Checkpoint(**common, kind="skipped", started_from=sampled_from, params_sha256=params_hash(policy.params))
+        )
+        run.progress.advance(_validation_samples(run))
+        return policy
+
+    started = time.monotonic()
+    run.progress.stage(f"{label}: training on {len(selection.kept)} responses")
+    seed = int.from_bytes(hashlib.sha256(f"{run.suite.seed}\n{target}".encode()).digest()[:4])
+
+    def check(step: int, params: Params) -> float | None:
+        return validation_reward(run, arm, iteration, dataclasses.replace(start, params=params), step, label)
+
+    fitted = run.hosts.fit(start, examples, run.suite.training, seed, check)
+    policy = dataclasses.replace(start, params=fitted.params)
+    path = Path("checkpoints") / f"{arm.name}-{iteration}"
+    digest = save_policy(policy, run.store.folder / path)
+    run.store.add_checkpoint(
+        Checkpoint(
+            **common,
+            kind="trained",
+            started_from=start_id,
+            path=str(path),
+            params_sha256=digest,
+            steps=fitted.steps,
+            losses=fitted.losses,
+            validation_reward=fitted.validation_reward,
+            seconds=time.monotonic() - started,
+        )
+    )
+    return policy
+
+
+def _stored_policy(run: Run, checkpoint: Checkpoint) -> Policy:
+    """The policy a finished M-step left, checked against its row."""
+    policy = load_policy(run.store.folder / (checkpoint.path or ""), run.hosts.meshes.local)
+    if params_hash(policy.params) != checkpoint.params_sha256:
+        raise CheckpointMismatch(f"{checkpoint.path}: not the parameters of {checkpoint.id} (SHA-256 differs)")
+    return policy
+
+
+def training_examples(run: Run, sampled_from: str, selection: Selection) -> list[m_step.Example]:
+    """The kept responses as token ids, in the order of sample ids, with their weights."""
+    texts = {sample.id: sample for sample in run.store.samples(sampled_from, "train")}
+    questions = {problem.id: problem.question for problem in run.problems("train")}
+    tokenizer = run.base.tokenizer
+    examples = [
+        m_step.Example(
+            prompt_ids=tuple(tokenizer.encode_prompt(questions[texts[row.sample].problem])),
+            response_ids=tuple(tokenizer.encode_response(texts[row.sample].text)),
+            weight=row.weight,
+        )
+        for row in sorted(selection.kept, key=lambda row: row.sample)
+    ]
+    # Text that was broken UTF-8 can have more tokens than were drawn; such a response may no longer fit a row.
+    fitting = [e for e in examples if len(e.prompt_ids) + len(e.response_ids) - 1 <= run.suite.training.row_length]
+    if len(fitting) < len(examples):
+        run.store.log("too_long", checkpoint=selection.checkpoint, examples=len(examples) - len(fitting))
+    return fitting
+
+
+def validation_reward(run: Run, arm: ArmConfig, iteration: int, policy: Policy, step: int, label: str) -> float | None:
+    """Mean reward of the training verifier on the validation split, of a candidate in the middle of the M-step."""
+    candidate = f"{arm.name}/{iteration}@{step}"
+    draw_and_verify(run, candidate, policy, "validation", (arm.verifier,), f"{label}, step {step}")
+    verifier = run.verifiers[arm.verifier].fingerprint
+    rewards = [v.reward for v in run.store.verdicts(candidate, "validation", verifier).values() if v.reward is not None]
+    reward = sum(rewards) / len(rewards) if rewards else None
+    run.store.add_checkpoint(
+        Checkpoint(
+            id=candidate,
+            arm=arm.name,
+            iteration=iteration,
+            kind="candidate",
+            params_sha256=params_hash(policy.params),
+            steps=step,
+            validation_reward=reward,
+        )
+    )
+    return reward
+
+
+def draw_and_verify(
+    run: Run, checkpoint: str, policy: Policy, split: str, verifiers: tuple[str, ...], label: str
+) -> None:
+    """Stores a checkpoint's samples on a split, and the named verifiers' verdicts on them, where they are missing."""
+    sampling, problems = run.suite.sampling, run.problems(split)
+    samples = {"train": sampling.train_samples, "validation": sampling.validation_samples}.get(
+        split, sampling.test_samples
+    )
+    run.progress.stage(f"{label}: sampling {split}")
+    started = time.monotonic()
+    drawn = draw(
+        run.store, policy, checkpoint, problems, samples, sampling, run.suite.seed, run.progress.advance, run.hosts
+    )
+    if drawn:
+        run.store.log("sampled", checkpoint=checkpoint, split=split, samples=drawn, seconds=time.monotonic() - started)
+    for name in dict.fromkeys(verifiers):
+        run.progress.stage(f"{label}: {name} verifies {split}")
+        started = time.monotonic()
+        new = verify(run.store, checkpoint, problems, split, run.verifiers[name])
+        if new:
+            seconds = time.monotonic() - started
+            run.store.log("verified", checkpoint=checkpoint, split=split, verifier=name, verdicts=new, seconds=seconds)
+
+
+def _validation_samples(run: Run) -> int:
+    return run.suite.training.checks * len(run.problems("validation")) * run.suite.sampling.validation_samples

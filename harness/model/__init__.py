@@ -1,0 +1,1 @@
+"""A policy on its devices: Gemma modules, tokenizer, mesh, precision, compilation cache."""

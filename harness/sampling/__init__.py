@@ -1,0 +1,1 @@
+"""Prompt ids to sampled ids: decoding, key-value slots, the sampler."""

@@ -1,0 +1,1 @@
+"""A policy behind OpenAI's HTTP routes, and the embedded judge that uses it."""

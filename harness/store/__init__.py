@@ -1,0 +1,1 @@
+"""run.db: records, schema, reading and writing, provenance. No JAX."""

@@ -1,0 +1,1 @@
+"""Examples to parameters: packing, loss, what is trainable, the M-step."""

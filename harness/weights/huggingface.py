@@ -1,0 +1,206 @@
+"""Policies to and from Hugging Face's format: `config.json`, `*.safetensors` and the tokenizer's files.
+
+Takes a folder or a policy; gives the other. Covers the text models of Gemma 1, 2 and 3, so that transformers and vLLM
+load what was trained here and the other way round; a Gemma 3 with an image encoder gives its text part. Knows nothing
+of Orbax. The tensors' names are those of transformers' `Gemma2ForCausalLM` and its relatives; the mapping is ours.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from safetensors import SafetensorError, safe_open
+from safetensors.flax import save_file
+
+from restem.harness.errors import ConfigError
+from restem.harness.model.policy import Architecture, Params, Policy, check_shapes, param_shapes
+from restem.harness.model.tokenizer import Tokenizer
+from restem.harness.weights.huggingface_config import from_config, to_config
+from restem.harness.weights.kaggle import checked_tokenizer, tokenizer_file
+
+# Where a Gemma 3 with an image encoder keeps its text part, in newer and older files.
+_TEXT_PREFIXES = ("language_model.", "model.language_model.")
+_OTHER = ("vision_tower.", "multi_modal_projector.", "model.vision_tower.", "model.multi_modal_projector.", "lm_head.")
+
+
+def is_hf(folder: Path) -> bool:
+    """Whether the folder looks like Hugging Face's."""
+    return (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
+
+
+def load_hf(folder: Path) -> Policy:
+    """The policy of a Hugging Face folder, in float32.
+
+    Raises:
+        ConfigError: Its config, or a file of it, is not one of a Gemma 1, 2 or 3.
+        CheckpointMismatch: A tensor is missing, is too much, or has another shape than the config says.
+    """
+    try:
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{folder / 'config.json'}: {error}") from None
+    architecture = from_config(config, _has_chat_template(folder), str(folder / "config.json"))
+    read: dict[str, Callable[[], jax.Array]] = {}
+    shapes: Params = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        try:
+            opened = safe_open(file, framework="flax")
+            names = opened.keys()
+            for stored in names:
+                if not stored.startswith(_OTHER):
+                    name = _text_name(stored)
+                    shapes[name] = jax.ShapeDtypeStruct(tuple(opened.get_slice(stored).get_shape()), jnp.float32)
+                    read[name] = lambda opened=opened, stored=stored: opened.get_tensor(stored).astype(jnp.float32)
+        except SafetensorError as error:
+            raise ConfigError(f"{file}: {error}") from None
+    expected = jax.eval_shape(lambda params: dict(_tensors(params, architecture)), param_shapes(architecture))
+    check_shapes(expected, shapes, folder)
+    params = _params(read, architecture)
+    return Policy(
+        architecture=architecture,
+        params=params,
+        tokenizer=checked_tokenizer(tokenizer_file(folder), architecture),
+    )
+
+
+def _text_name(name: str) -> str:
+    for prefix in _TEXT_PREFIXES:
+        if name.startswith(prefix):
+            return "model." + name.removeprefix(prefix).removeprefix("model.")
+    return name
+
+
+def _has_chat_template(folder: Path) -> bool:
+    if any(folder.glob("chat_template.*")):
+        return True
+    try:
+        return bool(json.loads((folder / "tokenizer_config.json").read_text("utf-8")).get("chat_template"))
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def save_hf(policy: Policy, folder: Path) -> None:
+    """Writes a policy as a Hugging Face folder, whole or not at all.
+
+    Raises:
+        ConfigError: The folder is there already, or transformers has no model of this architecture.
+    """
+    config = to_config(policy.architecture, policy.tokenizer)
+    if folder.exists():
+        raise ConfigError(f"{folder} is there already")
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    tensors = {name: jnp.asarray(leaf) for name, leaf in _tensors(policy.params, policy.architecture)}
+    save_file(tensors, partial / "model.safetensors", metadata={"format": "pt"})  # transformers asks for the mark
+    ends = {key: config[key] for key in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    written = {
+        "config": config,
+        "generation_config": ends,
+        "tokenizer_config": _tokenizer_config(policy.tokenizer, policy.architecture),
+    }
+    for name, content in written.items():
+        (partial / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+    shutil.copyfile(policy.tokenizer.path, partial / "tokenizer.model")
+    partial.rename(folder)
+
+
+def _tokenizer_config(tokenizer: Tokenizer, architecture: Architecture) -> dict[str, Any]:
+    start, end = tokenizer.turn_markers
+    pieces = {"pad": tokenizer.pad_id, "eos": tokenizer.eos_id, "bos": tokenizer.bos_id, "unk": tokenizer.unk_id}
+    config = {f"{kind}_token": tokenizer.piece(id) for kind, id in pieces.items()} | {
+        "tokenizer_class": "GemmaTokenizer",
+        "add_bos_token": True,
+        "add_eos_token": False,
+        "additional_special_tokens": [start, end],
+        "clean_up_tokenization_spaces": False,
+        "model_max_length": architecture.context_length,
+        "sp_model_kwargs": {},
+    }
+    if architecture.chat:
+        config["chat_template"] = (
+            "{{ bos_token }}{% for message in messages %}"
+            f"{{{{ '{start}' + ('model' if message['role'] == 'assistant' else message['role']) + '\\n' "
+            f"+ message['content'] + '{end}\\n' }}}}"
+            f"{{% endfor %}}{{% if add_generation_prompt %}}{{{{ '{start}model\\n' }}}}{{% endif %}}"
+        )
+    return config
+
+
+_NORMS = {"input_layernorm": "pre_attention_norm", "post_attention_layernorm": "pre_ffw_norm"}
+_NORMS_FROM_2_ON = {
+    "input_layernorm": "pre_attention_norm",
+    "post_attention_layernorm": "post_attention_norm",
+    "pre_feedforward_layernorm": "pre_ffw_norm",
+    "post_feedforward_layernorm": "post_ffw_norm",
+}
+_QK_NORMS = {"q_norm": "_query_norm", "k_norm": "_key_norm"}
+
+
+def _norms(architecture: Architecture) -> dict[str, str]:
+    return _NORMS_FROM_2_ON if architecture.post_norms else _NORMS
+
+
+def _tensors(params: Params, architecture: Architecture) -> Iterator[tuple[str, jax.Array]]:
+    """Every parameter by its Hugging Face name; matrices are (out, in) there, heads one after the other."""
+
+    def by_head(leaf: jax.Array) -> jax.Array:  # N D H -> NH D
+        return leaf.transpose(0, 2, 1).reshape(-1, leaf.shape[1])
+
+    yield "model.embed_tokens.weight", params["embedder"]["input_embedding"]
+    yield "model.norm.weight", params["final_norm"]["scale"]
+    for i in range(architecture.num_layers):
+        layer, at = params[f"layer_{i}"], f"model.layers.{i}."
+        attention, mlp = layer["attn"], layer["mlp"]
+        if "qkv_einsum" in attention:
+            query, key, value = (attention["qkv_einsum"]["w"][part] for part in range(3))
+        else:
+            query, (key, value) = attention["q_einsum"]["w"], (attention["kv_einsum"]["w"][part] for part in range(2))
+        for name, leaf in {"q_proj": query, "k_proj": key, "v_proj": value}.items():
+            yield f"{at}self_attn.{name}.weight", by_head(leaf)
+        yield f"{at}self_attn.o_proj.weight", attention["attn_vec_einsum"]["w"].reshape(-1, architecture.embed_dim).T
+        if architecture.qk_norm:
+            for name, ours in _QK_NORMS.items():
+                yield f"{at}self_attn.{name}.weight", attention[ours]["scale"]
+        gates = mlp["gating_einsum"] if architecture.transposed_gating else mlp["gating_einsum"].swapaxes(1, 2)
+        yield f"{at}mlp.gate_proj.weight", gates[0]
+        yield f"{at}mlp.up_proj.weight", gates[1]
+        yield f"{at}mlp.down_proj.weight", mlp["linear"].T
+        for name, ours in _norms(architecture).items():
+            yield f"{at}{name}.weight", layer[ours]["scale"]
+
+
+def _params(read: Mapping[str, Callable[[], jax.Array]], architecture: Architecture) -> Params:
+    """The inverse of `_tensors`, from tensors read one by one."""
+    a = architecture
+
+    def by_head(name: str) -> jax.Array:  # NH D -> N D H
+        return read[name]().reshape(-1, a.head_dim, a.embed_dim).transpose(0, 2, 1)
+
+    params: Params = {
+        "embedder": {"input_embedding": read["model.embed_tokens.weight"]()},
+        "final_norm": {"scale": read["model.norm.weight"]()},
+    }
+    for i in range(a.num_layers):
+        at = f"model.layers.{i}."
+        query, key, value = (by_head(f"{at}self_attn.{name}_proj.weight") for name in "qkv")
+        output = read[f"{at}self_attn.o_proj.weight"]().T.reshape(a.num_heads, a.head_dim, a.embed_dim)
+        attention: Params = {"attn_vec_einsum": {"w": output}}
+        if a.num_heads == a.num_kv_heads:
+            attention["qkv_einsum"] = {"w": jnp.stack([query, key, value])}
+        else:
+            attention |= {"q_einsum": {"w": query}, "kv_einsum": {"w": jnp.stack([key, value])}}
+        if a.qk_norm:
+            attention |= {ours: {"scale": read[f"{at}self_attn.{name}.weight"]()} for name, ours in _QK_NORMS.items()}
+        gates = jnp.stack([read[f"{at}mlp.{name}_proj.weight"]() for name in ("gate", "up")])
+        gating = gates if a.transposed_gating else gates.swapaxes(1, 2)
+        linear = read[f"{at}mlp.down_proj.weight"]().T
+        norms = {ours: {"scale": read[f"{at}{name}.weight"]()} for name, ours in _norms(a).items()}
+        params[f"layer_{i}"] = {"attn": attention, "mlp": {"gating_einsum": gating, "linear": linear}, **norms}
+    return params

@@ -1,0 +1,336 @@
+"""What a run shows, checkpoint by checkpoint: accuracy, reward, reward quality, training data.
+
+Takes a Run; gives estimates with names. Every figure is computed from rows here and nowhere else: tables, figures and
+the sentence on top of the report all read these values.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from restem.harness.store.records import BASE, HUMAN, Checkpoint, measuring, unmarked
+from restem.reports.data.run import Arm, Choice, Run
+from restem.reports.stats import estimates, reward_quality
+from restem.reports.stats.estimates import Counts, Difference, Estimate, Floats, Ints
+
+TEST, TRAIN = "test", "train"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Standing:
+    """One checkpoint on the test split, seen from one arm (None: the base by itself).
+
+    Of an arm with several replicates: their checkpoints of one iteration together. Intervals are by problem, so they
+    speak of these seeds; `restem.reports.stats.seeds` has those over seeds.
+
+    Attributes:
+        checkpoint: Its id; that of the first replicate.
+        kind: `base`, `trained` or `skipped`.
+        accuracy: Gold accuracy of the decided samples: pass@1.
+        bounds: Accuracy if all samples that the gold left undecided were wrong, and if all were correct.
+        counts: Correct and decided samples of each problem, by the gold.
+        rewarded: The same by the arm's training verifier.
+        gain: Accuracy minus the base's, paired by problem.
+        reward: Mean reward of the arm's training verifier.
+        gap: Reward minus gold accuracy, paired by problem; None for the gold's own arm, where it is 0 by definition.
+        passed: k -> pass@k.
+        majority: maj@k with the largest k.
+        wrong_steps: Share of the gold's correct responses whose written steps do not hold.
+        replicates: Each replicate by itself, where there are several.
+    """
+
+    checkpoint: str
+    arm: Arm | None
+    iteration: int
+    kind: str
+    n: int
+    accuracy: Estimate
+    bounds: tuple[float, float]
+    counts: Counts
+    rewarded: Counts
+    gain: Difference | None
+    reward: Estimate
+    gap: Difference | None
+    passed: Mapping[int, Estimate]
+    majority: Estimate
+    wrong_steps: Estimate
+    tokens: float
+    cut: float
+    replicates: tuple[Standing, ...] = ()
+
+    @property
+    def coverage(self) -> float:
+        """Share of the samples that the gold decided."""
+        return self.accuracy.n / self.n if self.n else float("nan")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingData:
+    """What the E-steps of an arm's iteration gave to its M-step; sums over the arm's replicates.
+
+    Attributes:
+        steps: Each replicate, and the checkpoint that it trained.
+        accepted: Samples the training verifier calls correct.
+        dropped: Rule -> samples it dropped.
+        accepted_precision: Share of the accepted samples that the gold calls correct: what the law (F1) speaks of.
+        precision: The same of the kept ones: after duplicates and the cap, what the policy was really trained on.
+        problems: All that there are, once a replicate.
+        covered: Problems with a kept sample.
+        poisoned: Problems whose kept samples are all wrong by the gold.
+    """
+
+    arm: Arm
+    iteration: int
+    steps: tuple[tuple[Arm, Checkpoint], ...]
+    sampled: int
+    accepted: int
+    undecided: int
+    dropped: Mapping[str, int]
+    kept: int
+    accepted_precision: Estimate
+    precision: Estimate
+    problems: int
+    covered: int
+    poisoned: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Findings:
+    """All of it. `standings` by (arm name, iteration), with ("", 0) for the base by itself."""
+
+    run: Run
+    standings: Mapping[tuple[str, int], Standing]
+    samples_per_problem: int
+
+    @functools.cached_property
+    def data(self) -> tuple[TrainingData, ...]:
+        """What every M-step was given."""
+        found: list[TrainingData] = []
+        for arm in self.run.arms:
+            steps = [(replica, c) for replica in self.run.replicates(arm) for c in self.run.chain(replica.name)]
+            for iteration in sorted({checkpoint.iteration for _, checkpoint in steps}):
+                own = tuple(step for step in steps if step[1].iteration == iteration)
+                found.append(_training_data(self.run, arm, iteration, own))
+        return tuple(found)
+
+    @property
+    def base(self) -> Standing | None:
+        return self.standings.get(("", 0))
+
+    def last(self, arm: Arm) -> Standing | None:
+        """The arm's latest trained (or skipped) checkpoint that has gold verdicts."""
+        own = [s for (name, _), s in self.standings.items() if name == arm.name and s.iteration and s.accuracy.n]
+        return max(own, key=lambda s: s.iteration, default=None)
+
+    def alone(self, replica: Arm, iteration: int) -> Standing | None:
+        """What one replicate of an arm has reached by itself."""
+        pooled = self.standings.get((unmarked(replica.name), iteration))
+        single = (pooled.replicates or (pooled,)) if pooled else ()
+        return next((s for s in single if s.arm and s.arm.name == replica.name), None)
+
+    def trained(self, arm: Arm, iteration: int) -> bool:
+        """Whether any step up to `iteration` trained on something: else the policy is still the base."""
+        steps = (self.standings.get((arm.name, i)) for i in range(1, iteration + 1))
+        return any(s is not None and s.kind == "trained" for s in steps)
+
+
+def find(run: Run, *, brief: bool = False) -> Findings:
+    """Everything the report shows, from rows; of a brief run, all but pass@k, maj@k, tokens and training data."""
+    most = 0 if brief else max((_most_samples(run, c) for c in run.checkpoints), default=0)
+    base = _standing(run, [(BASE, "")], None, None, most) if len(run.rows(BASE, TEST)) else None
+    standings = {("", 0): base} if base else {}
+    for arm in run.arms:
+        reached: dict[int, list[tuple[str, Arm]]] = {0: [(BASE, arm) for arm in run.replicates(arm)]} if base else {}
+        for replica in run.replicates(arm):
+            for checkpoint in run.chain(replica.name):
+                if len(run.rows(checkpoint.id, TEST)):
+                    reached.setdefault(checkpoint.iteration, []).append((checkpoint.id, replica))
+        for iteration, own in sorted(reached.items()):
+            found = _standing(run, [(id, replica.verifier) for id, replica in own], arm, base, most)
+            if len(own) > 1:
+                alone = tuple(_standing(run, [(id, replica.verifier)], replica, base, most) for id, replica in own)
+                found = dataclasses.replace(found, replicates=alone)
+            standings[arm.name, iteration] = found
+    return Findings(run=run, standings=standings, samples_per_problem=most)
+
+
+def _most_samples(run: Run, checkpoint: str) -> int:
+    rows = run.rows(checkpoint, TEST)
+    return int(np.bincount(run.samples.problem[rows]).max()) if len(rows) else 0
+
+
+def steps_of_two(most: int) -> list[int]:
+    """1, 2, 4, ... and `most` itself: the k of pass@k."""
+    return sorted({1 << power for power in range(most.bit_length())} | {most}) if most else []
+
+
+def _standing(run: Run, own: Sequence[tuple[str, str]], arm: Arm | None, base: Standing | None, most: int) -> Standing:
+    """The standing of checkpoints (each with the verifier that trained it, if any) together."""
+    size, checkpoint = run.size(TEST), own[0][0]
+    parts = [_part(run, id, verifier, most) for id, verifier in own]
+    rows = np.concatenate([part.rows for part in parts])
+    counts, rewarded = _summed([part.counts for part in parts]), _summed([part.rewarded for part in parts])
+    stored = [run.checkpoints[id] for id, _ in own if id in run.checkpoints]
+    kinds = {found.kind for found in stored} or {"base"}
+    return Standing(
+        checkpoint=checkpoint,
+        arm=arm,
+        iteration=stored[0].iteration if stored else 0,
+        kind="trained" if "trained" in kinds else min(kinds),
+        n=len(rows),
+        accuracy=estimates.proportion(*counts),
+        bounds=estimates.undecided_bounds(int(counts.correct.sum()), int(counts.decided.sum()), len(rows)),
+        counts=counts,
+        rewarded=rewarded,
+        gain=estimates.paired(counts, base.counts) if base and checkpoint != BASE else None,
+        reward=estimates.proportion(*rewarded),
+        gap=None if arm is None or arm.gold else estimates.paired(rewarded, counts),
+        passed={k: estimates.mean(averaged([part.passed[k] for part in parts])) for k in steps_of_two(most)},
+        majority=estimates.mean(averaged([part.majority for part in parts])) if most else estimates.NOTHING,
+        wrong_steps=_wrong_steps(run, rows, size),
+        tokens=float(run.samples.tokens[rows].mean()) if most else math.nan,
+        cut=float(run.samples.cut[rows].mean()) if most else math.nan,
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class _Part:
+    """One checkpoint's test samples: rows, counts by gold and by a verifier; pass@k and maj@k of each problem."""
+
+    rows: Ints
+    counts: Counts
+    rewarded: Counts
+    passed: Mapping[int, Floats]
+    majority: Floats
+
+
+def _part(run: Run, checkpoint: str, verifier: str, most: int) -> _Part:
+    rows, size = run.rows(checkpoint, TEST), run.size(TEST)
+    problem, gold = run.samples.problem[rows], run.outcome(run.gold, rows)
+    counts = estimates.per_problem(gold, problem, size)
+    return _Part(
+        rows=rows,
+        counts=counts,
+        rewarded=estimates.per_problem(run.outcome(verifier, rows), problem, size),
+        passed={k: estimates.pass_at_k(*counts, k) for k in steps_of_two(most)},
+        majority=majority_by_problem(run, rows, gold, size, most) if most else np.full(size, np.nan),
+    )
+
+
+def _summed(parts: Sequence[Counts]) -> Counts:
+    return Counts(np.sum([p.correct for p in parts], axis=0), np.sum([p.decided for p in parts], axis=0))
+
+
+def averaged(parts: Sequence[Floats]) -> Floats:
+    """Mean over the parts that have a value."""
+    table = np.stack(parts)
+    return estimates.ratio(np.nansum(table, axis=0), (~np.isnan(table)).sum(axis=0))
+
+
+def majority_by_problem(run: Run, rows: Ints, gold: Floats, size: int, k: int) -> Floats:
+    """Expected maj@k of each problem over subsets of its decided samples.
+
+    The gold's correct answers equal the reference and so each other: they vote together, however they are written.
+    Wrong answers vote by their text, spacing folded.
+    """
+    votes: list[Counter[str]] = [Counter() for _ in range(size)]
+    right, silent = np.zeros(size, np.int64), np.zeros(size, np.int64)
+    for row, position, outcome in zip(rows, run.samples.problem[rows], gold, strict=True):
+        answer = "".join(run.answers[int(row)].split())
+        if outcome == 1:
+            right[position] += 1
+        elif outcome == 0 and answer:
+            votes[position][answer] += 1
+        elif outcome == 0:
+            silent[position] += 1
+    chances = (
+        estimates.majority_at_k(int(c), tuple(sorted(v.values(), reverse=True)), int(s), k)
+        for c, v, s in zip(right, votes, silent, strict=True)
+    )
+    return np.fromiter(chances, np.float64, size)
+
+
+def _wrong_steps(run: Run, rows: Ints, size: int) -> Estimate:
+    if run.steps is None:
+        return estimates.NOTHING
+    steps = np.where(run.outcome(run.gold, rows) == 1, run.outcome(run.steps, rows), np.nan)
+    held, decided = estimates.per_problem(steps, run.samples.problem[rows], size)
+    return estimates.proportion(decided - held, decided)
+
+
+def confusion(run: Run, rows: Ints, split: str, verifier: str, against: str | None = None) -> Ints:
+    """Counts per problem of a verifier against another (the gold, unless named) on rows of a split."""
+    left, right = run.outcome(verifier, rows), run.outcome(against or run.gold, rows)
+    return reward_quality.confusion(left, right, run.samples.problem[rows], run.size(split))
+
+
+def _training_data(run: Run, arm: Arm, iteration: int, steps: tuple[tuple[Arm, Checkpoint], ...]) -> TrainingData:
+    size = run.size(TRAIN)
+    nothing = Choice(rows=np.zeros(0, np.int64), dropped_by=())
+    choices = [run.choices.get(checkpoint.id, nothing) for _, checkpoint in steps]
+    rows = np.concatenate([choice.rows for choice in choices])
+    kept = [_gold_counts(run, choice.kept, size) for choice in choices]
+    covered = [np.bincount(run.samples.problem[choice.kept], minlength=size) > 0 for choice in choices]
+    verdict = np.concatenate(
+        [run.outcome(own.verifier, choice.rows) for (own, _), choice in zip(steps, choices, strict=True)]
+    )
+    scored = sum(run.scored(own.verifier, choice.rows) for (own, _), choice in zip(steps, choices, strict=True))
+    known = _by_definition if arm.gold else lambda found: found
+    return TrainingData(
+        arm=arm,
+        iteration=iteration,
+        steps=steps,
+        sampled=len(rows),
+        accepted=int((verdict == 1).sum()),
+        undecided=scored - int((~np.isnan(verdict)).sum()),
+        dropped=dict(sorted(Counter(rule for choice in choices for rule in choice.dropped_by if rule).items())),
+        kept=sum(len(choice.kept) for choice in choices),
+        accepted_precision=known(estimates.rate(*_gold_counts(run, rows[verdict == 1], size))),
+        precision=known(estimates.rate(*_summed(kept))),
+        problems=size * len(steps),
+        covered=sum(int(some.sum()) for some in covered),
+        poisoned=sum(
+            int((some & (counts.decided > 0) & (counts.correct == 0)).sum())
+            for some, counts in zip(covered, kept, strict=True)
+        ),
+    )
+
+
+def _gold_counts(run: Run, rows: Ints, size: int) -> Counts:
+    return estimates.per_problem(run.outcome(run.gold, rows), run.samples.problem[rows], size)
+
+
+def _by_definition(found: Estimate) -> Estimate:
+    """The gold's word on its own selection: certain, so without an interval's width."""
+    return dataclasses.replace(found, low=found.value, high=found.value)
+
+
+def missing(run: Run) -> list[str]:
+    """What an unfinished run still lacks, in words; empty where it is complete."""
+    absent: list[str] = [] if run.suite else ["the suite was not recorded"]
+    # A reader marks what he likes: nobody waits for the rest.
+    verifiers = tuple(name for name in run.facts.get("verifiers") or {} if not name.startswith(HUMAN))
+    expected = {BASE: verifiers} | {
+        f"{replica.name}/{i}": measuring(verifiers, replica.verifier)
+        for arm in run.arms
+        for replica in run.replicates(arm)
+        for i in range(1, run.iterations + 1)
+    }
+    for checkpoint, judges in expected.items():
+        rows = run.rows(checkpoint, TEST)
+        wanted = run.size(TEST) * int((run.suite.get("sampling") or {}).get("test_samples", 1))
+        if checkpoint not in run.checkpoints:
+            absent.append(f"checkpoint {checkpoint} is not made")
+        elif len(rows) < wanted:
+            absent.append(f"checkpoint {checkpoint} has {len(rows)} of {wanted} test samples")
+        lacking = {name: len(rows) - run.scored(name, rows) for name in judges}
+        absent += [f"{count} verdicts of {name} on {checkpoint}" for name, count in lacking.items() if count]
+    if not run.facts.get("finished") and not absent:
+        absent.append("the run has not been marked finished")
+    return absent

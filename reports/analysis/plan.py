@@ -1,0 +1,291 @@
+"""Which verifier to train on, before any training: what the base's training samples and verdicts alone predict.
+
+Takes a Run that has the base's samples on the training split; gives a Plan. The gold's labels of some problems (the
+first N, or all) tell each verifier's TPR and FPR; F1 and F3 then predict what a step gains, F4 and F5 what the cap
+leaves. The verdicts of a plan are never those of a trained policy: TPR and FPR drift as it learns. Eta, how far a real
+step gets, is not known before one was made: 1 bounds every gain from above and leaves the order as it is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import itertools
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from restem.harness.errors import ConfigError
+from restem.harness.store.records import BASE
+from restem.reports.analysis.findings import TRAIN, confusion
+from restem.reports.analysis.predictions import in_order, trainable
+from restem.reports.analysis.probe import probe_lines
+from restem.reports.data.run import Run
+from restem.reports.pages.terminal import finite, interval
+from restem.reports.stats import estimates, law, reward_quality
+from restem.reports.stats.estimates import Estimate, Floats, Ints
+
+VERSION = 1
+PLAIN = ("suite", "base_sha256", "problems_sha256", "sampling", "eta", "labels", "problems", "early")
+MEASURING = ("temperature", "top_k", "max_new_tokens")  # settings that make the base's samples what they are
+ALPHA = 1 - estimates.LEVEL
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Prospect:
+    """What training on one verifier is predicted to do.
+
+    Attributes:
+        coverage: Share of the base's training samples that it decided.
+        accepted: Share of them that it accepted.
+        quality: On the labelled problems. Its precision is F1's: the accuracy after an ideal step.
+        gain: F3: eta times (precision - accuracy of the base).
+        kept: F4: samples kept a problem, under the cap.
+        kept_precision: F5: precision of those.
+        poisoned: F4: share of the problems whose kept samples are all wrong.
+    """
+
+    verifier: str
+    fingerprint: str
+    gold: bool
+    control: bool
+    coverage: float
+    accepted: float
+    quality: reward_quality.RewardQuality
+    gain: Estimate
+    kept: float
+    kept_precision: float
+    poisoned: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Two verifiers, the better one first.
+
+    Attributes:
+        difference: Of their predicted gains, over the same labelled problems.
+        adjusted_p: That there is none, from the resamples' spread; corrected for all pairs (Holm).
+        labels: Labelled problems with which such a difference is found 80 % of the time, as the first of all pairs;
+            more than there are where they did not tell the two apart, as a spread seen on few problems is often too
+            small.
+        tests: Test problems, sampled as often as the training problems, with which a full run finds it 80 % of the
+            time (F10). At least: policies that differ more on some problems than on others need more.
+    """
+
+    left: str
+    right: str
+    difference: Estimate
+    adjusted_p: float
+    labels: float
+    tests: float
+
+    @property
+    def told_apart(self) -> bool:
+        return self.adjusted_p < ALPHA
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Prospects by predicted gain, best first, and every pair of them.
+
+    Attributes:
+        problems_sha256: Of the training problems with their references, in any order.
+        sampling: How the base was sampled: the settings of MEASURING.
+        labels: Problems whose gold labels were used.
+        without: Verifiers that the run knows and that have judged no training sample of the base.
+        early: Whether no policy had been trained yet.
+        fooled: A sentence where verifiers, controls aside, accept attacks of the probe.
+    """
+
+    suite: str
+    base_sha256: str
+    problems_sha256: str
+    sampling: dict[str, Any]
+    eta: float
+    labels: int
+    problems: int
+    accuracy: Estimate
+    prospects: tuple[Prospect, ...]
+    pairs: tuple[Pair, ...]
+    without: tuple[str, ...]
+    early: bool
+    fooled: tuple[str, ...]
+
+
+def make(run: Run, *, eta: float = 1.0, labels: int | None = None) -> Plan:
+    """The plan from the base's training samples.
+
+    Args:
+        eta: M-step efficiency; 1 is an upper bound.
+        labels: Use the gold's verdicts on the first so many problems only; all where None.
+
+    Raises:
+        ConfigError: The base has no training samples, or the gold decided none of them.
+    """
+    rows, size = run.rows(BASE, TRAIN), run.size(TRAIN)
+    if not len(rows) or not run.arms:
+        raise ConfigError("no training samples of the base here; `restem run SUITE --until base` draws them")
+    used = min(labels or size, size)
+    base = confusion(run, rows, TRAIN, run.gold)[:used]
+    if not base.sum():
+        raise ConfigError(f"the gold, {run.gold}, decided none of the base's samples of {used} training problems")
+    known = (run.gold, *run.compared)
+    judged = [name for name in known if run.scored(name, rows)]
+    gains = {name: eta * _ideal_gain(confusion(run, rows, TRAIN, name)[:used], base) for name in judged}
+    prospects = sorted(
+        (_prospect(run, name, used, gains[name], eta) for name in judged),
+        key=lambda prospect: (math.isnan(prospect.gain.value), -prospect.gain.value),
+    )
+    return Plan(
+        suite=str(run.suite.get("name", "")),
+        **origin(run),
+        eta=eta,
+        labels=used,
+        problems=size,
+        accuracy=reward_quality.reward_quality(base).prevalence,
+        prospects=tuple(prospects),
+        pairs=_pairs([found.verifier for found in prospects], gains, used, _noise(base)),
+        without=tuple(name for name in known if name not in judged),
+        early=all(checkpoint.iteration == 0 for checkpoint in run.checkpoints.values()),
+        fooled=tuple(probe_lines(run, [name for name in known if name not in run.controls])),
+    )
+
+
+def origin(run: Run) -> dict[str, Any]:
+    """What a plan must share with the run that it is checked against: base, training problems, sampling."""
+    problems = sorted((problem.id, problem.question, problem.reference) for problem in run.problems.get(TRAIN, ()))
+    sampling = run.suite.get("sampling") or {}
+    return {
+        "base_sha256": str(run.facts.get("base_sha256", "")),
+        "problems_sha256": hashlib.sha256(json.dumps(problems).encode()).hexdigest(),
+        "sampling": {key: sampling.get(key) for key in MEASURING},
+    }
+
+
+def _ideal_gain(table: Ints, base: Ints) -> Floats:
+    """What an ideal step gains (F1): the value, then that of each resample of the labelled problems."""
+    own, whole = (np.vstack([counts.sum(axis=0), estimates.resampled(counts)]) for counts in (table, base))
+    p = estimates.ratio(whole[:, reward_quality.TRUE_ACCEPT], whole.sum(axis=1))
+    return law.filtered_precision(p, *reward_quality.rates(own)) - p
+
+
+def _prospect(run: Run, name: str, used: int, gains: Floats, eta: float) -> Prospect:
+    rows, gold = run.rows(BASE, TRAIN), name == run.gold
+    verdict = run.outcome(name, rows)
+    found = reward_quality.reward_quality(confusion(run, rows, TRAIN, name)[:used])
+    low, high = estimates.percentiles(gains[1:])
+    if not gold:  # where hardly a false accept was seen, resampling knows no spread, but Wilson's limits do
+        low = min(low, eta * (found.precision.low - found.prevalence.value))
+        high = max(high, eta * (found.precision.high - found.prevalence.value))
+    expected = _training_set(run, name, used, found)
+    return Prospect(
+        verifier=name,
+        fingerprint=run.fingerprints.get(name, ""),
+        gold=gold,
+        control=name in run.controls,
+        coverage=float(np.mean(~np.isnan(verdict))),
+        accepted=float(np.mean(verdict == 1)),
+        quality=found,
+        gain=Estimate(value=float(gains[0]), low=low, high=high, n=found.n, clusters=used),
+        kept=float(expected.kept.mean()),
+        kept_precision=expected.precision,
+        poisoned=float(expected.poisoned.mean()),
+    )
+
+
+def _training_set(run: Run, name: str, used: int, found: reward_quality.RewardQuality) -> law.Expected:
+    """F4 and F5 on the labelled problems, capped as in the verifier's own arm, or else in the first."""
+    arm = next((arm for arm in run.arms if arm.verifier == name), run.arms[0])
+    rows = trainable(run, arm, run.rows(BASE, TRAIN))
+    return law.training_set(in_order(run, rows)[:used], found.tpr.value, found.fpr.value, arm.cap)
+
+
+def _noise(base: Ints) -> float:
+    """F10: variance that a problem's test samples give to the difference of two policies, each sampled so often."""
+    correct, total = base[:, reward_quality.TRUE_ACCEPT], base.sum(axis=1)
+    several = total > 1
+    p = estimates.ratio(correct[several], total[several])
+    return float(np.mean(2 * p * (1 - p) / (total[several] - 1))) if several.any() else math.nan
+
+
+def _pairs(ranked: Sequence[str], gains: Mapping[str, Floats], labels: int, noise: float) -> tuple[Pair, ...]:
+    """Every two verifiers whose gains are known, as one family of tests."""
+    known = [name for name in ranked if not math.isnan(gains[name][0])]
+    couples = list(itertools.combinations(known, 2))
+    draws = [gains[left] - gains[right] for left, right in couples]
+    adjusted = estimates.holm([_p_value(difference) for difference in draws])
+    return tuple(
+        _pair(*names, difference, p, labels, noise, len(couples))
+        for names, difference, p in zip(couples, draws, adjusted, strict=True)
+    )
+
+
+def _p_value(draws: Floats) -> float:
+    """Two-sided, of a normal difference with the resamples' spread; 1 without a spread."""
+    spread = float(np.nanstd(draws[1:]))
+    return 2 * float(ndtr(-abs(draws[0]) / spread)) if spread > 0 else 1.0
+
+
+def _pair(left: str, right: str, draws: Floats, p: float, labels: int, noise: float, family: int) -> Pair:
+    low, high = estimates.percentiles(draws[1:])
+    value, spread = float(draws[0]), float(np.nanstd(draws[1:]))
+    wanted = needed(labels * spread**2, value, family)
+    return Pair(
+        left=left,
+        right=right,
+        difference=Estimate(value=value, low=low, high=high, n=labels, clusters=labels),
+        adjusted_p=p,
+        labels=wanted if p < ALPHA or math.isnan(wanted) else max(wanted, labels + 1),
+        tests=needed(noise, value, family),
+    )
+
+
+def needed(variance: float, effect: float, family: int = 1) -> float:
+    """Problems that find an effect 80 % of the time as the first of so many tests (Holm); NaN without a spread.
+
+    (z + 0.84)^2 variance / effect^2, z that of 5 % divided by the tests: 1.96 for one alone.
+    """
+    if math.isnan(effect) or not variance > 0:
+        return math.nan
+    powered = float(ndtri(1 - ALPHA / 2 / family) + ndtri(estimates.POWER))
+    return math.ceil(powered**2 * variance / effect**2) if effect else math.inf
+
+
+def as_data(plan: Plan) -> dict[str, Any]:
+    """The plan as JSON holds it; what is not known or not finite is null."""
+    return {
+        "version": VERSION,
+        **{field: getattr(plan, field) for field in PLAIN},
+        "accuracy": interval(plan.accuracy),
+        "verifiers": [_prospect_data(rank, found) for rank, found in enumerate(plan.prospects, 1)],
+        "pairs": [
+            {
+                "left": pair.left,
+                "right": pair.right,
+                "difference": interval(pair.difference),
+                "p_holm": finite(pair.adjusted_p),
+                "labelled_problems": finite(pair.labels),
+                "test_problems": finite(pair.tests),
+            }
+            for pair in plan.pairs
+        ],
+        "without_verdicts": list(plan.without),
+    }
+
+
+def _prospect_data(rank: int, found: Prospect) -> dict[str, Any]:
+    shares = ("coverage", "accepted", "kept", "kept_precision", "poisoned")
+    return {
+        "rank": rank,
+        **{field: getattr(found, field) for field in ("verifier", "fingerprint", "gold", "control")},
+        **{field: finite(getattr(found, field)) for field in shares},
+        "tpr": interval(found.quality.tpr),
+        "fpr": interval(found.quality.fpr),
+        "likelihood_ratio": interval(found.quality.likelihood_ratio),
+        "precision": interval(found.quality.precision),
+        "gain": interval(found.gain),
+    }

@@ -1,0 +1,255 @@
+"""Which verifier is worth training on: the arms compared pair by pair.
+
+Takes Findings; gives contests. The rule: an arm's worth is its gold accuracy on the test split after the last iteration
+that all arms have reached; arms differ where a paired t test over problems (over seeds and problems, of arms with
+replicates) says so after Holm's correction for all pairs, and have gained where it says so of them and the base after
+the correction for all arms. Control arms are never recommended; they are what a recommended arm has to beat.
+`pages/sentences.py`, `analysis/recommendation.py` and `tables/price.py` put it into words.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from restem.harness.store.records import BASE
+from restem.reports.analysis.findings import Findings, Standing
+from restem.reports.data.run import Arm
+from restem.reports.stats import estimates, seeds
+from restem.reports.stats.estimates import Counts, Difference
+from restem.reports.stats.paired_tests import (
+    Equivalence,
+    Flips,
+    Homogeneity,
+    cochran_q,
+    equivalence,
+    problem_flips,
+    single,
+)
+
+ALPHA = 0.05
+# Differences below this count as none when two arms are called equal: what 500 problems can tell apart.
+MARGIN = 0.05
+NOT_COMPARED = Difference(
+    value=0.0, low=-1.0, high=1.0, clusters=0, error=math.nan, freedom=0, p_value=1.0, detectable=1.0
+)
+FULL_COVERAGE = 0.98
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Contest:
+    """Two arms on the same problems: left minus right.
+
+    Attributes:
+        difference: With its interval by problem: of these seeds.
+        flips: Problems with a larger share of correct on the left, and on the right.
+        p_value: Of a paired t test over problems; of McNemar's exact test where each has one sample; over seeds and
+            problems where a side has replicates.
+        adjusted_p: The same, corrected for the other contests of its family.
+        seeded: The difference of other seeds on other problems; None where no side has replicates.
+    """
+
+    left: str
+    right: str
+    difference: Difference
+    flips: Flips
+    equivalence: Equivalence
+    p_value: float
+    adjusted_p: float
+    seeded: Difference | None = None
+
+    @property
+    def claim(self) -> Difference:
+        """The difference that verdicts rest on: it includes seeds where they are known."""
+        return self.seeded or self.difference
+
+    @property
+    def decided(self) -> bool:
+        return self.adjusted_p < ALPHA
+
+    @property
+    def better(self) -> bool:
+        """Whether the left is shown to be better."""
+        return self.decided and self.difference.value > 0
+
+    @property
+    def worse(self) -> bool:
+        return self.decided and self.difference.value < 0
+
+    @property
+    def equal(self) -> bool:
+        return not self.decided and self.equivalence.p_value < ALPHA
+
+    @property
+    def verdict(self) -> str:
+        """What the tests allow to say, in words."""
+        if self.decided:
+            return f"{self.left if self.better else self.right} is better"
+        within = f"{100 * self.equivalence.margin:.0f} points"
+        if self.equal:
+            return f"equal within {within}"
+        return f"no worse by {within}" if self.equivalence.not_worse < ALPHA else "no difference detectable"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Ranking:
+    """Arms by gold accuracy after `iteration`, best first, and every pair of them.
+
+    Attributes:
+        gains: Each arm against the base.
+        overall: Whether the base and all arms have one accuracy.
+        idle: Arms whose verifier accepted nothing, so that their policy is still the base: not ranked, as any
+            difference from the base is chance.
+    """
+
+    iteration: int
+    standings: tuple[Standing, ...]
+    contests: tuple[Contest, ...]
+    gains: tuple[Contest, ...]
+    overall: Homogeneity
+    idle: tuple[Standing, ...]
+
+    @property
+    def candidates(self) -> tuple[Standing, ...]:
+        """The arms that may be recommended, best first."""
+        return tuple(s for s in self.standings if not arm_of(s).control)
+
+    @functools.cached_property
+    def worthy(self) -> tuple[Standing, ...]:
+        """Of the candidates those shown to be better than the base and than the best control arm, best first."""
+        return tuple(s for s in self.candidates if self.gained(s) and self.beats_control(s))
+
+    @property
+    def best(self) -> Standing | None:
+        """What the others are told against: the best worthy arm; where there is none, the best candidate."""
+        return next(iter(self.worthy or self.candidates), None)
+
+    @property
+    def control(self) -> Standing | None:
+        """The best control arm."""
+        return next((s for s in self.standings if arm_of(s).control), None)
+
+    def contest(self, left: Standing, right: Standing) -> Contest:
+        """Two of the standings, in whichever order: left minus right."""
+        names = (arm_of(left).name, arm_of(right).name)
+        found = next((c for c in self.contests if {c.left, c.right} == set(names)), None)
+        told = _test(left, right, estimates.paired(left.counts, right.counts) or NOT_COMPARED)
+        return dataclasses.replace(told, adjusted_p=found.adjusted_p if found else 1.0)
+
+    def gain(self, standing: Standing) -> Contest | None:
+        """The arm against the base."""
+        return next((c for c in self.gains if c.left == arm_of(standing).name), None)
+
+    def gained(self, standing: Standing) -> bool:
+        """Whether the arm is shown to be better than the base."""
+        gain = self.gain(standing)
+        return gain is not None and gain.better
+
+    def beats_control(self, standing: Standing) -> bool:
+        """Whether the arm is shown to be better than the best control arm, if one was run."""
+        return self.control is None or self.contest(standing, self.control).better
+
+    def beaten(self, standing: Standing) -> bool:
+        """Whether the best arm is shown to be better than this one."""
+        return self.best is not None and self.best is not standing and self.contest(self.best, standing).better
+
+
+def arm_of(standing: Standing) -> Arm:
+    """The arm of a standing that has one."""
+    assert standing.arm is not None
+    return standing.arm
+
+
+def rank(findings: Findings) -> Ranking:
+    """The arms at the last iteration that every arm has reached (that any has, where some have none)."""
+    reached = [last.iteration for arm in findings.run.arms if (last := findings.last(arm))]
+    iteration = min(reached, default=0)
+    standings = sorted(trained_at(findings, iteration), key=lambda s: -s.accuracy.value)
+    pairs = [(a, b) for i, a in enumerate(standings) for b in standings[i + 1 :]]
+    base = [findings.base] if findings.base else []
+    shares = [estimates.ratio(*s.counts) for s in (*base, *standings)]
+    return Ranking(
+        iteration=iteration,
+        standings=tuple(standings),
+        contests=family(pairs),
+        gains=gains_at(findings, iteration),
+        overall=cochran_q(np.stack(shares, axis=1) if shares else np.zeros((0, 0))),
+        idle=tuple(s for s in _reached(findings, iteration) if not findings.trained(arm_of(s), iteration)),
+    )
+
+
+def _reached(findings: Findings, iteration: int) -> list[Standing]:
+    found = [findings.standings.get((arm.name, iteration)) for arm in findings.run.arms]
+    return [s for s in found if s and iteration and s.accuracy.n]
+
+
+def trained_at(findings: Findings, iteration: int) -> list[Standing]:
+    """The arms that have reached an iteration and trained on something by then."""
+    return [s for s in _reached(findings, iteration) if findings.trained(arm_of(s), iteration)]
+
+
+def gains_at(findings: Findings, iteration: int) -> tuple[Contest, ...]:
+    """Each of them against the base, as one family of tests: what "gained" means wherever the report says it."""
+    base = findings.base
+    return family([(s, base) for s in trained_at(findings, iteration)] if base else [])
+
+
+def family(pairs: Sequence[tuple[Standing, Standing]]) -> tuple[Contest, ...]:
+    """The pairs that have a problem in common, as one family of tests."""
+    found = [_test(a, b, difference) for a, b in pairs if (difference := estimates.paired(a.counts, b.counts))]
+    adjusted = estimates.holm([contest.p_value for contest in found])
+    return tuple(dataclasses.replace(c, adjusted_p=p) for c, p in zip(found, adjusted, strict=True))
+
+
+def _test(left: Standing, right: Standing, difference: Difference) -> Contest:
+    flips = problem_flips(left.counts, right.counts)
+    p_value = flips.p_value if single(left.counts, right.counts) else difference.p_value
+    found = Contest(
+        left=left.arm.name if left.arm else BASE,
+        right=right.arm.name if right.arm else BASE,
+        difference=difference,
+        flips=flips,
+        equivalence=equivalence(difference, MARGIN),
+        p_value=p_value,
+        adjusted_p=p_value,
+    )
+    return with_seeds(found, left, right)
+
+
+def with_seeds(contest: Contest, left: Standing, right: Standing) -> Contest:
+    """The contest, tested over seeds and problems where a side has replicates: a claim is about the recipe."""
+    sides = [side for side in (crossed(left), crossed(right)) if side]
+    found = seeds.with_seeds(contest.difference, sides)
+    if found is None:
+        return contest
+    return dataclasses.replace(
+        contest,
+        seeded=found,
+        equivalence=equivalence(found, contest.equivalence.margin),
+        p_value=found.p_value,
+        adjusted_p=found.p_value,
+    )
+
+
+def crossed(standing: Standing) -> seeds.Replicates | None:
+    """Replicates of one checkpoint of an arm on the same problems; None where there is one alone."""
+    if not standing.replicates:
+        return None
+    each = [one.counts for one in standing.replicates]
+    return seeds.crossed(Counts(np.stack([c.correct for c in each]), np.stack([c.decided for c in each])))
+
+
+def points(difference: Difference) -> str:
+    """`+3.1 points [+0.4, +5.8]`."""
+    low, high = difference.low, difference.high
+    return f"{signed(difference.value)} points [{signed(low)}, {signed(high)}]"
+
+
+def signed(value: float) -> str:
+    """A share as signed percentage points, with a true minus sign; no negative zero."""
+    text = f"{100 * value:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")

@@ -1,0 +1,138 @@
+"""Where reward and accuracy part: the first checkpoint whose Goodhart gap has grown beyond what accuracy explains.
+
+Takes Findings; gives one Parting an arm, and sentences. The gap is mean reward of the arm's training verifier less gold
+accuracy p, on the same samples: f + (t - f - 1) p with the verifier's TPR t and FPR f. So it moves against p in every
+arm that learns, though the verifier errs as it did on the base; only what is left beyond that move says that the policy
+has found its verifier's errors. All is resampled by problem together, so that the problems' difficulty cancels.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+from restem.harness.store.records import BASE
+from restem.reports.analysis.findings import TEST, Findings, Standing, confusion
+from restem.reports.analysis.ranking import signed
+from restem.reports.data.run import Arm
+from restem.reports.stats import estimates, reward_quality
+from restem.reports.stats.estimates import Counts, Estimate, Floats
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Parting:
+    """The first iteration at which an arm's gap has grown, also beyond what the new accuracy explains.
+
+    Where there is none, the first at which the gap has left its start, in whichever direction.
+
+    Attributes:
+        iteration: None where the gap has never left its start: what is told is then of the last one.
+        start: The gap on the base's samples.
+        change: The gap's change since.
+        beyond: What of the change TPR and FPR on the base's samples do not give a policy of the new accuracy.
+    """
+
+    arm: str
+    iteration: int | None
+    start: float
+    change: Estimate
+    beyond: Estimate
+
+
+def partings(findings: Findings) -> list[Parting]:
+    """One for every arm that has a gap: all but the gold's."""
+    return [found for arm in findings.run.arms if not arm.gold and (found := _parting(findings, arm))]
+
+
+def _parting(findings: Findings, arm: Arm) -> Parting | None:
+    own = sorted((s for (name, _), s in findings.standings.items() if name == arm.name), key=lambda s: s.iteration)
+    if len(own) < 2 or own[0].iteration or own[0].gap is None:
+        return None
+    slope = _slope(findings, arm)
+    moves = [(s.iteration, gap_change(own[0], s), _beyond(own[0], s, slope)) for s in own[1:]]
+    grown = [move for move in moves if move[1].low > 0 and move[2].low > 0]
+    left = grown or [move for move in moves if move[1].low > 0 or move[1].high < 0]
+    iteration, change, beyond = (left or moves[-1:])[0]
+    return Parting(
+        arm=arm.name,
+        iteration=iteration if left else None,
+        start=own[0].gap.value,
+        change=change,
+        beyond=beyond,
+    )
+
+
+def gap_change(start: Standing, now: Standing) -> Estimate:
+    """How far the gap between reward and accuracy has moved, with its interval from resampled problems."""
+    return _estimate(_gap(now) - _gap(start), now)
+
+
+def _slope(findings: Findings, arm: Arm) -> Floats:
+    """t - f - 1, what the gap moves by a gained point: itself on the base's samples, then that of each resample."""
+    run = findings.run
+    rows = run.rows(BASE, TEST)
+    table = np.sum([confusion(run, rows, TEST, replica.verifier) for replica in run.replicates(arm)], axis=0)
+    tpr, fpr = reward_quality.rates(np.vstack([table.sum(axis=0), estimates.resampled(table)]))
+    return tpr - fpr - 1
+
+
+def _beyond(start: Standing, now: Standing, slope: Floats) -> Estimate:
+    """The gap's change less what that of accuracy gives it while TPR and FPR are as on the base's samples."""
+    learnt = _shares(now.counts) - _shares(start.counts)
+    return _estimate(_gap(now) - _gap(start) - slope * learnt, now)
+
+
+def _estimate(draws: Floats, now: Standing) -> Estimate:
+    """The first draw is the value; the others give the interval: none below two problems, which resample alike."""
+    low, high = estimates.percentiles(draws[1:]) if now.accuracy.clusters > 1 else (math.nan, math.nan)
+    return Estimate(value=float(draws[0]), low=low, high=high, n=now.n, clusters=now.accuracy.clusters)
+
+
+def _gap(standing: Standing) -> Floats:
+    """The gap itself first, then that of each resample."""
+    return _shares(standing.rewarded) - _shares(standing.counts)
+
+
+def _shares(counts: Counts) -> Floats:
+    correct, decided = (np.append(count.sum(), estimates.resampled(count)) for count in counts)
+    return estimates.ratio(correct, decided)
+
+
+def parting_lines(findings: Findings) -> list[str]:
+    """Where the gap between reward and accuracy moves, and whether more than accuracy alone moves it."""
+    found = partings(findings)
+    moved = [p for p in found if p.iteration is not None]
+    ahead = [_told(p) for p in moved if p.beyond.low > 0]
+    behind = [_told(p) for p in moved if p.beyond.high < 0]
+    alike = [_told(p) for p in moved if not (p.beyond.low > 0 or p.beyond.high < 0)]
+    together = [p.arm for p in found if p.iteration is None]
+    sentences: list[str] = []
+    if ahead:
+        sentences.append(
+            "Reward − accuracy grows beyond what the new accuracy explains, so the policy has found errors of its "
+            f"verifier: {'; '.join(ahead)}."
+        )
+    if behind:
+        sentences.append(
+            "Reward − accuracy falls beyond what the new accuracy explains, so the verifier accepts less of what the "
+            f"policy now writes: {'; '.join(behind)}."
+        )
+    if alike:
+        sentences.append(
+            "Reward − accuracy moves, but not shown to do so beyond what the new accuracy explains with TPR and FPR "
+            f"as on the base: {'; '.join(alike)}."
+        )
+    if together:
+        sentences.append(f"No parting of reward and accuracy is shown for {', '.join(together)}.")
+    return sentences
+
+
+def _told(parting: Parting) -> str:
+    now = parting.start + parting.change.value
+    text = f"{parting.arm} from {signed(parting.start)} to {signed(now)} points at iteration {parting.iteration}"
+    if math.isnan(parting.beyond.low):
+        return text
+    low, high = signed(parting.beyond.low), signed(parting.beyond.high)
+    return f"{text} ({signed(parting.beyond.value)} [{low}, {high}] beyond)"

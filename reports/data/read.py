@@ -1,0 +1,273 @@
+"""run.db read into a Run: few queries, each over a whole table, in one snapshot.
+
+Takes an open Store; gives a Run. Works on a run that is still being written: what is not there is absent, not guessed.
+A million verdicts are read in a second, as SQLite hands over one row a sample. Knows nothing of estimates.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from restem.benchmarks.problem import Problem
+from restem.harness.store.records import unmarked
+from restem.harness.store.store import Store
+from restem.reports.data.run import Choice, Cost, Outcomes, Run, Samples
+from restem.reports.stats.estimates import Ints
+from restem.verifiers.verdict import Verdict
+
+PACKED = 31  # verifiers whose outcomes on a sample fit into one of SQLite's integers, two bits each
+
+
+def read_run(store: Store, *, brief: bool = False) -> Run:
+    """The run as it stands now; all queries see the same moment, however busy its writer is.
+
+    Args:
+        brief: Only what standings, calls and gaps are told from: a tenth of the time of a large run.
+    """
+    store.query("BEGIN")
+    try:
+        return _read(store, brief)
+    finally:
+        store.query("COMMIT")
+
+
+def _read(store: Store, brief: bool) -> Run:
+    facts = store.run()
+    grouped: dict[str, list[Problem]] = {}
+    for problem in store.problems():
+        grouped.setdefault(problem.split, []).append(problem)
+    problems = {split: tuple(items) for split, items in grouped.items()}
+    samples, places = _samples(store, problems, brief)
+    names = _names(store, facts)
+    fingerprints = {name: fingerprint for fingerprint, name in names.items()} | (facts.get("verifiers") or {})
+    gold = (facts.get("suite") or {}).get("gold", "sympy")
+    outcomes = _outcomes(store, samples, names)
+    return Run(
+        facts=facts,
+        checkpoints={c.id: c for c in store.checkpoints()},
+        problems=problems,
+        samples=samples,
+        places=places,
+        outcomes={name: outcomes[fingerprint] for name, fingerprint in fingerprints.items() if fingerprint in outcomes},
+        fingerprints=fingerprints,
+        reasons={} if brief else _reasons(store, names),
+        answers=() if brief else _answers(store, samples, fingerprints.get(gold, "")),
+        choices={} if brief else _choices(store, samples),
+        costs=_costs(store, names, outcomes, brief),
+        models=_models(store, names),
+        timed={} if brief else _timed(store),
+        probes={} if brief else store.probes(),
+        probed={} if brief else _probed(store, fingerprints),
+    )
+
+
+def _samples(
+    store: Store, problems: Mapping[str, Sequence[Problem]], brief: bool
+) -> tuple[Samples, dict[tuple[str, str], Ints]]:
+    """The samples, and where they stand; their places come from the index, which holds them sorted."""
+    where = {p.id: (split, index) for split, items in problems.items() for index, p in enumerate(items)}
+    (placed,) = _columns(store, "SELECT id FROM sample ORDER BY checkpoint, problem, idx", 1)
+    groups = store.query("SELECT checkpoint, problem, count(*) FROM sample GROUP BY 1, 2 ORDER BY 1, 2")
+    keys: dict[tuple[str, str], int] = {}
+    found = [(keys.setdefault((c, where[p][0]), len(keys)), where[p][1], count) for c, p, count in groups]
+    key, index, count = np.array(found, np.int64).reshape(-1, 3).T
+    key, index = np.repeat(key, count), np.repeat(index, count)
+    id = np.sort(placed)
+    rows, problem = np.searchsorted(id, placed), np.zeros(len(id), np.int64)
+    problem[rows] = index
+    order = np.lexsort((index, key))  # stable: the samples of a problem stay in their order
+    parts = np.split(rows[order], np.searchsorted(key[order], np.arange(1, len(keys))))
+    drawn = "SELECT token_count, finish_reason = 'length' FROM sample ORDER BY id"
+    first = "SELECT id, min(idx) FROM sample GROUP BY checkpoint, problem, text, finish_reason"
+    same = "SELECT min(id) OVER (PARTITION BY problem, text) FROM sample ORDER BY id"
+    tokens, cut = np.zeros((2, 0), np.int64) if brief else _columns(store, drawn, 2)
+    distinct = np.zeros(0, bool) if brief else np.isin(id, _columns(store, first, 2)[0])
+    text = np.zeros(0, np.int64) if brief else np.searchsorted(id, _columns(store, same, 1)[0])
+    samples = Samples(id=id, problem=problem, tokens=tokens, cut=cut.astype(bool), distinct=distinct, text=text)
+    return samples, dict(zip(keys, parts, strict=False))  # of no keys np.split still makes one part
+
+
+def _columns(store: Store, sql: str, count: int, parameters: Sequence[Any] = ()) -> Ints:
+    """The integer columns of a query, one row a column."""
+    return np.array(store.query(sql, parameters), np.int64).reshape(-1, count).T
+
+
+def _joined(store: Store, sql: str, parameters: Sequence[Any]) -> Ints:
+    """The integer columns `id` and `packed` of a query, in any order: one text is handed over faster than its rows."""
+    ((text,),) = store.query(f"SELECT group_concat(id || ' ' || packed, ' ') FROM ({sql})", parameters)
+    return np.fromstring(text or "", np.int64, sep=" ").reshape(-1, 2).T
+
+
+def _names(store: Store, facts: Mapping[str, Any]) -> dict[str, str]:
+    """Fingerprint -> name: as configured; a verifier that was added later keeps its own name."""
+    configured: Mapping[str, str] = facts.get("verifiers") or {}
+    names = {fingerprint: name for name, fingerprint in configured.items()}
+    for fingerprint, name in store.query("SELECT fingerprint, name FROM verifier ORDER BY name, fingerprint"):
+        if fingerprint not in names:
+            names[fingerprint] = fingerprint if name in names.values() else name
+    return names
+
+
+def _outcomes(store: Store, samples: Samples, names: Mapping[str, str]) -> dict[str, Outcomes]:
+    """Outcomes by fingerprint. SQLite packs what all verifiers said of a sample into one number: a row a sample is
+    handed over, not one a verdict.
+    """
+    value = np.array([np.nan, 1.0, 0.0, np.nan])
+    found: dict[str, Outcomes] = {}
+    for some in itertools.batched(names, PACKED):
+        places = " ".join(f"WHEN ? THEN {4**place}" for place in range(len(some)))
+        id, packed = _joined(
+            store,
+            f"SELECT sample AS id, sum(CASE verifier {places} ELSE 0 END"
+            " * CASE outcome WHEN 'correct' THEN 1 WHEN 'wrong' THEN 2 ELSE 3 END) AS packed"
+            " FROM verdict GROUP BY sample",
+            some,
+        )
+        rows = np.searchsorted(samples.id, id)
+        for place, fingerprint in enumerate(some):
+            code = np.zeros(len(samples.id), np.int64)
+            code[rows] = packed >> 2 * place & 3
+            if code.any():
+                found[fingerprint] = Outcomes(value=value[code], scored=code > 0)
+    return found
+
+
+def _reasons(store: Store, names: Mapping[str, str]) -> dict[tuple[str, str, str], tuple[tuple[str, int], ...]]:
+    found = store.query(
+        "SELECT s.checkpoint, p.split, v.verifier, coalesce(v.reason, 'no reason given'), count(*) FROM verdict v"
+        " JOIN sample s ON s.id = v.sample JOIN problem p ON p.id = s.problem WHERE v.outcome = 'undecided'"
+        " GROUP BY 1, 2, 3, 4 ORDER BY 5 DESC, 4"
+    )
+    reasons: dict[tuple[str, str, str], list[tuple[str, int]]] = {}
+    for checkpoint, split, verifier, reason, count in found:
+        reasons.setdefault((checkpoint, split, names[verifier]), []).append((reason, count))
+    return {key: tuple(items) for key, items in reasons.items()}
+
+
+def _answers(store: Store, samples: Samples, gold: str) -> list[str]:
+    answers = [""] * len(samples.id)
+    found = store.query("SELECT sample, answer FROM verdict WHERE verifier = ? AND answer IS NOT NULL", (gold,))
+    rows = np.searchsorted(samples.id, np.array([row[0] for row in found], np.int64))
+    for row, (_, answer) in zip(rows, found, strict=True):
+        answers[row] = answer
+    return answers
+
+
+def _choices(store: Store, samples: Samples) -> dict[str, Choice]:
+    found: dict[str, list[tuple[int, str]]] = {}
+    for checkpoint, sample, rule in store.query(
+        "SELECT checkpoint, sample, coalesce(dropped_by, '') FROM selection ORDER BY checkpoint, sample"
+    ):
+        found.setdefault(checkpoint, []).append((sample, rule))
+    return {
+        checkpoint: Choice(
+            rows=np.searchsorted(samples.id, np.array([sample for sample, _ in items], np.int64)),
+            dropped_by=tuple(rule for _, rule in items),
+        )
+        for checkpoint, items in found.items()
+    }
+
+
+def _costs(store: Store, names: Mapping[str, str], outcomes: Mapping[str, Outcomes], brief: bool) -> tuple[Cost, ...]:
+    """Per verifier; for a judge what its stored calls took, since several verdicts may share one reply.
+
+    Of samples and probes together, as they may share one, too.
+    """
+    paid: dict[str, list[tuple[Any, ...]]] = {}
+    for fingerprint, *call in store.query(
+        "SELECT verifier, model, count(*), sum(seconds), sum(prompt_tokens), sum(completion_tokens) FROM judge_call"
+        " GROUP BY 1, 2 ORDER BY 1, 2"
+    ):
+        paid.setdefault(fingerprint, []).append(tuple(call))
+    settings = {row[0]: json.loads(row[1]) for row in store.query("SELECT fingerprint, settings FROM verifier")}
+    spent = {} if brief else _spent(store)
+    probed = {fingerprint: store.probe_verdicts(fingerprint).values() for fingerprint in names}
+    return tuple(
+        _cost(
+            name,
+            int(outcomes[fingerprint].scored.sum()) + len(probed[fingerprint]),
+            spent.get(fingerprint, (math.nan, math.nan, math.nan)),
+            sum(verdict.seconds for verdict in probed[fingerprint]),
+            paid.get(fingerprint, []),
+            settings.get(fingerprint, {}),
+        )
+        for fingerprint, name in names.items()
+        if fingerprint in outcomes
+    )
+
+
+def _spent(store: Store) -> dict[str, tuple[float, float, float]]:
+    """Seconds of each verifier's verdicts on samples: their sum, median and 95th percentile.
+
+    SQLite counts them rounded to three digits, as a sort of a million of them takes longer than the rest of a report.
+    """
+    counted: dict[str, list[tuple[float, int, float]]] = {}
+    for fingerprint, rounded, count, total in store.query(
+        "SELECT verifier, printf('%.2e', seconds), count(*), sum(seconds) FROM verdict GROUP BY 1, 2"
+    ):
+        counted.setdefault(fingerprint, []).append((float(rounded), count, total))
+    found: dict[str, tuple[float, float, float]] = {}
+    for fingerprint, groups in counted.items():
+        value, count, total = np.array(sorted(groups)).T
+        upto = np.cumsum(count)
+        median, slow = (float(value[np.searchsorted(upto, share * upto[-1])]) for share in (0.5, 0.95))
+        found[fingerprint] = float(total.sum()), median, slow
+    return found
+
+
+def _cost(
+    name: str,
+    verdicts: int,
+    spent: tuple[float, float, float],
+    probing: float,
+    calls: Sequence[tuple[Any, ...]],
+    settings: Mapping[str, Any],
+) -> Cost:
+    prices = settings.get("prices") or {}
+    usd = 0.0
+    for model, _, _, prompt, completion in calls:
+        pair = prices.get(model) or prices.get(settings.get("model")) or (0.0, 0.0)
+        usd += (prompt * pair[0] + completion * pair[1]) / 1e6
+    return Cost(
+        verifier=name,
+        verdicts=verdicts,
+        seconds=sum(call[2] for call in calls) if calls else spent[0] + probing,
+        tokens=sum(call[3] + call[4] for call in calls),
+        usd=usd,
+        calls=sum(call[1] for call in calls),
+        median=spent[1],
+        slow=spent[2],
+    )
+
+
+def _models(store: Store, names: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """The names that servers gave a judge's model, by the judge's name, where they gave more than one."""
+    found: dict[str, dict[str, None]] = {}
+    for (detail,) in store.query("SELECT detail FROM event WHERE kind = 'judge_model' ORDER BY id"):
+        change = json.loads(detail)
+        judge = names.get(change["verifier"], change["verifier"])
+        found.setdefault(judge, {}).update(dict.fromkeys([*change["before"], change["model"]]))
+    return {judge: tuple(models) for judge, models in found.items()}
+
+
+def _probed(store: Store, fingerprints: Mapping[str, str]) -> dict[str, dict[int, Verdict]]:
+    found = {name: store.probe_verdicts(fingerprint) for name, fingerprint in fingerprints.items()}
+    return {name: said for name, said in found.items() if said}
+
+
+def _timed(store: Store) -> dict[tuple[str, str], tuple[int, float]]:
+    """Seconds that events name in their detail, by kind and arm (or what their checkpoint belongs to)."""
+    timed: dict[tuple[str, str], tuple[int, float]] = {}
+    for kind, arm, detail in store.query("SELECT kind, arm, detail FROM event ORDER BY id"):
+        found = json.loads(detail)
+        seconds, owner = found.get("seconds"), unmarked(arm or str(found.get("checkpoint") or "").partition("/")[0])
+        if isinstance(seconds, (int, float)):
+            count, total = timed.get((kind, owner), (0, 0.0))
+            timed[kind, owner] = count + 1, total + seconds
+    return timed

@@ -1,0 +1,236 @@
+"""A run's rows as arrays.
+
+What reports/data/read.py gives: plain values, ordered as run.db orders them. Knows nothing of files, or of estimates.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from restem.benchmarks.problem import Probe, Problem
+from restem.harness.store.records import BASE, MARK, Checkpoint, replicate, unmarked
+from restem.reports.stats.estimates import Floats, Ints
+from restem.verifiers.verdict import Verdict
+
+STEPS = "steps"
+CONTROLS = ("accept_all", "reject_all", "random")
+Bools = NDArray[np.bool_]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Arm:
+    """One training verifier's chain of iterations; `cap` None where the selection has none."""
+
+    name: str
+    verifier: str
+    rule: str
+    cap: int | None
+    dedupe: bool
+    control: bool
+    gold: bool
+
+    @property
+    def mark(self) -> str:
+        return "gold" if self.gold else "control" if self.control else ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Samples:
+    """Columns of table `sample`, ordered by id.
+
+    Attributes:
+        problem: Position within its split.
+        cut: Whether the response hit the length limit.
+        distinct: Whether no earlier sample of the problem has the same text and ending.
+        text: The row of one sample for all that have its problem and its text.
+    """
+
+    id: Ints
+    problem: Ints
+    tokens: Ints
+    cut: Bools
+    distinct: Bools
+    text: Ints
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Outcomes:
+    """A verifier's outcomes on all samples: 1, 0, or NaN; `scored` tells undecided from not asked."""
+
+    value: Floats
+    scored: Bools
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Choice:
+    """Table `selection` of one checkpoint: sample rows, and what became of each ("" where it was kept)."""
+
+    rows: Ints
+    dropped_by: tuple[str, ...]
+
+    def dropped(self, *rules: str) -> Bools:
+        return np.array([rule in rules for rule in self.dropped_by], bool)
+
+    @property
+    def kept(self) -> Ints:
+        return self.rows[self.dropped("")]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What the verdicts of one verifier on samples and probes cost, and the calls to a model behind them.
+
+    Attributes:
+        seconds: Of its calls where it made any, else of its verdicts; these are NaN in a brief run.
+        median: Seconds of a verdict on a sample, to three digits; NaN in a brief run, as is the next.
+        slow: What 95 % of its verdicts take at most.
+    """
+
+    verifier: str
+    verdicts: int
+    seconds: float
+    tokens: int
+    usd: float
+    calls: int
+    median: float
+    slow: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Run:
+    """Everything a report is made from.
+
+    Attributes:
+        places: (checkpoint, split) -> rows of `samples`, problem by problem.
+        outcomes: Verifier name -> its outcomes.
+        reasons: (checkpoint, split, verifier) -> why undecided, and how often, commonest first.
+        answers: Gold's reading of the answer, per sample row; "" where it read none.
+        models: Judge -> the names that its server gave its model, where there was more than one.
+        timed: (kind of event, arm or "") -> events and the seconds they name.
+        probes: By their ids; none in a run of an earlier version.
+        probed: Verifier -> probe id -> verdict, of those that were asked.
+
+    Empty in a brief run: reasons, answers, choices, timed, probes, probed, and of the samples all but where they stand.
+    """
+
+    facts: Mapping[str, Any]
+    checkpoints: Mapping[str, Checkpoint]
+    problems: Mapping[str, tuple[Problem, ...]]
+    samples: Samples
+    places: Mapping[tuple[str, str], Ints]
+    outcomes: Mapping[str, Outcomes]
+    fingerprints: Mapping[str, str]
+    reasons: Mapping[tuple[str, str, str], tuple[tuple[str, int], ...]]
+    answers: Sequence[str]
+    choices: Mapping[str, Choice]
+    costs: tuple[Cost, ...]
+    models: Mapping[str, tuple[str, ...]]
+    timed: Mapping[tuple[str, str], tuple[int, float]]
+    probes: Mapping[int, Probe]
+    probed: Mapping[str, Mapping[int, Verdict]]
+
+    @property
+    def suite(self) -> Mapping[str, Any]:
+        return self.facts.get("suite") or {}
+
+    @property
+    def gold(self) -> str:
+        return self.suite.get("gold", "sympy")
+
+    @property
+    def iterations(self) -> int:
+        found = max((c.iteration for c in self.checkpoints.values()), default=0)
+        return int(self.suite.get("iterations", found))
+
+    @functools.cached_property
+    def arms(self) -> tuple[Arm, ...]:
+        """The arms in the suite's order; controls and gold marked."""
+        return tuple(_arm(entry, self.controls, self.gold) for entry in self.suite.get("arms", ()))
+
+    def replicates(self, arm: Arm) -> tuple[Arm, ...]:
+        """The arm under each seed of the suite, with the verifier that it has there; the first is the arm itself."""
+        found: list[Arm] = []
+        for number in range(int(self.suite.get("replicates", 1))):
+            verifier = self.own(arm.verifier, number)
+            found.append(dataclasses.replace(arm, name=replicate(arm.name, number), verifier=verifier))
+        return tuple(found)
+
+    def own(self, verifier: str, number: int) -> str:
+        """What a verifier is called in a replicate: it has a name for each if it errs under another seed there."""
+        name = replicate(verifier, number)
+        return name if name in self.fingerprints else verifier
+
+    @property
+    def steps(self) -> str | None:
+        """The verifier whose `correct` means that the written steps hold, if the run has it."""
+        return STEPS if STEPS in self.outcomes else None
+
+    @functools.cached_property
+    def controls(self) -> tuple[str, ...]:
+        """Verifiers that carry no information."""
+        return tuple(self.facts.get("controls", CONTROLS))
+
+    @functools.cached_property
+    def compared(self) -> tuple[str, ...]:
+        """Verifiers that are measured against the gold, in the suite's order, controls last; replicate 0's alone."""
+        named = [*(arm.verifier for arm in self.arms), *self.suite.get("scoring", ())]
+        names = sorted(name for name in self.outcomes if name not in (self.gold, STEPS) and MARK not in name)
+        place = {name: named.index(name) if name in named else len(named) for name in names}
+        return tuple(sorted(names, key=lambda name: (name in self.controls, place[name])))
+
+    def chain(self, arm: str) -> tuple[Checkpoint, ...]:
+        """The arm's checkpoints by iteration, candidates left out."""
+        own = (c for c in self.checkpoints.values() if c.arm == arm and c.kind != "candidate")
+        return tuple(sorted(own, key=lambda c: c.iteration))
+
+    def size(self, split: str) -> int:
+        return len(self.problems.get(split, ()))
+
+    def rows(self, checkpoint: str | None, split: str) -> Ints:
+        """Rows of `samples` of a checkpoint on a split; empty where there are none."""
+        return self.places.get((checkpoint or "", split), np.zeros(0, np.int64))
+
+    def outcome(self, verifier: str, rows: Ints) -> Floats:
+        """Outcomes of a verifier on rows; all NaN where it was never asked."""
+        found = self.outcomes.get(verifier)
+        return np.full(len(rows), np.nan) if found is None else found.value[rows]
+
+    def asked(self, verifier: str, rows: Ints) -> Bools:
+        """Which of the rows the verifier has given a verdict on, undecided ones included."""
+        found = self.outcomes.get(verifier)
+        return np.zeros(len(rows), bool) if found is None else found.scored[rows]
+
+    def scored(self, verifier: str, rows: Ints) -> int:
+        """How many of the rows the verifier has given a verdict on."""
+        return int(self.asked(verifier, rows).sum())
+
+
+def _arm(entry: Mapping[str, Any], controls: Sequence[str], gold: str) -> Arm:
+    selection = entry.get("selection") or {}
+    verifier = entry["verifier"]
+    return Arm(
+        name=entry["name"],
+        verifier=verifier,
+        rule=selection.get("rule", "filter"),
+        cap=selection.get("cap") or None,
+        dedupe=bool(selection.get("dedupe", False)),
+        # A majority vote carries information of its own, whatever verifier it stands behind.
+        control=verifier in controls and verifier != gold and selection.get("rule") != "majority",
+        gold=verifier == gold,
+    )
+
+
+def tested(checkpoint: str) -> str:
+    """The id that has a checkpoint's test samples: the base is measured once for all replicates."""
+    return BASE if unmarked(checkpoint) == BASE else checkpoint
+
+
+def base_of(checkpoint: Checkpoint) -> str:
+    """The checkpoint whose samples it was trained on; the base where a run does not say."""
+    return checkpoint.sampled_from or BASE

@@ -1,0 +1,89 @@
+"""The probe at a glance: what every verifier said of every form, a little square a problem.
+
+Takes plain values (Grid); gives a figure in the manner of `restem.reports.figures.drawing`. Knows nothing of runs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch, PathPatch
+from matplotlib.path import Path
+
+from restem.reports.figures.drawing import LIGHT, Theme, legend, plain, short
+
+FILLED = 0.84  # of a cell's width and height
+ACCEPTED, UNDECIDED, REJECTED = "accepted", "undecided", "rejected"
+CELL = "cell"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Grid:
+    """All forms of one kind, and what each verifier said of them.
+
+    Attributes:
+        harmful: Whether to accept is the error.
+        said: (form, verifier) -> a word a problem, in the problems' order: ACCEPTED, UNDECIDED or REJECTED.
+    """
+
+    title: str
+    harmful: bool
+    forms: tuple[str, ...]
+    verifiers: tuple[str, ...]
+    said: dict[tuple[str, str], tuple[str, ...]]
+
+
+def probe_figure(grids: Sequence[Grid], theme: Theme = LIGHT) -> Figure:
+    """A panel a kind: forms down, verifiers across, a square a problem."""
+    rows = [len(grid.forms) for grid in grids]
+    wide = max(len(grid.verifiers) for grid in grids)
+    size = (1.9 + 0.46 * wide, 1.6 + 0.21 * sum(rows) + 0.35 * len(grids))
+    figure = Figure(figsize=size, layout="constrained", facecolor=theme.paper)
+    panels = figure.subplots(len(grids), 1, squeeze=False, sharex=True, gridspec_kw={"height_ratios": rows})
+    for place, (axes, grid) in enumerate(zip(panels.flat, grids, strict=True)):
+        _draw(axes, grid, theme)
+        axes.tick_params(labelbottom=False, labeltop=place == 0)
+    keys = [
+        Patch(facecolor=theme.palette[1], linewidth=0, label="attack accepted"),
+        Patch(facecolor=theme.palette[0], linewidth=0, label="right answer accepted"),
+        Patch(facecolor=theme.soft, linewidth=0, alpha=0.55, label="undecided"),
+        Patch(facecolor="none", edgecolor=theme.soft, linewidth=0.6, alpha=0.6, label="rejected"),
+    ]
+    legend(figure, keys, theme, 2)
+    figure.align_ylabels()
+    return figure
+
+
+def _draw(axes: Axes, grid: Grid, theme: Theme) -> None:
+    plain(axes, theme)
+    axes.grid(False)
+    colour = theme.palette[1 if grid.harmful else 0]
+    drawn: dict[str, list[Path]] = {ACCEPTED: [], UNDECIDED: [], REJECTED: [], CELL: []}
+    for (form, verifier), words in grid.said.items():
+        left, top = grid.verifiers.index(verifier) - FILLED / 2, grid.forms.index(form) - FILLED / 2
+        width = FILLED / len(words)
+        drawn[CELL].append(_rectangle(left, top, FILLED))
+        for place, word in enumerate(words):
+            drawn[word].append(_rectangle(left + (place + 0.06) * width, top, 0.88 * width))
+    looks = {
+        ACCEPTED: {"facecolor": colour, "linewidth": 0},
+        UNDECIDED: {"facecolor": theme.soft, "linewidth": 0, "alpha": 0.55},
+        CELL: {"facecolor": "none", "edgecolor": theme.soft, "linewidth": 0.6, "alpha": 0.6},
+    }
+    for name, look in looks.items():
+        if drawn[name]:  # as one shape: a shape for each would make the page larger by half a megabyte
+            axes.add_patch(PathPatch(Path.make_compound_path(*drawn[name]), **look))
+    axes.set_xlim(-0.5, len(grid.verifiers) - 0.5)
+    axes.set_ylim(len(grid.forms) - 0.5, -0.5)
+    names = [short(name, 22) for name in grid.verifiers]
+    axes.set_xticks(range(len(names)), names, rotation=30, ha="left")
+    axes.set_yticks(range(len(grid.forms)), [short(form, 22) for form in grid.forms])
+    axes.set_ylabel(grid.title, fontsize=9)
+
+
+def _rectangle(left: float, top: float, width: float) -> Path:
+    right, bottom = left + width, top + FILLED
+    return Path([(left, top), (right, top), (right, bottom), (left, bottom), (left, top)], closed=True)

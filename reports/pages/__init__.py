@@ -1,0 +1,1 @@
+"""Report, plan, comparison, explorer and terminal, made from tables, figures and sentences."""

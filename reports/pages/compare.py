@@ -1,0 +1,172 @@
+"""A comparison of two runs as tables, and these as a page, a screen or plain data.
+
+Takes a Comparison; gives a Report for render.py, text, or what becomes JSON. Computes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from restem.reports.analysis.compare import Comparison, Pair, Twice, answer
+from restem.reports.pages.escape import visible
+from restem.reports.pages.report import Report, write_pages
+from restem.reports.pages.terminal import finite, interval, plain
+from restem.reports.stats.reward_quality import RewardQuality
+from restem.reports.tables.arms import CLUSTERED, DASH, Cell, Table, difference, estimate, number, p_value
+
+SCREEN = ("Checkpoint", "A, %", "B, %", "A − B, points", "p (Holm)", "Detectable, points", "Verdict")
+
+
+def write_comparison(comparison: Comparison, folder: Path) -> Path:
+    """Writes compare.md and compare.html; gives the HTML page's path."""
+    return write_pages(_report(comparison), folder, "compare")
+
+
+def text(comparison: Comparison) -> str:
+    """The answer, what to know, and the first table's chief columns."""
+    lines = [_who(comparison), *answer(comparison), *comparison.notes]
+    return "\n".join([*(visible(line, 2000) for line in lines), "", plain(_checkpoints(comparison), SCREEN), ""])
+
+
+def data(comparison: Comparison) -> dict[str, Any]:
+    """The same for programs: shares in [0, 1]; an interval is [value, low, high] at 95 %; null where not measured."""
+    return {
+        "runs": list(comparison.names),
+        "answer": [visible(sentence, 2000) for sentence in answer(comparison)],
+        "notes": [visible(note, 2000) for note in comparison.notes],
+        "comparisons": [_pair(pair) for pair in comparison.pairs],
+        "quality": [
+            {
+                "verifier": item.verifier,
+                **dict(zip(("left", "right"), item.pair.names, strict=True)),
+                **{side: _rates(found) for side, found in (("left_rates", item.left), ("right_rates", item.right))},
+            }
+            for item in comparison.quality
+        ],
+        "settings": [{"setting": key, "left": ours, "right": theirs} for key, ours, theirs in comparison.settings],
+    }
+
+
+def _pair(pair: Pair) -> dict[str, Any]:
+    contest = pair.contest
+    return {
+        **dict(zip(("left", "right"), pair.names, strict=True)),
+        "accuracy": [interval(pair.left.accuracy), interval(pair.right.accuracy)],
+        "difference": interval(contest.claim),
+        "flips": [contest.flips.gained, contest.flips.lost],
+        "flips_p": contest.flips.p_value,
+        "p": contest.p_value,
+        "p_holm": contest.adjusted_p,
+        "margin": contest.equivalence.margin,
+        "not_worse_p": contest.equivalence.not_worse,
+        "not_better_p": contest.equivalence.not_better,
+        "detectable": finite(contest.claim.detectable),
+        "verdict": contest.verdict,
+    }
+
+
+def _rates(found: RewardQuality) -> dict[str, Any]:
+    return {
+        "n": found.n,
+        "tpr": interval(found.tpr),
+        "fpr": interval(found.fpr),
+        "likelihood_ratio": interval(found.likelihood_ratio),
+    }
+
+
+def _report(comparison: Comparison) -> Report:
+    return Report(
+        title=f"A and B compared: {' and '.join(comparison.names)}",
+        answer=(*answer(comparison), *comparison.notes),
+        verdict=None,
+        judge=_who(comparison),
+        unfinished=(),
+        first=(_checkpoints(comparison),),
+        pictures=(),
+        others=tuple(table for table in (_quality(comparison),) if table.rows),
+        cases=(),
+        provenance=_settings(comparison),
+        explorer=None,
+        method="compare_method.txt",
+    )
+
+
+def _who(comparison: Comparison) -> str:
+    return f"A is the run in {comparison.names[0]}, B the run in {comparison.names[1]}; a difference is A − B."
+
+
+def _checkpoints(comparison: Comparison) -> Table:
+    margin = 100 * comparison.pairs[0].contest.equivalence.margin
+    return Table(
+        id="checkpoints",
+        title="Checkpoints",
+        columns=(
+            *("Checkpoint", "A, %", "B, %", "A − B, points", "Problems + / −", "p (Holm)"),
+            *(f"p, apart by {margin:g} points (TOST)", "Detectable, points", "Verdict"),
+        ),
+        rows=tuple(_checkpoint_row(pair) for pair in comparison.pairs),
+        note=(
+            "Gold accuracy on the same test problems. Problems + / −: with a larger share of correct in A, and in B; "
+            "below, the exact McNemar test on them (a problem's flips count once). p (Holm): paired t over problems, "
+            "or McNemar's where each has one sample, corrected for all rows; of arms with replicates, intervals "
+            "and tests are of other seeds on other problems. TOST: a small p says that the two are equal "
+            f"within {margin:g} points; no worse: A than B. Detectable with 80 % power. {CLUSTERED}"
+        ),
+    )
+
+
+def _checkpoint_row(pair: Pair) -> tuple[Cell, ...]:
+    contest = pair.contest
+    return (
+        *(Cell(pair.title), estimate(pair.left.accuracy), estimate(pair.right.accuracy)),
+        difference(contest.claim),
+        Cell(f"{contest.flips.gained} / {contest.flips.lost}", f"p {p_value(contest.flips.p_value)}"),
+        *(Cell(p_value(contest.adjusted_p)), Cell(p_value(contest.equivalence.p_value))),
+        *(Cell(number(contest.claim.detectable)), Cell(contest.verdict)),
+    )
+
+
+def _quality(comparison: Comparison) -> Table:
+    return Table(
+        id="shared",
+        title="Reward quality of the verifiers that both have",
+        columns=(
+            *("Verifier", "Checkpoint", "Samples, A / B", "TPR in A, %", "TPR in B, %", "FPR in A, %", "FPR in B, %"),
+            *("LR+ in A", "LR+ in B"),
+        ),
+        rows=tuple(_quality_row(item) for item in comparison.quality),
+        note=(
+            "Against the gold, on each checkpoint's own test samples that both decided. LR+ = TPR / FPR; 1 carries no "
+            f"information. {CLUSTERED}"
+        ),
+        first=2,
+    )
+
+
+def _quality_row(item: Twice) -> tuple[Cell, ...]:
+    a, b = item.left, item.right
+    return (
+        *(Cell(item.verifier), Cell(item.pair.title), Cell(f"{a.n} / {b.n}")),
+        *(estimate(a.tpr), estimate(b.tpr), estimate(a.fpr), estimate(b.fpr)),
+        *(estimate(a.likelihood_ratio, 2, 1), estimate(b.likelihood_ratio, 2, 1)),
+    )
+
+
+def _settings(comparison: Comparison) -> Table:
+    rows = tuple((Cell(key), Cell(_shown(a)), Cell(_shown(b))) for key, a, b in comparison.settings)
+    return Table(
+        id="provenance",
+        title="Settings that differ" if rows else "No setting differs",
+        columns=("What", "A", "B"),
+        rows=rows,
+        note="All that the two runs recorded of how they were made, where it is not the same.",
+        first=3,
+    )
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return DASH
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)

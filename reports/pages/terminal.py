@@ -1,0 +1,194 @@
+"""A run on one screen: plain text for the terminal, control characters of any origin made visible.
+
+Takes a run folder; gives text. Needs no plotting library, so it is quick.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from restem.harness.store.store import Store
+from restem.reports.analysis.findings import Findings, find, missing
+from restem.reports.analysis.ranking import Ranking, arm_of, rank
+from restem.reports.analysis.recommendation import Advice, advise
+from restem.reports.analysis.reward_gap import parting_lines
+from restem.reports.data.read import read_run
+from restem.reports.data.run import Run
+from restem.reports.pages.escape import aligned, visible
+from restem.reports.pages.sentences import answer
+from restem.reports.stats.estimates import Difference, Estimate
+from restem.reports.tables import arms, ledger
+from restem.reports.tables.arms import Cell, Table
+from restem.reports.tables.law import seeds_lines
+
+SUMMARY = (
+    "Arm",
+    "Iteration",
+    "Gold accuracy, %",
+    "Gain over base, points",
+    "Own reward, %",
+    "Reward − accuracy, points",
+)
+MOST_MISSING = 8
+LINES, COLUMNS = 40, 160
+AROUND_TABLE = 6  # its header, blank lines, the line that says what was left out, and the prompt
+
+
+def summary(run_folder: Path) -> str:
+    """The answer, which judge spoke, and the chief columns of the verdict and of Table 1.
+
+    Raises:
+        ConfigError: The folder holds no run.
+    """
+    findings = read(run_folder)
+    ranking = rank(findings)
+    told = (*answer(findings, ranking), *parting_lines(findings), *seeds_lines(ranking.standings))
+    lines = [visible(sentence, 2000) for sentence in told]
+    lines.append(visible(ledger.judge_line(findings.run)))
+    lines += _unfinished(findings.run)
+    told = advise(findings, ranking)
+    if told:
+        lines += ["", _advised(told, ranking)]
+    return "\n".join([*lines, "", plain(arms.arms(findings), SUMMARY), ""])
+
+
+def _advised(told: Sequence[Advice], ranking: Ranking) -> str:
+    """What to do with each verifier, short enough for a narrow terminal."""
+    rows = [
+        (arms.arm_cell(one.standing.arm), arms.difference(gain.claim if gain else None), Cell(one.text))
+        for one in told
+        for gain in [ranking.gain(one.standing)]
+    ]
+    headers = ("Trained on", "Gain, points", "Recommendation")
+    return plain(Table(id="verdict", title="", columns=headers, rows=tuple(rows)), headers)
+
+
+def status(run_folder: Path, lines: int = LINES, columns: int = COLUMNS) -> str:
+    """Arms, iterations, accuracy with intervals, cost, what is unfinished: one screen of so many lines and columns.
+
+    Raises:
+        ConfigError: The folder holds no run.
+    """
+    return screen(read(run_folder), lines, columns)
+
+
+def read(run_folder: Path) -> Findings:
+    """The findings that a screen shows."""
+    with Store(run_folder) as store:
+        return find(read_run(store, brief=True), brief=True)
+
+
+def counted(run: Run) -> str:
+    """What there is, and what it took."""
+    usd, calls = sum(cost.usd for cost in run.costs), sum(cost.calls for cost in run.costs)
+    verdicts = sum(cost.verdicts for cost in run.costs)
+    trained = sum(c.seconds for c in run.checkpoints.values() if c.kind != "candidate")
+    return (
+        f"{len(run.samples.id)} samples, {verdicts} verdicts, {calls} judge calls, {usd:.4f} USD, "
+        f"{trained:.0f} s of training"
+    )
+
+
+def screen(findings: Findings, lines: int, columns: int) -> str:
+    """The same on at most so many lines, none of them longer than so many columns, of a run that was read."""
+    run, table = findings.run, arms.arms(findings)
+    suite = f"{run.suite.get('name', 'unnamed')}: {len(run.arms)} arms, {run.iterations} iterations, gold {run.gold}"
+    changed = [visible(line, 300) for line in ledger.changed_models(run)]
+    told = [visible(suite), visible(counted(run)), *changed, *(_unfinished(run) or ["Finished."])]
+    head = [part for line in told for part in textwrap.wrap(line, columns)]
+    room = lines - len(head) - AROUND_TABLE
+    if len(table.rows) > room:
+        latest = tuple({row[0]: row for row in table.rows}.values())
+        cut = latest[: max(1, room)]
+        more = f", {len(latest) - len(cut)} arms left out" if len(cut) < len(latest) else ""
+        head.append(f"Only the latest iteration of each arm{more}; all in `restem report`.")
+        table = dataclasses.replace(table, rows=cut)
+    return "\n".join([*head, "", _fitted(table, columns), ""])
+
+
+def _fitted(table: Table, width: int) -> str:
+    """The chief columns, as many as there is room for: what stands behind an interval goes first, then the last ones.
+
+    A line that the terminal breaks would cost a line of the screen, and nobody reads a broken table.
+    """
+    rows = tuple(tuple(cell._replace(detail=_bounds(cell.detail)) for cell in row) for row in table.rows)
+    brief = dataclasses.replace(table, rows=rows)
+    tried = [plain(table, SUMMARY[:5]), *(plain(brief, SUMMARY[:count]) for count in (5, 4, 3))]
+    fitting = next((text for text in tried if max(map(len, text.splitlines())) <= width), tried[-1])
+    return "\n".join(line[:width] for line in fitting.splitlines())
+
+
+def _bounds(detail: str) -> str:
+    """An interval without the words behind it; any other detail as it is."""
+    return detail.partition("]")[0] + "]" if detail.startswith("[") else detail
+
+
+def standings(run_folder: Path) -> dict[str, Any]:
+    """The same for programs: the answer, what to do with each verifier, and per arm and iteration accuracy and reward.
+
+    Shares lie in [0, 1]; an interval is [value, low, high] at 95 %, clustered by problem; null where not measured.
+
+    Raises:
+        ConfigError: The folder holds no run.
+    """
+    findings = read(run_folder)
+    rows = [
+        {
+            "checkpoint": standing.checkpoint,
+            "arm": arm or None,
+            "iteration": iteration,
+            "kind": standing.kind,
+            "accuracy": interval(standing.accuracy),
+            "coverage": finite(standing.coverage),
+            "gain": interval(standing.gain) if iteration else None,
+            "reward": interval(standing.reward),
+        }
+        for (arm, iteration), standing in findings.standings.items()
+        if iteration or not arm
+    ]
+    ranking = rank(findings)
+    return {
+        "answer": [visible(sentence, 2000) for sentence in answer(findings, ranking)],
+        "advice": [
+            {
+                "arm": arm_of(one.standing).name,
+                "stable": one.stability.holds if one.stability else None,
+                "recommendation": one.text,
+            }
+            for one in advise(findings, ranking)
+        ],
+        "unfinished": missing(findings.run),
+        "standings": rows,
+    }
+
+
+def interval(estimate: Estimate | Difference | None) -> list[float | None] | None:
+    """[value, low, high], an infinite one as null; None where there is nothing to estimate."""
+    if estimate is None or math.isnan(estimate.value):
+        return None
+    return [finite(x) for x in (estimate.value, estimate.low, estimate.high)]
+
+
+def finite(value: float) -> float | None:
+    """The value as JSON can hold it."""
+    return round(value, 6) if math.isfinite(value) else None
+
+
+def _unfinished(run: Run) -> list[str]:
+    absent = missing(run)
+    if not absent:
+        return []
+    more = [f"  and {len(absent) - MOST_MISSING} more"] if len(absent) > MOST_MISSING else []
+    return ["Unfinished:", *(f"  {visible(item)}" for item in absent[:MOST_MISSING]), *more]
+
+
+def plain(table: Table, columns: Sequence[str]) -> str:
+    """Some of a table's columns, for a terminal."""
+    places = [table.columns.index(column) for column in columns]
+    rows = [[visible(row[place].line, 60) for place in places] for row in table.rows]
+    return aligned(columns, rows)

@@ -1,0 +1,323 @@
+"""Estimates with intervals: pure functions over arrays.
+
+Takes outcomes (1 correct, 0 wrong, NaN undecided) or counts per problem; gives estimates. A problem is the unit of
+inference: samples, checkpoints and verifiers on one problem are not independent, so every interval here is clustered by
+problem. Undecided is never imputed: it leaves both the numerator and the denominator. Knows nothing of runs or files.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from restem.reports.stats import student_t
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+LEVEL = 0.95
+DRAWS = 2000
+SEED = 230612585
+FEW = 5
+POWER = 0.8
+TINY = 1e-12
+
+
+class Counts(NamedTuple):
+    """Correct and decided samples of each problem."""
+
+    correct: Ints
+    decided: Ints
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A value with its 95 % interval; `n` samples in `clusters` problems. NaN where there is nothing to estimate."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    clusters: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Difference:
+    """A difference of two shares over the same problems, with its 95 % interval.
+
+    Attributes:
+        error: Standard error of the value; NaN where the spread is unknown.
+        freedom: Degrees of freedom of that error.
+        p_value: Two-sided, of a paired t test over problems.
+        detectable: Smallest true difference that this comparison would find 80 % of the time.
+    """
+
+    value: float
+    low: float
+    high: float
+    clusters: int
+    error: float
+    freedom: float
+    p_value: float
+    detectable: float
+
+    @property
+    def detected(self) -> bool:
+        return self.low > 0 or self.high < 0
+
+
+NOTHING = Estimate(value=math.nan, low=math.nan, high=math.nan, n=0, clusters=0)
+
+
+def per_problem(outcome: Floats, problem: Ints, size: int) -> Counts:
+    """Correct and decided samples of each of `size` problems."""
+    correct = np.bincount(problem[outcome == 1], minlength=size)
+    decided = np.bincount(problem[~np.isnan(outcome)], minlength=size)
+    return Counts(correct.astype(np.int64), decided.astype(np.int64))
+
+
+def ratio(numerator: NDArray, denominator: NDArray) -> Floats:
+    """numerator / denominator, NaN where the denominator is 0."""
+    top, bottom = np.broadcast_arrays(np.asarray(numerator, np.float64), np.asarray(denominator, np.float64))
+    return np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom != 0)
+
+
+@functools.lru_cache(maxsize=8)
+def bootstrap_weights(clusters: int) -> Floats:
+    """How often each problem is drawn in each of DRAWS resamples: multinomial counts, one row a resample.
+
+    The resample of `clusters` problems is the same whatever is estimated, so that statistics of one split are
+    resampled together and their differences are paired.
+    """
+    draws = np.random.default_rng((SEED, clusters)).multinomial(clusters, np.full(clusters, 1 / clusters), size=DRAWS)
+    return draws.astype(np.float64)
+
+
+def resampled(values: NDArray) -> Floats:
+    """Sum of per-problem `values` (problems first) in each resample."""
+    columns = np.asarray(values, np.float64).reshape(len(values), -1).T
+    return np.stack([_resampled(column.tobytes()) for column in columns], axis=-1).reshape(DRAWS, *values.shape[1:])
+
+
+@functools.lru_cache(maxsize=2048)
+def _resampled(column: bytes) -> Floats:
+    """One column's sums: a report asks two times in three for one that it had, as a table's margins recur."""
+    values = np.frombuffer(column)
+    return bootstrap_weights(len(values)) @ values
+
+
+def percentiles(draws: Floats) -> tuple[float, float]:
+    """The 95 % percentile interval of bootstrap draws; undefined draws are left out, infinite ones are kept."""
+    kept = draws[~np.isnan(draws)]
+    if not kept.size:
+        return math.nan, math.nan
+    low, high = np.quantile(kept, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="inverted_cdf")
+    return float(low), float(high)
+
+
+def bootstrapped(value: float, draws: Floats, n: int, clusters: int) -> Estimate:
+    """A value with its percentile interval; without one below two problems, whose resamples are all alike."""
+    low, high = percentiles(draws) if clusters > 1 and not math.isnan(value) else (math.nan, math.nan)
+    return Estimate(value=value, low=low, high=high, n=n, clusters=clusters)
+
+
+def wilson(value: float, n: float, level: float = LEVEL) -> tuple[float, float]:
+    """Wilson's score interval for a proportion `value` of `n` independent trials (Wilson 1927)."""
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    centre = (value + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(value * (1 - value) / n + z * z / (4 * n * n))
+    low = 0.0 if value == 0 else max(0.0, centre - half)
+    return low, 1.0 if value == 1 else min(1.0, centre + half)
+
+
+def clustered_error(numerator: NDArray, denominator: NDArray) -> float:
+    """Standard error of sum(numerator) / sum(denominator), clustered by problem (Miller 2024, arXiv:2411.00640).
+
+    The ratio form of the clustered variance: with equally many samples a problem it is the standard error of the mean
+    of the problems' means.
+    """
+    used = denominator > 0
+    top, bottom, clusters = numerator[used], denominator[used], int(used.sum())
+    if clusters < 2:
+        return math.nan
+    residual = top - top.sum() / bottom.sum() * bottom
+    return float(math.sqrt(clusters / (clusters - 1) * np.sum(residual**2)) / bottom.sum())
+
+
+def proportion(correct: NDArray, decided: NDArray, level: float = LEVEL) -> Estimate:
+    """Share of correct among decided samples, with a clustered t interval; near 0 and 1 Wilson's.
+
+    Wilson's is taken where the rarer outcome fills fewer than FEW problems, as a symmetric interval then covers too
+    little (Bowyer 2025, arXiv:2503.01747). Its sample size is the effective one, p (1 - p) / SE^2 (Korn and Graubard
+    1998, Survey Methodology 24:193), and the number of problems where all samples agree.
+    """
+    n, clusters = int(decided.sum()), int((decided > 0).sum())
+    if not n:
+        return NOTHING
+    value = float(correct.sum() / n)
+    error = clustered_error(correct, decided)
+    if min(value, 1 - value) * clusters < FEW or clusters < 2:
+        plain = error**2 * (clusters - 1) / clusters
+        effective = value * (1 - value) / plain if plain > 0 else clusters
+        low, high = wilson(value, min(max(effective, 1), n), level)
+    else:
+        half = student_t.quantile(clusters - 1, (1 + level) / 2) * error
+        low, high = max(0.0, value - half), min(1.0, value + half)
+    return Estimate(value=value, low=low, high=high, n=n, clusters=clusters)
+
+
+def rate(numerator: NDArray, denominator: NDArray) -> Estimate:
+    """A rate with its interval from resampled problems; with fewer than FEW cases on a side, as in `proportion`.
+
+    So it is with one problem alone, whose resamples are all alike.
+    """
+    plain = proportion(numerator, denominator)
+    cases = int(numerator.sum())
+    if plain.clusters < 2 or min(cases, plain.n - cases) < FEW:
+        return plain
+    low, high = percentiles(ratio(resampled(numerator), resampled(denominator)))
+    return dataclasses.replace(plain, low=low, high=high)
+
+
+def mean(values: Floats) -> Estimate:
+    """Mean of per-problem shares (NaN left out), with an interval as in `rate`."""
+    known = ~np.isnan(values)
+    return rate(np.where(known, values, 0.0), known.astype(np.int64))
+
+
+def apart(left: Estimate | Difference, right: Estimate | Difference) -> Estimate:
+    """Left less right, of which only values and limits are known: the limits put together (MOVER; Zou and Donner 2008).
+
+    As for independent ones, so too wide where both rest on the same problems.
+    """
+    value = left.value - right.value
+    below = math.hypot(left.value - left.low, right.high - right.value)
+    above = math.hypot(left.high - left.value, right.value - right.low)
+    clusters = min(left.clusters, right.clusters)
+    return Estimate(value=value, low=value - below, high=value + above, n=clusters, clusters=clusters)
+
+
+def undecided_bounds(correct: int, decided: int, total: int) -> tuple[float, float]:
+    """The accuracies if every undecided sample were wrong, and if every one were correct."""
+    if not total:
+        return math.nan, math.nan
+    return correct / total, (correct + total - decided) / total
+
+
+def pass_at_k(correct: Ints, decided: Ints, k: int) -> Floats:
+    """Unbiased pass@k of each problem: 1 - C(n - c, k) / C(n, k) (arXiv:2107.03374, eq. 1).
+
+    NaN where a problem has fewer than k decided samples.
+    """
+    missed = np.ones(len(correct))
+    for drawn in range(k):
+        missed = missed * ratio(np.maximum(decided - correct - drawn, 0), decided - drawn)
+    return np.where(decided >= k, 1 - missed, np.nan)
+
+
+@functools.lru_cache(maxsize=65536)
+def majority_at_k(correct: int, wrong: tuple[int, ...], silent: int, k: int) -> float:
+    """Chance that the commonest answer of k samples, drawn without replacement, is the correct one.
+
+    Counts every subset exactly: for each number m of correct votes, the subsets in which no wrong answer has more
+    than m, as coefficients of a polynomial in (size, ties); a tie of t wrong answers counts 1 / (1 + t).
+
+    Args:
+        correct: Samples with the correct answer.
+        wrong: Samples with each wrong answer.
+        silent: Samples that have no answer and cast no vote.
+        k: Subset size.
+
+    Returns:
+        NaN where there are fewer than k samples.
+    """
+    total = correct + sum(wrong) + silent
+    if k > total:
+        return math.nan
+    won = 0.0
+    for votes in range(1, min(correct, k) + 1):
+        rest = k - votes
+        ways = np.zeros((rest + 1, len(wrong) + 1))
+        ways[: min(silent, rest) + 1, 0] = [math.comb(silent, size) for size in range(min(silent, rest) + 1)]
+        for count in wrong:
+            ways = _add_answer(ways, count, votes)
+        won += math.comb(correct, votes) * float(ways[rest] @ (1 / np.arange(1, len(wrong) + 2)))
+    return won / math.comb(total, k)
+
+
+def _add_answer(ways: Floats, count: int, most: int) -> Floats:
+    """Subsets with one more wrong answer that gets at most `most` votes; getting exactly `most` is one more tie."""
+    new = np.zeros_like(ways)
+    for votes in range(min(count, most, len(ways) - 1) + 1):
+        moved = math.comb(count, votes) * ways[: len(ways) - votes]
+        if votes == most:
+            new[votes:, 1:] += moved[:, :-1]
+        else:
+            new[votes:] += moved
+    return new
+
+
+def paired(left: Counts, right: Counts) -> Difference | None:
+    """Share of correct on the left minus that on the right, over the same problems, by a paired t over problems.
+
+    The error is that of the difference of two ratios, from each problem's residuals on both sides (linearised ratio
+    estimators; Miller 2024, arXiv:2411.00640, section 4.2): with equally many decided samples a problem it is the
+    paired t test on the problems' means. Where all residuals vanish the spread is unknown, not 0: the half width is
+    then 3 / problems (the rule of three, Hanley and Lippman-Hand 1983).
+
+    Returns:
+        None where no problem has decided samples on both sides.
+    """
+    clusters = int(((left.decided > 0) & (right.decided > 0)).sum())
+    if not clusters:
+        return None
+    influence, value = np.zeros(len(left.decided)), 0.0
+    for side, sign in ((left, 1), (right, -1)):
+        share = side.correct.sum() / side.decided.sum()
+        influence += sign * (side.correct - share * side.decided) / side.decided.sum()
+        value += sign * float(share)
+    error = math.sqrt(clusters / max(1, clusters - 1) * np.sum(influence**2))
+    if clusters > 1 and error > TINY:
+        return t_difference(value, error, clusters - 1, clusters)
+    half = min(1.0, 3 / clusters)
+    return Difference(
+        value=value,
+        low=max(-1.0, value - half),
+        high=min(1.0, value + half),
+        clusters=clusters,
+        error=math.nan,
+        freedom=clusters - 1,
+        p_value=1.0,
+        detectable=half,
+    )
+
+
+def t_difference(value: float, error: float, freedom: float, clusters: int) -> Difference:
+    """A difference whose error is known, with its t interval and test."""
+    half = student_t.quantile(freedom, (1 + LEVEL) / 2) * error
+    return Difference(
+        value=value,
+        low=max(-1.0, value - half),
+        high=min(1.0, value + half),
+        clusters=clusters,
+        error=error,
+        freedom=freedom,
+        p_value=2 * student_t.cdf(freedom, -abs(value) / error),
+        detectable=half + student_t.quantile(freedom, POWER) * error,
+    )
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's adjusted p-values (Holm 1979), in the order given."""
+    adjusted, highest = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = highest
+    return adjusted

@@ -1,0 +1,77 @@
+"""Accuracy behind an imperfect verifier's reward, with the doubt about its error rates (Rogan and Gladen 1978).
+
+Takes a reward's counts and the verifier's confusion table, problem by problem; gives the corrected accuracy. Trusts
+that the rates hold for the samples that the reward comes from: where they were measured on another policy's samples,
+the distance to the gold shows how far they have moved.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from restem.reports.stats.estimates import (
+    LEVEL,
+    NOTHING,
+    Counts,
+    Estimate,
+    Floats,
+    Ints,
+    bootstrapped,
+    ratio,
+    resampled,
+)
+from restem.reports.stats.law import corrected_accuracy
+from restem.reports.stats.reward_quality import rates
+
+
+def rogan_gladen(reward: Counts, table: Ints) -> Estimate:
+    """F6: (reward - FPR) / (TPR - FPR), in [0, 1], with a bootstrap interval that resamples all three together.
+
+    Resamples problems, so that both must be counted over the same ones. A resample in which the verifier tells nothing
+    (TPR at most FPR) says nothing of accuracy; where those are too many for the level, the interval is all of [0, 1].
+
+    Args:
+        reward: Accepted and decided samples of each problem.
+        table: The verifier against the gold on each problem (`quality.confusion`), of these samples or of others.
+    """
+    value = float(_corrected(reward.correct.sum(), reward.decided.sum(), table.sum(axis=0)))
+    return _estimate(value, _draws(reward, table), (0.0, 1.0), reward)
+
+
+def excess(reward: Counts, table: Ints, gold: Counts) -> Estimate:
+    """Corrected accuracy less the gold's on the same problems, resampled together.
+
+    An interval that leaves out 0 says that the verifier's rates are not those of `table` any more (F7).
+    """
+    draws = excess_draws(reward, table, gold)
+    accuracy = float(ratio(*(np.asarray(side.sum()) for side in gold)))
+    return _estimate(float(draws[0]), draws[1:], (-accuracy, 1 - accuracy), reward)
+
+
+def excess_draws(reward: Counts, table: Ints, gold: Counts) -> Floats:
+    """The same: the value first, then one for each resample."""
+    correct, decided = (np.append(side.sum(), resampled(side)) for side in gold)
+    value = _corrected(reward.correct.sum(), reward.decided.sum(), table.sum(axis=0))
+    return np.append(value, _draws(reward, table)) - ratio(correct, decided)
+
+
+def _corrected(accepted: ArrayLike, decided: ArrayLike, table: NDArray) -> Floats:
+    """F6 of sums; NaN where the verifier tells nothing."""
+    tpr, fpr = rates(table)
+    return np.where(tpr > fpr, corrected_accuracy(ratio(np.asarray(accepted), np.asarray(decided)), tpr, fpr), np.nan)
+
+
+def _draws(reward: Counts, table: Ints) -> Floats:
+    return _corrected(resampled(reward.correct), resampled(reward.decided), resampled(table))
+
+
+def _estimate(value: float, draws: Floats, widest: tuple[float, float], reward: Counts) -> Estimate:
+    if math.isnan(value):
+        return NOTHING
+    n, clusters = int(reward.decided.sum()), int((reward.decided > 0).sum())
+    if np.isnan(draws).mean() < (1 - LEVEL) / 2:
+        return bootstrapped(value, draws, n, clusters)
+    return Estimate(value=value, low=widest[0], high=widest[1], n=n, clusters=clusters)

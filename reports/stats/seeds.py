@@ -1,0 +1,201 @@
+"""Seeds as replicates: how far an arm's accuracy varies between seeds, apart from the noise of its samples.
+
+Takes counts of one arm (replicates x problems), or what resampled problems made of them; gives a mean with one interval
+for each question, and the variance between seeds. A claim about a training recipe is about other seeds, and wants at
+least three; an interval clustered by problem says nothing of them. Knows nothing of runs or files.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from restem.reports.stats import student_t
+from restem.reports.stats.estimates import (
+    LEVEL,
+    NOTHING,
+    Counts,
+    Difference,
+    Estimate,
+    Floats,
+    clustered_error,
+    ratio,
+    t_difference,
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Replicates:
+    """One arm under several seeds.
+
+    Attributes:
+        means: Accuracy of each replicate.
+        seeds: t interval over the replicates' means: other seeds on these problems (on others, where nested).
+        problems: Interval clustered by problem: these seeds on other problems.
+        both: Other seeds on other problems; the one for a claim about the recipe.
+        between: Variance of the replicates' means beyond `within`, floored at 0: of seeds on all problems alike.
+        within: Variance that the rest gives a replicate's mean: samples, and where crossed the interaction of seed and
+            problem, so that `between` is then a lower bound for the spread of true accuracies on these problems.
+    """
+
+    means: tuple[float, ...]
+    seeds: Estimate
+    problems: Estimate
+    both: Estimate
+    between: float
+    within: float
+
+
+def crossed(counts: Counts) -> Replicates | None:
+    """Replicates on the same problems (columns): a two-way analysis of variance with random seeds and problems.
+
+    Problems that any replicate left undecided are left out. The error of `both` is (MS_seeds + MS_problems - MS_rest) /
+    cells, with Satterthwaite's (1946) degrees of freedom; never below that of either alone.
+
+    Returns:
+        None with fewer than two replicates or problems.
+    """
+    share = ratio(*counts)
+    share = share[:, ~np.isnan(share).any(axis=0)]
+    replicates, problems = share.shape
+    if replicates < 2 or problems < 2:
+        return None
+    n = int(counts.decided.sum())
+    means, middle = share.mean(axis=1), float(share.mean())
+    rest = share - means[:, None] - share.mean(axis=0) + middle
+    by_seed = problems * float(means.var(ddof=1))
+    by_problem = replicates * float(share.mean(axis=0).var(ddof=1))
+    noise = float(np.sum(rest**2)) / ((replicates - 1) * (problems - 1))
+    cells = replicates * problems
+    summed = max(by_seed + by_problem - noise, by_seed, by_problem)
+    parts = by_seed**2 / (replicates - 1) + (by_problem**2 + noise**2 / (replicates - 1)) / (problems - 1)
+    return Replicates(
+        means=tuple(float(mean) for mean in means),
+        seeds=_interval(middle, by_seed / cells, replicates - 1, n, replicates),
+        problems=_interval(middle, by_problem / cells, problems - 1, n, problems),
+        both=_interval(middle, summed / cells, max(1.0, summed**2 / parts) if parts else 1, n, replicates),
+        between=max(0.0, (by_seed - noise) / problems),
+        within=noise / problems,
+    )
+
+
+def nested(counts: Counts) -> Replicates | None:
+    """Replicates on problems of their own: the means' variance less the mean clustered variance of each.
+
+    Returns:
+        None with fewer than two replicates that decided anything.
+    """
+    used = counts.decided.sum(axis=1) > 0
+    correct, decided = counts.correct[used], counts.decided[used]
+    replicates = len(correct)
+    if replicates < 2:
+        return None
+    means = correct.sum(axis=1) / decided.sum(axis=1)
+    errors: Floats = np.array([clustered_error(*pair) for pair in zip(correct, decided, strict=True)])
+    middle, n = float(means.mean()), int(decided.sum())
+    clusters = int((decided > 0).sum())
+    within, spread = float(np.mean(errors**2)), float(means.var(ddof=1))
+    seeds = _interval(middle, spread / replicates, replicates - 1, n, replicates)
+    return Replicates(
+        means=tuple(float(mean) for mean in means),
+        seeds=seeds,
+        problems=_interval(middle, within / replicates, clusters - replicates, n, clusters),
+        both=seeds,
+        between=max(0.0, spread - within),
+        within=within,
+    )
+
+
+def over_seeds(values: Floats) -> Estimate:
+    """Mean of one value a replicate, with its t interval over them; without one where fewer than two differ."""
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return NOTHING
+    value, n = float(known.mean()), known.size
+    half = math.nan
+    if n > 1 and np.ptp(known) > 0:  # replicates that are all alike leave the spread unknown, not 0
+        half = student_t.quantile(n - 1, (1 + LEVEL) / 2) * float(known.std(ddof=1)) / math.sqrt(n)
+    return Estimate(value=value, low=value - half, high=value + half, n=n, clusters=n)
+
+
+def with_seeds(found: Difference, sides: Sequence[Replicates]) -> Difference | None:
+    """A difference by problem, of other seeds on other problems: each side's seeds add their variance.
+
+    As in `crossed`: the squared errors by problem and of each side's seeds, less what both of them count (the
+    residual); never below that of either alone, with Satterthwaite's (1946) degrees of freedom. With far more problems
+    than noise it is Welch's test (1947) over the seeds.
+
+    Args:
+        found: The difference by problem, of the sides' means.
+        sides: Those that have replicates.
+
+    Returns:
+        None where no side has, or where the error by problem is unknown.
+    """
+    if not sides or math.isnan(found.error):
+        return None
+    by_seed = [Spread.of(side.means, side.within) for side in sides]
+    variance, freedom = _joined(found.error**2, found.freedom, by_seed)
+    return t_difference(found.value, math.sqrt(variance), freedom, found.clusters)
+
+
+def of_both(value: float, draws: Floats, clusters: int) -> Estimate:
+    """A mean over replicates, of other seeds on other problems; from resamples of the problems.
+
+    The squared errors by problem and by seed, less what both count, as in `crossed`: whatever is computed anew in each
+    replicate and each resample enters. Without an interval where fewer than two replicates are known and differ.
+
+    Args:
+        value: The estimate.
+        draws: Of each replicate (rows) by itself: its value first, then that of each resample, drawn for all together.
+        clusters: Problems.
+    """
+    draws = draws[np.isfinite(draws[:, 0])]
+    replicates = len(draws)
+    nothing = Estimate(value=value, low=math.nan, high=math.nan, n=replicates, clusters=clusters)
+    if math.isnan(value) or replicates < 2 or clusters < 2 or np.ptp(draws[:, 0]) == 0:
+        return nothing
+    again = draws[:, 1:][:, np.isfinite(draws[:, 1:]).all(axis=0)]
+    if again.shape[1] < LEVEL * (draws.shape[1] - 1):
+        return nothing
+    middle, larger = again.mean(axis=0), clusters / (clusters - 1)  # resamples lack one degree of freedom
+    within = larger * float((again - middle).var(axis=1).sum()) / (replicates - 1)
+    variance, freedom = _joined(larger * float(middle.var()), clusters - 1, [Spread.of(draws[:, 0], within)])
+    half = student_t.quantile(freedom, (1 + LEVEL) / 2) * math.sqrt(variance)
+    return Estimate(value=value, low=value - half, high=value + half, n=replicates, clusters=clusters)
+
+
+class Spread(NamedTuple):
+    """The variance of a mean over replicates: from seeds, and what an error by problem counts of that as well."""
+
+    seeds: float
+    shared: float
+    replicates: int
+
+    @classmethod
+    def of(cls, values: Sequence[float] | Floats, within: float) -> Spread:
+        """From each replicate's value, and the variance that samples and problems give one of them by itself."""
+        count = len(values)
+        return cls(float(np.var(values, ddof=1)) / count, within / count, count)
+
+
+def _joined(by_problem: float, freedom: float, sides: Sequence[Spread]) -> tuple[float, float]:
+    """The variance by problem and of each side's seeds together, with Satterthwaite's (1946) degrees of freedom."""
+    by_seed = sum(side.seeds for side in sides)
+    summed = max(by_problem + by_seed - sum(side.shared for side in sides), by_problem, by_seed)
+    parts = by_problem**2 / freedom
+    for side in sides:
+        parts += (side.seeds**2 + side.shared**2 / freedom) / (side.replicates - 1)
+    return summed, max(1.0, summed**2 / parts)
+
+
+def _interval(value: float, variance: float, freedom: float, n: int, clusters: int) -> Estimate:
+    """A t interval within [0, 1]; none where the variance is unknown."""
+    if math.isnan(variance):
+        return Estimate(value=value, low=math.nan, high=math.nan, n=n, clusters=clusters)
+    half = student_t.quantile(freedom, (1 + LEVEL) / 2) * math.sqrt(variance)
+    return Estimate(value=value, low=max(0.0, value - half), high=min(1.0, value + half), n=n, clusters=clusters)

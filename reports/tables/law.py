@@ -1,0 +1,212 @@
+"""The law as tables and sentences: what it predicted of every step, and what came; what seeds change.
+
+Takes Findings and the steps of `analysis/predictions.py`; gives Tables and sentences, in the manner of `arms.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from restem.reports.analysis.findings import Findings, Standing
+from restem.reports.analysis.predictions import Compared, Step, within
+from restem.reports.analysis.ranking import arm_of, crossed
+from restem.reports.stats import law
+from restem.reports.stats.estimates import Estimate
+from restem.reports.tables.arms import CLUSTERED, DASH, Cell, Table, arm_cell, estimate, in_points, number
+
+
+def law_table(steps: Sequence[Step], eta: Estimate) -> Table:
+    """Predicted and observed accuracy of every step: F1, F2, F3."""
+    several = any(step.accuracy.seeded.n > 1 for step in steps)
+    rows = tuple(
+        (
+            *(Cell(step.arm), Cell(str(step.iteration)), Cell(_odds(step.before)), Cell(number(step.before))),
+            *_measured_rates(step),
+            *(Cell(_odds(step.ideal.value)), estimate(step.ideal), Cell(number(step.ideal_chain))),
+            *(estimate(step.accuracy.predicted), estimate(step.accuracy.observed)),
+            *(Cell(_odds(step.accuracy.observed.value)), in_points(step.accuracy.residual)),
+            *([in_points(step.accuracy.seeded)] if several else []),
+        )
+        for step in steps
+    )
+    fitted = (
+        f"η = {eta.value:.2f} [{eta.low:.2f}, {eta.high:.2f}] is fitted on the gold arm and carried to the others"
+        if not math.isnan(eta.value)
+        else "no gold arm has made a step, so η is not known and F3 predicts nothing"
+    )
+    return Table(
+        id="law",
+        title="Predicted and observed",
+        columns=(
+            *("Arm", "Iteration", "Odds before", "Accuracy before, %", "TPR, %", "FPR, %", "LR+", "Ideal odds (F1)"),
+            *("Ideal accuracy (F1), %", "Ideal chain from base (F2), %", "Predicted (F3), %", "Observed, %"),
+            *("Observed odds", "Observed − predicted, points"),
+            *(["The same over seeds and problems, points"] if several else []),
+        ),
+        rows=rows,
+        note=(
+            "F1: odds after an ideal step = odds × TPR / FPR, measured on the training samples. F2: the same from the "
+            f"base on with one LR+. F3: p + η (ideal − p), p of the policy that training started from; "
+            f"{fitted}. A residual whose interval leaves out 0 is an "
+            "effect that F3 with this η does not explain: one η for all iterations, as the gold arm's own residuals "
+            f"show, or systematic errors, lost diversity, forgetting. {_both(several)}"
+        ),
+    )
+
+
+def _both(several: bool) -> str:
+    return (
+        f"{CLUSTERED} Over seeds and problems: of other seeds on other problems. For it each replicate is a run of its "
+        "own, with the η of its own gold arm; the base's samples are resampled with all others. So what seeds and "
+        "problems do to the base, to η and to the arm itself are all in it."
+        if several
+        else CLUSTERED
+    )
+
+
+def _measured_rates(step: Step) -> tuple[Cell, ...]:
+    found = step.quality
+    if step.gold:
+        return Cell("100.0", "by definition"), Cell("0.0", "by definition"), Cell("∞")
+    return estimate(found.tpr), estimate(found.fpr), estimate(found.likelihood_ratio, 2, 1)
+
+
+def _odds(value: float) -> str:
+    return number(float(law.odds(value)), 2, 1)
+
+
+def change_table(steps: Sequence[Step]) -> Table:
+    """Predicted and observed change of log-odds of every step: the scale on which ideal steps add up."""
+    several = any(step.change.seeded.n > 1 for step in steps)
+    rows = tuple(
+        (
+            *(Cell(step.arm, "gold: fitted" if step.gold else ""), Cell(str(step.iteration))),
+            Cell("∞" if step.gold else number(step.quality.likelihood_ratio.value, 2, 1)),
+            *(_plain(step.change.predicted), _plain(step.change.observed), _plain(step.change.residual)),
+            *([_plain(step.change.seeded)] if several else []),
+            Cell(_explained(step.change)),
+        )
+        for step in steps
+        if not math.isnan(step.change.predicted.value)
+    )
+    return Table(
+        id="change",
+        title="Change of log-odds, predicted and observed",
+        columns=(
+            *("Arm", "Iteration", "LR+", "Predicted", "Observed", "Observed − predicted"),
+            *(["The same over seeds and problems"] if several else []),
+            "0 within, by problem" + (" / over seeds and problems" if several else ""),
+        ),
+        rows=rows,
+        note=(
+            "log(p / (1 − p)) of gold accuracy on the test split, less that of the policy that training started from; "
+            f"predicted by F3. {_both(several)} {' '.join(tally(steps))}"
+        ),
+    )
+
+
+def _plain(found: Estimate) -> Cell:
+    """A number with its sign, and its interval below."""
+    if math.isnan(found.value):
+        return Cell(DASH)
+    return Cell(_signed(found.value), "" if math.isnan(found.low) else f"[{_signed(found.low)}, {_signed(found.high)}]")
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−").replace("inf", "∞")
+
+
+def _explained(found: Compared) -> str:
+    seeds = f" / {_yes(found.seeded)}" if found.seeded.n > 1 else ""
+    return f"{_yes(found.residual)}{seeds}"
+
+
+def _yes(found: Estimate) -> str:
+    if math.isnan(found.low):
+        return DASH
+    return "yes" if within(found) else "no"
+
+
+def tally(steps: Sequence[Step]) -> list[str]:
+    """How many residuals may be 0; the gold arm's, on which eta was fitted, tell only how well it fits."""
+    known = [step for step in steps if not math.isnan(step.change.residual.low)]
+    others = [step for step in known if not step.gold]
+    if not others:
+        return []
+    controls = [step for step in others if step.control]
+    apart = f" (control arms alone: {_held(controls)})" if controls and len(controls) < len(others) else ""
+    seeded = [step.change.seeded for step in others if not math.isnan(step.change.seeded.low)]
+    over = f"; over seeds and problems, {sum(map(within, seeded))} of {len(seeded)}"
+    told = [
+        f"Of the changes of log-odds that the law predicted for arms other than the gold's, {_held(others)} came "
+        f"within the interval by problem{apart}{over * bool(seeded)}."
+    ]
+    gold = [step for step in known if step.gold]
+    missed = [str(step.iteration) for step in gold if not within(step.change.residual)]
+    if missed and len(gold) > 1:  # one step alone is what eta was solved for
+        told.append(
+            f"One η does not fit all iterations of the gold arm, on which it was fitted (residual beyond its interval "
+            f"at {', '.join(missed)}), so the others' misfit is in part η's own."
+        )
+    return told
+
+
+def _held(steps: Sequence[Step]) -> str:
+    return f"{sum(within(step.change.residual) for step in steps)} of {len(steps)}"
+
+
+def seeds_table(findings: Findings) -> Table:
+    """Each replicate by itself, and the two kinds of doubt about their mean apart."""
+    found = [s for s in findings.standings.values() if s.iteration and s.replicates]
+    most = max((len(s.replicates) for s in found), default=0)
+    return Table(
+        id="seeds",
+        title="Replicates: spread over seeds apart from sampling error",
+        columns=(
+            *("Arm", "Iteration", *(f"Seed {number}, %" for number in range(most)), "Mean, %"),
+            *(
+                "Over seeds (t)",
+                "By problem",
+                "Both",
+                "SD between seeds, points",
+                "SD of seed × problem and sampling, points",
+            ),
+        ),
+        rows=tuple(_seeds_row(s, most) for s in found),
+        note=(
+            "Gold accuracy on the test split of the same problems. Over seeds: what other seeds would give on these "
+            "problems. By problem: what these seeds would give on other problems. Both: other seeds on other problems, "
+            "the one for a claim about the recipe. The standard deviations take apart how the replicates' means "
+            "differ: by seeds being better or worse on all problems alike; and by the rest, which is the finite number "
+            "of test samples together with seeds being better on some problems and worse on others (these counts "
+            "cannot tell the two apart)."
+        ),
+    )
+
+
+def _seeds_row(standing: Standing, most: int) -> tuple[Cell, ...]:
+    each = [number(one.accuracy.value) for one in standing.replicates]
+    head = (arm_cell(standing.arm), Cell(str(standing.iteration)), *map(Cell, each + [DASH] * (most - len(each))))
+    found = crossed(standing)
+    if found is None:
+        return (*head, Cell(number(standing.accuracy.value)), *[Cell(DASH)] * 5)
+    intervals = (Cell(estimate(part).detail) for part in (found.seeds, found.problems, found.both))
+    spreads = (Cell(number(math.sqrt(part))) for part in (found.between, found.within))
+    return (*head, Cell(number(found.seeds.value)), *intervals, *spreads)
+
+
+def seeds_lines(standings: Sequence[Standing]) -> list[str]:
+    """What the intervals of the answer are of, where arms have replicates."""
+    several = [standing for standing in standings if crossed(standing)]
+    if not several:
+        return []
+    counts = sorted({len(standing.replicates) for standing in several})
+    told = [
+        f"Arms stand for the mean of {' or '.join(map(str, counts))} seeds, and the intervals of their gains and "
+        "differences are of other seeds on other problems."
+    ]
+    alone = [arm_of(standing).name for standing in standings if standing not in several]
+    if alone:
+        told.append(f"One seed alone, so an interval that says nothing of other seeds: {', '.join(alone)}.")
+    return told

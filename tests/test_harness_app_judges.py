@@ -1,0 +1,181 @@
+"""`restem verify` with a judge: offline, in batches, and what a stopped command left behind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from restem.harness.store.records import Sample
+from restem.harness.store.store import Store
+from tests.batch_server import BatchServer
+from tests.conftest import problem, restem
+from tests.judge_server import JudgeServer
+
+
+@pytest.fixture
+def server(running: JudgeServer, monkeypatch: pytest.MonkeyPatch) -> JudgeServer:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-51f0aa77c2e94c3b8d1e")
+    running.reset()
+    return running
+
+
+@pytest.fixture
+def batches(monkeypatch: pytest.MonkeyPatch) -> Iterator[BatchServer]:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-51f0aa77c2e94c3b8d1e")
+    with BatchServer() as server:
+        yield server
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A run of four problems with two samples each at two checkpoints; every other sample is right."""
+    problems = [problem(f"Solve x = {i} for x.", str(i), f"p{i}") for i in range(4)]
+    with Store(tmp_path / "run", write=True) as store:
+        store.add_problems(problems)
+        store.add_samples(
+            Sample(
+                checkpoint=checkpoint,
+                problem=item.id,
+                index=k,
+                text=f"{checkpoint}\nx = {int(item.reference or 0) + k}",
+                token_count=3,
+                mean_logprob=-0.1,
+                finish_reason="stop",
+            )
+            for checkpoint in ("base", "a/1")
+            for item in problems
+            for k in range(2)
+        )
+        store.put_run({"verifiers": {}})
+    return tmp_path / "run"
+
+
+def address(server: JudgeServer | BatchServer) -> list[str]:
+    return ["--set", f"verifiers.judge.base_url={server.base_url}", "--set", "verifiers.judge.poll_seconds=0.01"]
+
+
+def outcomes(run: Path, verifier: str | None = None) -> dict[int, str]:
+    """Sample -> outcome by the verifier of that label."""
+    with Store(run) as store:
+        fingerprint = store.run()["verifiers"][verifier or "judge"]
+        return dict(store.query("SELECT sample, outcome FROM verdict WHERE verifier = ?", (fingerprint,)))
+
+
+def label_of(stdout: str) -> str:
+    return stdout.rpartition("\n")[0].split(":")[0]
+
+
+def test_offline_gives_the_stored_verdicts_without_key_or_address(
+    server: JudgeServer, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert restem("verify", run, "--verifier", "judge", *address(server)).exit_code == 0
+    server.reset()
+    monkeypatch.delenv("OPENAI_API_KEY")
+    result = restem("verify", run, "--verifier", "judge", "--offline")
+    assert (result.exit_code, server.requests) == (0, 0), result.output
+    label = label_of(result.stdout)
+    assert label.startswith("judge-")
+    assert outcomes(run, label) == outcomes(run)
+    assert set(outcomes(run).values()) == {"correct", "wrong"}
+
+
+def test_what_is_not_stored_is_undecided_offline_and_asked_online_all_the_same(server: JudgeServer, run: Path) -> None:
+    server.script(*["ok"] * 5, "quota")
+    command = ("verify", run, "--verifier", "judge", *address(server), "--set", "verifiers.judge.concurrency=1")
+    assert restem(*command).exit_code == 1
+    offline = restem(*command, "--offline")
+    found = list(outcomes(run, label_of(offline.stdout)).values())
+    assert (len(found), found.count("undecided"), server.requests) == (16, 11, 6)
+    assert restem(*command).exit_code == 0
+    assert list(outcomes(run).values()).count("undecided") == 0
+    assert server.asked_again == 0
+
+
+def test_a_judge_inside_another_verifier_is_offline_too(
+    server: JudgeServer, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = ["--verifier", "both", "--set", "verifiers.both.type=all_of", "--set", 'verifiers.both.members=["judge"]']
+    assert restem("verify", run, *table, *address(server)).exit_code == 0
+    server.reset()
+    monkeypatch.delenv("OPENAI_API_KEY")
+    result = restem("verify", run, *table, "--offline")
+    assert (result.exit_code, server.requests) == (0, 0), result.output
+    assert outcomes(run, label_of(result.stdout)) == outcomes(run, "both")
+
+
+def test_rows_of_a_file_are_answered_offline_from_what_a_stopped_command_kept(
+    server: JudgeServer, tmp_path: Path
+) -> None:
+    rows = [{"id": i, "question": f"item {i}", "reference": str(i), "response": f"x = {i}"} for i in range(6)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    command = ["verify", "--verifier", "judge", "--input", tmp_path / "rows.jsonl", "--output", tmp_path / "out.jsonl"]
+    server.script("ok", "ok", "401")
+    assert restem(*command, *address(server), "--set", "verifiers.judge.concurrency=1").exit_code == 1
+    assert restem(*command, "--offline").exit_code == 0
+    said = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [row["outcome"] for row in said] == ["correct"] * 2 + ["undecided"] * 4
+    assert {row["reason"] for row in said[2:]} == {"not stored: the judge is offline"}
+    assert restem(*command, *address(server)).exit_code == 0
+    assert (server.requests, server.asked_again) == (7, 0)
+
+
+def test_rows_without_anything_stored_are_undecided_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    (tmp_path / "rows.jsonl").write_text('{"id": 1, "question": "q", "reference": "7", "response": "7"}\n')
+    result = restem("verify", "--verifier", "judge", "--input", tmp_path / "rows.jsonl", "--offline")
+    assert (result.exit_code, json.loads(result.stdout)["outcome"]) == (0, "undecided")
+
+
+def test_a_run_is_verified_by_one_batch(batches: BatchServer, run: Path) -> None:
+    batches.statuses = ["validating", "in_progress", "completed"]
+    result = restem("verify", run, "--verifier", "judge", "--batch", *address(batches))
+    assert (result.exit_code, result.stdout) == (0, "judge: 16 new verdicts\n"), result.output
+    assert [len(upload) for upload in batches.uploads] == [16]
+    assert sorted(outcomes(run).values()) == ["correct"] * 8 + ["wrong"] * 8
+    told = [line for line in result.stderr.splitlines() if line.startswith("judge batch batch_0: ")]
+    assert [line.split(": ")[1].split(",")[0] for line in told] == [
+        *("16 requests sent", "validating", "in_progress", "completed"),
+    ]
+
+
+def test_the_same_command_goes_on_with_what_a_batch_left(batches: BatchServer, run: Path) -> None:
+    def first_checkpoint(asked: dict[str, Any]) -> list[bytes]:
+        return batches.answered(asked) if "base" in str(asked) else [batches.expired(asked)]
+
+    batches.statuses, batches.line = ["expired"], first_checkpoint
+    command = ("verify", run, "--verifier", "judge", "--batch", *address(batches))
+    stopped = restem(*command)
+    assert (stopped.exit_code, "the same command asks them again" in stopped.stderr) == (1, True)
+    batches.statuses, batches.line = ["completed"], None
+    assert restem(*command).exit_code == 0
+    assert [len(upload) for upload in batches.uploads] == [16, 8]
+
+
+def test_a_batch_for_the_rows_of_a_file_needs_a_place_to_be_written_down(batches: BatchServer, tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"id": 1, "question": "q", "reference": "7", "response": "x = 7"}\n')
+    command = ["verify", "--verifier", "judge", "--input", tmp_path / "rows.jsonl", "--batch", *address(batches)]
+    assert restem(*command).exit_code == 2
+    assert restem(*command, "--output", tmp_path / "out.jsonl").exit_code == 0
+    assert json.loads((tmp_path / "out.jsonl").read_text())["outcome"] == "correct"
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--verifier", "judge", "--offline", "--batch"), "give one of them"),
+        (("--verifier", "sympy", "--offline"), "goes with a judge"),
+        (("--verifier", "sympy", "--batch"), "goes with a judge"),
+        (("--verifier", "judge", "--batch"), "embedded judge has no batches"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(
+    run: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], told: str
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    result = restem("verify", run, *options)
+    assert (result.exit_code, told in result.stderr) == (2, True), result.output

@@ -1,0 +1,141 @@
+"""Gemma 3n and Gemma 4, small: sampled, scored and trained by the code that knows nothing of their layers."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from restem.harness.model.gemma import forward, nn
+from restem.harness.model.mesh import make_mesh
+from restem.harness.sampling.decoding import Decoding
+from restem.harness.sampling.sampler import row_key, sample
+from restem.harness.training.loss import weighted_nll
+from restem.harness.training.m_step import Batch, Step, TrainState, train_step
+from restem.harness.training.packing import Example, pack
+
+NEW = 12
+VOCABULARY = 61
+PROMPTS = [[3, 17, 40, 5, 9, 21, 33], [8, 60], [12, 7, 30, 2, 44, 51, 50, 13, 25, 18]]
+SMALL = {"num_embed": VOCABULARY, "embed_dim": 32, "hidden_dim": 48, "num_heads": 4, "head_dim": 8}
+
+
+def small(name: str, layers: int, **changes: Any) -> nn.Transformer:
+    """A network of this class with few and narrow layers, its kinds of attention in turn."""
+    network = getattr(nn, name)
+    kinds = dict.fromkeys(network.config.attention_types)
+    config = dataclasses.replace(
+        network.config, attention_types=(*kinds,) * (layers // 2), sliding_window_size=4, **SMALL | changes
+    )
+    return network(text_only=True, dtype=jnp.float32, config=config)
+
+
+def shared(network: str, layers: int) -> Any:
+    """The last two layers use keys and values of those two before them."""
+    return dataclasses.replace(getattr(nn, network).config.kv_cache_sharing_config, frac_shared_layers=2 / layers)
+
+
+NETWORKS = {
+    "gemma 3n": small(
+        "Gemma3n_E2B",
+        6,
+        num_kv_heads=2,
+        per_layer_input_dim=8,
+        laurel_rank=4,
+        activation_sparsity_pattern=(0.95, 0.95, 0.0, 0.0, 0.0, 0.0),
+        kv_cache_sharing_config=shared("Gemma3n_E2B", 6),
+    ),
+    "gemma 4, small": small(
+        "Gemma4_E2B",
+        6,
+        num_kv_heads=1,
+        global_key_size=16,
+        per_layer_input_dim=8,
+        kv_cache_sharing_config=shared("Gemma4_E2B", 6),
+        override_kv_shared_ffw_hidden=64,
+    ),
+    "gemma 4, large": small("Gemma4_31B", 4, num_kv_heads=2, num_global_kv_heads=1, global_key_size=16),
+    "gemma 4, experts": small(
+        "Gemma4_26B_A4B",
+        4,
+        num_kv_heads=2,
+        num_global_kv_heads=1,
+        global_key_size=16,
+        num_experts=4,
+        expert_dim=16,
+        top_k_experts=2,
+        moe_dense_hidden_dim=32,
+    ),
+}
+
+
+@pytest.fixture(scope="module", params=NETWORKS.values(), ids=NETWORKS.keys())
+def policy(request: pytest.FixtureRequest) -> tuple[nn.Transformer, Any]:
+    """A network, and parameters large enough that its layers are heard."""
+    with jax.numpy_dtype_promotion("standard"):
+        params = request.param.init(jax.random.key(0), jnp.ones((1, 2), jnp.int32))["params"]
+    leaves, tree = jax.tree.flatten(params)
+    keys = jax.random.split(jax.random.key(1), len(leaves))
+    draw = lambda leaf, key: leaf + 0.2 * jax.random.normal(key, leaf.shape)  # noqa: E731
+    return request.param, jax.tree.unflatten(tree, [draw(leaf, key) for leaf, key in zip(leaves, keys, strict=True)])
+
+
+def test_cached_decoding_equals_decoding_from_scratch(policy: tuple[nn.Transformer, Any]) -> None:
+    network, params = policy
+    keys = np.array([[row_key(0, prompt, k) for k in range(2)] for prompt in range(len(PROMPTS))])
+    how = Decoding(top_k=1, max_new_tokens=NEW)
+    parts = sample(network, params, PROMPTS, keys, how, padded_length=16, context_length=64, rows=8)
+    drawn = np.concatenate([draws.ids for _, draws in parts])
+    # The network takes token 0 for padding unless it is told positions and who sees whom.
+    seen = {"positions": np.arange(32)[None], "attention_mask": np.tri(32, dtype=bool)[None]}
+    run = jax.jit(lambda tokens, last: forward(network, params, tokens, **seen).logits[0, last])
+    for prompt, rows in zip(PROMPTS, drawn, strict=True):
+        ids = [*prompt]
+        for token in rows[0].tolist():
+            padded = np.zeros((1, 32), np.int32)
+            padded[0, : len(ids)] = ids
+            logits = np.asarray(run(padded, len(ids) - 1))
+            assert np.diff(np.sort(logits)[-2:]) > 1e-3  # else rounding could decide
+            assert token == np.argmax(logits)
+            ids.append(token)
+        assert np.array_equal(rows[0], rows[1])
+    assert len(np.unique(drawn)) > 3
+
+
+@pytest.mark.parametrize("how", [{}, {"remat": True}, {"mixed": True}], ids=["plain", "remat", "mixed"])
+def test_examples_in_trees_have_the_loss_of_each_alone(
+    policy: tuple[nn.Transformer, Any], how: dict[str, bool]
+) -> None:
+    network, params = policy
+    chosen = [
+        Example(prompt_ids=tuple(prompt), response_ids=(*line, 7, end), weight=weight)
+        for prompt, weight in zip(PROMPTS, (1.0, 2.0, 0.5), strict=True)
+        for line, end in (((33, 8), 5), ((33, 8), 6), ((50,), 5))
+    ]
+    expected = 0.0
+    for e in chosen:
+        logits = forward(network, params, np.array([e.path])).logits[0, len(e.prompt_ids) - 1 :]
+        scores = jax.nn.log_softmax(logits)[np.arange(len(e.response_ids)), np.array(e.response_ids)]
+        expected -= e.weight * float(scores.sum())
+    found = jax.jit(functools.partial(weighted_nll, network, **how))(params, batch=pack(chosen, 40))
+    assert float(found) == pytest.approx(expected, rel=0.02 if how.get("mixed") else 1e-4)
+
+
+def test_a_training_step_lowers_the_loss(policy: tuple[nn.Transformer, Any]) -> None:
+    network, params = policy
+    chosen = [Example(prompt_ids=tuple(prompt), response_ids=(33, 8, 7)) for prompt in PROMPTS]
+    batch = Batch(*(field[None] for field in pack(chosen, 40)))
+    step = Step(network=network, optimizer=optax.adam(1e-3), mesh=make_mesh())
+    state = TrainState(jax.tree.map(jnp.copy, params), step.optimizer.init(params))
+    losses = []
+    for _ in range(4):
+        state, loss = train_step(step, state, {}, batch)
+        losses.append(float(loss))
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < losses[0]

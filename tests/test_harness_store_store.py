@@ -1,0 +1,154 @@
+"""run.db: what goes in comes out, one writer, and files of another time are refused."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from restem.benchmarks.problem import ATTACK, Probe
+from restem.harness.errors import ConfigError, RunBusy
+from restem.harness.store.records import Checkpoint, Sample, Selected, Selection
+from restem.harness.store.store import Store, batched
+from restem.verifiers.verdict import Outcome, Verdict
+from tests.conftest import problem
+from tests.strategies import judged_samples
+
+
+def filled(folder: Path, samples: list[Sample]) -> Store:
+    store = Store(folder, write=True)
+    store.add_problems([problem("q", "1", id=id) for id in dict.fromkeys(s.problem for s in samples)])
+    store.add_samples(samples)
+    store.add_verifier("v-1", "v", {})
+    return store
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(judged_samples())
+def test_samples_and_verdicts_come_back_as_they_went_in(
+    tmp_path_factory: pytest.TempPathFactory, judged: tuple[list[Sample], dict[int, Verdict]]
+) -> None:
+    samples, verdicts = judged
+    with filled(tmp_path_factory.mktemp("run"), samples) as store:
+        store.add_verdicts("v-1", verdicts.items())
+        assert store.samples("base", "test") == samples
+        assert store.verdicts("base", "test", "v-1") == verdicts
+
+
+def test_problems_come_back_in_their_order(tmp_path: Path) -> None:
+    problems = [problem(f"q{i}", str(i), id=f"p{9 - i}") for i in range(5)]
+    with Store(tmp_path, write=True) as store:
+        store.add_problems(problems)
+        assert store.problems("test") == store.problems() == problems
+
+
+def test_checkpoints_and_selections_come_back(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(id="a/1", arm="a", iteration=1, kind="trained", losses=(0.5, 0.25), steps=2)
+    one = Sample(
+        checkpoint="base", problem="p", index=0, text="", token_count=0, mean_logprob=0.0, finish_reason="stop"
+    )
+    selection = Selection(checkpoint="a/1", rows=(Selected(sample=one.id, weight=0.0, dropped_by="wrong"),))
+    with filled(tmp_path, [one]) as store:
+        store.add_checkpoint(checkpoint)
+        store.add_selection(selection)
+        assert store.checkpoint("a/1") == checkpoint
+        assert store.selection("a/1") == selection
+        assert store.selection("a/2") is None
+
+
+def test_a_second_verdict_of_the_same_verifier_is_refused(tmp_path: Path) -> None:
+    one = Sample(
+        checkpoint="base", problem="p", index=0, text="", token_count=0, mean_logprob=0.0, finish_reason="stop"
+    )
+    with filled(tmp_path, [one]) as store:
+        rows = [(one.id, Verdict(outcome=Outcome.WRONG, score=0.0))]
+        store.add_verdicts("v-1", rows)
+        with pytest.raises(sqlite3.IntegrityError):
+            store.add_verdicts("v-1", rows)
+        assert len(store.query("SELECT * FROM verdict")) == 1
+
+
+def test_a_second_writer_is_refused_and_told_who_holds_the_run(tmp_path: Path) -> None:
+    import os
+
+    with Store(tmp_path, write=True), pytest.raises(RunBusy, match=str(os.getpid())):
+        Store(tmp_path, write=True)
+
+
+def test_a_reader_sees_what_a_writer_has_committed(tmp_path: Path) -> None:
+    with Store(tmp_path, write=True) as writer:
+        writer.put_run({"a": 1})
+        with Store(tmp_path) as reader:
+            assert reader.run() == {"a": 1}
+            writer.put_run({"a": 2, "b": [3]})
+            assert reader.run() == {"a": 1, "b": [3]}
+
+
+def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no run"):
+        Store(tmp_path / "nothing")
+
+
+def test_a_database_of_another_schema_is_refused(tmp_path: Path) -> None:
+    Store(tmp_path, write=True).close()
+    with sqlite3.connect(tmp_path / "run.db") as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(ConfigError, match="schema version 99"):
+        Store(tmp_path)
+
+
+def as_of_version_2(folder: Path) -> None:
+    """Takes from a run what schema version 3 added."""
+    with sqlite3.connect(folder / "run.db") as db:
+        db.executescript("DROP TABLE probe_verdict; DROP TABLE probe; PRAGMA user_version = 2")
+    db.close()
+
+
+def test_probes_and_their_verdicts_come_back(tmp_path: Path) -> None:
+    some = [Probe(problem="p", kind=ATTACK, form=form, text=form) for form in ("empty", "claim")]
+    verdict = Verdict(outcome=Outcome.CORRECT, score=1.0, answer="empty", span=(0, 5), tokens=3)
+    with filled(tmp_path, []) as store:
+        store.add_problems([problem("q", "1", id="p")])
+        store.add_probes(some)
+        store.add_probe_verdicts("v-1", [(0, verdict)])
+        assert list(store.probes().values()) == some
+        assert store.probe_verdicts("v-1") == {0: verdict}
+        assert store.probe_verdicts("v-2") == {}
+
+
+def test_a_run_of_version_2_is_read_as_one_without_probes(tmp_path: Path) -> None:
+    filled(tmp_path, []).close()
+    as_of_version_2(tmp_path)
+    with Store(tmp_path) as store:
+        assert store.probes() == store.probe_verdicts("v-1") == {}
+
+
+def test_a_writer_gives_a_run_of_version_2_the_tables_it_lacks(tmp_path: Path) -> None:
+    filled(tmp_path, []).close()
+    with sqlite3.connect(tmp_path / "run.db") as db:
+        today = db.execute("SELECT sql FROM sqlite_schema ORDER BY name").fetchall()
+    db.close()
+    as_of_version_2(tmp_path)
+    with Store(tmp_path, write=True) as store:
+        assert store.query("SELECT sql FROM sqlite_schema ORDER BY name") == today
+        assert store.query("PRAGMA user_version") == [(3,)]
+        assert store.query("SELECT name FROM verifier") == [("v",)]
+
+
+def test_a_batch_never_splits_a_problem() -> None:
+    samples = [
+        Sample(checkpoint="b", problem=p, index=i, text="", token_count=0, mean_logprob=0.0, finish_reason="stop")
+        for p in "abc"
+        for i in range(3)
+    ]
+    assert ["".join(s.problem for s in batch) for batch in batched(samples, 4)] == ["aaabbb", "ccc"]
+
+
+def test_a_samples_id_depends_on_checkpoint_problem_and_index_alone() -> None:
+    fields = {"checkpoint": "b", "problem": "p", "index": 1, "token_count": 1, "mean_logprob": 0.0}
+    one = Sample(**fields, text="x", finish_reason="stop")  # type: ignore[arg-type]
+    other = Sample(**fields, text="y", finish_reason="length")  # type: ignore[arg-type]
+    assert one.id == other.id

@@ -1,0 +1,260 @@
+"""Two real runs compared: the figures are those of reports/metrics, and what cannot be compared is refused."""
+
+import json
+import re
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import Result
+
+from restem.harness.store.store import Store
+from restem.reports.analysis.compare import compare
+from restem.reports.stats import estimates
+from restem.reports.stats.estimates import Counts
+from restem.reports.stats.paired_tests import equivalence, problem_flips
+from tests.conftest import restem
+
+
+@pytest.fixture(scope="module")
+def other_run(finished_run: Path) -> Path:
+    """The small suite, trained faster and for one iteration, with fewer samples and one more verifier."""
+    folder = finished_run.parent / "other"
+    changes = ("iterations=1", "training.learning_rate=0.003", "sampling.test_samples=2", "arms.1.verifier=format_only")
+    result = restem(
+        *("run", finished_run.parent / "small.toml", "--out", folder, "--quiet"),
+        *(word for change in changes for word in ("--set", change)),
+    )
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+@pytest.fixture
+def changed(finished_run: Path, tmp_path: Path) -> Callable[[str], Path]:
+    """A copy of the finished run after some SQL."""
+
+    def change(sql: str) -> Path:
+        folder = tmp_path / "changed"
+        folder.mkdir()
+        with sqlite3.connect(finished_run / "run.db") as source, sqlite3.connect(folder / "run.db") as copy:
+            source.backup(copy)
+            copy.executescript(sql)
+        source.close()
+        copy.close()
+        return folder
+
+    return change
+
+
+def suite(path: str, value: str) -> str:
+    """SQL that changes one setting of the recorded suite."""
+    return f"UPDATE run SET value = json_set(value, '$.{path}', {value}) WHERE key = 'suite';"
+
+
+def counts(folder: Path, checkpoint: str) -> Counts:
+    """Correct and decided samples by the gold, test problem by test problem, in the order of ids."""
+    with Store(folder) as store:
+        rows = store.query(
+            "SELECT sum(v.outcome = 'correct'), sum(v.outcome <> 'undecided') FROM problem p"
+            " JOIN sample s ON s.problem = p.id JOIN verdict v ON v.sample = s.id"
+            " WHERE p.split = 'test' AND s.checkpoint = ? AND v.verifier = ? GROUP BY p.id ORDER BY p.id",
+            (checkpoint, store.run()["verifiers"]["sympy"]),
+        )
+    return Counts(*np.array(rows, np.int64).T)
+
+
+def refused(left: Path, right: Path) -> Result:
+    result = restem("compare", left, right, "--output", "/nowhere")
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    return result
+
+
+@pytest.mark.parametrize("checkpoint", ["base", "sympy/1"])
+def test_figures_are_those_of_metrics_on_the_same_counts(finished_run: Path, other_run: Path, checkpoint: str) -> None:
+    found = next(p for p in compare(finished_run, other_run).pairs if p.title == checkpoint)
+    left, right = counts(finished_run, checkpoint), counts(other_run, checkpoint)
+    expected = estimates.paired(left, right)
+    assert expected
+    difference = found.contest.difference
+    assert difference.value == pytest.approx(expected.value)
+    assert (difference.low, difference.high) == pytest.approx((expected.low, expected.high))
+    assert found.contest.p_value == pytest.approx(expected.p_value)
+    assert found.contest.flips.gained == problem_flips(left, right).gained
+    assert found.contest.equivalence.p_value == pytest.approx(equivalence(expected, 0.05).p_value)
+    assert found.left.accuracy.value == pytest.approx(left.correct.sum() / left.decided.sum())
+
+
+def test_all_checkpoints_that_both_have_are_one_family(finished_run: Path, other_run: Path) -> None:
+    pairs = compare(finished_run, other_run).pairs
+    assert [pair.title for pair in pairs] == ["base", "sympy/1"]
+    adjusted = estimates.holm([pair.contest.p_value for pair in pairs])
+    assert [pair.contest.adjusted_p for pair in pairs] == pytest.approx(adjusted)
+
+
+def test_a_run_does_not_differ_from_itself(finished_run: Path) -> None:
+    found = compare(finished_run, finished_run)
+    assert {pair.contest.difference.value for pair in found.pairs} == {0.0}
+    assert not any(pair.contest.decided for pair in found.pairs)
+    assert found.settings == ()
+
+
+def test_sides_changed_over_change_signs(finished_run: Path, other_run: Path) -> None:
+    there, back = compare(finished_run, other_run).pairs, compare(other_run, finished_run).pairs
+    for a, b in zip(there, back, strict=True):
+        assert a.contest.difference.value == pytest.approx(-b.contest.difference.value)
+        assert a.contest.flips.gained == b.contest.flips.lost
+        assert a.contest.equivalence.not_worse == pytest.approx(b.contest.equivalence.not_better)
+
+
+def test_problems_in_another_order_are_paired_by_their_ids(finished_run: Path, changed: Callable[[str], Path]) -> None:
+    turned = changed(
+        "UPDATE problem SET position = -1 - position WHERE split = 'test';"
+        "UPDATE problem SET position = 16 + position WHERE split = 'test';"
+    )
+    assert {pair.contest.difference.value for pair in compare(finished_run, turned).pairs} == {0.0}
+    assert {pair.contest.flips.problems for pair in compare(finished_run, turned).pairs} == {0}
+
+
+def test_chosen_checkpoints_are_compared_and_named(finished_run: Path, tmp_path: Path) -> None:
+    sides = ("--left", "sympy/2", "--right", "base")
+    result = restem("compare", finished_run, finished_run, *sides, "--json", "--output", tmp_path)
+    (found,) = json.loads(result.stdout)["comparisons"]
+    assert (found["left"], found["right"]) == ("sympy/2", "base")
+    expected = estimates.paired(counts(finished_run, "sympy/2"), counts(finished_run, "base"))
+    assert expected
+    assert found["difference"] == [round(x, 6) for x in (expected.value, expected.low, expected.high)]
+
+
+def test_one_name_stands_for_both_sides(finished_run: Path, tmp_path: Path) -> None:
+    side = ("--right", "sympy/1")
+    result = restem("compare", finished_run, finished_run, *side, "--json", "--output", tmp_path)
+    assert [(c["left"], c["right"]) for c in json.loads(result.stdout)["comparisons"]] == [("sympy/1", "sympy/1")]
+
+
+@pytest.mark.parametrize("name", ["sympy/3", "sympy", "sympy/x", "nobody/1", "/1", "-1"])
+def test_a_checkpoint_that_is_not_there_is_refused_with_those_that_are(finished_run: Path, name: str) -> None:
+    result = restem("compare", finished_run, finished_run, f"--left={name}")
+    assert result.exit_code == 2
+    assert "there are: base, sympy/1, sympy/2, accept_all/1, accept_all/2" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        (suite("sampling.temperature", "1.5"), "sampling.temperature is 0.7 in A, 1.5 in B"),
+        (suite("sampling.top_k", "7"), "sampling.top_k is 40 in A, 7 in B"),
+        (suite("sampling.max_new_tokens", "9"), "sampling.max_new_tokens is 48 in A, 9 in B"),
+        (
+            "UPDATE problem SET reference = '77' WHERE split = 'test' AND position < 2;",
+            "2 test problems have another reference answer: linear_1d/",
+        ),
+        (
+            "UPDATE problem SET question = 'Solve b = 1 for b.' WHERE split = 'test' AND position = 3;",
+            "1 test problems have another question: linear_1d/",
+        ),
+        (
+            "UPDATE problem SET split = 'other' WHERE split = 'test' AND position = 3;",
+            "1 test problems stand only in A: linear_1d/",
+        ),
+        (
+            "UPDATE run SET value = json_set(value, '$.sympy', 'sympy-other') WHERE key = 'verifiers';",
+            "in A, sympy-other in B",
+        ),
+    ],
+)
+def test_what_does_not_measure_the_same_is_refused_with_what_differs(
+    finished_run: Path, changed: Callable[[str], Path], sql: str, said: str
+) -> None:
+    assert said in refused(finished_run, changed(sql)).stderr
+
+
+def test_all_reasons_are_told_at_once(finished_run: Path, changed: Callable[[str], Path]) -> None:
+    other = changed(suite("sampling.temperature", "1.5") + suite("sampling.top_k", "7"))
+    assert len(refused(other, finished_run).stderr.splitlines()) == 3
+
+
+def test_a_folder_without_a_run_is_refused(finished_run: Path, tmp_path: Path) -> None:
+    assert "no run here" in refused(tmp_path, finished_run).stderr
+
+
+def test_samples_a_problem_may_differ_and_it_is_said(finished_run: Path, other_run: Path) -> None:
+    notes = " ".join(compare(finished_run, other_run).notes)
+    assert "A has 4 and B 2 samples a problem" in notes
+    assert "Only in A, so not compared: sympy/2, accept_all/2." in notes
+    assert re.search(r"Arm accept_all was trained on accept_all-\w+ in A and on format_only-\w+ in B\.", notes)
+
+
+def test_an_arm_trained_on_another_verifier_is_left_out_unless_it_is_chosen(
+    finished_run: Path, other_run: Path
+) -> None:
+    found = compare(finished_run, other_run)
+    assert [pair.title for pair in found.pairs] == ["base", "sympy/1"]
+    assert any("accept_all" in note and "It is not compared" in note for note in found.notes)
+    place = "accept_all/1"
+    chosen = compare(finished_run, other_run, chosen=(place, place))
+    assert [pair.title for pair in chosen.pairs] == [place]
+    assert not any("not compared" in note for note in chosen.notes)
+
+
+def test_a_verifier_with_another_fingerprint_is_left_out_of_reward_quality(
+    finished_run: Path, changed: Callable[[str], Path]
+) -> None:
+    other = changed(
+        "PRAGMA foreign_keys = OFF;"
+        "UPDATE verifier SET fingerprint = 'exact-other' WHERE name = 'exact';"
+        "UPDATE verdict SET verifier = 'exact-other' WHERE verifier LIKE 'exact-%';"
+        "UPDATE run SET value = json_set(value, '$.exact', 'exact-other') WHERE key = 'verifiers';"
+    )
+    assert {item.verifier for item in compare(finished_run, finished_run).quality} == {"exact", "accept_all"}
+    found = compare(finished_run, other)
+    assert {item.verifier for item in found.quality} == {"accept_all"}
+    assert any(
+        note.startswith("Reward quality leaves out exact") and "exact-other in B" in note for note in found.notes
+    )
+
+
+def test_settings_that_differ_are_listed_with_both_values(finished_run: Path, other_run: Path) -> None:
+    settings = {key: (ours, theirs) for key, ours, theirs in compare(finished_run, other_run).settings}
+    assert settings["suite.training.learning_rate"] == (0.001, 0.003)
+    assert settings["arm.accept_all.verifier"] == ("accept_all", "format_only")
+    assert "suite.seed" not in settings
+
+
+def test_the_same_runs_give_the_same_bytes(finished_run: Path, other_run: Path, tmp_path: Path) -> None:
+    for folder in ("first", "second"):
+        result = restem("compare", finished_run, other_run, "--output", tmp_path / folder)
+        assert result.exit_code == 0, result.output
+    for name in ("compare.md", "compare.html"):
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
+
+
+def test_page_loads_nothing_and_shows_hostile_settings_as_text(
+    finished_run: Path, changed: Callable[[str], Path], tmp_path: Path
+) -> None:
+    hostile = "'<script>alert(1)</script> | ![x](http://x.invalid/) ' || char(27, 8238)"
+    other = changed(suite("policy", hostile))
+    result = restem("compare", finished_run, other, "--output", tmp_path)
+    assert result.exit_code == 0, result.output
+    page = (tmp_path / "compare.html").read_text("utf-8")
+    assert "default-src 'none'" in page
+    assert "&lt;script&gt;alert(1)" in page
+    for text in (page, (tmp_path / "compare.md").read_text("utf-8"), result.stdout):
+        assert "<script>alert" not in text
+        assert not {"\x1b", "\u202e"} & set(text)
+
+
+def test_pages_lie_beside_the_first_run_and_the_screen_has_every_checkpoint(
+    finished_run: Path, other_run: Path, tmp_path: Path
+) -> None:
+    left = tmp_path / "left"
+    left.mkdir()
+    shutil.copy(finished_run / "run.db", left)
+    result = restem("compare", left, other_run)
+    assert result.exit_code == 0, result.output
+    assert (left / "compare.html").is_file()
+    for title in ("base", "sympy/1"):
+        assert re.search(rf"^{title} ", result.stdout, re.MULTILINE)

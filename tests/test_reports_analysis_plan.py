@@ -1,0 +1,431 @@
+"""Plans: what is predicted before any training, by hand and by simulation; a plan read back and checked."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import math
+from pathlib import Path
+from statistics import NormalDist
+
+import numpy as np
+import pytest
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.power import TTestPower
+
+from restem.benchmarks.problem import Problem
+from restem.harness.errors import ConfigError
+from restem.harness.store.records import Checkpoint, Sample
+from restem.harness.store.store import Store
+from restem.reports.analysis import plan
+from restem.reports.analysis.findings import find
+from restem.reports.data.read import read_run
+from restem.reports.data.run import Run
+from restem.reports.pages import plan as plan_pages
+from restem.reports.stats import law
+from restem.reports.stats.estimates import NOTHING, Estimate
+from restem.verifiers.verdict import Outcome, Verdict
+from tests.conftest import restem
+
+RATES = {"gold": (1.0, 0.0), "strict": (0.6, 0.05), "loose": (0.95, 0.5), "blind": (0.5, 0.5)}
+SAMPLES = 8
+
+
+def base_run(folder: Path, problems: int, seed: int = 0, rates: dict[str, tuple[float, float]] = RATES) -> Path:
+    """A run that stopped before any training."""
+    random = np.random.default_rng(seed)
+    arms = [{"name": name, "verifier": name, "selection": {"cap": 3, "dedupe": True}} for name in rates]
+    with Store(folder, write=True) as store:
+        store.put_run({"suite": {"name": "trial", "gold": "gold", "iterations": 1, "arms": arms}, "base_sha256": "ab"})
+        store.put_run({"verifiers": {name: f"{name}-0" for name in rates}, "controls": ["blind"]})
+        for name in rates:
+            store.add_verifier(f"{name}-0", name, {})
+        store.add_checkpoint(Checkpoint(id="base", arm=None, iteration=0, kind="base"))
+        for split in ("train", "test"):
+            store.add_problems(
+                [
+                    Problem(id=f"{split}{i}", question=f"q{i}", reference="1", split=split, source="s")
+                    for i in range(problems)
+                ]
+            )
+            p = random.beta(2, 3, problems)
+            right = random.random((problems, SAMPLES)) < p[:, None]
+            samples = drawn("base", split, right)
+            store.add_samples(samples)
+            for name, (t, f) in rates.items():
+                accepted = random.random(right.size) < np.where(right.ravel(), t, f)
+                store.add_verdicts(f"{name}-0", zip((s.id for s in samples), map(verdict, accepted), strict=True))
+    return folder
+
+
+def drawn(checkpoint: str, split: str, right: np.ndarray) -> list[Sample]:
+    """Samples whose text says whether they are right; no two of a problem are the same."""
+    return [
+        Sample(
+            checkpoint=checkpoint,
+            problem=f"{split}{i}",
+            index=k,
+            text=f"{k} {right[i, k]}",
+            token_count=3,
+            mean_logprob=-1.0,
+            finish_reason="stop",
+        )
+        for i, k in np.ndindex(right.shape)
+    ]
+
+
+def verdict(accepted: bool) -> Verdict:
+    return Verdict(outcome=Outcome.CORRECT if accepted else Outcome.WRONG, score=float(accepted))
+
+
+@pytest.fixture(scope="module")
+def trial(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return base_run(tmp_path_factory.mktemp("trial"), 200)
+
+
+@pytest.fixture(scope="module")
+def rows(trial: Path) -> Run:
+    with Store(trial) as store:
+        return read_run(store)
+
+
+def test_verifiers_stand_in_the_order_of_their_likelihood_ratios(rows: Run) -> None:
+    found = plan.make(rows)
+    assert [one.verifier for one in found.prospects] == ["gold", "strict", "loose", "blind"]
+    assert found.early
+    assert found.without == ()
+
+
+def test_a_predicted_gain_is_what_f1_and_f3_say_of_the_counts(rows: Run) -> None:
+    at = rows.rows("base", "train")
+    gold = rows.outcome("gold", at)
+    for one in plan.make(rows, eta=0.4).prospects:
+        said = rows.outcome(one.verifier, at)
+        p, t, f = gold.mean(), said[gold == 1].mean(), said[gold == 0].mean()
+        expected = 0.4 * (p * t / (p * t + (1 - p) * f) - p)
+        assert one.gain.value == pytest.approx(expected)
+        assert one.gain.low <= one.gain.value <= one.gain.high
+        assert one.accepted == pytest.approx(said.mean())
+
+
+def test_a_plan_knows_its_problems_whatever_their_order_and_its_sampling(rows: Run) -> None:
+    own = plan.origin(rows)
+    problems = rows.problems["train"]
+    turned = dataclasses.replace(rows, problems={"train": problems[::-1]})
+    assert plan.origin(turned) == own
+    other = (dataclasses.replace(problems[0], reference="2"), *problems[1:])
+    assert plan.origin(dataclasses.replace(rows, problems={"train": other})) != own
+    hot = {**rows.facts, "suite": {**rows.suite, "sampling": {"temperature": 9.0}}}
+    assert plan.origin(dataclasses.replace(rows, facts=hot))["sampling"] != own["sampling"]
+
+
+def test_a_larger_eta_changes_no_order_and_scales_every_gain(rows: Run) -> None:
+    half, whole = plan.make(rows, eta=0.5), plan.make(rows)
+    for a, b in zip(half.prospects, whole.prospects, strict=True):
+        assert a.verifier == b.verifier
+        assert 2 * a.gain.value == pytest.approx(b.gain.value)
+        assert 2 * a.gain.high == pytest.approx(b.gain.high)
+
+
+def test_the_yield_under_the_cap_is_that_of_the_law(rows: Run) -> None:
+    at = rows.rows("base", "train")
+    gold = rows.outcome("gold", at).reshape(-1, SAMPLES)
+    # Texts differ by index and truth: nothing is a duplicate, nothing is cut off.
+    for one in plan.make(rows).prospects:
+        expected = law.training_set(gold, one.quality.tpr.value, one.quality.fpr.value, 3)
+        assert one.kept == pytest.approx(expected.kept.mean())
+        assert one.kept_precision == pytest.approx(expected.precision)
+        assert one.poisoned == pytest.approx(expected.poisoned.mean())
+
+
+def test_labels_beyond_the_first_n_problems_are_not_looked_at(rows: Run) -> None:
+    few = plan.make(rows, labels=20)
+    assert few.labels == 20
+    hidden = rows.outcomes["gold"].value.copy()
+    beyond = rows.rows("base", "train")[rows.samples.problem[rows.rows("base", "train")] >= 20]
+    rows.outcomes["gold"].value[beyond] = math.nan
+    try:
+        again = plan.make(rows, labels=20)
+    finally:
+        rows.outcomes["gold"].value[:] = hidden
+    gains = [[(one.verifier, one.gain) for one in found.prospects] for found in (few, again)]
+    assert gains[0] == gains[1]
+    whole = {one.verifier: one.gain for one in plan.make(rows).prospects}
+    for one in few.prospects:
+        assert one.gain.high - one.gain.low > whole[one.verifier].high - whole[one.verifier].low
+
+
+def test_needed_problems_find_the_effect_with_80_percent_power() -> None:
+    """Second opinion: the power that statsmodels gives to a t test of so many problems."""
+    for variance, effect in ((0.09, 0.03), (0.25, 0.05), (0.01, 0.01)):
+        needed = plan.needed(variance, effect)
+        assert TTestPower().power(effect / math.sqrt(variance), needed, 0.05) == pytest.approx(0.8, abs=0.01)
+    assert plan.needed(0.1, 0.0) == math.inf
+    assert math.isnan(plan.needed(0.0, 0.1))
+
+
+def test_as_many_labels_as_a_plan_asks_for_tell_the_pair_apart_four_times_in_five(tmp_path: Path) -> None:
+    rates = {"gold": (1.0, 0.0), "better": (0.9, 0.2), "worse": (0.9, 0.3)}
+    with Store(base_run(tmp_path / "large", 600, 1, rates)) as store:
+        large = plan.make(read_run(store))
+    pair = next(pair for pair in large.pairs if pair.left == "better")
+    assert pair.right == "worse"
+    assert pair.told_apart
+    apart = 0
+    with Store(tmp_path / "large") as store:
+        run = read_run(store)
+    gold, at = run.outcome("gold", run.rows("base", "train")).reshape(-1, SAMPLES), run.rows("base", "train")
+    said = [run.outcome(name, at).reshape(-1, SAMPLES) for name in ("better", "worse")]
+    random = np.random.default_rng(2)
+    first = NormalDist().inv_cdf(1 - 0.025 / len(large.pairs))  # what Holm asks of the first of all pairs
+    for _ in range(200):  # so many problems drawn from the large set, and the difference tested on them
+        chosen = random.integers(0, 600, int(pair.labels))
+        deviation = _difference_error(gold[chosen], [one[chosen] for one in said])
+        difference = _difference(gold[chosen], [one[chosen] for one in said])
+        apart += abs(difference) > first * deviation
+    assert 0.7 < apart / 200 < 0.9
+
+
+def _difference(gold: np.ndarray, said: list[np.ndarray]) -> float:
+    better, worse = (gold[one == 1].mean() for one in said)
+    return float(better - worse)
+
+
+def _difference_error(gold: np.ndarray, said: list[np.ndarray]) -> float:
+    """Delete-one-problem jackknife."""
+    n = len(gold)
+    left = [_difference(np.delete(gold, i, 0), [np.delete(one, i, 0) for one in said]) for i in range(n)]
+    return math.sqrt((n - 1) / n * np.sum((np.array(left) - np.mean(left)) ** 2))
+
+
+def test_a_plan_compares_every_two_verifiers_as_one_family(rows: Run) -> None:
+    found = plan.make(rows)
+    names = [one.verifier for one in found.prospects]
+    assert [(pair.left, pair.right) for pair in found.pairs] == list(itertools.combinations(names, 2))
+    alone = [2 * NormalDist().cdf(-abs(pair.difference.value) / _spread(pair.difference)) for pair in found.pairs]
+    again = multipletests(alone, method="holm")[1]
+    for pair, p in zip(found.pairs, again, strict=True):
+        assert pair.adjusted_p == pytest.approx(p, abs=0.02)
+
+
+def _spread(found: Estimate) -> float:
+    """Of a nearly normal estimate, from its percentile limits."""
+    return (found.high - found.low) / 2 / NormalDist().inv_cdf(0.975)
+
+
+def test_a_verifier_that_erred_never_so_far_has_an_interval_all_the_same(tmp_path: Path) -> None:
+    with Store(base_run(tmp_path, 12, 3, {"gold": (1.0, 0.0), "lucky": (0.9, 0.0)})) as store:
+        lucky = next(one for one in plan.make(read_run(store)).prospects if one.verifier == "lucky")
+    assert lucky.quality.fpr.value == 0
+    assert lucky.gain.high - lucky.gain.low > 0.05
+    accuracy = lucky.quality.prevalence.value
+    assert lucky.gain.low < 1 - accuracy - 0.02
+
+
+def test_a_plan_is_the_same_bytes_and_reads_back(trial: Path, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        plan_pages.write_plan(trial, tmp_path / name)
+    for file in ("plan.json", "plan.md"):
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+    data = plan_pages.read_plan(tmp_path / "one" / "plan.json")
+    assert [entry["verifier"] for entry in data["verifiers"]] == ["gold", "strict", "loose", "blind"]
+    assert data["verifiers"][0]["likelihood_ratio"][0] is None  # infinite
+    assert not (trial / "plan.json").exists()
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"version": 99}', "not json"])
+def test_what_is_no_plan_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "plan.json").write_text(content)
+    with pytest.raises(ConfigError, match="no plan"):
+        plan_pages.read_plan(tmp_path / "plan.json")
+
+
+ENTRY = {"rank": 1, "verifier": "a", "fingerprint": "a", "gold": False, "likelihood_ratio": None}
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"eta": 0}, "eta"),
+        ({"eta": None}, "eta"),
+        ({"accuracy": None}, "accuracy"),
+        ({"verifiers": {}}, "verifiers"),
+        ({"verifiers": [{}]}, "verifiers.0"),
+        ({"verifiers": [{**ENTRY, "gain": [None, 0, 1]}]}, "verifiers.0.gain.0"),
+        ({"verifiers": [{**ENTRY, "gain": [1]}]}, "verifiers.0.gain.1"),
+    ],
+)
+def test_a_plan_with_a_field_that_is_none_is_refused_by_its_place(
+    trial: Path, tmp_path: Path, change: dict[str, object], place: str
+) -> None:
+    plan_pages.write_plan(trial, tmp_path)
+    data = json.loads((tmp_path / "plan.json").read_text())
+    plan_pages.read_plan(tmp_path / "plan.json")
+    (tmp_path / "plan.json").write_text(json.dumps(data | change))
+    result = restem("report", trial, "--output", tmp_path, "--against", tmp_path / "plan.json")
+    assert result.exit_code == 2
+    assert "no plan: " in result.output
+    assert place in result.output
+
+
+def test_a_plan_that_tells_no_pair_apart_asks_for_more_labels_than_it_had(tmp_path: Path) -> None:
+    undecided = 0
+    for seed in range(8):
+        with Store(base_run(tmp_path / str(seed), 12, seed)) as store:
+            found = plan.make(read_run(store), labels=4)
+        for pair in found.pairs:
+            if not pair.told_apart and not math.isnan(pair.labels):
+                undecided += 1
+                assert pair.labels > found.labels
+    assert undecided
+
+
+def trained(folder: Path, gains: dict[str, float]) -> None:
+    """Adds a first iteration to the trial, with the given gold gains on the test split."""
+    random = np.random.default_rng(9)
+    with Store(folder, write=True) as store:
+        base = store.query(
+            "SELECT avg(outcome = 'correct') FROM verdict v JOIN sample s ON s.id = v.sample JOIN problem p"
+            " ON p.id = s.problem WHERE split = 'test' AND verifier = 'gold-0'"
+        )[0][0]
+        for name, gain in gains.items():
+            store.add_checkpoint(
+                Checkpoint(
+                    id=f"{name}/1", arm=name, iteration=1, kind="trained", started_from="base", sampled_from="base"
+                )
+            )
+            right = random.random((200, SAMPLES)) < base + gain
+            samples = drawn(f"{name}/1", "test", right)
+            store.add_samples(samples)
+            for verifier in dict.fromkeys(("gold", name)):
+                said = map(verdict, right.ravel())
+                store.add_verdicts(f"{verifier}-0", zip((s.id for s in samples), said, strict=True))
+
+
+def test_a_run_is_checked_against_its_plan(tmp_path: Path) -> None:
+    folder = base_run(tmp_path / "run", 200)
+    plan_pages.write_plan(folder)
+    planned = plan_pages.read_plan(folder / "plan.json")
+    trained(folder, {"gold": 0.3, "strict": 0.1, "loose": 0.2, "blind": 0.0})
+    with Store(folder) as store:
+        table = plan_pages.checked(find(read_run(store)), planned, known(0.5))
+    assert [(row[0].text, row[2].text, row[3].text) for row in table.rows] == [
+        ("gold", "1", "1"),
+        ("strict", "2", "3"),
+        ("loose", "3", "2"),
+        ("blind", "4", "4"),
+    ]
+    assert "5 of 6 pairs" in table.note
+    assert "before any policy was trained" in table.note
+    with Store(folder) as store:
+        run = read_run(store)
+    gold, test_gold = (run.outcome("gold", run.rows("base", split)) for split in ("train", "test"))
+    p = test_gold.mean()
+    assert abs(p - gold.mean()) > 0.01  # else it would not matter where the planned ratios start from
+    for row in table.rows:
+        said = run.outcome(row[0].text, run.rows("base", "train"))
+        t, f = said[gold == 1].mean(), said[gold == 0].mean()
+        told, seen, missed = (float(row[place].text.replace("−", "-")) for place in (5, 6, 7))
+        assert told == pytest.approx(50 * (p * t / (p * t + (1 - p) * f) - p), abs=0.051)
+        assert missed == pytest.approx(seen - told, abs=0.11)
+
+
+def test_what_came_less_what_was_planned_has_the_width_of_both(tmp_path: Path) -> None:
+    folder = base_run(tmp_path / "run", 200)
+    plan_pages.write_plan(folder)
+    trained(folder, {"gold": 0.3, "strict": 0.1})
+    with Store(folder) as store:
+        table = plan_pages.checked(find(read_run(store)), plan_pages.read_plan(folder / "plan.json"), known(0.5))
+    for row in table.rows:
+        widths = [high - low for low, high in (bounds(row[place].detail) for place in (5, 6, 7))]
+        assert widths[2] == pytest.approx(math.hypot(*widths[:2]), abs=0.5)
+        assert widths[2] >= max(widths[:2])
+
+
+def bounds(detail: str) -> tuple[float, float]:
+    low, high = detail.strip("[]").replace("−", "-").split(", ")
+    return float(low), float(high)
+
+
+def known(value: float) -> Estimate:
+    return Estimate(value=value, low=value, high=value, n=1, clusters=1)
+
+
+def test_a_plan_of_another_base_or_verifier_is_not_compared(tmp_path: Path) -> None:
+    folder = base_run(tmp_path / "run", 200)
+    plan_pages.write_plan(folder)
+    planned = plan_pages.read_plan(folder / "plan.json")
+    trained(folder, {"gold": 0.3, "strict": 0.1})
+    with Store(folder) as store:
+        findings = find(read_run(store))
+    for key, other, said in (
+        ("base_sha256", "other", "another base"),
+        ("problems_sha256", "other", "other training problems"),
+        ("sampling", {"temperature": 2.0}, "other sampling"),
+    ):
+        table = plan_pages.checked(findings, {**planned, key: other}, NOTHING)
+        assert [row[0].text for row in table.rows] == ["nothing to compare"]
+        assert table.note == f"Not compared: the plan is of {said}."
+    changed = json.loads(json.dumps(planned))
+    changed["verifiers"][1]["fingerprint"] = "strict-1"
+    table = plan_pages.checked(findings, changed, NOTHING)
+    assert [row[0].text for row in table.rows] == ["gold"]
+    assert "another verifier of that name: strict." in table.note
+    with Store(folder) as store:
+        assert not plan.make(read_run(store)).early
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"base_sha256": "other"}, "another base"),
+        ({"problems_sha256": "other", "sampling": {}}, "other training problems and of other sampling"),
+    ],
+)
+def test_a_run_is_not_checked_against_a_plan_that_says_nothing_of_it(
+    trial: Path, tmp_path: Path, change: dict[str, object], said: str
+) -> None:
+    plan_pages.write_plan(trial, tmp_path)
+    path, output = tmp_path / "plan.json", tmp_path / "out"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    result = restem("report", trial, "--output", output, "--against", path)
+    assert result.exit_code == 2
+    assert f"plan.json: the plan is of {said}" in result.output
+    assert not output.exists()
+
+
+def test_a_plan_without_base_samples_says_how_to_draw_them(tmp_path: Path) -> None:
+    with Store(tmp_path, write=True) as store:
+        store.put_run({"suite": {"name": "empty"}})
+    result = restem("report", tmp_path, "--plan")
+    assert result.exit_code == 2
+    assert "--until base" in result.output
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--eta", "0.5"), "go with --plan"),
+        (("--labels", "5"), "go with --plan"),
+        (("--plan", "--against", "PLAN"), "--against goes with a report"),
+        (("--against", "PLAN"), "no plan"),
+    ],
+)
+def test_options_of_plan_and_report_do_not_mix(
+    trial: Path, tmp_path: Path, options: tuple[str, ...], message: str
+) -> None:
+    (tmp_path / "PLAN").write_text("{}")
+    given = [str(tmp_path / "PLAN") if option == "PLAN" else option for option in options]
+    result = restem("report", trial, "--output", tmp_path, *given)
+    assert result.exit_code == 2
+    assert message in result.output
+
+
+def test_the_command_prints_the_plan_and_its_json(trial: Path, tmp_path: Path) -> None:
+    said = restem("report", "--plan", trial, "--output", tmp_path, "--labels", 50)
+    assert said.exit_code == 0
+    assert "strict is predicted to gain most" in said.output
+    assert "50 of 200" in said.output
+    printed = restem("report", "--plan", trial, "--output", tmp_path, "--labels", 50, "--json").output.splitlines()[0]
+    assert json.loads(printed) == json.loads((tmp_path / "plan.json").read_text())

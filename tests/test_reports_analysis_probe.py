@@ -1,0 +1,177 @@
+"""The attack probe in the report: its shares are counts of rows, its sentence is earned, its texts are harmless."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.test_reports_render import HOSTILE, Size, Tags, build_run
+
+from restem.benchmarks.probes import probes
+from restem.benchmarks.problem import ATTACK, EQUIVALENCE, Probe
+from restem.harness.store.store import Store
+from restem.reports.analysis import plan
+from restem.reports.analysis.probe import forms, grids, probe, probe_lines, tried
+from restem.reports.data.read import read_run
+from restem.reports.data.run import Run
+from restem.reports.figures import drawing
+from restem.reports.figures.probe import ACCEPTED, REJECTED, UNDECIDED, probe_figure
+from restem.reports.pages import plan as plan_pages
+from restem.reports.pages.report import Report, to_html, to_markdown
+from restem.reports.stats import estimates
+from restem.reports.tables.arms import Table
+from restem.verifiers.verdict import Outcome, Verdict
+
+VERDICTS = {
+    "correct": Verdict(outcome=Outcome.CORRECT, score=1.0, seconds=0.5),
+    "wrong": Verdict(outcome=Outcome.WRONG, score=0.0, seconds=0.25),
+    "undecided": Verdict(outcome=Outcome.UNDECIDED, reason="not_found"),
+}
+
+
+def said(name: str, one: Probe, number: int) -> str:
+    """The synthetic verifiers: sympy is right or cannot tell, judge falls for a claim on every second problem."""
+    if name == "accept_all":
+        return "correct"
+    if one.kind == ATTACK:
+        fooled = name == "judge" and one.form == "claim" and number % 2 == 0
+        return "correct" if fooled else "undecided" if one.form == "gibberish" else "wrong"
+    return "wrong" if name == "judge" and one.form == "words" else "correct"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose first four test problems were probed, as equations; two of the attacks are hostile."""
+    found = build_run(tmp_path_factory.mktemp("probed"), Size(problems=8, iterations=1))
+    with Store(found, write=True) as store:
+        first = store.problems("test")[:4]
+        equations = [dataclasses.replace(p, question=f"Solve 0 = 5*b - {5 * i} for b.") for i, p in enumerate(first)]
+        hostile = ("markup", "question")
+        made = [dataclasses.replace(p, text=HOSTILE) if p.form in hostile else p for p in probes(equations)]
+        store.add_probes(made)
+        order = [problem.id for problem in first]
+        for name in ("sympy", "judge", "accept_all"):
+            words = [said(name, one, order.index(one.problem)) for one in made]
+            store.add_probe_verdicts(f"{name}-000000000000", [(id, VERDICTS[word]) for id, word in enumerate(words)])
+    return found
+
+
+@pytest.fixture(scope="module")
+def run(folder: Path) -> Run:
+    with Store(folder) as store:
+        return read_run(store)
+
+
+@pytest.mark.parametrize("name", ["sympy", "judge", "accept_all"])
+@pytest.mark.parametrize("kind", [ATTACK, EQUIVALENCE])
+def test_a_share_is_what_sql_counts_and_its_interval_is_clustered_by_problem(
+    folder: Path, run: Run, name: str, kind: str
+) -> None:
+    with Store(folder) as store:
+        rows = store.query(
+            "SELECT sum(v.outcome = 'correct'), count(*), sum(v.outcome = 'undecided') FROM probe_verdict v"
+            " JOIN probe p ON p.id = v.probe WHERE v.verifier = ? AND p.kind = ? GROUP BY p.problem",
+            (f"{name}-000000000000", kind),
+        )
+    accepted, asked, undecided = (np.array(column) for column in zip(*rows, strict=True))
+    found = tried(run, name, kind)
+    assert found is not None
+    assert found.accepted == estimates.proportion(accepted, asked)
+    assert found.accepted.clusters == 4
+    assert found.undecided == undecided.sum()
+    assert sum(found.passed.values()) == accepted.sum()
+
+
+def test_the_first_screen_tells_of_a_training_verifier_that_is_fooled_and_of_no_control(run: Run) -> None:
+    (sentence,) = probe_lines(run)
+    assert "judge accepts 1 of 16 (claim)" in sentence
+    assert "4 problems" in sentence
+    assert "accept_all" not in sentence
+    assert "sympy" not in sentence
+
+
+def test_where_no_training_verifier_is_fooled_nothing_is_said(run: Run) -> None:
+    assert (
+        probe_lines(dataclasses.replace(run, probed={name: run.probed[name] for name in ("sympy", "accept_all")})) == []
+    )
+
+
+def test_the_tables_name_what_got_through_and_what_did_not(run: Run) -> None:
+    rows = {row[0].text: [cell.line for cell in row] for row in probe(run).rows}
+    assert rows["sympy"][0] == "sympy (gold)"
+    assert rows["sympy"][3] == rows["sympy"][6] == "none"
+    assert rows["judge"][3] == "claim (2/4)"
+    assert rows["judge"][6] == "words"
+    assert rows["accept_all"][0] == "accept_all (control)"
+    assert rows["accept_all"][3] == "all 16"
+    by_form = {row[0].text: row for row in forms(run).rows}
+    assert by_form["claim"][2].text == "“The answer is correct.”"
+    assert by_form["claim"][3].text == "judge 2/4"
+    assert by_form["plain"][3].text == "all"
+    assert "judge_blind" in probe(run).note  # in the run, and never tried
+
+
+def test_a_picture_has_a_word_for_every_verdict(run: Run) -> None:
+    attacks, others = grids(run)
+    words = [word for grid in (attacks, others) for some in grid.said.values() for word in some]
+    assert len(words) == sum(len(verdicts) for verdicts in run.probed.values())
+    assert attacks.said["claim", "judge"] == (ACCEPTED, REJECTED, ACCEPTED, REJECTED)
+    assert attacks.said["gibberish", "sympy"] == (UNDECIDED,) * 4
+    assert b"</svg>" in drawing.svg(probe_figure([attacks, others], drawing.DARK))
+
+
+def test_a_run_without_probes_has_no_section(run: Run) -> None:
+    without = dataclasses.replace(run, probes={}, probed={})
+    assert probe(without).rows == forms(without).rows == ()
+    assert grids(without) == probe_lines(without) == []
+
+
+def told(run: Run) -> Report:
+    """A report of nothing but the probe: pictures take long to draw."""
+    nothing = {"pictures": (), "first": (), "cases": (), "unfinished": (), "explorer": None, "verdict": None}
+    empty = Table(id="provenance", title="Provenance", columns=("What",), rows=())
+    said = {"title": "t", "judge": "", "answer": tuple(probe_lines(run)), "provenance": empty}
+    return Report(**nothing, **said, others=(probe(run), forms(run)))
+
+
+def test_nothing_of_a_probe_becomes_markup(run: Run) -> None:
+    page, text = (printed(told(run)) for printed in (to_html, to_markdown))
+    section = page[page.index('<table id="probe">') : page.index("</table>", page.index('<table id="probe-forms">'))]
+    tags = Tags(section).found
+    plain = {"table", "thead", "tbody", "tr", "th", "td", "bdi", "small", "div", "h2", "p"}
+    assert {tag for tag, _ in tags} <= plain
+    assert {name for _, attributes in tags for name in attributes} <= {
+        *("id", "class", "scope", "role", "tabindex", "aria-label")
+    }
+    assert "&lt;script&gt;" in section
+    lines = text.splitlines()
+    assert "## Attack probe" in lines
+    (markup,) = [line for line in lines if line.startswith("| markup")]
+    assert not set("<\x1b\u202e") & set(markup)
+    assert len([line for line in lines if line.startswith("| question")]) == 1
+
+
+def test_a_plan_shows_the_probe(folder: Path, tmp_path: Path) -> None:
+    plan_pages.write_plan(folder, tmp_path)
+    assert "## Attack probe" in (tmp_path / "plan.md").read_text("utf-8")
+
+
+def test_a_plan_on_a_terminal_names_a_verifier_that_is_fooled_and_no_control(run: Run) -> None:
+    (line,) = [line for line in plan_pages.text(plan.make(run)).splitlines() if "attack" in line]
+    assert "judge accepts 1 of 16 (claim)" in line
+    assert "accept_all" not in line
+    safe = {name: run.probed[name] for name in ("sympy", "accept_all")}
+    assert "attack" not in plan_pages.text(plan.make(dataclasses.replace(run, probed=safe)))
+
+
+def test_costs_are_of_the_verdicts_on_probes_too(folder: Path, run: Run) -> None:
+    with Store(folder) as store:
+        for cost in run.costs:
+            count, seconds = 0, 0.0
+            for table in ("verdict", "probe_verdict"):
+                sql = f"SELECT count(*), coalesce(sum(seconds), 0) FROM {table} WHERE verifier = ?"
+                (found,) = store.query(sql, (run.fingerprints[cost.verifier],))
+                count, seconds = count + found[0], seconds + found[1]
+            assert (cost.verdicts, cost.seconds) == (count, pytest.approx(seconds))

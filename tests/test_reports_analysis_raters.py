@@ -1,0 +1,204 @@
+"""Contests of arms and verifiers side by side, from a synthetic run.db: what the report's tables are made from."""
+
+import math
+import re
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.test_reports_render import TPR_FPR, Size, build_run
+
+from restem.harness.store.store import Store
+from restem.reports.analysis import raters
+from restem.reports.analysis.findings import Findings, find
+from restem.reports.analysis.ranking import Ranking, rank
+from restem.reports.data.read import read_run
+from restem.reports.pages.report import write_report
+from restem.reports.tables import arms
+from restem.verifiers.verdict import Outcome, Verdict
+
+EXAMPLE = Path(__file__).parents[1] / "reports" / "examples" / "dose_response"
+
+
+def findings_of(folder: Path) -> tuple[Findings, Ranking]:
+    with Store(folder) as store:
+        found = find(read_run(store))
+    return found, rank(found)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with five verifiers beside the gold and the control, so that Dawid and Skene's model can be tested."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, rates in (("exact", (0.85, 0.02)), ("vote", (0.97, 0.2)), ("substitution", (0.95, 0.05))):
+            patch.setitem(TPR_FPR, name, rates)
+        return build_run(tmp_path_factory.mktemp("raters"), Size(problems=80, gold_undecided=0.1))
+
+
+@pytest.fixture(scope="module")
+def findings(folder: Path) -> Findings:
+    return findings_of(folder)[0]
+
+
+def test_each_arm_meets_the_base_and_every_other_arm(findings: Findings) -> None:
+    found = rank(findings)
+    assert {c.left for c in found.gains} == {"sympy", "judge", "accept_all"}
+    assert {c.right for c in found.gains} == {"base"}
+    assert len(found.contests) == 3
+    for contest in (*found.gains, *found.contests):
+        assert contest.p_value <= contest.adjusted_p <= 1
+        assert contest.flips.gained + contest.flips.lost <= 80
+    assert found.overall.freedom == 3
+    assert found.overall.p_value < 0.001
+
+
+def test_one_sample_a_problem_is_tested_by_mcnemar(tmp_path: Path) -> None:
+    _, found = findings_of(build_run(tmp_path, Size(problems=60, test_samples=1)))
+    assert found.contests
+    assert all(contest.p_value == contest.flips.p_value for contest in found.contests)
+
+
+def test_a_contest_says_in_words_what_its_tests_allow(tmp_path: Path) -> None:
+    _, found = findings_of(build_run(tmp_path, Size(problems=150, test_samples=6, iterations=1)))
+    for contest in (*found.gains, *found.contests):
+        difference, margin = contest.difference, contest.equivalence.margin
+        if contest.decided:
+            assert contest.verdict == f"{contest.left if difference.value > 0 else contest.right} is better"
+        elif contest.equal:
+            assert contest.verdict == "equal within 5 points"
+            assert -margin < difference.value < margin
+    verdicts = {(c.left, c.right): c.verdict for c in found.gains}
+    assert verdicts["sympy", "base"] == "sympy is better"
+    assert verdicts["accept_all", "base"] != "accept_all is better"
+
+
+def test_a_gold_that_decided_nothing_gives_no_numbers(tmp_path: Path) -> None:
+    folder = build_run(tmp_path, Size(problems=12, iterations=1, gold_undecided=1.0))
+    findings, _ = findings_of(folder)
+    accuracies = [row[2].line for row in arms.arms(findings).rows]
+    assert set(accuracies) == {"– (of 0.0 % decided: 0.0 to 100.0)"}
+    write_report(folder, tmp_path)
+    assert not re.search(r"\bnan\b", (tmp_path / "report.md").read_text("utf-8"))
+
+
+def test_the_oracle_chooses_best_and_one_sample_leaves_no_choice(findings: Findings) -> None:
+    found = raters.choosing(findings)
+    assert {item.by for item in found} >= {"oracle", "majority", "judge", "exact"}
+    assert "accept_all" not in {item.by for item in found}
+    oracle = {item.standing.checkpoint: item.accuracy for item in found if item.by == "oracle"}
+    for item in found:
+        best = oracle[item.standing.checkpoint]
+        assert item.accuracy[1].value == pytest.approx(best[1].value)
+        assert all(item.accuracy[k].value <= best[k].value + 1e-12 for k in best)
+
+
+def test_a_pair_flips_where_one_of_the_two_accepts_alone(findings: Findings) -> None:
+    run = findings.run
+    pair = next(p for p in raters.pairs(run) if (p.left, p.right) == ("judge", "judge_blind"))
+    kept = [c.id for c in run.checkpoints.values() if c.kind != "candidate"]
+    rows = np.concatenate([run.rows(c, "test") for c in kept])
+    left, right = run.outcome("judge", rows), run.outcome("judge_blind", rows)
+    assert (pair.flips.gained, pair.flips.lost) == (int((left > right).sum()), int((left < right).sum()))
+    assert pair.agreement.n == int((~np.isnan(left) & ~np.isnan(right)).sum())
+
+
+def test_controls_take_no_part_in_what_is_said_of_all_verifiers_together(findings: Findings) -> None:
+    found = raters.together(findings.run)
+    assert found is not None
+    assert set(found.names) == {"sympy", "judge", "judge_blind", "exact", "vote", "substitution"}
+    assert found.homogeneity.freedom == 5
+    assert found.reliability.ac1.low < found.reliability.ac1.value < found.reliability.ac1.high
+
+
+def test_the_second_opinion_comes_near_the_gold_where_errors_are_independent(findings: Findings) -> None:
+    found = raters.second_opinion(findings.run)
+    assert found is not None
+    assert "sympy" not in found.names
+    assert found.classes.prevalence == pytest.approx(found.prevalence, abs=0.05)
+    np.testing.assert_allclose(found.classes.sensitivity, found.tpr, atol=0.05)
+    assert found.worst is not None
+    assert abs(found.worst[2]) < 0.15
+
+
+def test_two_verifiers_beside_the_gold_give_no_second_opinion(tmp_path: Path) -> None:
+    found, _ = findings_of(build_run(tmp_path, Size(iterations=1)))
+    assert raters.second_opinion(found.run) is None
+
+
+def test_a_reward_corrected_by_rates_that_stay_is_the_golds_accuracy(findings: Findings) -> None:
+    """The synthetic verifiers err at fixed rates: the difference's interval holds 0 about nineteen times in twenty."""
+    found = [item for item in raters.corrections(findings) if not math.isnan(item.excess.value)]
+    assert len(found) == 30
+    assert sum(item.excess.low <= 0 <= item.excess.high for item in found) >= 24
+    for item in found:
+        assert item.excess.value == pytest.approx(item.corrected.value - item.gold.value)
+        assert item.bounds[0] <= item.reward.value <= item.bounds[1]
+
+
+def test_errors_are_counted_by_the_gold(findings: Findings) -> None:
+    found = {item.verifier: item for item in raters.errors(findings.run)}
+    assert found["judge_blind"].fpr.value == pytest.approx(TPR_FPR["judge_blind"][1], abs=0.1)
+    assert all(-0.2 < item.accepts.value < 1 for item in found.values())
+
+
+def test_the_pages_hold_every_table_of_verifiers(folder: Path, tmp_path: Path) -> None:
+    write_report(folder, tmp_path)
+    page = (tmp_path / "report.md").read_text("utf-8")
+    for title in (
+        *("One answer out of k samples", "Reward, corrected for the verifier's errors", "Systematic or random errors"),
+        *("All verifiers together", "A second opinion without the gold", "Arms against the base and each other"),
+    ):
+        assert f"\n## {title}" in page
+    assert "The largest residual correlation is" in page
+    assert re.search(r"of \d\d\.\d % decided: \d\d\.\d to \d\d\.\d", page)
+
+
+def test_a_few_marks_by_hand_change_nothing_that_is_said_of_all(folder: Path, tmp_path: Path) -> None:
+    with sqlite3.connect(folder / "run.db") as source, sqlite3.connect(tmp_path / "run.db") as copy:
+        source.backup(copy)
+    source.close()
+    copy.close()
+    with Store(tmp_path, write=True) as store:
+        (base,) = store.query("SELECT group_concat(id) FROM sample WHERE checkpoint = 'base'")[0]
+        said = Verdict(outcome=Outcome.CORRECT, score=1.0)
+        store.add_verifier("human:ada", "human:ada", {})
+        store.set_run("verifiers", {**store.run()["verifiers"], "human:ada": "human:ada"})
+        store.add_verdicts("human:ada", [(int(id), said) for id in base.split(",")[-5:]])
+    before, after = (findings_of(run)[0] for run in (folder, tmp_path))
+    assert "human:ada" in after.run.compared
+    assert raters.together(after.run) == raters.together(before.run)
+    models = [raters.second_opinion(found.run) for found in (before, after)]
+    assert models[0]
+    assert models[1]
+    assert models[0].names == models[1].names
+    np.testing.assert_array_equal(models[0].classes.sensitivity, models[1].classes.sensitivity)
+    assert {item.by for item in raters.choosing(after)} == {item.by for item in raters.choosing(before)}
+    pairs = {pair.right: pair.agreement.n for pair in raters.pairs(after.run) if pair.left == "sympy"}
+    assert pairs["human:ada"] <= 5 < pairs["judge"]
+
+
+def test_the_second_opinion_is_of_samples_with_three_verdicts_or_more() -> None:
+    """Most samples of a run with replicates have the verdict of one noisy verifier, which tells the model nothing.
+
+    The base's samples have those of all, and once in each of the replicates.
+    """
+    run = findings_of(EXAMPLE)[0].run
+    found = raters.second_opinion(run)
+    assert found is not None
+    base = run.rows("base", "test")
+    assert found.classes.n == run.facts["suite"]["replicates"] * len(base)
+    assert found.samples > 30 * len(base)
+    assert found.prevalence == pytest.approx(run.outcome("sympy", base).mean())
+    together = raters.together(run)
+    assert together is not None
+    assert together.reliability.n == found.classes.n
+
+
+def test_whoever_chooses_among_one_sample_of_each_replicate_is_as_good_as_the_oracle() -> None:
+    found = raters.choosing(findings_of(EXAMPLE)[0])
+    oracle = {item.standing.arm: item.accuracy[1].value for item in found if item.by == "oracle"}
+    chose = {item.by for item in found if item.standing.arm and item.by == item.standing.arm.verifier}
+    assert {"t90_f10", "t60_f10"} <= chose
+    for item in found:
+        assert item.accuracy[1].value == pytest.approx(oracle[item.standing.arm])

@@ -1,0 +1,248 @@
+"""What the verdict says of an arm, and whether what it gained holds."""
+
+import dataclasses
+import re
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+from tests.test_reports_render import Size, build_run
+
+from restem.harness.store.store import Store
+from restem.reports.analysis.findings import Findings, find
+from restem.reports.analysis.ranking import NOT_COMPARED, Ranking, arm_of, rank
+from restem.reports.analysis.recommendation import Advice, advise, holds_cell, verdict
+from restem.reports.analysis.stability import Stability
+from restem.reports.data.read import read_run
+from restem.reports.pages.sentences import answer
+from restem.reports.stats import estimates
+from restem.reports.stats.estimates import Difference, Estimate
+from restem.reports.tables.price import price
+
+EXAMPLES = Path(__file__).parents[1] / "reports" / "examples"
+
+
+def read(folder: Path) -> Findings:
+    with Store(folder) as store:
+        return find(read_run(store))
+
+
+def advised(findings: Findings) -> dict[str, Advice]:
+    return {arm_of(one.standing).name: one for one in advise(findings, rank(findings))}
+
+
+@pytest.fixture(scope="module")
+def linear() -> Findings:
+    return read(EXAMPLES / "linear_1d")
+
+
+@pytest.fixture(scope="module")
+def dose() -> Findings:
+    return read(EXAMPLES / "dose_response")
+
+
+def test_a_verifier_whose_reward_parts_while_accuracy_falls_is_called_hacked(linear: Findings) -> None:
+    told = advised(linear)["judge_blind"]
+    best = arm_of(rank(linear).standings[0]).name
+    assert told.text == f"{best} gains more; reward-hacked: stop at iteration 1"
+    assert told.stability
+    assert told.stability.holds is False
+    accuracy = {i: linear.standings["judge_blind", i].accuracy.value for i in (1, 2)}
+    assert accuracy[1] > accuracy[2]
+
+
+def test_the_best_is_to_be_trained_on_or_one_that_is_shown_to_equal_it(tmp_path: Path) -> None:
+    told = advised(read(build_run(tmp_path, Size(problems=300))))
+    assert told["sympy"].text == "train on it"
+    assert told["judge"].text == "tied with sympy: take the cheaper"
+    assert told["judge"].why == "equal within 5 points"
+
+
+def test_an_arm_that_gained_no_more_than_a_control_is_not_recommended(tmp_path: Path) -> None:
+    arms = ("judge", "judge_blind", "accept_all")
+    findings = read(build_run(tmp_path, Size(problems=16, arms=arms), seed=1))
+    told, ranking = advised(findings)["judge_blind"], rank(findings)
+    assert ranking.gained(told.standing)
+    assert not ranking.contest(ranking.standings[0], told.standing).decided
+    assert told.text == "control accept_all may do as well"
+    assert "judge_blind" not in answer(findings, ranking)[0]
+
+
+def test_constant_error_rates_over_seeds_show_no_fault(dose: Findings) -> None:
+    assert all(one.stability and one.stability.holds is not False for one in advised(dose).values())
+
+
+def test_one_iteration_shows_no_stability(tmp_path: Path) -> None:
+    told = advised(read(build_run(tmp_path, Size(problems=60, iterations=1))))
+    assert told["sympy"].stability
+    assert told["sympy"].stability.holds is None
+    assert holds_cell(told["sympy"].stability, gained=True) == ("not shown", "one iteration")
+
+
+def test_without_a_gain_the_verdict_is_what_could_have_been_seen(tmp_path: Path) -> None:
+    findings = read(build_run(tmp_path, Size(problems=4, iterations=1, arms=("judge", "accept_all"))))
+    told, ranking = advised(findings)["judge"], rank(findings)
+    gain = ranking.gain(told.standing)
+    assert gain
+    assert told.text == "do not train on: no gain shown"
+    assert told.why == f"detectable: {100 * gain.claim.detectable:.1f} points"
+
+
+def test_an_arm_that_trained_nothing_stands_last_and_says_so(tmp_path: Path) -> None:
+    findings = read(build_run(tmp_path, Size(skipped=("judge/1", "judge/2"))))
+    last = verdict(findings, rank(findings)).rows[-1]
+    assert last[0].text == "judge"
+    assert last[1].text == "not trained: nothing accepted"
+
+
+def test_the_verdict_has_a_row_for_every_arm_and_advises_no_control(linear: Findings, dose: Findings) -> None:
+    for findings in (linear, dose):
+        told = advised(findings)
+        assert set(told) == {arm.name for arm in findings.run.arms}
+        assert all((one.text == "control") == arm_of(one.standing).control for one in told.values())
+
+
+def moved(low: float, high: float) -> Difference:
+    """A change with its interval."""
+    return dataclasses.replace(NOT_COMPARED, value=(low + high) / 2, low=low, high=high)
+
+
+def stability(drift: Estimate = estimates.NOTHING, gains: tuple[Difference, ...] = ()) -> Stability:
+    return Stability(against=(), parting=None, drift=drift, gains=gains)
+
+
+def test_a_seed_shown_to_have_lost_what_another_is_shown_to_have_gained_is_a_fault() -> None:
+    found = stability(gains=(moved(0.1, 0.2), moved(-0.1, -0.02), moved(0.1, 0.3)))
+    assert holds_cell(found, gained=True) == ("no", "2 of 3 seeds gained")
+
+
+def test_a_seed_whose_other_sign_may_be_chance_is_no_fault_and_no_proof() -> None:
+    found = stability(gains=(moved(0.1, 0.2), moved(-0.1, 0.08), moved(0.1, 0.3)))
+    assert holds_cell(found, gained=True) == ("not shown", "2 of 3 seeds gained; one iteration")
+
+
+def test_more_false_accepts_than_on_the_base_are_a_fault_and_fewer_are_none() -> None:
+    more = Estimate(value=0.2, low=0.1, high=0.3, n=9, clusters=9)
+    fewer = Estimate(value=-0.2, low=-0.3, high=-0.1, n=9, clusters=9)
+    assert stability(drift=more).holds is False
+    assert stability(drift=fewer).holds is None
+
+
+@pytest.fixture(scope="module")
+def plain_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_run(tmp_path_factory.mktemp("plain"), Size(problems=40, arms=("judge", "sympy", "accept_all")))
+
+
+def altered(run: Path, folder: Path, *changes: tuple[str, str, str]) -> Findings:
+    """The run with test verdicts changed: (verifier, checkpoint, new outcome in SQL, where g.outcome is the gold's)."""
+    shutil.copy(run / "run.db", folder / "run.db")
+    with sqlite3.connect(folder / "run.db") as store:
+        for verifier, checkpoint, outcome in changes:
+            store.execute(
+                f"UPDATE verdict SET outcome = (SELECT {outcome} FROM verdict g WHERE g.sample = verdict.sample"
+                " AND g.verifier LIKE 'sympy-%') WHERE verifier LIKE ? AND sample IN (SELECT s.id FROM sample s"
+                " JOIN problem p ON p.id = s.problem WHERE p.split = 'test' AND s.checkpoint = ?)",
+                (f"{verifier}-%", checkpoint),
+            )
+    store.close()
+    return read(folder)
+
+
+def test_hacking_that_begins_after_the_gap_has_moved_otherwise_is_found(plain_run: Path, tmp_path: Path) -> None:
+    findings = altered(plain_run, tmp_path, ("judge", "judge/1", "'wrong'"), ("judge", "judge/2", "'correct'"))
+    told = advised(findings)["judge"]
+    assert told.stability
+    assert told.stability.parts_at == 2
+    assert told.text.endswith("; do not trust its reward")
+
+
+def test_more_false_accepts_are_told_in_the_recommendation_though_reward_has_not_outgrown_accuracy(
+    plain_run: Path, tmp_path: Path
+) -> None:
+    inverted = "CASE g.outcome WHEN 'correct' THEN 'wrong' ELSE 'correct' END"
+    findings = altered(plain_run, tmp_path, ("judge", "judge/2", inverted))
+    told = advised(findings)["judge"]
+    assert told.stability
+    assert told.stability.parts_at is None
+    assert told.stability.drift.low > 0
+    assert told.text.endswith("; do not trust its reward")
+    assert (
+        answer(findings, rank(findings))[1] == "A fault is shown in training on judge: the recommendation says which."
+    )
+
+
+def test_the_best_arm_that_has_fallen_is_given_one_order(tmp_path: Path) -> None:
+    run = build_run(tmp_path, Size(problems=40, arms=("judge", "accept_all")))
+    (tmp_path / "fallen").mkdir()
+    told = advised(altered(run, tmp_path / "fallen", ("sympy", "judge/1", "'correct'")))["judge"]
+    assert told.text == "train up to iteration 1: accuracy fell after it"
+
+
+def test_an_arm_that_is_not_shown_to_equal_the_best_is_not_called_tied(plain_run: Path) -> None:
+    findings = read(plain_run)
+    ranking = rank(findings)
+    best, other = ranking.candidates
+    contest = ranking.contest(best, other)
+    assert not contest.equal
+    assert not contest.decided
+    told = advised(findings)[arm_of(other).name]
+    assert told.text == f"not told apart from {arm_of(best).name}"
+    assert told.why == f"detectable: {100 * contest.claim.detectable:.1f} points"
+    assert answer(findings, ranking)[0].startswith(f"Train on {arm_of(best).verifier}")
+    assert " or " not in answer(findings, ranking)[0].partition(":")[0]
+
+
+def with_chance(ranking: Ranking, arm: str) -> Ranking:
+    """The ranking where one arm's gain may be chance."""
+    gains = (dataclasses.replace(g, adjusted_p=0.2) if g.left == arm else g for g in ranking.gains)
+    return dataclasses.replace(ranking, gains=tuple(gains))
+
+
+def test_headline_and_rows_recommend_the_same_arm_where_the_most_accurate_may_owe_it_to_chance(plain_run: Path) -> None:
+    findings = read(plain_run)
+    first, second = (arm_of(s).name for s in rank(findings).candidates)
+    ranking = with_chance(rank(findings), first)
+    told = {arm_of(one.standing).name: one.text for one in advise(findings, ranking)}
+    assert told[first] == "do not train on: no gain shown"
+    assert told[second] == "train on it"
+    assert answer(findings, ranking)[0].startswith(f"Train on {second}")
+
+
+def test_a_gain_that_the_correction_takes_back_is_neither_recommended_nor_priced(tmp_path: Path) -> None:
+    """By its interval the judge's arm has gained; among four arms that may be chance."""
+    size = Size(problems=14, test_samples=2, arms=("sympy", "judge", "judge_blind", "accept_all"))
+    findings = read(build_run(tmp_path, size, seed=15))
+    ranking, told = rank(findings), advised(findings)["judge"]
+    gain = ranking.gain(told.standing)
+    assert gain
+    assert gain.claim.low > 0
+    assert not gain.decided
+    assert told.text == "do not train on: no gain shown"
+    assert told.why.startswith(f"p = {gain.adjusted_p:.2g} after correction; detectable: ")
+    assert answer(findings, ranking)[0].startswith("No verifier is shown to be worth training on: ")
+    row = next(r for r in price(findings).rows if (r[0].text, r[1].text) == ("judge", str(ranking.iteration)))
+    assert row[5].text == "–"
+
+
+def test_a_control_that_accepted_nothing_is_said_to_have_trained_nothing(tmp_path: Path) -> None:
+    findings = read(build_run(tmp_path, Size(skipped=("accept_all/1", "accept_all/2"))))
+    sentences = answer(findings, rank(findings))
+    assert any(s.startswith("The control arm accept_all trained nothing") for s in sentences)
+    assert not any("reached" in s for s in sentences)
+    table = verdict(findings, rank(findings))
+    assert table.rows[-1][1].text == "control: trained nothing"
+    assert table.rows[-1][table.columns.index("Gain holds?")] == ("–", "")
+
+
+def test_an_arm_without_a_gain_has_none_that_holds(tmp_path: Path) -> None:
+    findings = read(build_run(tmp_path, Size(arms=("accept_all",))))
+    table = verdict(findings, rank(findings))
+    assert table.rows[0][table.columns.index("Gain holds?")].text == "–"
+
+
+def test_an_interval_by_problem_is_told_only_where_it_differs(dose: Findings) -> None:
+    told = " ".join(answer(dose, rank(dose)))
+    pairs = re.findall(r"(\[[^]]*\]) \(by problem alone (\[[^]]*\])\)", told)
+    assert pairs
+    assert all(both != alone for both, alone in pairs)

@@ -1,0 +1,171 @@
+"""One screen of a run, and a run that is followed while another process writes it."""
+
+import io
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from tests.test_reports_render import Size, build_run
+
+from restem.harness.store.store import Store
+from restem.reports.pages.terminal import status
+from restem.reports.pages.watch import watch
+from tests.conftest import restem
+
+# Copies a finished run into another folder, table by table, as a run that is written while somebody watches.
+WRITER = """
+import sqlite3, sys, time
+from pathlib import Path
+from harness.store import Store
+source, folder = sys.argv[1], Path(sys.argv[2])
+with Store(folder, write=True) as store:
+    rows = sqlite3.connect(source)
+    def copy(table, where=""):
+        for row in rows.execute(f"SELECT * FROM {table} {where}").fetchall():
+            store.query(f"INSERT OR IGNORE INTO {table} VALUES ({','.join('?' * len(row))})", row)
+    for table in ("problem", "verifier", "checkpoint", "event"):
+        copy(table)
+    copy("run", "WHERE key <> 'finished'")
+    print("begun", flush=True)
+    sys.stdin.readline()
+    for number, word in enumerate(("'base'", "'sympy/1'")):
+        copy("sample", f"WHERE checkpoint = {word} AND problem IN (SELECT id FROM problem WHERE split = 'test')")
+        copy("verdict", "WHERE sample IN (SELECT id FROM sample WHERE checkpoint = " + word + ")"
+             " AND sample IN (SELECT s.id FROM sample s JOIN problem p ON p.id = s.problem WHERE p.split = 'test')")
+        print("written", flush=True)
+        sys.stdin.readline()
+    copy("run")
+"""
+
+
+# A shell that starts the tests in the background has them ignore SIGINT, and children inherit that.
+WATCH = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from harness.cli import main
+main(["show", sys.argv[1], "--watch"])
+"""
+
+
+def watching(run: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", WATCH, str(run)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_a_watched_run_says_what_changed_until_it_is_finished(finished_run: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WRITER, str(finished_run / "run.db"), str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdin
+        assert writer.stdout
+        assert writer.stdout.readline() == "begun\n"
+        with watching(tmp_path) as watcher:
+            assert watcher.stdout
+            said = [watcher.stdout.readline()]
+            for _ in range(2):
+                writer.stdin.write("\n")
+                writer.stdin.flush()
+                assert writer.stdout.readline() == "written\n"
+                said.append(watcher.stdout.readline())
+            writer.stdin.write("\n")
+            writer.stdin.flush()
+            *_, last = watcher.stdout.readlines()
+            assert watcher.wait() == 0
+        assert writer.wait() == 0
+    assert said[0].startswith("0 samples, 0 verdicts")
+    assert "64 samples" in said[1]
+    assert "1 checkpoints measured; base" in said[1]
+    assert "128 samples" in said[2]
+    assert "2 checkpoints measured; sympy/1" in said[2]
+    assert last.endswith("; finished\n")
+
+
+def test_ctrl_c_ends_watching_as_done(finished_run: Path, tmp_path: Path) -> None:
+    with sqlite3.connect(finished_run / "run.db") as source, sqlite3.connect(tmp_path / "run.db") as copy:
+        source.backup(copy)
+        copy.execute("DELETE FROM run WHERE key = 'finished'")
+    source.close()
+    copy.close()
+    with watching(tmp_path) as watcher:
+        assert watcher.stdout
+        assert watcher.stderr
+        watcher.stdout.readline()
+        os.kill(watcher.pid, signal.SIGINT)
+        assert watcher.wait() == 0
+        assert watcher.stderr.read() == ""
+
+
+def test_a_terminal_gets_the_screen(finished_run: Path) -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=160, height=40)
+    watch(finished_run, console)
+    assert isinstance(console.file, io.StringIO)
+    shown = console.file.getvalue()
+    for line in status(finished_run).splitlines():
+        assert line in shown
+
+
+def test_reading_leaves_the_writer_alone(finished_run: Path, tmp_path: Path) -> None:
+    with sqlite3.connect(finished_run / "run.db") as source, sqlite3.connect(tmp_path / "run.db") as copy:
+        source.backup(copy)
+    source.close()
+    copy.close()
+    with Store(tmp_path, write=True) as store, store._transaction():
+        store.query("DELETE FROM run WHERE key = 'finished'")
+        assert "Finished." in status(tmp_path)  # what is committed
+        store.query("INSERT INTO run VALUES ('finished', 'true')")
+
+
+@pytest.mark.parametrize("lines", [24, 40])
+@pytest.mark.parametrize("iterations", [2, 9])
+def test_a_run_fits_its_screen(tmp_path: Path, lines: int, iterations: int) -> None:
+    arms = ("sympy", "judge", "judge_blind", "accept_all")
+    run = build_run(tmp_path, Size(problems=6, arms=arms, iterations=iterations, finished=False))
+    shown = status(run, lines).splitlines()
+    assert len(shown) < lines
+    for arm in arms:
+        assert any(line.startswith((f"{arm} ", f"{arm}  ")) and f" {iterations} " in line for line in shown)
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 160])
+def test_no_line_of_a_screen_is_longer_than_the_screen_is_wide(tmp_path: Path, columns: int) -> None:
+    arms = ("sympy", "judge", "judge_blind", "accept_all")
+    run = build_run(tmp_path, Size(problems=12, arms=arms, gold_undecided=0.1, finished=False, stop_after=7))
+    shown = status(run, 40, columns).splitlines()
+    assert max(map(len, shown)) <= columns
+    assert len(shown) < 40
+    header = next(line for line in shown if line.startswith("Arm"))
+    assert "Gold accuracy" in header
+    assert ("Gain over base" in header) == (columns >= 80)
+    assert ("Own reward" in header) == (columns >= 100)
+    assert any("% decided" in line for line in shown) == (columns >= 160)
+
+
+def test_a_model_that_changed_its_name_is_told_by_screen_and_report(tmp_path: Path) -> None:
+    run = build_run(tmp_path / "run", Size())
+    assert "not of one judge" not in status(run)
+    with Store(run, write=True) as store:
+        ((judge,),) = store.query("SELECT fingerprint FROM verifier WHERE name = 'judge'")
+        store.log("judge_model", verifier=judge, model="gpt-4-0613", before=["gpt-4-0314"])
+        store.log("judge_model", verifier=judge, model="*m*\n", before=["gpt-4-0314", "gpt-4-0613"])
+    told = "The server of judge answered as gpt-4-0314 and as gpt-4-0613 and as "
+    assert sum(told in line for line in status(run).splitlines()) == 1
+    assert restem("report", run, "--output", tmp_path).exit_code == 0
+    lines = (tmp_path / "report.md").read_text().splitlines()
+    first_section = next(place for place, line in enumerate(lines) if line.startswith("## "))
+    assert [told in line for line in lines].index(True) < first_section
+    assert "*m*" not in (tmp_path / "report.md").read_text()
+
+
+def test_arms_that_do_not_fit_are_counted(tmp_path: Path) -> None:
+    run = build_run(tmp_path, Size(problems=4, arms=("sympy", "judge", "accept_all"), iterations=1))
+    shown = status(run, 12)
+    assert len(shown.splitlines()) < 12
+    assert "Only the latest iteration of each arm, 1 arms left out" in shown
+
+
+def test_watch_and_json_exclude_each_other(finished_run: Path) -> None:
+    assert restem("show", finished_run, "--watch", "--json").exit_code == 2

@@ -1,0 +1,222 @@
+"""Noise: errors at the rates that were asked for, tied as was asked, and the same every time."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from restem.benchmarks.problem import Problem
+from restem.verifiers.composed.controls import AcceptAll, Random, RejectAll
+from restem.verifiers.composed.noise import Inverted, Noisy
+from restem.verifiers.exact.sympy_exact import Exact, Sympy
+from restem.verifiers.verdict import Attempt, Outcome, UnknownVerifier, Verdict, Verifier, checked
+from tests.strategies import mutated_texts
+
+C, W, U = Outcome.CORRECT, Outcome.WRONG, Outcome.UNDECIDED
+TIES = ("sample", "problem", "answer")
+WAYS = ("x = {}", "{}", "The answer is {}.", "x = {0}\nSo the answer is {0}")
+
+
+def attempt(response: str, problem: str = "p", reference: str | None = "7") -> Attempt:
+    asked = Problem(id=problem, question="Solve x = 7 for x.", reference=reference, split="test", source="test")
+    return Attempt(problem=asked, response=response)
+
+
+def outcomes(verifier: Verifier, batch: Sequence[Attempt]) -> list[Outcome]:
+    return [verdict.outcome for verdict in checked(verifier, batch)]
+
+
+def spread(problems: int = 250) -> list[Attempt]:
+    """Four right and four wrong responses to each problem: two wrong answers, every answer in several ways."""
+    return [
+        attempt(way.format(7 if right else 8 + index % 2), f"p{number}")
+        for number in range(problems)
+        for right in (True, False)
+        for index, way in enumerate(WAYS)
+    ]
+
+
+batches = st.lists(
+    st.builds(attempt, st.sampled_from(["x = 7", "7", "x = 8", "", "Bananas"]), st.sampled_from("pq")), max_size=12
+)
+
+
+# inverted
+
+
+def test_inverted_turns_correct_and_wrong_round_and_leaves_the_rest() -> None:
+    batch = [attempt("x = 7"), attempt("x = 8"), attempt("x = 7 or 8"), attempt("x = 7", reference=None)]
+    assert outcomes(Sympy(), batch) == [C, W, W, U]
+    found = checked(Inverted(base=Sympy()), batch)
+    assert [(verdict.outcome, verdict.score) for verdict in found] == [(W, 0.0), (C, 1.0), (C, 1.0), (U, None)]
+    assert [verdict.reason for verdict in found] == ["inverted", "inverted", "inverted: two_answers", "no_reference"]
+    assert (found[0].answer, found[0].span, found[0].rule) == ("7", (4, 5), "assignment")
+
+
+@given(batches)
+def test_inverted_twice_is_the_base(batch: list[Attempt]) -> None:
+    twice = Inverted(base=Inverted(base=Sympy()))
+    assert [(v.outcome, v.score) for v in checked(twice, batch)] == [
+        (v.outcome, v.score) for v in checked(Sympy(), batch)
+    ]
+
+
+# noisy
+
+
+@pytest.mark.parametrize("tied_to", TIES)
+@pytest.mark.parametrize(("tpr", "fpr"), [(0.9, 0.1), (0.5, 0.3), (1.0, 0.0), (0.0, 1.0)])
+def test_errors_come_at_the_rates_that_were_asked_for(tied_to: str, tpr: float, fpr: float) -> None:
+    batch = spread()
+    found = outcomes(Noisy(base=Sympy(), tpr=tpr, fpr=fpr, tied_to=tied_to), batch)
+    truths = outcomes(Sympy(), batch)
+    drawn = {"sample": 1000, "problem": 250, "answer": 250}[tied_to]  # how many of the 1,000 are independent
+    for truth, rate in ((C, tpr), (W, fpr)):
+        said = [outcome for outcome, true in zip(found, truths, strict=True) if true is truth]
+        assert abs(said.count(C) / len(said) - rate) <= 4 * (rate * (1 - rate) / drawn) ** 0.5
+
+
+@pytest.mark.parametrize("tied_to", TIES)
+@given(batch=batches, seed=st.integers(0, 3))
+def test_what_the_base_leaves_undecided_stays_so(tied_to: str, batch: list[Attempt], seed: int) -> None:
+    found = checked(Noisy(base=Sympy(), tpr=0.5, fpr=0.5, seed=seed, tied_to=tied_to), batch)
+    for noisy, truth in zip(found, checked(Sympy(), batch), strict=True):
+        assert (noisy.outcome is U) == (truth.outcome is U)
+        assert (noisy.answer, noisy.span, noisy.rule) == (truth.answer, truth.span, truth.rule)
+        assert (noisy.reason or "").startswith("noisy") == (noisy.outcome is not truth.outcome)
+
+
+def test_errors_of_samples_are_independent_of_each_other() -> None:
+    """As many pairs of equal responses err together as chance lets them."""
+    batch = [attempt("x = 7", f"p{number // 2}") for number in range(4000)]
+    found = outcomes(Noisy(base=Sympy(), tpr=0.8), batch)
+    both = sum(found[index] is found[index + 1] is W for index in range(0, 4000, 2))
+    assert abs(both / 2000 - 0.04) <= 4 * (0.04 * 0.96 / 2000) ** 0.5
+
+
+def test_errors_tied_to_the_problem_strike_all_its_right_or_all_its_wrong_responses() -> None:
+    batch = spread(150)
+    noisy = outcomes(Noisy(base=Sympy(), tpr=0.7, fpr=0.3, tied_to="problem"), batch)
+    said = {(truth, tuple(group)) for truth, group in _by_problem_and_truth(batch, noisy)}
+    assert said == {(truth, (outcome,) * 4) for truth in (C, W) for outcome in (C, W)}
+
+
+def _by_problem_and_truth(batch: Sequence[Attempt], found: Sequence[Outcome]) -> list[tuple[Outcome, list[Outcome]]]:
+    rows = zip(batch, outcomes(Sympy(), batch), found, strict=True)
+    groups = groupby(rows, key=lambda row: (row[0].problem.id, row[1]))
+    return [(truth, [outcome for *_, outcome in group]) for (_, truth), group in groups]
+
+
+def test_errors_tied_to_the_answer_strike_every_way_of_writing_it() -> None:
+    batch = spread(150)
+    found = checked(Noisy(base=Sympy(), tpr=0.7, fpr=0.3, tied_to="answer"), batch)
+    said: dict[tuple[str, str | None], set[Outcome]] = {}
+    for one, verdict in zip(batch, found, strict=True):
+        said.setdefault((one.problem.id, verdict.answer), set()).add(verdict.outcome)
+    assert len(said) == 450
+    assert all(len(outcomes) == 1 for outcomes in said.values())
+    # The two wrong answers to one problem err apart: 2 * 0.3 * 0.7 of the problems accept just one of them.
+    apart = sum(said[f"p{number}", "8"] != said[f"p{number}", "9"] for number in range(150)) / 150
+    assert abs(apart - 0.42) <= 4 * (0.42 * 0.58 / 150) ** 0.5
+
+
+def test_without_an_answer_equal_texts_err_together() -> None:
+    batch = [attempt(text, f"p{number}") for number in range(100) for text in ("", "", "I do not know.")]
+    found = outcomes(Noisy(base=RejectAll(), fpr=0.5, tied_to="answer"), batch)
+    assert found[::3] == found[1::3] != found[2::3]
+    assert set(found) == {C, W}
+
+
+@pytest.mark.parametrize("tied_to", TIES)
+@given(batch=batches, others=batches, shuffler=st.randoms(use_true_random=False))
+def test_neither_order_nor_other_problems_change_an_error(
+    tied_to: str, batch: list[Attempt], others: list[Attempt], shuffler: Any
+) -> None:
+    """Equal responses may change places among themselves; of each response as many are accepted."""
+    noisy = Noisy(base=Sympy(), tpr=0.5, fpr=0.5, tied_to=tied_to)
+
+    def accepted(batch: Sequence[Attempt]) -> list[tuple[str, str, Outcome]]:
+        rows = zip(batch, outcomes(noisy, batch), strict=True)
+        return sorted((a.problem.id, a.response, outcome) for a, outcome in rows if a.problem.id in ("p", "q"))
+
+    elsewhere = [attempt(other.response, f"{other.problem.id}2") for other in others]
+    mixed = [*batch, *elsewhere]
+    shuffler.shuffle(mixed)
+    assert accepted(mixed) == accepted(batch)
+
+
+def test_another_process_makes_the_same_errors() -> None:
+    script = (
+        "from tests.test_verifiers_noise import *\n"
+        "for tie in TIES: print(*outcomes(Noisy(base=Sympy(), tied_to=tie), spread(20)), sep='')\n"
+    )
+    root = Path(__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True)
+    here = ["".join(outcomes(Noisy(base=Sympy(), tied_to=tie), spread(20))) for tie in TIES]
+    assert done.stdout.split() == here
+
+
+@pytest.mark.parametrize("tied_to", TIES)
+def test_another_seed_errs_elsewhere(tied_to: str) -> None:
+    batch = spread(50)
+    first, second = (outcomes(Noisy(base=Sympy(), seed=seed, tied_to=tied_to), batch) for seed in (0, 1))
+    assert first != second
+
+
+@pytest.mark.parametrize("tied_to", TIES)
+def test_what_passes_at_low_rates_passes_at_higher_ones(tied_to: str) -> None:
+    batch = spread(100)
+    low, high = (
+        outcomes(Noisy(base=Sympy(), tpr=t, fpr=f, tied_to=tied_to), batch) for t, f in ((0.6, 0.1), (0.8, 0.4))
+    )
+    assert {pair for pair in zip(low, high, strict=True) if pair[0] is C} == {(C, C)}
+
+
+def test_what_a_base_asks_and_pays_stays_in_its_verdict() -> None:
+    class Paid:
+        name = fingerprint = "paid"
+
+        def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
+            return [Verdict(outcome=C, score=0.75, tokens=9, cost_usd=0.5, seconds=2.0) for _ in attempts]
+
+    (verdict,) = checked(Noisy(base=Paid(), tpr=0.0), [attempt("x = 7")])
+    assert (verdict.outcome, verdict.score, verdict.reason) == (W, 0.25, "noisy")
+    assert (verdict.tokens, verdict.cost_usd, verdict.seconds) == (9, 0.5, 2.0)
+
+
+def test_every_option_and_the_base_are_part_of_the_fingerprint() -> None:
+    variants: list[dict[str, Any]] = [{}, {"tpr": 0.8}, {"fpr": 0.2}, {"seed": 1}, {"tied_to": "problem"}]
+    prints = {Noisy(base=Sympy(), **options).fingerprint for options in variants}
+    prints |= {Noisy(base=Exact()).fingerprint, Inverted(base=Sympy()).fingerprint, Inverted(base=Exact()).fingerprint}
+    assert len(prints) == len(variants) + 3
+    assert Noisy(base=Random(seed=1)).fingerprint != Noisy(base=Random(seed=2)).fingerprint
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"tpr": 1.2},
+        {"fpr": "x"},
+        {"fpr": float("nan")},
+        {"seed": "a"},
+        {"tied_to": "checkpoint"},
+        {"tied_to": ["sample"]},
+    ],
+)
+def test_an_option_out_of_range_is_named(options: dict[str, Any]) -> None:
+    with pytest.raises(UnknownVerifier, match=next(iter(options))):
+        Noisy(base=Sympy(), **options)
+
+
+@given(mutated_texts())
+def test_any_text_has_a_verdict(text: str) -> None:
+    for tied_to in TIES:
+        assert len(checked(Noisy(base=AcceptAll(), tied_to=tied_to), [attempt(text)])) == 1

@@ -1,0 +1,389 @@
+"""Candidates: every place of a response that may be its final answer, and what the words around it say of it.
+
+Takes the view of a response (see `answer.py`) and the asked variable; gives `Candidate`s in order. Does not choose
+between them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+from restem.verifiers.algebra.grammar import fraction, is_literal, parse
+from restem.verifiers.algebra.nodes import Unreadable
+from restem.verifiers.answers.patterns import (
+    ABOUT,
+    AFTER_BOX,
+    ARROW_TO,
+    BEFORE_BOX,
+    BEFORE_VARIABLE,
+    END,
+    HEDGES,
+    INSIDE,
+    LEFT_SIDE,
+    LETTERS,
+    NAMED,
+    NEGATIONS,
+    NOT_SIGN,
+    OPERATOR_END,
+    RANGE_END,
+    SENTENCE_END,
+    SKIP,
+    SKIP_IN_LINE,
+    SKIP_QUOTE,
+    STEPS,
+    SUPPOSITIONS,
+    TAG,
+    TRIALS,
+    UNITS,
+    marks,
+    words_of,
+)
+
+MAX_MARKS = 160
+# Where marks are many, no clause is followed far: the time stays linear. A number that long is not read then.
+FEW_MARKS = 40
+REACH = 300
+CUT = "cut"
+_RULES = {
+    **{"key": "json", "final": "answer", "set": "answer", "cell": "assignment"},
+    **{"foreign": "answer", "assign": "assignment", "verb": "result"},
+}
+_SKIPS = {"assign": SKIP_IN_LINE, "key": SKIP_QUOTE}
+_CLOSING = {"(": ")", "[": "]", "{": "}"}
+_PIECE = re.compile(r"(?:[^=\u2208\\]|\\(?!in(?![a-z])))+")
+_DIVIDED = re.compile(r"-?[0-9]{1,18} : -?[0-9]{1,18}(?![0-9])")
+_OR_NUMBER = re.compile(r"\bor\b[^0-9\n-]{0,30}(-?[0-9]{1,18}(?:[./][0-9]{1,18})?)(?![0-9.]*[0-9])")
+_LISTED = re.compile(r"[0-9]{1,2}[.)]\s{1,4}\S")
+_CONCLUSION = re.compile(
+    r"\s{0,4}(?:and\s)?(?:so|thus|therefore|hence|finally|consequently|in conclusion)\b[^=\n]{0,60}\Z", re.IGNORECASE
+)
+_ENUMERATED = re.compile(r"(?:^|[\s;.])\(?(?:[0-9]{1,2}|[ivx]{1,4}|[a-h])[).]$")
+_FOR_VARIABLE = re.compile(r"\s{0,4}for\s{1,4}([A-Za-z])\b(?!\s{0,4}=)")
+_WORD_START = re.compile(r"[^\W\d_]{2}")
+
+
+@dataclasses.dataclass(slots=True)
+class Candidate:
+    """A place that may be the final answer.
+
+    Attributes:
+        start: Where its text begins in the view.
+        end: Where its text ends.
+        rule: The mark it stands behind.
+        text: Its text.
+        strong: Whether the mark says that this is the final answer; an assignment or "gives 7" does not.
+        refused: Why it cannot be the answer, or None.
+        dead: Whether it is only supposed or announced: "if x = 8", "the answer is easy to find".
+        step: Whether it is the result of one step: "subtracting 2 gives 21".
+    """
+
+    start: int
+    end: int
+    rule: str
+    text: str
+    strong: bool = False
+    refused: str | None = None
+    dead: bool = False
+    step: bool = False
+
+
+class Finder:
+    """Finds candidates between two offsets of a view."""
+
+    def __init__(self, view: str, variable: str | None) -> None:
+        self.view = view
+        self.variable = variable
+        self.reach = len(view)  # how far a clause is followed
+
+    def candidates(self, lo: int, hi: int, suspect: bool) -> list[Candidate]:
+        """Every candidate of the stretch, in order, with what the words around it say of it."""
+        found: list[Candidate] = []
+        matches = self._matches(lo, hi)
+        self.reach = len(self.view) if len(matches) <= FEW_MARKS else REACH
+        blocked, said = lo, False
+        for index, match in enumerate(matches):
+            if match.start() < blocked:
+                continue
+            kind = match.lastgroup or ""
+            if kind in ("tag", "box"):
+                candidate, blocked = self._enclosed(match, kind, hi)
+            elif kind == "reverse":
+                candidate = self._reverse(match, lo)
+            else:
+                start = skip(_SKIPS.get(kind, SKIP), self.view, match.end(), hi)
+                if index + 1 < len(matches) and matches[index + 1].start() == start and kind != "assign":
+                    # "The answer is x = 7", "Answer: \boxed{7}": the inner mark is the more exact one.
+                    said = kind in ("answer", "final", "foreign", "hashes")
+                    continue
+                candidate = self._open(match, kind, start, hi)
+            if candidate is None:
+                continue
+            candidate.strong, said = candidate.strong or said or self._concludes(match, lo), False
+            if suspect:
+                self._weigh(candidate, match.start(), lo, hi)
+            found.append(candidate)
+        return found
+
+    def _concludes(self, match: re.Match[str], lo: int) -> bool:
+        """Whether an assignment opens its sentence as a conclusion: `Therefore, x = 7`."""
+        if match.lastgroup != "assign":
+            return False
+        head = max(self.view.rfind(end, lo, match.start()) for end in (".", "!", "\n")) + 1
+        return _CONCLUSION.match(self.view, max(head, lo), match.start()) is not None
+
+    def _matches(self, lo: int, hi: int) -> list[re.Match[str]]:
+        found = marks(self.variable).finditer(self.view, lo, hi)
+        return [m for m in found if m.lastgroup != "assign" or self._stands_alone(m.start(), lo)][-MAX_MARKS:]
+
+    def _stands_alone(self, start: int, lo: int) -> bool:
+        """Whether the variable at `start` is a whole left side: not `3 x = 21` or `y - x = 7`."""
+        before = self.view[max(lo, start - 40) : start].rstrip(" \u2009")
+        if before.endswith(("=>", "->", "\\\\")):
+            return True
+        if before.endswith(" -"):  # "Final answer - w = 640": a dash, where a word stands before it
+            before = before[:-1].rstrip()
+            return before[-2:].isalpha() and not BEFORE_VARIABLE.search(before)
+        if self.view[start - 1 : start].isspace() and _ENUMERATED.search(before):
+            return True  # `3) x = 7`
+        if not before or not (before[-1].isalnum() or before[-1] in "*/+-^)}_=<>|'\\"):
+            return True
+        return before[-2:].isalpha() and len(before) > 1 and not BEFORE_VARIABLE.search(before)
+
+    def _open(self, match: re.Match[str], kind: str, start: int, hi: int) -> Candidate | None:
+        """A candidate that runs to the end of its clause."""
+        end, stop = self._json_end(start, hi) if kind == "key" else self._clause_end(start, hi)
+        if kind == "assign" and (divided := _DIVIDED.match(self.view, start, hi)):
+            end = max(end, divided.end())  # `x = 22 : 11`
+        if kind == "cell":
+            end = max(start, self.view.find("|", start, hi))
+        if stop[:1] == "!" and not LETTERS.search(self.view, self.view.rfind("\n", 0, match.start()) + 1, start):
+            end += 1  # `x = 7!` is a factorial, "The answer is 7!" a loud seven
+        opening = self.view[match.start() - 1 : match.start()]
+        if opening in _CLOSING and self.view[start:end].count(opening) < self.view[start:end].count(_CLOSING[opening]):
+            if opening == "(" and match.start() > 1 and not self.view[match.start() - 2].isspace():
+                return Candidate(
+                    start, end, _RULES.get(kind, kind), self.view[start:end], refused="unread"
+                )  # `f(x = 7)`
+            end = self.view.rfind(_CLOSING[opening], start, end)  # `(x = 7)`
+        candidate = self._settle(start, end, _RULES.get(kind, kind), kind not in ("assign", "cell", "verb"))
+        named = _FOR_VARIABLE.match(self.view, end, hi)
+        if stop == CUT:
+            candidate.refused = "unread"  # what follows could make it another number
+        elif stop == "?":
+            candidate.refused = "hedged"
+        elif named and self.variable and named[1] != self.variable:
+            candidate.refused = "wrong_variable"  # "We get 7 for y."
+        elif (arrow := ARROW_TO.match(self.view, end, hi)) and fraction(arrow[1]) != fraction(candidate.text):
+            candidate.refused = "two_answers"  # `x: 7 -> 8`
+        elif stop == ":" and match[0].rstrip().endswith(":"):
+            candidate.refused = "unread"  # `x : 7 : 8`
+        unread = fraction(candidate.text) is None
+        wordy = unread and _WORD_START.match(candidate.text) is not None
+        if kind == "verb":
+            clause = max(self.view.rfind(boundary, 0, match.start()) for boundary in ".;!?\n") + 1
+            candidate.step = not STEPS.isdisjoint(words_of(self.view[clause:start]))
+            candidate.strong = (
+                match["verb"].lower().startswith(("actually", "correction", "edit", "sorry", "meant", "mean"))
+            )
+        if (kind == "verb" and (unread or candidate.refused == "unread_chain")) or (kind == "hashes" and wordy):
+            return None
+        if kind in ("answer", "final", "foreign"):
+            if "\n" in self.view[match.end() : start] and _LISTED.match(self.view, start, hi):
+                return None  # "Solution:", then the first of several numbered steps
+            if not candidate.text and self.view[start:hi].strip():
+                return self._next_line(start, hi)
+            candidate.dead = wordy and candidate.refused in (None, "unread")
+        return candidate
+
+    def _next_line(self, start: int, hi: int) -> Candidate | None:
+        """The value on the line after a heading such as `Answer:`."""
+        start += len(self.view[start:hi]) - len(self.view[start:hi].lstrip())
+        end, _ = self._clause_end(start, hi)
+        candidate = self._settle(start, end, "answer", True)
+        return candidate if fraction(candidate.text) is not None else None
+
+    def _clause_end(self, start: int, hi: int) -> tuple[int, str]:
+        stop = min(hi, start + self.reach)
+        match = END.search(self.view, start, stop)
+        return (match.start(), match[0]) if match else (stop, CUT if stop < hi else "")
+
+    def _json_end(self, start: int, hi: int) -> tuple[int, str]:
+        """A JSON value ends at its quote, or at the comma or brace after it; a list stays whole."""
+        ends = '"' if self.view[start - 1] == '"' else "]}\n" if self.view[start : start + 1] == "[" else ",}\n"
+        found = [at for at in (self.view.find(mark, start, hi) for mark in ends) if at >= 0]
+        if not found:
+            return start, ""  # cut off: the number may go on
+        return min(found) + (ends[0] == "]"), ""
+
+    def _enclosed(self, match: re.Match[str], kind: str, hi: int) -> tuple[Candidate, int]:
+        """What stands in a box or between tags, and where that ends."""
+        start = match.end()
+        if kind == "box" and self.view[start : start + 1] != "{":
+            end, _ = self._clause_end(start, hi)
+            return self._settle(start, end, kind, True), end
+        closing = closing_brace(self.view, start, hi) if kind == "box" else self._closing_tag(match["tag"], start, hi)
+        if closing is None:
+            return Candidate(start, hi, kind, "", True, "unfinished"), hi
+        if kind == "box":
+            candidate, end = self._boxed(match.start(), start + 1, closing, hi), closing + 1
+        else:
+            candidate, end = Candidate(start, closing, kind, self.view[start:closing], True), closing
+        candidate.refused = candidate.refused or self._led_by(match.start(), candidate)
+        return candidate, end
+
+    def _boxed(self, mark: int, start: int, end: int, hi: int) -> Candidate:
+        candidate = self._settle(start, end, "box", True)
+        if candidate.refused == "unread_chain" and LETTERS.search(self.view, start, end):
+            candidate = Candidate(start, end, "box", self.view[start:end], True)
+        if BEFORE_BOX.search(self.view[max(0, mark - 4) : mark]) or AFTER_BOX.match(self.view, end + 1, hi):
+            candidate.refused = candidate.refused or "unread"
+        return candidate
+
+    def _led_by(self, mark: int, candidate: Candidate) -> str | None:
+        """Why a box or a tag holds something else than the answer: `3x = [7]`, `y is [7]`, `x > [7]`, `\\sqrt{[7]}`."""
+        lead = self.view[max(0, self.view.rfind("\n", 0, mark) + 1, mark - 80) : mark]
+        lead = TAG.sub(" ", lead).rstrip("$ \u2009")
+        if RANGE_END.search(lead):
+            return "range"
+        if INSIDE.search(lead):
+            return "unread"
+        named = NAMED.search(lead)
+        if named and self.variable and named[2] != self.variable:
+            return "wrong_variable"
+        if named and named[1]:
+            return "unsolved"
+        if not lead.endswith("="):
+            return None
+        side = LEFT_SIDE.search(lead[:-1].rstrip("& \u2009"))
+        left = side[0].strip("$ \u2009") if side else ""
+        if len(left) == 1 and left.isalpha():
+            return "wrong_variable" if self.variable and left != self.variable else None
+        value, mine = fraction(left), fraction(candidate.text)
+        if value is not None:
+            return "two_answers" if mine is not None and value != mine else None
+        chained = self.variable is not None and re.search(rf"(?<![\w*/^+)-]){self.variable}\s{{0,3}}=", lead[:-1])
+        letters = re.search(r"[A-Za-z|]", left) and not re.search(r"(?<!\\)[A-Za-z]{2}", left)  # no word
+        return "unsolved" if letters and not chained else None
+
+    def _closing_tag(self, tag: str, start: int, hi: int) -> int | None:
+        at = self.view.find(f"</{tag}>", start, hi)
+        return at if at >= 0 else None
+
+    def _reverse(self, match: re.Match[str], lo: int) -> Candidate | None:
+        """The left side of `7 = x`."""
+        end = match.start()
+        head = max(self.view.rfind(mark, lo, end) for mark in "\n;:,")
+        start = max(head + 1, lo)
+        words = list(re.finditer(r"(?<![\\A-Za-z])[A-Za-z]{2,}[,.]?\s|[.]\s", self.view[start:end]))
+        start += words[-1].end() if words else 0
+        candidate = self._settle(start, end, "assignment", False)
+        return candidate if fraction(candidate.text) is not None else None
+
+    def _settle(self, start: int, end: int, rule: str, strong: bool) -> Candidate:
+        """The last segment of a chain of equalities, where the earlier ones do not contradict it."""
+        view = self.view
+        pieces = [piece.span() for piece in _PIECE.finditer(view, start, end)]
+        if view[start:end].rstrip().endswith("="):
+            pieces.append((end, end))
+        lo, hi = pieces[-1] if pieces else (start, end)
+        lo, hi = trimmed(view, lo, hi)
+        candidate = Candidate(lo, hi, rule, view[lo:hi], strong)
+        if len(pieces) > 1:
+            candidate.refused = self._chain([view[slice(*piece)].strip() for piece in pieces], rule == "assignment")
+        if not candidate.text or OPERATOR_END.search(candidate.text):
+            candidate.refused = "unfinished"
+        return candidate
+
+    def _chain(self, pieces: list[str], assigned: bool) -> str | None:
+        """Why a chain `x = 14/2 = 7` gives no one value; an assignment may pass through other letters."""
+        first = pieces[0].strip("$ ")
+        if len(first) == 1 and first.isalpha():
+            if self.variable and first != self.variable:
+                return "wrong_variable"
+            pieces = pieces[1:]
+        values = [fraction(piece) for piece in pieces]
+        for piece, value in zip(pieces[:-1], values, strict=False):
+            if value is None and not (assigned and parses(piece) and (self.variable or "") not in piece):
+                return "unread_chain"
+        literals = {value for piece, value in zip(pieces, values, strict=True) if is_literal(piece)}
+        return "two_answers" if len(literals) > 1 else None
+
+    def _weigh(self, candidate: Candidate, mark: int, lo: int, hi: int) -> None:
+        """Refuses a candidate that the words of its own clause hedge or deny, and drops one that they suppose."""
+        clause = max(self.view.rfind(boundary, lo, mark) for boundary in ".;!?:\n,") + 1
+        before = self.view[max(clause, lo) : mark]
+        listed = words_of(before)
+        words = {*listed, *words_of(candidate.text)}
+        if words & NEGATIONS or NOT_SIGN.search(before):
+            candidate.refused = "negated"
+        elif words & HEDGES:
+            candidate.refused = "two_answers" if "or" in words else "hedged"
+        elif words & SUPPOSITIONS or (listed and listed[-1] in TRIALS and not words & {"left", "solving", "solve"}):
+            candidate.dead = True
+        candidate.refused = candidate.refused or self.after(candidate.end, hi)
+
+    def said_again(self, end: int, rest: str) -> bool:
+        """Whether what follows `or` is the same number once more: `x = 7, or 7.0 in decimal form`."""
+        again = _OR_NUMBER.search(rest)
+        mine = re.search(r"[-+0-9.,/]+\Z", self.view[max(0, end - 40) : end])
+        return bool(again and mine and fraction(mine[0]) is not None and fraction(mine[0]) == fraction(again[1]))
+
+    def after(self, end: int, hi: int) -> str | None:
+        """What the rest of the candidate's sentence takes back."""
+        hi = min(hi, end + self.reach)
+        stop = SENTENCE_END.search(self.view, end, hi)
+        rest = self.view[end : stop.start() if stop else hi]
+        rest = ABOUT.sub("", rest, count=1)
+        words = set(words_of(rest))
+        if "or" in words and self.said_again(end, rest):
+            words.remove("or")
+        if "or" in words or re.match(r"\s{0,4},?\s{0,4}(?:and|as well as|plus|&)\s{1,4}-?[0-9]", rest):
+            return "two_answers"
+        if words & HEDGES or words & {"if", "provided", "suppose"}:
+            return "hedged"
+        if words & NEGATIONS or NOT_SIGN.search(rest):
+            return "negated"
+        return "unread_remark" if words & UNITS else None
+
+
+def parses(text: str) -> bool:
+    """Whether the text is an expression, with or without symbols."""
+    try:
+        parse(text)
+    except Unreadable:
+        return False
+    return True
+
+
+def closing_brace(view: str, start: int, hi: int) -> int | None:
+    """Where the brace that opens at `start` closes."""
+    depth = 0
+    for match in re.finditer(r"\\.|[{}]", view[start:hi]):
+        if match[0] == "{":
+            depth += 1
+        elif match[0] == "}":
+            depth -= 1
+            if not depth:
+                return start + match.start()
+    return None
+
+
+def skip(pattern: re.Pattern[str], view: str, at: int, hi: int) -> int:
+    """Where the pattern ends that may stand at `at`."""
+    match = pattern.match(view, at, hi)
+    return match.end() if match else at
+
+
+def trimmed(view: str, lo: int, hi: int) -> tuple[int, int]:
+    """The stretch without blank ends, and without one pair of quotes around it."""
+    lo, hi = _without_blanks(view, lo, hi)
+    if hi - lo > 2 and view[lo] == view[hi - 1] and view[lo] in "\"'":
+        lo, hi = _without_blanks(view, lo + 1, hi - 1)
+    return lo, hi
+
+
+def _without_blanks(view: str, lo: int, hi: int) -> tuple[int, int]:
+    text = view[lo:hi]
+    lo, hi = lo + len(text) - len(text.lstrip()), hi - (len(text) - len(text.rstrip()))
+    return lo, max(lo, hi)

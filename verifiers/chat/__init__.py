@@ -1,0 +1,1 @@
+"""One OpenAI-like server: client, live and batch transport, replies, rate limit, budget."""

@@ -1,0 +1,294 @@
+"""Sends requests as files by OpenAI's Batch API: half the price, within a day; the same command comes back for them.
+
+Takes encoded requests; hands back replies once their batch has ended. What was sent is written down as events
+(`judge_batch`) before anything is waited for, and a batch carries the hash of what it asks: so a command that was
+stopped at any moment finds its batch again, and nothing is uploaded twice.
+
+    line with a usable reply                            kept
+    line with 400, 413, 422                             `Rejected`, as in chat_live.py; a parameter that the model
+                                                        refuses is left out, and the line is sent again
+    expired, cancelled, 429, 5xx, unusable, no line     `JudgeUnavailable` at the end; the same command asks it again
+    failed batch, refused key, quota used up            `JudgeUnavailable`; what was answered stays stored
+    line with an id that was not asked, or seen before  ignored
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import openai
+
+from restem.verifiers.chat.live import ALL_REJECTED
+from restem.verifiers.chat.reply import ChatReply, Fault, Rejected, fault_of, reply_in, status_fault, usable
+from restem.verifiers.verdict import JudgeUnavailable
+
+if TYPE_CHECKING:
+    from restem.verifiers.chat.client import ChatClient, Replies
+
+# OpenAI's limits of one batch, https://platform.openai.com/docs/guides/batch
+MAX_REQUESTS = 50_000
+MAX_BYTES = 200_000_000
+KEEP = 1_000
+T = TypeVar("T")
+EVENT = "judge_batch"
+RUNNING = ("validating", "in_progress", "finalizing", "cancelling")
+
+_log = logging.getLogger(__name__)
+
+
+def exchange(chat: ChatClient, key: str, bodies: Mapping[str, bytes], keep: Callable[[Replies], None]) -> None:
+    """Asks everything; calls `keep` with what came.
+
+    Raises:
+        JudgeUnavailable: As `ChatClient.ask` says, or some requests have no reply yet.
+    """
+    local = chat.endpoint == "loopback"
+    http_client = openai.DefaultHttpxClient(trust_env=not local, verify=not local, follow_redirects=False)
+    with openai.OpenAI(
+        api_key=key or "none",
+        base_url=chat.base_url,
+        max_retries=0,
+        timeout=chat.timeout_seconds,
+        http_client=http_client,
+    ) as client:
+        _Batches(chat, client, bodies, keep).run()
+
+
+class _Batches:
+    """The batches of one exchange."""
+
+    def __init__(
+        self, chat: ChatClient, client: openai.OpenAI, bodies: Mapping[str, bytes], keep: Callable[[Replies], None]
+    ) -> None:
+        self._chat = chat
+        self._client = client
+        self._unanswered = dict(bodies)
+        self._keep = keep
+        self._seen: set[str] = set()
+        self._why: list[str] = []
+        self._rejection = ""
+
+    def run(self) -> None:
+        """Ends what an earlier command began, then sends the rest; again where the model refused a parameter."""
+        self._collect(self._begun())
+        while self._unanswered:
+            left_out = self._chat.left_out
+            self._collect([self._send(chunk) for chunk in list(_chunks(self._chat, self._unanswered))])
+            if self._chat.left_out == left_out:
+                break
+        if self._chat.rejected >= ALL_REJECTED and not self._chat.answered:
+            raise JudgeUnavailable(f"{self._where}: rejected each of {self._chat.rejected} requests: {self._rejection}")
+        if self._unanswered:
+            why = "; ".join(dict.fromkeys(self._why[:3])) or "no line came back for them"
+            raise JudgeUnavailable(
+                f"{self._where}: {len(self._unanswered)} requests of a batch have no reply ({why});"
+                " the same command asks them again"
+            )
+
+    @property
+    def _where(self) -> str:
+        return f"judge {self._chat.model!r} at {self._chat.base_url}"
+
+    # what was begun
+
+    def _events(self) -> list[dict[str, Any]]:
+        events = self._chat.calls.logged(EVENT) if self._chat.calls else []
+        return [event for event in events if event["verifier"] == self._chat.verifier]
+
+    def _begun(self) -> list[str]:
+        """The batches that were sent and not yet read to their end."""
+        states = {event["batch"]: event["state"] for event in self._events()}
+        return [batch for batch, state in states.items() if state == "sent"]
+
+    def _log_event(self, batch: str, state: str, **detail: Any) -> None:
+        if self._chat.calls:
+            self._chat.calls.log(EVENT, batch=batch, state=state, verifier=self._chat.verifier, **detail)
+
+    # sending
+
+    def _send(self, chunk: Mapping[str, bytes]) -> str:
+        """The id of the batch that asks this chunk, written down."""
+        tokens = [self._chat.most_tokens(body) for body in chunk.values()]
+        most = [sum(each) for each in zip(*tokens, strict=True)]
+        reserved = self._chat.budget.reserve(most[0], most[1], len(chunk))
+        assert reserved is not None, "batches are settled at once, so nothing is ever in flight"
+        self._chat.budget.settle(reserved, len(chunk))
+        token = hashlib.sha256("\n".join(sorted(chunk)).encode()).hexdigest()[:32]
+        batch = self._find(token)
+        if batch is None:
+            lines = b"".join(_line(self._chat, digest, body) for digest, body in chunk.items())
+            uploaded = self._steady(lambda: self._client.files.create(file=("restem.jsonl", lines), purpose="batch"))
+            batch = self._steady(lambda: self._create(uploaded.id, token)).id
+        self._log_event(batch, "sent", requests=len(chunk))
+        _log.info("judge batch %s: %d requests sent", batch, len(chunk))
+        return batch
+
+    def _create(self, file: str, token: str) -> Any:
+        """A new batch; or the one that a lost answer was about, for a batch is paid for once it exists."""
+        if (found := self._find(token)) is not None:
+            return self._client.batches.retrieve(found)
+        return self._client.batches.create(
+            input_file_id=file,
+            endpoint="/v1/chat/completions",
+            completion_window="24h",
+            metadata={"restem": token},
+        )
+
+    def _find(self, token: str) -> str | None:
+        """The batch at the server that carries this hash and was not read yet: an answer of the server got lost."""
+        read = {event["batch"] for event in self._events() if event["state"] == "read"}
+        try:
+            newest = self._client.batches.list(limit=100).data
+        except (openai.OpenAIError, ValueError, AttributeError):
+            return None  # a server that cannot list them
+        for batch in newest or []:
+            if (getattr(batch, "metadata", None) or {}).get("restem") == token and batch.id not in read:
+                return batch.id
+        return None
+
+    # waiting and reading
+
+    def _collect(self, batches: Sequence[str]) -> None:
+        """Waits until the batches have ended, and reads each one as it does."""
+        running = dict.fromkeys(batches, "")
+        while running:
+            for id in list(running):
+                batch = self._steady(lambda id=id: self._client.batches.retrieve(id))
+                status = str(getattr(batch, "status", ""))
+                counts = getattr(batch, "request_counts", None)
+                line = f"{status}, {getattr(counts, 'completed', 0)} of {getattr(counts, 'total', 0)} answered"
+                if line != running[id]:
+                    running[id] = line
+                    _log.info("judge batch %s: %s", id, line)
+                if status not in RUNNING:
+                    del running[id]
+                    self._read(batch, status)
+            if running:
+                time.sleep(self._chat.poll_seconds)
+
+    def _read(self, batch: Any, status: str) -> None:
+        """Keeps what an ended batch says of our requests."""
+        foreign = 0
+        for file in (getattr(batch, "output_file_id", None), getattr(batch, "error_file_id", None)):
+            if not file:
+                continue
+            content = self._steady(lambda file=file: self._client.files.content(file), data=True).content
+            for lines in itertools.batched(content.split(b"\n"), KEEP):
+                foreign += self._keep_lines(batch.id, lines)
+        if status != "completed":
+            errors = getattr(getattr(batch, "errors", None), "data", None) or []
+            told = [repr(self._chat.redacted(str(getattr(error, "message", "")))[:200]) for error in errors[:2]]
+            self._why.append(" ".join([f"the batch {batch.id} is {status}", *told]))
+        if not foreign:  # else another question of the same judge may still want what stands in it
+            self._log_event(batch.id, "read", status=status)
+
+    def _keep_lines(self, batch: str, lines: Sequence[bytes]) -> int:
+        """Keeps the replies in some lines; gives how many had an id that nobody asked about here."""
+        replies: Replies = {}
+        foreign = 0
+        for line in lines:
+            digest, said = _parsed(line)
+            if digest in self._seen or digest in replies:
+                continue
+            if digest not in self._unanswered:
+                foreign += bool(digest)
+                continue
+            reply = self._reply(said, self._unanswered[digest], batch)
+            if reply is not None:
+                replies[digest] = reply
+        for digest in replies:
+            del self._unanswered[digest]
+        self._seen |= replies.keys()
+        self._keep(replies)
+        return foreign
+
+    def _reply(self, said: Mapping[str, Any], body: bytes, batch: str) -> ChatReply | Rejected | None:
+        """What a line says of its request; None where it is to be asked again."""
+        chat = self._chat
+        match said:
+            case {"response": {"status_code": int(status), "body": data}}:
+                pass
+            case _:
+                error = said.get("error")
+                code = error.get("code") if isinstance(error, dict) else "no response in its line"
+                self._why.append(chat.redacted(str(code))[:80])
+                return None
+        if status == 200 and usable(data):
+            chat.answered += 1
+            attempt: dict[str, Any] = {"result": "reply", "seconds": 0.0, "batch": batch}
+            reply = reply_in(data, [attempt | ({"left_out": chat.left_out} if chat.left_out else {})], chat.redacted)
+            chat.budget.spend(reply.model, reply.prompt_tokens, reply.completion_tokens)
+            return reply
+        error = data.get("error") if isinstance(data, dict) else None
+        fault = fault_of(status, error if isinstance(error, dict) else {}, chat.redacted)
+        if fault.refused_parameter and f'"{fault.refused_parameter}":'.encode() in body:
+            chat.leave_out(fault.refused_parameter)
+        elif fault.rejected:
+            chat.rejected += 1
+            self._rejection = fault.result
+            return Rejected(reason=f"request rejected: {fault.result}", seconds=0.0)
+        self._why.append(fault.result if status != 200 else "no usable choice in the reply")
+        return None
+
+    def _steady(self, send: Callable[[], T], *, data: bool = False) -> T:
+        """What the server answers, after as many tries as it is allowed.
+
+        Raises:
+            JudgeUnavailable: It refuses, or there was no answer with an id (or, for a file, its bytes) in it.
+        """
+        fault = unusable = Fault(result="no usable answer about files or batches")
+        for attempt in range(self._chat.max_attempts):
+            fault = unusable
+            try:
+                found = send()
+                if data or isinstance(getattr(found, "id", None), str):
+                    return found
+            except openai.APIStatusError as error:
+                fault = status_fault(error, self._chat.redacted)
+            except (openai.APIConnectionError, openai.APIResponseValidationError, ValueError) as error:
+                fault = Fault(result=f"no answer about files or batches ({type(error).__name__})")
+            if fault.fatal or fault.rejected:
+                break
+            if attempt + 1 < self._chat.max_attempts:
+                longest = self._chat.backoff_seconds * 2.0**attempt
+                time.sleep(min(self._chat.max_wait_seconds, max(fault.wait_seconds, longest * random.uniform(0.5, 1))))
+        raise JudgeUnavailable(f"{self._where}: {fault.result}")  # out here, no error that knows the key is behind it
+
+
+def _chunks(chat: ChatClient, bodies: Mapping[str, bytes]) -> Iterator[dict[str, bytes]]:
+    """The requests in parts that one batch may hold."""
+    chunk: dict[str, bytes] = {}
+    size = 0
+    for digest, body in bodies.items():
+        length = len(_line(chat, digest, body))
+        if chunk and (len(chunk) >= MAX_REQUESTS or size + length > MAX_BYTES):
+            yield chunk
+            chunk, size = {}, 0
+        chunk[digest] = body
+        size += length
+    if chunk:
+        yield chunk
+
+
+def _line(chat: ChatClient, digest: str, body: bytes) -> bytes:
+    head = json.dumps({"custom_id": digest, "method": "POST", "url": "/v1/chat/completions"})
+    return head[:-1].encode() + b', "body": ' + chat.wire(body) + b"}\n"
+
+
+def _parsed(line: bytes) -> tuple[str, dict[str, Any]]:
+    """The id and what else a line says; an empty id where it is no such line."""
+    try:
+        said = json.loads(line) if line.strip() else None
+    except (ValueError, RecursionError):
+        return "", {}
+    match said:
+        case {"custom_id": str(digest)}:
+            return digest, said
+    return "", {}

@@ -1,0 +1,265 @@
+"""Sends requests one by one, many at once, and asks again what failed.
+
+Takes encoded requests; hands back replies as they come. What may happen to a request, and what follows:
+
+    usable reply                                    kept
+    408, 409, 5xx, reset, deadline, unusable body   asked again after a jittered, growing wait; `max_attempts` in all
+    429                                             every worker waits as long as the server asked, then asks again
+    400 that names a parameter we can do without    asked again without it, and so are all others
+    400, 413, 422                                   `Rejected`: the server will not take this one request; not stored
+    quota used up, 401, 403, 404, any other status  `JudgeUnavailable`; what was answered stays stored
+
+The network runs in a thread of its own and `keep` is called from the caller's thread alone: SQLite connections belong
+to one thread, a slow disk does not hold up the network, and an interrupt still finds somebody to save replies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING, Any, cast
+
+import aiohttp
+import openai
+
+from restem.verifiers.chat.reply import ChatReply, Fault, Rejected, reply_in, status_fault, total_seconds, usable
+from restem.verifiers.verdict import JudgeUnavailable
+
+if TYPE_CHECKING:
+    from restem.verifiers.chat.client import ChatClient, Replies
+
+STORE_SECONDS = 0.2  # with the write itself, no reply waits longer than a quarter of a second for the disk
+STORE_REPLIES = 64
+MAX_BACKOFF_SECONDS = 30.0
+ALL_REJECTED = 32  # so many rejected requests before the first answer: it is the set-up that is wrong, not the items
+BUDGET_SECONDS = 0.01
+# What the openai package tells of this machine in every request: nobody's business, and a tenth of a request's work.
+TELLTALES = (
+    *("X-Stainless-Lang", "X-Stainless-Package-Version", "X-Stainless-OS", "X-Stainless-Arch", "X-Stainless-Runtime"),
+    *("X-Stainless-Runtime-Version", "X-Stainless-Async"),
+)
+
+
+def exchange(chat: ChatClient, key: str, bodies: Mapping[str, bytes], keep: Callable[[Replies], None]) -> None:
+    """Asks everything; calls `keep` with what came, every now and then and at the end, however it ends.
+
+    Raises:
+        JudgeUnavailable: As `ChatClient.ask` says.
+    """
+    network = _Network(chat, key, bodies)
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(asyncio.run, network.run())
+        future.add_done_callback(lambda _: network.wake.set())
+        try:
+            while not future.done():
+                network.wake.wait(STORE_SECONDS)
+                network.wake.clear()
+                keep(network.take())
+        finally:
+            network.stop()
+            wait([future])
+            keep(network.take())
+        future.result()
+
+
+class _Network:
+    """One event loop, one openai client, `concurrency` workers on one queue."""
+
+    def __init__(self, chat: ChatClient, key: str, bodies: Mapping[str, bytes]) -> None:
+        self.wake = threading.Event()
+        self._chat = chat
+        self._key = key
+        self._url = f"{chat.base_url}/chat/completions"  # whole, so that it need not be put together a thousand times
+        self._queue: Iterator[tuple[str, bytes]] = iter(bodies.items())
+        self._workers = min(chat.pace.most, len(bodies))
+        self._replies: deque[tuple[str, ChatReply | Rejected]] = deque()
+        self._stopped = False
+        self._cancel: Callable[[], object] | None = None
+
+    def take(self) -> Replies:
+        """The replies that came since the last call."""
+        return dict(self._replies.popleft() for _ in range(len(self._replies)))
+
+    def stop(self) -> None:
+        """Ends the exchange from another thread; a finished one does not mind."""
+        self._stopped = True
+        if self._cancel is not None:
+            self._cancel()
+
+    async def run(self) -> None:
+        """Asks everything in the queue.
+
+        Raises:
+            JudgeUnavailable: As in `ask`; all other workers are stopped first.
+        """
+        self._offer_cancel()
+        self._chat.pace.restart()
+        unavailable: JudgeUnavailable | None = None
+        async with _openai_client(self._chat, self._key) as client:
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for _ in range(self._workers):
+                        group.create_task(self._work(client))
+            except* JudgeUnavailable as failures:
+                unavailable = JudgeUnavailable(str(failures.exceptions[0]))
+        if unavailable is not None:  # raised out here, it drags no error behind it that knows the request's headers
+            raise unavailable
+
+    def _offer_cancel(self) -> None:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+
+        def cancel() -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(task.cancel)
+
+        self._cancel = cancel
+        if self._stopped:  # stop() came before there was anything to cancel
+            task.cancel()
+
+    async def _work(self, client: openai.AsyncOpenAI) -> None:
+        for digest, body in self._queue:
+            reserved = await self._reserve(body)
+            reply = await self._answer(client, body)
+            self._chat.budget.settle(reserved)
+            if isinstance(reply, ChatReply):
+                self._chat.budget.spend(reply.model, reply.prompt_tokens, reply.completion_tokens)
+            self._replies.append((digest, reply))
+            if len(self._replies) >= STORE_REPLIES:
+                self.wake.set()
+
+    async def _reserve(self, body: bytes) -> float:
+        """What the request may cost, set aside; waits while others in flight may turn out cheaper."""
+        chat = self._chat
+        while (reserved := chat.budget.reserve(*chat.most_tokens(body))) is None:
+            await asyncio.sleep(BUDGET_SECONDS)
+        return reserved
+
+    async def _answer(self, client: openai.AsyncOpenAI, body: bytes) -> ChatReply | Rejected:
+        """The reply to one request, after as many tries as it is allowed."""
+        chat = self._chat
+        attempts: list[dict[str, Any]] = []
+        faults, limits, waited = 0, 0, 0.0
+        while True:
+            sent = chat.wire(body)
+            data = await self._paced_try(client, sent, attempts)
+            if not isinstance(data, Fault):
+                chat.answered += 1
+                return reply_in(data, attempts, chat.redacted)
+            if data.refused_parameter and f'"{data.refused_parameter}":'.encode() in sent:
+                chat.leave_out(data.refused_parameter)
+                continue
+            if data.rejected:
+                return self._rejection(data, attempts)
+            if data.fatal:
+                raise JudgeUnavailable(f"judge {chat.model!r} at {chat.base_url}: {data.result}")
+            if data.limited:
+                limits += 1
+                # The server's word is taken once; it may be wrong about when there is room again.
+                trusted = data.wait_seconds > 0 and limits == 1
+                seconds = max(data.wait_seconds, 0.0 if trusted else self._backoff(limits))
+                waited += seconds
+                chat.pace.hold(seconds)
+            else:
+                faults += 1
+                seconds = self._backoff(faults)
+            if faults >= chat.max_attempts or waited > chat.max_wait_seconds:
+                raise JudgeUnavailable(_gave_up(chat, attempts, waited))
+            if not data.limited:
+                await asyncio.sleep(seconds)
+
+    async def _paced_try(
+        self, client: openai.AsyncOpenAI, body: bytes, attempts: list[dict[str, Any]]
+    ) -> dict[str, Any] | Fault:
+        """One try, when it may be sent; adds what came of it to the attempts."""
+        pace = self._chat.pace
+        sent_at = await pace.enter()
+        try:
+            data = await self._try(client, body)
+        finally:
+            pace.leave()
+        result = data.result if isinstance(data, Fault) else "reply"
+        attempts.append({"result": result, "seconds": round(time.monotonic() - sent_at, 6)})
+        if not isinstance(data, Fault):
+            pace.answered()
+            if self._chat.left_out:
+                attempts[-1]["left_out"] = self._chat.left_out
+        elif data.overloaded:
+            pace.refused(sent_at)
+        return data
+
+    def _backoff(self, count: int) -> float:
+        """Between half of and the whole of the first wait, doubled with every further one."""
+        longest = min(MAX_BACKOFF_SECONDS, self._chat.backoff_seconds * 2.0 ** min(count - 1, 30))
+        return longest * random.uniform(0.5, 1.0)
+
+    def _rejection(self, fault: Fault, attempts: list[dict[str, Any]]) -> Rejected:
+        chat = self._chat
+        chat.rejected += 1
+        if chat.rejected >= ALL_REJECTED and not chat.answered:
+            raise JudgeUnavailable(
+                f"judge {chat.model!r} at {chat.base_url}: rejected each of {chat.rejected} requests: {fault.result}"
+            )
+        return Rejected(reason=f"request rejected: {fault.result}", seconds=total_seconds(attempts))
+
+    async def _try(self, client: openai.AsyncOpenAI, body: bytes) -> dict[str, Any] | Fault:
+        """The decoded body of a usable reply, or what went wrong.
+
+        The client's untyped `post` sends the bytes that were hashed and leaves the body as plain JSON: about half the
+        processor time of `chat.completions.create`, which models every field of a reply of which five are read.
+        """
+        try:
+            async with asyncio.timeout(self._chat.timeout_seconds):
+                data = await client.post(self._url, cast_to=object, content=body)
+        except TimeoutError:
+            return Fault(result=f"no whole reply within {self._chat.timeout_seconds:g} s", overloaded=True)
+        except openai.APIStatusError as error:
+            return status_fault(error, self._chat.redacted)
+        # Not by its type: the package takes a connection that was closed for a time limit. And aiohttp's own errors are
+        # those that the package lets through: a reply that is no HTTP.
+        except (openai.APIConnectionError, aiohttp.ClientError) as error:
+            return Fault(result=f"APIConnectionError ({type(_root(error)).__name__})")
+        except openai.APIResponseValidationError as error:
+            return Fault(result=f"{type(error).__name__} ({type(_root(error)).__name__})")
+        except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or nested without end
+            return Fault(result=f"unreadable body ({type(error).__name__})")
+        return data if usable(data) else Fault(result="no usable choice in the reply")
+
+
+def _root(error: BaseException) -> BaseException:
+    """What an error comes from."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def _openai_client(chat: ChatClient, key: str) -> openai.AsyncOpenAI:
+    local = chat.endpoint == "loopback"
+    # aiohttp's transport takes 0.6 of the processor time of the default one. No proxy of the environment stands between
+    # a machine and itself, and its certificates, which take 20 ms to load, prove nothing. A redirect is not followed:
+    # key and questions go to the named server alone. The only deadline is ours: the client's own is per read and never
+    # ends a slow drip.
+    http_client = openai.DefaultAioHttpClient(
+        trust_env=not local, verify=not local, follow_redirects=False, timeout=None
+    )
+    return openai.AsyncOpenAI(
+        api_key=key or "none",
+        base_url=chat.base_url,
+        max_retries=0,
+        timeout=None,
+        http_client=http_client,
+        default_headers=dict.fromkeys(TELLTALES, cast(str, openai.Omit())),
+        _strict_response_validation=True,
+    )
+
+
+def _gave_up(chat: ChatClient, attempts: Sequence[Mapping[str, Any]], waited: float) -> str:
+    return (
+        f"judge {chat.model!r} at {chat.base_url}: gave up after {len(attempts)} attempts"
+        f" and {waited:.0f} s of waiting on 429; the last one: {attempts[-1]['result']}"
+    )

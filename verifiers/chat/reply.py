@@ -1,0 +1,223 @@
+"""What one answer of a chat server means: a usable reply, or a fault and what it asks for.
+
+Takes decoded bodies, the openai client's errors and stored rows; gives `ChatReply` or `Fault`. Sends nothing, waits for
+nothing, trusts nothing in a body: whatever a server sends is either read or a fault.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import email.utils
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias, TypeGuard
+
+import openai
+
+MAX_TEXT = 16_000  # a judge is asked for one character or a few sentences; more is not worth storing
+
+Redactor: TypeAlias = Callable[[str], str]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ChatReply:
+    """One usable reply.
+
+    Attributes:
+        text: The message's content; empty where there was none.
+        finish_reason: Why the model stopped; `refusal` where it refused, whatever the server said.
+        refusal: The model's refusal, or None.
+        model: The model name that the server returned; empty where it returned none.
+        seconds: Time spent in requests, without the waits between them.
+        attempts: Every try: `result` and `seconds`. Empty for a reply that came out of the store.
+        logprob_1: Log-probability of `1` where the last `1` or `0` of the reply stands; None where not asked or said.
+        logprob_0: The same of `0`.
+    """
+
+    text: str
+    finish_reason: str | None
+    refusal: str | None
+    model: str
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+    attempts: list[dict[str, Any]]
+    logprob_1: float | None = None
+    logprob_0: float | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Rejected:
+    """There is no reply to this request, and none is to come: the server will not take it (400, 413, 422), or it is
+    not stored and nothing may be sent. Other requests are not affected."""
+
+    reason: str
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Fault:
+    """Why one try gave no usable reply, and what it asks for.
+
+    Attributes:
+        result: What happened.
+        wait_seconds: How long the server asked to wait.
+        limited: Too many requests: wait, then ask again.
+        overloaded: Fewer requests at once would help.
+        rejected: This request will never be taken.
+        fatal: No request will be taken.
+        refused_parameter: The request will be taken without this parameter.
+    """
+
+    result: str
+    wait_seconds: float = 0.0
+    limited: bool = False
+    overloaded: bool = False
+    rejected: bool = False
+    fatal: bool = False
+    refused_parameter: str | None = None
+
+
+def status_fault(error: openai.APIStatusError, redacted: Redactor) -> Fault:
+    """What a status outside 2xx asks for: another try, a wait, giving up this request, or giving up."""
+    told = {"code": error.code, "type": error.type, "param": error.param, "message": error.message}
+    fault = fault_of(error.status_code, told, redacted)
+    wait = retry_after(error.response.headers) if fault.limited else 0.0
+    return dataclasses.replace(fault, wait_seconds=wait)
+
+
+def fault_of(status: int, error: Mapping[str, Any], redacted: Redactor) -> Fault:
+    """What a status and the error in its body ask for."""
+    # Redacted before it is cut: half a key is still a secret. repr keeps control characters off the terminal.
+    result = f"{status} {redacted(str(error.get('message')))[:200]!r}"
+    if "insufficient_quota" in (error.get("code"), error.get("type")):
+        return Fault(result=result, fatal=True)
+    if status == 429:
+        return Fault(result=result, limited=True, overloaded=True)
+    if status in (408, 409) or status >= 500:
+        return Fault(result=result, overloaded=status == 503)
+    if status == 400 and (parameter := _refused_parameter(error)):
+        return Fault(result=result, rejected=True, refused_parameter=parameter)
+    rejected = status in (400, 413, 422)
+    return Fault(result=result, rejected=rejected, fatal=not rejected)
+
+
+def _refused_parameter(error: Mapping[str, Any]) -> str | None:
+    """The parameter that a model does not know or will not have set, if it is one that we can do without."""
+    named, message = error.get("param"), str(error.get("message"))
+    if named in ("max_tokens", "temperature", "seed"):
+        return named if error.get("code") in ("unsupported_parameter", "unsupported_value") else None
+    # What servers say that fill in neither code nor parameter.
+    return "max_tokens" if "'max_tokens'" in message and "'max_completion_tokens' instead" in message else None
+
+
+def retry_after(headers: Mapping[str, str]) -> float:
+    """Seconds that a server asks to wait: `retry-after-ms`, or `retry-after` in seconds or as a date; 0 if unsaid."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        text = headers.get(name, "")
+        try:
+            seconds = float(text) * unit
+        except ValueError:
+            seconds = _seconds_until(text)
+        if math.isfinite(seconds) and seconds > 0:
+            return seconds
+    return 0.0
+
+
+def _seconds_until(date: str) -> float:
+    try:
+        return email.utils.parsedate_to_datetime(date).timestamp() - time.time()
+    except (ValueError, OverflowError):
+        return 0.0
+
+
+def usable(data: object) -> TypeGuard[dict[str, Any]]:
+    """Whether a body has what we read: a first choice with a message whose content is text, null or left out."""
+    match data:
+        case {"choices": [{"message": {**message}}, *_]}:
+            return isinstance(message.get("content"), str | None)
+    return False
+
+
+def reply_in(data: Mapping[str, Any], attempts: list[dict[str, Any]], redacted: Redactor) -> ChatReply:
+    """The reply in a usable body."""
+    choice = data["choices"][0]
+    usage = data.get("usage")
+    counts = usage if isinstance(usage, dict) else {}
+
+    def text(value: object) -> str:
+        return redacted(value)[:MAX_TEXT] if isinstance(value, str) else ""
+
+    content, refusal = text(choice["message"].get("content")), text(choice["message"].get("refusal"))
+    finish_reason = "refusal" if refusal else text(choice.get("finish_reason")) or None
+    refused = finish_reason == "refusal"
+    if len(choice["message"].get("content") or "") > MAX_TEXT:
+        finish_reason = "length"  # what we cut may end like a verdict
+    logprob_1, logprob_0 = verdict_logprobs(choice)
+    return ChatReply(
+        text="" if refused else content,
+        finish_reason=finish_reason,
+        refusal=refusal or content if refused else None,
+        model=text(data.get("model")),
+        prompt_tokens=_count(counts.get("prompt_tokens")),
+        completion_tokens=_count(counts.get("completion_tokens")),
+        seconds=total_seconds(attempts),
+        attempts=attempts,
+        logprob_1=logprob_1,
+        logprob_0=logprob_0,
+    )
+
+
+def verdict_logprobs(choice: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """Log-probabilities of `1` and of `0`, with or without a space before, at the last token that is one of them."""
+    match choice.get("logprobs"):
+        case {"content": [*tokens]}:
+            for token in reversed(tokens):
+                if _digit(token) is not None and isinstance(token.get("top_logprobs"), list):
+                    return _alternatives(token["top_logprobs"])
+    return None, None
+
+
+def _alternatives(found: Sequence[object]) -> tuple[float | None, float | None]:
+    chances: dict[str, list[float]] = {"1": [], "0": []}
+    for token in found[:64]:
+        digit = _digit(token)
+        value = token.get("logprob") if isinstance(token, dict) else None
+        if digit is not None and isinstance(value, int | float) and -1e6 < value < 1e-3:
+            chances[digit].append(math.exp(value))
+    ones, zeros = (math.fsum(chances[digit]) for digit in "10")
+    return math.log(ones) if ones else None, math.log(zeros) if zeros else None
+
+
+def _digit(token: object) -> str | None:
+    text = token.get("token") if isinstance(token, dict) else None
+    return text.strip() if isinstance(text, str) and text.strip() in ("0", "1") else None
+
+
+def _count(value: object) -> int:
+    """A token count; 0 where the server sent none that can be one."""
+    return value if isinstance(value, int) and 0 <= value < 2**53 else 0
+
+
+def total_seconds(attempts: Sequence[Mapping[str, Any]]) -> float:
+    """Time spent in all tries."""
+    return sum(attempt["seconds"] for attempt in attempts)
+
+
+def reply_of_row(row: Mapping[str, Any]) -> ChatReply:
+    """The reply that a stored row holds."""
+    refused = row["finish_reason"] == "refusal"
+    reply = row["reply"] or ""
+    return ChatReply(
+        text="" if refused else reply,
+        finish_reason=row["finish_reason"],
+        refusal=reply if refused else None,
+        model=row["model"] or "",
+        prompt_tokens=row["prompt_tokens"],
+        completion_tokens=row["completion_tokens"],
+        seconds=row["seconds"],
+        attempts=[],
+        logprob_1=row["logprob_1"],
+        logprob_0=row["logprob_0"],
+    )

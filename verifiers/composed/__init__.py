@@ -1,0 +1,1 @@
+"""Verifiers without truth (controls), with noise at known rates, and combinations of others."""

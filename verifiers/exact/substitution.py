@@ -1,0 +1,124 @@
+"""`substitution`: whether the final answer solves the equation of the question; needs no reference.
+
+Takes attempts; gives verdicts. Reads the one equation out of the question by the bounded grammar, brings it to
+`slope * x + intercept = 0` over fractions, and asks of the final answer what `sympy` asks, by the same rules: an answer
+makes such an equation true exactly when it equals the only solution. Knows no reference, and no question but an
+equation in one unknown, of which it says undecided: without or with more than one equation or unknown, with any degree
+but one (one root of several is not the whole answer), true of every value, or of none.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+
+from restem.benchmarks.problem import Problem
+from restem.verifiers.algebra.characters import canonical
+from restem.verifiers.algebra.grammar import parse
+from restem.verifiers.algebra.nodes import MAX_BITS, Many, Node, Number, Operation, Symbol, Unreadable, value
+from restem.verifiers.answers.final_answer import READER_VERSION, asked_variable
+from restem.verifiers.exact.sympy_exact import Expected, by_value
+from restem.verifiers.verdict import Attempt, Verdict, fingerprint
+
+VERSION = 2
+MAX_QUESTION = 1000
+
+# What may stand before and after an equation is listed, so that no part of one is read: `log x = 3`, `x = 3 mod 5`,
+# `1,500*x = 3`, `x = 3!`.
+_BEFORE = (
+    r"(?:^|(?:[.;,?]|(?<=[A-Za-z]):)(?=\s)|[$\n]"
+    r"|\b(?:solve|suppose|if|that|let|when|where|given|in|equation|satisf(?:y|ies))\b)\s{0,4}"
+)
+_SIDE = (
+    r"(?:[0-9+*/^(){} \u2009-]|\.(?=[0-9])|\\(?:[dt]?frac|cdot|times)(?![A-Za-z])"
+    r"|(?<![A-Za-z])[A-Za-z](?![A-Za-z])){1,400}"
+)
+_AFTER = r"(?=$|[.;,?](?=\s|$)|[$\n]|(?:for|then|what)\b)"
+_EQUATION = re.compile(rf"{_BEFORE}({_SIDE})=({_SIDE}){_AFTER}", re.IGNORECASE)
+_RELATIONS = re.compile(r"[=<>\u2264\u2265\u2260]")
+
+
+class Substitution:
+    """The final answer makes the question's equation true, and nothing else does."""
+
+    name = "substitution"
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(self.name, VERSION, {"reader": READER_VERSION})
+
+    def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
+        """One verdict per attempt, in order."""
+        return by_value(attempts, _solution)
+
+
+def _solution(problem: Problem) -> Expected:
+    return _solved(problem.question)
+
+
+@functools.lru_cache(maxsize=4096)
+def _solved(question: str) -> Expected:
+    """The only value that makes the question's equation true, or why there is no one such value."""
+    if len(question) > MAX_QUESTION:
+        return Expected(unreadable="no_equation: too_long")
+    text = canonical(question)
+    match = _EQUATION.search(text)
+    if match is None or len(_RELATIONS.findall(text)) != 1:
+        return Expected(unreadable="no_equation")
+    try:
+        difference = Operation("-", (parse(match[1]), parse(match[2])))
+        unknowns = set(_symbols(difference))
+        if len(unknowns) != 1 or asked_variable(question) not in (None, *unknowns):
+            return Expected(unreadable="no_equation: unknown")
+        slope, intercept = _linear(difference)
+    except Unreadable as problem:
+        return Expected(unreadable=f"no_equation: {problem.reason}")
+    if not slope:
+        return Expected(unreadable="no_solution" if intercept else "every_value")
+    root = -intercept / slope
+    if max(root.numerator.bit_length(), root.denominator.bit_length()) > MAX_BITS:
+        return Expected(unreadable="no_equation: too_large")
+    return Expected(text=str(root), number=root, node=Number(root), variable=unknowns.pop())
+
+
+def _symbols(node: Node) -> Iterator[str]:
+    if isinstance(node, Symbol):
+        yield node.name
+    for operand in node.operands if isinstance(node, Operation) else ():
+        yield from _symbols(operand)
+
+
+def _linear(node: Node) -> tuple[Fraction, Fraction]:
+    """Slope and intercept of an expression in one unknown.
+
+    Raises:
+        Unreadable: It is of another degree, or has no value.
+    """
+    if isinstance(node, Number):
+        return Fraction(0), node.value
+    if isinstance(node, Symbol):
+        return Fraction(1), Fraction(0)
+    if isinstance(node, Many):
+        raise Unreadable("several")
+    (slope, intercept), *rest = [_linear(operand) for operand in node.operands]
+    other_slope, other = rest[0] if rest else (Fraction(0), Fraction(0))
+    match node.operator:
+        case "neg":
+            return -slope, -intercept
+        case "+":
+            return slope + other_slope, intercept + other
+        case "-":
+            return slope - other_slope, intercept - other
+        case "*" if not slope or not other_slope:
+            return slope * other + other_slope * intercept, intercept * other
+        case "/" if not other_slope and other:
+            return slope / other, intercept / other
+        case "^" if not other_slope and other == 1:
+            return slope, intercept
+        case _ if not slope and not other_slope:  # the grammar's own arithmetic, with its limits
+            operands = (Number(intercept), Number(other))[: len(node.operands)]
+            return Fraction(0), value(Operation(node.operator, operands))
+        case _:
+            raise Unreadable("degree")

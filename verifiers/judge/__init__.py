@@ -1,0 +1,1 @@
+"""Verifiers by a language model: prompts, the grammar of replies, and the rules that need no request."""

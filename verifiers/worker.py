@@ -1,0 +1,319 @@
+"""Runs untrusted work in a killable child process, under a time and memory limit.
+
+Takes the `module:function` to call and items that JSON can hold; gives one result an item, in order, and a `Failure`
+for an item that was too slow, too large, raised, or took its process down. Knows nothing of verifiers or answers.
+
+Only SIGKILL from another process is a time limit: an alarm never reaches a loop in C, and a thread cannot be stopped.
+One child lives on from batch to batch. It is a fresh interpreter, never a fork, so it shares nothing with the threads
+of its parent; it has a small environment without keys, no standard output, and speaks JSON lines over two private
+pipes: an item in, a line out. So the parent knows which item was under work when the time was up: that item fails, a
+new child takes over, and the rest of the batch goes on. An item that fails in a child that has worked before is tried
+once more in a new one, for an earlier item may have left the damage.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib
+import json
+import math
+import os
+import resource
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+START_SECONDS = 120.0
+MAX_OPEN_FILES = 64
+MAX_LINE_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 16
+_READY = b"ready\n"
+_BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from restem.verifiers.worker import serve; serve()"
+# What an interpreter may need to be found and to load its own libraries; nothing else of the environment is handed on.
+_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Why an item has no result.
+
+    Attributes:
+        kind: `timeout`, `memory`, `raised`, or `crashed` (ended, was ended, or answered out of turn).
+        detail: For people: the exception's name, the signal or the exit status.
+    """
+
+    kind: str
+    detail: str = ""
+
+
+class Worker:
+    """Calls one function on items, in a child process that is started at the first use.
+
+    Args:
+        function: `module:function`; takes one JSON value, gives one.
+        seconds_per_item: How long one item may take.
+        memory_bytes: What the work may take on top of what the child's imports took.
+    """
+
+    def __init__(self, function: str, *, seconds_per_item: float, memory_bytes: int) -> None:
+        self.function = function
+        self.seconds_per_item = seconds_per_item
+        self.memory_bytes = memory_bytes
+        self._child: _Child | None = None
+        self._lock = threading.Lock()
+
+    def map(self, items: Sequence[Any]) -> list[Any | Failure]:
+        """One result or failure per item, in order.
+
+        Raises:
+            RuntimeError: The child does not start: its function cannot be imported, or the machine has no room.
+        """
+        if not items:
+            return []  # without waiting for a batch of another thread
+        lines = [json.dumps(item).encode() + b"\n" for item in items]
+        results: list[Any | Failure] = []
+        with self._lock:
+            while len(results) < len(lines):
+                child = self._living()
+                used = child.answered > 0
+                try:
+                    answers, failure = child.run(lines[len(results) :])
+                except BaseException:
+                    self._stop()  # answers that nobody waits for would be taken for the next batch's
+                    raise
+                results += answers
+                if failure is not None:
+                    self._stop()
+                    if not used and not answers:
+                        results.append(failure)
+        return results
+
+    def close(self) -> None:
+        """Ends the child; the next use starts another."""
+        with self._lock:
+            self._stop()
+
+    def _living(self) -> _Child:
+        if self._child is not None and not self._child.is_idle():
+            self._stop()
+        if self._child is None:
+            self._child = _Child(self.function, self.seconds_per_item, self.memory_bytes)
+        return self._child
+
+    def _stop(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            child.end()
+
+
+class _Child:
+    """One process and the two pipes to it; ended when it is collected, and when the interpreter exits."""
+
+    def __init__(self, function: str, seconds: float, memory: int) -> None:
+        self.seconds = seconds
+        self.answered = 0
+        self.buffer = b""
+        items, self.items = os.pipe()
+        self.answers, answers = os.pipe()
+        path = json.dumps([str(Path(entry or ".").resolve()) for entry in sys.path])
+        settings = [function, str(items), str(answers), str(seconds), str(memory)]
+        environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+        try:
+            self.process = subprocess.Popen(
+                [sys.executable, "-sPB", "-c", _BOOT, path, *settings],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                cwd="/",
+                env={**environment, "PYTHONHASHSEED": "0", "LANG": "C.UTF-8"},
+                pass_fds=(items, answers),
+                start_new_session=True,  # Ctrl-C is for the parent; what the work starts can be ended with it
+            )
+        except BaseException:
+            _close(self.items, self.answers)
+            raise
+        finally:
+            _close(items, answers)
+        self.end = weakref.finalize(self, _end, self.process, self.items, self.answers, os.getpid())
+        os.set_blocking(self.items, False)
+        os.set_blocking(self.answers, False)
+        self.owner = os.getpid()
+        self._start(function)
+
+    def _start(self, function: str) -> None:
+        """Waits until the imports are done."""
+        deadline = time.monotonic() + START_SECONDS
+        try:
+            while _READY not in self.buffer:
+                _, more = self._wait(deadline, sending=False)
+                if not more:
+                    late = f"not ready after {START_SECONDS:g} s" if more is None else self._farewell().detail
+                    said = self.buffer.decode(errors="replace") or late
+                    raise RuntimeError(f"the worker for {function!r} does not start: {said}")
+        except BaseException:
+            self.end()
+            raise
+        self.buffer = b""
+
+    def is_idle(self) -> bool:
+        """Whether it lives and has said nothing unasked; a fork of its owner may not use it."""
+        poll = select.poll()
+        poll.register(self.answers, select.POLLIN)
+        return self.owner == os.getpid() and not self.buffer and not poll.poll(0)
+
+    def run(self, lines: Sequence[bytes]) -> tuple[list[Any], Failure | None]:
+        """The results of the first items, and why the next one has none; None where all have one."""
+        unsent = memoryview(b"".join(lines))
+        results: list[Any] = []
+        deadline = time.monotonic() + self.seconds
+        while len(results) < len(lines):
+            line, newline, rest = self.buffer.partition(b"\n")
+            if newline:
+                self.buffer = rest
+                result = self._result(line)
+                if isinstance(result, Failure) and result.kind != "raised":
+                    return results, result
+                results.append(result)
+                deadline = time.monotonic() + self.seconds
+                continue
+            if len(line) > MAX_LINE_BYTES:
+                return results, Failure(kind="crashed", detail="an answer without end")
+            writable, more = self._wait(deadline, sending=len(unsent) > 0)
+            if more is None:
+                return results, Failure(kind="timeout", detail=f"over {self.seconds:g} s")
+            if not more and not writable:
+                return results, self._farewell()
+            if writable:
+                unsent = unsent[self._send(unsent) :]
+        return results, None
+
+    def _result(self, line: bytes) -> Any | Failure:
+        """What one line says; the running number tells an answer from what the work itself wrote there."""
+        self.answered += 1
+        try:
+            number, kind, said = json.loads(line)
+        except (ValueError, TypeError, RecursionError):
+            return Failure(kind="crashed", detail="no answer")
+        if number != self.answered or kind not in ("done", "raised", "memory"):
+            return Failure(kind="crashed", detail="an answer out of turn")
+        return said if kind == "done" else Failure(kind=kind, detail=str(said))
+
+    def _wait(self, deadline: float, *, sending: bool) -> tuple[bool, bool | None]:
+        """Whether there is room to send, and whether something came; for the latter, False at the end and None late."""
+        poll = select.poll()
+        poll.register(self.answers, select.POLLIN)
+        if sending:
+            poll.register(self.items, select.POLLOUT)
+        ready = dict(poll.poll(max(0.0, math.ceil((deadline - time.monotonic()) * 1000))))
+        if not ready:
+            return False, None
+        if self.answers in ready:
+            said = os.read(self.answers, _CHUNK_BYTES)
+            self.buffer += said
+            return False, bool(said)
+        return True, False
+
+    def _send(self, unsent: memoryview) -> int:
+        try:
+            return os.write(self.items, unsent[:_CHUNK_BYTES])
+        except BlockingIOError:
+            return 0
+        except BrokenPipeError:  # the end of its answers, which is read next, tells why
+            return len(unsent)
+
+    def _farewell(self) -> Failure:
+        """Why the process ended; one that only closed its pipe is ended by the caller."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=1)
+        status = self.process.returncode
+        if status is None:
+            return Failure(kind="crashed", detail="closed its pipe")
+        if status == -signal.SIGXCPU:
+            return Failure(kind="timeout", detail=f"over {self.seconds:g} s of processor time")
+        return Failure(kind="crashed", detail=f"exit status {status}" if status >= 0 else f"signal {-status}")
+
+
+def _close(*descriptors: int) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+def _end(process: subprocess.Popen[bytes], items: int, answers: int, owner: int) -> None:
+    """Ends the process with all it has started; in a fork of its owner, lets go of it alone."""
+    _close(items, answers)
+    if os.getpid() != owner:
+        process.returncode = 0  # somebody else's child: nothing to wait for, nothing to warn of
+        return
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+# -- In the child ------------------------------------------------------------------------------------------------------
+
+
+def serve() -> None:
+    """Answers items until their pipe ends: `[number, kind, said]` a line; kinds are done, raised, memory."""
+    name, items, answers, seconds, memory = sys.argv[2:]
+    for descriptor in (int(items), int(answers)):
+        os.set_inheritable(descriptor, False)
+    module, _, attribute = name.partition(":")
+    try:
+        function = getattr(importlib.import_module(module), attribute)
+    except Exception as problem:  # whatever it is, the parent raises it
+        os.write(int(answers), f"{type(problem).__name__}: {problem}".encode()[:4096])
+        return
+    _limit(int(memory))
+    os.write(int(answers), _READY)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # until here a failed start may say why
+    with os.fdopen(int(items), "rb") as lines:
+        for number, line in enumerate(lines, 1):
+            _limit_processor(float(seconds))
+            answer = _answer(function, number, line)
+            _write(int(answers), answer)
+
+
+def _answer(function: Any, number: int, line: bytes) -> bytes:
+    try:
+        answer = [number, "done", function(json.loads(line))]
+        return json.dumps(answer).encode() + b"\n"
+    except MemoryError:
+        return b'[%d, "memory", ""]\n' % number  # the parent ends a process that has come to its limit
+    except Exception as problem:  # the border of the untrusted: handed over as a failure, never as a result
+        return json.dumps([number, "raised", type(problem).__name__]).encode() + b"\n"
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def _limit(memory: int) -> None:
+    """Bounds memory, files and core dumps for good."""
+    with contextlib.suppress(OSError):  # no /proc outside Linux, where this limit means little anyway
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        _lower(resource.RLIMIT_AS, pages * resource.getpagesize() + memory)
+    _lower(resource.RLIMIT_FSIZE, 0)
+    _lower(resource.RLIMIT_CORE, 0)
+    _lower(resource.RLIMIT_NOFILE, MAX_OPEN_FILES)
+
+
+def _lower(limit: int, size: int) -> None:
+    hard = resource.getrlimit(limit)[1]
+    size = size if hard == resource.RLIM_INFINITY else min(size, hard)
+    resource.setrlimit(limit, (size, size))
+
+
+def _limit_processor(seconds: float) -> None:
+    """The parent's limit in whole seconds of processor time: it ends the work of a child whose parent is gone."""
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    limit = math.ceil(time.process_time() + seconds)
+    resource.setrlimit(resource.RLIMIT_CPU, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
