@@ -1,4 +1,4 @@
-"""Samples and fits with meshes of eight forced CPU devices; a child process of test_harness_mesh.py.
+"""Samples and fits with meshes of eight forced CPU devices; a child process of test_harness_distributed_mesh.py.
 
 Arguments: a policy folder, samples of each of five prompts, rows decoded together on a device, the top k of each
 sampling, and meshes as DATAxMODEL. Stdout: one JSON line for each mesh.

@@ -195,7 +195,7 @@ def test_what_cannot_be_built_is_told_in_one_line_before_any_work(
 def test_a_plug_in_that_breaks_its_contract_is_named_and_leaves_nothing(rows: Path, tmp_path: Path, give: str) -> None:
     options = [
         "--set",
-        "verifiers.mine.type=tests.test_harness_verifiers:Broken",
+        "verifiers.mine.type=tests.test_harness_app_verifiers:Broken",
         "--set",
         f"verifiers.mine.give={give}",
     ]
@@ -274,16 +274,16 @@ class Signalled:
 
 
 def test_a_signal_that_comes_while_a_plug_in_works_stops_the_command_and_blames_nobody(rows: Path) -> None:
-    result = restem("verify", "--verifier", "tests.test_harness_verifiers:Signalled", "--input", rows)
+    result = restem("verify", "--verifier", "tests.test_harness_app_verifiers:Signalled", "--input", rows)
     assert result.exit_code == 128 + signal.SIGTERM
     assert "stopped" in result.stderr
     assert "raised" not in result.stderr
 
 
 def test_a_plug_in_that_answers_in_another_order_is_named(rows: Path) -> None:
-    result = restem("verify", "--verifier", "tests.test_harness_verifiers:Backwards", "--input", rows)
+    result = restem("verify", "--verifier", "tests.test_harness_app_verifiers:Backwards", "--input", rows)
     assert result.exit_code == 1
-    assert "verifier 'tests.test_harness_verifiers:Backwards': verdicts in another order" in result.stderr
+    assert "verifier 'tests.test_harness_app_verifiers:Backwards': verdicts in another order" in result.stderr
     assert result.stdout == ""
 
 

@@ -23,7 +23,7 @@ from restem.harness.store.store import Store
 from tests.conftest import restem
 from tests.rows import lasting_rows
 
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "src")}
 
 
 def start(*arguments: object) -> subprocess.Popen[str]:

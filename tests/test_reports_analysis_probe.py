@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.test_reports_render import HOSTILE, Size, Tags, build_run
 
 from restem.benchmarks.probes import probes
 from restem.benchmarks.problem import ATTACK, EQUIVALENCE, Probe
@@ -23,6 +22,7 @@ from restem.reports.pages.report import Report, to_html, to_markdown
 from restem.reports.stats import estimates
 from restem.reports.tables.arms import Table
 from restem.verifiers.verdict import Outcome, Verdict
+from tests.test_reports_pages_report import HOSTILE, Size, Tags, build_run
 
 VERDICTS = {
     "correct": Verdict(outcome=Outcome.CORRECT, score=1.0, seconds=0.5),

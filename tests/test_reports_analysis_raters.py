@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.test_reports_render import TPR_FPR, Size, build_run
 
 from restem.harness.store.store import Store
 from restem.reports.analysis import raters
@@ -17,6 +16,7 @@ from restem.reports.data.read import read_run
 from restem.reports.pages.report import write_report
 from restem.reports.tables import arms
 from restem.verifiers.verdict import Outcome, Verdict
+from tests.test_reports_pages_report import TPR_FPR, Size, build_run
 
 EXAMPLE = Path(__file__).parents[1] / "reports" / "examples" / "dose_response"
 

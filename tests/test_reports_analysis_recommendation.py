@@ -7,7 +7,6 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from tests.test_reports_render import Size, build_run
 
 from restem.harness.store.store import Store
 from restem.reports.analysis.findings import Findings, find
@@ -19,6 +18,7 @@ from restem.reports.pages.sentences import answer
 from restem.reports.stats import estimates
 from restem.reports.stats.estimates import Difference, Estimate
 from restem.reports.tables.price import price
+from tests.test_reports_pages_report import Size, build_run
 
 EXAMPLES = Path(__file__).parents[1] / "reports" / "examples"
 

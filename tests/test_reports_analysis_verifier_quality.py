@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.test_reports_render import Size, build_run
 
 from restem.harness.store.store import Store
 from restem.reports.analysis import raters, verifier_quality
@@ -15,6 +14,7 @@ from restem.reports.data.read import read_run
 from restem.reports.data.run import Run
 from restem.reports.stats.estimates import Estimate
 from restem.reports.tables import verifiers as verifier_tables
+from tests.test_reports_pages_report import Size, build_run
 
 EXAMPLES = Path(__file__).parents[1] / "reports" / "examples"
 SEEDS = 5  # replicates of dose_response

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from tests.test_reports_render import Size, build_run
 
 from restem.harness.store.store import Store
 from restem.reports.pages.terminal import status
 from restem.reports.pages.watch import watch
 from tests.conftest import restem
+from tests.test_reports_pages_report import Size, build_run
 
 # Copies a finished run into another folder, table by table, as a run that is written while somebody watches.
 WRITER = """

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from tests.test_reports_render import Size, build_run
 
 from restem.harness.store.store import Store
 from restem.reports.analysis.findings import find
 from restem.reports.data.read import read_run
 from restem.reports.tables.price import price
+from tests.test_reports_pages_report import Size, build_run
 
 
 def test_verdicts_per_point_are_all_training_verdicts_over_the_gain(tmp_path: Path) -> None:

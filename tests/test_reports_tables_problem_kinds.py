@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.test_reports_render import Size, build_run
 
 from restem.benchmarks.problem import Problem
 from restem.harness.store.store import Store
 from restem.reports.analysis.findings import find
 from restem.reports.data.read import read_run
 from restem.reports.tables.problem_kinds import DIVISIONS, kinds, strata
+from tests.test_reports_pages_report import Size, build_run
 
 
 def problem(reference: str | None, question: str = "Solve 3*b = 6 for b.") -> Problem:

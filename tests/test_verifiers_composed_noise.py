@@ -155,7 +155,7 @@ def test_neither_order_nor_other_problems_change_an_error(
 
 def test_another_process_makes_the_same_errors() -> None:
     script = (
-        "from tests.test_verifiers_noise import *\n"
+        "from tests.test_verifiers_composed_noise import *\n"
         "for tie in TIES: print(*outcomes(Noisy(base=Sympy(), tied_to=tie), spread(20)), sep='')\n"
     )
     root = Path(__file__).parents[1]

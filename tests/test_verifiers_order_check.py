@@ -163,12 +163,12 @@ def test_single_attempts_have_no_order() -> None:
 
 def test_only_the_verifiers_of_others_are_probed() -> None:
     assert not isinstance(catalog.build("sympy"), Probed)
-    assert isinstance(catalog.build("tests.test_verifiers_probe:Plug"), Probed)
+    assert isinstance(catalog.build("tests.test_verifiers_order_check:Plug"), Probed)
 
 
 def test_a_plug_in_out_of_order_is_refused_as_a_member_too() -> None:
     tables = {
-        "mine": {"type": "tests.test_verifiers_probe:backwards"},
+        "mine": {"type": "tests.test_verifiers_order_check:backwards"},
         "cascade": {"members": ["mine", "sympy"]},
         "noisy": {"base": "mine"},
     }
