@@ -18,7 +18,7 @@ import pydantic
 from pydantic import Field
 
 from restem.harness.errors import ConfigError
-from restem.harness.store.records import MARK, replicate
+from restem.harness.names import MARK, replicate
 
 SUITES = Path(__file__).parents[1] / "benchmarks" / "suites"
 COMPUTE = "`mixed`: float32, with products in bfloat16 summed in float32"

@@ -15,7 +15,7 @@ from restem.harness.app.run import run_suite, suite_problems
 from restem.harness.config import Suite, load_suite, parse_suite
 from restem.harness.errors import ConfigError
 from restem.harness.loop.rest_em import planned_samples
-from restem.harness.store.records import MARK, first_sampled, measuring, replicate, unmarked
+from restem.harness.names import MARK, first_sampled, measuring, replicate, unmarked
 from restem.harness.store.store import Store
 from restem.reports.analysis.findings import find, missing
 from restem.reports.data.read import read_run

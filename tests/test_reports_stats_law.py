@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from restem.benchmarks.problem import Problem
-from restem.harness.store.records import Checkpoint, Sample, Selected, Selection, replicate, unmarked
+from restem.harness.names import replicate, unmarked
+from restem.harness.store.records import Checkpoint, Sample, Selected, Selection
 from restem.harness.store.store import Store
 from restem.reports.analysis import predictions
 from restem.reports.analysis.findings import Findings, find

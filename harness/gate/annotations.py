@@ -15,7 +15,7 @@ from pathlib import Path
 
 from restem.harness.errors import ConfigError
 from restem.harness.gate.golden import GoldenRow, read_row
-from restem.harness.store.records import HUMAN
+from restem.harness.names import HUMAN
 from restem.harness.store.store import Store
 from restem.verifiers.verdict import Outcome, Verdict
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from restem.harness.errors import ConfigError
-from restem.harness.store.records import HUMAN
+from restem.harness.names import HUMAN
 from restem.harness.store.store import Store
 
 NO_ANSWER = ("steps",)  # verifiers of a run that say nothing about the final answer

@@ -36,8 +36,9 @@ from restem.harness.loop.e_step import select
 from restem.harness.loop.evaluate import draw, verify
 from restem.harness.loop.probe import probe
 from restem.harness.model.policy import Params, Policy, load_policy, params_hash, save_policy
+from restem.harness.names import BASE, first_sampled, measuring, unmarked
 from restem.harness.progress import RunProgress
-from restem.harness.store.records import BASE, Checkpoint, Selection, first_sampled, measuring, unmarked
+from restem.harness.store.records import Checkpoint, Selection
 from restem.harness.store.store import Store
 from restem.harness.training import m_step
 from restem.verifiers.verdict import Verifier

@@ -4,37 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable
-
-BASE = "base"
-MARK = "~"  # before a replicate's number; no name that a user gives has one
-HUMAN = "human:"  # begins the names of those who marked samples by hand: nobody can ask them about another one
-
-
-def replicate(name: str, number: int) -> str:
-    """An arm's, a verifier's or the base's name in a replicate of a suite: `sympy`, `sympy~1`, `sympy~2`."""
-    return f"{name}{MARK}{number}" if number else name
-
-
-def unmarked(name: str) -> str:
-    """The name in the suite of what is called so in a replicate."""
-    return name.partition(MARK)[0]
-
-
-def first_sampled(arm: str) -> str:
-    """The id of the base under which an arm draws its first training samples: every replicate draws its own."""
-    return BASE + arm.removeprefix(unmarked(arm))
-
-
-def measuring(verifiers: Iterable[str], own: str) -> tuple[str, ...]:
-    """Those of a run's verifiers that judge the test samples of an arm trained on `own`.
-
-    All of them; but of those that err under another seed in each replicate only the arm's own, as what the others say
-    of its samples is known beforehand.
-    """
-    names = tuple(verifiers)
-    seeded = {unmarked(name) for name in names if MARK in name}
-    return tuple(name for name in names if name == own or unmarked(name) not in seeded)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

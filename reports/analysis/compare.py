@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from restem.harness.errors import ConfigError
-from restem.harness.store.records import BASE
+from restem.harness.names import BASE
 from restem.harness.store.store import Store
 from restem.reports.analysis.findings import TEST, Findings, Standing, confusion, find
 from restem.reports.analysis.ranking import ALPHA, FULL_COVERAGE, MARGIN, Contest, with_seeds

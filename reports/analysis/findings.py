@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from restem.harness.store.records import BASE, HUMAN, Checkpoint, measuring, unmarked
+from restem.harness.names import BASE, HUMAN, measuring, unmarked
+from restem.harness.store.records import Checkpoint
 from restem.reports.data.run import Arm, Choice, Run
 from restem.reports.stats import estimates, reward_quality
 from restem.reports.stats.estimates import Counts, Difference, Estimate, Floats, Ints

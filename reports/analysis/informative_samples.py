@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from restem.harness.store.records import MARK, unmarked
+from restem.harness.names import MARK, unmarked
 from restem.reports.data.run import Run
 from restem.reports.stats.estimates import Ints
 

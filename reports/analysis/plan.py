@@ -20,7 +20,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from restem.harness.errors import ConfigError
-from restem.harness.store.records import BASE
+from restem.harness.names import BASE
 from restem.reports.analysis.findings import TRAIN, confusion
 from restem.reports.analysis.predictions import in_order, trainable
 from restem.reports.analysis.probe import probe_lines

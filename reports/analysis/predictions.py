@@ -18,7 +18,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from restem.harness.store.records import BASE, Checkpoint, unmarked
+from restem.harness.names import BASE, unmarked
+from restem.harness.store.records import Checkpoint
 from restem.reports.analysis.findings import TEST, TRAIN, Findings, TrainingData, confusion
 from restem.reports.data.run import Arm, Run, base_of, tested
 from restem.reports.stats import estimates, law, reward_quality

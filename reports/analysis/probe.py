@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from restem.benchmarks.problem import ATTACK, EQUIVALENCE
-from restem.harness.store.records import MARK, unmarked
+from restem.harness.names import HUMAN, MARK, unmarked
 from restem.reports.data.run import Run
 from restem.reports.figures.probe import ACCEPTED, REJECTED, UNDECIDED, Grid
 from restem.reports.stats import estimates
@@ -122,7 +122,7 @@ def _problems(run: Run) -> int:
 def _left_out(run: Run) -> str:
     """Who was not tried, in a sentence: those that look at a problem's responses together, or came to an older run."""
     names = [name for name in run.compared if name not in run.probed and MARK not in name]
-    names = [name for name in names if not name.startswith("human:")]
+    names = [name for name in names if not name.startswith(HUMAN)]
     return f" Not tried: {', '.join(names)}." if names else ""
 
 

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from restem.harness.store.records import BASE
+from restem.harness.names import BASE
 from restem.reports.analysis.findings import Findings, Standing
 from restem.reports.data.run import Arm
 from restem.reports.stats import estimates, seeds

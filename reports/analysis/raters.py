@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from restem.harness.store.records import BASE, HUMAN, unmarked
+from restem.harness.names import BASE, HUMAN, unmarked
 from restem.reports.analysis.findings import TEST, Findings, Standing, averaged, majority_by_problem
 from restem.reports.analysis.verifier_quality import Drawn, against, called, every, judged, places
 from restem.reports.data.run import Run

@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from restem.harness.store.records import BASE
+from restem.harness.names import BASE
 from restem.reports.analysis.findings import TEST, Findings, Standing, confusion
 from restem.reports.analysis.ranking import signed
 from restem.reports.data.run import Arm

@@ -13,7 +13,7 @@ import functools
 
 import numpy as np
 
-from restem.harness.store.records import BASE
+from restem.harness.names import BASE
 from restem.reports.analysis.findings import TEST, Findings, Standing, confusion
 from restem.reports.analysis.ranking import ALPHA, Contest, arm_of, family, trained_at
 from restem.reports.analysis.reward_gap import Parting, partings

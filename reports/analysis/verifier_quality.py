@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from restem.harness.store.records import BASE
+from restem.harness.names import BASE
 from restem.reports.analysis.findings import TEST
 from restem.reports.data.run import Run
 from restem.reports.stats import agreement, estimates, reward_quality

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from restem.benchmarks.problem import Problem
-from restem.harness.store.records import unmarked
+from restem.harness.names import unmarked
 from restem.harness.store.store import Store
 from restem.reports.data.run import Choice, Cost, Outcomes, Run, Samples
 from restem.reports.stats.estimates import Ints

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restem.benchmarks.problem import Probe, Problem
-from restem.harness.store.records import BASE, MARK, Checkpoint, replicate, unmarked
+from restem.harness.names import BASE, MARK, replicate, unmarked
+from restem.harness.store.records import Checkpoint
 from restem.reports.stats.estimates import Floats, Ints
 from restem.verifiers.verdict import Verdict
 

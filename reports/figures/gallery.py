@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from restem.harness.store.records import BASE
+from restem.harness.names import BASE
 from restem.reports.analysis import probe
 from restem.reports.analysis.findings import TEST, Findings, Standing, TrainingData, confusion
 from restem.reports.analysis.predictions import Step

@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from restem.benchmarks.problem import Problem
-from restem.harness.store.records import HUMAN
+from restem.harness.names import HUMAN
 from restem.harness.store.store import Store
 from restem.reports.analysis.informative_samples import LETTERS, Layout, lay_out, own_names, telling, telling_names
 from restem.reports.data.judge_calls import read_calls

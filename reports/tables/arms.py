@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from restem.harness.store.records import BASE
+from restem.harness.names import BASE
 from restem.reports.analysis.findings import Findings, Standing
 from restem.reports.analysis.predictions import DataForecast
 from restem.reports.analysis.ranking import MARGIN, Contest, Ranking, signed

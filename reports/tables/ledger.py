@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from restem.harness.store.records import BASE
+from restem.harness.names import BASE
 from restem.harness.store.store import Store
 from restem.reports.analysis.findings import TEST, Findings
 from restem.reports.data.run import Run

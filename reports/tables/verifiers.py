@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from restem.harness.store.records import MARK
+from restem.harness.names import MARK
 from restem.reports.analysis import raters
 from restem.reports.analysis.findings import Findings
 from restem.reports.analysis.raters import Correction, Pair

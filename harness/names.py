@@ -1,0 +1,38 @@
+"""The names of checkpoints, arms, verifiers and annotators, and how a name tells its replicate.
+
+Takes names and gives names. It reads no run and depends on nothing else of this project.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+BASE = "base"
+MARK = "~"  # separates a name from its replicate's number; names in a suite may not contain it
+HUMAN = "human:"  # prefix of human annotators' names; their verdicts cannot be requested again
+
+
+def replicate(name: str, number: int) -> str:
+    """The name of an arm, a verifier or the base in a replicate of a suite: `sympy`, `sympy~1`, `sympy~2`."""
+    return f"{name}{MARK}{number}" if number else name
+
+
+def unmarked(name: str) -> str:
+    """The name in the suite, without the number of the replicate."""
+    return name.partition(MARK)[0]
+
+
+def first_sampled(arm: str) -> str:
+    """The id of the base from which an arm draws its first training samples; each replicate draws its own."""
+    return BASE + arm.removeprefix(unmarked(arm))
+
+
+def measuring(verifiers: Iterable[str], trained_on: str) -> tuple[str, ...]:
+    """The verifiers of a run that judge the test samples of an arm trained on `trained_on`.
+
+    These are all verifiers, with one exception: of those that have another seed in each replicate only the arm's own,
+    because the verdicts of the others on its samples would carry no further information.
+    """
+    names = tuple(verifiers)
+    seeded = {unmarked(name) for name in names if MARK in name}
+    return tuple(name for name in names if name == trained_on or unmarked(name) not in seeded)
