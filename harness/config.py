@@ -6,7 +6,6 @@ the command line looks verifiers and policies up.
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 import tomllib
@@ -17,6 +16,7 @@ from typing import Any, Literal, TypeAlias
 import pydantic
 from pydantic import Field
 
+from restem.benchmarks.hints import did_you_mean
 from restem.harness.errors import ConfigError
 from restem.harness.names import MARK, replicate
 
@@ -203,7 +203,7 @@ def load_suite(name: str, overrides: Sequence[str] = ()) -> Suite:
     """
     path = SUITES / f"{name}.toml" if name in suite_names() else Path(name)
     if not path.is_file():
-        close = _did_you_mean(name, suite_names())
+        close = did_you_mean(name, suite_names())
         raise ConfigError(f"no suite {name!r}: neither a file nor one of {', '.join(suite_names())}{close}")
     data = _toml(path)
     benchmark = data.get("benchmark")
@@ -295,7 +295,7 @@ def read_tables(path: Path) -> dict[str, Any]:
     data = _toml(path)
     for key in data:
         if key not in Suite.model_fields:
-            raise ConfigError(f"{path}: {key}: unknown key{_did_you_mean(key, list(Suite.model_fields))}")
+            raise ConfigError(f"{path}: {key}: unknown key{did_you_mean(key, list(Suite.model_fields))}")
     return data
 
 
@@ -333,7 +333,7 @@ def toml_value(value: Any) -> str:
 def _explain(item: Any) -> str:
     place = ".".join(str(part) for part in item["loc"]) or "suite"
     if item["type"] == "extra_forbidden":
-        return f"{place}: unknown key{_did_you_mean(str(item['loc'][-1]), _fields(item['loc'][:-1]))}"
+        return f"{place}: unknown key{did_you_mean(str(item['loc'][-1]), _fields(item['loc'][:-1]))}"
     return f"{place}: {item['msg']} (found {item['input']!r:.80})"
 
 
@@ -345,8 +345,3 @@ def _fields(path: Sequence[Any]) -> list[str]:
             inner = [a for a in getattr(annotation, "__args__", ()) if hasattr(a, "model_fields")]
             model = inner[0] if inner else annotation
     return list(getattr(model, "model_fields", {}))
-
-
-def _did_you_mean(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, 1)
-    return f": did you mean {close[0]!r}?" if close else ""

@@ -30,8 +30,8 @@ def test_an_override_reaches_into_tables_and_lists() -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("sampling.topk=7", r"sampling\.topk: unknown key: did you mean 'top_k'"),
-        ("iteration=7", r"iteration: unknown key: did you mean 'iterations'"),
+        ("sampling.topk=7", r"sampling\.topk: unknown key .did you mean 'top_k'"),
+        ("iteration=7", r"iteration: unknown key .did you mean 'iterations'"),
         ("iterations=0", r"iterations: .*greater than or equal to 1.*found 0"),
         ("sampling.temperature=hot", r"sampling\.temperature: .*found 'hot'"),
         ("name=../x", r"name: .*pattern"),
