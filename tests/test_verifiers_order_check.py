@@ -1,4 +1,4 @@
-"""The probe: verdicts in another order are refused, and nothing else is."""
+"""The order check of plug-ins: verdicts in another order are refused, and nothing else is."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from restem.verifiers import catalog
 from restem.verifiers.composed.controls import AcceptAll, FormatOnly, Majority, Random, RejectAll, uniform
 from restem.verifiers.composed.noise import Inverted, Noisy
 from restem.verifiers.exact.sympy_exact import Exact, Sympy
-from restem.verifiers.order_check import Probed, keeps_order
+from restem.verifiers.order_check import OrderChecked, keeps_order
 from restem.verifiers.verdict import Attempt, ContractBreach, Outcome, Verdict, Verifier, checked
 from tests.conftest import problem
 
@@ -28,7 +28,7 @@ def batch(count: int = 20) -> list[Attempt]:
 
 
 class Plug:
-    """A verifier of somebody else's: says correct or wrong and no more, and puts its verdicts in some order."""
+    """A plug-in: gives outcomes and scores without answers, and puts its verdicts in some order."""
 
     name = fingerprint = "plug"
 
@@ -37,8 +37,8 @@ class Plug:
 
     def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
         self.asked += len(attempts)
-        said = self.base.verify(attempts)
-        return self.order([Verdict(outcome=verdict.outcome, score=verdict.score) for verdict in said])
+        verdicts = self.base.verify(attempts)
+        return self.order([Verdict(outcome=verdict.outcome, score=verdict.score) for verdict in verdicts])
 
 
 ORDERS: dict[str, Callable[[list[Verdict]], list[Verdict]]] = {
@@ -57,11 +57,11 @@ ORDERS: dict[str, Callable[[list[Verdict]], list[Verdict]]] = {
 @pytest.mark.parametrize("base", [Sympy(), Exact(), Inverted(base=Sympy())], ids=lambda base: base.name)
 def test_verdicts_in_another_order_are_refused_and_their_verifier_named(order: str, base: Verifier) -> None:
     with pytest.raises(ContractBreach, match="verifier 'plug': verdicts in another order"):
-        checked(Probed(Plug(ORDERS[order], base)), batch())
+        checked(OrderChecked(Plug(ORDERS[order], base)), batch())
 
 
 class ByLot:
-    """Correct or wrong by a hash of the response: some rule that nobody foresaw."""
+    """Correct or wrong by a hash of the response: an arbitrary rule."""
 
     name = fingerprint = "by_lot"
 
@@ -75,16 +75,16 @@ class ByLot:
 
 @pytest.mark.parametrize("order", ["reversed", "shifted", "shifted back", "correct first", "wrong first"])
 @given(seed=st.integers(0, 10**6), share=st.floats(0, 1), count=st.integers(2, 20))
-def test_whatever_it_judges_by_another_order_shows_as_soon_as_verdicts_differ(
+def test_another_order_is_detected_under_any_rule_as_soon_as_verdicts_differ(
     order: str, seed: int, share: float, count: int
 ) -> None:
     base = ByLot(seed, share)
     assert keeps_order(Plug(base=base), batch(count)) in (True, False)
     try:
-        seen = keeps_order(Plug(ORDERS[order], base), batch(count))
+        conclusive = keeps_order(Plug(ORDERS[order], base), batch(count))
     except ContractBreach:
         return
-    assert not seen
+    assert not conclusive
 
 
 def test_an_order_by_problem_length_or_text_is_refused() -> None:
@@ -101,7 +101,7 @@ def test_an_order_by_problem_length_or_text_is_refused() -> None:
                 return super().verify(sorted(attempts, key=key))  # noqa: B023
 
         with pytest.raises(ContractBreach, match="another order"):
-            checked(Probed(Sorting()), batch())
+            checked(OrderChecked(Sorting()), batch())
 
 
 @pytest.mark.parametrize(
@@ -109,14 +109,16 @@ def test_an_order_by_problem_length_or_text_is_refused() -> None:
     [Sympy(), AcceptAll(), RejectAll(), Random(), FormatOnly(), Majority(), Noisy(base=Sympy(), tied_to="answer")],
     ids=lambda base: base.name,
 )
-def test_whoever_keeps_the_order_passes(base: Verifier) -> None:
+def test_a_verifier_that_keeps_the_order_passes(base: Verifier) -> None:
     attempts = batch()
-    said = [(verdict.outcome, verdict.score) for verdict in base.verify(attempts)]
-    assert [(verdict.outcome, verdict.score) for verdict in checked(Probed(Plug(base=base)), attempts)] == said
+    expected = [(verdict.outcome, verdict.score) for verdict in base.verify(attempts)]
+    assert [
+        (verdict.outcome, verdict.score) for verdict in checked(OrderChecked(Plug(base=base)), attempts)
+    ] == expected
 
 
 @pytest.mark.parametrize("seed", range(50))
-def test_one_that_draws_lots_is_not_out_of_order(seed: int) -> None:
+def test_a_random_verifier_is_not_out_of_order(seed: int) -> None:
     class Lots:
         name = fingerprint = "lots"
         draw = random.Random(seed)
@@ -125,10 +127,10 @@ def test_one_that_draws_lots_is_not_out_of_order(seed: int) -> None:
             outcomes = [self.draw.choice([Outcome.CORRECT, Outcome.WRONG]) for _ in attempts]
             return [Verdict(outcome=outcome, score=float(outcome is Outcome.CORRECT)) for outcome in outcomes]
 
-    assert len(checked(Probed(Lots()), batch())) == 20
+    assert len(checked(OrderChecked(Lots()), batch())) == 20
 
 
-def test_one_that_ranks_its_batch_is_not_out_of_order() -> None:
+def test_a_verifier_that_ranks_its_batch_is_not_out_of_order() -> None:
     class Ranking:
         name = fingerprint = "ranking"
 
@@ -137,33 +139,33 @@ def test_one_that_ranks_its_batch_is_not_out_of_order() -> None:
             scores = [(1 + texts.index(attempt.response)) / len(texts) for attempt in attempts]
             return [Verdict(outcome=Outcome.CORRECT, score=score) for score in scores]
 
-    assert len(checked(Probed(Ranking()), batch())) == 20
+    assert len(checked(OrderChecked(Ranking()), batch())) == 20
 
 
-def test_the_probe_costs_22_attempts_once() -> None:
+def test_the_check_costs_22_attempts_once() -> None:
     plug = Plug()
-    probed = Probed(plug)
+    checked_plug = OrderChecked(plug)
     for _ in range(3):
-        checked(probed, batch(20))
+        checked(checked_plug, batch(20))
     assert plug.asked == 22 + 3 * 20
 
 
-def test_where_all_verdicts_are_the_same_the_next_batch_is_probed_too() -> None:
+def test_after_equal_verdicts_the_next_batch_is_checked_too() -> None:
     plug = Plug(base=AcceptAll())
-    probed = Probed(plug)
+    checked_plug = OrderChecked(plug)
     for _ in range(3):
-        checked(probed, batch(20))
+        checked(checked_plug, batch(20))
     assert plug.asked == 3 * (11 + 20)
 
 
 def test_single_attempts_have_no_order() -> None:
     plug = Plug(ORDERS["reversed"])
-    assert len(checked(Probed(plug), batch(1))) == plug.asked == 1
+    assert len(checked(OrderChecked(plug), batch(1))) == plug.asked == 1
 
 
-def test_only_the_verifiers_of_others_are_probed() -> None:
-    assert not isinstance(catalog.build("sympy"), Probed)
-    assert isinstance(catalog.build("tests.test_verifiers_order_check:Plug"), Probed)
+def test_only_plug_ins_are_checked() -> None:
+    assert not isinstance(catalog.build("sympy"), OrderChecked)
+    assert isinstance(catalog.build("tests.test_verifiers_order_check:Plug"), OrderChecked)
 
 
 def test_a_plug_in_out_of_order_is_refused_as_a_member_too() -> None:
@@ -187,4 +189,4 @@ def test_threads_that_keep_the_order_pass() -> None:
             with ThreadPoolExecutor(4) as pool:
                 return list(pool.map(lambda attempt: self.base.verify([attempt])[0], attempts))
 
-    assert len(checked(Probed(Threaded()), batch())) == 20
+    assert len(checked(OrderChecked(Threaded()), batch())) == 20

@@ -1,4 +1,4 @@
-"""The contract: what is no valid verdict on its own attempt is refused, and the verifier named."""
+"""The contract of a verifier: anything but valid verdicts in order is refused with the verifier's name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def attempts(*responses: str) -> list[Attempt]:
 
 
 class Plug:
-    """A verifier that gives what the function gives."""
+    """A verifier that returns what a function returns."""
 
     name = fingerprint = "plug"
 
@@ -35,7 +35,7 @@ def verdict(**fields: Any) -> Verdict:
 
 
 class OtherVerdict(Verdict):
-    """May overwrite what a reward is."""
+    """A subclass, which could override `reward`."""
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ class OtherVerdict(Verdict):
     ],
     ids=lambda given: f"{given!r:.60}",
 )
-def test_what_is_no_valid_verdict_is_refused_and_its_verifier_named(given: Any) -> None:
+def test_an_invalid_verdict_is_refused_and_its_verifier_named(given: Any) -> None:
     with pytest.raises(ContractBreach, match=r"verifier 'plug': item 1 "):
         checked(Plug(lambda _: [verdict(), given]), attempts("x = 7", "x = 7"))
 
@@ -68,7 +68,7 @@ def test_what_is_no_valid_verdict_is_refused_and_its_verifier_named(given: Any) 
 @pytest.mark.parametrize(
     "given", [None, [], (verdict(),), [verdict()] * 2, {0: verdict()}, verdict(), float("nan"), 2, "1", np.ones(1)]
 )
-def test_what_is_not_one_verdict_per_attempt_is_refused(given: Any) -> None:
+def test_another_number_of_verdicts_is_refused(given: Any) -> None:
     with pytest.raises(ContractBreach, match="verifier 'plug': expected 1 verdicts"):
         checked(Plug(lambda _: given), attempts("x = 7"))
 
@@ -79,14 +79,14 @@ def test_an_iterator_of_verdicts_is_refused() -> None:
 
 
 def test_valid_verdicts_pass_as_they_are() -> None:
-    found = [
+    verdicts = [
         verdict(answer="7", span=(4, 5), rule="r", reason="r", seconds=1, tokens=3, cost_usd=0.5),
         verdict(outcome=Outcome.WRONG, score=0),
         verdict(outcome=Outcome.WRONG, score=0.9),
         verdict(score=0.1),
         Verdict(outcome=Outcome.UNDECIDED, answer="seven", seconds=np.float64(0.5)),
     ]
-    assert checked(Plug(lambda _: found), attempts("x = 7", "x = 8", "x = 8", "x = 7", "seven")) is found
+    assert checked(Plug(lambda _: verdicts), attempts("x = 7", "x = 8", "x = 8", "x = 7", "seven")) is verdicts
 
 
 @given(st.permutations(range(6)))
@@ -105,6 +105,6 @@ def test_answers_in_another_order_are_refused(order: list[int]) -> None:
 
 
 @given(mutated_texts())
-def test_our_own_answers_stand_where_their_spans_say(text: str) -> None:
+def test_built_in_verifiers_report_the_span_of_their_answer(text: str) -> None:
     for verifier in (Sympy(), Exact(), FormatOnly()):
         checked(verifier, attempts(text))

@@ -1,4 +1,4 @@
-"""Untrusted work in a killable child: every way to fail costs one item and nothing else."""
+"""Untrusted work in a killable child process: each way to fail costs one item and no other."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from restem.verifiers.worker import Failure, Worker
 
 ROOT = Path(__file__).parents[1]
 
-# What a worker of these tests is told to do; a real module, found through sys.path like any other.
+# The functions of the workers in these tests: a real module, imported through sys.path.
 WORK = """
 import ctypes, os, signal, sys, tempfile, threading, time
 
@@ -66,30 +66,30 @@ def is_pipe(fd):
 @pytest.fixture(scope="module", autouse=True)
 def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     folder = tmp_path_factory.mktemp("work")
-    (folder / "bounded_work.py").write_text(WORK)
-    (folder / "bounded_broken.py").write_text("import a_package_that_is_not_there\n")
-    (folder / "bounded_gone.py").write_text("import os\nos._exit(3)\n")
+    (folder / "worker_functions.py").write_text(WORK)
+    (folder / "worker_broken.py").write_text("import a_package_that_is_not_there\n")
+    (folder / "worker_exits.py").write_text("import os\nos._exit(3)\n")
     sys.path.insert(0, str(folder))
     yield
     sys.path.remove(str(folder))
 
 
-def started(seconds: float = 0.3, function: str = "bounded_work:act") -> Worker:
+def started(seconds: float = 0.3, function: str = "worker_functions:act") -> Worker:
     return Worker(function, seconds_per_item=seconds, memory_bytes=256 << 20)
 
 
 @pytest.fixture(scope="module")
 def worker(work: None) -> Iterator[Worker]:
-    found = started()
-    yield found
-    found.close()
+    worker = started()
+    yield worker
+    worker.close()
 
 
 @given(st.lists(st.text(max_size=30) | st.integers() | st.none(), max_size=20))
 @settings(max_examples=30)
-def test_results_come_in_the_order_of_the_items_whatever_they_hold(worker: Worker, items: list[object]) -> None:
-    said = [["\ud800", item] for item in items]  # none of them is an order to the work
-    assert worker.map(said) == said
+def test_results_come_in_the_order_of_the_items(worker: Worker, items: list[object]) -> None:
+    wrapped = [["\ud800", item] for item in items]  # a list is no command to `act`
+    assert worker.map(wrapped) == wrapped
 
 
 FATAL = {
@@ -118,19 +118,19 @@ def test_work_that_fails_costs_its_own_item_alone(worker: Worker, order: str, ki
     assert failed.kind == kind
 
 
-def test_what_the_work_prints_is_not_taken_for_an_answer(worker: Worker) -> None:
+def test_output_of_the_work_is_not_read_as_a_result(worker: Worker) -> None:
     assert worker.map(["a", "print", "b"]) == ["a", "print", "b"]
 
 
-def test_an_item_does_not_pay_for_the_one_before_it(worker: Worker) -> None:
+def test_an_item_does_not_fail_for_the_item_before_it(worker: Worker) -> None:
     assert worker.map(["later"]) == ["later"]
-    time.sleep(0.2)  # the child is gone before the next batch
+    time.sleep(0.2)  # the child ends before the next batch
     assert worker.map(["a"]) == ["a"]
-    assert isinstance(worker.map(["later", "sleep", "b"])[1], Failure)  # and gone under the next item
+    assert isinstance(worker.map(["later", "sleep", "b"])[1], Failure)  # and while the next item runs
     assert worker.map(["later", *range(9_000)])[1:] == list(range(9_000))
 
 
-def test_a_child_that_was_ended_or_stopped_from_outside_costs_nothing(worker: Worker) -> None:
+def test_a_child_that_was_killed_or_stopped_from_outside_costs_no_item(worker: Worker) -> None:
     for how in (signal.SIGKILL, signal.SIGSTOP):
         (pid,) = worker.map(["pid"])
         os.kill(pid, how)
@@ -138,7 +138,7 @@ def test_a_child_that_was_ended_or_stopped_from_outside_costs_nothing(worker: Wo
         assert worker.map(["a", "b"]) == ["a", "b"]
 
 
-def test_what_the_work_has_started_ends_with_it(worker: Worker) -> None:
+def test_processes_that_the_work_starts_end_with_it(worker: Worker) -> None:
     (pid,) = worker.map(["pid"])
     assert isinstance(worker.map(["twins"])[0], Failure)
     command = ["ps", "-o", "stat=", "--sid", str(pid)]
@@ -146,7 +146,7 @@ def test_what_the_work_has_started_ends_with_it(worker: Worker) -> None:
     assert [state for state in states if not state.startswith("Z")] == []
 
 
-def test_large_items_and_many_of_them_do_not_jam_the_pipes(worker: Worker) -> None:
+def test_large_and_many_items_do_not_block_the_pipes(worker: Worker) -> None:
     items = ["x" * 300_000] * 3 + [*range(30_000)]
     assert worker.map(items) == items
 
@@ -159,20 +159,20 @@ def test_a_stopped_child_does_not_stop_a_parent_that_is_sending(worker: Worker) 
     assert time.monotonic() - began < 30
 
 
-def test_the_child_sees_no_variable_of_its_parent_but_where_things_lie(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_child_has_no_environment_variable_but_search_paths_and_locale(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "a secret")
     worker = started()
-    (found,) = worker.map(["environment"])
-    assert set(found) <= {"PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "PYTHONHASHSEED", "LANG", "LC_CTYPE"}
+    (names,) = worker.map(["environment"])
+    assert set(names) <= {"PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "PYTHONHASHSEED", "LANG", "LC_CTYPE"}
     worker.close()
 
 
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        ("bounded_broken:act", "ModuleNotFoundError.*a_package_that_is_not_there"),
-        ("bounded_gone:act", "exit status 3"),
-        ("bounded_work:missing", "AttributeError"),
+        ("worker_broken:act", "ModuleNotFoundError.*a_package_that_is_not_there"),
+        ("worker_exits:act", "exit status 3"),
+        ("worker_functions:missing", "AttributeError"),
     ],
 )
 def test_a_function_that_cannot_be_loaded_is_an_error_and_not_a_failure_of_the_items(
@@ -183,18 +183,18 @@ def test_a_function_that_cannot_be_loaded_is_an_error_and_not_a_failure_of_the_i
 
 
 def test_threads_take_turns(worker: Worker) -> None:
-    found: dict[int, list[object]] = {}
+    results: dict[int, list[object]] = {}
     threads = [
-        threading.Thread(target=lambda n=n: found.__setitem__(n, worker.map([n] * 50)), daemon=True) for n in range(8)
+        threading.Thread(target=lambda n=n: results.__setitem__(n, worker.map([n] * 50)), daemon=True) for n in range(8)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(timeout=30)
-    assert found == {n: [n] * 50 for n in range(8)}
+    assert results == {n: [n] * 50 for n in range(8)}
 
 
-def test_a_break_in_the_middle_leaves_no_stale_answers(worker: Worker) -> None:
+def test_an_interrupted_batch_leaves_no_results_for_the_next(worker: Worker) -> None:
     class Break(Exception):
         pass
 
@@ -212,13 +212,13 @@ def test_a_break_in_the_middle_leaves_no_stale_answers(worker: Worker) -> None:
     assert worker.map(["d"]) == ["d"]
 
 
-def test_nothing_is_left_of_a_worker_that_is_closed_or_forgotten() -> None:
+def test_a_closed_or_collected_worker_leaves_no_process_and_no_open_file() -> None:
     gc.collect()
     open_before = len(os.listdir("/proc/self/fd"))
-    closed, forgotten = started(), started()
-    pids = [*closed.map(["pid"]), *forgotten.map(["pid", "exit 0", "pid"])]
+    closed, collected = started(), started()
+    pids = [*closed.map(["pid"]), *collected.map(["pid", "exit 0", "pid"])]
     closed.close()
-    del forgotten
+    del collected
     gc.collect()
     assert len(os.listdir("/proc/self/fd")) == open_before
     assert not [pid for pid in pids if isinstance(pid, int) and Path(f"/proc/{pid}").exists()]
@@ -226,12 +226,12 @@ def test_nothing_is_left_of_a_worker_that_is_closed_or_forgotten() -> None:
 
 @pytest.mark.parametrize("order", ["pid", "spin"])
 def test_the_child_ends_with_its_parent(order: str) -> None:
-    """One that waits sees its pipe end, one that works runs out of processor time."""
+    """An idle child reads the end of its pipe; a busy child reaches its limit of processor time."""
     script = (
         "import sys, os, threading\n"
         f"sys.path.insert(0, {sys.path[0]!r})\n"
-        "from verifiers.bounded import Worker\n"
-        "worker = Worker('bounded_work:act', seconds_per_item=0.5, memory_bytes=1 << 28)\n"
+        "from restem.verifiers.worker import Worker\n"
+        "worker = Worker('worker_functions:act', seconds_per_item=0.5, memory_bytes=1 << 28)\n"
         "print(*worker.map(['pid']), flush=True)\n"
         f"threading.Thread(target=worker.map, args=([{order!r}],), daemon=True).start()\n"
         "import time; time.sleep(0.2); os._exit(0)\n"
@@ -243,12 +243,12 @@ def test_the_child_ends_with_its_parent(order: str) -> None:
     assert not Path(f"/proc/{int(done.stdout)}").exists()
 
 
-def test_a_fork_of_the_parent_starts_a_child_of_its_own_and_leaves_the_other_alone() -> None:
+def test_a_fork_of_the_parent_starts_another_child_and_does_not_end_the_first() -> None:
     script = (
         "import sys, os\n"
         f"sys.path.insert(0, {sys.path[0]!r})\n"
-        "from verifiers.bounded import Worker\n"
-        "worker = Worker('bounded_work:act', seconds_per_item=0.5, memory_bytes=1 << 28)\n"
+        "from restem.verifiers.worker import Worker\n"
+        "worker = Worker('worker_functions:act', seconds_per_item=0.5, memory_bytes=1 << 28)\n"
         "before = worker.map(['pid'])\n"
         "if not os.fork():\n"
         "    os._exit(0 if worker.map(['pid']) != before and worker.close() is None else 1)\n"
@@ -262,8 +262,8 @@ def test_the_interpreter_exits_quietly_with_a_living_child() -> None:
     script = (
         "import sys\n"
         f"sys.path.insert(0, {sys.path[0]!r})\n"
-        "from verifiers.bounded import Worker\n"
-        "worker = Worker('bounded_work:act', seconds_per_item=0.5, memory_bytes=1 << 28)\n"
+        "from restem.verifiers.worker import Worker\n"
+        "worker = Worker('worker_functions:act', seconds_per_item=0.5, memory_bytes=1 << 28)\n"
         "print(*worker.map(['pid']))\n"
     )
     command = [sys.executable, "-W", "error", "-X", "dev", "-c", script]

@@ -25,7 +25,7 @@ from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from restem.verifiers.order_check import Probed, blamed
+from restem.verifiers.order_check import OrderChecked, blamed
 from restem.verifiers.verdict import Attempt, UnknownVerifier, Verdict, Verifier, needs_whole_problems
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def _build(name: str, tables: Tables, for_judges: Mapping[str, Any]) -> Verifier
     if type_ not in _FACTORIES:
         with blamed(name, "making it"):
             found = _checked(name, factory(**options))
-        return Probed(Alias(name=name, verifier=found))  # named as it was asked for, whatever it calls itself
+        return OrderChecked(Alias(name=name, verifier=found))  # named as it was asked for, whatever it calls itself
     found = _checked(name, factory(**options, **given))
     return found if type_ == name else Alias(name=name, verifier=found)
 

@@ -1,13 +1,14 @@
-"""A verifier of somebody else's, asked whether its verdicts come in the order of its attempts.
+"""Checks that a plug-in gives its verdicts in the order of its attempts.
 
-Takes a verifier; gives the same verifier, which on its first batch is asked about a few attempts one by one and then
-together. Verdicts out of order are wrong in a way that no single verdict shows: a run would train on noise. The price
-is 22 more attempts in the life of a process, and more only while all verdicts are the same; our own verifiers are not
-asked. And whatever it raises is told as its fault, by the name that was asked for, exits among it: no plug-in ends a
-command as if all were done.
+Takes a verifier; gives a verifier with the same verdicts, which on its first batch also judges a few attempts, first
+alone and then together. No single verdict shows that verdicts are out of order, and a run would train on noise. The
+check costs 22 further attempts per process, and more only while all verdicts are equal; built-in verifiers are not
+checked. Any exception of a plug-in, SystemExit included, becomes a ContractBreach that names it: otherwise a plug-in
+could end a command with exit code 0. This file does not depend on any concrete verifier.
 
-A verifier that draws lots, or whose verdict depends on what stands beside an attempt, is not out of order: only the
-same verdicts in another order are, from a verifier that says the same of a single attempt again.
+A verifier that draws random verdicts, or whose verdict depends on the other attempts of the batch, is not out of order.
+Only a verifier that repeats its verdicts on single attempts, and gives the same verdicts in another order for the
+batch, is refused.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from restem.verifiers.verdict import (
     needs_whole_problems,
 )
 
-# Right and wrong answers, as bare numbers, so that also a verifier that compares texts tells them apart.
+# Right and wrong answers as bare numbers, so that a verifier that compares texts gives both outcomes too.
 _KNOWN = (
     ("Solve 6*k = 12 for k.", "2", "35"),
     ("Solve m + 1 = 8 for m.", "7", "7"),
@@ -40,15 +41,17 @@ _KNOWN = (
 )
 _FROM_THE_BATCH = 6
 
-_Said: TypeAlias = tuple[str, float | None, str | None]
+_Decision: TypeAlias = tuple[str, float | None, str | None]
+"""Outcome, score and answer: what must be equal for two verdicts to be the same."""
 
 
 @contextlib.contextmanager
 def blamed(name: str, doing: str) -> Iterator[None]:
-    """Whatever is raised within, as a ContractBreach that names the verifier, what it was doing, and where.
+    """A context that turns an exception into a ContractBreach with the verifier's name, its action and the place.
 
     Raises:
-        ContractBreach: Anything was raised but a VerifierError, an interrupt or a signal's own kind of SystemExit.
+        ContractBreach: The block raised anything but a VerifierError, an interrupt, or a subclass of SystemExit, which
+            a signal handler raises.
     """
     try:
         yield
@@ -59,12 +62,12 @@ def blamed(name: str, doing: str) -> Iterator[None]:
             raise
         last = traceback.extract_tb(error.__traceback__)[-1]
         place = "" if last.filename.startswith("<") else f" ({PurePath(last.filename).name}:{last.lineno})"
-        said = " ".join(f"{type(error).__name__}: {error}".split())
-        raise ContractBreach(f"verifier {name!r}: {doing} raised {said:.300}{place}") from error
+        message = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ContractBreach(f"verifier {name!r}: {doing} raised {message:.300}{place}") from error
 
 
-class Probed:
-    """The same verifier, refused where it answers in another order or raises."""
+class OrderChecked:
+    """A verifier with the verdicts of another one, which is refused where it changes the order or raises."""
 
     def __init__(self, verifier: Verifier) -> None:
         self.verifier = verifier
@@ -83,7 +86,7 @@ class Probed:
         """One verdict per attempt, in order.
 
         Raises:
-            ContractBreach: The verifier answers in another order, or raises.
+            ContractBreach: The verifier gives its verdicts in another order, or raises.
         """
         with blamed(self.name, "verify"):
             if not self._in_order and len(attempts) > 1:
@@ -92,56 +95,58 @@ class Probed:
 
 
 def keeps_order(verifier: Verifier, attempts: Sequence[Attempt]) -> bool:
-    """Whether the verifier was seen to give its verdicts in order; False where all are the same, and none can tell.
+    """Whether the check showed that verdicts come in order; False where all verdicts are equal, which shows nothing.
 
     Args:
-        verifier: What is asked.
-        attempts: The batch that it is about to be given; a few of it are asked about, besides some equations.
+        verifier: The verifier to check.
+        attempts: The next batch of the verifier; a few of its attempts are used, besides some known equations.
 
     Raises:
         ContractBreach: The verdicts come in another order; the message names the verifier.
     """
-    probe = _probe(attempts)
-    alone = _alone(verifier, probe)
-    order = _lopsided(alone)
-    probe, alone = [probe[index] for index in order], [alone[index] for index in order]
+    trial = _trial(attempts)
+    alone = _decided_alone(verifier, trial)
+    order = _asymmetric(alone)
+    trial, alone = [trial[index] for index in order], [alone[index] for index in order]
     if len(set(alone)) == 1:
         return False
-    together = [_said(verdict) for verdict in checked(verifier, probe)]
-    if together != alone and Counter(together) == Counter(alone) and _alone(verifier, probe) == alone:
-        item = next(index for index, said in enumerate(alone) if said != together[index])
+    together = [_decision(verdict) for verdict in checked(verifier, trial)]
+    if together != alone and Counter(together) == Counter(alone) and _decided_alone(verifier, trial) == alone:
+        item = next(index for index, decision in enumerate(alone) if decision != together[index])
         raise ContractBreach(
-            f"verifier {verifier.name!r}: verdicts in another order than the attempts: of {len(probe)}, item {item} is"
+            f"verifier {verifier.name!r}: verdicts in another order than the attempts: of {len(trial)}, item {item} is"
             f" {alone[item][0]} alone and {together[item][0]} beside the others"
         )
     return True
 
 
-def _lopsided(said: Sequence[_Said]) -> list[int]:
-    """An order of the items in which one of the commonest kind comes first, then all others, then the rest of it.
+def _asymmetric(decisions: Sequence[_Decision]) -> list[int]:
+    """An order of the items: one item of the commonest decision, then all other decisions, then the rest of the first.
 
-    Backwards, shifted, sorted or swapped in pairs, it is another sequence.
+    Reversed, shifted, sorted or swapped in pairs, this is another sequence of decisions.
     """
-    ((common, _),) = Counter(said).most_common(1)
-    of_it = [index for index, one in enumerate(said) if one == common]
-    others = [index for index, one in enumerate(said) if one != common]
-    return [of_it[0], *others, *of_it[1:]]
+    ((common, _),) = Counter(decisions).most_common(1)
+    commonest = [index for index, decision in enumerate(decisions) if decision == common]
+    others = [index for index, decision in enumerate(decisions) if decision != common]
+    return [commonest[0], *others, *commonest[1:]]
 
 
-def _probe(attempts: Sequence[Attempt]) -> list[Attempt]:
-    """The known equations, then one attempt each at the first problems of the batch."""
-    probe: dict[str, Attempt] = {}
+def _trial(attempts: Sequence[Attempt]) -> list[Attempt]:
+    """The known equations, then the first attempt at each of the first problems of the batch."""
+    trial: dict[str, Attempt] = {}
     for number, (question, reference, response) in enumerate(_KNOWN):
-        asked = Problem(id=f"probe/{number}", question=question, reference=reference, split="test", source="probe")
-        probe[asked.id] = Attempt(problem=asked, response=response)
+        known = Problem(
+            id=f"order_check/{number}", question=question, reference=reference, split="test", source="order_check"
+        )
+        trial[known.id] = Attempt(problem=known, response=response)
     for attempt in attempts:
-        probe.setdefault(attempt.problem.id, attempt)
-    return list(probe.values())[: len(_KNOWN) + _FROM_THE_BATCH]
+        trial.setdefault(attempt.problem.id, attempt)
+    return list(trial.values())[: len(_KNOWN) + _FROM_THE_BATCH]
 
 
-def _alone(verifier: Verifier, probe: Sequence[Attempt]) -> list[_Said]:
-    return [_said(checked(verifier, [attempt])[0]) for attempt in probe]
+def _decided_alone(verifier: Verifier, trial: Sequence[Attempt]) -> list[_Decision]:
+    return [_decision(checked(verifier, [attempt])[0]) for attempt in trial]
 
 
-def _said(verdict: Verdict) -> _Said:
+def _decision(verdict: Verdict) -> _Decision:
     return verdict.outcome.value, verdict.score, verdict.answer

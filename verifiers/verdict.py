@@ -1,10 +1,11 @@
-"""What a verifier says, and what a verifier is.
+"""The records that every verifier takes and gives, the protocol of a verifier, and the errors of this package.
 
-A verdict has three outcomes. `UNDECIDED` is not a soft "wrong": it has no reward, is counted apart, and never trains a
-policy. Every verifier takes a batch of attempts and gives one verdict each, in the same order.
+A verdict has one of three outcomes. `UNDECIDED` is not a soft "wrong": it has no reward, is counted separately, and
+never trains a policy. A verifier takes a batch of attempts and gives one verdict per attempt, in the same order. This
+file depends on `Problem` and on no concrete verifier.
 
 VerifierError
-├── UnknownVerifier     no verifier has that name, or its options are wrong: asked wrongly, exit code 2
+├── UnknownVerifier     no verifier has that name, or its options are wrong: the user's mistake, exit code 2
 ├── ContractBreach      a verifier returned something that is not one valid verdict per attempt: names the verifier
 └── JudgeUnavailable    the judge cannot be reached, or its key or quota is refused: scoring stops, stored rows stay
 """
@@ -20,11 +21,11 @@ from typing import Any, Protocol
 
 from restem.benchmarks.problem import Problem
 
-MAX_NUMBER = 2**63  # what a database's integer holds
+MAX_NUMBER = 2**63  # the first integer that SQLite cannot store
 
 
 class VerifierError(Exception):
-    """Everything this package raises on purpose."""
+    """Base class of the errors that this package raises on purpose."""
 
 
 class UnknownVerifier(VerifierError):
@@ -36,11 +37,11 @@ class ContractBreach(VerifierError):
 
 
 class JudgeUnavailable(VerifierError):
-    """No verdict can be had from the judge now; the same command resumes."""
+    """The judge gives no verdict now; the same command resumes later."""
 
 
 class Outcome(enum.StrEnum):
-    """What a verifier can say."""
+    """The three outcomes of a verdict."""
 
     CORRECT = "correct"
     WRONG = "wrong"
@@ -49,7 +50,7 @@ class Outcome(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """One response to one problem: what a verifier is shown."""
+    """One response to one problem: the input of a verifier."""
 
     problem: Problem
     response: str
@@ -57,18 +58,18 @@ class Attempt:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What a verifier says of one attempt.
+    """A verifier's result for one attempt.
 
     Attributes:
         outcome: Correct, wrong, or undecided.
         score: Confidence that the response is correct, in [0, 1]; None where undecided.
-        answer: The text taken as final answer, or None where none was read.
-        span: Where `answer` stands in the response, as (start, end) character offsets.
-        rule: The rule that found the answer or decided without one.
-        reason: Why undecided or wrong without a value; None where the value decided.
-        seconds: Time this verdict took.
-        tokens: Prompt and reply tokens of a model that was asked; 0 where none was.
-        cost_usd: What the model's answer cost; 0 where none was asked.
+        answer: The text read as the final answer, or None where none was read.
+        span: Position of `answer` in the response, as (start, end) character offsets.
+        rule: The rule that found the answer, or that decided without one.
+        reason: Why the outcome is undecided, or wrong without a value; None where the value decided.
+        seconds: Time that this verdict took.
+        tokens: Prompt and reply tokens of the model call; 0 without one.
+        cost_usd: Price of the model call; 0 without one.
     """
 
     outcome: Outcome
@@ -83,15 +84,16 @@ class Verdict:
 
     @property
     def reward(self) -> int | None:
-        """The number training uses: 1 for correct, 0 for wrong, None for undecided."""
+        """The number that training uses: 1 for correct, 0 for wrong, None for undecided."""
         return {Outcome.CORRECT: 1, Outcome.WRONG: 0}.get(self.outcome)
 
 
 class Verifier(Protocol):
-    """Gives verdicts. A changed `fingerprint` (code version, prompt, parameters, served model) is another verifier.
+    """Gives verdicts.
 
-    One whose verdict depends on the other responses to the same problem, as a majority does, says so with an attribute
-    `whole_problem = True`: a cascade then shows it all of them, and not only those that are still undecided.
+    `fingerprint` covers code version, prompt, parameters and served model: a changed fingerprint is another verifier.
+    A verifier whose verdict depends on the other responses to the same problem, such as a majority vote, has the
+    attribute `whole_problem = True`: a cascade then passes it all responses and not only the undecided ones.
     """
 
     @property
@@ -106,13 +108,13 @@ class Verifier(Protocol):
 
 
 def fingerprint(name: str, version: int, settings: Mapping[str, Any]) -> str:
-    """`name-` and 12 hex digits over name, code version and settings."""
+    """`name-` and the first 12 hex digits of the SHA-256 of name, code version and settings."""
     text = json.dumps([name, version, dict(settings)], sort_keys=True, default=str)
     return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def needs_whole_problems(*verifiers: Verifier) -> bool:
-    """Whether any of them must be shown all responses to a problem to judge one."""
+    """Whether one of the verifiers needs all responses to a problem to judge one of them."""
     return any(getattr(verifier, "whole_problem", False) for verifier in verifiers)
 
 
@@ -120,13 +122,13 @@ def checked(verifier: Verifier, attempts: Sequence[Attempt]) -> list[Verdict]:
     """The verifier's verdicts, after a check that they keep the contract.
 
     Raises:
-        ContractBreach: Another count, type or range than `Verdict` says, or an answer that does not stand where its
-            span says, which is what verdicts in another order look like; the message names the verifier.
+        ContractBreach: A count, type or range differs from what `Verdict` documents, or the response does not hold the
+            answer at its span, which happens when verdicts come in another order; the message names the verifier.
     """
     verdicts = verifier.verify(attempts)
     if not isinstance(verdicts, list) or len(verdicts) != len(attempts):
-        found = f"{len(verdicts)} verdicts" if isinstance(verdicts, list) else type(verdicts).__name__
-        raise ContractBreach(f"verifier {verifier.name!r}: expected {len(attempts)} verdicts, found {found}")
+        received = f"{len(verdicts)} verdicts" if isinstance(verdicts, list) else type(verdicts).__name__
+        raise ContractBreach(f"verifier {verifier.name!r}: expected {len(attempts)} verdicts, found {received}")
     for index, (attempt, verdict) in enumerate(zip(attempts, verdicts, strict=True)):
         if breach := _breach(attempt, verdict):
             raise ContractBreach(f"verifier {verifier.name!r}: item {index} {breach}")
@@ -134,7 +136,7 @@ def checked(verifier: Verifier, attempts: Sequence[Attempt]) -> list[Verdict]:
 
 
 def _breach(attempt: Attempt, verdict: Any) -> str | None:
-    """What is wrong with one verdict, or None."""
+    """How one verdict breaks the contract, or None."""
     if type(verdict) is not Verdict or not isinstance(verdict.outcome, Outcome):
         return f"is not a Verdict: {verdict!r:.80}"
     undecided = verdict.outcome is Outcome.UNDECIDED
@@ -158,15 +160,16 @@ def _breach(attempt: Attempt, verdict: Any) -> str | None:
 
 
 def _is_number(value: Any) -> bool:
-    """A finite number from 0; neither a bool nor another library's number, which a database would store as bytes."""
+    """Whether this is a finite int or float from 0; a NumPy number is not, because SQLite would store its bytes."""
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < MAX_NUMBER
 
 
 def _misplaced(response: str, answer: str | None, span: Any) -> str | None:
+    """How a span contradicts the response and the answer, or None."""
     if not (isinstance(span, tuple) and len(span) == 2 and all(type(offset) is int for offset in span)):
         return f"has span {span!r:.40}, expected (start, end)"
     start, end = span
     if not 0 <= start <= end <= len(response) or response[start:end] != answer:
-        found = f"{response[start:end]!r:.40}" if 0 <= start <= end else "nothing"
-        return f"has answer {answer!r:.40} at {span}, where its response has {found}: another item's verdict?"
+        text = f"{response[start:end]!r:.40}" if 0 <= start <= end else "nothing"
+        return f"has answer {answer!r:.40} at {span}, where its response has {text}: another item's verdict?"
     return None

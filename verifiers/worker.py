@@ -1,14 +1,14 @@
-"""Runs untrusted work in a killable child process, under a time and memory limit.
+"""Runs untrusted work in a killable child process, under a time limit and a memory limit.
 
-Takes the `module:function` to call and items that JSON can hold; gives one result an item, in order, and a `Failure`
-for an item that was too slow, too large, raised, or took its process down. Knows nothing of verifiers or answers.
+Takes the `module:function` to call and items that JSON can hold; gives one result per item, in order, and a `Failure`
+for an item that was too slow, too large, raised, or ended its process. Does not depend on verifiers or answers.
 
-Only SIGKILL from another process is a time limit: an alarm never reaches a loop in C, and a thread cannot be stopped.
-One child lives on from batch to batch. It is a fresh interpreter, never a fork, so it shares nothing with the threads
-of its parent; it has a small environment without keys, no standard output, and speaks JSON lines over two private
-pipes: an item in, a line out. So the parent knows which item was under work when the time was up: that item fails, a
-new child takes over, and the rest of the batch goes on. An item that fails in a child that has worked before is tried
-once more in a new one, for an earlier item may have left the damage.
+Only SIGKILL from another process enforces a time limit: a loop in C delays every signal handler, and a thread cannot be
+stopped. One child serves all batches. It is a new interpreter, not a fork, so it shares nothing with the threads of its
+parent; it has a small environment without keys and no standard output, and exchanges JSON lines with the parent over
+two private pipes: one line per item, one line per result. The parent therefore knows which item was running when the
+time limit passed: that item fails, a new child is started, and the rest of the batch continues. An item that fails in
+a child that has answered before is tried once more in a new child, because an earlier item may have damaged the first.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ MAX_LINE_BYTES = 1 << 20
 _CHUNK_BYTES = 1 << 16
 _READY = b"ready\n"
 _BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from restem.verifiers.worker import serve; serve()"
-# What an interpreter may need to be found and to load its own libraries; nothing else of the environment is handed on.
+# What an interpreter may need to be found and to load its libraries; no other variable is passed to the child.
 _ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT")
 
 
@@ -46,7 +46,7 @@ class Failure:
     """Why an item has no result.
 
     Attributes:
-        kind: `timeout`, `memory`, `raised`, or `crashed` (ended, was ended, or answered out of turn).
+        kind: `timeout`, `memory`, `raised`, or `crashed` (the process ended, was ended, or broke the protocol).
         detail: For people: the exception's name, the signal or the exit status.
     """
 
@@ -58,9 +58,9 @@ class Worker:
     """Calls one function on items, in a child process that is started at the first use.
 
     Args:
-        function: `module:function`; takes one JSON value, gives one.
-        seconds_per_item: How long one item may take.
-        memory_bytes: What the work may take on top of what the child's imports took.
+        function: `module:function`; takes one JSON value and gives one.
+        seconds_per_item: Time limit of one item.
+        memory_bytes: Memory limit of the work, in addition to the memory that the child's imports use.
     """
 
     def __init__(self, function: str, *, seconds_per_item: float, memory_bytes: int) -> None:
@@ -74,10 +74,10 @@ class Worker:
         """One result or failure per item, in order.
 
         Raises:
-            RuntimeError: The child does not start: its function cannot be imported, or the machine has no room.
+            RuntimeError: The child does not start: its function cannot be imported, or the machine lacks memory.
         """
         if not items:
-            return []  # without waiting for a batch of another thread
+            return []  # does not wait for the lock, which another thread's batch may hold
         lines = [json.dumps(item).encode() + b"\n" for item in items]
         results: list[Any | Failure] = []
         with self._lock:
@@ -87,7 +87,7 @@ class Worker:
                 try:
                     answers, failure = child.run(lines[len(results) :])
                 except BaseException:
-                    self._stop()  # answers that nobody waits for would be taken for the next batch's
+                    self._stop()  # otherwise the next batch would read the results of this one
                     raise
                 results += answers
                 if failure is not None:
@@ -115,7 +115,7 @@ class Worker:
 
 
 class _Child:
-    """One process and the two pipes to it; ended when it is collected, and when the interpreter exits."""
+    """One process and the two pipes to it; ended at garbage collection and at the exit of the interpreter."""
 
     def __init__(self, function: str, seconds: float, memory: int) -> None:
         self.seconds = seconds
@@ -134,7 +134,7 @@ class _Child:
                 cwd="/",
                 env={**environment, "PYTHONHASHSEED": "0", "LANG": "C.UTF-8"},
                 pass_fds=(items, answers),
-                start_new_session=True,  # Ctrl-C is for the parent; what the work starts can be ended with it
+                start_new_session=True,  # Ctrl-C reaches the parent alone; the whole session can be killed at once
             )
         except BaseException:
             _close(self.items, self.answers)
@@ -148,28 +148,28 @@ class _Child:
         self._start(function)
 
     def _start(self, function: str) -> None:
-        """Waits until the imports are done."""
+        """Waits until the child has imported its function."""
         deadline = time.monotonic() + START_SECONDS
         try:
             while _READY not in self.buffer:
                 _, more = self._wait(deadline, sending=False)
                 if not more:
-                    late = f"not ready after {START_SECONDS:g} s" if more is None else self._farewell().detail
-                    said = self.buffer.decode(errors="replace") or late
-                    raise RuntimeError(f"the worker for {function!r} does not start: {said}")
+                    late = f"not ready after {START_SECONDS:g} s" if more is None else self._ended().detail
+                    cause = self.buffer.decode(errors="replace") or late
+                    raise RuntimeError(f"the worker for {function!r} does not start: {cause}")
         except BaseException:
             self.end()
             raise
         self.buffer = b""
 
     def is_idle(self) -> bool:
-        """Whether it lives and has said nothing unasked; a fork of its owner may not use it."""
+        """Whether the child lives and has sent nothing since its last result; False in a fork of its owner."""
         poll = select.poll()
         poll.register(self.answers, select.POLLIN)
         return self.owner == os.getpid() and not self.buffer and not poll.poll(0)
 
     def run(self, lines: Sequence[bytes]) -> tuple[list[Any], Failure | None]:
-        """The results of the first items, and why the next one has none; None where all have one."""
+        """The results of the first items, and why the next item has none; None where all items have a result."""
         unsent = memoryview(b"".join(lines))
         results: list[Any] = []
         deadline = time.monotonic() + self.seconds
@@ -189,24 +189,24 @@ class _Child:
             if more is None:
                 return results, Failure(kind="timeout", detail=f"over {self.seconds:g} s")
             if not more and not writable:
-                return results, self._farewell()
+                return results, self._ended()
             if writable:
                 unsent = unsent[self._send(unsent) :]
         return results, None
 
     def _result(self, line: bytes) -> Any | Failure:
-        """What one line says; the running number tells an answer from what the work itself wrote there."""
+        """The result that a line holds; its running number distinguishes it from output of the work itself."""
         self.answered += 1
         try:
-            number, kind, said = json.loads(line)
+            number, kind, value = json.loads(line)
         except (ValueError, TypeError, RecursionError):
             return Failure(kind="crashed", detail="no answer")
         if number != self.answered or kind not in ("done", "raised", "memory"):
             return Failure(kind="crashed", detail="an answer out of turn")
-        return said if kind == "done" else Failure(kind=kind, detail=str(said))
+        return value if kind == "done" else Failure(kind=kind, detail=str(value))
 
     def _wait(self, deadline: float, *, sending: bool) -> tuple[bool, bool | None]:
-        """Whether there is room to send, and whether something came; for the latter, False at the end and None late."""
+        """Whether the pipe takes more items, and whether data came: False at its end, None after the deadline."""
         poll = select.poll()
         poll.register(self.answers, select.POLLIN)
         if sending:
@@ -215,9 +215,9 @@ class _Child:
         if not ready:
             return False, None
         if self.answers in ready:
-            said = os.read(self.answers, _CHUNK_BYTES)
-            self.buffer += said
-            return False, bool(said)
+            data = os.read(self.answers, _CHUNK_BYTES)
+            self.buffer += data
+            return False, bool(data)
         return True, False
 
     def _send(self, unsent: memoryview) -> int:
@@ -225,11 +225,11 @@ class _Child:
             return os.write(self.items, unsent[:_CHUNK_BYTES])
         except BlockingIOError:
             return 0
-        except BrokenPipeError:  # the end of its answers, which is read next, tells why
+        except BrokenPipeError:  # the end of the other pipe, which is read next, gives the reason
             return len(unsent)
 
-    def _farewell(self) -> Failure:
-        """Why the process ended; one that only closed its pipe is ended by the caller."""
+    def _ended(self) -> Failure:
+        """Why the process ended; the caller ends a process that only closed its pipe."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=1)
         status = self.process.returncode
@@ -246,10 +246,10 @@ def _close(*descriptors: int) -> None:
 
 
 def _end(process: subprocess.Popen[bytes], items: int, answers: int, owner: int) -> None:
-    """Ends the process with all it has started; in a fork of its owner, lets go of it alone."""
+    """Kills the process and everything it has started; in a fork of its owner, only closes the pipes."""
     _close(items, answers)
     if os.getpid() != owner:
-        process.returncode = 0  # somebody else's child: nothing to wait for, nothing to warn of
+        process.returncode = 0  # not a child of this process: waiting would fail, and Popen would warn
         return
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -261,19 +261,19 @@ def _end(process: subprocess.Popen[bytes], items: int, answers: int, owner: int)
 
 
 def serve() -> None:
-    """Answers items until their pipe ends: `[number, kind, said]` a line; kinds are done, raised, memory."""
+    """Writes one line `[number, kind, value]` per item until their pipe ends; kinds are done, raised, memory."""
     name, items, answers, seconds, memory = sys.argv[2:]
     for descriptor in (int(items), int(answers)):
         os.set_inheritable(descriptor, False)
     module, _, attribute = name.partition(":")
     try:
         function = getattr(importlib.import_module(module), attribute)
-    except Exception as problem:  # whatever it is, the parent raises it
+    except Exception as problem:  # an import can raise anything; the parent raises it again
         os.write(int(answers), f"{type(problem).__name__}: {problem}".encode()[:4096])
         return
     _limit(int(memory))
     os.write(int(answers), _READY)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # until here a failed start may say why
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # a failed start may write to standard error, the work may not
     with os.fdopen(int(items), "rb") as lines:
         for number, line in enumerate(lines, 1):
             _limit_processor(float(seconds))
@@ -286,8 +286,8 @@ def _answer(function: Any, number: int, line: bytes) -> bytes:
         answer = [number, "done", function(json.loads(line))]
         return json.dumps(answer).encode() + b"\n"
     except MemoryError:
-        return b'[%d, "memory", ""]\n' % number  # the parent ends a process that has come to its limit
-    except Exception as problem:  # the border of the untrusted: handed over as a failure, never as a result
+        return b'[%d, "memory", ""]\n' % number  # the parent then ends this process
+    except Exception as problem:  # untrusted work can raise anything; it becomes a failure, never a result
         return json.dumps([number, "raised", type(problem).__name__]).encode() + b"\n"
 
 
@@ -297,8 +297,8 @@ def _write(descriptor: int, data: bytes) -> None:
 
 
 def _limit(memory: int) -> None:
-    """Bounds memory, files and core dumps for good."""
-    with contextlib.suppress(OSError):  # no /proc outside Linux, where this limit means little anyway
+    """Limits memory, open files, file sizes and core dumps for the rest of the process."""
+    with contextlib.suppress(OSError):  # outside Linux there is no /proc, and RLIMIT_AS has little effect
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         _lower(resource.RLIMIT_AS, pages * resource.getpagesize() + memory)
     _lower(resource.RLIMIT_FSIZE, 0)
@@ -313,7 +313,7 @@ def _lower(limit: int, size: int) -> None:
 
 
 def _limit_processor(seconds: float) -> None:
-    """The parent's limit in whole seconds of processor time: it ends the work of a child whose parent is gone."""
+    """Sets the time limit in whole seconds of processor time too: it ends the work of a child without a parent."""
     hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
     limit = math.ceil(time.process_time() + seconds)
     resource.setrlimit(resource.RLIMIT_CPU, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
