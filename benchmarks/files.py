@@ -1,41 +1,39 @@
-"""Problems from files: two lines a problem (question, answer), or JSON lines. Each bad line is named by its number.
+"""Problems from files: two lines a problem (question, answer), or JSON lines; and problems as such files.
 
-A JSON line has `question`, and may have `answer` or `reference`, `split` and `id`. Windows line ends, a byte-order
-mark, blank lines and a missing last newline are accepted.
+Takes a path; gives Problems, or an error that names the line. A JSON line has `question`, and may have `answer` or
+`reference` (a text, a whole number, or a list of accepted answers), `data` (an object), `split` and `id`. Windows line
+ends, a byte-order mark, blank lines and a missing last newline are accepted. Depends on nothing but problem and
+json_lines.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from restem.benchmarks.problem import Problem, canonical_form, problem_id, split_of
+from restem.benchmarks.json_lines import JsonLine, parse_json_line, read_lines
+from restem.benchmarks.problem import Problem, data_text, identity, problem_id, split_of
 
 SHARES = {"train": 0.6, "validation": 0.1, "test": 0.3}
+Line = tuple[str, bytes]
 
 
 def read_problems(path: Path) -> list[Problem]:
-    """The problems of a file, each canonical form once, in file order.
+    """The problems of a file, equal ones once, in file order.
 
     Raises:
         ValueError: Naming the file and the line.
     """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path.name}: not UTF-8 at byte {error.start}") from None
-    # Not splitlines(): a question may hold U+2028 and the like.
-    lines = [(number, line.rstrip("\r")) for number, line in enumerate(text.split("\n"), 1)]
-    lines = [(number, line) for number, line in lines if line.strip()]
+    lines = list(read_lines(path, ValueError))
     if not lines:
         raise ValueError(f"{path.name}: no problems in it")
-    json_lines = lines[0][1].lstrip().startswith("{")
-    found = _json_lines(path, lines) if json_lines else _two_lines(path, lines)
+    is_json = lines[0][1].lstrip().startswith(b"{")
     distinct: dict[str, Problem] = {}
-    for problem in found:
-        distinct.setdefault(canonical_form(problem.question), problem)
+    for problem in _from_json_lines(lines) if is_json else _from_two_lines(lines):
+        distinct.setdefault(identity(problem.question, problem.data), problem)
     places: dict[str, str] = {}
     for problem in distinct.values():
         if problem.id in places:
@@ -50,50 +48,86 @@ def split_problems(problems: Sequence[Problem], counts: Mapping[str, int]) -> di
     Raises:
         ValueError: A split has no problem at all.
     """
-    found = {split: [p for p in problems if p.split == split][:count] for split, count in counts.items()}
-    for split, chosen in found.items():
+    splits = {split: [p for p in problems if p.split == split][:count] for split, count in counts.items()}
+    for split, chosen in splits.items():
         if not chosen:
             raise ValueError(f"no problem of {len(problems)} falls into the {split} split")
-    return found
+    return splits
 
 
-def _two_lines(path: Path, lines: Sequence[tuple[int, str]]) -> list[Problem]:
+def _from_two_lines(lines: Sequence[Line]) -> list[Problem]:
     if len(lines) % 2:
-        raise ValueError(f"{path.name}:{lines[-1][0]}: a question without an answer (odd number of lines)")
-    pairs = zip(lines[::2], lines[1::2], strict=True)
-    return [
-        _problem(path, number, question.strip(), answer.strip(), None, None)
-        for (number, question), (_, answer) in pairs
-    ]
+        raise ValueError(f"{lines[-1][0]}: a question without an answer (odd number of lines)")
+    texts = [(place, _text(line, place).strip()) for place, line in lines]
+    pairs = zip(texts[::2], texts[1::2], strict=True)
+    return [_problem(place, question, (answer,)) for (place, question), (_, answer) in pairs]
 
 
-def _json_lines(path: Path, lines: Sequence[tuple[int, str]]) -> list[Problem]:
-    return [_json_line(path, number, line) for number, line in lines]
-
-
-def _json_line(path: Path, number: int, line: str) -> Problem:
+def _text(line: bytes, place: str) -> str:
     try:
-        row: Any = json.loads(line)
-    except (ValueError, RecursionError):
-        raise ValueError(f"{path.name}:{number}: not JSON") from None
-    if not isinstance(row, dict) or not isinstance(row.get("question"), str):
-        raise ValueError(f"{path.name}:{number}: expected an object with a text `question`")
-    answer = row.get("answer", row.get("reference"))
-    if answer is not None and not isinstance(answer, str | int):
-        raise ValueError(f"{path.name}:{number}: `answer` must be a text or a whole number, found {answer!r:.40}")
-    split = row.get("split")
+        return line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{place}: not UTF-8 at byte {error.start}") from None
+
+
+def _from_json_lines(lines: Sequence[Line]) -> list[Problem]:
+    return [_from_json_line(parse_json_line(line, place, ValueError)) for place, line in lines]
+
+
+def _from_json_line(line: JsonLine) -> Problem:
+    question, split, identifier = line.text("question"), line.fields.get("split"), line.optional_identifier("id")
+    if re.search("[\ud800-\udfff]", question):  # a database stores no half of a surrogate pair
+        raise line.unexpected("question", "Unicode text")
     if split is not None and split not in SHARES:
-        raise ValueError(f"{path.name}:{number}: `split` must be one of {', '.join(SHARES)}, found {split!r:.40}")
-    return _problem(path, number, row["question"], None if answer is None else str(answer), split, row.get("id"))
+        raise line.unexpected("split", f"one of {', '.join(SHARES)}")
+    return _problem(
+        line.place,
+        question,
+        _answers(line),
+        data=_data(line),
+        split=split,
+        id=None if identifier is None else str(identifier),
+    )
 
 
-def _problem(path: Path, number: int, question: str, answer: str | None, split: str | None, id: object) -> Problem:
+def _answers(line: JsonLine) -> tuple[str, ...]:
+    field = "answer" if "answer" in line.fields else "reference"
+    value = line.fields.get(field)
+    answers = value if isinstance(value, list) else [] if value is None else [value]
+    if not all(isinstance(answer, str | int) for answer in answers):
+        raise line.unexpected(field, "a text, a whole number, or a list of them")
+    return tuple(dict.fromkeys(map(str, answers)))
+
+
+def _data(line: JsonLine) -> Mapping[str, Any]:
+    data = line.fields.get("data")
+    if data is not None and not isinstance(data, dict):
+        raise line.unexpected("data", "an object")
+    try:
+        data_text(data or {})
+    except ValueError:
+        raise line.unexpected("data", "an object of finite numbers") from None
+    return data or {}
+
+
+def _problem(
+    place: str,
+    question: str,
+    answers: Sequence[str],
+    *,
+    data: Mapping[str, Any] | None = None,
+    split: str | None = None,
+    id: str | None = None,
+) -> Problem:
+    reference, *alternatives = answers or (None,)
     return Problem(
-        id=str(id) if id is not None else problem_id("file", question),
+        id=problem_id("file", question, data) if id is None else id,
         question=question,
-        reference=answer,
+        reference=reference,
         split=split or split_of(question, SHARES, salt="file:"),
-        source=f"{path.name}:{number}",
+        source=place,
+        alternatives=tuple(alternatives),
+        data=data or {},
     )
 
 
@@ -103,8 +137,11 @@ def write_lines(problems: Sequence[Problem]) -> str:
 
 
 def write_json_lines(problems: Sequence[Problem]) -> str:
-    """One JSON object a line, which `read_problems` reads back."""
-    return "".join(
-        json.dumps({"id": p.id, "question": p.question, "answer": p.reference, "source": p.source}) + "\n"
-        for p in problems
-    )
+    """One JSON object a line, which `read_problems` reads back; `data` only where a problem has any."""
+    return "".join(json.dumps(_row(problem)) + "\n" for problem in problems)
+
+
+def _row(problem: Problem) -> dict[str, Any]:
+    answer = list(problem.references) if problem.alternatives else problem.reference
+    row = {"id": problem.id, "question": problem.question, "answer": answer, "source": problem.source}
+    return row | ({"data": dict(problem.data)} if problem.data else {})

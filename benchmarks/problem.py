@@ -1,26 +1,30 @@
 """The Problem and Probe records, and the canonical form that keeps equal problems on one side of a split.
 
-Takes nothing, knows nothing of policies, verifiers or files.
+Depends on nothing: not on policies, verifiers or files.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import re
 from collections.abc import Mapping
+from typing import Any
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Problem:
-    """One question with its reference answer.
+    """One question with its reference answers.
 
     Attributes:
-        id: Stable name; made from the canonical form, so equal problems have equal ids.
+        id: Stable name, made from canonical form and data, so that equal problems have equal ids.
         question: What the policy is asked.
         reference: The answer taken as right, or None where there is none.
         split: `train`, `validation`, `test`, ...
         source: Where it came from: generator, version, seed, or file and line.
+        alternatives: Further answers that are as right as the reference.
+        data: A JSON object that the benchmark's own verifier needs (unit tests, a task's entry), or an empty one.
     """
 
     id: str
@@ -28,6 +32,13 @@ class Problem:
     reference: str | None
     split: str
     source: str
+    alternatives: tuple[str, ...] = ()
+    data: Mapping[str, Any] = dataclasses.field(default_factory=dict, hash=False)
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """All accepted answers, the reference first; none where there is no reference."""
+        return self.alternatives if self.reference is None else (self.reference, *self.alternatives)
 
 
 ATTACK, EQUIVALENCE = "attack", "equivalence"
@@ -35,12 +46,13 @@ ATTACK, EQUIVALENCE = "attack", "equivalence"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Probe:
-    """A response that was made up for a problem, so that what a verifier should say of it is known.
+    """A response that was made up for a problem, so that the right verdict is known.
 
     Attributes:
         problem: Id of the problem.
         kind: ATTACK where it is no right answer, EQUIVALENCE where it is one.
         form: How it was made.
+        text: The response.
     """
 
     problem: str
@@ -62,26 +74,45 @@ def canonical_form(question: str) -> str:
     return re.sub(r"(?<![A-Za-z])[A-Za-z](?![A-Za-z])", rename, " ".join(question.split()))
 
 
-def problem_id(benchmark: str, question: str) -> str:
-    """`benchmark/` and the first 12 hex digits of the canonical form's SHA-256."""
-    return f"{benchmark}/{hashlib.sha256(canonical_form(question).encode()).hexdigest()[:12]}"
+def data_text(data: Mapping[str, Any]) -> str:
+    """A problem's data as JSON, the same text for equal data.
+
+    Raises:
+        ValueError: It holds NaN or an infinity, which JSON does not have.
+        TypeError: It holds something else that JSON does not have.
+    """
+    return json.dumps(dict(data), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def identity(question: str, data: Mapping[str, Any] | None = None) -> str:
+    """The text that two problems share if and only if they are one: canonical form, and data where there are some."""
+    form = canonical_form(question)
+    return f"{form}\n{data_text(data)}" if data else form
+
+
+def problem_id(benchmark: str, question: str, data: Mapping[str, Any] | None = None) -> str:
+    """`benchmark/` and the first 12 hex digits of the SHA-256 of the problem's identity."""
+    return f"{benchmark}/{_digest(identity(question, data)).hex()[:12]}"
 
 
 def split_of(question: str, shares: Mapping[str, float], salt: str = "") -> str:
     """The split that a question belongs to, decided by its canonical form alone.
 
-    Hashing instead of drawing means that no two splits can ever share a canonical form, whatever the seed,
-    the count or the process.
+    Because it is hashed and not drawn, two splits never share a canonical form, whatever the seed, the count or the
+    process.
 
     Args:
         question: The question's text.
         shares: Split name -> share; the shares sum to 1.
         salt: Another salt, another division: a benchmark made of one split of another is divided anew.
     """
-    digest = hashlib.sha256(f"split:{salt}{canonical_form(question)}".encode()).digest()
-    position = int.from_bytes(digest[:8]) / 2**64
+    position = int.from_bytes(_digest(f"split:{salt}{canonical_form(question)}")[:8]) / 2**64
     for split, share in shares.items():
         if position < share:
             return split
         position -= share
     return list(shares)[-1]
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
