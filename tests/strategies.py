@@ -54,6 +54,7 @@ def judged_samples(draw: st.DrawFn) -> tuple[list[Sample], dict[int, Verdict]]:
             index=index,
             text=draw(st.sampled_from(["x = 1", "x = 2", "x = 3", "y"])),
             token_count=3,
+            token_ids=draw(st.none() | st.tuples(*[st.integers(0, 300_000)] * 3)),
             mean_logprob=draw(st.floats(-5, 0)),
             finish_reason=draw(st.sampled_from(["stop", "stop", "length"])),
         )

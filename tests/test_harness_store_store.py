@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from restem.benchmarks.problem import ATTACK, Probe
 from restem.harness.errors import ConfigError, RunBusy
+from restem.harness.store import schema
 from restem.harness.store.records import Checkpoint, Sample, Selected, Selection
-from restem.harness.store.store import Store, batched
+from restem.harness.store.rows import batched, packed_ids, unpacked_ids
+from restem.harness.store.store import Store
 from restem.verifiers.verdict import Outcome, Verdict
 from tests.conftest import problem
+from tests.old_runs import SCHEMAS, as_of
 from tests.strategies import judged_samples
 
 
@@ -23,6 +29,22 @@ def filled(folder: Path, samples: list[Sample]) -> Store:
     store.add_samples(samples)
     store.add_verifier("v-1", "v", {})
     return store
+
+
+def sample(**changes: Any) -> Sample:
+    fields = {"checkpoint": "base", "problem": "p", "index": 0, "text": "", "token_count": 0, "mean_logprob": 0.0}
+    ids = changes.get("token_ids")
+    return Sample(**{**fields, "finish_reason": "stop", **changes} | ({"token_count": len(ids)} if ids else {}))
+
+
+def set_version(folder: Path, version: int) -> None:
+    with closing(sqlite3.connect(folder / "run.db")) as db:
+        db.execute(f"PRAGMA user_version = {version}")
+
+
+def columns(store: Store) -> dict[str, list[tuple[Any, ...]]]:
+    """Table -> its columns: name, type, constraints."""
+    return {table.name: store.query(f"PRAGMA table_info({table.name})") for table in schema.TABLES}
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -46,9 +68,7 @@ def test_problems_come_back_in_their_order(tmp_path: Path) -> None:
 
 def test_checkpoints_and_selections_come_back(tmp_path: Path) -> None:
     checkpoint = Checkpoint(id="a/1", arm="a", iteration=1, kind="trained", losses=(0.5, 0.25), steps=2)
-    one = Sample(
-        checkpoint="base", problem="p", index=0, text="", token_count=0, mean_logprob=0.0, finish_reason="stop"
-    )
+    one = sample()
     selection = Selection(checkpoint="a/1", rows=(Selected(sample=one.id, weight=0.0, dropped_by="wrong"),))
     with filled(tmp_path, [one]) as store:
         store.add_checkpoint(checkpoint)
@@ -59,9 +79,7 @@ def test_checkpoints_and_selections_come_back(tmp_path: Path) -> None:
 
 
 def test_a_second_verdict_of_the_same_verifier_is_refused(tmp_path: Path) -> None:
-    one = Sample(
-        checkpoint="base", problem="p", index=0, text="", token_count=0, mean_logprob=0.0, finish_reason="stop"
-    )
+    one = sample()
     with filled(tmp_path, [one]) as store:
         rows = [(one.id, Verdict(outcome=Outcome.WRONG, score=0.0))]
         store.add_verdicts("v-1", rows)
@@ -75,6 +93,23 @@ def test_a_second_writer_is_refused_and_told_who_holds_the_run(tmp_path: Path) -
 
     with Store(tmp_path, write=True), pytest.raises(RunBusy, match=str(os.getpid())):
         Store(tmp_path, write=True)
+
+
+def test_a_store_that_cannot_be_opened_leaves_the_folder_free(tmp_path: Path) -> None:
+    Store(tmp_path, write=True).close()
+    set_version(tmp_path, 99)
+    with pytest.raises(ConfigError):
+        Store(tmp_path, write=True)
+    set_version(tmp_path, schema.VERSION)
+    Store(tmp_path, write=True).close()
+
+
+def test_a_failed_transaction_leaves_no_rows_and_lets_the_next_one_begin(tmp_path: Path) -> None:
+    with filled(tmp_path, [sample()]) as store:
+        with pytest.raises(sqlite3.IntegrityError):
+            store.add_samples([sample(index=1), sample()])
+        store.add_samples([sample(index=2)])
+        assert {s.index for s in store.samples("base", "test")} == {0, 2}
 
 
 def test_a_reader_sees_what_a_writer_has_committed(tmp_path: Path) -> None:
@@ -93,18 +128,9 @@ def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
 
 def test_a_database_of_another_schema_is_refused(tmp_path: Path) -> None:
     Store(tmp_path, write=True).close()
-    with sqlite3.connect(tmp_path / "run.db") as db:
-        db.execute("PRAGMA user_version = 99")
-    db.close()
+    set_version(tmp_path, 99)
     with pytest.raises(ConfigError, match="schema version 99"):
         Store(tmp_path)
-
-
-def as_of_version_2(folder: Path) -> None:
-    """Takes from a run what schema version 3 added."""
-    with sqlite3.connect(folder / "run.db") as db:
-        db.executescript("DROP TABLE probe_verdict; DROP TABLE probe; PRAGMA user_version = 2")
-    db.close()
 
 
 def test_probes_and_their_verdicts_come_back(tmp_path: Path) -> None:
@@ -121,21 +147,60 @@ def test_probes_and_their_verdicts_come_back(tmp_path: Path) -> None:
 
 def test_a_run_of_version_2_is_read_as_one_without_probes(tmp_path: Path) -> None:
     filled(tmp_path, []).close()
-    as_of_version_2(tmp_path)
+    as_of(tmp_path, 2)
     with Store(tmp_path) as store:
         assert store.probes() == store.probe_verdicts("v-1") == {}
 
 
-def test_a_writer_gives_a_run_of_version_2_the_tables_it_lacks(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", SCHEMAS)
+def test_a_run_of_an_earlier_version_gives_the_same_records_without_token_ids(tmp_path: Path, version: int) -> None:
+    with filled(tmp_path, [sample(token_ids=(5, 7))]) as store:
+        problems = store.problems()
+    as_of(tmp_path, version)
+    for write in (False, True):
+        with Store(tmp_path, write=write) as store:
+            assert store.samples("base", "test") == [sample(token_count=2)]
+            assert store.problems() == problems
+
+
+@pytest.mark.parametrize("version", SCHEMAS)
+def test_a_writer_gives_a_run_of_an_earlier_version_what_it_lacks(tmp_path: Path, version: int) -> None:
     filled(tmp_path, []).close()
-    with sqlite3.connect(tmp_path / "run.db") as db:
-        today = db.execute("SELECT sql FROM sqlite_schema ORDER BY name").fetchall()
-    db.close()
-    as_of_version_2(tmp_path)
+    with Store(tmp_path) as store:
+        today = columns(store)
+    as_of(tmp_path, version)
     with Store(tmp_path, write=True) as store:
-        assert store.query("SELECT sql FROM sqlite_schema ORDER BY name") == today
-        assert store.query("PRAGMA user_version") == [(3,)]
+        assert columns(store) == today
+        assert store.query("PRAGMA user_version") == [(schema.VERSION,)]
         assert store.query("SELECT name FROM verifier") == [("v",)]
+
+
+@pytest.mark.parametrize("version", SCHEMAS)
+def test_a_reader_of_an_earlier_version_sees_every_column_of_today(tmp_path: Path, version: int) -> None:
+    filled(tmp_path, [sample()]).close()
+    as_of(tmp_path, version)
+    with Store(tmp_path) as store:
+        for table in schema.TABLES:
+            store.query(f"SELECT {table.names()} FROM {table.name}")
+
+
+def test_a_reader_of_an_earlier_version_goes_on_while_a_writer_adds_what_is_new(tmp_path: Path) -> None:
+    filled(tmp_path, []).close()
+    as_of(tmp_path, 3)
+    with Store(tmp_path) as reader, Store(tmp_path, write=True) as writer:
+        writer.add_problems([problem("q", "1", id="p")])
+        writer.add_samples([sample(token_ids=(1,))])
+        assert [s.id for s in reader.samples("base", "test")] == [sample().id]
+
+
+@given(st.lists(st.integers(0, 2**32 - 1), max_size=5) | st.lists(st.integers(0, 300), max_size=5))
+def test_token_ids_come_back_from_their_bytes(ids: list[int]) -> None:
+    assert unpacked_ids(packed_ids(ids), len(ids)) == tuple(ids)
+
+
+@pytest.mark.parametrize(("most", "width"), [(255, 1), (256, 2), (65_535, 2), (65_536, 4)])
+def test_a_token_id_takes_as_many_bytes_as_the_largest_needs(most: int, width: int) -> None:
+    assert packed_ids([0, most]) == bytes(width) + most.to_bytes(width, "little")
 
 
 def test_a_batch_never_splits_a_problem() -> None:

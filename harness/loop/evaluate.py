@@ -18,7 +18,8 @@ from restem.harness.distributed.hosts import Hosts
 from restem.harness.model.policy import Policy
 from restem.harness.sampling.sampler import Decoding, Draws, prompt_length, row_key, shared_prefix
 from restem.harness.store.records import Sample
-from restem.harness.store.store import Store, batched
+from restem.harness.store.rows import batched
+from restem.harness.store.store import Store
 from restem.verifiers.verdict import Attempt, Verifier, checked
 
 

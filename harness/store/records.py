@@ -1,4 +1,7 @@
-"""What the harness writes down: Sample, Selection, Checkpoint. No JAX, no files."""
+"""The records that the harness stores: Sample, Selection, Checkpoint.
+
+Plain values; they do not depend on JAX, SQLite or files.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,8 @@ class Sample:
         token_count: Tokens drawn, the stop token included.
         mean_logprob: Mean log-probability of the drawn tokens under the sampling distribution, in nats.
         finish_reason: `stop` (end of turn or of sequence) or `length` (cut at the limit).
+        token_ids: The drawn tokens, the stop token included; None where they are not known, as in imported rows and in
+            runs of schema versions before 4.
     """
 
     checkpoint: str
@@ -27,6 +32,7 @@ class Sample:
     token_count: int
     mean_logprob: float
     finish_reason: str
+    token_ids: tuple[int, ...] | None = None
 
     @property
     def id(self) -> int:
@@ -37,7 +43,7 @@ class Sample:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Selected:
-    """One sample's fate in an E-step: the weight it trains with, or the rule that dropped it."""
+    """The result of an E-step for one sample: the weight it trains with, or the rule that dropped it."""
 
     sample: int
     weight: float

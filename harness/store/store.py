@@ -1,13 +1,13 @@
-"""run.db and the run folder: append, read back, resume. No JAX.
+"""The rows of one run: append, read back, resume.
 
-Takes records; gives records. One SQLite file in WAL mode: one writing process, any number of readers, nothing lost that
-was committed. Rows are only ever added: a stage that finds its rows does nothing. docs/run_db.md says what each column
-means.
+Takes records and gives records; it does not depend on JAX. A run is one SQLite file in WAL mode: one writing process,
+any number of readers, and no committed row is lost. Rows are only ever added, and a stage that finds its rows does
+nothing. docs/run_db.md describes every column.
 """
 
 from __future__ import annotations
 
-import dataclasses
+import contextlib
 import fcntl
 import json
 import os
@@ -19,29 +19,34 @@ from typing import Any
 
 from restem.benchmarks.problem import Probe, Problem
 from restem.harness.errors import ConfigError, RunBusy
-from restem.harness.store import schema
+from restem.harness.store import rows, schema
 from restem.harness.store.records import Checkpoint, Sample, Selected, Selection
-from restem.verifiers.verdict import Outcome, Verdict
+from restem.harness.store.rows import Row
+from restem.verifiers.verdict import Verdict
+
+_IN = "IN (SELECT value FROM json_each(?))"  # ids as one JSON list: a statement takes only so many parameters
+_SETTINGS = {True: ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"), False: ("trusted_schema = OFF",)}
+_REPLY = ("reply", "finish_reason", "model", "prompt_tokens", "completion_tokens", "seconds", "logprob_1", "logprob_0")
 
 
-class RunLock:
-    """Holds a run folder for one process; the lock goes with the process, however it ends."""
+@contextlib.contextmanager
+def run_lock(folder: Path) -> Iterator[None]:
+    """Holds a run folder for this process; the lock ends with the process, however it ends.
 
-    def __init__(self, folder: Path) -> None:
-        self._file = (folder / "run.lock").open("a+")
+    Raises:
+        RunBusy: Another process holds it.
+    """
+    with (folder / "run.lock").open("a+") as file:
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            self._file.seek(0)
-            holder = self._file.read().strip() or "unknown"
-            self._file.close()
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
             raise RunBusy(f"{folder}: another process (pid {holder}) is writing to this run") from None
-        self._file.truncate(0)
-        self._file.write(str(os.getpid()))
-        self._file.flush()
-
-    def release(self) -> None:
-        self._file.close()
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
 
 
 class Store:
@@ -58,30 +63,34 @@ class Store:
 
     def __init__(self, folder: Path, *, write: bool = False) -> None:
         self.folder = folder
-        path = folder / "run.db"
-        if write:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._lock = RunLock(folder)
-            self._db = sqlite3.connect(path, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.execute("PRAGMA foreign_keys = ON")
-        else:
-            if not path.is_file():
-                raise ConfigError(f"{folder}: no run here (no run.db)")
-            self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
-            self._db.execute("PRAGMA trusted_schema = OFF")
+        with contextlib.ExitStack() as stack:
+            if write:
+                folder.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(run_lock(folder))
+            self._db = stack.enter_context(contextlib.closing(_connect(folder / "run.db", write)))
+            for setting in _SETTINGS[write]:
+                self._db.execute(f"PRAGMA {setting}")
+            self._take_version(write)
+            self._resources = stack.pop_all()
+
+    def _take_version(self, write: bool) -> None:
         version = schema.version_of(self._db)
         if not schema.OLDEST <= version <= schema.VERSION and not (write and version == 0):
-            raise ConfigError(f"{path}: schema version {version}, this program reads {schema.VERSION}")
-        if write and version < schema.VERSION:
+            raise ConfigError(
+                f"{self.folder / 'run.db'}: schema version {version}, this program reads {schema.OLDEST} to "
+                f"{schema.VERSION}"
+            )
+        if version == schema.VERSION:
+            return
+        if write:
             with self._transaction():
-                schema.complete(self._db)
+                schema.migrate(self._db)
+        else:
+            schema.view_as_current(self._db)
 
     def close(self) -> None:
-        self._db.close()
-        if hasattr(self, "_lock"):
-            self._lock.release()
+        """Closes the file, and gives the folder back where it was held."""
+        self._resources.close()
 
     def __enter__(self) -> Store:
         return self
@@ -89,35 +98,53 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _transaction(self) -> _Transaction:
-        return _Transaction(self._db)
+    @contextlib.contextmanager
+    def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[None]:
+        self._db.execute(f"BEGIN {kind}")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def snapshot(self) -> contextlib.AbstractContextManager[None]:
+        """While it is open, all queries see the same moment, whatever is written in between."""
+        return self._transaction("DEFERRED")
 
     def query(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
-        """Rows of any SELECT: what reports and tests are made from."""
+        """The rows of any SELECT: for reports/data and for tests; all other code calls the methods below."""
         return self._db.execute(sql, parameters).fetchall()
+
+    def _rows(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Iterator[Row]:
+        """The rows of a SELECT as mappings from column to value."""
+        cursor = self._db.execute(sql, parameters)
+        names = [column[0] for column in cursor.description]
+        return (dict(zip(names, row, strict=True)) for row in cursor.fetchall())
+
+    def _insert(self, table: schema.Table, new: Iterable[Row], *, on_conflict: str = "ABORT") -> None:
+        with self._transaction():
+            self._db.executemany(table.insert(on_conflict=on_conflict), new)
 
     # run
 
     def put_run(self, values: Mapping[str, Any]) -> None:
         """Adds facts about the run; a key already there keeps its first value."""
-        with self._transaction():
-            self._db.executemany(
-                "INSERT OR IGNORE INTO run VALUES (?, ?)",
-                [(key, json.dumps(value, sort_keys=True)) for key, value in values.items()],
-            )
+        self._insert(schema.RUN, [_fact(key, value) for key, value in values.items()], on_conflict="IGNORE")
 
     def set_run(self, key: str, value: Any) -> None:
         """Replaces one fact about the run."""
-        self._db.execute("INSERT OR REPLACE INTO run VALUES (?, ?)", (key, json.dumps(value, sort_keys=True)))
+        self._insert(schema.RUN, [_fact(key, value)], on_conflict="REPLACE")
 
     def run(self) -> dict[str, Any]:
         """All facts about the run."""
-        return {key: json.loads(value) for key, value in self._db.execute("SELECT key, value FROM run ORDER BY key")}
+        return {key: json.loads(value) for key, value in self.query("SELECT key, value FROM run ORDER BY key")}
 
     def log(self, kind: str, *, arm: str | None = None, iteration: int | None = None, **detail: Any) -> None:
         """Adds an event."""
-        row = (time.time(), kind, arm, iteration, json.dumps(detail, sort_keys=True))
-        self._db.execute("INSERT INTO event (time, kind, arm, iteration, detail) VALUES (?, ?, ?, ?, ?)", row)
+        text = json.dumps(detail, sort_keys=True)
+        row = {"id": None, "time": time.time(), "kind": kind, "arm": arm, "iteration": iteration, "detail": text}
+        self._insert(schema.EVENT, [row])
 
     def logged(self, kind: str) -> list[dict[str, Any]]:
         """The details of all events of a kind, in their order."""
@@ -129,165 +156,148 @@ class Store:
 
     def add_problems(self, problems: Sequence[Problem]) -> None:
         """Adds a split's problems, in their order."""
-        with self._transaction():
-            self._db.executemany(
-                "INSERT OR IGNORE INTO problem VALUES (?, ?, ?, ?, ?, ?)",
-                [(p.id, p.split, i, p.question, p.reference, p.source) for i, p in enumerate(problems)],
-            )
+        new = (rows.problem_row(problem, position) for position, problem in enumerate(problems))
+        self._insert(schema.PROBLEM, new, on_conflict="IGNORE")
 
     def problems(self, split: str | None = None) -> list[Problem]:
         """Problems of a split (or all), in their order."""
-        rows = self.query(
-            "SELECT id, question, reference, split, source FROM problem WHERE :split IS NULL OR split = :split"
-            " ORDER BY split, position",
-            {"split": split},
+        sql = (
+            f"SELECT {schema.PROBLEM.names()} FROM problem WHERE :split IS NULL OR split = :split"
+            " ORDER BY split, position"
         )
-        fields = ("id", "question", "reference", "split", "source")
-        return [Problem(**dict(zip(fields, row, strict=True))) for row in rows]
+        return [rows.problem_of(row) for row in self._rows(sql, {"split": split})]
 
     # samples
 
     def add_samples(self, samples: Iterable[Sample]) -> None:
-        with self._transaction():
-            self._db.executemany(
-                "INSERT INTO sample VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [(s.id, *dataclasses.astuple(s)) for s in samples]
-            )
+        """Adds samples; a sample that is already there is an error."""
+        self._insert(schema.SAMPLE, map(rows.sample_row, samples))
 
     def samples(self, checkpoint: str, split: str) -> list[Sample]:
         """Samples of a checkpoint on a split, all of a problem together, in problem order."""
-        rows = self.query(
-            "SELECT s.checkpoint, s.problem, s.idx, s.text, s.token_count, s.mean_logprob, s.finish_reason"
-            " FROM sample s JOIN problem p ON p.id = s.problem WHERE s.checkpoint = ? AND p.split = ?"
-            " ORDER BY p.position, s.idx",
-            (checkpoint, split),
+        sql = (
+            f"SELECT {schema.SAMPLE.names('s.')} FROM sample s JOIN problem p ON p.id = s.problem"
+            " WHERE s.checkpoint = ? AND p.split = ? ORDER BY p.position, s.idx"
         )
-        fields = [field.name for field in dataclasses.fields(Sample)]
-        return [Sample(**dict(zip(fields, row, strict=True))) for row in rows]
+        return [rows.sample_of(row) for row in self._rows(sql, (checkpoint, split))]
 
     def sampled_problems(self, checkpoint: str) -> set[str]:
         """Ids of the problems that a checkpoint has samples of."""
         return {row[0] for row in self.query("SELECT DISTINCT problem FROM sample WHERE checkpoint = ?", (checkpoint,))}
 
-    # verdicts
+    def sampled_splits(self, split: str | None = None) -> list[tuple[str, str]]:
+        """Every (checkpoint, split) that has samples; of one split where it is named."""
+        sql = (
+            "SELECT DISTINCT s.checkpoint, p.split FROM sample s JOIN problem p ON p.id = s.problem"
+            " WHERE :split IS NULL OR p.split = :split ORDER BY 1, 2"
+        )
+        return [(checkpoint, split) for checkpoint, split in self.query(sql, {"split": split})]
+
+    def responses(self, samples: Iterable[int]) -> dict[int, tuple[str, str]]:
+        """Sample id -> (question, response), of those that the run has."""
+        sql = f"SELECT s.id, p.question, s.text FROM sample s JOIN problem p ON p.id = s.problem WHERE s.id {_IN}"
+        found = self.query(sql, (json.dumps([*samples]),))
+        return {sample: (question, response) for sample, question, response in found}
+
+    # verifiers and verdicts
 
     def add_verifier(self, fingerprint: str, name: str, settings: Mapping[str, Any]) -> None:
-        self._db.execute(
-            "INSERT OR IGNORE INTO verifier VALUES (?, ?, ?)",
-            (fingerprint, name, json.dumps(dict(settings), sort_keys=True, default=str)),
-        )
+        """Adds a verifier; a fingerprint that is already there keeps its first name and settings."""
+        text = json.dumps(dict(settings), sort_keys=True, default=str)
+        row = {"fingerprint": fingerprint, "name": name, "settings": text}
+        self._insert(schema.VERIFIER, [row], on_conflict="IGNORE")
+
+    def verifiers(self) -> dict[str, tuple[str, dict[str, Any]]]:
+        """Fingerprint -> (name, settings), in the order of names."""
+        found = self.query("SELECT fingerprint, name, settings FROM verifier ORDER BY name, fingerprint")
+        return {fingerprint: (name, json.loads(settings)) for fingerprint, name, settings in found}
 
     def add_verdicts(self, verifier: str, verdicts: Iterable[tuple[int, Verdict]]) -> None:
         """Adds (sample id, verdict) rows under a verifier's fingerprint."""
-        with self._transaction():
-            self._db.executemany(
-                "INSERT INTO verdict VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [_verdict_row(sample, verifier, verdict) for sample, verdict in verdicts],
-            )
+        new = ({"sample": sample, **rows.verdict_row(verifier, verdict)} for sample, verdict in verdicts)
+        self._insert(schema.VERDICT, new)
 
     def verdicts(self, checkpoint: str, split: str, verifier: str) -> dict[int, Verdict]:
         """Sample id -> verdict of one verifier (fingerprint) on a checkpoint's samples of a split."""
-        rows = self.query(
-            "SELECT v.sample, v.outcome, v.score, v.answer, v.span_start, v.span_end, v.rule, v.reason, v.seconds,"
-            " v.tokens, v.cost_usd FROM verdict v JOIN sample s ON s.id = v.sample JOIN problem p ON p.id = s.problem"
-            " WHERE s.checkpoint = ? AND p.split = ? AND v.verifier = ?",
-            (checkpoint, split, verifier),
+        sql = (
+            f"SELECT {schema.VERDICT.names('v.')} FROM verdict v JOIN sample s ON s.id = v.sample"
+            " JOIN problem p ON p.id = s.problem WHERE s.checkpoint = ? AND p.split = ? AND v.verifier = ?"
         )
-        return {row[0]: _verdict(row[1:]) for row in rows}
+        return {row["sample"]: rows.verdict_of(row) for row in self._rows(sql, (checkpoint, split, verifier))}
 
-    # probes; a run of schema version 2 that is only read has none
+    def verdicts_on(self, samples: Iterable[int]) -> dict[int, dict[str, Verdict]]:
+        """Sample id -> fingerprint -> verdict, of samples that have any."""
+        sql = f"SELECT {schema.VERDICT.names()} FROM verdict WHERE sample {_IN} ORDER BY sample, verifier"
+        found: dict[int, dict[str, Verdict]] = {}
+        for row in self._rows(sql, (json.dumps([*samples]),)):
+            found.setdefault(row["sample"], {})[row["verifier"]] = rows.verdict_of(row)
+        return found
+
+    # probes
 
     def add_probes(self, probes: Sequence[Probe]) -> None:
         """Adds the run's probes, in their order."""
-        with self._transaction():
-            self._db.executemany(
-                "INSERT INTO probe VALUES (?, ?, ?, ?, ?)",
-                [(id, p.problem, p.kind, p.form, p.text) for id, p in enumerate(probes)],
-            )
+        names = schema.PROBE.columns.keys() - {"id"}
+        new = ({"id": id, **{name: getattr(probe, name) for name in names}} for id, probe in enumerate(probes))
+        self._insert(schema.PROBE, new)
 
     def probes(self) -> dict[int, Probe]:
-        """Id -> probe, in their order."""
-        rows = self._probe_rows("SELECT id, problem, kind, form, text FROM probe ORDER BY id")
-        return {row[0]: Probe(problem=row[1], kind=row[2], form=row[3], text=row[4]) for row in rows}
+        """Id -> probe, in their order; none in a run of schema version 2."""
+        found = self._rows(f"SELECT {schema.PROBE.names()} FROM probe ORDER BY id")
+        return {row["id"]: Probe(**{name: row[name] for name in row if name != "id"}) for row in found}
 
     def add_probe_verdicts(self, verifier: str, verdicts: Iterable[tuple[int, Verdict]]) -> None:
         """Adds (probe id, verdict) rows under a verifier's fingerprint."""
-        with self._transaction():
-            self._db.executemany(
-                "INSERT INTO probe_verdict VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [_verdict_row(probe, verifier, verdict) for probe, verdict in verdicts],
-            )
+        new = ({"probe": probe, **rows.verdict_row(verifier, verdict)} for probe, verdict in verdicts)
+        self._insert(schema.PROBE_VERDICT, new)
 
     def probe_verdicts(self, verifier: str) -> dict[int, Verdict]:
         """Probe id -> verdict of one verifier (fingerprint)."""
-        rows = self._probe_rows(
-            "SELECT probe, outcome, score, answer, span_start, span_end, rule, reason, seconds, tokens, cost_usd"
-            " FROM probe_verdict WHERE verifier = ? ORDER BY probe",
-            (verifier,),
-        )
-        return {row[0]: _verdict(row[1:]) for row in rows}
-
-    def _probe_rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        return self.query(sql, parameters) if schema.version_of(self._db) >= schema.WITH_PROBES else []
+        sql = f"SELECT {schema.PROBE_VERDICT.names()} FROM probe_verdict WHERE verifier = ? ORDER BY probe"
+        return {row["probe"]: rows.verdict_of(row) for row in self._rows(sql, (verifier,))}
 
     # selections and checkpoints
 
     def add_selection(self, selection: Selection) -> None:
-        with self._transaction():
-            self._db.executemany(
-                "INSERT INTO selection VALUES (?, ?, ?, ?)",
-                [(selection.checkpoint, row.sample, row.weight, row.dropped_by) for row in selection.rows],
-            )
+        """Adds the result of an E-step, one row a sample."""
+        new = (
+            {"checkpoint": selection.checkpoint, "sample": s.sample, "weight": s.weight, "dropped_by": s.dropped_by}
+            for s in selection.rows
+        )
+        self._insert(schema.SELECTION, new)
 
     def selection(self, checkpoint: str) -> Selection | None:
         """The selection that a checkpoint was (or is to be) trained on."""
-        rows = self.query(
-            "SELECT sample, weight, dropped_by FROM selection WHERE checkpoint = ? ORDER BY sample", (checkpoint,)
-        )
-        selected = tuple(Selected(sample=row[0], weight=row[1], dropped_by=row[2]) for row in rows)
-        return Selection(checkpoint=checkpoint, rows=selected) if rows else None
+        sql = "SELECT sample, weight, dropped_by FROM selection WHERE checkpoint = ? ORDER BY sample"
+        selected = tuple(Selected(**row) for row in self._rows(sql, (checkpoint,)))
+        return Selection(checkpoint=checkpoint, rows=selected) if selected else None
 
     def add_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Adds a checkpoint; a candidate that a killed M-step left behind keeps its row."""
-        row = dataclasses.asdict(checkpoint) | {"losses": json.dumps(checkpoint.losses)}
-        marks = ", ".join("?" * len(row))
-        self._db.execute(f"INSERT OR IGNORE INTO checkpoint VALUES ({marks})", tuple(row.values()))
+        self._insert(schema.CHECKPOINT, [rows.checkpoint_row(checkpoint)], on_conflict="IGNORE")
 
     def checkpoint(self, id: str) -> Checkpoint | None:
+        """The checkpoint of this id, if it is there."""
         return next((c for c in self.checkpoints() if c.id == id), None)
 
     def checkpoints(self) -> list[Checkpoint]:
         """All checkpoints: the base first, then arm by arm in the order of iterations and steps."""
-        fields = [field.name for field in dataclasses.fields(Checkpoint)]
-        rows = self.query(
-            f"SELECT {', '.join(fields)} FROM checkpoint"
+        sql = (
+            f"SELECT {schema.CHECKPOINT.names()} FROM checkpoint"
             " ORDER BY arm IS NOT NULL, arm, iteration, kind != 'candidate', steps, id"
         )
-        records = (dict(zip(fields, row, strict=True)) for row in rows)
-        return [Checkpoint(**{**record, "losses": tuple(json.loads(record["losses"]))}) for record in records]
+        return [rows.checkpoint_of(row) for row in self._rows(sql)]
 
     # judge calls
 
     def stored_call(self, request_sha256: str) -> dict[str, Any] | None:
         """The stored reply to a request, if it was ever answered."""
-        fields = (
-            *("reply", "finish_reason", "model", "prompt_tokens", "completion_tokens", "seconds"),
-            *("logprob_1", "logprob_0"),
-        )
-        rows = self.query(f"SELECT {', '.join(fields)} FROM judge_call WHERE request_sha256 = ?", (request_sha256,))
-        return dict(zip(fields, rows[0], strict=True)) if rows else None
+        sql = f"SELECT {', '.join(_REPLY)} FROM judge_call WHERE request_sha256 = ?"
+        return next((dict(row) for row in self._rows(sql, (request_sha256,))), None)
 
     def store_calls(self, calls: Sequence[Mapping[str, Any]]) -> None:
         """Adds answered requests; on disk when this returns."""
-        fields = (
-            *("request_sha256", "verifier", "request", "reply", "finish_reason", "model", "prompt_tokens"),
-            *("completion_tokens", "attempts", "seconds", "time", "logprob_1", "logprob_0"),
-        )
-        marks = ", ".join("?" * len(fields))
-        with self._transaction():
-            self._db.executemany(
-                f"INSERT OR IGNORE INTO judge_call VALUES ({marks})",
-                [tuple(call[field] for field in fields) for call in calls],
-            )
+        self._insert(schema.JUDGE_CALL, calls, on_conflict="IGNORE")
 
     def spent(self, verifier: str) -> list[tuple[str, int, int, int]]:
         """Model that answered, calls, prompt and completion tokens of a verifier's (fingerprint's) stored calls."""
@@ -298,49 +308,13 @@ class Store:
         )
 
 
-class _Transaction:
-    """BEGIN IMMEDIATE ... COMMIT, or ROLLBACK where the body raised."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def __enter__(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._db.execute("COMMIT" if kind is None else "ROLLBACK")
+def _connect(path: Path, write: bool) -> sqlite3.Connection:
+    if write:
+        return sqlite3.connect(path, isolation_level=None)
+    if not path.is_file():
+        raise ConfigError(f"{path.parent}: no run here (no run.db)")
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
 
 
-def _verdict_row(key: int, verifier: str, verdict: Verdict) -> tuple[Any, ...]:
-    v = verdict
-    return (
-        *(key, verifier, v.outcome.value, v.score, v.answer, *(v.span or (None, None))),
-        *(v.rule, v.reason, v.seconds, v.tokens, v.cost_usd),
-    )
-
-
-def _verdict(row: Sequence[Any]) -> Verdict:
-    outcome, score, answer, start, end, rule, reason, seconds, tokens, cost = row
-    return Verdict(
-        outcome=Outcome(outcome),
-        score=score,
-        answer=answer,
-        span=None if start is None else (start, end),
-        rule=rule,
-        reason=reason,
-        seconds=seconds,
-        tokens=tokens,
-        cost_usd=cost,
-    )
-
-
-def batched(attempts: Sequence[Sample], size: int) -> Iterator[list[Sample]]:
-    """Runs of samples of about `size`, never splitting the samples of one problem."""
-    batch: list[Sample] = []
-    for sample in attempts:
-        if len(batch) >= size and sample.problem != batch[-1].problem:
-            yield batch
-            batch = []
-        batch.append(sample)
-    if batch:
-        yield batch
+def _fact(key: str, value: Any) -> Row:
+    return {"key": key, "value": json.dumps(value, sort_keys=True)}
