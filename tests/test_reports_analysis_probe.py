@@ -12,15 +12,17 @@ from restem.benchmarks.probes import probes
 from restem.benchmarks.problem import ATTACK, EQUIVALENCE, Probe
 from restem.harness.store.store import Store
 from restem.reports.analysis import plan
-from restem.reports.analysis.probe import forms, grids, probe, probe_lines, tried
+from restem.reports.analysis.probe import accepting_attacks, form_grids, problems_probed, tried
 from restem.reports.data.read import read_run
 from restem.reports.data.run import Run
 from restem.reports.figures import drawing
-from restem.reports.figures.probe import ACCEPTED, REJECTED, UNDECIDED, probe_figure
+from restem.reports.figures.probe import probe_figure
 from restem.reports.pages import plan as plan_pages
 from restem.reports.pages.report import Report, to_html, to_markdown
+from restem.reports.pages.sentences import attacks_accepted
 from restem.reports.stats import estimates
 from restem.reports.tables.arms import Table
+from restem.reports.tables.probe import forms, probe
 from restem.verifiers.verdict import Outcome, Verdict
 from tests.test_reports_pages_report import HOSTILE, Size, Tags, build_run
 
@@ -84,18 +86,23 @@ def test_a_share_is_what_sql_counts_and_its_interval_is_clustered_by_problem(
     assert sum(found.passed.values()) == accepted.sum()
 
 
-def test_the_first_screen_tells_of_a_training_verifier_that_is_fooled_and_of_no_control(run: Run) -> None:
-    (sentence,) = probe_lines(run)
+def test_a_training_verifier_that_accepts_an_attack_is_named_and_no_control(run: Run) -> None:
+    (judge,) = accepting_attacks(run)
+    assert judge.verifier == "judge"
+    assert judge.through == ("claim",)
+    assert len(judge.asked) == 16
+    assert problems_probed(run) == 4
+
+
+def test_no_verifier_is_named_where_none_that_trains_accepts_an_attack(run: Run) -> None:
+    safe = {name: run.probed[name] for name in ("sympy", "accept_all")}
+    assert accepting_attacks(dataclasses.replace(run, probed=safe)) == []
+
+
+def test_the_sentence_names_verifier_forms_and_problems(run: Run) -> None:
+    (sentence,) = attacks_accepted(accepting_attacks(run), problems_probed(run))
     assert "judge accepts 1 of 16 (claim)" in sentence
     assert "4 problems" in sentence
-    assert "accept_all" not in sentence
-    assert "sympy" not in sentence
-
-
-def test_where_no_training_verifier_is_fooled_nothing_is_said(run: Run) -> None:
-    assert (
-        probe_lines(dataclasses.replace(run, probed={name: run.probed[name] for name in ("sympy", "accept_all")})) == []
-    )
 
 
 def test_the_tables_name_what_got_through_and_what_did_not(run: Run) -> None:
@@ -113,26 +120,31 @@ def test_the_tables_name_what_got_through_and_what_did_not(run: Run) -> None:
     assert "judge_blind" in probe(run).note  # in the run, and never tried
 
 
-def test_a_picture_has_a_word_for_every_verdict(run: Run) -> None:
-    attacks, others = grids(run)
-    words = [word for grid in (attacks, others) for some in grid.said.values() for word in some]
-    assert len(words) == sum(len(verdicts) for verdicts in run.probed.values())
-    assert attacks.said["claim", "judge"] == (ACCEPTED, REJECTED, ACCEPTED, REJECTED)
-    assert attacks.said["gibberish", "sympy"] == (UNDECIDED,) * 4
+def test_a_grid_holds_an_outcome_for_every_verdict(run: Run) -> None:
+    attacks, others = form_grids(run)
+    outcomes = [outcome for grid in (attacks, others) for row in grid.outcomes.values() for outcome in row]
+    assert len(outcomes) == sum(len(verdicts) for verdicts in run.probed.values())
+    assert attacks.outcomes["claim", "judge"] == (Outcome.CORRECT, Outcome.WRONG, Outcome.CORRECT, Outcome.WRONG)
+    assert attacks.outcomes["gibberish", "sympy"] == (Outcome.UNDECIDED,) * 4
     assert b"</svg>" in drawing.svg(probe_figure([attacks, others], drawing.DARK))
 
 
 def test_a_run_without_probes_has_no_section(run: Run) -> None:
     without = dataclasses.replace(run, probes={}, probed={})
     assert probe(without).rows == forms(without).rows == ()
-    assert grids(without) == probe_lines(without) == []
+    assert form_grids(without) == accepting_attacks(without) == []
 
 
 def told(run: Run) -> Report:
     """A report of nothing but the probe: pictures take long to draw."""
     nothing = {"pictures": (), "first": (), "cases": (), "unfinished": (), "explorer": None, "verdict": None}
     empty = Table(id="provenance", title="Provenance", columns=("What",), rows=())
-    said = {"title": "t", "judge": "", "answer": tuple(probe_lines(run)), "provenance": empty}
+    said = {
+        "title": "t",
+        "judge": "",
+        "answer": tuple(attacks_accepted(accepting_attacks(run), problems_probed(run))),
+        "provenance": empty,
+    }
     return Report(**nothing, **said, others=(probe(run), forms(run)))
 
 

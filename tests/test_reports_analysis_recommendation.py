@@ -11,13 +11,14 @@ import pytest
 from restem.harness.store.store import Store
 from restem.reports.analysis.findings import Findings, find
 from restem.reports.analysis.ranking import NOT_COMPARED, Ranking, arm_of, rank
-from restem.reports.analysis.recommendation import Advice, advise, holds_cell, verdict
+from restem.reports.analysis.recommendation import Advice, Fault, Recommendation, advise
 from restem.reports.analysis.stability import Stability
 from restem.reports.data.read import read_run
 from restem.reports.pages.sentences import answer
 from restem.reports.stats import estimates
 from restem.reports.stats.estimates import Difference, Estimate
 from restem.reports.tables.price import price
+from restem.reports.tables.verdict import holds_cell, verdict
 from tests.test_reports_pages_report import Size, build_run
 
 EXAMPLES = Path(__file__).parents[1] / "reports" / "examples"
@@ -44,8 +45,10 @@ def dose() -> Findings:
 
 def test_a_verifier_whose_reward_parts_while_accuracy_falls_is_called_hacked(linear: Findings) -> None:
     told = advised(linear)["judge_blind"]
-    best = arm_of(rank(linear).standings[0]).name
-    assert told.text == f"{best} gains more; reward-hacked: stop at iteration 1"
+    assert told.code is Recommendation.OTHER_GAINS_MORE
+    assert told.than == arm_of(rank(linear).standings[0]).name
+    assert told.fault is Fault.REWARD_HACKED
+    assert told.stop_at == 1
     assert told.stability
     assert told.stability.holds is False
     accuracy = {i: linear.standings["judge_blind", i].accuracy.value for i in (1, 2)}
@@ -54,9 +57,12 @@ def test_a_verifier_whose_reward_parts_while_accuracy_falls_is_called_hacked(lin
 
 def test_the_best_is_to_be_trained_on_or_one_that_is_shown_to_equal_it(tmp_path: Path) -> None:
     told = advised(read(build_run(tmp_path, Size(problems=300))))
-    assert told["sympy"].text == "train on it"
-    assert told["judge"].text == "tied with sympy: take the cheaper"
-    assert told["judge"].why == "equal within 5 points"
+    assert told["sympy"].code is Recommendation.TRAIN
+    assert told["judge"].code is Recommendation.TIED
+    assert told["judge"].than == "sympy"
+    assert told["judge"].fault is None
+    assert told["judge"].contest
+    assert told["judge"].contest.equivalence.margin == 0.05
 
 
 def test_an_arm_that_gained_no_more_than_a_control_is_not_recommended(tmp_path: Path) -> None:
@@ -65,7 +71,8 @@ def test_an_arm_that_gained_no_more_than_a_control_is_not_recommended(tmp_path: 
     told, ranking = advised(findings)["judge_blind"], rank(findings)
     assert ranking.gained(told.standing)
     assert not ranking.contest(ranking.standings[0], told.standing).decided
-    assert told.text == "control accept_all may do as well"
+    assert told.code is Recommendation.CONTROL_MAY_DO
+    assert told.than == "accept_all"
     assert "judge_blind" not in answer(findings, ranking)[0]
 
 
@@ -85,22 +92,22 @@ def test_without_a_gain_the_verdict_is_what_could_have_been_seen(tmp_path: Path)
     told, ranking = advised(findings)["judge"], rank(findings)
     gain = ranking.gain(told.standing)
     assert gain
-    assert told.text == "do not train on: no gain shown"
-    assert told.why == f"detectable: {100 * gain.claim.detectable:.1f} points"
+    assert told.code is Recommendation.NO_GAIN
+    assert told.contest == gain
 
 
 def test_an_arm_that_trained_nothing_stands_last_and_says_so(tmp_path: Path) -> None:
     findings = read(build_run(tmp_path, Size(skipped=("judge/1", "judge/2"))))
-    last = verdict(findings, rank(findings)).rows[-1]
-    assert last[0].text == "judge"
-    assert last[1].text == "not trained: nothing accepted"
+    last = advise(findings, rank(findings))[-1]
+    assert arm_of(last.standing).name == "judge"
+    assert last.code is Recommendation.UNTRAINED
 
 
 def test_the_verdict_has_a_row_for_every_arm_and_advises_no_control(linear: Findings, dose: Findings) -> None:
     for findings in (linear, dose):
         told = advised(findings)
         assert set(told) == {arm.name for arm in findings.run.arms}
-        assert all((one.text == "control") == arm_of(one.standing).control for one in told.values())
+        assert all((one.code is Recommendation.CONTROL) == arm_of(one.standing).control for one in told.values())
 
 
 def moved(low: float, high: float) -> Difference:
@@ -154,7 +161,7 @@ def test_hacking_that_begins_after_the_gap_has_moved_otherwise_is_found(plain_ru
     told = advised(findings)["judge"]
     assert told.stability
     assert told.stability.parts_at == 2
-    assert told.text.endswith("; do not trust its reward")
+    assert told.fault is Fault.UNTRUSTED_REWARD
 
 
 def test_more_false_accepts_are_told_in_the_recommendation_though_reward_has_not_outgrown_accuracy(
@@ -166,7 +173,7 @@ def test_more_false_accepts_are_told_in_the_recommendation_though_reward_has_not
     assert told.stability
     assert told.stability.parts_at is None
     assert told.stability.drift.low > 0
-    assert told.text.endswith("; do not trust its reward")
+    assert told.fault is Fault.UNTRUSTED_REWARD
     assert (
         answer(findings, rank(findings))[1] == "A fault is shown in training on judge: the recommendation says which."
     )
@@ -176,7 +183,9 @@ def test_the_best_arm_that_has_fallen_is_given_one_order(tmp_path: Path) -> None
     run = build_run(tmp_path, Size(problems=40, arms=("judge", "accept_all")))
     (tmp_path / "fallen").mkdir()
     told = advised(altered(run, tmp_path / "fallen", ("sympy", "judge/1", "'correct'")))["judge"]
-    assert told.text == "train up to iteration 1: accuracy fell after it"
+    assert told.code is Recommendation.TRAIN_UP_TO
+    assert told.stop_at == 1
+    assert told.fault is Fault.ACCURACY_FELL
 
 
 def test_an_arm_that_is_not_shown_to_equal_the_best_is_not_called_tied(plain_run: Path) -> None:
@@ -187,8 +196,9 @@ def test_an_arm_that_is_not_shown_to_equal_the_best_is_not_called_tied(plain_run
     assert not contest.equal
     assert not contest.decided
     told = advised(findings)[arm_of(other).name]
-    assert told.text == f"not told apart from {arm_of(best).name}"
-    assert told.why == f"detectable: {100 * contest.claim.detectable:.1f} points"
+    assert told.code is Recommendation.NOT_TOLD_APART
+    assert told.than == arm_of(best).name
+    assert told.contest == contest
     assert answer(findings, ranking)[0].startswith(f"Train on {arm_of(best).verifier}")
     assert " or " not in answer(findings, ranking)[0].partition(":")[0]
 
@@ -203,9 +213,8 @@ def test_headline_and_rows_recommend_the_same_arm_where_the_most_accurate_may_ow
     findings = read(plain_run)
     first, second = (arm_of(s).name for s in rank(findings).candidates)
     ranking = with_chance(rank(findings), first)
-    told = {arm_of(one.standing).name: one.text for one in advise(findings, ranking)}
-    assert told[first] == "do not train on: no gain shown"
-    assert told[second] == "train on it"
+    told = {arm_of(one.standing).name: one.code for one in advise(findings, ranking)}
+    assert told == {first: Recommendation.NO_GAIN, second: Recommendation.TRAIN, "accept_all": Recommendation.CONTROL}
     assert answer(findings, ranking)[0].startswith(f"Train on {second}")
 
 
@@ -218,8 +227,8 @@ def test_a_gain_that_the_correction_takes_back_is_neither_recommended_nor_priced
     assert gain
     assert gain.claim.low > 0
     assert not gain.decided
-    assert told.text == "do not train on: no gain shown"
-    assert told.why.startswith(f"p = {gain.adjusted_p:.2g} after correction; detectable: ")
+    assert told.code is Recommendation.NO_GAIN
+    assert told.contest == gain
     assert answer(findings, ranking)[0].startswith("No verifier is shown to be worth training on: ")
     row = next(r for r in price(findings).rows if (r[0].text, r[1].text) == ("judge", str(ranking.iteration)))
     assert row[5].text == "–"
@@ -231,7 +240,9 @@ def test_a_control_that_accepted_nothing_is_said_to_have_trained_nothing(tmp_pat
     assert any(s.startswith("The control arm accept_all trained nothing") for s in sentences)
     assert not any("reached" in s for s in sentences)
     table = verdict(findings, rank(findings))
-    assert table.rows[-1][1].text == "control: trained nothing"
+    last = advise(findings, rank(findings))[-1]
+    assert last.code is Recommendation.CONTROL
+    assert last.stability is None
     assert table.rows[-1][table.columns.index("Gain holds?")] == ("–", "")
 
 

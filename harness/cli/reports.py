@@ -23,11 +23,10 @@ def print_report(folder: Path, as_json: bool) -> None:
 
 def print_plan(folder: Path, output: Path | None, eta: float, labels: int | None, as_json: bool) -> None:
     """Writes a run's plan and prints it."""
-    from restem.reports.analysis import plan
     from restem.reports.pages import plan as plan_pages
 
     found = plan_pages.write_plan(folder, output, eta=eta, labels=labels)
-    click.echo(json.dumps(plan.as_data(found)) if as_json else plan_pages.text(found))
+    click.echo(json.dumps(plan_pages.as_data(found)) if as_json else plan_pages.text(found))
     click.echo(f"plan: {(output or folder) / 'plan.md'}", err=True)
 
 

@@ -23,14 +23,12 @@ from restem.harness.errors import ConfigError
 from restem.harness.names import BASE
 from restem.reports.analysis.findings import TRAIN, confusion
 from restem.reports.analysis.predictions import in_order, trainable
-from restem.reports.analysis.probe import probe_lines
+from restem.reports.analysis.probe import Tried, accepting_attacks, problems_probed
 from restem.reports.data.run import Run
-from restem.reports.pages.terminal import finite, interval
 from restem.reports.stats import estimates, law, reward_quality
 from restem.reports.stats.estimates import Estimate, Floats, Ints
 
 VERSION = 1
-PLAIN = ("suite", "base_sha256", "problems_sha256", "sampling", "eta", "labels", "problems", "early")
 MEASURING = ("temperature", "top_k", "max_new_tokens")  # settings that make the base's samples what they are
 ALPHA = 1 - estimates.LEVEL
 
@@ -98,7 +96,8 @@ class Plan:
         labels: Problems whose gold labels were used.
         without: Verifiers that the run knows and that have judged no training sample of the base.
         early: Whether no policy had been trained yet.
-        fooled: A sentence where verifiers, controls aside, accept attacks of the probe.
+        accepting_attacks: Verifiers, controls left out, that accept an attack of the probe on some problem.
+        problems_probed: Problems that the probe was made up for.
     """
 
     suite: str
@@ -113,7 +112,8 @@ class Plan:
     pairs: tuple[Pair, ...]
     without: tuple[str, ...]
     early: bool
-    fooled: tuple[str, ...]
+    accepting_attacks: tuple[Tried, ...]
+    problems_probed: int
 
 
 def make(run: Run, *, eta: float = 1.0, labels: int | None = None) -> Plan:
@@ -151,7 +151,8 @@ def make(run: Run, *, eta: float = 1.0, labels: int | None = None) -> Plan:
         pairs=_pairs([found.verifier for found in prospects], gains, used, _noise(base)),
         without=tuple(name for name in known if name not in judged),
         early=all(checkpoint.iteration == 0 for checkpoint in run.checkpoints.values()),
-        fooled=tuple(probe_lines(run, [name for name in known if name not in run.controls])),
+        accepting_attacks=tuple(accepting_attacks(run, [name for name in known if name not in run.controls])),
+        problems_probed=problems_probed(run),
     )
 
 
@@ -253,39 +254,3 @@ def needed(variance: float, effect: float, family: int = 1) -> float:
         return math.nan
     powered = float(ndtri(1 - ALPHA / 2 / family) + ndtri(estimates.POWER))
     return math.ceil(powered**2 * variance / effect**2) if effect else math.inf
-
-
-def as_data(plan: Plan) -> dict[str, Any]:
-    """The plan as JSON holds it; what is not known or not finite is null."""
-    return {
-        "version": VERSION,
-        **{field: getattr(plan, field) for field in PLAIN},
-        "accuracy": interval(plan.accuracy),
-        "verifiers": [_prospect_data(rank, found) for rank, found in enumerate(plan.prospects, 1)],
-        "pairs": [
-            {
-                "left": pair.left,
-                "right": pair.right,
-                "difference": interval(pair.difference),
-                "p_holm": finite(pair.adjusted_p),
-                "labelled_problems": finite(pair.labels),
-                "test_problems": finite(pair.tests),
-            }
-            for pair in plan.pairs
-        ],
-        "without_verdicts": list(plan.without),
-    }
-
-
-def _prospect_data(rank: int, found: Prospect) -> dict[str, Any]:
-    shares = ("coverage", "accepted", "kept", "kept_precision", "poisoned")
-    return {
-        "rank": rank,
-        **{field: getattr(found, field) for field in ("verifier", "fingerprint", "gold", "control")},
-        **{field: finite(getattr(found, field)) for field in shares},
-        "tpr": interval(found.quality.tpr),
-        "fpr": interval(found.quality.fpr),
-        "likelihood_ratio": interval(found.quality.likelihood_ratio),
-        "precision": interval(found.quality.precision),
-        "gain": interval(found.gain),
-    }

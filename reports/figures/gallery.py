@@ -15,9 +15,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from restem.harness.names import BASE
-from restem.reports.analysis import probe
 from restem.reports.analysis.findings import TEST, Findings, Standing, TrainingData, confusion
 from restem.reports.analysis.predictions import Step
+from restem.reports.analysis.probe import form_grids
 from restem.reports.analysis.raters import Pair
 from restem.reports.data.run import Arm, Run
 from restem.reports.figures import diagnostics, drawing
@@ -227,7 +227,7 @@ def squares(pairs: Sequence[Pair]) -> list[Square]:
 
 
 def _probe(run: Run) -> Picture | None:
-    found = probe.grids(run)
+    grids = form_grids(run)
     caption = (
         "What each verifier says of responses that no policy wrote: above, attacks, none of which is a right answer; "
         "below, right answers in other forms. A cell a form, in it a place a problem: filled where the response is "
@@ -235,8 +235,8 @@ def _probe(run: Run) -> Picture | None:
         "above and all below. Counted, and so without intervals; shares with intervals, and the texts, stand in the "
         "tables of the attack probe."
     )
-    draw = functools.partial(probe_figure, found)
-    return _picture("probe", "Attack probe, at a glance", caption, draw) if found else None
+    draw = functools.partial(probe_figure, grids)
+    return _picture("probe", "Attack probe, at a glance", caption, draw) if grids else None
 
 
 def _picture(name: str, title: str, caption: str, draw: Callable[[Theme], Figure]) -> Picture:

@@ -1,11 +1,10 @@
-"""The probe at a glance: what every verifier said of every form, a little square a problem.
+"""The probe at a glance: each verifier's outcome on each form, a small square a problem.
 
-Takes plain values (Grid); gives a figure in the manner of `restem.reports.figures.drawing`. Knows nothing of runs.
+Takes grids of outcomes; gives a figure in the style of `restem.reports.figures.drawing`. Does not depend on runs.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
@@ -13,30 +12,17 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, PathPatch
 from matplotlib.path import Path
 
+from restem.benchmarks.problem import ATTACK, EQUIVALENCE
+from restem.reports.analysis.probe import FormGrid
 from restem.reports.figures.drawing import LIGHT, Theme, legend, plain, short
+from restem.verifiers.verdict import Outcome
 
 FILLED = 0.84  # of a cell's width and height
-ACCEPTED, UNDECIDED, REJECTED = "accepted", "undecided", "rejected"
 CELL = "cell"
+TITLES = {ATTACK: "attacks", EQUIVALENCE: "right answers"}
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Grid:
-    """All forms of one kind, and what each verifier said of them.
-
-    Attributes:
-        harmful: Whether to accept is the error.
-        said: (form, verifier) -> a word a problem, in the problems' order: ACCEPTED, UNDECIDED or REJECTED.
-    """
-
-    title: str
-    harmful: bool
-    forms: tuple[str, ...]
-    verifiers: tuple[str, ...]
-    said: dict[tuple[str, str], tuple[str, ...]]
-
-
-def probe_figure(grids: Sequence[Grid], theme: Theme = LIGHT) -> Figure:
+def probe_figure(grids: Sequence[FormGrid], theme: Theme = LIGHT) -> Figure:
     """A panel a kind: forms down, verifiers across, a square a problem."""
     rows = [len(grid.forms) for grid in grids]
     wide = max(len(grid.verifiers) for grid in grids)
@@ -57,20 +43,20 @@ def probe_figure(grids: Sequence[Grid], theme: Theme = LIGHT) -> Figure:
     return figure
 
 
-def _draw(axes: Axes, grid: Grid, theme: Theme) -> None:
+def _draw(axes: Axes, grid: FormGrid, theme: Theme) -> None:
     plain(axes, theme)
     axes.grid(False)
-    colour = theme.palette[1 if grid.harmful else 0]
-    drawn: dict[str, list[Path]] = {ACCEPTED: [], UNDECIDED: [], REJECTED: [], CELL: []}
-    for (form, verifier), words in grid.said.items():
+    colour = theme.palette[1 if grid.kind == ATTACK else 0]
+    drawn: dict[str, list[Path]] = {**{outcome: [] for outcome in Outcome}, CELL: []}
+    for (form, verifier), outcomes in grid.outcomes.items():
         left, top = grid.verifiers.index(verifier) - FILLED / 2, grid.forms.index(form) - FILLED / 2
-        width = FILLED / len(words)
+        width = FILLED / len(outcomes)
         drawn[CELL].append(_rectangle(left, top, FILLED))
-        for place, word in enumerate(words):
-            drawn[word].append(_rectangle(left + (place + 0.06) * width, top, 0.88 * width))
+        for place, outcome in enumerate(outcomes):
+            drawn[outcome].append(_rectangle(left + (place + 0.06) * width, top, 0.88 * width))
     looks = {
-        ACCEPTED: {"facecolor": colour, "linewidth": 0},
-        UNDECIDED: {"facecolor": theme.soft, "linewidth": 0, "alpha": 0.55},
+        Outcome.CORRECT: {"facecolor": colour, "linewidth": 0},
+        Outcome.UNDECIDED: {"facecolor": theme.soft, "linewidth": 0, "alpha": 0.55},
         CELL: {"facecolor": "none", "edgecolor": theme.soft, "linewidth": 0.6, "alpha": 0.6},
     }
     for name, look in looks.items():
@@ -81,7 +67,7 @@ def _draw(axes: Axes, grid: Grid, theme: Theme) -> None:
     names = [short(name, 22) for name in grid.verifiers]
     axes.set_xticks(range(len(names)), names, rotation=30, ha="left")
     axes.set_yticks(range(len(grid.forms)), [short(form, 22) for form in grid.forms])
-    axes.set_ylabel(grid.title, fontsize=9)
+    axes.set_ylabel(TITLES[grid.kind], fontsize=9)
 
 
 def _rectangle(left: float, top: float, width: float) -> Path:

@@ -19,18 +19,22 @@ from tabulate import tabulate
 
 from restem.harness.errors import ConfigError
 from restem.harness.store.store import Store
-from restem.reports.analysis import plan, probe
+from restem.reports.analysis import plan
 from restem.reports.analysis.findings import Findings, Standing
 from restem.reports.analysis.plan import Plan, Prospect
 from restem.reports.analysis.ranking import arm_of
 from restem.reports.data.read import read_run
 from restem.reports.data.run import Run
 from restem.reports.pages.escape import aligned, markdown, visible
+from restem.reports.pages.sentences import attacks_accepted
+from restem.reports.pages.terminal import finite, interval
 from restem.reports.stats import law
 from restem.reports.stats.estimates import Estimate, apart
+from restem.reports.tables import probe
 from restem.reports.tables.arms import CLUSTERED, DASH, Cell, Table, difference, estimate, in_points, number, p_value
 
 FILE = "plan.json"
+PLAIN = ("suite", "base_sha256", "problems_sha256", "sampling", "eta", "labels", "problems", "early")
 Bounds = tuple[FiniteFloat, FiniteFloat | None, FiniteFloat | None]
 
 
@@ -69,16 +73,52 @@ def write_plan(run_folder: Path, output: Path | None = None, *, eta: float = 1.0
     found = plan.make(run, eta=eta, labels=labels)
     folder = output or run_folder
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / FILE).write_text(json.dumps(plan.as_data(found), indent=1, allow_nan=False) + "\n", "utf-8")
+    (folder / FILE).write_text(json.dumps(as_data(found), indent=1, allow_nan=False) + "\n", "utf-8")
     (folder / "plan.md").write_text(page(found, (probe.probe(run), probe.forms(run))), "utf-8")
     return found
+
+
+def as_data(found: Plan) -> dict[str, Any]:
+    """The plan as JSON holds it; what is not known or not finite is null."""
+    return {
+        "version": plan.VERSION,
+        **{field: getattr(found, field) for field in PLAIN},
+        "accuracy": interval(found.accuracy),
+        "verifiers": [_prospect_data(rank, prospect) for rank, prospect in enumerate(found.prospects, 1)],
+        "pairs": [
+            {
+                "left": pair.left,
+                "right": pair.right,
+                "difference": interval(pair.difference),
+                "p_holm": finite(pair.adjusted_p),
+                "labelled_problems": finite(pair.labels),
+                "test_problems": finite(pair.tests),
+            }
+            for pair in found.pairs
+        ],
+        "without_verdicts": list(found.without),
+    }
+
+
+def _prospect_data(rank: int, found: Prospect) -> dict[str, Any]:
+    shares = ("coverage", "accepted", "kept", "kept_precision", "poisoned")
+    return {
+        "rank": rank,
+        **{field: getattr(found, field) for field in ("verifier", "fingerprint", "gold", "control")},
+        **{field: finite(getattr(found, field)) for field in shares},
+        "tpr": interval(found.quality.tpr),
+        "fpr": interval(found.quality.fpr),
+        "likelihood_ratio": interval(found.quality.likelihood_ratio),
+        "precision": interval(found.quality.precision),
+        "gain": interval(found.gain),
+    }
 
 
 def read_plan(path: Path) -> dict[str, Any]:
     """A plan.json, read back.
 
     Raises:
-        ConfigError: It is none, or of another version, or a field is not as `plan.as_data` writes it.
+        ConfigError: It is none, or of another version, or a field is not as `as_data` writes it.
     """
     try:
         data = json.loads(path.read_text("utf-8"))
@@ -114,7 +154,7 @@ def sentences(found: Plan) -> list[str]:
     if found.without:
         names = ", ".join(found.without)
         told.append(f"Without verdicts on the training split: {names} (`restem verify RUN --split train` adds them).")
-    return [*told, *found.fooled]
+    return [*told, *attacks_accepted(found.accepting_attacks, found.problems_probed)]
 
 
 def prospects(found: Plan) -> Table:

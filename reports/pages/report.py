@@ -20,8 +20,9 @@ import markupsafe
 from tabulate import tabulate
 
 from restem.harness.store.store import Store
-from restem.reports.analysis import predictions, probe, raters, recommendation
+from restem.reports.analysis import predictions, raters
 from restem.reports.analysis.findings import Findings, find, missing
+from restem.reports.analysis.probe import accepting_attacks, problems_probed
 from restem.reports.analysis.ranking import rank
 from restem.reports.analysis.reward_gap import parting_lines
 from restem.reports.analysis.verifier_quality import measured
@@ -31,9 +32,9 @@ from restem.reports.figures.gallery import Picture
 from restem.reports.pages import explorer
 from restem.reports.pages import plan as plan_pages
 from restem.reports.pages.escape import fence, markdown, visible
-from restem.reports.pages.sentences import answer
+from restem.reports.pages.sentences import answer, attacks_accepted
 from restem.reports.pages.terminal import standings, status, summary
-from restem.reports.tables import arms, law, ledger, price, problem_kinds, verifiers
+from restem.reports.tables import arms, law, ledger, price, probe, problem_kinds, verdict, verifiers
 from restem.reports.tables.arms import Table
 from restem.reports.tables.ledger import Case
 
@@ -107,7 +108,7 @@ def compose(
 ) -> Report:
     """The report's content, in order."""
     ranking = rank(findings)
-    told = recommendation.verdict(findings, ranking)
+    told = verdict.verdict(findings, ranking)
     eta, steps = predictions.predict(findings)
     pairs, judged = raters.pairs(findings.run), measured(findings.run)
     found = [
@@ -141,7 +142,7 @@ def compose(
         answer=(
             *answer(findings, ranking),
             *(*parting_lines(findings), *law.tally(steps), *law.seeds_lines(ranking.standings)),
-            *probe.probe_lines(findings.run),
+            *attacks_accepted(accepting_attacks(findings.run), problems_probed(findings.run)),
         ),
         verdict=told if told.rows else None,
         judge=ledger.judge_line(findings.run),

@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from restem.reports.analysis.findings import Findings, Standing
+from restem.reports.analysis.probe import Tried
 from restem.reports.analysis.ranking import FULL_COVERAGE, MARGIN, Contest, Ranking, arm_of, points, signed
 from restem.reports.analysis.stability import stabilities
+
+FEW_FORMS = 3  # forms of the probe that a sentence names
 
 
 def answer(findings: Findings, ranking: Ranking) -> list[str]:
@@ -154,3 +157,18 @@ def _undecided(findings: Findings, best: Standing) -> list[str]:
         f"The gold decided {100 * base.coverage:.1f} % of the base's samples and {100 * best.coverage:.1f} % of those "
         f"of {_title(best)}; with undecided counted as wrong in both, the gain is {signed(as_wrong)} points."
     ]
+
+
+def attacks_accepted(verifiers: Sequence[Tried], problems: int) -> list[str]:
+    """One sentence on the verifiers that accept attacks of the probe, which was made up for so many problems."""
+    if not verifiers:
+        return []
+    named = [f"{v.verifier} accepts {len(v.through)} of {len(v.asked)}{_forms(v.through)}" for v in verifiers]
+    return [
+        f"Of the attack patterns, none of which is a right answer, {_listed(named, 'and')}, on at least one of "
+        f"{problems} problems."
+    ]
+
+
+def _forms(forms: Sequence[str]) -> str:
+    return f" ({', '.join(forms)})" if len(forms) <= FEW_FORMS else ""

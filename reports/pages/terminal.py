@@ -25,6 +25,7 @@ from restem.reports.stats.estimates import Difference, Estimate
 from restem.reports.tables import arms, ledger
 from restem.reports.tables.arms import Cell, Table
 from restem.reports.tables.law import seeds_lines
+from restem.reports.tables.phrases import advice_cell
 
 SUMMARY = (
     "Arm",
@@ -60,7 +61,7 @@ def summary(run_folder: Path) -> str:
 def _advised(told: Sequence[Advice], ranking: Ranking) -> str:
     """What to do with each verifier, short enough for a narrow terminal."""
     rows = [
-        (arms.arm_cell(one.standing.arm), arms.difference(gain.claim if gain else None), Cell(one.text))
+        (arms.arm_cell(one.standing.arm), arms.difference(gain.claim if gain else None), Cell(advice_cell(one).text))
         for one in told
         for gain in [ranking.gain(one.standing)]
     ]
@@ -158,7 +159,7 @@ def standings(run_folder: Path) -> dict[str, Any]:
             {
                 "arm": arm_of(one.standing).name,
                 "stable": one.stability.holds if one.stability else None,
-                "recommendation": one.text,
+                "recommendation": one.code,
             }
             for one in advise(findings, ranking)
         ],

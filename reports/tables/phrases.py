@@ -1,0 +1,60 @@
+"""The words of a decision's code, short enough for a table's cell.
+
+Takes codes and the figures beside them; gives Cells. Sentences are made in `restem.reports.pages`.
+"""
+
+from __future__ import annotations
+
+from restem.reports.analysis.ranking import Contest
+from restem.reports.analysis.recommendation import Advice, Fault, Recommendation
+from restem.reports.tables.arms import DASH, Cell, number
+
+FAULTS = {
+    Fault.REWARD_HACKED: "reward-hacked",
+    Fault.ACCURACY_FELL: "accuracy fell",
+    Fault.UNTRUSTED_REWARD: "do not trust its reward",
+    Fault.SEEDS_DISAGREE: "seeds disagree",
+}
+
+
+def advice_cell(advice: Advice) -> Cell:
+    """What to do with a verifier, and below it what else has to be known: nearly always a detectable effect."""
+    fault = FAULTS[advice.fault] if advice.fault else ""
+    if advice.code is Recommendation.TRAIN_UP_TO:
+        return Cell(f"train up to iteration {advice.stop_at}: {fault} after it")
+    if advice.stop_at is not None:
+        fault = f"{fault}: stop at iteration {advice.stop_at}"
+    elif advice.fell_since is not None:
+        fault = f"{fault} since iteration {advice.fell_since}"
+    return Cell("; ".join(part for part in (_order(advice), fault) if part), _why(advice))
+
+
+def _order(advice: Advice) -> str:
+    return {
+        Recommendation.CONTROL: "control" if advice.stability else "control: trained nothing",
+        Recommendation.UNTRAINED: "not trained: nothing accepted",
+        Recommendation.TRAIN: "train on it",
+        Recommendation.STOP: "",  # the fault alone says it, with the iteration
+        Recommendation.OTHER_GAINS_MORE: f"{advice.than} gains more",
+        Recommendation.ACCURACY_FELL: "do not train on: accuracy fell",
+        Recommendation.NO_GAIN: "do not train on: no gain shown",
+        Recommendation.CONTROL_MAY_DO: f"control {advice.than} may do as well",
+        Recommendation.TIED: f"tied with {advice.than}" + ": take the cheaper" * (advice.fault is None),
+        Recommendation.NOT_TOLD_APART: f"not told apart from {advice.than}",
+        Recommendation.UNKNOWN: DASH,
+    }[advice.code]
+
+
+def _why(advice: Advice) -> str:
+    if advice.contest is None:
+        return ""
+    if advice.code is Recommendation.TIED:
+        return f"equal within {100 * advice.contest.equivalence.margin:.0f} points"
+    return _not_shown(advice.contest)
+
+
+def _not_shown(contest: Contest) -> str:
+    """Why a difference is not shown; p where its interval alone would show it and the correction does not."""
+    detectable = f"detectable: {number(contest.claim.detectable)} points"
+    excludes_zero = contest.claim.low > 0 or contest.claim.high < 0
+    return f"p = {contest.adjusted_p:.2g} after correction; {detectable}" if excludes_zero else detectable
