@@ -8,11 +8,18 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 SECONDS_BETWEEN_LINES = 10.0
+
+
+class Advance(Protocol):
+    """Counts samples or verdicts for the progress display; those already stored are not fresh."""
+
+    def __call__(self, samples: int, *, fresh: bool = True) -> None: ...
 
 
 class RunProgress:

@@ -1,17 +1,15 @@
-"""What `restem run` and `restem verify` do: put the four packages together, check everything, then begin.
+"""What `restem run` does: puts the four packages together, checks the whole suite, then runs it.
 
-Takes a suite, or names and options of verifiers; leaves rows. Nothing is written before all that was asked for is known
-to exist: a refused command leaves no trace.
+Takes a suite and a run folder; gives rows in run.db. Nothing is written before all that the suite names is known to
+exist: a refused command leaves no trace.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
-import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +19,12 @@ from restem.benchmarks import linear_1d
 from restem.benchmarks.files import read_problems, split_problems
 from restem.benchmarks.probes import probes
 from restem.benchmarks.problem import Problem
-from restem.harness.app.judges import Options, add_judges, judge_facts, judge_options, judges_of, stored_judges
-from restem.harness.config import Suite, few_shot_of, parse_suite, read_tables, set_value, to_toml
+from restem.harness.app.judges import Options, add_judges, judge_facts, judge_options
+from restem.harness.app.verify import check_verifiers
+from restem.harness.config import Suite, few_shot_of, parse_suite, to_toml
 from restem.harness.distributed.hosts import Hosts, connect
 from restem.harness.errors import ConfigError
 from restem.harness.loop import rest_em
-from restem.harness.loop.evaluate import VERIFY_BATCH, unjudged, verify
-from restem.harness.loop.probe import probe, unprobed
 from restem.harness.loop.steps_verifier import StepsVerifier
 from restem.harness.model.compilation_cache import keep_compiled
 from restem.harness.model.policy import ASSETS, EMBEDDED, Policy, load_policy, params_hash
@@ -36,10 +33,7 @@ from restem.harness.store.provenance import provenance
 from restem.harness.store.store import Store
 from restem.harness.training.trainable import check_lora
 from restem.verifiers import catalog
-from restem.verifiers.rows import Rows, output_row, read_rows
-from restem.verifiers.verdict import Verdict, Verifier, checked
-
-NO_ADDRESS = "http://127.0.0.1:9/v1"  # stands in while only the options are checked; nothing is asked
+from restem.verifiers.verdict import Verifier
 
 
 def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = False, hosts: Hosts | None = None) -> None:
@@ -110,16 +104,6 @@ def suite_problems(suite: Suite) -> dict[str, list[Problem]]:
         return linear_1d.problems(suite.seed, config.regime, counts)
     except (ValueError, OSError) as error:
         raise ConfigError(f"benchmark: {error}") from None
-
-
-def check_verifiers(names: Sequence[str], options: Options) -> None:
-    """Every name and option is known, and no options stand there for a verifier that nobody names."""
-    used = catalog.with_parts(names, options)
-    if unused := sorted(set(options) - set(used)):
-        raise ConfigError(f"verifiers.{unused[0]}: no verifier of that name is used here ({', '.join(used)})")
-    addresses = {name: {"base_url": NO_ADDRESS, **options.get(name, {})} for name in judges_of(names, options)}
-    for name in names:
-        catalog.build(name, {**options, **addresses})
 
 
 def check_lengths(suite: Suite, base: Policy, problems: Mapping[str, Sequence[Problem]]) -> None:
@@ -242,109 +226,3 @@ def prompted(suite: Suite, base: Policy) -> tuple[Suite, Policy]:
     benchmark = suite.benchmark.model_copy(update={"few_shot": text})
     tokenizer = dataclasses.replace(base.tokenizer, few_shot=text)
     return suite.model_copy(update={"benchmark": benchmark}), dataclasses.replace(base, tokenizer=tokenizer)
-
-
-def verifier_options(config_path: Path | None, overrides: Sequence[str], names: Sequence[str]) -> Options:
-    """Options from a TOML file's `[verifiers.NAME]` tables and from `--set`, checked."""
-    data = {} if config_path is None else read_tables(config_path)
-    for override in overrides:
-        if not override.startswith("verifiers."):
-            raise ConfigError(f"--set {override}: expected verifiers.NAME.option=value")
-        set_value(data, override)
-    found = data.get("verifiers", {})
-    if not isinstance(found, dict) or not all(isinstance(options, dict) for options in found.values()):
-        raise ConfigError("verifiers: expected one table of options a verifier")
-    check_verifiers(names, found)
-    return found
-
-
-def verify_run(
-    folder: Path, names: Sequence[str], options: Options, split: str | None, quiet: bool
-) -> Iterator[tuple[str, int]]:
-    """Adds the verifiers' verdicts on all samples of a run (or of a split); gives each one's label and new verdicts."""
-    with Store(folder) as store:
-        if "verifiers" not in store.run():
-            raise ConfigError(f"{folder}: this run has not begun; `restem run` begins it")
-        stored = stored_judges(store)
-    with contextlib.ExitStack() as stack:
-        judge = judge_options(options, names, stack, stored)
-        store = stack.enter_context(Store(folder, write=True))
-        known = store.run()["verifiers"]
-        groups = store.query(
-            "SELECT DISTINCT s.checkpoint, p.split FROM sample s JOIN problem p ON p.id = s.problem"
-            " WHERE :split IS NULL OR p.split = :split ORDER BY 1, 2",
-            {"split": split},
-        )
-        total = sum(len(store.samples(*group)) for group in groups) * len(names)
-        progress = stack.enter_context(RunProgress(total, unit="verdicts", quiet=quiet))
-        add_judges(store, {**options, **judge}, judge)
-        for name in names:
-            progress.stage(name)
-            chosen = judge.get(name, options.get(name, {}))
-            verifier = _build(name, {**options, **judge}, store, progress)
-            store.add_verifier(verifier.fingerprint, name, chosen)
-            if any(way.get("batch") for way in judge.values()):
-                # All in one batch, not one for every few thousand samples: what follows finds the replies stored.
-                attempts = [attempt for c, part in groups for attempt in unjudged(store, c, part, verifier)]
-                verifier.verify([*attempts, *unprobed(store, verifier).values()])
-            probe(store, verifier)
-            new = sum(verify(store, c, store.problems(part), part, verifier, progress.advance) for c, part in groups)
-            # The same name with another fingerprint is another verifier, and gets a name of its own. So does one that
-            # is offline, also where it is the first of its name.
-            offline = any(way.get("offline") for way in judge.values())
-            first = known.get(name, verifier.fingerprint) == verifier.fingerprint and not offline
-            label = name if first else verifier.fingerprint
-            known[label] = verifier.fingerprint
-            store.set_run("verifiers", known)
-            yield label, new
-
-
-def _build(name: str, tables: Options, calls: Store | None, progress: RunProgress) -> Verifier:
-    return catalog.build(name, tables, calls=calls, progress=lambda answered, _: progress.within(answered))
-
-
-def verify_rows(path: Path, output: Path | None, names: Sequence[str], options: Options, quiet: bool) -> None:
-    """Scores the rows of a file; with an output, a judge's replies are kept beside it until all verdicts are there."""
-    rows = read_rows(path)
-    if output is not None and not output.parent.is_dir():
-        raise ConfigError(f"--output {output}: there is no folder {output.parent}")
-    kept = output.with_name(f"{output.name}.calls") if output is not None and judges_of(names, options) else None
-    offline = any(options.get(name, {}).get("offline") for name in judges_of(names, options))
-    if output is None and any(options.get(name, {}).get("batch") for name in judges_of(names, options)):
-        raise ConfigError("--batch with --input needs --output: beside it stands which batch was sent")
-    with contextlib.ExitStack() as stack:
-        if offline:  # reads what a stopped command kept, and leaves it there
-            calls = stack.enter_context(Store(kept)) if kept is not None and (kept / "run.db").is_file() else None
-            judge, kept = judge_options(options, names, stack, stored_judges(calls) if calls else {}), None
-        else:
-            judge = judge_options(options, names, stack)
-            calls = stack.enter_context(Store(kept, write=True)) if kept is not None else None
-            if calls is not None:
-                add_judges(calls, {**options, **judge}, judge)
-        progress = stack.enter_context(RunProgress(len(rows.ids) * len(names), unit="verdicts", quiet=quiet))
-        verdicts: list[dict[int, Verdict]] = []
-        for name in names:
-            progress.stage(name)
-            size = len(rows.ids) if any(way.get("batch") for way in judge.values()) else VERIFY_BATCH
-            verdicts.append(_verdicts(_build(name, {**options, **judge}, calls, progress), rows, size, progress))
-        lines = [
-            json.dumps(output_row(id, name, found[i])) + "\n"
-            for i, id in enumerate(rows.ids)
-            for name, found in zip(names, verdicts, strict=True)
-        ]
-    if output is None:
-        sys.stdout.write("".join(lines))
-    else:
-        output.write_text("".join(lines), "utf-8")
-    if kept is not None:
-        for file in kept.iterdir():
-            file.unlink()
-        kept.rmdir()
-
-
-def _verdicts(verifier: Verifier, rows: Rows, size: int, progress: RunProgress) -> dict[int, Verdict]:
-    found: dict[int, Verdict] = {}
-    for batch in rows.batches(size):
-        found |= zip(batch, checked(verifier, [rows.attempts[i] for i in batch]), strict=True)
-        progress.advance(len(batch))
-    return found

@@ -185,7 +185,7 @@ def verify_command(
       restem verify runs/linear_1d --import marks-ada.jsonl
     """
     from restem.harness.app.judges import asked_by
-    from restem.harness.app.run import verifier_options, verify_rows, verify_run
+    from restem.harness.app.verify import verifier_options, verify_rows, verify_run
     from restem.harness.gate.annotations import import_marks
 
     names = tuple(dict.fromkeys(names))

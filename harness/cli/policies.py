@@ -74,8 +74,9 @@ def serve_command(policy: str, port: int, while_stdin_open: bool) -> None:
       restem serve tiny --port 8000
       restem serve runs/linear_1d/checkpoints/sympy-2 --port 0
     """
-    from restem.harness.app.run import EMBEDDED, load_named_policy
+    from restem.harness.app.run import load_named_policy
     from restem.harness.model.compilation_cache import keep_compiled
+    from restem.harness.model.policy import EMBEDDED
     from restem.harness.serving.serve import serve
 
     keep_compiled()

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from restem.harness.app.judges import judge_options
 from restem.harness.errors import ConfigError
 from restem.harness.gate.golden import (
     Baseline,
@@ -121,9 +122,6 @@ def ask(golden: Golden, names: Sequence[str], quiet: bool) -> Iterator[tuple[str
     with contextlib.ExitStack() as stack:
         tables: dict[str, Mapping[str, Any]] = dict(options)
         if any(judges(name, options) for name in names):
-            # Brings JAX with it, which a gate without a judge does not wait for.
-            from restem.harness.app.run import judge_options
-
             tables |= judge_options({name: dict(table) for name, table in options.items()}, names, stack)
         progress = stack.enter_context(RunProgress(len(rows) * len(names), unit="verdicts", quiet=quiet))
         verifiers = {

@@ -6,8 +6,6 @@ about the verifier alone.
 
 from __future__ import annotations
 
-import itertools
-
 from restem.harness.store.store import Store
 from restem.verifiers.verdict import Attempt, Verifier, checked, needs_whole_problems
 
@@ -37,8 +35,9 @@ def probe(store: Store, verifier: Verifier) -> int:
         ContractBreach: The verifier broke its contract.
         JudgeUnavailable: The judge cannot be reached; stored rows stay.
     """
-    asked = unprobed(store, verifier)
-    for batch in itertools.batched(asked.items(), BATCH):
+    asked = list(unprobed(store, verifier).items())
+    for start in range(0, len(asked), BATCH):
+        batch = asked[start : start + BATCH]
         verdicts = checked(verifier, [attempt for _, attempt in batch])
         rows = [(id, verdict) for (id, _), verdict in zip(batch, verdicts, strict=True)]
         store.add_probe_verdicts(verifier.fingerprint, rows)

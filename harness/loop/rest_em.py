@@ -32,9 +32,10 @@ from restem.benchmarks.problem import Problem
 from restem.harness.config import ArmConfig, Suite
 from restem.harness.distributed.hosts import Hosts
 from restem.harness.errors import CheckpointMismatch
+from restem.harness.loop.draw import draw
 from restem.harness.loop.e_step import select
-from restem.harness.loop.evaluate import draw, verify
 from restem.harness.loop.probe import probe
+from restem.harness.loop.verify import verify
 from restem.harness.model.policy import Params, Policy, load_policy, params_hash, save_policy
 from restem.harness.names import BASE, first_sampled, measuring, unmarked
 from restem.harness.progress import RunProgress

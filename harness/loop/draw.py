@@ -1,14 +1,13 @@
-"""Samples a checkpoint on a split and applies verifiers to what it drew; every row is stored as it comes.
+"""Draws samples from a checkpoint on the problems of a split; every row is stored as soon as it is drawn.
 
-Takes a run and a checkpoint; gives nothing back but rows in run.db. What is already there is not done again: problems
-that have samples are not sampled, samples that have a verdict are not verified.
+Takes a run, a policy and problems; gives rows in run.db and their number. Problems that have samples already are not
+sampled again. Independent of verifiers (`harness/loop/verify.py`).
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 
@@ -16,20 +15,11 @@ from restem.benchmarks.problem import Problem
 from restem.harness.config import SamplingConfig
 from restem.harness.distributed.hosts import Hosts
 from restem.harness.model.policy import Policy
+from restem.harness.progress import Advance
 from restem.harness.sampling.sampler import Decoding, Draws, prompt_length, row_key, shared_prefix
 from restem.harness.store.records import Sample
-from restem.harness.store.rows import batched
 from restem.harness.store.store import Store
-from restem.verifiers.verdict import Attempt, Verifier, checked
 
-
-class Advance(Protocol):
-    """Counts samples or verdicts for the progress display; those already stored are not fresh."""
-
-    def __call__(self, samples: int, *, fresh: bool = True) -> None: ...
-
-
-VERIFY_BATCH = 2048
 STORE_BATCH = 512
 STORE_SECONDS = 5.0
 
@@ -104,44 +94,3 @@ def _records(policy: Policy, checkpoint: str, problem: str, draws: Draws, row: i
         )
         for k in range(draws.ids.shape[1])
     ]
-
-
-def verify(
-    store: Store,
-    checkpoint: str,
-    problems: Sequence[Problem],
-    split: str,
-    verifier: Verifier,
-    advance: Advance | None = None,
-) -> int:
-    """Stores one verdict of the verifier on every sample of a checkpoint on a split; gives how many were new.
-
-    Raises:
-        ContractBreach: The verifier broke its contract.
-        JudgeUnavailable: The judge cannot be reached; stored rows stay.
-    """
-    by_id = {problem.id: problem for problem in problems}
-    judged = store.verdicts(checkpoint, split, verifier.fingerprint)
-    new = 0
-    for batch in batched(store.samples(checkpoint, split), VERIFY_BATCH):
-        # A verifier may look at all samples of a problem together, so a problem is verified whole or not at all.
-        old = sum(sample.id in judged for sample in batch)
-        if advance:
-            advance(old, fresh=False)
-        if old == len(batch):
-            continue
-        verdicts = checked(verifier, [Attempt(problem=by_id[s.problem], response=s.text) for s in batch])
-        rows = [(s.id, v) for s, v in zip(batch, verdicts, strict=True) if s.id not in judged]
-        store.add_verdicts(verifier.fingerprint, rows)
-        new += len(rows)
-        if advance:
-            advance(len(rows))
-    return new
-
-
-def unjudged(store: Store, checkpoint: str, split: str, verifier: Verifier) -> list[Attempt]:
-    """The attempts at a checkpoint's problems of a split that the verifier has given no verdict on."""
-    by_id = {problem.id: problem for problem in store.problems(split)}
-    judged = store.verdicts(checkpoint, split, verifier.fingerprint)
-    samples = store.samples(checkpoint, split)
-    return [Attempt(problem=by_id[s.problem], response=s.text) for s in samples if s.id not in judged]
