@@ -46,7 +46,7 @@ def test_the_reference_solves_the_equation(regime: str | tuple[float, float]) ->
 
 def test_the_same_seed_gives_the_same_problems_in_any_process() -> None:
     code = (
-        "from benchmarks.linear_1d import problems;"
+        "from restem.benchmarks.linear_1d import problems;"
         "print([p.question for p in problems(7, 'train-easy', {'test': 12})['test']])"
     )
 

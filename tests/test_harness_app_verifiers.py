@@ -207,7 +207,7 @@ def test_a_plug_in_that_breaks_its_contract_is_named_and_leaves_nothing(rows: Pa
 
 RAISING = """
 import sys
-from verifiers.verdict import Outcome, UnknownVerifier, Verdict
+from restem.verifiers.verdict import Outcome, UnknownVerifier, Verdict
 
 class Raising:
     name = fingerprint = "raising"

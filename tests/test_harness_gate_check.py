@@ -35,7 +35,7 @@ ROOT = Path(__file__).parents[1]
 # A verifier that reads its errors from a file: what a change to its code would do.
 PLUG_IN = '''
 import pathlib
-from verifiers.verdict import Outcome, Verdict
+from restem.verifiers.verdict import Outcome, Verdict
 
 class Faulty:
     """Right, but for the responses that the file names."""
@@ -490,7 +490,8 @@ def test_a_broken_baseline_is_an_error_of_collection(folder: Path) -> None:
 
 def test_the_plug_in_loads_nothing_heavy() -> None:
     script = (
-        "import harness.pytest_gate, sys; print(*{'numpy', 'jax', 'scipy', 'pydantic', 'sympy'} & set(sys.modules))"
+        "import restem.harness.gate.pytest_plugin, sys;"
+        "print(*{'numpy', 'jax', 'scipy', 'pydantic', 'sympy'} & set(sys.modules))"
     )
     found = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == ""

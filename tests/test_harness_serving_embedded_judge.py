@@ -60,7 +60,7 @@ def running(pid: int) -> bool:
 def test_the_judge_ends_with_a_killed_parent(tmp_path: Path) -> None:
     code = (
         "import pathlib, sys, time\n"
-        "from harness.embedded import embedded_judge\n"
+        "from restem.harness.serving.embedded_judge import embedded_judge\n"
         "with embedded_judge(pathlib.Path(sys.argv[1])):\n"
         "    print('up', flush=True)\n"
         "    time.sleep(600)\n"

@@ -21,7 +21,7 @@ from tests.test_reports_pages_report import Size, build_run
 WRITER = """
 import sqlite3, sys, time
 from pathlib import Path
-from harness.store import Store
+from restem.harness.store.store import Store
 source, folder = sys.argv[1], Path(sys.argv[2])
 with Store(folder, write=True) as store:
     rows = sqlite3.connect(source)
@@ -47,7 +47,7 @@ with Store(folder, write=True) as store:
 WATCH = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from harness.cli import main
+from restem.harness.cli.main import main
 main(["show", sys.argv[1], "--watch"])
 """
 

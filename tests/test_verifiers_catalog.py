@@ -13,7 +13,7 @@ from restem.verifiers.catalog import JUDGES, build, kind, names, parts, with_par
 from restem.verifiers.verdict import Attempt, Outcome, UnknownVerifier, Verdict, needs_whole_problems
 
 PLUG_IN = """
-from verifiers.verdict import Outcome, Verdict
+from restem.verifiers.verdict import Outcome, Verdict
 
 class Always:
     name = "always"

@@ -470,8 +470,8 @@ def test_an_interrupt_keeps_what_was_answered(server: JudgeServer, store: Store)
 KILLED = """
 import sys
 from pathlib import Path
-from harness.store import Store
-from verifiers.chat import ChatClient, ChatRequest
+from restem.harness.store.store import Store
+from restem.verifiers.chat.client import ChatClient, ChatRequest
 with Store(Path(sys.argv[1]), write=True) as store:
     chat = ChatClient(model="m", base_url=sys.argv[2], calls=store, concurrency=4)
     chat.ask([ChatRequest(messages=[{"role": "user", "content": f"item {i}"}]) for i in range(4000)])

@@ -391,11 +391,11 @@ def test_another_reader_of_answers_is_another_verifier(
 def test_numbers_start_no_worker_and_algebra_loads_no_sympy_here() -> None:
     script = (
         "import sys\n"
-        "from benchmarks.problem import Problem\n"
-        "from verifiers.sympy_exact import Sympy\n"
-        "from verifiers.verdict import Attempt\n"
+        "from restem.benchmarks.problem import Problem\n"
+        "from restem.verifiers.exact.sympy_exact import Sympy\n"
+        "from restem.verifiers.verdict import Attempt\n"
         "p = Problem(id='p', question='Solve x = 7 for x.', reference='7', split='', source='')\n"
-        "import verifiers.sympy_exact as room\n"
+        "import restem.verifiers.exact.sympy_exact as room\n"
         "Sympy().verify([Attempt(problem=p, response=r) for r in ('7', 'x = 14/2', '7, 8', 'x+y', 'sqrt(2)')])\n"
         "assert room._WORKER._child is None\n"
         "q = Problem(id='q', question='Expand.', reference='2*sqrt(2)', split='', source='')\n"
