@@ -1,4 +1,4 @@
-"""Text to exact numbers: the grammar, its limits, and what it leaves alone."""
+"""The grammar: exact values of numbers in any notation, implicit products, limits, and texts that it refuses."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restem.verifiers.algebra.characters import canonical
-from restem.verifiers.algebra.equality import walk
-from restem.verifiers.algebra.grammar import fraction, is_literal, parse, read
-from restem.verifiers.algebra.nodes import Many, Symbol, Unreadable
+from restem.verifiers.algebra.grammar import exact_value, fraction, is_literal, parse
+from restem.verifiers.algebra.nodes import Many, Unreadable, symbols
 
 READABLE = {
     "7": 7,
@@ -95,7 +94,7 @@ TOO_LARGE = (
 
 @pytest.mark.parametrize(("text", "expected"), READABLE.items())
 def test_a_number_in_any_notation_has_its_exact_value(text: str, expected: Fraction) -> None:
-    assert read(text) == expected
+    assert exact_value(text) == expected
 
 
 @pytest.mark.parametrize("text", UNREADABLE)
@@ -110,20 +109,20 @@ def test_several_numbers_are_not_one(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", TOO_LARGE, ids=lambda text: text[:24])
-def test_what_is_too_large_is_refused_before_it_is_computed(text: str) -> None:
+def test_a_too_large_text_is_refused_before_it_is_computed(text: str) -> None:
     began = time.perf_counter()
     with pytest.raises(Unreadable):
-        read(text)
+        exact_value(text)
     assert time.perf_counter() - began < 0.5
 
 
-def test_zeros_that_say_nothing_do_not_count_as_digits() -> None:
-    assert read("7." + "0" * 3000) == 7
-    assert read("0" * 3000 + "7") == 7
+def test_leading_and_trailing_zeros_do_not_count_as_digits() -> None:
+    assert exact_value("7." + "0" * 3000) == 7
+    assert exact_value("0" * 3000 + "7") == 7
 
 
 def test_a_digit_far_behind_the_point_counts() -> None:
-    assert read("7." + "0" * 300 + "1") != 7
+    assert exact_value("7." + "0" * 300 + "1") != 7
 
 
 @pytest.mark.parametrize(
@@ -144,7 +143,7 @@ def test_a_digit_far_behind_the_point_counts() -> None:
         ("\\frac{1}{2}x", "(1/2)*x"),
     ],
 )
-def test_where_the_letters_are_known_a_product_needs_no_sign(text: str, product: str) -> None:
+def test_known_letters_form_implicit_products(text: str, product: str) -> None:
     assert parse(text, "abcxy") == parse(product)
 
 
@@ -155,13 +154,13 @@ def test_where_the_letters_are_known_a_product_needs_no_sign(text: str, product:
         *("1/2x", "1/2(x+1)", "x/ab", "\u221a2x", "2\\frac{1}{2}", "x(", "xy(", "x.y", "x(x)x)"),
     ],
 )
-def test_a_word_a_call_and_what_reads_in_two_ways_is_no_product(text: str) -> None:
+def test_a_word_a_call_and_an_ambiguous_text_are_no_product(text: str) -> None:
     with pytest.raises(Unreadable):
         parse(text, "abcxy")
 
 
 @given(st.text(alphabet="0123xyab+-*/^(){}[], \u221a\\frac", max_size=80))
-def test_known_letters_make_no_text_raise_otherwise_or_change_a_number(text: str) -> None:
+def test_known_letters_cause_no_other_exception_and_change_no_number(text: str) -> None:
     try:
         node = parse(text, "abxy")
     except Unreadable:
@@ -169,18 +168,18 @@ def test_known_letters_make_no_text_raise_otherwise_or_change_a_number(text: str
     try:
         assert parse(text) == node
     except Unreadable:
-        assert "\u221a" in text or any(isinstance(part, Symbol) for part in walk(node))
+        assert "\u221a" in text or symbols(node)
 
 
 @given(st.fractions(max_denominator=10**6))
 def test_a_written_fraction_reads_back(number: Fraction) -> None:
-    assert read(str(number)) == number
-    assert read(f"\\frac{{{number.numerator}}}{{{number.denominator}}}") == number
+    assert exact_value(str(number)) == number
+    assert exact_value(f"\\frac{{{number.numerator}}}{{{number.denominator}}}") == number
 
 
 @given(st.integers(-(10**17), 10**17))
 def test_separators_change_no_value(number: int) -> None:
-    assert read(f"{number:,}") == read(f"{number:_}") == read(f"{number}.0") == number
+    assert exact_value(f"{number:,}") == exact_value(f"{number:_}") == exact_value(f"{number}.0") == number
 
 
 @given(
@@ -193,12 +192,11 @@ def test_separators_change_no_value(number: int) -> None:
     )
 )
 def test_arithmetic_agrees_with_a_second_opinion(text: str) -> None:
-    # The text is of digits, signs and parentheses alone, made right here.
-    assert read(text) == second_opinion(text)
+    assert exact_value(text) == second_opinion(text)
 
 
 def second_opinion(text: str) -> int:
-    """The value of a fully parenthesised text, by a stack of two."""
+    """The value of a fully parenthesised text, computed with a stack."""
     stack: list[int | str] = []
     for token in text.replace("(", "( ").replace(")", " )").split():
         if token != ")":
@@ -215,8 +213,8 @@ def second_opinion(text: str) -> int:
 @given(st.text(max_size=200))
 def test_no_text_raises_or_changes_its_length(text: str) -> None:
     assert len(canonical(text)) == len(text)
-    found = fraction(text)
-    assert found is None or isinstance(found, Fraction)
+    value = fraction(text)
+    assert value is None or isinstance(value, Fraction)
 
 
 @given(st.text(alphabet="0123456789+-*/^().,eE{}\\ ", max_size=60))

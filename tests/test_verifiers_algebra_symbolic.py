@@ -1,4 +1,4 @@
-"""Equality of trees: laws of algebra, against SymPy's own arithmetic, and the limits."""
+"""Equality of trees: laws of algebra, agreement with SymPy's arithmetic, and the limits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from restem.verifiers.algebra.equality import NeedsAlgebra, normal, plain, same
+from restem.verifiers.algebra.equality import NeedsAlgebra, equal_without_algebra, normal, same
 from restem.verifiers.algebra.grammar import parse
 from restem.verifiers.algebra.nodes import Number, Operation, Symbol, value
 from restem.verifiers.algebra.symbolic import equal
@@ -29,7 +29,7 @@ def written(terms: list[tuple[int, str]]) -> str:
 
 
 def by_sympy(terms: list[tuple[int, str]]) -> sympy.Expr:
-    """The same sum made of SymPy's own objects: a second opinion, on terms that we wrote."""
+    """The same sum built of SymPy objects, as a second opinion."""
     x, y, root = sympy.Symbol("x"), sympy.Symbol("y"), sympy.sqrt
     known = {
         "1": sympy.Integer(1),
@@ -47,11 +47,11 @@ def test_equality_is_that_of_sympy(left: list[tuple[int, str]], right: list[tupl
 
 @given(sums(), st.randoms(use_true_random=False))
 @settings(max_examples=30)
-def test_the_order_of_terms_and_a_detour_change_nothing(terms: list[tuple[int, str]], random: object) -> None:
+def test_the_order_of_terms_and_a_removable_factor_change_nothing(terms: list[tuple[int, str]], random: object) -> None:
     shuffled = sorted(terms, key=lambda _: random.random())  # type: ignore[attr-defined]
-    detour = f"(({written(shuffled)})*(x - y) + (x - y))/(x - y) - 1"
+    expanded = f"(({written(shuffled)})*(x - y) + (x - y))/(x - y) - 1"
     assert equal((written(terms), written(shuffled), True, None)) is True
-    assert equal((written(terms), detour, True, None)) is True
+    assert equal((written(terms), expanded, True, None)) is True
     assert equal((written(terms), f"{written(shuffled)} + 1/1000000007", True, None)) is False
 
 
@@ -70,13 +70,13 @@ exponents = st.fractions(-9, 9, max_denominator=12)
 
 @given(exponents, exponents, small)
 @settings(max_examples=40)
-def test_powers_of_a_positive_symbol_follow_their_exponents(one: Fraction, two: Fraction, factor: int) -> None:
-    if one.denominator == 1 or factor == 0 or one + two == 0:
+def test_powers_of_a_positive_symbol_follow_their_exponents(first: Fraction, second: Fraction, factor: int) -> None:
+    if first.denominator == 1 or factor == 0 or first + second == 0:
         return
-    reference = f"{factor}*n^({one + two})"
-    if (one + two).denominator > 1:  # else the reference is no fractional power, and no symbol is known to be positive
-        assert equal((reference, f"({factor})*n^({one})*n^({two})", True, None)) is True
-        assert equal((reference, f"({factor})*n^({one + two + 1})", True, None)) is False
+    reference = f"{factor}*n^({first + second})"
+    if (first + second).denominator > 1:  # a whole power does not imply that the symbol is positive
+        assert equal((reference, f"({factor})*n^({first})*n^({second})", True, None)) is True
+        assert equal((reference, f"({factor})*n^({first + second + 1})", True, None)) is False
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_powers_of_a_positive_symbol_follow_their_exponents(one: Fraction, two: 
         ("n**(-3/5)", "1/n^(3/5)", True),
         ("x*sqrt(x)", "x^(3/2)", True),
         ("x*sqrt(x)", "sqrt(x) + 1", "syntax"),
-        ("x", "sqrt(x^2)", "syntax"),  # nothing says that x is positive
+        ("x", "sqrt(x^2)", "syntax"),  # x may be negative
         ("2*n^(1/2)", "sqrt(4*n)", True),
         ("2*n^(1/2)", "sqrt(3*n)", "syntax"),
         ("2", "sqrt(-1)", "syntax"),
@@ -102,7 +102,7 @@ def test_powers_of_a_positive_symbol_follow_their_exponents(one: Fraction, two: 
         ("2*s**45", "3*s**45", False),
         ("0*x", "0", True),
         ("0", "0*x^2", True),
-        ("sqrt(x**2)", "x", "syntax"),  # not where x is negative
+        ("sqrt(x**2)", "x", "syntax"),  # x may be negative
         ("(x**2)**(1/2)", "x", "syntax"),
         ("sqrt(x**2*y)", "x*sqrt(y)", "syntax"),
         ("x*sqrt(y)", "sqrt(x^2*y)", "syntax"),
@@ -119,7 +119,7 @@ def test_powers_of_a_positive_symbol_follow_their_exponents(one: Fraction, two: 
         ("x", "x^x", "symbol"),
     ],
 )
-def test_what_has_no_normal_form_here_is_named_and_not_guessed(
+def test_an_expression_without_normal_form_is_undecided_with_a_reason(
     reference: str, answer: str, expected: bool | str
 ) -> None:
     assert equal((reference, answer, True, None)) == expected
@@ -129,7 +129,7 @@ LARGE = ("x**40", "s**45", "2*s**45", "s**(-120)", "x**100 + 1", "(x + 1)**90", 
 
 
 @pytest.mark.parametrize("text", LARGE)
-def test_what_is_written_alike_is_equal_before_any_limit(text: str) -> None:
+def test_equal_texts_are_equal_before_any_limit_applies(text: str) -> None:
     assert equal((text, text, True, None)) is True
     assert equal((text, f"{text} + 1", True, None)) is not True
 
@@ -146,7 +146,7 @@ def test_the_order_of_terms_and_factors_is_not_part_of_the_normal_form(
 
 @given(sums(), sums())
 @settings(max_examples=50)
-def test_what_has_one_normal_form_is_equal(left: list[tuple[int, str]], right: list[tuple[int, str]]) -> None:
+def test_equal_normal_forms_imply_equality(left: list[tuple[int, str]], right: list[tuple[int, str]]) -> None:
     if normal(parse(written(left))) == normal(parse(written(right))):
         assert by_sympy(left) == by_sympy(right)
 
@@ -156,7 +156,7 @@ def test_a_normal_form_of_very_long_numbers_can_be_made() -> None:
 
 
 @pytest.mark.parametrize(("ordered", "expected"), [(True, False), (False, True), (None, "order")])
-def test_where_only_the_order_differs_the_question_decides(ordered: bool | None, expected: bool | str) -> None:
+def test_if_only_the_order_differs_the_question_decides(ordered: bool | None, expected: bool | str) -> None:
     assert equal(("3, 2, 1", "1, 2, 3", ordered, "")) == expected
     assert equal(("3, 2, 1", "3, 2, 1", ordered, "")) is True
     assert equal(("3, 2, 1", "1, 2, 4", ordered, "")) is False
@@ -171,7 +171,7 @@ def test_a_tuple_has_an_order_and_a_set_has_none(left: list[int], right: list[in
         return ", ".join(map(str, values))
 
     def compare(reference: str, answer: str, ordered: bool = True) -> bool:
-        return same(parse(reference), parse(answer), plain, ordered=ordered)
+        return same(parse(reference), parse(answer), equal_without_algebra, ordered=ordered)
 
     in_order, as_sets = left == right, set(left) == set(right)
     assert compare(f"({text(left)})", f"({text(right)})") is in_order
@@ -183,16 +183,16 @@ def test_a_tuple_has_an_order_and_a_set_has_none(left: list[int], right: list[in
 
 
 @given(st.fractions(), st.fractions())
-def test_plain_equality_is_that_of_fractions(left: Fraction, right: Fraction) -> None:
+def test_equality_without_algebra_is_that_of_fractions(left: Fraction, right: Fraction) -> None:
     tree = Operation("+", (Number(right), Number(left - right)))
-    assert plain(Number(left), Number(right)) is (left == right)
-    assert plain(Number(left), tree)
+    assert equal_without_algebra(Number(left), Number(right)) is (left == right)
+    assert equal_without_algebra(Number(left), tree)
     assert value(tree) == left
 
 
-def test_plain_equality_knows_names_and_leaves_the_rest() -> None:
-    assert plain(Symbol("x"), Symbol("x"))
-    assert not plain(Symbol("x"), Symbol("y"))
+def test_equality_without_algebra_compares_names_and_refuses_the_rest() -> None:
+    assert equal_without_algebra(Symbol("x"), Symbol("x"))
+    assert not equal_without_algebra(Symbol("x"), Symbol("y"))
     for answer in ("x + 1", "sqrt(2)", "2^(1/2)"):
         with pytest.raises(NeedsAlgebra):
-            plain(Symbol("x") if "x" in answer else Number(Fraction(1)), parse(answer))
+            equal_without_algebra(Symbol("x") if "x" in answer else Number(Fraction(1)), parse(answer))

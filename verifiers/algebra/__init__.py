@@ -1,1 +1,1 @@
-"""Text to exact values and back: characters, grammar, trees, equality. Knows nothing of responses or verdicts."""
+"""Text to exact values: characters, grammar, trees, equality, exact algebra. Depends on no response and no verdict."""

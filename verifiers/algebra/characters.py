@@ -1,17 +1,17 @@
-"""Plain characters for those of other alphabets and typesetting: digits, signs, letters and spaces.
+"""ASCII characters in place of digits, signs, letters and spaces of other alphabets and of typesetting.
 
-Takes any text; gives one of the same length, so that offsets stay true.
+Takes any text; gives a text of the same length, so that character offsets stay valid. Depends on nothing of ours.
 """
 
 from __future__ import annotations
 
 import unicodedata
 
-THIN = "\u2009"  # written for every space that may stand inside a number
+THIN = "\u2009"  # replaces every space that may separate groups of digits
 
 
 class _Characters(dict[int, int]):
-    """One character for one, so that offsets stay true; looked up once per code point."""
+    """Code point -> code point, as `str.translate` takes it; filled at the first use of each code point."""
 
     _GROUPS = (
         ("-", "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u2796\ufe58\ufe63"),
@@ -29,11 +29,11 @@ class _Characters(dict[int, int]):
     )
 
     def __init__(self) -> None:
-        super().__init__({ord(c): ord(plain) for plain, group in self._GROUPS for c in group})
+        super().__init__({ord(c): ord(ascii_) for ascii_, group in self._GROUPS for c in group})
 
     def __missing__(self, code: int) -> int:
-        self[code] = found = self._look_up(code)
-        return found
+        self[code] = replacement = self._look_up(code)
+        return replacement
 
     @staticmethod
     def _look_up(code: int) -> int:
@@ -41,10 +41,10 @@ class _Characters(dict[int, int]):
         digit = unicodedata.decimal(character, None)
         if digit is not None:
             return ord("0") + digit
-        tag, _, plain = unicodedata.decomposition(character).partition(" ")
-        # Superscripts, circled and enclosed forms are left alone: 7 with a raised 2 is not 72.
-        if tag in ("<font>", "<wide>", "<small>") and len(plain) == 4:
-            return int(plain, 16)
+        tag, _, base = unicodedata.decomposition(character).partition(" ")
+        # Superscripts, circled and enclosed forms stay as they are: 7 with a superscript 2 is not 72.
+        if tag in ("<font>", "<wide>", "<small>") and len(base) == 4:
+            return int(base, 16)
         return ord(" ") if unicodedata.category(character) == "Zs" else code
 
 
@@ -52,7 +52,7 @@ _CHARACTERS = _Characters()
 
 
 def canonical(text: str) -> str:
-    """The text with digits, signs, letters and spaces of other alphabets made plain; the length does not change."""
+    """The text with ASCII digits, signs, letters and spaces; the length does not change."""
     if text.isascii() and "\t" not in text and "\r" not in text:
         return text
     return text.translate(_CHARACTERS)

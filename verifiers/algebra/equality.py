@@ -1,9 +1,9 @@
-"""Whether two parse trees mean the same: lists, tuples and sets, and in them whatever a given comparison knows.
+"""Whether two parse trees are equal: lists, tuples and sets, with a given comparison of the expressions in them.
 
-Takes trees of our own grammar. Trees that differ in nothing but the order of their terms are equal at once, however
-large their powers. Else `same` walks lists and sets and asks `leaf` about what stands in them: `plain`, which
-knows fractions and names and leaves the rest, or the algebra of `symbolic.py`. Knows nothing of responses, verdicts
-or SymPy.
+Takes trees of our grammar. Trees that differ only in the order of terms and factors are equal without further work,
+whatever the size of their powers. Otherwise `same` walks lists and sets and compares single expressions with a function
+`leaf`: `equal_without_algebra`, which compares fractions and names, or `algebraic` of `symbolic.py`. Does not depend on
+responses, verdicts or SymPy.
 """
 
 from __future__ import annotations
@@ -11,30 +11,30 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from fractions import Fraction
 
-from restem.verifiers.algebra.nodes import Many, Node, Number, Operation, Symbol, Unreadable, value
+from restem.verifiers.algebra.nodes import Many, Node, Number, Operation, Symbol, Unreadable, symbols, value
 
 MAX_PAIRS = 512
-# Why two trees that differ are not told apart.
+# Reasons why two trees that differ are neither equal nor unequal.
 DOUBTS = frozenset({"order", "imaginary", "letter_case"})
 
 Leaf = Callable[[Node, Node], bool]
 
 
 class NeedsAlgebra(Exception):
-    """Fractions and names do not tell whether two trees are equal."""
+    """Fractions and names alone do not decide whether two trees are equal."""
 
 
 def equality(reference: Node, answer: Node, leaf: Leaf, *, ordered: bool | None = True) -> bool | str:
-    """Whether an answer means the same as the reference, or the reason why that cannot be told.
+    """Whether an answer equals the reference, or the reason why that cannot be decided.
 
     Args:
-        reference: What is right.
-        answer: What is compared with it.
-        leaf: What compares two single expressions.
+        reference: The tree of the reference.
+        answer: The tree that is compared with it.
+        leaf: Compares two single expressions.
         ordered: As in `same`; None where the question does not say whether the order counts.
 
     Raises:
-        Unreadable: Over a limit, or without a value.
+        Unreadable: A tree exceeds a limit or has no value.
     """
     if normal(reference) == normal(answer):
         return True
@@ -42,21 +42,16 @@ def equality(reference: Node, answer: Node, leaf: Leaf, *, ordered: bool | None 
         return True
     if ordered is None and same(reference, answer, leaf, ordered=False):
         return "order"
-    mine, theirs = symbols(reference), symbols(answer)
-    if "I" in mine:
-        return "imaginary"  # to the algebra here it is one more letter
-    if mine != theirs and {name.lower() for name in mine} == {name.lower() for name in theirs}:
+    expected, given = symbols(reference), symbols(answer)
+    if "I" in expected:
+        return "imaginary"  # this algebra treats `I` as any other letter
+    if expected != given and {name.lower() for name in expected} == {name.lower() for name in given}:
         return "letter_case"
     return False
 
 
-def symbols(node: Node) -> set[str]:
-    """The names in a tree."""
-    return {part.name for part in walk(node) if isinstance(part, Symbol)}
-
-
 def normal(node: Node) -> Hashable:
-    """What trees have in common that differ in the order of terms and factors, and in how a sign is written."""
+    """A normal form: equal for trees that differ only in the order of terms and factors and in the writing of signs."""
     if isinstance(node, Many):
         return "many", node.kind, tuple(normal(item) for item in node.items)
     if isinstance(node, Operation) and node.operator in ("+", "-"):
@@ -75,7 +70,7 @@ def normal(node: Node) -> Hashable:
 
 
 def _written(number: Fraction) -> str:
-    return f"{number.numerator:x}/{number.denominator:x}"  # hexadecimal: decimal digits have a limit in Python
+    return f"{number.numerator:x}/{number.denominator:x}"  # hexadecimal: Python limits the number of decimal digits
 
 
 def _sorted(parts: Iterable[Hashable]) -> Hashable:
@@ -100,16 +95,16 @@ def _factors(node: Node) -> Iterator[Node]:
 
 
 def same(left: Node, right: Node, leaf: Leaf, *, ordered: bool = True) -> bool:
-    """Whether two trees mean the same.
+    """Whether two trees are equal.
 
     Args:
         left: The reference.
         right: The answer.
-        leaf: What compares two single expressions.
-        ordered: Whether a list that nothing encloses, such as `-1, 3`, is compared in order.
+        leaf: Compares two single expressions.
+        ordered: Whether a list without brackets, such as `-1, 3`, is compared in order.
 
     Raises:
-        Unreadable: Over a limit, or without a value.
+        Unreadable: A tree exceeds a limit or has no value.
     """
     if not isinstance(left, Many) and not isinstance(right, Many):
         return leaf(left, right)
@@ -120,36 +115,30 @@ def same(left: Node, right: Node, leaf: Leaf, *, ordered: bool = True) -> bool:
     if "{" in (left.kind, right.kind) or not (ordered or left.kind):
         return _covers(left.items, right.items, leaf) and _covers(right.items, left.items, leaf)
     pairs = zip(left.items, right.items, strict=False)
-    return len(left.items) == len(right.items) and all(same(one, other, leaf) for one, other in pairs)
+    return len(left.items) == len(right.items) and all(same(item, other, leaf) for item, other in pairs)
 
 
-def _covers(some: Sequence[Node], others: Sequence[Node], leaf: Leaf) -> bool:
-    if len(some) * len(others) > MAX_PAIRS:
+def _covers(items: Sequence[Node], others: Sequence[Node], leaf: Leaf) -> bool:
+    """Whether every item is equal to one of the others."""
+    if len(items) * len(others) > MAX_PAIRS:
         raise Unreadable("too_large")
-    return all(any(same(one, other, leaf) for other in others) for one in some)
+    return all(any(same(item, other, leaf) for other in others) for item in items)
 
 
-def plain(left: Node, right: Node) -> bool:
-    """Equality of two expressions that are numbers or bare names.
+def equal_without_algebra(left: Node, right: Node) -> bool:
+    """Whether two expressions that are numbers or single symbols are equal.
 
     Raises:
-        NeedsAlgebra: One of them is neither.
-        Unreadable: One of them has no value.
+        NeedsAlgebra: An expression is neither.
+        Unreadable: An expression has no value.
     """
     if isinstance(left, Symbol) and isinstance(right, Symbol):
         return left.name == right.name
-    if any(isinstance(node, Symbol) for node in (*walk(left), *walk(right))):
+    if symbols(left) or symbols(right):
         raise NeedsAlgebra
     try:
         return value(left) == value(right)
     except Unreadable as problem:
-        if problem.reason != "syntax":  # what a root or a power without a rational value is to `value`
+        if problem.reason != "syntax":  # the reason of `value` for a root or a power without a rational value
             raise
         raise NeedsAlgebra from None
-
-
-def walk(node: Node) -> Iterator[Node]:
-    """The node and all that it is made of."""
-    yield node
-    for part in node.operands if isinstance(node, Operation) else node.items if isinstance(node, Many) else ():
-        yield from walk(part)

@@ -1,20 +1,21 @@
-"""Text to exact numbers: a bounded grammar from a text to a parse tree.
+"""A bounded grammar from a text to a parse tree and its exact value.
 
-Takes a short piece of text, the final answer alone. Gives a tree, or an exact `Fraction`, or says why there is none.
-Knows nothing of responses, sentences or verdicts, and runs nothing: no text reaches an evaluator, and the size of
-every number, power and nesting is checked before it is computed.
+Takes a short text: the final answer alone. Gives a tree or an exact `Fraction`, or raises `Unreadable` with the reason.
+Does not depend on responses, sentences or verdicts, and evaluates no text: the size of every number, power and nesting
+is checked before anything is computed.
 
     list    = sum ("," sum)*                      7, 8
     sum     = product (("+" | "-") product)*
-    product = unary (("*" | "/") unary | power)*  a product without a sign: 3x, (x + 1)(x + 2)
+    product = unary (("*" | "/") unary | power)*  `power` is an implicit product: 3x, (x + 1)(x + 2)
     unary   = ("+" | "-")* power
     power   = primary (("^" | "**") unary)?
     primary = number | symbol | root | fraction | "(" list ")" | "{" list "}" | "[" list "]"
     words   = sign? numeral                       negative twelve, -1 million
 
-Which products may be written without a sign depends on what is read. Where a number is expected, only a symbol and
-what stands in parentheses behind a symbol follow so: `2(3)` is no number. Where the letters of an expression are
-known, `2xy`, `x(x + 1)` and `2\\sqrt{3}` are products, too, of these letters alone, so no word becomes one.
+Which implicit products are accepted depends on what is expected. Where a number is expected, only a symbol, and
+parentheses behind an expression with a symbol, may follow without a sign: `2(3)` is not accepted. Where the letters of
+an expression are known, `2xy`, `x(x + 1)` and `2\\sqrt{3}` are products too, of these letters alone, so that no English
+word is read as a product.
 """
 
 from __future__ import annotations
@@ -22,13 +23,14 @@ from __future__ import annotations
 import functools
 import re
 from fractions import Fraction
+from typing import TypeAlias
 
 from restem.verifiers.algebra.characters import canonical
 from restem.verifiers.algebra.nodes import Many, Node, Number, Operation, Symbol, Unreadable, divided, value
 from restem.verifiers.algebra.number_words import NUMBER_WORDS, SCALES, SIGNS, numeral
 
 MAX_CHARACTERS = 4096
-MAX_DIGITS = 4000  # one number may fill the text; Python refuses 4300 digits and more
+MAX_DIGITS = 4000  # one number may fill the text; Python refuses to convert more than 4,300 digits
 MAX_TOKENS = 200
 MAX_OPERATORS = 64
 MAX_DEPTH = 20
@@ -41,15 +43,15 @@ _LITERAL = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]{1,18})?")
 
 
 def is_literal(text: str) -> bool:
-    """Whether the text is one written-out number, with nothing left to compute."""
+    """Whether the text is one decimal or whole number, with nothing left to compute."""
     return _LITERAL.fullmatch(text.strip()) is not None
 
 
-def read(text: str) -> Fraction:
+def exact_value(text: str) -> Fraction:
     """The exact value of a text.
 
     Raises:
-        Unreadable: It is outside the grammar, too large, holds a symbol, or has no one value.
+        Unreadable: The text is outside the grammar, too large, holds a symbol, or has no single value.
     """
     text = text.strip()
     if _PLAIN.fullmatch(text):
@@ -61,18 +63,18 @@ def read(text: str) -> Fraction:
 
 
 def fraction(text: str) -> Fraction | None:
-    """The exact value of a text, or None where `read` would raise."""
+    """The exact value of a text, or None where `exact_value` raises."""
     return _remembered(text) if len(text) <= 80 else _or_none(text)
 
 
 def _or_none(text: str) -> Fraction | None:
     try:
-        return read(text)
+        return exact_value(text)
     except Unreadable:
         return None
 
 
-# The samples of a problem repeat few answers, and one answer is asked for its value several times.
+# The samples of a problem share few answers, and the value of one answer is needed several times.
 _remembered = functools.lru_cache(maxsize=4096)(_or_none)
 
 
@@ -108,6 +110,10 @@ _RAISED = str.maketrans("\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\
 _NAMES = {"short": "number", "over_sign": "/", "times": "*", "power": "^", "frac": "frac", "root": "sqrt"}
 
 
+_Token: TypeAlias = tuple[str, str, Fraction | None]
+"""Kind, text, and the value of a number."""
+
+
 def _number(match: re.Match[str]) -> Fraction:
     if match["short"]:
         return divided(Fraction(int(match["over"])), Fraction(int(match["under"])))
@@ -118,13 +124,14 @@ def _number(match: re.Match[str]) -> Fraction:
     ten = int(match["ten"] or 0)
     if len(whole) + len(part) > MAX_DIGITS or abs(ten) > MAX_TEN_EXPONENT:
         raise Unreadable("too_large")
-    size = Fraction(int(whole + part or "0"))
+    digits = Fraction(int(whole + part or "0"))
     shift = ten - len(part)
-    return size * 10**shift if shift >= 0 else size / 10**-shift
+    return digits * 10**shift if shift >= 0 else digits / 10**-shift
 
 
-def _tokens(text: str, letters: str | None) -> list[tuple[str, str, Fraction | None]]:
-    tokens: list[tuple[str, str, Fraction | None]] = []
+def _tokens(text: str, letters: str | None) -> list[_Token]:
+    """The tokens of a text; `letters` as in `parse`."""
+    tokens: list[_Token] = []
     position = 0
     while position < len(text):
         if len(tokens) > MAX_TOKENS:
@@ -139,7 +146,7 @@ def _tokens(text: str, letters: str | None) -> list[tuple[str, str, Fraction | N
         if match is None:
             raise Unreadable("syntax")
         position = match.end()
-        kind = match.lastgroup or ""  # the group that closes last: the alternative as a whole
+        kind = match.lastgroup or ""  # the group that closes last, which is the outer alternative
         if kind in ("space", "wrap"):
             continue
         if kind == "raised":
@@ -156,7 +163,9 @@ _CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 
 class _Parser:
-    def __init__(self, tokens: list[tuple[str, str, Fraction | None]], strict: bool) -> None:
+    """Recursive descent over the tokens; each rule of the grammar is a method that gives its node."""
+
+    def __init__(self, tokens: list[_Token], strict: bool) -> None:
         self.tokens = [*tokens, ("end", "", None)]
         self.strict = strict
         self.at = self.depth = self.operators = 0
@@ -169,7 +178,7 @@ class _Parser:
     def text(self) -> str:
         return self.tokens[self.at][1]
 
-    def take(self) -> tuple[str, str, Fraction | None]:
+    def take(self) -> _Token:
         self.at += 1
         return self.tokens[self.at - 1]
 
@@ -186,12 +195,12 @@ class _Parser:
         return node
 
     def items(self, kind: str) -> Node:
-        found = [self.sum()]
+        items = [self.sum()]
         while self.kind == "separator":
             self.take()
-            found.append(self.sum())
-        # One thing in parentheses or braces is that thing; one thing in brackets stays a list.
-        return found[0] if len(found) == 1 and kind != "[" else Many(kind, tuple(found))
+            items.append(self.sum())
+        # One item in parentheses or braces is the item itself; one item in brackets stays a list.
+        return items[0] if len(items) == 1 and kind != "[" else Many(kind, tuple(items))
 
     def sum(self) -> Node:
         node = self.product()
@@ -217,12 +226,12 @@ class _Parser:
         return self.text == "(" or self.kind == "sqrt"
 
     def factor(self, node: Node, divided: bool) -> Node:
-        """The product of a node and the power behind it that no sign divides from it."""
+        """The implicit product of a node and the power that follows it."""
         if divided:
-            raise Unreadable("ambiguous")  # 1/2x is x/2 to some and 1/(2x) to others
+            raise Unreadable("ambiguous")  # 1/2x can mean x/2 or 1/(2x)
         power = self.power()
         if isinstance(node, Many) or isinstance(power, Many) or not (_is_algebra(node) or _is_algebra(power)):
-            raise Unreadable("syntax")  # 2(3), and a pair behind a letter
+            raise Unreadable("syntax")  # 2(3), or a pair behind a letter
         return self.operation("*", node, power)
 
     def unary(self) -> Node:
@@ -258,7 +267,7 @@ class _Parser:
             node = self.operation("sqrt", self.primary())
             self.depth -= 1
             if bare and (self.kind == "symbol" or self.text == "("):
-                raise Unreadable("ambiguous")  # how far the sign in √2x reaches
+                raise Unreadable("ambiguous")  # √2x can mean √2 times x, or the root of 2x
             return node
         if kind == "frac":
             return self.operation("/", self.argument(), self.argument())
@@ -284,14 +293,14 @@ class _Parser:
 
 
 def _has_symbol(node: Node) -> bool:
-    """Whether a node holds a symbol: behind it a parenthesis is a factor even where a number is expected."""
+    """Whether an expression holds a symbol: a parenthesis behind it is a factor even where a number is expected."""
     if isinstance(node, Operation):
         return any(_has_symbol(operand) for operand in node.operands)
     return isinstance(node, Symbol)
 
 
 def _is_algebra(node: Node) -> bool:
-    """Whether a node holds a symbol or a root."""
+    """Whether an expression holds a symbol or a root."""
     if isinstance(node, Operation):
         return node.operator == "sqrt" or any(_is_algebra(operand) for operand in node.operands)
     return isinstance(node, Symbol)
@@ -302,11 +311,11 @@ def parse(text: str, letters: str | None = None) -> Node:
 
     Args:
         text: The answer or reference alone.
-        letters: Where an expression is expected, the letters that may stand side by side or before a parenthesis as a
-            product; without it, as for numbers, none may.
+        letters: The letters that may form implicit products with each other and with parentheses, where an expression
+            is expected; None where a number is expected.
 
     Raises:
-        Unreadable: It is outside the grammar or over a limit.
+        Unreadable: The text is outside the grammar or exceeds a limit.
     """
     if len(text) > MAX_CHARACTERS:
         raise Unreadable("too_long")
@@ -324,7 +333,11 @@ _SCALED = re.compile(r"(.{1,60}?)[ \n\u2009-]?(hundred|thousand|million|billion|
 
 
 def _spelled(text: str) -> Fraction | None:
-    """The value of a number in words, or None where no number word stands in the text."""
+    """The value of a number in words, or None for a text without number words.
+
+    Raises:
+        Unreadable: The text holds number words but is no numeral.
+    """
     if len(text) > 120 or not any(word.lower() in NUMBER_WORDS for word in _WORD.findall(text)):
         return None
     first, _, rest = text.partition(" ")
@@ -335,10 +348,10 @@ def _spelled(text: str) -> Fraction | None:
         rest = rest.strip()
         if not rest or rest[0] in "+-" or rest.partition(" ")[0].lower() in SIGNS:
             raise Unreadable("syntax")
-        return sign * read(rest)
+        return sign * exact_value(rest)
     scaled = _SCALED.fullmatch(text)
     if scaled and _LITERAL.fullmatch(scaled[1].replace(",", "")):
-        return read(scaled[1]) * SCALES[scaled[2].lower()]
+        return exact_value(scaled[1]) * SCALES[scaled[2].lower()]
     number = numeral(text.lower().replace("-", " ").replace(",", " ").split())
     if number is None:
         raise Unreadable("syntax")

@@ -1,22 +1,23 @@
-"""What an expression is once it has been read: a tree of numbers, symbols and operations, and its exact value.
+"""Parse trees of expressions (numbers, symbols, operations, several values), and their exact values.
 
-Takes trees; gives a `Fraction`, or says why there is none. The size of every power is checked before it is computed.
-Knows nothing of text.
+Takes trees; gives a `Fraction`, or raises `Unreadable` with the reason. The size of every power is checked before it is
+computed. Does not depend on text.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterator
 from fractions import Fraction
 
-MAX_BITS = 4096
+MAX_BITS = 4096  # of a numerator or denominator that may be computed
 
 
 class Unreadable(ValueError):
-    """The text is outside the grammar, or has no value; `reason` is one word.
+    """The text is outside the grammar, or has no value.
 
-    It is syntax, ambiguous, too_long, too_large, zero_division, symbol or several.
+    `reason` is one of syntax, ambiguous, too_long, too_large, zero_division, symbol, several.
     """
 
     def __init__(self, reason: str) -> None:
@@ -26,7 +27,7 @@ class Unreadable(ValueError):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Number:
-    """A number as written."""
+    """A number."""
 
     value: Fraction
 
@@ -40,7 +41,7 @@ class Symbol:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Operation:
-    """`operator` is one of `+ - * / ^ neg sqrt`; the last two have one operand."""
+    """An operation: `operator` is one of `+ - * / ^ neg sqrt`; the last two have one operand."""
 
     operator: str
     operands: tuple[Node, ...]
@@ -48,7 +49,7 @@ class Operation:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Many:
-    """Several values: `kind` is `(` for a tuple, `{` for a set, `[` for a list, and "" where nothing encloses them."""
+    """Several values: `kind` is `(` for a tuple, `{` for a set, `[` for a list, and "" without any brackets."""
 
     kind: str
     items: tuple[Node, ...]
@@ -57,11 +58,28 @@ class Many:
 Node = Number | Symbol | Operation | Many
 
 
+def walk(node: Node) -> Iterator[Node]:
+    """The node and all of its descendants, parents first."""
+    yield node
+    for part in node.operands if isinstance(node, Operation) else node.items if isinstance(node, Many) else ():
+        yield from walk(part)
+
+
+def symbols(node: Node) -> set[str]:
+    """The names of the symbols in a tree."""
+    return {part.name for part in walk(node) if isinstance(part, Symbol)}
+
+
+def is_constant(node: Node) -> bool:
+    """Whether a tree holds neither a symbol nor several values."""
+    return not any(isinstance(part, Symbol | Many) for part in walk(node))
+
+
 def value(node: Node) -> Fraction:
     """The exact value of a tree without symbols.
 
     Raises:
-        Unreadable: It holds a symbol or several values, divides by zero, or grows over a limit.
+        Unreadable: The tree holds a symbol or several values, divides by zero, or exceeds a limit.
     """
     if isinstance(node, Number):
         return node.value
@@ -89,7 +107,7 @@ def divided(over: Fraction, under: Fraction) -> Fraction:
     """The quotient.
 
     Raises:
-        Unreadable: There is none.
+        Unreadable: The divisor is zero.
     """
     if not under:
         raise Unreadable("zero_division")

@@ -1,7 +1,7 @@
 """English number words to whole numbers.
 
-Takes words in small letters; gives an integer, or None for anything that is not exactly one numeral ("a dozen", "seven
-seven"). Knows nothing of signs, digits or sentences.
+Takes words in lower case; gives an integer, or None for anything that is not exactly one numeral ("a dozen", "seven
+seven"). Does not read signs, digits or sentences.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NUMBER_WORDS = frozenset([*_SMALL, *SCALES, *SIGNS])
 
 
 def numeral(words: Sequence[str]) -> int | None:
-    """The whole number that the words spell: scales falling, each with at most 999 before it."""
+    """The whole number that the words spell, or None; scales must decrease, each with a count below 1,000."""
     if len(words) > 1 and words[0] == "a" and words[1] in SCALES:
         words = ["one", *words[1:]]
     total, limit, start = 0, 10**15, 0
@@ -45,7 +45,7 @@ def numeral(words: Sequence[str]) -> int | None:
 
 
 def _below_thousand(words: Sequence[str]) -> int | None:
-    """`two hundred and five` -> 205."""
+    """`two hundred and five` -> 205; None for another number of numerals than one."""
     total = 0
     if len(words) > 1 and words[1] == "hundred" and 1 <= _SMALL.get(words[0], 0) <= 9:
         total, words = 100 * _SMALL[words[0]], words[2:]

@@ -1,12 +1,13 @@
-"""Exact algebra: whether a reference and an answer are equal. Runs in the killable worker alone, and loads SymPy.
+"""Exact algebra: whether a reference and an answer are equal. Runs only in the killable worker, and loads SymPy.
 
-Takes two texts, reads them by our own grammar; gives true, false, or the reason why that cannot be told. Knows nothing
-of responses or verdicts, and hands no text to SymPy.
+Takes two texts and parses them with our grammar; gives true, false, or the reason why that cannot be decided. Does not
+depend on responses or verdicts, and passes no text to SymPy.
 
-An expression is a quotient of two SymPy polynomials over the rationals, built node by node and checked for size before
-each step. The square root of a prime is one more variable whose square is that prime: roots of different primes are
-independent over the rationals, so an expression is zero exactly when its normal form is. Fractional powers of symbols
-are compared as products of powers: a symbol is positive where the reference is real for no other, and only there.
+An expression is a quotient of two SymPy polynomials over the rationals, built node by node; its size is checked before
+each step. The square root of a prime is an additional variable whose square is that prime: square roots of different
+primes are linearly independent over the rationals, so an expression is zero exactly when its normal form is zero.
+Fractional powers of symbols are compared as products of powers: a symbol counts as positive only where the reference
+has no real value otherwise.
 """
 
 from __future__ import annotations
@@ -18,23 +19,34 @@ from typing import Any, TypeAlias, TypeGuard
 import sympy
 from sympy.polys.rings import PolyRing
 
-from restem.verifiers.algebra.equality import equality, symbols, walk
+from restem.verifiers.algebra.equality import equality
 from restem.verifiers.algebra.grammar import parse
-from restem.verifiers.algebra.nodes import Many, Node, Number, Operation, Symbol, Unreadable, value
+from restem.verifiers.algebra.nodes import (
+    MAX_BITS,
+    Many,
+    Node,
+    Number,
+    Operation,
+    Symbol,
+    Unreadable,
+    is_constant,
+    symbols,
+    value,
+    walk,
+)
 
 MAX_TERMS = 512
 MAX_DEGREE = 32
 MAX_SYMBOLS = 6
 MAX_ROOTS = 4
-MAX_BITS = 4096
-MAX_ROOT_BITS = 128  # of what is factored into primes
+MAX_ROOT_BITS = 128  # of a number that is factored into primes
 
 
 def equal(pair: Sequence[Any]) -> bool | str:
-    """Whether a reference and an answer are equal, or the reason why that cannot be told.
+    """Whether a reference and an answer are equal, or the reason why that cannot be decided.
 
     Args:
-        pair: Reference, answer, `ordered` as in `equality`, and the letters of products as in `parse`.
+        pair: Reference, answer, `ordered` as in `equality`, and `letters` as in `parse`.
     """
     reference, answer, ordered, letters = pair
     try:
@@ -43,23 +55,19 @@ def equal(pair: Sequence[Any]) -> bool | str:
         return problem.reason
 
 
-def _is_constant(node: Node) -> bool:
-    return not any(isinstance(part, Symbol | Many) for part in walk(node))
-
-
 def algebraic(left: Node, right: Node) -> bool:
-    """Equality of two expressions, by exact algebra.
+    """Whether two expressions are equal, by exact algebra.
 
     Raises:
-        Unreadable: Over a limit, undefined, or outside of what has a normal form here.
+        Unreadable: An expression exceeds a limit, is undefined, or has no normal form here.
     """
     try:
-        one, other = _monomial(left), _monomial(right)
+        monomial, other = _monomial(left), _monomial(right)
     except Unreadable:
-        pass  # a sum, say; what no ring holds either is refused there
+        pass  # for example a sum; the ring below refuses what it cannot represent
     else:
-        _check_signs(one, left, right)
-        return one == other
+        _check_signs(monomial, left, right)
+        return monomial == other
     ring = _Ring([*walk(left), *walk(right)])
     over, under = ring.ratio(left)
     other_over, other_under = ring.ratio(right)
@@ -67,7 +75,7 @@ def algebraic(left: Node, right: Node) -> bool:
 
 
 class _Ring:
-    """Polynomials over the rationals in the symbols of some trees and the square roots of primes that they need."""
+    """Polynomials over the rationals, in the symbols and the square roots of primes that occur in some trees."""
 
     def __init__(self, parts: Sequence[Node]) -> None:
         names = sorted({part.name for part in parts if isinstance(part, Symbol)})
@@ -76,19 +84,20 @@ class _Ring:
         self.primes = sorted({p for factors in self.factors.values() for p, count in factors.items() if count % 2})
         if len(names) > MAX_SYMBOLS or len(self.primes) > MAX_ROOTS:
             raise Unreadable("too_large")
-        # A symbol's name is one letter, so a root's cannot meet it. A ring needs at least one generator.
+        # A symbol's name is one letter, so it never equals a root's name. A ring needs at least one generator.
         names = [*names, *(f"root {prime}" for prime in self.primes)] or ["none"]
         self.ring = PolyRing([sympy.Symbol(name) for name in names], sympy.QQ, sympy.lex)
         self.generators = dict(zip(names, self.ring.gens, strict=True))
 
     def _factors(self, radicand: Fraction) -> dict[int, int]:
-        """The primes of numerator times denominator: the root of p/q is the root of p*q over q."""
+        """Prime -> exponent in numerator times denominator: the square root of p/q is that of p*q, divided by q."""
         whole = radicand.numerator * radicand.denominator
         if whole.bit_length() > MAX_ROOT_BITS:
             raise Unreadable("too_large")
         return {int(p): int(count) for p, count in sympy.factorint(whole).items()} if whole else {}
 
     def number(self, number: Fraction) -> Any:
+        """A constant polynomial."""
         return self.ring.ground_new(sympy.QQ(number.numerator, number.denominator))
 
     def ratio(self, node: Node) -> tuple[Any, Any]:
@@ -116,6 +125,7 @@ class _Ring:
         return self.joined(node.operator, base, self.ratio(node.operands[1]))
 
     def joined(self, operator: str, left: tuple[Any, Any], right: tuple[Any, Any]) -> tuple[Any, Any]:
+        """The sum, difference, product or quotient of two quotients."""
         (over, under), (other_over, other_under) = left, right
         if operator == "*":
             return self.times(over, other_over), self.times(under, other_under)
@@ -127,6 +137,7 @@ class _Ring:
         return (over + other_over if operator == "+" else over - other_over), self.times(under, other_under)
 
     def root(self, radicand: Fraction) -> tuple[Any, Any]:
+        """The square root of a number, as a quotient."""
         rational, odd = Fraction(1, radicand.denominator if radicand else 1), self.number(Fraction(1))
         for prime, count in self.factors[radicand].items():
             rational *= prime ** (count // 2)
@@ -135,6 +146,7 @@ class _Ring:
         return odd * self.number(rational if radicand else Fraction(0)), self.number(Fraction(1))
 
     def raised(self, base: tuple[Any, Any], exponent: int) -> tuple[Any, Any]:
+        """A whole power of a quotient."""
         if abs(exponent) > MAX_DEGREE:
             raise Unreadable("too_large")
         over, under = base if exponent >= 0 else base[::-1]
@@ -146,7 +158,7 @@ class _Ring:
         return powers
 
     def times(self, left: Any, right: Any) -> Any:
-        """The product in normal form, refused before it is computed where it would be large."""
+        """The product in normal form; a product that would be too large is refused before it is computed."""
         if len(left) * len(right) > MAX_TERMS or _degree(left) + _degree(right) > MAX_DEGREE:
             raise Unreadable("too_large")
         if max(_bits(left), _bits(right)) > MAX_BITS:
@@ -154,7 +166,7 @@ class _Ring:
         return self._reduced(left * right) if self.primes else left * right
 
     def _reduced(self, polynomial: Any) -> Any:
-        """The square of each root replaced by its prime."""
+        """The polynomial with the square of each root replaced by its prime."""
         reduced = self.ring.zero
         first = len(self.generators) - len(self.primes)
         for powers, coefficient in polynomial.terms():
@@ -174,8 +186,8 @@ def _bits(polynomial: Any) -> int:
 
 
 def _radicand(node: Node) -> Fraction | None:
-    """What the square root is taken of in `sqrt(12)` or `12^(3/2)`; None for any other node."""
-    if not isinstance(node, Operation) or node.operator not in ("sqrt", "^") or not _is_constant(node):
+    """The number under the square root in `sqrt(12)` or `12^(3/2)`; None for any other node."""
+    if not isinstance(node, Operation) or node.operator not in ("sqrt", "^") or not is_constant(node):
         return None
     if node.operator == "^" and value(node.operands[1]).denominator != 2:
         return None
@@ -189,8 +201,8 @@ def _radicand(node: Node) -> Fraction | None:
 
 
 def _is_power_of_symbol(node: Node) -> TypeGuard[Operation]:
-    """Whether a node is a root or a fractional power of something with a symbol: `n^(26/3)`, `sqrt(x)`."""
-    if not isinstance(node, Operation) or _is_constant(node.operands[0]):
+    """Whether a node is a root or a fractional power of an expression with a symbol: `n^(26/3)`, `sqrt(x)`."""
+    if not isinstance(node, Operation) or is_constant(node.operands[0]):
         return False
     return node.operator == "sqrt" or (node.operator == "^" and value(node.operands[1]).denominator != 1)
 
@@ -199,10 +211,10 @@ _Monomial: TypeAlias = tuple[Fraction, dict[str, Fraction]]
 
 
 def _check_signs(reference: _Monomial, *trees: Node) -> None:
-    """Refuses a root of a symbol that may be negative: `sqrt(x^2)` is not `x`, but `x^(1/2)` has no negative `x`.
+    """Refuses a root of a symbol that may be negative: `sqrt(x^2)` is not `x`, but `x^(1/2)` implies a positive `x`.
 
     Raises:
-        Unreadable: A symbol stands under a root, and the reference has a whole power of it.
+        Unreadable: A root contains a symbol of which the reference has a whole power.
     """
     _, exponents = reference
     rooted = [part.operands[0] for tree in trees for part in walk(tree) if _is_power_of_symbol(part)]
@@ -211,8 +223,8 @@ def _check_signs(reference: _Monomial, *trees: Node) -> None:
 
 
 def _monomial(node: Node) -> _Monomial:
-    """Coefficient and exponents of a product of powers, with its symbols taken as positive."""
-    if _is_constant(node):
+    """Coefficient and exponents of a product of powers, for positive symbols."""
+    if is_constant(node):
         return value(node), {}
     if isinstance(node, Symbol):
         return Fraction(1), {node.name: Fraction(1)}
@@ -237,6 +249,7 @@ def _monomial(node: Node) -> _Monomial:
 
 
 def _exact_power(base: Fraction, exponent: Fraction) -> Fraction:
+    """The rational value of a power; Unreadable where it has none."""
     if exponent.denominator != 1:
         if base < 0 or exponent.denominator > MAX_BITS:
             raise Unreadable("syntax")

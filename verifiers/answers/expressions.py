@@ -12,9 +12,8 @@ import re
 from typing import TypeAlias
 
 from restem.verifiers.algebra.characters import canonical
-from restem.verifiers.algebra.equality import symbols, walk
 from restem.verifiers.algebra.grammar import parse
-from restem.verifiers.algebra.nodes import Many, Node, Symbol, Unreadable
+from restem.verifiers.algebra.nodes import Many, Node, Symbol, Unreadable, is_constant, symbols
 from restem.verifiers.answers.final_answer import Answer, asked_variable
 from restem.verifiers.answers.patterns import HEDGES, NEGATIONS, SUPPOSITIONS, words_of
 
@@ -80,7 +79,7 @@ def read(found: Answer, response: str, node: Node, question: str) -> tuple[Answe
     if found.rule == "thought" or found.reason == "too_long" or _OTHER_TURN.search(response, start):
         return found, own
     lines = _lines(canonical(response[start:]), start)
-    if isinstance(node, Many) and all(_is_constant(item) for item in node.items):
+    if isinstance(node, Many) and all(is_constant(item) for item in node.items):
         several = _several(lines, response, asked_variable(question))
         if several is not None:
             return several
@@ -221,7 +220,7 @@ def _values(line: str) -> _Values | None:
     for piece in _BETWEEN.split(_unwrapped(_unwrapped(body, _BOX), _BRACES)):
         member = _MEMBER.fullmatch(_unwrapped(piece.strip(), _BOX))
         tree = _tree(_unwrapped(member["value"].strip(), _BOX), "") if member else None
-        if member is None or tree is None or not _is_constant(tree):
+        if member is None or tree is None or not is_constant(tree):
             return None
         value = _unwrapped(member["value"].strip(), _BOX)
         items += [value, f"-({value})"] if member["both"] else [value]
@@ -273,7 +272,3 @@ def _last_run(listed: list[_Values | None]) -> list[_Values]:
             break
         run.insert(0, values)
     return run
-
-
-def _is_constant(node: Node) -> bool:
-    return not any(isinstance(part, Symbol | Many) for part in walk(node))

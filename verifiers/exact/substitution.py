@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 
 from restem.benchmarks.problem import Problem
 from restem.verifiers.algebra.characters import canonical
 from restem.verifiers.algebra.grammar import parse
-from restem.verifiers.algebra.nodes import MAX_BITS, Many, Node, Number, Operation, Symbol, Unreadable, value
+from restem.verifiers.algebra.nodes import MAX_BITS, Many, Node, Number, Operation, Symbol, Unreadable, symbols, value
 from restem.verifiers.answers.final_answer import READER_VERSION, asked_variable
 from restem.verifiers.exact.sympy_exact import Expected, by_value
 from restem.verifiers.verdict import Attempt, Verdict, fingerprint
@@ -69,7 +69,7 @@ def _solved(question: str) -> Expected:
         return Expected(unreadable="no_equation")
     try:
         difference = Operation("-", (parse(match[1]), parse(match[2])))
-        unknowns = set(_symbols(difference))
+        unknowns = symbols(difference)
         if len(unknowns) != 1 or asked_variable(question) not in (None, *unknowns):
             return Expected(unreadable="no_equation: unknown")
         slope, intercept = _linear(difference)
@@ -81,13 +81,6 @@ def _solved(question: str) -> Expected:
     if max(root.numerator.bit_length(), root.denominator.bit_length()) > MAX_BITS:
         return Expected(unreadable="no_equation: too_large")
     return Expected(text=str(root), number=root, node=Number(root), variable=unknowns.pop())
-
-
-def _symbols(node: Node) -> Iterator[str]:
-    if isinstance(node, Symbol):
-        yield node.name
-    for operand in node.operands if isinstance(node, Operation) else ():
-        yield from _symbols(operand)
 
 
 def _linear(node: Node) -> tuple[Fraction, Fraction]:

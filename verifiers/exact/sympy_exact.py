@@ -20,9 +20,9 @@ from typing import NamedTuple, TypeAlias
 
 from restem.benchmarks.problem import Problem
 from restem.verifiers.algebra.characters import canonical
-from restem.verifiers.algebra.equality import DOUBTS, NeedsAlgebra, equality, plain, walk
+from restem.verifiers.algebra.equality import DOUBTS, NeedsAlgebra, equal_without_algebra, equality
 from restem.verifiers.algebra.grammar import fraction, parse
-from restem.verifiers.algebra.nodes import Many, Node, Operation, Symbol, Unreadable, value
+from restem.verifiers.algebra.nodes import Many, Node, Operation, Symbol, Unreadable, is_constant, value
 from restem.verifiers.answers.expressions import is_ordered, letters_of, read
 from restem.verifiers.answers.final_answer import CANNOT_TELL, READER_VERSION, Answer, asked_variable, find
 from restem.verifiers.answers.words import Kind, find_word, kind_of
@@ -251,11 +251,11 @@ def _compared(expected: Expected, answer: str, question: str) -> Said | Pair:
     except Unreadable as problem:
         return Outcome.UNDECIDED, f"unparsed: {problem.reason}"
     try:
-        if number is not None and any(isinstance(part, Many | Symbol) for part in walk(tree)):
+        if number is not None and not is_constant(tree):
             return _number_or_several(number, tree)
         if isinstance(node, Symbol) and not isinstance(tree, Symbol) and f"({node.name})" in question:
             return Outcome.UNDECIDED, "not_a_choice"  # `(c)` was asked for, and `-2` may be what stands behind it
-        return _told(equality(node, tree, plain, ordered=ordered))
+        return _told(equality(node, tree, equal_without_algebra, ordered=ordered))
     except Unreadable as problem:
         return Outcome.UNDECIDED, f"unparsed: {problem.reason}"
     except NeedsAlgebra:
