@@ -1,1 +1,1 @@
-"""Where the final answer of a response stands, and what it is. Knows nothing of references or verdicts."""
+"""The final answer of a response: its text, its position, and the rule that found it. Depends on no verdict."""

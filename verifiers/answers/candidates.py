@@ -1,7 +1,7 @@
-"""Candidates: every place of a response that may be its final answer, and what the words around it say of it.
+"""Candidates: every span of a response that may be its final answer, with what the words around it imply.
 
-Takes the view of a response (see `answer.py`) and the asked variable; gives `Candidate`s in order. Does not choose
-between them.
+Takes the view of a response (see `final_answer.py`) and the asked variable; gives `Candidate`s in order. Does not
+choose between them (see `reader.py`), and does not depend on the reference.
 """
 
 from __future__ import annotations
@@ -36,15 +36,16 @@ from restem.verifiers.answers.patterns import (
     TAG,
     TRIALS,
     UNITS,
-    marks,
+    markers,
     words_of,
 )
 
-MAX_MARKS = 160
-# Where marks are many, no clause is followed far: the time stays linear. A number that long is not read then.
-FEW_MARKS = 40
+MAX_MARKERS = 160
+# With more than FEW_MARKERS markers each clause is scanned for at most REACH characters, so that the whole is O(n); a
+# longer number is refused as `unread`.
+FEW_MARKERS = 40
 REACH = 300
-CUT = "cut"
+CUT = "cut"  # the clause was longer than REACH
 _RULES = {
     **{"key": "json", "final": "answer", "set": "answer", "cell": "assignment"},
     **{"foreign": "answer", "assign": "assignment", "verb": "result"},
@@ -65,17 +66,17 @@ _WORD_START = re.compile(r"[^\W\d_]{2}")
 
 @dataclasses.dataclass(slots=True)
 class Candidate:
-    """A place that may be the final answer.
+    """A span that may be the final answer.
 
     Attributes:
-        start: Where its text begins in the view.
-        end: Where its text ends.
-        rule: The mark it stands behind.
+        start: Offset of its first character in the view.
+        end: Offset behind its last character.
+        rule: The rule of the marker before it.
         text: Its text.
-        strong: Whether the mark says that this is the final answer; an assignment or "gives 7" does not.
+        strong: Whether the marker announces a final answer; an assignment or "gives 7" does not.
         refused: Why it cannot be the answer, or None.
-        dead: Whether it is only supposed or announced: "if x = 8", "the answer is easy to find".
-        step: Whether it is the result of one step: "subtracting 2 gives 21".
+        tentative: Whether it is only supposed or announced: "if x = 8", "the answer is easy to find".
+        step: Whether it is the result of one step of a solution: "subtracting 2 gives 21".
     """
 
     start: int
@@ -84,7 +85,7 @@ class Candidate:
     text: str
     strong: bool = False
     refused: str | None = None
-    dead: bool = False
+    tentative: bool = False
     step: bool = False
 
 
@@ -94,14 +95,20 @@ class Finder:
     def __init__(self, view: str, variable: str | None) -> None:
         self.view = view
         self.variable = variable
-        self.reach = len(view)  # how far a clause is followed
+        self.reach = len(view)  # how many characters of a clause are scanned
 
     def candidates(self, lo: int, hi: int, suspect: bool) -> list[Candidate]:
-        """Every candidate of the stretch, in order, with what the words around it say of it."""
-        found: list[Candidate] = []
+        """Every candidate between two offsets, in order.
+
+        Args:
+            lo: First offset.
+            hi: Offset behind the last character.
+            suspect: Whether the text holds words that may hedge, deny or suppose a candidate.
+        """
+        candidates: list[Candidate] = []
         matches = self._matches(lo, hi)
-        self.reach = len(self.view) if len(matches) <= FEW_MARKS else REACH
-        blocked, said = lo, False
+        self.reach = len(self.view) if len(matches) <= FEW_MARKERS else REACH
+        blocked, announced = lo, False
         for index, match in enumerate(matches):
             if match.start() < blocked:
                 continue
@@ -113,35 +120,37 @@ class Finder:
             else:
                 start = skip(_SKIPS.get(kind, SKIP), self.view, match.end(), hi)
                 if index + 1 < len(matches) and matches[index + 1].start() == start and kind != "assign":
-                    # "The answer is x = 7", "Answer: \boxed{7}": the inner mark is the more exact one.
-                    said = kind in ("answer", "final", "foreign", "hashes")
+                    # "The answer is x = 7", "Answer: \boxed{7}": the inner marker is the more exact one.
+                    announced = kind in ("answer", "final", "foreign", "hashes")
                     continue
                 candidate = self._open(match, kind, start, hi)
             if candidate is None:
                 continue
-            candidate.strong, said = candidate.strong or said or self._concludes(match, lo), False
+            candidate.strong = candidate.strong or announced or self._concludes(match, lo)
+            announced = False
             if suspect:
                 self._weigh(candidate, match.start(), lo, hi)
-            found.append(candidate)
-        return found
+            candidates.append(candidate)
+        return candidates
 
     def _concludes(self, match: re.Match[str], lo: int) -> bool:
-        """Whether an assignment opens its sentence as a conclusion: `Therefore, x = 7`."""
+        """Whether an assignment begins its sentence as a conclusion: `Therefore, x = 7`."""
         if match.lastgroup != "assign":
             return False
         head = max(self.view.rfind(end, lo, match.start()) for end in (".", "!", "\n")) + 1
         return _CONCLUSION.match(self.view, max(head, lo), match.start()) is not None
 
     def _matches(self, lo: int, hi: int) -> list[re.Match[str]]:
-        found = marks(self.variable).finditer(self.view, lo, hi)
-        return [m for m in found if m.lastgroup != "assign" or self._stands_alone(m.start(), lo)][-MAX_MARKS:]
+        """The last markers between two offsets."""
+        matches = markers(self.variable).finditer(self.view, lo, hi)
+        return [m for m in matches if m.lastgroup != "assign" or self._stands_alone(m.start(), lo)][-MAX_MARKERS:]
 
     def _stands_alone(self, start: int, lo: int) -> bool:
         """Whether the variable at `start` is a whole left side: not `3 x = 21` or `y - x = 7`."""
         before = self.view[max(lo, start - 40) : start].rstrip(" \u2009")
         if before.endswith(("=>", "->", "\\\\")):
             return True
-        if before.endswith(" -"):  # "Final answer - w = 640": a dash, where a word stands before it
+        if before.endswith(" -"):  # "Final answer - w = 640": a dash, if a word precedes it
             before = before[:-1].rstrip()
             return before[-2:].isalpha() and not BEFORE_VARIABLE.search(before)
         if self.view[start - 1 : start].isspace() and _ENUMERATED.search(before):
@@ -151,14 +160,14 @@ class Finder:
         return before[-2:].isalpha() and len(before) > 1 and not BEFORE_VARIABLE.search(before)
 
     def _open(self, match: re.Match[str], kind: str, start: int, hi: int) -> Candidate | None:
-        """A candidate that runs to the end of its clause."""
+        """A candidate that extends to the end of its clause."""
         end, stop = self._json_end(start, hi) if kind == "key" else self._clause_end(start, hi)
         if kind == "assign" and (divided := _DIVIDED.match(self.view, start, hi)):
             end = max(end, divided.end())  # `x = 22 : 11`
         if kind == "cell":
             end = max(start, self.view.find("|", start, hi))
         if stop[:1] == "!" and not LETTERS.search(self.view, self.view.rfind("\n", 0, match.start()) + 1, start):
-            end += 1  # `x = 7!` is a factorial, "The answer is 7!" a loud seven
+            end += 1  # `x = 7!` is a factorial, "The answer is 7!" an exclamation
         opening = self.view[match.start() - 1 : match.start()]
         if opening in _CLOSING and self.view[start:end].count(opening) < self.view[start:end].count(_CLOSING[opening]):
             if opening == "(" and match.start() > 1 and not self.view[match.start() - 2].isspace():
@@ -169,7 +178,7 @@ class Finder:
         candidate = self._settle(start, end, _RULES.get(kind, kind), kind not in ("assign", "cell", "verb"))
         named = _FOR_VARIABLE.match(self.view, end, hi)
         if stop == CUT:
-            candidate.refused = "unread"  # what follows could make it another number
+            candidate.refused = "unread"  # the text behind it may belong to the number
         elif stop == "?":
             candidate.refused = "hedged"
         elif named and self.variable and named[1] != self.variable:
@@ -193,7 +202,7 @@ class Finder:
                 return None  # "Solution:", then the first of several numbered steps
             if not candidate.text and self.view[start:hi].strip():
                 return self._next_line(start, hi)
-            candidate.dead = wordy and candidate.refused in (None, "unread")
+            candidate.tentative = wordy and candidate.refused in (None, "unread")
         return candidate
 
     def _next_line(self, start: int, hi: int) -> Candidate | None:
@@ -204,20 +213,21 @@ class Finder:
         return candidate if fraction(candidate.text) is not None else None
 
     def _clause_end(self, start: int, hi: int) -> tuple[int, str]:
+        """Where a clause ends, and the text that ends it; CUT where the clause is longer than the reach."""
         stop = min(hi, start + self.reach)
         match = END.search(self.view, start, stop)
         return (match.start(), match[0]) if match else (stop, CUT if stop < hi else "")
 
     def _json_end(self, start: int, hi: int) -> tuple[int, str]:
-        """A JSON value ends at its quote, or at the comma or brace after it; a list stays whole."""
+        """Where a JSON value ends: at its quote, or at the comma or brace after it; a list ends at its bracket."""
         ends = '"' if self.view[start - 1] == '"' else "]}\n" if self.view[start : start + 1] == "[" else ",}\n"
-        found = [at for at in (self.view.find(mark, start, hi) for mark in ends) if at >= 0]
-        if not found:
-            return start, ""  # cut off: the number may go on
-        return min(found) + (ends[0] == "]"), ""
+        places = [at for at in (self.view.find(end, start, hi) for end in ends) if at >= 0]
+        if not places:
+            return start, ""  # cut off: further digits may be missing
+        return min(places) + (ends[0] == "]"), ""
 
     def _enclosed(self, match: re.Match[str], kind: str, hi: int) -> tuple[Candidate, int]:
-        """What stands in a box or between tags, and where that ends."""
+        """The candidate in a box or between tags, and the offset where it ends."""
         start = match.end()
         if kind == "box" and self.view[start : start + 1] != "{":
             end, _ = self._clause_end(start, hi)
@@ -232,17 +242,18 @@ class Finder:
         candidate.refused = candidate.refused or self._led_by(match.start(), candidate)
         return candidate, end
 
-    def _boxed(self, mark: int, start: int, end: int, hi: int) -> Candidate:
+    def _boxed(self, marker: int, start: int, end: int, hi: int) -> Candidate:
+        """The candidate in a box; refused where the box is part of a larger expression."""
         candidate = self._settle(start, end, "box", True)
         if candidate.refused == "unread_chain" and LETTERS.search(self.view, start, end):
             candidate = Candidate(start, end, "box", self.view[start:end], True)
-        if BEFORE_BOX.search(self.view[max(0, mark - 4) : mark]) or AFTER_BOX.match(self.view, end + 1, hi):
+        if BEFORE_BOX.search(self.view[max(0, marker - 4) : marker]) or AFTER_BOX.match(self.view, end + 1, hi):
             candidate.refused = candidate.refused or "unread"
         return candidate
 
-    def _led_by(self, mark: int, candidate: Candidate) -> str | None:
-        """Why a box or a tag holds something else than the answer: `3x = [7]`, `y is [7]`, `x > [7]`, `\\sqrt{[7]}`."""
-        lead = self.view[max(0, self.view.rfind("\n", 0, mark) + 1, mark - 80) : mark]
+    def _led_by(self, marker: int, candidate: Candidate) -> str | None:
+        """Why a box or a tag does not hold the answer: `3x = [7]`, `y is [7]`, `x > [7]`, `\\sqrt{[7]}`; or None."""
+        lead = self.view[max(0, self.view.rfind("\n", 0, marker) + 1, marker - 80) : marker]
         lead = TAG.sub(" ", lead).rstrip("$ \u2009")
         if RANGE_END.search(lead):
             return "range"
@@ -259,9 +270,9 @@ class Finder:
         left = side[0].strip("$ \u2009") if side else ""
         if len(left) == 1 and left.isalpha():
             return "wrong_variable" if self.variable and left != self.variable else None
-        value, mine = fraction(left), fraction(candidate.text)
-        if value is not None:
-            return "two_answers" if mine is not None and value != mine else None
+        left_value, value = fraction(left), fraction(candidate.text)
+        if left_value is not None:
+            return "two_answers" if value is not None and left_value != value else None
         chained = self.variable is not None and re.search(rf"(?<![\w*/^+)-]){self.variable}\s{{0,3}}=", lead[:-1])
         letters = re.search(r"[A-Za-z|]", left) and not re.search(r"(?<!\\)[A-Za-z]{2}", left)  # no word
         return "unsolved" if letters and not chained else None
@@ -273,7 +284,7 @@ class Finder:
     def _reverse(self, match: re.Match[str], lo: int) -> Candidate | None:
         """The left side of `7 = x`."""
         end = match.start()
-        head = max(self.view.rfind(mark, lo, end) for mark in "\n;:,")
+        head = max(self.view.rfind(boundary, lo, end) for boundary in "\n;:,")
         start = max(head + 1, lo)
         words = list(re.finditer(r"(?<![\\A-Za-z])[A-Za-z]{2,}[,.]?\s|[.]\s", self.view[start:end]))
         start += words[-1].end() if words else 0
@@ -281,7 +292,7 @@ class Finder:
         return candidate if fraction(candidate.text) is not None else None
 
     def _settle(self, start: int, end: int, rule: str, strong: bool) -> Candidate:
-        """The last segment of a chain of equalities, where the earlier ones do not contradict it."""
+        """A candidate with the last segment of a chain of equalities; refused where the chain has no single value."""
         view = self.view
         pieces = [piece.span() for piece in _PIECE.finditer(view, start, end)]
         if view[start:end].rstrip().endswith("="):
@@ -296,7 +307,7 @@ class Finder:
         return candidate
 
     def _chain(self, pieces: list[str], assigned: bool) -> str | None:
-        """Why a chain `x = 14/2 = 7` gives no one value; an assignment may pass through other letters."""
+        """Why a chain such as `x = 14/2 = 7` has no single value, or None; an assignment may contain expressions."""
         first = pieces[0].strip("$ ")
         if len(first) == 1 and first.isalpha():
             if self.variable and first != self.variable:
@@ -309,10 +320,10 @@ class Finder:
         literals = {value for piece, value in zip(pieces, values, strict=True) if is_literal(piece)}
         return "two_answers" if len(literals) > 1 else None
 
-    def _weigh(self, candidate: Candidate, mark: int, lo: int, hi: int) -> None:
-        """Refuses a candidate that the words of its own clause hedge or deny, and drops one that they suppose."""
-        clause = max(self.view.rfind(boundary, lo, mark) for boundary in ".;!?:\n,") + 1
-        before = self.view[max(clause, lo) : mark]
+    def _weigh(self, candidate: Candidate, marker: int, lo: int, hi: int) -> None:
+        """Refuses a candidate that its clause hedges or denies, and marks a supposed candidate as tentative."""
+        clause = max(self.view.rfind(boundary, lo, marker) for boundary in ".;!?:\n,") + 1
+        before = self.view[max(clause, lo) : marker]
         listed = words_of(before)
         words = {*listed, *words_of(candidate.text)}
         if words & NEGATIONS or NOT_SIGN.search(before):
@@ -320,23 +331,23 @@ class Finder:
         elif words & HEDGES:
             candidate.refused = "two_answers" if "or" in words else "hedged"
         elif words & SUPPOSITIONS or (listed and listed[-1] in TRIALS and not words & {"left", "solving", "solve"}):
-            candidate.dead = True
+            candidate.tentative = True
         candidate.refused = candidate.refused or self.after(candidate.end, hi)
 
-    def said_again(self, end: int, rest: str) -> bool:
-        """Whether what follows `or` is the same number once more: `x = 7, or 7.0 in decimal form`."""
+    def repeated_after_or(self, end: int, rest: str) -> bool:
+        """Whether `or` is followed by the same number again: `x = 7, or 7.0 in decimal form`."""
         again = _OR_NUMBER.search(rest)
-        mine = re.search(r"[-+0-9.,/]+\Z", self.view[max(0, end - 40) : end])
-        return bool(again and mine and fraction(mine[0]) is not None and fraction(mine[0]) == fraction(again[1]))
+        number = re.search(r"[-+0-9.,/]+\Z", self.view[max(0, end - 40) : end])
+        return bool(again and number and fraction(number[0]) is not None and fraction(number[0]) == fraction(again[1]))
 
     def after(self, end: int, hi: int) -> str | None:
-        """What the rest of the candidate's sentence takes back."""
+        """Why the rest of the candidate's sentence refuses it, or None."""
         hi = min(hi, end + self.reach)
         stop = SENTENCE_END.search(self.view, end, hi)
         rest = self.view[end : stop.start() if stop else hi]
         rest = ABOUT.sub("", rest, count=1)
         words = set(words_of(rest))
-        if "or" in words and self.said_again(end, rest):
+        if "or" in words and self.repeated_after_or(end, rest):
             words.remove("or")
         if "or" in words or re.match(r"\s{0,4},?\s{0,4}(?:and|as well as|plus|&)\s{1,4}-?[0-9]", rest):
             return "two_answers"
@@ -357,7 +368,7 @@ def parses(text: str) -> bool:
 
 
 def closing_brace(view: str, start: int, hi: int) -> int | None:
-    """Where the brace that opens at `start` closes."""
+    """The offset of the brace that closes the one at `start`, or None."""
     depth = 0
     for match in re.finditer(r"\\.|[{}]", view[start:hi]):
         if match[0] == "{":
@@ -370,13 +381,13 @@ def closing_brace(view: str, start: int, hi: int) -> int | None:
 
 
 def skip(pattern: re.Pattern[str], view: str, at: int, hi: int) -> int:
-    """Where the pattern ends that may stand at `at`."""
+    """The offset behind a match of the pattern at `at`; `at` itself where it does not match."""
     match = pattern.match(view, at, hi)
     return match.end() if match else at
 
 
 def trimmed(view: str, lo: int, hi: int) -> tuple[int, int]:
-    """The stretch without blank ends, and without one pair of quotes around it."""
+    """The span without blanks at its ends, and without one pair of quotes around it."""
     lo, hi = _without_blanks(view, lo, hi)
     if hi - lo > 2 and view[lo] == view[hi - 1] and view[lo] in "\"'":
         lo, hi = _without_blanks(view, lo + 1, hi - 1)

@@ -1,8 +1,8 @@
-"""Finds the final answer where an expression or several values are asked: what the rules for numbers do not see.
+"""The final answer where the reference is an expression or several values, which the rules for numbers do not cover.
 
-Takes what those rules found, the response, the tree of the reference and the question; gives the answer and every text
-that claims to be it, so that two claims that differ can be told. Of the reference it uses the kind alone: its letters,
-and whether it is several numbers. Compares nothing.
+Takes the answer by those rules, the response, the tree of the reference and the question; gives the answer and every
+text that the response presents as its answer (a claim), so that contradicting claims are detected. Of the reference it
+uses only the letters and whether it is several numbers. Compares no values and does not depend on verdicts.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ MAX_LINE = 400
 MAX_CLAIMS = 16
 SUSPECT = NEGATIONS | HEDGES | SUPPOSITIONS | {"nothing", "none", "nobody", "far", "converse"}
 
-_MARKED = frozenset({"box", "tag", "json", "hashes", "answer"})
+_MARKED_RULES = frozenset({"box", "tag", "json", "hashes", "answer"})
 _THOUGHT = re.compile(r"</(?:think|thinking|thought|reasoning|scratchpad)>", re.IGNORECASE)
 _OTHER_TURN = re.compile(r"<end_of_turn>|<\|[a-z_]{1,20}\|>|<eos>|</s>|^[ ]{0,4}(?:Q|Question|Problem)\b", re.MULTILINE)
 _CLAUSE_END = re.compile(r"[.,;:!?](?:\s|$)")
 _AROUND = " .$*`\n"
 
 Line: TypeAlias = tuple[int, str]
-"""Where a line begins in the response, and its text."""
+"""Offset of a line in the response, and its text."""
 
 
-# -- What the question says --------------------------------------------------------------------------------------------
+# -- The question ------------------------------------------------------------------------------------------------------
 
 _CALL = re.compile(r"(?<![A-Za-z])([A-Za-z])\((?:[A-Za-z]|-?[0-9]{1,6})(?:,\s?(?:[A-Za-z]|-?[0-9]{1,6})){0,3}\)")
 _IN_ORDER = re.compile(
@@ -49,97 +49,97 @@ _UNKNOWNS = re.compile(r"(?<![A-Za-z])[A-Za-z](?:, ?[A-Za-z]){0,4},? and [A-Za-z
 
 
 def letters_of(node: Node, question: str) -> str:
-    """The letters that may stand side by side as a product: those of the reference that name no function."""
+    """The letters of implicit products: those of the reference that the question does not use as functions."""
     return "".join(sorted(symbols(node) - set(_CALL.findall(question))))
 
 
 def is_ordered(question: str) -> bool | None:
-    """Whether several values are asked for in an order; None where the question does not tell."""
+    """Whether the question asks for several values in order; None where it does not say."""
     if _IN_ORDER.search(_ANY_ORDER.sub("", question)):
         return True
     if _UNKNOWNS.search(question):
-        return None  # values of x and y: which of them is which
+        return None  # values of x and y, in no stated order
     return False if _SOLUTIONS.search(question) or asked_variable(question) else None
 
 
-# -- The answer and what else claims to be it --------------------------------------------------------------------------
+# -- The answer and the other claims -----------------------------------------------------------------------------------
 
 
-def read(found: Answer, response: str, node: Node, question: str) -> tuple[Answer, tuple[str, ...]]:
-    """The answer, and the texts of all that claim to be it, the answer's own last.
+def find_expression(answer: Answer, response: str, node: Node, question: str) -> tuple[Answer, tuple[str, ...]]:
+    """The answer, and the texts of all claims; the answer's text is the last.
 
     Args:
-        found: What the rules for numbers say.
+        answer: The answer by the rules for numbers.
         response: Any text.
         node: The tree of the reference.
         question: The question.
     """
-    own = () if found.text is None else (found.text,)
-    start = _own_start(response)
-    if found.rule == "thought" or found.reason == "too_long" or _OTHER_TURN.search(response, start):
-        return found, own
+    texts = () if answer.text is None else (answer.text,)
+    start = _last_lines_start(response)
+    if answer.rule == "thought" or answer.reason == "too_long" or _OTHER_TURN.search(response, start):
+        return answer, texts
     lines = _lines(canonical(response[start:]), start)
     if isinstance(node, Many) and all(is_constant(item) for item in node.items):
         several = _several(lines, response, asked_variable(question))
         if several is not None:
             return several
     letters = letters_of(node, question)
-    found = _expression(found, response, lines, letters)
-    if found.text is None or found.span is None or found.reason is not None:
-        return found, own
-    claims = list(dict.fromkeys([*_other_claims(found, found.span, lines, letters), found.text]))
+    answer = _expression(answer, response, lines, letters)
+    if answer.text is None or answer.span is None or answer.reason is not None:
+        return answer, texts
+    claims = list(dict.fromkeys([*_other_claims(answer, answer.span, lines, letters), answer.text]))
     if len(claims) > MAX_CLAIMS:
-        return Answer(None, None, found.rule, "two_answers"), ()
-    return found, (*(claim for claim in claims if claim != found.text), found.text)
+        return Answer(None, None, answer.rule, "two_answers"), ()
+    return answer, (*(claim for claim in claims if claim != answer.text), answer.text)
 
 
-def _own_start(response: str) -> int:
-    """Where the last whole lines begin, behind any thought."""
+def _last_lines_start(response: str) -> int:
+    """The offset of the last whole lines, behind any thought."""
     start = response.find("\n", len(response) - MAX_TAIL) + 1 if len(response) > MAX_TAIL else 0
     return max([start, *(match.end() for match in _THOUGHT.finditer(response, start))])
 
 
 def _lines(text: str, start: int) -> list[Line]:
     """The last lines that are not blank."""
-    found: list[Line] = []
+    lines: list[Line] = []
     for line in text.split("\n"):
         if line.strip():
-            found.append((start, line))
+            lines.append((start, line))
         start += len(line) + 1
-    return found[-MAX_LINES:]
+    return lines[-MAX_LINES:]
 
 
 _LEAD = re.compile(r".*(?:[=:]|\bis\b)", re.DOTALL)
 
 
-def _expression(found: Answer, response: str, lines: list[Line], letters: str) -> Answer:
-    """The answer that the rules for numbers did not see, or cut short.
+def _expression(answer: Answer, response: str, lines: list[Line], letters: str) -> Answer:
+    """The answer, completed where the rules for numbers missed it or cut it short.
 
-    They end `-5, 0, n, 24` before its letter, and take neither a last line nor a right side that is no number. A
-    response of which they say `not_found` or `unsolved` holds no word that hedges or denies.
+    They end `-5, 0, n, 24` before its letter, and read neither a last line nor a right side that is no number. Where
+    their reason is `not_found` or `unsolved`, the response holds no word that hedges or denies.
     """
-    if found.reason is None and found.span is not None and response[found.span[1] :].lstrip().startswith(","):
-        start, rule = found.span[0], found.rule
-        end = response.find("\n", found.span[1])
+    if answer.reason is None and answer.span is not None and response[answer.span[1] :].lstrip().startswith(","):
+        start, rule = answer.span[0], answer.rule
+        end = response.find("\n", answer.span[1])
         line = response[start : end if end >= 0 else len(response)]
-    elif found.reason in ("not_found", "unsolved") and lines:
+    elif answer.reason in ("not_found", "unsolved") and lines:
         (start, line), rule = lines[-1], "last_line"
         line = response[start : start + len(line)]
         if len(lines) > 1 and _is_suspect(lines[-2][1]):
             return Answer(None, None, rule, "not_found")
     else:
-        return found
+        return answer
     lead = _LEAD.match(line) if rule == "last_line" else None
     text = line[lead.end() if lead else 0 :].strip(_AROUND)
     start += line.rindex(text)
     tree = _tree(text, letters)
-    cut = tree is None or (lead is not None and isinstance(tree, Symbol))  # "This is a", and no more
+    cut = tree is None or (lead is not None and isinstance(tree, Symbol))  # "This is a", cut off
     return Answer(text, (start, start + len(text)), rule, "unread" if cut else None)
 
 
-def _other_claims(found: Answer, span: tuple[int, int], lines: list[Line], letters: str) -> list[str]:
-    """What else the response says as it says its answer: bare lines, the same left side, the links of one chain."""
-    marked = found.rule in _MARKED
+def _other_claims(answer: Answer, span: tuple[int, int], lines: list[Line], letters: str) -> list[str]:
+    """The other claims: lines that are an expression, other values of the same left side, links of the same chain."""
+    marked = answer.rule in _MARKED_RULES
     claims: list[str] = []
     left = None
     for start, line in lines:
@@ -147,7 +147,7 @@ def _other_claims(found: Answer, span: tuple[int, int], lines: list[Line], lette
             links = [link.strip(_AROUND) for link in line[: span[0] - start].split("=")]
             if not marked and len(links) > 1:
                 left = links[0]
-                claims += [link for link in links[1:-1]]
+                claims += links[1:-1]
                 claims += [left] if not isinstance(_tree(left, letters), Symbol | None) else []
     for start, line in lines:
         other = start > span[0] or (not marked and start + len(line) <= span[0])
@@ -166,7 +166,7 @@ def _tree(text: str, letters: str) -> Node | None:
 
 
 def _is_suspect(line: str) -> bool:
-    """Whether the clause that a line ends with denies, hedges or supposes what comes next."""
+    """Whether the last clause of a line denies, hedges or supposes the line that follows."""
     return not SUSPECT.isdisjoint(words_of(_CLAUSE_END.split(line.rstrip(" :,"))[-1]))
 
 
@@ -196,14 +196,14 @@ _BRACES = re.compile(r"\\?\{(.*?)\\?\}")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Values:
-    """What one line lists: each value as text, and the unknowns that they are assigned to."""
+    """The values that one line lists, as texts, and the unknowns to which it assigns them."""
 
     items: list[str]
     names: set[str]
 
 
 def _values(line: str) -> _Values | None:
-    """What a line lists that is nothing but a list of numbers, with or without a sentence's beginning."""
+    """The values of a line that is a list of numbers, with or without an introduction; None for any other line."""
     if len(line) > MAX_LINE:
         return None
     body = _DROPPED.sub("", line).strip(" .")
@@ -229,18 +229,19 @@ def _values(line: str) -> _Values | None:
 
 
 def _unwrapped(text: str, around: re.Pattern[str]) -> str:
+    """The text without the box or braces around the whole of it."""
     match = around.fullmatch(text.strip())
     inner = match[1] if match else text
     depth = 0
     for character in inner if match else "":
         depth += {"{": 1, "}": -1}.get(character, 0)
         if depth < 0:
-            return text  # two of them side by side
+            return text  # two boxes side by side
     return inner
 
 
 def _several(lines: list[Line], response: str, variable: str | None) -> tuple[Answer, tuple[str, ...]] | None:
-    """The values that the last lines list, and all other lists of the response; None where they list none."""
+    """The values that the last lines list, with the other lists of the response as claims; None without a list."""
     if not lines or _values(lines[-1][1]) is None:
         return None
     listed = [_values(line) for _, line in lines]
@@ -253,7 +254,7 @@ def _several(lines: list[Line], response: str, variable: str | None) -> tuple[An
     if first and _is_suspect(lines[first - 1][1]):
         return None
     others = [values.items for values in listed[:first] if values]
-    # One value alone is working where it is among those of the answer.
+    # A single value that is among those of the answer is part of the working.
     claims = dict.fromkeys(", ".join(other) for other in others if len(other) > 1 or other[0] not in items)
     if len(claims) > MAX_CLAIMS:
         return Answer(None, None, "list", "two_answers"), ()
@@ -263,7 +264,7 @@ def _several(lines: list[Line], response: str, variable: str | None) -> tuple[An
 
 
 def _last_run(listed: list[_Values | None]) -> list[_Values]:
-    """The last line, or the last lines where each gives the unknown one value."""
+    """The last line, or the last lines if each assigns one value to the unknown."""
     if listed[-1] is None or len(listed[-1].items) > 1:
         return [values for values in listed[-1:] if values]
     run: list[_Values] = []

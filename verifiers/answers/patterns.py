@@ -1,7 +1,7 @@
-"""The words and marks that final answers are found by: tables and patterns, without any logic.
+"""The words and markers by which final answers are found: tables and patterns, without any logic.
 
-Takes nothing; gives sets of words and compiled patterns. Every pattern runs in linear time: what it repeats is bounded
-or cannot match in two ways. Knows nothing of candidates or verdicts.
+Takes nothing; gives sets of words and compiled patterns. Every pattern runs in linear time: each repetition is bounded
+or can match in one way only. Does not depend on candidates or verdicts.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 
 from restem.verifiers.algebra.number_words import NUMBER_WORDS
 
-# -- Words that change what a candidate is worth -----------------------------------------------------------------------
+# -- Words that refuse or replace a candidate --------------------------------------------------------------------------
 
 
 def _set(words: str) -> frozenset[str]:
@@ -36,13 +36,13 @@ TRIALS = _set(
     "let try trying tried when for with at say test testing setting set consider check checking taking take whether "
     "thought were where substituting putting guess"
 )
-# What is done in the middle of a solution: the result of one such step is superseded by that of the next.
+# Steps of a solution: the result of a step is superseded by the result of the next step.
 STEPS = _set(
     "subtract subtracting subtracted add adding added divide dividing divided multiply multiplying multiplied move "
     "moving collect collecting combine combining cancel cancelling canceling simplify simplifying"
 )
 _STEP = r"(?:subtract|add|divid|multipl|mov|collect|combin|cancel|simplif)[a-z]{0,4}\b[^:;.!?\n=]{0,60}:"
-# After a value these make it another value, or no value at all.
+# Behind a value, these change it or make it no value.
 UNITS = _set(
     "half halves third thirds quarter quarters percent mod modulo remainder dozen times squared degrees base "
     "import print return def exec eval lambda class echo"
@@ -114,18 +114,18 @@ RANGE_SIGN = re.compile(
 
 
 def blank(match: re.Match[str]) -> str:
-    """Spaces, as many as the match is long: offsets stay true."""
+    """As many spaces as the match is long, so that offsets stay valid."""
     return " " * len(match[0])
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text in order, in small letters."""
+    """The words of a text in order, in lower case."""
     return _WORDS.findall(text.lower())
 
 
-# -- Marks: where a candidate begins, and where it ends ----------------------------------------------------------------
+# -- Markers: where a candidate begins, and where it ends --------------------------------------------------------------
 
-# Written without spaces between words, so that nothing need end before them.
+# Languages without spaces between words: no word boundary precedes these.
 _EASTERN = "答案|答え|答|解|解答|结果|結果|정답|답|답은|คำตอบ"
 _FOREIGN = (
     "ответ|решение|відповідь|отговор|respuesta|soluci[oó]n|r[ée]ponse|antwort|l[öo]sung|"
@@ -141,18 +141,18 @@ _FILLER = (
 ).replace(" ", r"\ ")
 
 
-# "Reference answer: 8" is said of somebody else's answer.
+# "Reference answer: 8" does not announce the answer of the response.
 _OTHERS = ("reference", "expected", "truth", "gold", "model", "target", "official")
-_NOT_OWN = "".join(rf"(?<!{word}[ _])" for word in _OTHERS)
+_NOT_OTHERS = "".join(rf"(?<!{word}[ _])" for word in _OTHERS)
 
 
 @functools.lru_cache(maxsize=256)
-def marks(variable: str | None) -> re.Pattern[str]:
-    """All marks in one pattern; compiled once per variable."""
+def markers(variable: str | None) -> re.Pattern[str]:
+    """All markers in one pattern, a group each; compiled once per variable."""
     name = f"(?-i:{variable})" if variable else "[a-z]"
     return re.compile(
         rf"""
-          (?=[\\<"'{{,\#=|\s])(?:  # each group opens with what it can begin with: most positions are left at once
+          (?=[\\<"'{{,\#=|\s])(?:  # the first characters of each group: most positions fail here
               \\(?P<box>boxed|fbox|framebox)(?![a-z])\s{{0,4}}
             | <(?P<tag>answer|final_answer|final|ans|solution|result|value)>
             | (?:[{{,]|^|(?<=\n))\s{{0,8}}
@@ -166,7 +166,7 @@ def marks(variable: str | None) -> re.Pattern[str]:
         | (?<![\w\\])(?P<set>\\?(?-i:[SL])\s{{0,4}}=\s{{0,4}})(?=(?:\\left)?\\?\{{)
         | (?<![A-Za-z])(?=[^\W\d_])(?:
               (?<![_-])(?P<answer>(?:final\ |correct\ |right\ |only\ |possible\ |my\ |the\ |unique\ )*
-                {_NOT_OWN}(?:answer|solution|result|ans|root|unknown)(?:\ set)?s?\b(?:\ \(for\ {name}\))?
+                {_NOT_OTHERS}(?:answer|solution|result|ans|root|unknown)(?:\ set)?s?\b(?:\ \(for\ {name}\))?
                 (?:\ (?:to|of|for)\b[^.\n:]{{0,80}}?\ (?:is|equals)\b
                  | \s{{0,4}}(?:[:=]|\|(?=[^\n|0-9]{{0,20}}[0-9])|\.(?=\s?-?[0-9])
                    | \ (?:is|equals|must\ be|should\ be|would\ be|will\ be|comes\ out\ to)\b){_FILLER}
@@ -194,7 +194,7 @@ def marks(variable: str | None) -> re.Pattern[str]:
     )
 
 
-# "seven and a half", "7 and 8": only these words after "and" begin a new clause.
+# Not "seven and a half" or "7 and 8": only before these words does "and" begin a new clause.
 _AND = r"and(?=\s{1,4}(?:[A-Za-z]\s{0,4}=|(?:the|this|we|so|it|thus|that|indeed|hence|therefore|done)\b|check|verif))"
 END = re.compile(
     rf"""
@@ -212,12 +212,14 @@ END = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-# What may not stand right before or right after a box: `-\\boxed{5}` and `\\boxed{5}/2` are not five.
+# Text directly before or behind a box that makes it part of a larger expression: `-\\boxed{5}`, `\\boxed{5}/2`.
 BEFORE_BOX = re.compile(r"[-+*/^]\s{0,2}$|[0-9)%] {0,2}\Z")
 AFTER_BOX = re.compile(r"\s{0,2}(?:[*/^+%=<>]|-(?!\s{1,4}[A-Za-z]{2})|\\(?:%|times|cdot|pm|frac|div))|[0-9A-Za-z_'({]")
 TAG = re.compile(r"</?[A-Za-z_]{1,16}>")
-ABOUT = re.compile(r"^\s{0,3}(?:\u2248|\\approx)\s{0,3}-?[0-9]{1,9}(?:\.[0-9]{1,18})?")  # of an exact value
-# What may lead up to a box or a tag and makes it something else than the answer.
+ABOUT = re.compile(
+    r"^\s{0,3}(?:\u2248|\\approx)\s{0,3}-?[0-9]{1,9}(?:\.[0-9]{1,18})?"
+)  # an approximation of an exact value
+# Text before a box or a tag that makes its content something other than the answer.
 RANGE_END = re.compile(r"(?:[<>\u2264\u2265\u2248~]|\\(?:leq?|geq?|lt|gt|approx|sim)(?![a-z]))\s{0,3}$")
 INSIDE = re.compile(
     r"(?:[-+*/^%]|\\(?:cdot|times|div|pm|log|ln|sin|cos|tan|sqrt)"

@@ -1,6 +1,7 @@
 """From candidates to one answer, or to the reason why there is none.
 
-Takes the view of a response (see `answer.py`) and the asked variable; gives an `Answer`. Does not know the reference.
+Takes the view of a response (see `final_answer.py`) and the asked variable; gives an `Answer`. Does not depend on the
+reference.
 """
 
 from __future__ import annotations
@@ -51,14 +52,14 @@ _LETTER_ASSIGNED = re.compile(r"(?<![\w*/^)])[A-Za-z]\s{0,4}=")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Answer:
-    """What was found.
+    """The final answer of a response, or the reason why it has none.
 
     Attributes:
         text: The final answer as written, or None where there is none.
         span: Its (start, end) offsets in the response.
-        rule: The rule that found it, or the one that refused it.
-        reason: Why there is none, or None: no_answer, not_found, two_answers, hedged, negated, retracted, range,
-            wrong_variable, unsolved, unfinished, too_long; `unread` where there is a text that says more than a value.
+        rule: The rule that found the answer or refused it.
+        reason: Why there is no answer, or None: no_answer, not_found, two_answers, hedged, negated, retracted, range,
+            wrong_variable, unsolved, unfinished, too_long; `unread` where the text is more than a value.
     """
 
     text: str | None
@@ -67,21 +68,21 @@ class Answer:
     reason: str | None = None
 
 
-def none(rule: str, reason: str) -> Answer:
-    """No answer, with the rule and the reason."""
+def no_answer(rule: str, reason: str) -> Answer:
+    """An `Answer` without text, with the rule and the reason."""
     return Answer(None, None, rule, reason)
 
 
 class Reader(Finder):
-    """Chooses between the candidates."""
+    """Chooses between the candidates of a view."""
 
     def resolve(self, lo: int, hi: int) -> Answer:
-        """The answer of one stretch."""
+        """The answer between two offsets."""
         text = self.view[lo:hi]
         if not text.strip():
-            return none("empty", "no_answer")
+            return no_answer("empty", "no_answer")
         if GIVES_UP.fullmatch(text):
-            return none("gives_up", "no_answer")
+            return no_answer("gives_up", "no_answer")
         words = set(words_of(text))
         if not words.isdisjoint(CONTRASTS) and OTHER_NUMBER.search(text):
             return self._without_contrast(lo, hi)
@@ -93,72 +94,78 @@ class Reader(Finder):
         return self._stretch(lo, hi, suspect)
 
     def _without_contrast(self, lo: int, hi: int) -> Answer:
-        """The answer of `x = 7, not 8` or `not 8 but 7`: what is named only to be denied is blanked."""
+        """The answer of `x = 7, not 8` or `not 8 but 7`: the denied number is replaced by blanks."""
         blanked = self.view[:lo] + OTHER_NUMBER.sub(blank, self.view[lo:hi]) + self.view[hi:]
-        found = Reader(blanked, self.variable).resolve(lo, hi)
-        return none(found.rule, "negated") if found.reason in ("unfinished", "not_found", "no_answer") else found
+        answer = Reader(blanked, self.variable).resolve(lo, hi)
+        return (
+            no_answer(answer.rule, "negated") if answer.reason in ("unfinished", "not_found", "no_answer") else answer
+        )
 
     def _stretch(self, lo: int, hi: int, suspect: bool) -> Answer:
+        """The answer between two offsets, after corrections and contrasts have been handled."""
         if not self.view[lo:hi].strip():
-            return none("empty", "no_answer")
+            return no_answer("empty", "no_answer")
         candidates = self.candidates(lo, hi, suspect)
         for candidate in candidates:
             wordy = candidate.rule == "box" and LETTERS.search(candidate.text) and fraction(candidate.text) is None
             if (candidate.rule == "tag" or wordy) and candidate.refused is None:
                 self._look_inside(candidate)
-        live = [candidate for candidate in candidates if not candidate.dead]
-        said = [candidate for candidate in live if candidate.rule != "result" or candidate.strong] or live
-        if said and said[-1].refused == "negated" and live[-1].refused is None:
-            said = live[-1:]  # "x is not 8, it is 7."
-        if said:
-            return self._chosen(said, lo, hi, suspect)
+        asserted = [candidate for candidate in candidates if not candidate.tentative]
+        claims = [candidate for candidate in asserted if candidate.rule != "result" or candidate.strong] or asserted
+        if claims and claims[-1].refused == "negated" and asserted[-1].refused is None:
+            claims = asserted[-1:]  # "x is not 8, it is 7."
+        if claims:
+            return self._chosen(claims, lo, hi, suspect)
         bare = self._bare(lo, hi, suspect)
         if bare.reason == "not_found" and candidates:
             last = candidates[-1]
             if last.rule == "answer":
                 return Answer(last.text, (last.start, last.end), "answer", "unread")
-            return none(last.rule, "hedged")
+            return no_answer(last.rule, "hedged")
         return bare
 
     def _look_inside(self, candidate: Candidate) -> None:
-        """Reads what stands between tags, or in words in a box, as a response of its own."""
+        """Replaces a candidate between tags, or of words in a box, by the final answer of its text."""
         inner = self.resolve(candidate.start, candidate.end)
         if inner.span is not None:
             candidate.start, candidate.end = inner.span
         candidate.text = self.view[candidate.start : candidate.end].strip()
         candidate.refused = inner.reason
 
-    def _chosen(self, live: list[Candidate], lo: int, hi: int, suspect: bool) -> Answer:
-        """The last candidate, where those still alive agree: a strong one outranks the weak ones before it."""
-        marked = max((index for index, candidate in enumerate(live) if candidate.strong), default=-1)
-        pool = [candidate for index, candidate in enumerate(live) if candidate.strong or index > marked]
+    def _chosen(self, claims: list[Candidate], lo: int, hi: int, suspect: bool) -> Answer:
+        """The last candidate, if the others agree with it; a strong candidate outranks the weak ones before it."""
+        strongest = max((index for index, candidate in enumerate(claims) if candidate.strong), default=-1)
+        pool = [candidate for index, candidate in enumerate(claims) if candidate.strong or index > strongest]
         last = pool[-1]
         if len(pool) > 2 and last.end == hi and all(_cut_short(last, other) for other in pool[:-1]):
-            pool, last = pool[:-1], pool[-2]  # a loop that ends in "The answer is 1" after "The answer is 14."
+            pool, last = (
+                pool[:-1],
+                pool[-2],
+            )  # a repetition that is cut off: "The answer is 1" after "The answer is 14."
         pool = [candidate for candidate in pool if not (candidate.step and last.step)] + [last]
         if last.refused in ("unread", "unread_chain", "unread_remark"):
             return Answer(last.text, (last.start, last.end), last.rule, "unread")
         if last.refused:
-            return none(last.rule, last.refused)
+            return no_answer(last.rule, last.refused)
         if any(_differ(other, last) for other in pool[:-1]) or self._bare_numbers(lo, hi) - {fraction(last.text)}:
-            return none(last.rule, "two_answers")
+            return no_answer(last.rule, "two_answers")
         if suspect and (reason := self._taken_back(last.end, hi)):
-            return none(last.rule, reason)
-        if marked < 0 and self._broken_off(last, hi):
-            return none(last.rule, "unfinished")
+            return no_answer(last.rule, reason)
+        if strongest < 0 and self._broken_off(last, hi):
+            return no_answer(last.rule, "unfinished")
         return Answer(last.text, (last.start, last.end), last.rule)
 
     def _taken_back(self, end: int, hi: int) -> str | None:
-        """What a later sentence takes back."""
+        """Why a later sentence refuses the answer, or None."""
         maybe = MAYBE.search(self.view, end, hi)
-        if maybe and maybe[0][:2].lower() == "or" and self.said_again(end, self.view[end:hi]):
+        if maybe and maybe[0][:2].lower() == "or" and self.repeated_after_or(end, self.view[end:hi]):
             maybe = MAYBE.search(self.view, maybe.end(), hi)
         if UNSURE.search(self.view, end, hi) or maybe:
             return "hedged"
         return "retracted" if _UNEQUAL.search(self.view, end, hi) else None
 
     def _broken_off(self, last: Candidate, hi: int) -> bool:
-        """Whether a line after the answer goes on with the equation, and is cut off or does not hold."""
+        """Whether a line after the answer continues the equation and is cut off or false."""
         number = fraction(last.text)
         for line in self.view[last.end : hi].split("\n")[1:]:
             line = line.strip()
@@ -171,13 +178,13 @@ class Reader(Finder):
         return False
 
     def _corrected(self, lo: int, hi: int) -> Answer | None:
-        """The answer where the response corrects itself; None where it does not."""
+        """The answer of a response that corrects itself; None for any other."""
         cues = list(CORRECTION.finditer(self.view[lo:hi]))
         if not cues:
             return None
         cue = cues[-1]
         start = lo + cue.end()
-        if DENIES.search(cue[0]):  # "It is false that x = 7": what is denied ends with its clause
+        if DENIES.search(cue[0]):  # "It is false that x = 7": the denial ends with its clause
             clause = CLAUSE.search(self.view, start, hi)
             start = clause.end() if clause else hi
         start = skip(PUNCTUATION, self.view, start, hi)
@@ -189,42 +196,42 @@ class Reader(Finder):
         if only_checked and NEGATIONS.isdisjoint(words_of(self.view[start:hi])):
             return before
         hidden = before.text is None and before.reason in ("no_answer", "not_found", "hedged", "unsolved")
-        return none("correction", "negated" if hidden else "retracted")
+        return no_answer("correction", "negated" if hidden else "retracted")
 
     def _bare(self, lo: int, hi: int, suspect: bool) -> Answer:
-        """Rules for a response that marks nothing: last line, leading value, last sentence."""
+        """The answer of a response without markers: its last line, a leading value, or its last sentence."""
         lines = self._lines(lo, hi)
         first, last = lines[0], lines[-1]
         leading = None
-        found = self._value(*last)
-        if found is None:
-            found = leading = self._leading(first[0], hi)
-        found = found or self._sentence(*last)
-        if found is None:
+        span = self._value(*last)
+        if span is None:
+            span = leading = self._leading(first[0], hi)
+        span = span or self._sentence(*last)
+        if span is None:
             return self._nothing(lo, hi, len(lines) == 1)
-        if self._bare_numbers(lo, hi) - {fraction(self.view[slice(*found)])}:
-            return none("last_line", "two_answers")
-        if suspect and (reason := self._spoilt(lo, found, hi)):
-            return none("last_line", reason)
-        if len(lines) > 1 and not leading and self._begins_like(lines[-2], found):
-            return none("last_line", "unfinished")
-        rule = "leading" if leading else "whole" if len(lines) == 1 and found == first else "last_line"
-        return Answer(self.view[slice(*found)], found, rule)
+        if self._bare_numbers(lo, hi) - {fraction(self.view[slice(*span)])}:
+            return no_answer("last_line", "two_answers")
+        if suspect and (reason := self._refusal(lo, span, hi)):
+            return no_answer("last_line", reason)
+        if len(lines) > 1 and not leading and self._begins_like(lines[-2], span):
+            return no_answer("last_line", "unfinished")
+        rule = "leading" if leading else "whole" if len(lines) == 1 and span == first else "last_line"
+        return Answer(self.view[slice(*span)], span, rule)
 
-    def _begins_like(self, line: Span, found: Span) -> bool:
-        """Whether the last line is but the first digits of an equation: `5*w = 15`, then `5`, cut off."""
+    def _begins_like(self, line: Span, span: Span) -> bool:
+        """Whether the last line holds only the first digits of an equation that was cut off: `5*w = 15`, then `5`."""
         text = self.view[slice(*line)].strip()
-        return "=" in text and text.startswith(self.view[slice(*found)])
+        return "=" in text and text.startswith(self.view[slice(*span)])
 
     def _bare_numbers(self, lo: int, hi: int) -> set[Fraction | None]:
-        """The values of all lines that are one written-out number and nothing else; one line adds none."""
+        """The values of all lines that consist of one literal number; empty for a single line."""
         if "\n" not in self.view[lo:hi]:
             return set()
         spans = [span for line in self._lines(lo, hi) if (span := self._value(*line))]
         return {fraction(self.view[slice(*span)]) for span in spans if is_literal(self.view[slice(*span)])}
 
     def _lines(self, lo: int, hi: int) -> list[Span]:
-        """The spans of the first line and the last sixty that are not blank."""
+        """The spans of the first and of the last sixty lines that are not blank."""
         spans: list[Span] = []
         for line in self.view[lo:hi].split("\n"):
             if line.strip(" "):
@@ -233,7 +240,7 @@ class Reader(Finder):
         return spans[:1] + spans[1:][-60:]
 
     def _value(self, start: int, end: int) -> Span | None:
-        """The span of a stretch that is nothing but a value."""
+        """The span of the value that a line or clause consists of; None where it holds anything else."""
         start, end = trimmed(self.view, start, end)
         core = self.view[start:end]
         if opening := _OPENING.match(core):
@@ -248,7 +255,7 @@ class Reader(Finder):
         return (start, start + len(core)) if core else None
 
     def _repeated(self, text: str) -> str:
-        """`7 7 7`, `7, 7` -> `7`; nothing for any other text."""
+        """`7 7 7`, `7, 7` -> `7`; an empty text for any other text."""
         if len(text) > 400:
             return ""
         pieces = re.split(r"[,;]?\s+", text)
@@ -256,7 +263,7 @@ class Reader(Finder):
         return pieces[0] if len(pieces) > 1 and len(values) == 1 and None not in values else ""
 
     def _leading(self, start: int, hi: int) -> Span | None:
-        """The value that a response opens with, where only a remark follows."""
+        """The value at the beginning of a response, if only a remark follows."""
         end, stop = self._clause_end(start, hi)
         if end == hi or stop[:1] in ("?", ":", "!") or _ANSWERING.match(self.view, end, hi):
             return None
@@ -266,14 +273,14 @@ class Reader(Finder):
         return self._value(start, end)
 
     def _sentence(self, start: int, end: int) -> Span | None:
-        """The last sentence, where it is a bare value: "What is left? 7."."""
+        """The last sentence, if it is a value alone: "What is left? 7."."""
         ends = [match.end() for match in re.finditer(r"[.!?]\s", self.view[start:end].rstrip())]
         if not ends or len(words_of(self.view[start : start + ends[-1]])) < 2:  # "No. 7", "ca. 7"
             return None
         return self._value(start + ends[-1], end)
 
-    def _spoilt(self, lo: int, span: Span, hi: int) -> str | None:
-        """Why words elsewhere in an unmarked response take its value back."""
+    def _refusal(self, lo: int, span: Span, hi: int) -> str | None:
+        """Why other words of a response without markers refuse its value, or None."""
         words = set(words_of(self.view[max(lo, self.view.rfind("\n", lo, span[0]) + 1) : span[0]]))
         if words & NEGATIONS:
             return "negated"
@@ -282,43 +289,44 @@ class Reader(Finder):
         return self.after(span[1], hi) or self._taken_back(span[1], hi)
 
     def _nothing(self, lo: int, hi: int, one_line: bool) -> Answer:
-        """Why there is no answer, as far as the text tells."""
+        """Why there is no answer, as far as the text shows it."""
         text = self.view[lo:hi]
         stripped = text.strip()
         if one_line and len(stripped) <= 400 and not stripped.startswith("{{") and parses(stripped):
             start = lo + text.index(stripped)
             return Answer(stripped, (start, start + len(stripped)), "whole")
         if RANGE_SIGN.search(text):
-            return none("none", "range")
+            return no_answer("none", "range")
         if NOT_SIGN.search(text):
-            return none("none", "negated")
+            return no_answer("none", "negated")
         words = {word for word in words_of(text) if len(word) > 1}
         if words:
-            return none("none", "negated" if words & NEGATIONS else "hedged" if words & HEDGES else "not_found")
+            return no_answer("none", "negated" if words & NEGATIONS else "hedged" if words & HEDGES else "not_found")
         if self.variable and _LETTER_ASSIGNED.search(text):
-            return none("none", "wrong_variable")
+            return no_answer("none", "wrong_variable")
         if "=" in text and not re.search(r"[A-Za-z]", text):
-            return none("none", "not_found")  # sums alone: `23 - 2 = 21`, `21/3 = 7`
+            return no_answer("none", "not_found")  # only sums: `23 - 2 = 21`, `21/3 = 7`
         if "=" in text or OPERATOR_END.search(stripped):
-            return none("none", "unsolved" if "=" in text else "unfinished")
-        return none("none", "not_found")
+            return no_answer("none", "unsolved" if "=" in text else "unfinished")
+        return no_answer("none", "not_found")
 
 
 def _cut_short(last: Candidate, other: Candidate) -> bool:
-    """Whether the last candidate is another one, broken off."""
+    """Whether the last candidate is the beginning of another one."""
     return last.rule == other.rule and other.refused is None and other.text.startswith(last.text)
 
 
 def _differ(other: Candidate, last: Candidate) -> bool:
-    """Whether an earlier candidate is still alive and says something else."""
+    """Whether an earlier candidate still counts and has another value."""
     if other.refused in ("hedged", "negated", "wrong_variable") and not (other.strong and other.refused == "hedged"):
         return False
     if other.text == last.text:
         return False
-    mine, theirs = fraction(other.text), fraction(last.text)
-    if other.rule == "answer" and theirs is not None and (mine is None or (other.refused or "").startswith("unread")):
-        return False  # "Solution: 3*x = 21" opens the working
-    if mine is not None and mine == theirs:
+    value, last_value = fraction(other.text), fraction(last.text)
+    unread = value is None or (other.refused or "").startswith("unread")
+    if other.rule == "answer" and last_value is not None and unread:
+        return False  # "Solution: 3*x = 21" begins the working
+    if value is not None and value == last_value:
         return False
-    # An expression in the working is superseded by the number it leads to; two written-out numbers stay two.
-    return other.strong or (mine is not None and is_literal(other.text))
+    # The final number supersedes an expression of the working; two literal numbers contradict each other.
+    return other.strong or (value is not None and is_literal(other.text))

@@ -23,10 +23,9 @@ from restem.verifiers.algebra.characters import canonical
 from restem.verifiers.algebra.equality import DOUBTS, NeedsAlgebra, equal_without_algebra, equality
 from restem.verifiers.algebra.grammar import fraction, parse
 from restem.verifiers.algebra.nodes import Many, Node, Operation, Symbol, Unreadable, is_constant, value
-from restem.verifiers.answers.expressions import is_ordered, letters_of, read
+from restem.verifiers.answers.expressions import find_expression, is_ordered, letters_of
 from restem.verifiers.answers.final_answer import CANNOT_TELL, READER_VERSION, Answer, asked_variable, find
-from restem.verifiers.answers.words import Kind, find_word, kind_of
-from restem.verifiers.answers.words import plain as plain_word
+from restem.verifiers.answers.words import WordKind, comparable, find_word, kind_of
 from restem.verifiers.verdict import Attempt, Outcome, Verdict, fingerprint
 from restem.verifiers.worker import Failure, Worker
 
@@ -74,7 +73,7 @@ class Exact:
         found = _found(attempt, kind, None)
         said = _without_answer(found)
         if said is None:
-            equal = plain_word if kind else _normal
+            equal = comparable if kind else _normal
             said = (Outcome.CORRECT if equal(reference) == equal(found.text or "") else Outcome.WRONG), None
         return _verdict(found, said, time.perf_counter() - began)
 
@@ -120,7 +119,7 @@ class Expected:
     text: str = ""
     number: Fraction | None = None
     node: Node | None = None
-    kind: Kind | None = None
+    kind: WordKind | None = None
     variable: str | None = None
     unreadable: str | None = None
 
@@ -164,7 +163,7 @@ def _symbolic(found: Answer, attempt: Attempt, expected: Expected) -> tuple[Answ
     """The answer where an expression or several values are expected, and what its candidates are worth."""
     node, question = expected.node, attempt.problem.question
     assert node is not None
-    found, texts = read(found, attempt.response, node, question)
+    found, texts = find_expression(found, attempt.response, node, question)
     if found.reason == "two_answers":
         return found, (Outcome.UNDECIDED, found.reason)  # "x = 1 or x = 3" may well be right, and so may equal forms
     return found, _without_answer(found) or [_compared(expected, text, question) for text in texts]
@@ -173,7 +172,7 @@ def _symbolic(found: Answer, attempt: Attempt, expected: Expected) -> tuple[Answ
 _UNREAD = Answer(None, None, "none")
 
 
-def _found(attempt: Attempt, kind: Kind | None, variable: str | None) -> Answer:
+def _found(attempt: Attempt, kind: WordKind | None, variable: str | None) -> Answer:
     if kind is not None:
         return find_word(attempt.response, kind)
     return find(attempt.response, variable or asked_variable(attempt.problem.question))
@@ -238,7 +237,7 @@ def _read_reference(reference: str) -> Expected:
 def _compared(expected: Expected, answer: str, question: str) -> Said | Pair:
     """What the answer is worth, or the pair that the worker has to compare."""
     if expected.kind is not None:
-        return (Outcome.CORRECT if plain_word(expected.text) == plain_word(answer) else Outcome.WRONG), None
+        return (Outcome.CORRECT if comparable(expected.text) == comparable(answer) else Outcome.WRONG), None
     number, node = expected.number, expected.node
     found = fraction(answer) if number is not None else None
     if found is not None:
