@@ -21,8 +21,8 @@ from restem.reports.pages import plan as plan_pages
 from restem.reports.pages.report import Report, to_html, to_markdown
 from restem.reports.pages.sentences import attacks_accepted
 from restem.reports.stats import estimates
-from restem.reports.tables.arms import Table
 from restem.reports.tables.probe import forms, probe
+from restem.reports.tables.table import Table
 from restem.verifiers.verdict import Outcome, Verdict
 from tests.test_reports_pages_report import HOSTILE, Size, Tags, build_run
 
@@ -106,17 +106,17 @@ def test_the_sentence_names_verifier_forms_and_problems(run: Run) -> None:
 
 
 def test_the_tables_name_what_got_through_and_what_did_not(run: Run) -> None:
-    rows = {row[0].text: [cell.line for cell in row] for row in probe(run).rows}
-    assert rows["sympy"][0] == "sympy (gold)"
-    assert rows["sympy"][3] == rows["sympy"][6] == "none"
-    assert rows["judge"][3] == "claim (2/4)"
-    assert rows["judge"][6] == "words"
-    assert rows["accept_all"][0] == "accept_all (control)"
-    assert rows["accept_all"][3] == "all 16"
-    by_form = {row[0].text: row for row in forms(run).rows}
-    assert by_form["claim"][2].text == "“The answer is correct.”"
-    assert by_form["claim"][3].text == "judge 2/4"
-    assert by_form["plain"][3].text == "all"
+    rows = {row["verifier"].text: {key: cell.line for key, cell in row.items()} for row in probe(run).rows}
+    assert rows["sympy"]["verifier"] == "sympy (gold)"
+    assert rows["sympy"]["through"] == rows["sympy"]["missed"] == "none"
+    assert rows["judge"]["through"] == "claim (2/4)"
+    assert rows["judge"]["missed"] == "words"
+    assert rows["accept_all"]["verifier"] == "accept_all (control)"
+    assert rows["accept_all"]["through"] == "all 16"
+    by_form = {row["form"].text: row for row in forms(run).rows}
+    assert by_form["claim"]["text"].text == "“The answer is correct.”"
+    assert by_form["claim"]["accepted_by"].text == "judge 2/4"
+    assert by_form["plain"]["accepted_by"].text == "all"
     assert "judge_blind" in probe(run).note  # in the run, and never tried
 
 
@@ -138,7 +138,7 @@ def test_a_run_without_probes_has_no_section(run: Run) -> None:
 def told(run: Run) -> Report:
     """A report of nothing but the probe: pictures take long to draw."""
     nothing = {"pictures": (), "first": (), "cases": (), "unfinished": (), "explorer": None, "verdict": None}
-    empty = Table(id="provenance", title="Provenance", columns=("What",), rows=())
+    empty = Table(id="provenance", title="Provenance", columns=(), rows=())
     said = {
         "title": "t",
         "judge": "",

@@ -76,7 +76,7 @@ def test_a_contest_says_in_words_what_its_tests_allow(tmp_path: Path) -> None:
 def test_a_gold_that_decided_nothing_gives_no_numbers(tmp_path: Path) -> None:
     folder = build_run(tmp_path, Size(problems=12, iterations=1, gold_undecided=1.0))
     findings, _ = findings_of(folder)
-    accuracies = [row[2].line for row in arms.arms(findings).rows]
+    accuracies = [row["accuracy"].line for row in arms.arms(findings).rows]
     assert set(accuracies) == {"– (of 0.0 % decided: 0.0 to 100.0)"}
     write_report(folder, tmp_path)
     assert not re.search(r"\bnan\b", (tmp_path / "report.md").read_text("utf-8"))

@@ -34,7 +34,7 @@ from restem.harness.progress import RunProgress
 from restem.reports.analysis.gate import Bar, Comparison, Item, Summary, compare, summary
 from restem.reports.pages.escape import visible
 from restem.reports.pages.gate import SHOWN, flip_lines
-from restem.reports.tables.arms import DASH, number
+from restem.reports.tables.format import DASH, number
 from restem.verifiers import catalog
 from restem.verifiers.verdict import Attempt, Outcome, Verdict, Verifier, checked
 

@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from restem.reports.analysis.compare import Comparison, Pair, Twice, answer
+from restem.reports.pages.columns import plain
 from restem.reports.pages.escape import visible
 from restem.reports.pages.report import Report, write_pages
-from restem.reports.pages.terminal import finite, interval, plain
+from restem.reports.pages.terminal import finite, interval
+from restem.reports.stats.paired_tests import Flips
 from restem.reports.stats.reward_quality import RewardQuality
-from restem.reports.tables.arms import CLUSTERED, DASH, Cell, Table, difference, estimate, number, p_value
+from restem.reports.tables.format import DASH, difference, estimate, number, p_value
+from restem.reports.tables.table import CLUSTERED, Cell, Column, Table, numbered
 
-SCREEN = ("Checkpoint", "A, %", "B, %", "A − B, points", "p (Holm)", "Detectable, points", "Verdict")
+SCREEN = ("checkpoint", "a", "b", "difference", "p", "detectable", "verdict")
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> Path:
@@ -99,14 +102,25 @@ def _who(comparison: Comparison) -> str:
 
 def _checkpoints(comparison: Comparison) -> Table:
     margin = 100 * comparison.pairs[0].contest.equivalence.margin
-    return Table(
+    return Table.of(
+        comparison.pairs,
+        [
+            Column("checkpoint", "Checkpoint", lambda pair: pair.title, names=True),
+            Column("a", "A, %", lambda pair: estimate(pair.left.accuracy)),
+            Column("b", "B, %", lambda pair: estimate(pair.right.accuracy)),
+            Column("difference", "A − B, points", lambda pair: difference(pair.contest.claim)),
+            Column("flips", "Problems + / −", lambda pair: _flips(pair.contest.flips)),
+            Column("p", "p (Holm)", lambda pair: p_value(pair.contest.adjusted_p)),
+            Column(
+                "equivalence",
+                f"p, apart by {margin:g} points (TOST)",
+                lambda pair: p_value(pair.contest.equivalence.p_value),
+            ),
+            Column("detectable", "Detectable, points", lambda pair: number(pair.contest.claim.detectable)),
+            Column("verdict", "Verdict", lambda pair: pair.contest.verdict),
+        ],
         id="checkpoints",
         title="Checkpoints",
-        columns=(
-            *("Checkpoint", "A, %", "B, %", "A − B, points", "Problems + / −", "p (Holm)"),
-            *(f"p, apart by {margin:g} points (TOST)", "Detectable, points", "Verdict"),
-        ),
-        rows=tuple(_checkpoint_row(pair) for pair in comparison.pairs),
         note=(
             "Gold accuracy on the same test problems. Problems + / −: with a larger share of correct in A, and in B; "
             "below, the exact McNemar test on them (a problem's flips count once). p (Holm): paired t over problems, "
@@ -117,19 +131,12 @@ def _checkpoints(comparison: Comparison) -> Table:
     )
 
 
-def _checkpoint_row(pair: Pair) -> tuple[Cell, ...]:
-    contest = pair.contest
-    return (
-        *(Cell(pair.title), estimate(pair.left.accuracy), estimate(pair.right.accuracy)),
-        difference(contest.claim),
-        Cell(f"{contest.flips.gained} / {contest.flips.lost}", f"p {p_value(contest.flips.p_value)}"),
-        *(Cell(p_value(contest.adjusted_p)), Cell(p_value(contest.equivalence.p_value))),
-        *(Cell(number(contest.claim.detectable)), Cell(contest.verdict)),
-    )
+def _flips(flips: Flips) -> Cell:
+    return Cell(f"{flips.gained} / {flips.lost}", f"p {p_value(flips.p_value)}")
 
 
 def _quality(comparison: Comparison) -> Table:
-    return Table(
+    return numbered(
         id="shared",
         title="Reward quality of the verifiers that both have",
         columns=(
@@ -156,7 +163,7 @@ def _quality_row(item: Twice) -> tuple[Cell, ...]:
 
 def _settings(comparison: Comparison) -> Table:
     rows = tuple((Cell(key), Cell(_shown(a)), Cell(_shown(b))) for key, a, b in comparison.settings)
-    return Table(
+    return numbered(
         id="provenance",
         title="Settings that differ" if rows else "No setting differs",
         columns=("What", "A", "B"),

@@ -1,14 +1,13 @@
 """Makes any text safe to show: on a terminal, in a Markdown table, in a Markdown fence.
 
 Takes text that a policy, a judge or a file wrote; gives text without control, format or bidirectional characters, of
-bounded length, and such texts in columns. HTML is escaped by the template engine, after `visible`.
+bounded length. HTML is escaped by the template engine, after `visible`.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
 
 LIMIT = 1200
 HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -37,26 +36,6 @@ def _escaped(character: str, lines: bool) -> str:
     short = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(character)
     code = ord(character)
     return short or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}")
-
-
-def aligned(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Rows below their headers, in columns as wide as a terminal shows them.
-
-    Written here because `restem show` would wait longer for the import of tabulate than for the run it shows.
-    """
-    widths = [max([2 + _width(head), *(_width(row[place]) for row in rows)]) for place, head in enumerate(headers)]
-
-    def line(cells: Sequence[str]) -> str:
-        padded = (cell + " " * (width - _width(cell)) for cell, width in zip(cells, widths, strict=True))
-        return "  ".join(padded).rstrip()
-
-    return "\n".join([line(headers), "  ".join("-" * width for width in widths), *map(line, rows)])
-
-
-def _width(text: str) -> int:
-    """Cells that a terminal gives a text: two for an East Asian wide character, none for one that stands on another."""
-    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
-    return len(text) + wide - sum(unicodedata.category(character) in ("Mn", "Me") for character in text)
 
 
 def markdown(text: str, limit: int = LIMIT) -> str:

@@ -17,7 +17,7 @@ from tabulate import tabulate
 from restem.reports.analysis.gate import Comparison, Item, Summary
 from restem.reports.pages.escape import visible
 from restem.reports.stats.estimates import Estimate
-from restem.reports.tables.arms import DASH, number
+from restem.reports.tables.format import DASH, number
 from restem.verifiers.verdict import Verdict
 
 SHOWN = 20

@@ -25,16 +25,19 @@ from restem.reports.analysis.plan import Plan, Prospect
 from restem.reports.analysis.ranking import arm_of
 from restem.reports.data.read import read_run
 from restem.reports.data.run import Run
-from restem.reports.pages.escape import aligned, markdown, visible
+from restem.reports.pages.columns import plain
+from restem.reports.pages.escape import markdown, visible
 from restem.reports.pages.sentences import attacks_accepted
 from restem.reports.pages.terminal import finite, interval
 from restem.reports.stats import law
 from restem.reports.stats.estimates import Estimate, apart
 from restem.reports.tables import probe
-from restem.reports.tables.arms import CLUSTERED, DASH, Cell, Table, difference, estimate, in_points, number, p_value
+from restem.reports.tables.format import DASH, difference, estimate, number, p_value
+from restem.reports.tables.table import CLUSTERED, Cell, Column, Table, numbered
 
 FILE = "plan.json"
 PLAIN = ("suite", "base_sha256", "problems_sha256", "sampling", "eta", "labels", "problems", "early")
+SCREEN = ("rank", "verifier", "tpr", "fpr", "precision", "gain", "kept", "poisoned")
 Bounds = tuple[FiniteFloat, FiniteFloat | None, FiniteFloat | None]
 
 
@@ -143,7 +146,7 @@ def sentences(found: Plan) -> list[str]:
         bound = "at most " if found.eta == 1 else ""
         told = [
             f"Before any training of {found.suite}: of the verifiers other than the gold, {best.verifier} is predicted "
-            f"to gain most, {bound}{in_points(best.gain).line} points in a first step (η = {found.eta:g}).",
+            f"to gain most, {bound}{difference(best.gain).line} points in a first step (η = {found.eta:g}).",
         ]
     told.append(
         f"From the gold's labels of {found.labels} of {found.problems} training problems; the base has "
@@ -159,68 +162,74 @@ def sentences(found: Plan) -> list[str]:
 
 def prospects(found: Plan) -> Table:
     """The verifiers by predicted gain."""
-    return Table(
+    return Table.of(
+        enumerate(found.prospects, 1),
+        [
+            Column("rank", "Rank", lambda ranked: str(ranked[0]), names=True),
+            Column("verifier", "Verifier", lambda ranked: _verifier(ranked[1]), names=True),
+            Column("tpr", "TPR, %", lambda ranked: _unless_gold(ranked[1], "100.0", estimate(ranked[1].quality.tpr))),
+            Column("fpr", "FPR, %", lambda ranked: _unless_gold(ranked[1], "0.0", estimate(ranked[1].quality.fpr))),
+            Column("ratio", "LR+", lambda ranked: _likelihood_ratio(ranked[1])),
+            Column("precision", "Predicted precision (F1), %", lambda ranked: _precision(ranked[1])),
+            Column("gain", "Predicted gain (F3), points", lambda ranked: difference(ranked[1].gain)),
+            Column("accepted", "Accepted, %", lambda ranked: _accepted(ranked[1])),
+            Column("kept", "Kept a problem (F4)", lambda ranked: number(ranked[1].kept, 2, 1)),
+            Column("kept_precision", "Precision of kept (F5), %", lambda ranked: number(ranked[1].kept_precision)),
+            Column("poisoned", "Poisoned problems (F4), %", lambda ranked: number(ranked[1].poisoned)),
+        ],
         id="plan",
         title="Verifiers by predicted gain",
-        columns=(
-            *("Rank", "Verifier", "TPR, %", "FPR, %", "LR+", "Predicted precision (F1), %"),
-            *("Predicted gain (F3), points", "Accepted, %", "Kept a problem (F4)", "Precision of kept (F5), %"),
-            "Poisoned problems (F4), %",
-        ),
-        rows=tuple(_prospect_row(rank, one) for rank, one in enumerate(found.prospects, 1)),
         note=(
             "On the base's training samples. F1: odds × TPR / FPR, the accuracy after an ideal step. F3: η = "
             f"{found.eta:g} times what that is above the base{', an upper bound' if found.eta == 1 else ''}. F4, F5: "
             "after duplicates and the cap, errors supposed independent; poisoned: all kept samples are wrong. "
             f"{CLUSTERED}"
         ),
-        first=2,
     )
 
 
-def _prospect_row(rank: int, found: Prospect) -> tuple[Cell, ...]:
-    mark = "gold" if found.gold else "control" if found.control else ""
-    quality = found.quality
-    rates = (
-        (Cell("100.0", "by definition"), Cell("0.0", "by definition"), Cell("∞"), Cell("100.0"))
-        if found.gold
-        else (
-            *(estimate(quality.tpr), estimate(quality.fpr), estimate(quality.likelihood_ratio, 2, 1)),
-            estimate(quality.precision),
-        )
-    )
-    partly = f"of {number(found.coverage)} decided" if found.coverage < 0.9995 else ""
-    return (
-        *(Cell(str(rank)), Cell(found.verifier, mark), *rates, in_points(found.gain)),
-        *(Cell(number(found.accepted), partly), Cell(number(found.kept, 2, 1)), Cell(number(found.kept_precision))),
-        Cell(number(found.poisoned)),
-    )
+def _verifier(prospect: Prospect) -> Cell:
+    return Cell(prospect.verifier, "gold" if prospect.gold else "control" if prospect.control else "")
+
+
+def _unless_gold(prospect: Prospect, by_definition: str, measured: Cell) -> Cell:
+    return Cell(by_definition, "by definition") if prospect.gold else measured
+
+
+def _likelihood_ratio(prospect: Prospect) -> Cell:
+    return Cell("∞") if prospect.gold else estimate(prospect.quality.likelihood_ratio, 2, 1)
+
+
+def _precision(prospect: Prospect) -> Cell:
+    return Cell("100.0") if prospect.gold else estimate(prospect.quality.precision)
+
+
+def _accepted(prospect: Prospect) -> Cell:
+    partly = f"of {number(prospect.coverage)} decided" if prospect.coverage < 0.9995 else ""
+    return Cell(number(prospect.accepted), partly)
 
 
 def pairs(found: Plan, chosen: Sequence[plan.Pair] | None = None) -> Table:
     """Every two verifiers (or those chosen), and what it takes to tell them apart."""
-    return Table(
+    return Table.of(
+        found.pairs if chosen is None else chosen,
+        [
+            Column("left", "Verifier", lambda pair: pair.left, names=True),
+            Column("right", "Before", lambda pair: pair.right, names=True),
+            Column("difference", "Difference of predicted gains, points", lambda pair: difference(pair.difference)),
+            Column("p", "p (Holm)", lambda pair: p_value(pair.adjusted_p)),
+            Column("told_apart", "Told apart by these labels", lambda pair: "yes" if pair.told_apart else "no"),
+            Column("labels", "Labelled problems needed", lambda pair: _problems(pair, found.labels)),
+            Column("tests", "Test problems needed", lambda pair: number(pair.tests, 0, 1)),
+        ],
         id="plan-pairs",
         title="What tells two verifiers apart",
-        columns=(
-            *("Verifier", "Before", "Difference of predicted gains, points", "p (Holm)"),
-            *("Told apart by these labels", "Labelled problems needed", "Test problems needed"),
-        ),
-        rows=tuple(
-            (
-                *(Cell(pair.left), Cell(pair.right), in_points(pair.difference), Cell(p_value(pair.adjusted_p))),
-                Cell("yes" if pair.told_apart else "no"),
-                *(Cell(_problems(pair, found.labels)), Cell(number(pair.tests, 0, 1))),
-            )
-            for pair in (found.pairs if chosen is None else chosen)
-        ),
         note=(
             f"Over the same {found.labels} labelled problems; p from the spread of the resamples, corrected for all "
             f"{len(found.pairs)} pairs. Needed: with 80 % power at 5 % divided by the pairs, as Holm asks of the first "
             "one, if the difference is as large as it looks. Test problems: for a full run to see it (F10), sampled "
             f"as often as the training problems were, at least. {CLUSTERED}"
         ),
-        first=2,
     )
 
 
@@ -245,11 +254,11 @@ def page(found: Plan, probed: Sequence[Table] = ()) -> str:
     lines = [f"# Plan: which verifier to train on ({markdown(found.suite)})", ""]
     lines += [line for sentence in sentences(found) for line in (markdown(sentence, 2000), "")]
     for table in (prospects(found), pairs(found), *(table for table in probed if table.rows)):
-        rows = [[markdown(cell.line, 200) for cell in row] for row in table.rows]
+        rows = [[markdown(cell.line, 200) for cell in row.values()] for row in table.rows]
         lines += [
             f"## {table.title}",
             "",
-            tabulate(rows, headers=table.columns, tablefmt="pipe", disable_numparse=True),
+            tabulate(rows, headers=table.headings, tablefmt="pipe", disable_numparse=True),
         ]
         lines += ["", markdown(table.note, 2000), ""]
     return "\n".join(lines)
@@ -257,15 +266,11 @@ def page(found: Plan, probed: Sequence[Table] = ()) -> str:
 
 def text(found: Plan) -> str:
     """The plan for a terminal."""
-    chosen = (0, 1, 2, 3, 5, 6, 8, 10)
-    table, apart = prospects(found), pairs(found, _with_best(found))
-    rows = [[visible(row[place].line, 60) for place in chosen] for row in table.rows]
-    needs = [[visible(cell.line, 60) for cell in row] for row in apart.rows]
     return "\n".join(
         [
             *(visible(sentence, 2000) for sentence in sentences(found)),
-            *("", aligned([table.columns[place] for place in chosen], rows)),
-            *("", aligned(apart.columns, needs), ""),
+            *("", plain(prospects(found), SCREEN)),
+            *("", plain(pairs(found, _with_best(found))), ""),
         ]
     )
 
@@ -291,7 +296,7 @@ def checked(findings: Findings, planned: Mapping[str, Any], eta: Estimate) -> Ta
         f"Left out, as the plan is of another verifier of that name: {', '.join(changed)}." if changed else "",
         _checked_note(planned, order, came, here, eta) if rows else "",
     ]
-    return Table(
+    return numbered(
         id="checked",
         title="The plan, checked",
         columns=columns,
@@ -353,8 +358,8 @@ def _checked_row(
     gain = _interval([math.nan if bound is None else bound for bound in entry["gain"]])
     return (
         *(Cell(entry["verifier"], "gold" if entry["gold"] else ""), Cell(arm_of(standing).name)),
-        *(Cell(str(planned_rank)), Cell(str(observed_rank)), in_points(gain), in_points(told)),
-        *(difference(standing.gain), in_points(apart(standing.gain, told)) if standing.gain else Cell(DASH)),
+        *(Cell(str(planned_rank)), Cell(str(observed_rank)), difference(gain), difference(told)),
+        *(difference(standing.gain), difference(apart(standing.gain, told)) if standing.gain else Cell(DASH)),
     )
 
 

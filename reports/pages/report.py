@@ -34,9 +34,10 @@ from restem.reports.pages import plan as plan_pages
 from restem.reports.pages.escape import fence, markdown, visible
 from restem.reports.pages.sentences import answer, attacks_accepted
 from restem.reports.pages.terminal import standings, status, summary
-from restem.reports.tables import arms, law, ledger, price, probe, problem_kinds, verdict, verifiers
-from restem.reports.tables.arms import Table
+from restem.reports.tables import arms, law, ledger, price, probe, problem_kinds, training_data, verdict, verifiers
+from restem.reports.tables import pairs as pairs_table
 from restem.reports.tables.ledger import Case
+from restem.reports.tables.table import Table
 
 __all__ = ["standings", "status", "summary", "write_report"]
 
@@ -112,7 +113,7 @@ def compose(
     eta, steps = predictions.predict(findings)
     pairs, judged = raters.pairs(findings.run), measured(findings.run)
     found = [
-        *(arms.contests(ranking), arms.curves(findings), verifiers.choosing(findings)),
+        *(pairs_table.pairs(ranking), arms.curves(findings), verifiers.choosing(findings)),
         *(
             verifiers.verifier_quality(findings.run, judged),
             verifiers.steady(findings.run, judged),
@@ -124,7 +125,7 @@ def compose(
             verifiers.agreement(findings.run, pairs),
             verifiers.together(findings),
         ),
-        *(verifiers.second_opinion(findings), arms.training_data(findings, predictions.forecasts(findings))),
+        *(verifiers.second_opinion(findings), training_data.training_data(findings, predictions.forecasts(findings))),
         *(
             arms.wrong_steps(findings),
             problem_kinds.strata(findings),
@@ -171,9 +172,9 @@ def to_markdown(report: Report) -> str:
 
 
 def _markdown_table(table: Table) -> str:
-    rows = [[markdown(cell.line, 400) for cell in row] for row in table.rows]
-    headers = [markdown(column) for column in table.columns]
-    align = ["left" if place < table.first else "right" for place in range(len(headers))]
+    rows = [[markdown(cell.line, 400) for cell in row.values()] for row in table.rows]
+    headers = [markdown(heading) for heading in table.headings]
+    align = ["left" if column.names else "right" for column in table.columns]
     return tabulate(rows, headers=headers, tablefmt="pipe", disable_numparse=True, colalign=align if rows else None)
 
 

@@ -19,22 +19,17 @@ from restem.reports.analysis.recommendation import Advice, advise
 from restem.reports.analysis.reward_gap import parting_lines
 from restem.reports.data.read import read_run
 from restem.reports.data.run import Run
-from restem.reports.pages.escape import aligned, visible
+from restem.reports.pages.columns import fitted, plain
+from restem.reports.pages.escape import visible
 from restem.reports.pages.sentences import answer
 from restem.reports.stats.estimates import Difference, Estimate
 from restem.reports.tables import arms, ledger
-from restem.reports.tables.arms import Cell, Table
+from restem.reports.tables.format import difference
 from restem.reports.tables.law import seeds_lines
 from restem.reports.tables.phrases import advice_cell
+from restem.reports.tables.table import Cell, Column, Table
 
-SUMMARY = (
-    "Arm",
-    "Iteration",
-    "Gold accuracy, %",
-    "Gain over base, points",
-    "Own reward, %",
-    "Reward − accuracy, points",
-)
+SUMMARY = ("arm", "iteration", "accuracy", "gain", "reward", "gap")  # columns of Table 1
 MOST_MISSING = 8
 LINES, COLUMNS = 40, 160
 AROUND_TABLE = 6  # its header, blank lines, the line that says what was left out, and the prompt
@@ -60,13 +55,17 @@ def summary(run_folder: Path) -> str:
 
 def _advised(told: Sequence[Advice], ranking: Ranking) -> str:
     """What to do with each verifier, short enough for a narrow terminal."""
-    rows = [
-        (arms.arm_cell(one.standing.arm), arms.difference(gain.claim if gain else None), Cell(advice_cell(one).text))
-        for one in told
-        for gain in [ranking.gain(one.standing)]
+
+    def gain(advice: Advice) -> Cell:
+        contest = ranking.gain(advice.standing)
+        return difference(contest.claim if contest else None)
+
+    columns: list[Column[Advice]] = [
+        Column("arm", "Trained on", lambda advice: arms.arm_cell(advice.standing.arm)),
+        Column("gain", "Gain, points", gain),
+        Column("advice", "Recommendation", lambda advice: advice_cell(advice).text),
     ]
-    headers = ("Trained on", "Gain, points", "Recommendation")
-    return plain(Table(id="verdict", title="", columns=headers, rows=tuple(rows)), headers)
+    return plain(Table.of(told, columns, id="verdict"))
 
 
 def status(run_folder: Path, lines: int = LINES, columns: int = COLUMNS) -> str:
@@ -104,29 +103,12 @@ def screen(findings: Findings, lines: int, columns: int) -> str:
     head = [part for line in told for part in textwrap.wrap(line, columns)]
     room = lines - len(head) - AROUND_TABLE
     if len(table.rows) > room:
-        latest = tuple({row[0]: row for row in table.rows}.values())
+        latest = tuple({row["arm"]: row for row in table.rows}.values())
         cut = latest[: max(1, room)]
         more = f", {len(latest) - len(cut)} arms left out" if len(cut) < len(latest) else ""
         head.append(f"Only the latest iteration of each arm{more}; all in `restem report`.")
         table = dataclasses.replace(table, rows=cut)
-    return "\n".join([*head, "", _fitted(table, columns), ""])
-
-
-def _fitted(table: Table, width: int) -> str:
-    """The chief columns, as many as there is room for: what stands behind an interval goes first, then the last ones.
-
-    A line that the terminal breaks would cost a line of the screen, and nobody reads a broken table.
-    """
-    rows = tuple(tuple(cell._replace(detail=_bounds(cell.detail)) for cell in row) for row in table.rows)
-    brief = dataclasses.replace(table, rows=rows)
-    tried = [plain(table, SUMMARY[:5]), *(plain(brief, SUMMARY[:count]) for count in (5, 4, 3))]
-    fitting = next((text for text in tried if max(map(len, text.splitlines())) <= width), tried[-1])
-    return "\n".join(line[:width] for line in fitting.splitlines())
-
-
-def _bounds(detail: str) -> str:
-    """An interval without the words behind it; any other detail as it is."""
-    return detail.partition("]")[0] + "]" if detail.startswith("[") else detail
+    return "\n".join([*head, "", fitted(table, SUMMARY[:5], columns), ""])
 
 
 def standings(run_folder: Path) -> dict[str, Any]:
@@ -186,10 +168,3 @@ def _unfinished(run: Run) -> list[str]:
         return []
     more = [f"  and {len(absent) - MOST_MISSING} more"] if len(absent) > MOST_MISSING else []
     return ["Unfinished:", *(f"  {visible(item)}" for item in absent[:MOST_MISSING]), *more]
-
-
-def plain(table: Table, columns: Sequence[str]) -> str:
-    """Some of a table's columns, for a terminal."""
-    places = [table.columns.index(column) for column in columns]
-    rows = [[visible(row[place].line, 60) for place in places] for row in table.rows]
-    return aligned(columns, rows)

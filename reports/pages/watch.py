@@ -17,7 +17,7 @@ from rich.text import Text
 from restem.reports.analysis.findings import Findings
 from restem.reports.pages.escape import visible
 from restem.reports.pages.terminal import counted, read, screen
-from restem.reports.tables.arms import estimate
+from restem.reports.tables.format import estimate
 
 SECONDS_BETWEEN_LOOKS = 2.0
 

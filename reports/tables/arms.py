@@ -1,88 +1,34 @@
-"""Findings as tables: small frozen values that Markdown, HTML and the terminal all print.
+"""Arms over iterations as tables: Table 1, pass@k, wrong steps, and the iteration that each arm's reward would pick.
 
-Takes Findings and what was made from them; gives Tables. A cell is a text and, below it, a detail (nearly always the
-95 % interval). Numbers are rounded here and nowhere else. Texts are raw: each printer escapes them its own way.
+Takes Findings; gives Tables. A new column of Table 1 is one `Column` in `arms`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator
 
 import numpy as np
 
 from restem.harness.names import BASE
 from restem.reports.analysis.findings import Findings, Standing
-from restem.reports.analysis.predictions import DataForecast
-from restem.reports.analysis.ranking import MARGIN, Contest, Ranking, signed
 from restem.reports.data.run import Arm
-from restem.reports.stats.estimates import Difference, Estimate
-from restem.reports.stats.paired_tests import problems_needed
 from restem.reports.stats.seeds import over_seeds
-
-DASH = "–"
-OVER_SEEDS = "Over seeds, %"
-CLUSTERED = "Intervals: 95 %, clustered by problem."
-
-
-class Cell(NamedTuple):
-    """A text, and a smaller detail below it."""
-
-    text: str
-    detail: str = ""
-
-    @property
-    def line(self) -> str:
-        """Both on one line; a detail that is no interval stands in parentheses."""
-        detail = self.detail if not self.detail or self.detail.startswith("[") else f"({self.detail})"
-        return f"{self.text} {detail}".rstrip()
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Table:
-    """A titled table; `first` columns are names, the others numbers."""
-
-    id: str
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    note: str = ""
-    first: int = 1
-
-
-def number(value: float, digits: int = 1, scale: float = 100) -> str:
-    """The value times `scale`; a dash where there is none."""
-    if math.isnan(value):
-        return DASH
-    return "∞" if math.isinf(value) else f"{scale * value:.{digits}f}".replace("-", "−")
-
-
-def estimate(found: Estimate, digits: int = 1, scale: float = 100) -> Cell:
-    """A value with its interval below; in percent unless told otherwise."""
-    if math.isnan(found.value):
-        return Cell(DASH)
-    interval = f"[{number(found.low, digits, scale)}, {number(found.high, digits, scale)}]"
-    return Cell(number(found.value, digits, scale), interval if not math.isnan(found.low) else "")
-
-
-def difference(found: Difference | None) -> Cell:
-    """A difference in percentage points with its interval below."""
-    return Cell(signed(found.value), f"[{signed(found.low)}, {signed(found.high)}]") if found else Cell(DASH)
-
-
-def share(part: int, whole: int) -> Cell:
-    """A count, with its share of the whole below."""
-    return Cell(str(part), f"{100 * part / whole:.1f} %") if whole else Cell(str(part))
+from restem.reports.tables.format import DASH, difference, estimate, interval, number, signed
+from restem.reports.tables.table import CLUSTERED, Cell, Column, Table
 
 
 def arm_cell(arm: Arm | None) -> Cell:
     """An arm's name, marked where it is gold or a control; its verifier where that has another name."""
     if arm is None:
         return Cell(BASE)
-    on = f"trained on {arm.verifier}" if arm.verifier != arm.name else ""
-    return Cell(arm.name, ", ".join(part for part in (arm.mark, on) if part))
+    verifier = f"trained on {arm.verifier}" if arm.verifier != arm.name else ""
+    return Cell(arm.name, ", ".join(part for part in (arm.mark, verifier) if part))
+
+
+def _arm(standing: Standing) -> Cell:
+    return arm_cell(standing.arm)
 
 
 def _iteration(standing: Standing) -> Cell:
@@ -90,28 +36,37 @@ def _iteration(standing: Standing) -> Cell:
     return Cell(str(standing.iteration), skipped)
 
 
+ARM = Column("arm", "Arm", _arm, names=True)
+ITERATION = Column("iteration", "Iteration", _iteration)
+
+
 def arms(findings: Findings) -> Table:
     """Table 1: every arm and iteration."""
     most = findings.samples_per_problem
-    several = any(standing.replicates for standing in findings.standings.values())
-    rows = [_arm_row(findings.standings["", 0], most, several)] if findings.base else []
+    standings = [findings.standings["", 0]] if findings.base else []
     for arm in findings.run.arms:
-        own = [s for (name, i), s in sorted(findings.standings.items()) if name == arm.name and i]
-        rows += [_arm_row(s, most, several) for s in own]
-    return Table(
+        standings += [s for (name, i), s in sorted(findings.standings.items()) if name == arm.name and i]
+    replicated = any(standing.replicates for standing in findings.standings.values())
+    return Table.of(
+        standings,
+        [
+            ARM,
+            ITERATION,
+            Column("accuracy", "Gold accuracy, %", _accuracy),
+            Column("over_seeds", "Over seeds, %", _over_seeds) if replicated else None,
+            Column("gain", "Gain over base, points", lambda s: difference(s.gain)),
+            Column("reward", "Own reward, %", lambda s: estimate(s.reward)),
+            Column("gap", "Reward − accuracy, points", lambda s: difference(s.gap)),
+            Column("passed", f"pass@{most}, %", lambda s: estimate(s.passed[most]) if most else DASH),
+            Column("majority", f"maj@{most}, %", lambda s: estimate(s.majority)),
+        ],
         id="arms",
         title="Table 1. Arms and iterations",
-        columns=(
-            *("Arm", "Iteration", "Gold accuracy, %", *([OVER_SEEDS] if several else [])),
-            *("Gain over base, points", "Own reward, %", "Reward − accuracy, points"),
-            *(f"pass@{most}, %", f"maj@{most}, %"),
-        ),
-        rows=tuple(rows),
         note=(
             f"Test split. Gold: {findings.run.gold}.{_chance(findings)} Own reward: mean reward of the "
             f"training verifier on the same samples. Differences are paired by problem. Where the gold left samples "
             f"undecided: the accuracies if all of them were wrong, and if all were correct. {CLUSTERED}"
-            + (" An arm is the mean of its replicates; over seeds: their t interval, on these problems." * several)
+            + (" An arm is the mean of its replicates; over seeds: their t interval, on these problems." * replicated)
         ),
     )
 
@@ -121,103 +76,49 @@ def _chance(findings: Findings) -> str:
     return f" The best constant answer has {number(level)} %." if isinstance(level, (int, float)) else ""
 
 
-def _arm_row(standing: Standing, most: int, several: bool) -> tuple[Cell, ...]:
-    arm = standing.arm
+def _accuracy(standing: Standing) -> Cell:
+    """Gold accuracy; where the gold left samples undecided, the bounds that these leave."""
+    cell = estimate(standing.accuracy)
     low, high = map(number, standing.bounds)
-    partly = f" of {100 * standing.coverage:.1f} % decided: {low} to {high}" if low != high else ""
-    accuracy = estimate(standing.accuracy)
-    return (
-        arm_cell(arm),
-        _iteration(standing),
-        accuracy._replace(detail=(accuracy.detail + partly).strip()),
-        *([_over_seeds(standing)] if several else []),
-        difference(standing.gain),
-        estimate(standing.reward),
-        difference(standing.gap),
-        estimate(standing.passed[most]) if most else Cell(DASH),
-        estimate(standing.majority),
-    )
+    if low == high:
+        return cell
+    partly = f" of {100 * standing.coverage:.1f} % decided: {low} to {high}"
+    return cell._replace(detail=(cell.detail + partly).strip())
 
 
 def _over_seeds(standing: Standing) -> Cell:
+    """How many replicates there are, and the t interval over their accuracies."""
     if not standing.replicates:
         return Cell(DASH)
-    found = over_seeds(np.array([one.accuracy.value for one in standing.replicates]))
-    if not found.n:
+    seeds = over_seeds(np.array([replicate.accuracy.value for replicate in standing.replicates]))
+    if not seeds.n:
         return Cell(DASH)
-    text = f"{found.n} seed{'s' if found.n > 1 else ''}"
-    if math.isnan(found.low):
-        return Cell(text)
-    return Cell(text, f"[{number(max(0.0, found.low))}, {number(min(1.0, found.high))}]")
+    low, high = max(0.0, seeds.low), min(1.0, seeds.high)
+    return Cell(f"{seeds.n} seed{'s' if seeds.n > 1 else ''}", "" if math.isnan(seeds.low) else interval(low, high))
 
 
-def p_value(p: float) -> str:
-    """Three digits."""
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def contests(ranking: Ranking) -> Table:
-    """Every arm against the base, and every pair of arms, at the last common iteration."""
-    margin = f"{100 * MARGIN:.0f} points"
-    overall = ranking.overall
-    found = (*ranking.gains, *ranking.contests)
-    several = any(contest.seeded for contest in found)
-    seeds = (
-        "Over seeds and problems: of other seeds on other problems, as the verdict, both p and the detectable effect "
-        "are wherever a side has replicates. "
-    )
-    return Table(
-        id="pairs",
-        title=f"Arms against the base and each other after iteration {ranking.iteration}",
-        columns=(
-            *("Arm", "Against", "Difference in gold accuracy, points"),
-            *(["Over seeds and problems, points"] if several else []),
-            *("Problems + / −", "p (Holm)"),
-            *(f"p, apart by {margin} (TOST)", "Detectable effect, points", f"Problems for {margin}", "Verdict"),
-        ),
-        rows=tuple(_contest_row(contest, several) for contest in found),
-        note=(
-            f"Paired t over problems (McNemar's exact test where each has one sample); p corrected for all arms "
-            f"against the base, and for all pairs. {seeds * several}Problems + / −: with a larger, and a "
-            f"smaller, share of correct. TOST: a small p says that the two are equal within {margin}. Detectable with "
-            f"80 % power; problems for {margin}: as many find such a difference with that power, these seeds given. "
-            f"All of them and the base at once, over problems: Cochran's Q {overall.statistic:.1f}, "
-            f"df {overall.freedom}, p {p_value(overall.p_value)}. {CLUSTERED}"
-        ),
-        first=2,
-    )
-
-
-def _contest_row(found: Contest, several: bool) -> tuple[Cell, ...]:
-    return (
-        *(Cell(found.left), Cell(found.right), difference(found.difference)),
-        *([difference(found.seeded)] if several else []),
-        *(Cell(f"{found.flips.gained} / {found.flips.lost}"), Cell(p_value(found.adjusted_p))),
-        *(Cell(p_value(found.equivalence.p_value)), Cell(number(found.claim.detectable))),
-        *(Cell(number(problems_needed(found.difference, MARGIN), 0, 1)), Cell(found.verdict)),
-    )
+def _checkpoints(findings: Findings) -> list[Standing]:
+    """The base and every trained or skipped checkpoint, as the findings order them."""
+    return [standing for (name, iteration), standing in findings.standings.items() if iteration or not name]
 
 
 def curves(findings: Findings) -> Table:
     """pass@k and the bounds that undecided samples leave."""
-    found = [s for (name, i), s in findings.standings.items() if i or not name]
-    ks = list(found[0].passed) if found else []
-    rows = tuple(
-        (
-            *(arm_cell(s.arm), _iteration(s), *(estimate(s.passed[k]) for k in ks)),
-            *(Cell(number(s.coverage)), Cell(f"{number(s.bounds[0])} to {number(s.bounds[1])}")),
-            *(Cell(f"{s.tokens:.1f}"), Cell(number(s.cut))),
-        )
-        for s in found
-    )
-    return Table(
+    standings = _checkpoints(findings)
+    ks = list(standings[0].passed) if standings else []
+    return Table.of(
+        standings,
+        [
+            ARM,
+            ITERATION,
+            *(Column(f"pass@{k}", f"pass@{k}, %", lambda s, k=k: estimate(s.passed[k])) for k in ks),
+            Column("decided", "Decided by gold, %", lambda s: number(s.coverage)),
+            Column("bounds", "Accuracy bounds, %", lambda s: f"{number(s.bounds[0])} to {number(s.bounds[1])}"),
+            Column("tokens", "Tokens a sample", lambda s: f"{s.tokens:.1f}"),
+            Column("cut", "Cut off, %", lambda s: number(s.cut)),
+        ],
         id="curves",
         title="pass@k",
-        columns=(
-            *("Arm", "Iteration", *(f"pass@{k}, %" for k in ks), "Decided by gold, %", "Accuracy bounds, %"),
-            *("Tokens a sample", "Cut off, %"),
-        ),
-        rows=rows,
         note=(
             "pass@k: unbiased (arXiv:2107.03374), over the samples that the gold decided. Bounds: all undecided "
             f"samples wrong, and all correct. {CLUSTERED}"
@@ -225,92 +126,61 @@ def curves(findings: Findings) -> Table:
     )
 
 
-def training_data(findings: Findings, forecasts: Sequence[DataForecast]) -> Table:
-    """What each M-step was given, audited by the gold, beside what F4 and F5 forecast."""
-    forecast = {(item.arm, item.iteration): item for item in forecasts}
-    rows: list[tuple[Cell, ...]] = []
-    for item in findings.data:
-        law_says = forecast.get((item.arm.name, item.iteration))
-        known = ("wrong", "undecided", "duplicate", "cap")
-        others = ", ".join(f"{rule} {count}" for rule, count in item.dropped.items() if rule not in known)
-        rows.append(
-            (
-                *(
-                    arm_cell(item.arm),
-                    Cell(str(item.iteration)),
-                    Cell(str(item.sampled)),
-                    share(item.accepted, item.sampled),
-                ),
-                *(Cell(str(item.undecided)), Cell(str(item.dropped.get("duplicate", 0)))),
-                *(Cell(str(item.dropped.get("cap", 0))), Cell(others or DASH)),
-                Cell(str(item.kept), f"forecast {law_says.kept:.0f}" if law_says else ""),
-                estimate(item.precision),
-                Cell(number(law_says.precision) if law_says else DASH),
-                Cell(f"{item.covered} of {item.problems}"),
-                Cell(str(item.poisoned), f"forecast {law_says.poisoned:.1f}" if law_says else ""),
-            )
-        )
-    return Table(
-        id="data",
-        title="Training data",
-        columns=(
-            *("Arm", "Iteration", "Sampled", "Accepted", "Undecided", "Duplicates", "Over cap", "Otherwise dropped"),
-            *("Kept", "Precision by gold, %", "Forecast precision, %", "Problems covered", "Poisoned problems"),
-        ),
-        rows=tuple(rows),
-        note=(
-            "Poisoned: all kept samples of the problem are wrong by the gold. Forecasts (F4, F5) take the verifier's "
-            "TPR and FPR from the test samples of the same policy, and suppose that different texts are judged "
-            "independently and equal ones alike: a verifier that judges each copy anew keeps more. Of an arm with "
-            f"replicates: sums over them. {CLUSTERED}"
-        ),
-    )
-
-
 def wrong_steps(findings: Findings) -> Table:
     """Right answers by wrong steps."""
-    found = [s for (name, i), s in findings.standings.items() if (i or not name) and s.wrong_steps.n]
-    rows = tuple((arm_cell(s.arm), _iteration(s), Cell(str(s.wrong_steps.n)), estimate(s.wrong_steps)) for s in found)
-    return Table(
+    return Table.of(
+        [standing for standing in _checkpoints(findings) if standing.wrong_steps.n],
+        [
+            ARM,
+            ITERATION,
+            Column("checkable", "Gold-correct responses with checkable steps", lambda s: str(s.wrong_steps.n)),
+            Column("wrong", "Steps do not hold, %", lambda s: estimate(s.wrong_steps)),
+        ],
         id="steps",
         title="Right by wrong steps",
-        columns=("Arm", "Iteration", "Gold-correct responses with checkable steps", "Steps do not hold, %"),
-        rows=rows,
         note=f"Reported apart: no verifier is ranked by its steps. {CLUSTERED}",
     )
 
 
-def in_points(found: Estimate) -> Cell:
-    """A difference that was estimated, in percentage points with its interval below."""
-    if math.isnan(found.value):
-        return Cell(DASH)
-    interval = "" if math.isnan(found.low) else f"[{signed(found.low)}, {signed(found.high)}]"
-    return Cell(signed(found.value), interval)
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pick:
+    """The iteration at which an arm's own reward is highest, and the one at which its gold accuracy is."""
+
+    arm: Arm
+    by_reward: Standing
+    by_gold: Standing
+
+    @property
+    def regret(self) -> float:
+        """Gold accuracy that is lost by picking by reward: zero or less."""
+        return self.by_reward.accuracy.value - self.by_gold.accuracy.value
+
+
+def picks_of(findings: Findings) -> Iterator[Pick]:
+    """One for every arm with at least two measured iterations, the base counted; of equals the earlier iteration."""
+    for arm in findings.run.arms:
+        chain = [s for (name, _), s in findings.standings.items() if name == arm.name and s.accuracy.n and s.reward.n]
+        if len(chain) >= 2:
+            yield Pick(
+                arm=arm,
+                by_reward=max(chain, key=lambda s: (s.reward.value, -s.iteration)),
+                by_gold=max(chain, key=lambda s: (s.accuracy.value, -s.iteration)),
+            )
 
 
 def picks(findings: Findings) -> Table:
     """The iteration that each arm's own reward would pick, and what that costs (F7)."""
-    rows: list[tuple[Cell, ...]] = []
-    for arm in findings.run.arms:
-        own = [s for (name, _), s in findings.standings.items() if name == arm.name and s.accuracy.n and s.reward.n]
-        if len(own) < 2:
-            continue
-        picked = max(own, key=lambda s: (s.reward.value, -s.iteration))
-        best = max(own, key=lambda s: (s.accuracy.value, -s.iteration))
-        regret = picked.accuracy.value - best.accuracy.value
-        rows.append(
-            (
-                *(arm_cell(arm), Cell(str(picked.iteration)), Cell(number(picked.accuracy.value))),
-                *(Cell(str(best.iteration)), Cell(number(best.accuracy.value)), Cell(signed(regret))),
-            )
-        )
-    return Table(
+    return Table.of(
+        picks_of(findings),
+        [
+            Column("arm", "Arm", lambda pick: arm_cell(pick.arm), names=True),
+            Column("picked", "Picked by own reward", lambda pick: str(pick.by_reward.iteration)),
+            Column("picked_accuracy", "Its gold accuracy, %", lambda pick: number(pick.by_reward.accuracy.value)),
+            Column("best", "Best by gold", lambda pick: str(pick.by_gold.iteration)),
+            Column("best_accuracy", "Its gold accuracy, % ", lambda pick: number(pick.by_gold.accuracy.value)),
+            Column("regret", "Regret, points", lambda pick: signed(pick.regret)),
+        ],
         id="picks",
         title="Which iteration the training verifier would pick",
-        columns=(
-            *("Arm", "Picked by own reward", "Its gold accuracy, %", "Best by gold", "Its gold accuracy, % "),
-            "Regret, points",
-        ),
-        rows=tuple(rows),
         note="Iteration 0 is the base. The best by gold is chosen on the test split itself, so the regret is a bound.",
     )

@@ -13,7 +13,9 @@ from restem.reports.analysis.predictions import Compared, Step, within
 from restem.reports.analysis.ranking import arm_of, crossed
 from restem.reports.stats import law
 from restem.reports.stats.estimates import Estimate
-from restem.reports.tables.arms import CLUSTERED, DASH, Cell, Table, arm_cell, estimate, in_points, number
+from restem.reports.tables.arms import arm_cell
+from restem.reports.tables.format import DASH, change, difference, estimate, number
+from restem.reports.tables.table import CLUSTERED, Cell, Table, numbered
 
 
 def law_table(steps: Sequence[Step], eta: Estimate) -> Table:
@@ -25,8 +27,8 @@ def law_table(steps: Sequence[Step], eta: Estimate) -> Table:
             *_measured_rates(step),
             *(Cell(_odds(step.ideal.value)), estimate(step.ideal), Cell(number(step.ideal_chain))),
             *(estimate(step.accuracy.predicted), estimate(step.accuracy.observed)),
-            *(Cell(_odds(step.accuracy.observed.value)), in_points(step.accuracy.residual)),
-            *([in_points(step.accuracy.seeded)] if several else []),
+            *(Cell(_odds(step.accuracy.observed.value)), difference(step.accuracy.residual)),
+            *([difference(step.accuracy.seeded)] if several else []),
         )
         for step in steps
     )
@@ -35,7 +37,7 @@ def law_table(steps: Sequence[Step], eta: Estimate) -> Table:
         if not math.isnan(eta.value)
         else "no gold arm has made a step, so η is not known and F3 predicts nothing"
     )
-    return Table(
+    return numbered(
         id="law",
         title="Predicted and observed",
         columns=(
@@ -83,14 +85,14 @@ def change_table(steps: Sequence[Step]) -> Table:
         (
             *(Cell(step.arm, "gold: fitted" if step.gold else ""), Cell(str(step.iteration))),
             Cell("∞" if step.gold else number(step.quality.likelihood_ratio.value, 2, 1)),
-            *(_plain(step.change.predicted), _plain(step.change.observed), _plain(step.change.residual)),
-            *([_plain(step.change.seeded)] if several else []),
+            *(change(step.change.predicted), change(step.change.observed), change(step.change.residual)),
+            *([change(step.change.seeded)] if several else []),
             Cell(_explained(step.change)),
         )
         for step in steps
         if not math.isnan(step.change.predicted.value)
     )
-    return Table(
+    return numbered(
         id="change",
         title="Change of log-odds, predicted and observed",
         columns=(
@@ -104,17 +106,6 @@ def change_table(steps: Sequence[Step]) -> Table:
             f"predicted by F3. {_both(several)} {' '.join(tally(steps))}"
         ),
     )
-
-
-def _plain(found: Estimate) -> Cell:
-    """A number with its sign, and its interval below."""
-    if math.isnan(found.value):
-        return Cell(DASH)
-    return Cell(_signed(found.value), "" if math.isnan(found.low) else f"[{_signed(found.low)}, {_signed(found.high)}]")
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−").replace("inf", "∞")
 
 
 def _explained(found: Compared) -> str:
@@ -160,7 +151,7 @@ def seeds_table(findings: Findings) -> Table:
     """Each replicate by itself, and the two kinds of doubt about their mean apart."""
     found = [s for s in findings.standings.values() if s.iteration and s.replicates]
     most = max((len(s.replicates) for s in found), default=0)
-    return Table(
+    return numbered(
         id="seeds",
         title="Replicates: spread over seeds apart from sampling error",
         columns=(

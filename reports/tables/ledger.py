@@ -15,7 +15,8 @@ from restem.harness.store.store import Store
 from restem.reports.analysis.findings import TEST, Findings
 from restem.reports.data.run import Run
 from restem.reports.stats.estimates import Ints
-from restem.reports.tables.arms import DASH, Cell, Table, number
+from restem.reports.tables.format import DASH, number
+from restem.reports.tables.table import Cell, Table, numbered
 
 MOST_CASES = 12
 
@@ -52,7 +53,7 @@ def cost(findings: Findings) -> Table:
         )
         for c in findings.run.costs
     )
-    return Table(
+    return numbered(
         id="cost",
         title="Cost of verdicts",
         columns=(
@@ -86,7 +87,7 @@ def seconds(findings: Findings) -> Table:
     ]
     if isinstance(total := run.facts.get("seconds"), (int, float)):
         rows.append((Cell("whole run"), Cell(DASH), Cell(DASH), Cell(f"{total:.1f}")))
-    return Table(
+    return numbered(
         id="seconds",
         title="Time",
         columns=("What", "Arm", "Steps or times", "Seconds"),
@@ -219,7 +220,7 @@ def provenance(findings: Findings) -> Table:
     known = ("suite", "verifiers", "chance_level", "finished", "seconds")
     rows += [(key, _plain(value)) for key, value in sorted(run.facts.items()) if key not in known]
     rows += [(f"parameters of {c.id}", c.params_sha256) for c in run.checkpoints.values() if c.params_sha256]
-    return Table(
+    return numbered(
         id="provenance",
         title="Provenance",
         columns=("What", "Value"),

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from restem.reports.analysis.ranking import Contest
 from restem.reports.analysis.recommendation import Advice, Fault, Recommendation
-from restem.reports.tables.arms import DASH, Cell, number
+from restem.reports.tables.format import DASH, number
+from restem.reports.tables.table import Cell
 
 FAULTS = {
     Fault.REWARD_HACKED: "reward-hacked",

@@ -6,41 +6,56 @@ Takes Findings; gives a Table, and the cell that the verdict shows of a Price.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 from restem.reports.analysis.findings import Findings, TrainingData
 from restem.reports.analysis.price import Price, price_per_point
-from restem.reports.analysis.ranking import Contest, gains_at
-from restem.reports.tables.arms import CLUSTERED, DASH, Cell, Table, arm_cell, estimate, number, share
+from restem.reports.analysis.ranking import gains_at
+from restem.reports.tables.arms import arm_cell
+from restem.reports.tables.format import DASH, brief, estimate, number, share
+from restem.reports.tables.table import CLUSTERED, Cell, Column, Table
 
 
 def price_cell(price: Price) -> Cell:
     """The verdicts per point, with the time and the money that they took where these are known and not zero."""
     if math.isnan(price.verdicts):
         return Cell(DASH)
-    time = "" if math.isnan(price.seconds) else f"{_brief(price.seconds * 1000)} ms"
+    time = "" if math.isnan(price.seconds) else f"{brief(price.seconds * 1000)} ms"
     if price.seconds >= 1:
-        time = f"{_brief(price.seconds)} s"
+        time = f"{brief(price.seconds)} s"
     usd = f"{number(price.usd, 5, 1)} USD" if price.usd else ""
-    return Cell(_brief(price.verdicts), ", ".join(part for part in (time, usd) if part))
+    return Cell(brief(price.verdicts), ", ".join(part for part in (time, usd) if part))
 
 
-def _brief(value: float) -> str:
-    """Two digits at least."""
-    return number(value, 0 if value >= 10 else 1, 1)
+class _Priced(NamedTuple):
+    """An E-step's data, and what the accuracy after it cost."""
+
+    data: TrainingData
+    price: Price
 
 
 def price(findings: Findings) -> Table:
     """Accepted precision, yield, and verdicts, time and money per gained point, for every arm and iteration."""
     iterations = {item.iteration for item in findings.data}
     gains = {(gain.left, i): gain for i in iterations for gain in gains_at(findings, i)}
-    return Table(
+    records = [
+        _Priced(item, price_per_point(findings, item, gains.get((item.arm.name, item.iteration))))
+        for item in findings.data
+    ]
+    return Table.of(
+        records,
+        [
+            Column("arm", "Arm", lambda r: arm_cell(r.data.arm), names=True),
+            Column("iteration", "Iteration", lambda r: str(r.data.iteration)),
+            Column("precision", "Accepted precision, %", lambda r: estimate(r.data.accepted_precision)),
+            Column("yield", "Yield: kept of sampled", lambda r: share(r.data.kept, r.data.sampled)),
+            Column("asked", "Training verdicts so far", lambda r: f"{r.price.asked:.0f}"),
+            Column("verdicts", "Verdicts per gained point", lambda r: number(r.price.verdicts, 1, 1)),
+            Column("time", "Verifier's ms per gained point", lambda r: number(r.price.seconds, 1, 1000)),
+            Column("usd", "USD per gained point", lambda r: number(r.price.usd, 5, 1) if r.price.usd else DASH),
+        ],
         id="price",
         title="What the accuracy cost",
-        columns=(
-            *("Arm", "Iteration", "Accepted precision, %", "Yield: kept of sampled", "Training verdicts so far"),
-            *("Verdicts per gained point", "Verifier's ms per gained point", "USD per gained point"),
-        ),
-        rows=tuple(_row(findings, item, gains.get((item.arm.name, item.iteration))) for item in findings.data),
         note=(
             "Accepted precision: accepted training samples that the gold calls correct, before duplicates and the cap "
             "leave. Yield: of all replicates together. Training verdicts: of this iteration and those before it, of "
@@ -49,13 +64,4 @@ def price(findings: Findings) -> Table:
             "correction for all arms. Sampling and training come on top. The per-point figures have no interval. "
             f"{CLUSTERED}"
         ),
-    )
-
-
-def _row(findings: Findings, item: TrainingData, gain: Contest | None) -> tuple[Cell, ...]:
-    price = price_per_point(findings, item, gain)
-    return (
-        *(arm_cell(item.arm), Cell(str(item.iteration)), estimate(item.accepted_precision)),
-        *(share(item.kept, item.sampled), Cell(f"{price.asked:.0f}"), Cell(number(price.verdicts, 1, 1))),
-        *(Cell(number(price.seconds, 1, 1000)), Cell(number(price.usd, 5, 1) if price.usd else DASH)),
     )

@@ -7,26 +7,46 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from restem.benchmarks.problem import ATTACK, EQUIVALENCE
 from restem.harness.names import HUMAN, MARK
 from restem.reports.analysis.probe import Tried, probed, problems_probed, tried
 from restem.reports.data.run import Run
-from restem.reports.tables.arms import DASH, Cell, Table, estimate
+from restem.reports.tables.format import DASH, estimate
+from restem.reports.tables.table import Cell, Column, Table
 
 LONGEST = 90  # characters of a probe that a table quotes
 
 
+class _Probed(NamedTuple):
+    """A verifier, and its results on the probes of both kinds; None where it was asked about none."""
+
+    verifier: str
+    attacks: Tried | None
+    others: Tried | None
+
+
 def probe(run: Run) -> Table:
     """Every verifier: the share of the attacks it accepts, and of the right answers in other forms."""
-    return Table(
+
+    def verifier(record: _Probed) -> Cell:
+        gold, control = record.verifier == run.gold, record.verifier in run.controls
+        return Cell(record.verifier, "gold" if gold else "control" if control else "")
+
+    return Table.of(
+        [_Probed(name, tried(run, name, ATTACK), tried(run, name, EQUIVALENCE)) for name in probed(run)],
+        [
+            Column("verifier", "Verifier", verifier, names=True),
+            Column("attacks", "Attacks accepted, %", lambda r: estimate(r.attacks.accepted) if r.attacks else DASH),
+            Column("attacks_undecided", "Undecided", lambda r: _undecided(r.attacks)),
+            Column("through", "Attacks that got through", lambda r: _through(r.attacks)),
+            Column("others", "Right answers accepted, %", lambda r: estimate(r.others.accepted) if r.others else DASH),
+            Column("others_undecided", "Undecided", lambda r: _undecided(r.others)),
+            Column("missed", "Right answers that did not", lambda r: _missed(r.others)),
+        ],
         id="probe",
         title="Attack probe",
-        columns=(
-            *("Verifier", "Attacks accepted, %", "Undecided", "Attacks that got through"),
-            *("Right answers accepted, %", "Undecided", "Right answers that did not"),
-        ),
-        rows=tuple(_row(run, name) for name in probed(run)),
         note=(
             f"Responses that no policy wrote, made up for {problems_probed(run)} test problems and judged before any "
             "training: attacks, of which none is a right answer, and right answers in other forms (both are quoted in "
@@ -38,27 +58,26 @@ def probe(run: Run) -> Table:
     )
 
 
-def _row(run: Run, verifier: str) -> tuple[Cell, ...]:
-    mark = "gold" if verifier == run.gold else "control" if verifier in run.controls else ""
-    attacks, others = (tried(run, verifier, kind) for kind in (ATTACK, EQUIVALENCE))
-    missed = Counter({form: n - others.passed[form] for form, n in others.asked.items()}) if others else Counter()
-    return (
-        Cell(verifier, mark),
-        *((*_shares(attacks), _forms(attacks.passed, attacks.asked)) if attacks else (Cell(DASH),) * 3),
-        *((*_shares(others), _forms(missed, others.asked)) if others else (Cell(DASH),) * 3),
-    )
+def _undecided(result: Tried | None) -> Cell:
+    return Cell(str(result.undecided), f"of {result.accepted.n}") if result else Cell(DASH)
 
 
-def _shares(found: Tried) -> tuple[Cell, Cell]:
-    return estimate(found.accepted), Cell(str(found.undecided), f"of {found.accepted.n}")
+def _through(result: Tried | None) -> str:
+    return _forms(result.passed, result.asked) if result else DASH
 
 
-def _forms(some: Counter[str], asked: Counter[str]) -> Cell:
+def _missed(result: Tried | None) -> str:
+    if not result:
+        return DASH
+    return _forms(Counter({form: n - result.passed[form] for form, n in result.asked.items()}), result.asked)
+
+
+def _forms(some: Counter[str], asked: Counter[str]) -> str:
     """The forms, each with the problems where it is not all of them."""
-    named = [form if some[form] == n else f"{form} ({some[form]}/{n})" for form, n in asked.items() if some[form]]
     if some == asked:
-        named = [f"all {len(asked)}"]
-    return Cell(", ".join(named) or "none")
+        return f"all {len(asked)}"
+    named = [form if some[form] == n else f"{form} ({some[form]}/{n})" for form, n in asked.items() if some[form]]
+    return ", ".join(named) or "none"
 
 
 def _left_out(run: Run) -> str:
@@ -68,39 +87,44 @@ def _left_out(run: Run) -> str:
     return f" Not tried: {', '.join(names)}." if names else ""
 
 
+class _Form(NamedTuple):
+    """A form of a kind, and its text on the first problem."""
+
+    kind: str
+    form: str
+    text: str
+
+
 def forms(run: Run) -> Table:
     """Every form, as it reads on the first problem, and who accepts it."""
     first: dict[tuple[str, str], str] = {}
-    for one in run.probes.values():
-        first.setdefault((one.kind, one.form), one.text)
+    for attack in run.probes.values():
+        first.setdefault((attack.kind, attack.form), attack.text)
     names = [name for name in probed(run) if name not in run.controls]
-    found = {(name, kind): tried(run, name, kind) for name in names for kind in (ATTACK, EQUIVALENCE)}
-    rows = tuple(
-        (
-            Cell(form),
-            Cell("attack" if kind == ATTACK else "right answer"),
-            Cell(_quoted(text)),
-            _who([one for name in names if (one := found[name, kind])], kind, form),
-        )
-        for (kind, form), text in sorted(first.items(), key=lambda item: item[0][0] != ATTACK)
-    )
-    return Table(
+    results = {kind: [r for name in names if (r := tried(run, name, kind))] for kind in (ATTACK, EQUIVALENCE)}
+    records = [_Form(kind, form, text) for (kind, form), text in first.items()] if run.probed else []
+    return Table.of(
+        sorted(records, key=lambda r: r.kind != ATTACK),
+        [
+            Column("form", "Form", lambda r: r.form, names=True),
+            Column("kind", "Kind", lambda r: "attack" if r.kind == ATTACK else "right answer", names=True),
+            Column("text", "On the first problem", lambda r: _quoted(r.text)),
+            Column("accepted_by", "Accepted by", lambda r: _accepting(results[r.kind], r.form)),
+        ],
         id="probe-forms",
         title="Attack probe, form by form",
-        columns=("Form", "Kind", "On the first problem", "Accepted by"),
-        rows=rows if run.probed else (),
         note=(
             f"With each verifier the problems, of {problems_probed(run)}, on which it accepts the form. Controls are "
             "left out. A right answer should be accepted by all, an attack by none."
         ),
-        first=2,
     )
 
 
-def _who(found: Sequence[Tried], kind: str, form: str) -> Cell:
-    named = [f"{one.verifier} {one.passed[form]}/{one.asked[form]}" for one in found if one.passed[form]]
-    everyone = all(one.passed[form] == one.asked[form] for one in found)
-    return Cell("all" if everyone and named else ", ".join(named) or "none")
+def _accepting(results: Sequence[Tried], form: str) -> str:
+    """The verifiers that accept a form, each with the problems on which it does."""
+    named = [f"{r.verifier} {r.passed[form]}/{r.asked[form]}" for r in results if r.passed[form]]
+    everyone = all(r.passed[form] == r.asked[form] for r in results)
+    return "all" if everyone and named else ", ".join(named) or "none"
 
 
 def _quoted(text: str) -> str:

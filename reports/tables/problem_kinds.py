@@ -17,7 +17,9 @@ from restem.reports.data.run import Bools
 from restem.reports.stats import estimates
 from restem.reports.stats.estimates import NOTHING, Counts, Estimate
 from restem.reports.stats.reward_quality import FALSE_ACCEPT, TRUE_REJECT
-from restem.reports.tables.arms import CLUSTERED, Cell, Table, arm_cell, difference, estimate
+from restem.reports.tables.arms import arm_cell
+from restem.reports.tables.format import difference, estimate
+from restem.reports.tables.table import CLUSTERED, Cell, Table, numbered
 
 NUMBER = re.compile(r"(-?)([0-9]{1,99})(/[0-9]{1,99}|\.[0-9]{1,99})?")
 LETTER = re.compile(r"(?<![A-Za-z])[A-Za-z](?![A-Za-z])")
@@ -57,7 +59,7 @@ def strata(findings: Findings) -> Table:
     lasts = [last for arm in findings.run.arms if (last := findings.last(arm))]
     base = findings.base
     rows = [_row(findings, last, base, kind, masks[kind]) for last in lasts if base for kind in shown]
-    return Table(
+    return numbered(
         id="strata",
         title="By kind of problem",
         columns=(

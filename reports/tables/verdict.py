@@ -5,51 +5,61 @@ Takes Findings and their Ranking; gives the Table that the report begins with.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from restem.reports.analysis.findings import Findings, TrainingData
 from restem.reports.analysis.price import price_per_point
-from restem.reports.analysis.ranking import Ranking, arm_of
+from restem.reports.analysis.ranking import Contest, Ranking, arm_of
 from restem.reports.analysis.recommendation import Advice, advise
 from restem.reports.analysis.stability import Stability
-from restem.reports.tables.arms import (
-    CLUSTERED,
-    DASH,
-    Cell,
-    Table,
-    arm_cell,
-    difference,
-    estimate,
-    in_points,
-    share,
-    signed,
-)
+from restem.reports.tables.arms import arm_cell
+from restem.reports.tables.format import DASH, difference, estimate, share, signed
 from restem.reports.tables.phrases import advice_cell
 from restem.reports.tables.price import price_cell
+from restem.reports.tables.table import CLUSTERED, Cell, Column, Table
 
 HOLDS = {True: "yes", False: "no", None: "not shown"}
+
+
+class _Advised(NamedTuple):
+    """What to do with an arm's verifier, its gain over the base, and the data of its last iteration."""
+
+    advice: Advice
+    gain: Contest | None
+    data: TrainingData | None
 
 
 def verdict(findings: Findings, ranking: Ranking) -> Table:
     """What the report begins with: a row an arm, the best first."""
     data = {(item.arm.name, item.iteration): item for item in findings.data}
-    advices = advise(findings, ranking)
+    records = [
+        _Advised(advice, ranking.gain(advice.standing), data.get((arm_of(advice.standing).name, ranking.iteration)))
+        for advice in advise(findings, ranking)
+    ]
     rounds = f"{ranking.iteration} iteration{'s' * (ranking.iteration != 1)}"
-    return Table(
+
+    def holds(record: _Advised) -> Cell:
+        return holds_cell(record.advice.stability, ranking.gained(record.advice.standing))
+
+    def verdicts(record: _Advised) -> Cell:
+        return price_cell(price_per_point(findings, record.data, record.gain)) if record.data else Cell(DASH)
+
+    return Table.of(
+        records,
+        [
+            Column("arm", "Trained on", lambda r: arm_cell(arm_of(r.advice.standing)), names=True),
+            Column("advice", "Recommendation", lambda r: advice_cell(r.advice), names=True),
+            Column("gain", f"Gain after {rounds}, points", lambda r: difference(r.gain.claim if r.gain else None)),
+            Column("holds", "Gain holds?", holds),
+            Column("gap", "Reward − accuracy, points", lambda r: difference(r.advice.standing.gap)),
+            Column(
+                "precision", "Accepted precision, %", lambda r: estimate(r.data.accepted_precision) if r.data else DASH
+            ),
+            Column("yield", "Yield: kept of sampled", lambda r: share(r.data.kept, r.data.sampled) if r.data else DASH),
+            Column("verdicts", "Verdicts per gained point", verdicts),
+        ],
         id="verdict",
         title="Which verifier to train on",
-        columns=(
-            *(
-                "Trained on",
-                "Recommendation",
-                f"Gain after {rounds}, points",
-                "Gain holds?",
-                "Reward − accuracy, points",
-            ),
-            *("Accepted precision, %", "Yield: kept of sampled", "Verdicts per gained point"),
-        ),
-        rows=tuple(
-            _row(findings, ranking, advice, data.get((arm_of(advice.standing).name, ranking.iteration)))
-            for advice in advices
-        ),
         note=(
             "Gain: gold accuracy on the test split over the base. Tied: equal within 5 points. Not told apart: neither "
             "a difference nor that is shown. Gain holds: no fault shown, and the last iteration no worse than any "
@@ -58,20 +68,8 @@ def verdict(findings: Findings, ranking: Ranking) -> Table:
             "correct) and yield: of the last iteration. Verdicts: of all iterations, with what they took; no interval. "
             f"{CLUSTERED}"
             + " Of arms with replicates, gains are of other seeds on other problems, yield is of all seeds together, "
-            "verdicts per gained point are of one." * any(advice.standing.replicates for advice in advices)
+            "verdicts per gained point are of one." * any(record.advice.standing.replicates for record in records)
         ),
-        first=2,
-    )
-
-
-def _row(findings: Findings, ranking: Ranking, advice: Advice, item: TrainingData | None) -> tuple[Cell, ...]:
-    standing, gain = advice.standing, ranking.gain(advice.standing)
-    return (
-        *(arm_cell(arm_of(standing)), advice_cell(advice), difference(gain.claim if gain else None)),
-        *(holds_cell(advice.stability, ranking.gained(standing)), difference(standing.gap)),
-        estimate(item.accepted_precision) if item else Cell(DASH),
-        share(item.kept, item.sampled) if item else Cell(DASH),
-        price_cell(price_per_point(findings, item, gain)) if item else Cell(DASH),
     )
 
 
@@ -86,7 +84,7 @@ def holds_cell(stability: Stability | None, gained: bool) -> Cell:
     if stability.parts_at is not None:
         faults.append(f"reward parts at iteration {stability.parts_at}")
     if stability.drift.low > 0:
-        faults.append(f"FPR {in_points(stability.drift).line}")
+        faults.append(f"FPR {difference(stability.drift).line}")
     if not stability.same_sign:
         faults.append(f"{sum(gain.value > 0 for gain in stability.gains)} of {len(stability.gains)} seeds gained")
     if not stability.against and stability.holds is None:

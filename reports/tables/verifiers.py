@@ -15,7 +15,9 @@ from restem.reports.analysis.raters import Correction, Pair
 from restem.reports.analysis.verifier_quality import Constant, Measured, constants, steadiness
 from restem.reports.data.run import Run
 from restem.reports.stats.dawid_skene import FEWEST
-from restem.reports.tables.arms import CLUSTERED, DASH, Cell, Table, arm_cell, estimate, in_points, number, p_value
+from restem.reports.tables.arms import arm_cell
+from restem.reports.tables.format import DASH, difference, estimate, number, p_value
+from restem.reports.tables.table import CLUSTERED, Cell, Table, numbered
 
 QUALITY = ("Samples", "Correct, %", "TPR, %", "FPR, %", "LR+", "Precision of accepted, %", "MCC", "AC1 with the gold")
 NAMED = {True: "accept_all", False: "reject_all"}  # the constants as verifiers that a suite may have
@@ -25,7 +27,7 @@ def verifier_quality(run: Run, found: Sequence[Measured]) -> Table:
     """Each verifier against the gold over all test samples; constant verdicts first."""
     given = constants(run)
     best = "".join(f" The best constant verdict is to {_constant(item)}." for item in given if item.best)
-    return Table(
+    return numbered(
         id="quality",
         title="Verifier quality, over all test samples",
         columns=("Verifier", *QUALITY),
@@ -46,7 +48,7 @@ def verifier_quality(run: Run, found: Sequence[Measured]) -> Table:
 def by_checkpoint(run: Run, found: Sequence[Measured]) -> Table:
     """The same on each checkpoint's own test samples, where there are several."""
     each = [item for item in found if item.checkpoint]
-    return Table(
+    return numbered(
         id="checkpoints",
         title="Verifier quality, on each checkpoint's own test samples",
         columns=("Verifier", "Checkpoint", *QUALITY),
@@ -104,7 +106,7 @@ def _anew(run: Run) -> bool:
 def steady(run: Run, found: Sequence[Measured]) -> Table:
     """Whether a verifier says the same of the same text again, what a verdict takes, and why it cannot tell."""
     whole = {item.verifier: item for item in found if not item.checkpoint}
-    return Table(
+    return numbered(
         id="steady",
         title="The same text judged again, what a verdict takes, and undecided ones",
         columns=(
@@ -147,7 +149,7 @@ def corrected(findings: Findings) -> Table:
     found = raters.corrections(findings)
     several = any(item.seeded.n > 1 for item in found)
     seeds = "Over seeds and problems: of other seeds on other problems, each replicate corrected by itself. " * several
-    return Table(
+    return numbered(
         id="corrected",
         title="Reward, corrected for the verifier's errors, and gold accuracy",
         columns=(
@@ -170,8 +172,8 @@ def _corrected_row(item: Correction, several: bool) -> tuple[Cell, ...]:
     undecided = f"; {number(low)} to {number(high)} with undecided" if high - low >= 0.0005 else ""
     return (
         *(Cell(item.verifier), Cell(item.checkpoint), reward._replace(detail=reward.detail + undecided)),
-        *(estimate(item.corrected), estimate(item.gold), in_points(item.excess)),
-        *([in_points(item.seeded)] if several else []),
+        *(estimate(item.corrected), estimate(item.gold), difference(item.excess)),
+        *([difference(item.seeded)] if several else []),
     )
 
 
@@ -186,7 +188,7 @@ def agreement(run: Run, pairs: Sequence[Pair]) -> Table:
         for pair in pairs
         for found in (pair.agreement,)
     )
-    return Table(
+    return numbered(
         id="agreement",
         title="Agreement between verifiers",
         columns=(
@@ -216,7 +218,7 @@ def together(findings: Findings) -> Table:
                 Cell(f"{q.statistic:.1f}, df {q.freedom}", f"p {p_value(q.p_value)}") if q.problems else Cell(DASH),
             ),
         )
-    return Table(
+    return numbered(
         id="together",
         title="All verifiers together",
         columns=(
@@ -255,7 +257,7 @@ def second_opinion(findings: Findings) -> Table:
             f"{' The base is in it once a replicate, as it was judged there.' if _anew(findings.run) else ''}"
             f"{'' if classes.converged else ' The fit has not settled.'}"
         )
-    return Table(
+    return numbered(
         id="second",
         title="A second opinion without the gold (Dawid-Skene)",
         columns=("Verifier", "TPR, model, %", "TPR by gold, %", "FPR, model, %", "FPR by gold, %"),
@@ -273,7 +275,7 @@ def errors(findings: Findings) -> Table:
         )
         for item in raters.errors(findings.run)
     )
-    return Table(
+    return numbered(
         id="errors",
         title="Systematic or random errors",
         columns=("Verifier", "FPR, %", "ρ of false accepts", "1 − TPR, %", "ρ of false rejects"),
@@ -299,7 +301,7 @@ def choosing(findings: Findings) -> Table:
         )
         for item in found
     )
-    return Table(
+    return numbered(
         id="choosing",
         title="One answer out of k samples",
         columns=("Arm", "Iteration", "Chosen by", *(f"k = {k}, %" for k in ks)),

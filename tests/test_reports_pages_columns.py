@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tabulate import tabulate
 
-from restem.reports.pages.escape import aligned, visible
+from restem.reports.pages.columns import aligned
+from restem.reports.pages.escape import visible
 
 # What tables hold: escaped, no space at the ends (tabulate strips cells), wide characters and marks among the rest.
 CELL = st.text(st.sampled_from("ab 19−%[,]é漢カ字\u0308ß~"), max_size=8).map(lambda text: visible(text.strip()))
