@@ -13,8 +13,9 @@ from click.testing import CliRunner, Result
 
 from restem.benchmarks.problem import Problem
 from restem.harness.cli.main import main
+from restem.harness.model.architecture import ASSETS
 from restem.harness.model.mesh import want_cpu_devices
-from restem.harness.model.policy import ASSETS, Policy, load_policy
+from restem.harness.model.policy import Policy, load_policy
 from tests.judge_server import JudgeServer
 
 # A shared machine stalls now and then; a law does not stop holding because an example took 300 ms.

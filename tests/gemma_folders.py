@@ -15,7 +15,8 @@ import orbax.checkpoint as ocp
 import sentencepiece
 
 from restem.benchmarks import linear_1d
-from restem.harness.model.policy import Architecture, Params, Policy, param_shapes
+from restem.harness.model.architecture import Architecture
+from restem.harness.model.policy import Params, Policy, param_shapes
 from restem.harness.model.tokenizer import Tokenizer
 from restem.harness.weights.registry import FAMILIES
 

@@ -26,7 +26,7 @@ ANSWERS = ["x = 3", "2*x = 6\nx = 6/2\nx = 3", "x = 1\nx = 3"]
 
 def main(folder: Path, samples: int, rows: int, top_ks: str, *meshes_asked: str) -> None:
     want_cpu_devices(8)
-    mesh.SPLIT_FROM = 1  # the policy is small, and every leaf shall be split and gathered
+    mesh.MIN_SHARDED_SIZE = 1  # the policy is small, and every leaf shall be split and gathered
     jax.config.update("jax_numpy_dtype_promotion", "strict")
     for asked in meshes_asked:
         meshes = make_meshes(*map(int, asked.split("x")))

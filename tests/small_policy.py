@@ -6,7 +6,8 @@ from pathlib import Path
 
 import jax
 
-from restem.harness.model.policy import ASSETS, Architecture, Policy, init_params, save_policy
+from restem.harness.model.architecture import ASSETS, Architecture
+from restem.harness.model.policy import Policy, init_params, save_policy
 from restem.harness.model.tokenizer import Tokenizer
 
 ARCHITECTURE = Architecture(

@@ -21,8 +21,8 @@ from jax.sharding import AbstractMesh, AxisType
 from restem.harness.app.run import run_suite
 from restem.harness.config import load_suite
 from restem.harness.errors import ConfigError
-from restem.harness.model.mesh import DATA, MODEL, make_meshes, split
-from restem.harness.model.policy import ASSETS
+from restem.harness.model.architecture import ASSETS
+from restem.harness.model.mesh import DATA, MODEL, make_meshes, shardings_of
 from restem.harness.store.store import Store
 from tests.conftest import restem
 from tests.rows import lasting_rows
@@ -71,7 +71,7 @@ def test_a_leaf_is_split_evenly_and_over_data_only_in_training(
     leaf: jax.ShapeDtypeStruct, data: int, model: int, over_data: bool
 ) -> None:
     mesh: Any = AbstractMesh((data, model), (DATA, MODEL), axis_types=(AxisType.Auto, AxisType.Auto))
-    spec = split(mesh, leaf, over_data=over_data).spec
+    spec = shardings_of(mesh, leaf, over_data=over_data).spec
     used = [axis for axis in spec if axis is not None]
     assert len(set(used)) == len(used)
     assert over_data or DATA not in used

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restem.harness.errors import CheckpointMismatch, ConfigError
-from restem.harness.model.policy import ASSETS, Policy, init_params, load_policy, params_hash, save_policy
+from restem.harness.model.architecture import ASSETS
+from restem.harness.model.policy import Policy, init_params, load_policy, params_hash, save_policy
 from restem.harness.model.tokenizer import END_OF_TURN, START_OF_TURN, Tokenizer
 
 TOKENIZER = Tokenizer(path=ASSETS / "tiny" / "tokenizer.model", little_endian=True)

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from restem.harness.model.architecture import Architecture
 from restem.harness.model.gemma import forward, nn
-from restem.harness.model.policy import Architecture, Params, init_params
+from restem.harness.model.policy import Params, init_params
 from restem.harness.training.loss import Batch, attention_mask, weighted_nll
 from restem.harness.training.packing import Example, pack
 

@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 import click
 
 from restem.harness.errors import ConfigError
+from restem.harness.model.architecture import ASSETS
 from restem.harness.serving.embedded_judge import embedded_judge
 from restem.harness.store.store import Store
 from restem.verifiers import catalog
@@ -109,8 +110,6 @@ def judge_facts(judge: Options) -> dict[str, Any] | None:
     """Which judge speaks; for the embedded one with its card's rates on a base policy's responses."""
     if not judge:
         return None
-    from restem.harness.model.policy import ASSETS  # a run has JAX in any case; other commands never come here
-
     models = sorted({str(options.get("model", "gpt-4")) for options in judge.values()})
     embedded = any(model.startswith("tiny-judge@") for model in models)
     path = ASSETS / "judge" / "card.json"

@@ -14,8 +14,9 @@ import jax
 from jax.sharding import Mesh
 
 from restem.harness.errors import ConfigError
-from restem.harness.model.mesh import make_mesh, split
-from restem.harness.model.policy import EMBEDDED, Policy
+from restem.harness.model.architecture import EMBEDDED
+from restem.harness.model.mesh import make_mesh, shardings_of
+from restem.harness.model.policy import Policy
 from restem.harness.weights.huggingface import is_hf, load_hf
 from restem.harness.weights.kaggle import is_weights, load_weights
 from restem.harness.weights.registry import (
@@ -45,7 +46,7 @@ def load_foreign_policy(name: str, mesh: Mesh | None = None) -> Policy:
     folder = Path(name)
     if is_hf(folder):
         policy = load_hf(folder)
-        shardings = split(mesh or make_mesh(), policy.params, over_data=False)
+        shardings = shardings_of(mesh or make_mesh(), policy.params, over_data=False)
         return dataclasses.replace(policy, params=jax.device_put(policy.params, shardings))
     if is_weights(folder):
         return load_weights(folder, mesh=mesh)

@@ -26,8 +26,9 @@ from restem.harness.distributed.hosts import Hosts, connect
 from restem.harness.errors import ConfigError
 from restem.harness.loop import rest_em
 from restem.harness.loop.steps_verifier import StepsVerifier
-from restem.harness.model.compilation_cache import keep_compiled
-from restem.harness.model.policy import ASSETS, EMBEDDED, Policy, load_policy, params_hash
+from restem.harness.model.architecture import ASSETS, EMBEDDED
+from restem.harness.model.compilation_cache import enable_compilation_cache
+from restem.harness.model.policy import Policy, load_policy, params_hash
 from restem.harness.progress import RunProgress
 from restem.harness.store.provenance import provenance
 from restem.harness.store.store import Store
@@ -48,7 +49,7 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
         ConfigError: Something the suite names is wrong or missing, or the folder holds a run of another suite.
     """
     check_verifiers(suite.verifier_names, suite.verifiers)
-    keep_compiled()
+    enable_compilation_cache()
     hosts = hosts or connect(suite.mesh)
     suite, base = prompted(suite, load_named_policy(suite.policy, hosts.meshes.local))
     whole = suite.replicated([name for name in suite.verifier_names if catalog.takes(name, "seed", suite.verifiers)])

@@ -19,7 +19,8 @@ import numpy as np
 from restem.benchmarks.linear_1d import Steps, check_steps, problems
 from restem.harness.assets.make import CROWD, DRAWS, ENTROPY, JUDGE_PHASES, PHASES, SEED
 from restem.harness.assets.verdicts import responses
-from restem.harness.model.policy import ASSETS, Policy, load_policy, params_hash
+from restem.harness.model.architecture import ASSETS
+from restem.harness.model.policy import Policy, load_policy, params_hash
 from restem.harness.sampling.sampler import GREEDY_TOP_K, Decoding
 from restem.harness.store.store import Store
 from restem.verifiers import catalog

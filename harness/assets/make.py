@@ -33,8 +33,9 @@ from restem.benchmarks.problem import split_of
 from restem.harness.assets.crowd import Habits, crowd_solution
 from restem.harness.assets.tokenizer import train_tokenizer
 from restem.harness.assets.verdicts import Row, comparisons, is_right, policy_rows, verdict_examples
+from restem.harness.model.architecture import ASSETS, Architecture
 from restem.harness.model.mesh import make_mesh
-from restem.harness.model.policy import ASSETS, Architecture, Policy, init_params, load_policy, save_policy
+from restem.harness.model.policy import Policy, init_params, load_policy, save_policy
 from restem.harness.model.tokenizer import Tokenizer
 from restem.harness.training.m_step import Batch, Example, Step, TrainState, batches, pack, train_step
 

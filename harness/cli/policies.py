@@ -75,9 +75,9 @@ def serve_command(policy: str, port: int, while_stdin_open: bool) -> None:
       restem serve runs/linear_1d/checkpoints/sympy-2 --port 0
     """
     from restem.harness.app.run import load_named_policy
-    from restem.harness.model.compilation_cache import keep_compiled
-    from restem.harness.model.policy import EMBEDDED
+    from restem.harness.model.architecture import EMBEDDED
+    from restem.harness.model.compilation_cache import enable_compilation_cache
     from restem.harness.serving.serve import serve
 
-    keep_compiled()
+    enable_compilation_cache()
     serve(load_named_policy(policy), policy if policy in EMBEDDED else Path(policy).name, port, while_stdin_open)

@@ -34,7 +34,7 @@ from jaxtyping import UInt32
 from restem.harness.config import MeshConfig, TrainingConfig
 from restem.harness.distributed.messages import Channel
 from restem.harness.errors import ConfigError, HostFailed, NonFiniteLoss
-from restem.harness.model.mesh import Meshes, brought_home, keep_memory, make_meshes, want_cpu_devices
+from restem.harness.model.mesh import Meshes, gather_to_local, keep_freed_memory, make_meshes, want_cpu_devices
 from restem.harness.model.policy import Params, Policy, params_hash
 from restem.harness.sampling.decoding import Decoding
 from restem.harness.sampling.sampler import Draws, sample
@@ -63,7 +63,7 @@ def connect(config: MeshConfig, count: int = 1, index: int | None = None, coordi
             jax.distributed.initialize(coordinator, count, index, shutdown_timeout_seconds=20)
         except (ValueError, RuntimeError) as error:
             raise ConfigError(f"--hosts {count}: {error}") from None
-    keep_memory()
+    keep_freed_memory()
     return Hosts(make_meshes(config.data, config.model))
 
 
@@ -264,7 +264,7 @@ class Hosts:
         self._computing = True
         sent = jax.tree.map(lambda leaf: multihost_utils.broadcast_one_to_all(np.asarray(leaf)), params)
         self._computing = False
-        return brought_home(sent, self.meshes.local)
+        return gather_to_local(sent, self.meshes.local)
 
     def _received(self, number: int, host: int, share: Sequence[int]) -> Iterator[tuple[Sequence[int], Draws]]:
         """What another host draws of its share, block by block."""

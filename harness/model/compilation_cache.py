@@ -1,6 +1,8 @@
-"""What XLA compiled is kept on disk, so that the next run of the same shapes starts at once.
+"""JAX's persistent compilation cache: programs that were compiled once start at once in the next run.
 
-What lies there is executed: the folder must belong to the user alone.
+Takes nothing but the environment; changes JAX's configuration. Independent of the rest of the package.
+
+JAX executes what the cache folder holds, so the folder must belong to the user alone.
 """
 
 from __future__ import annotations
@@ -12,19 +14,19 @@ from pathlib import Path
 import jax
 
 
-def keep_compiled() -> None:
-    """Has JAX keep compiled programs in the user's cache folder, or wherever JAX_COMPILATION_CACHE_DIR says.
+def enable_compilation_cache() -> None:
+    """Makes JAX keep compiled programs in the user's cache folder, or where JAX_COMPILATION_CACHE_DIR says.
 
-    A folder that others can write to is left alone. JAX_ENABLE_COMPILATION_CACHE=false switches it off.
+    A folder that other users can write to is not used. JAX_ENABLE_COMPILATION_CACHE=false disables the cache.
     """
     if jax.config.values["jax_compilation_cache_dir"] is None:
         folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "restem" / "xla"
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            found = folder.stat()
+            status = folder.stat()
         except OSError:
-            return  # a home that cannot be written: everything is compiled anew, as without this
-        if found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o022:
+            return  # the home folder is read-only: run without a cache
+        if status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o022:
             return
         jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)

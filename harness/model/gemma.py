@@ -1,8 +1,14 @@
-"""`gm.nn` of the gemma package, without the 12 seconds that its TensorFlow import costs.
+"""`gm.nn` of the gemma package, imported without TensorFlow.
 
-gemma 4.0.1 imports kauldron, whose `typing/array_types.py` imports TensorFlow only to name `tf.Tensor` in type aliases.
-While `gm.nn` is imported, a stand-in module holds that one name; afterwards it is taken away again, so that anything
-that really needs TensorFlow (`gm.ckpts`, `gm.text`) imports the real one.
+Takes nothing; gives `nn`, `config` and `peft` of gemma, and `forward`, which applies a network. Independent of the rest
+of the package.
+
+gemma 4.0.1 imports kauldron, whose `typing/array_types.py` imports TensorFlow for one purpose: the name `tf.Tensor` in
+type aliases. TensorFlow is not installed with this project (pyproject.toml overrides kauldron's requirement), and where
+it is installed importing it takes 12 seconds. So a stand-in module defines that one name while `gm.nn` is imported. It
+is removed from `sys.modules` afterwards, so that code which needs the real TensorFlow (`gm.ckpts`, `gm.text`, neither
+of them used here) imports the real one or fails with a plain ImportError. No public option of gemma or kauldron avoids
+the import.
 """
 
 import contextlib
@@ -13,6 +19,7 @@ from typing import Any
 
 import flax.linen
 import jax
+from jaxtyping import Int
 
 if "tensorflow" in sys.modules:
     from gemma.gm import nn
@@ -22,7 +29,7 @@ else:
     sys.modules["tensorflow"] = _stand_in
     try:
         from gemma.gm import nn
-        from gemma.gm.nn import Transformer  # noqa: F401  (gm.nn is lazy: this is what loads it)
+        from gemma.gm.nn import Transformer  # noqa: F401  (gm.nn loads lazily; this import triggers it)
     finally:
         del sys.modules["tensorflow"]
 
@@ -35,22 +42,27 @@ __all__ = ["config", "forward", "nn", "peft"]
 def forward(
     model: nn.Transformer,
     params: dict[str, Any],
-    tokens: Any,
+    tokens: Int[Any, "B T"],
     *,
     interceptors: Sequence[Callable[..., Any]] = (),
     **inputs: Any,
 ) -> Any:
-    """The model's `Output` (logits, cache) on tokens; `inputs` are those of `gm.nn.Transformer.__call__`.
+    """The network's `Output` on tokens: logits (B T V), hidden states where asked for, and the cache.
 
-    Each of the interceptors stands between all calls of layers, see `flax.linen.intercept_methods`.
+    Args:
+        model: A network of `gm.nn`.
+        params: Its parameters.
+        tokens: Token ids.
+        interceptors: Each wraps every layer call, see `flax.linen.intercept_methods`.
+        inputs: The other arguments of `gm.nn.Transformer.__call__`.
     """
-    with contextlib.ExitStack() as around:
-        around.enter_context(jax.numpy_dtype_promotion("standard"))  # gm.nn mixes booleans and integers; we need not
+    with contextlib.ExitStack() as contexts:
+        contexts.enter_context(jax.numpy_dtype_promotion("standard"))  # gm.nn adds booleans to integers
         for interceptor in interceptors:
-            around.enter_context(flax.linen.intercept_methods(interceptor))
+            contexts.enter_context(flax.linen.intercept_methods(interceptor))
         if interceptors:
-            # Flax traces networks with equal fields once. These say where their inputs lie, which nobody asks here, so
-            # that each is traced apart from those whose layers are called in another way.
+            # Flax caches traces by module fields. The interceptors' names go into the field `tokens`, which nothing
+            # reads here, so that each set of interceptors gets its own trace.
             model = _with_field(model, tokens=" ".join(map(str, interceptors)))
         return model.apply({"params": params}, tokens, **inputs)
 

@@ -1,11 +1,11 @@
-"""Matrix products of bfloat16 numbers with sums in float32, for a network that computes all else in float32.
+"""Products of a network with its weights in bfloat16, summed in float32, while all else is computed in float32.
 
-Takes networks of `gm.nn` as they are: under `in_bfloat16` each of their products with a weight is rounded to
-bfloat16 on its way in, forwards and backwards. Norms, softmax, gates and the residual stream never are, nor is what the
-optimizer works with.
+Takes networks of `gm.nn` without changing them: flax interceptors replace the products with weights, forwards
+(`in_bfloat16` for training, `by_matrices` for decoding) and backwards. Norms, softmax, gates, the residual stream and
+the optimizer's values stay float32. Does not depend on sampling, training or policies.
 
-CPUs with bfloat16 units do such a product in half the time. XLA gives them only those products whose rows lie one
-behind the other, so the one that is transposed, for a weight's gradient, is laid out anew before.
+CPUs with bfloat16 units compute such a product in half the time. XLA's CPU backend uses bfloat16 kernels for row-major
+operands only, so the transposed operand of a weight's gradient is copied to row-major first.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from jaxtyping import Array, BFloat16, Float
 
 from restem.harness.model.gemma import forward, nn
 
-MIXED = "mixed"  # beside the names of types: float32, and weights are multiplied in bfloat16
+MIXED = "mixed"  # a value of `compute_dtype` beside the names of types: float32, with products in bfloat16
 
 
 @jax.custom_vjp
 def product(x: Float[Array, "N K"], weight: Float[Array, "K M"]) -> Float[Array, "N M"]:
-    """`x @ weight` of operands rounded to bfloat16; so are those of its gradients."""
+    """`x @ weight` with both operands rounded to bfloat16 and the sum in float32; so are the gradients' products."""
     return _forward(x, weight)[0]
 
 
@@ -43,78 +43,92 @@ def _forward(x: Float[Array, "N K"], weight: Float[Array, "K M"]) -> tuple[Float
 def _backward(operands: _Operands, gradient: Float[Array, "N M"]) -> tuple[Float[Array, "N K"], Float[Array, "K M"]]:
     x, weight = operands
     rounded = gradient.astype(jnp.bfloat16)
-    return _dot(rounded, weight, transposed=True), _dot(_laid_out(x.T), rounded)
+    return _dot(rounded, weight, transposed=True), _dot(_row_major(x.T), rounded)
 
 
 product.defvjp(_forward, _backward)
 
 
 def _dot(a: BFloat16[Array, "N K"], b: BFloat16[Array, "K M"], *, transposed: bool = False) -> Float[Array, "N M"]:
-    """`a @ b` in float32, or `a @ b.T`."""
+    """`a @ b` summed in float32, or `a @ b.T`."""
     dimensions = (((1,), (1 if transposed else 0,)), ((), ()))
-    return _laid_out(jax.lax.dot_general(a, b, dimensions, preferred_element_type=jnp.float32))
+    return _row_major(jax.lax.dot_general(a, b, dimensions, preferred_element_type=jnp.float32))
 
 
-def _laid_out(matrix: Array) -> Array:
-    """The same matrix, on CPUs with its rows one behind the other."""
+def _row_major(matrix: Array) -> Array:
+    """The same matrix, in row-major layout on CPUs."""
     return jax.lax.platform_dependent(
         matrix, cpu=lambda matrix: with_layout_constraint(matrix, Layout((0, 1))), default=lambda matrix: matrix
     )
 
 
 class Equation(NamedTuple):
-    """An equation of `jnp.einsum` that one product of matrices computes.
+    """An equation of `jnp.einsum` that a single matrix product computes.
 
     Attributes:
-        named: The axes of x that stay; after them x has those that are summed over.
-        summed: In the order in which the weight has them.
-        new: The axes that come from the weight.
-        of_weight: Its axes, in their order.
-        result: The axes that come out, in their order.
+        kept: The axes of x that appear in the result; the summed axes follow them in x.
+        summed: The axes that are summed over, in the weight's order.
+        new: The axes that only the weight has.
+        weight_axes: The weight's axes, in their order.
+        result: The result's axes, in their order.
     """
 
-    named: str
+    kept: str
     summed: str
     new: str
-    of_weight: str
+    weight_axes: str
     result: str
 
     def matrix(self, weight: Float[Array, "..."]) -> Float[Array, "K M"]:
-        """The weight as what x is multiplied by."""
-        order = [self.of_weight.index(axis) for axis in self.summed + self.new]
+        """The weight as the matrix that x is multiplied by."""
+        order = [self.weight_axes.index(axis) for axis in self.summed + self.new]
         depth = math.prod(weight.shape[axis] for axis in order[: len(self.summed)])
         return weight.transpose(order).reshape(depth, -1)
 
     def apply(
-        self, multiply: Callable[[Array, Array], Array], x: Array, matrix: Float[Array, "K M"], shape: Sequence[int]
-    ) -> Array:
-        """What the equation gives, by one call of `multiply`; `shape` is that of the weight."""
-        sizes = dict(zip(self.of_weight, shape, strict=True))
-        rows = x.shape[: x.ndim - len(self.summed)]
-        out = multiply(x.reshape(-1, len(matrix)), matrix).reshape(*rows, *(sizes[axis] for axis in self.new))
-        if self.named + self.new == self.result:
+        self,
+        multiply: Callable[[Array, Array], Array],
+        x: Float[Array, "..."],
+        matrix: Float[Array, "K M"],
+        shape: Sequence[int],
+    ) -> Float[Array, "..."]:
+        """The equation's result, by one call of `multiply`.
+
+        Args:
+            multiply: Computes the product of two matrices.
+            x: The first operand.
+            matrix: The second one, as `matrix` gives it.
+            shape: The weight's shape before it became a matrix.
+        """
+        sizes = dict(zip(self.weight_axes, shape, strict=True))
+        kept_shape = x.shape[: x.ndim - len(self.summed)]
+        out = multiply(x.reshape(-1, len(matrix)), matrix).reshape(*kept_shape, *(sizes[axis] for axis in self.new))
+        if self.kept + self.new == self.result:
             return out
-        return jnp.einsum(f"{self.named}{self.new}->{self.result}", out)  # its axes in another order
+        return jnp.einsum(f"{self.kept}{self.new}->{self.result}", out)  # a transposition
 
 
 def equation_of(text: str) -> Equation | None:
-    """None where it is no single product: with a batch of weights, or with other axes of x last than those summed."""
+    """The equation that a text describes, or None where no single matrix product computes it.
+
+    That is so for a batch of weights, and where x ends with other axes than the summed ones.
+    """
     inputs, _, result = text.replace(" ", "").partition("->")
-    of_x, _, of_weight = inputs.partition(",")
-    summed = "".join(axis for axis in of_weight if axis in of_x)
-    new = "".join(axis for axis in of_weight if axis not in of_x)
-    if not of_x.endswith(summed) or set(summed) & set(result) or not set(new) <= set(result):
+    x_axes, _, weight_axes = inputs.partition(",")
+    summed = "".join(axis for axis in weight_axes if axis in x_axes)
+    new = "".join(axis for axis in weight_axes if axis not in x_axes)
+    if not x_axes.endswith(summed) or set(summed) & set(result) or not set(new) <= set(result):
         return None
-    return Equation(of_x.removesuffix(summed), summed, new, of_weight, result)
+    return Equation(x_axes.removesuffix(summed), summed, new, weight_axes, result)
 
 
 _Context: TypeAlias = flax.linen.module.InterceptorContext
 
 
-def _product_of(context: _Context, args: tuple[Any, ...]) -> tuple[Any, Equation, jax.Array] | None:
-    """The layer, its equation and its weight, where what is called is one product with a weight."""
+def _weight_product(context: _Context, args: tuple[Any, ...]) -> tuple[Any, Equation, jax.Array] | None:
+    """The layer, its equation and its weight, where the intercepted call is one product with a weight; else None."""
     layer: Any = context.module
-    # Every family of `gm.nn` has a class of this name, called with an equation and what the weight is applied to.
+    # Every family of `gm.nn` has a class of this name, called with an equation and the layer's input.
     if type(layer).__name__ != "Einsum" or context.method_name != "__call__":
         return None
     weight = layer.get_variable("params", layer.weight_name)
@@ -125,62 +139,64 @@ def _product_of(context: _Context, args: tuple[Any, ...]) -> tuple[Any, Equation
 
 
 def in_bfloat16(next_function: Any, args: Any, kwargs: Any, context: _Context) -> Any:
-    """An interceptor under which a network's products with its weights are `product`s."""
-    found = _product_of(context, args)
-    if found is None:
+    """An interceptor that computes a network's products with its weights by `product`."""
+    parts = _weight_product(context, args)
+    if parts is None:
         return next_function(*args, **kwargs)
-    _, equation, weight = found
+    _, equation, weight = parts
     return equation.apply(product, args[1], equation.matrix(weight), weight.shape)
 
 
 def by_matrices(next_function: Any, args: Any, kwargs: Any, context: _Context) -> Any:
-    """An interceptor for parameters that `as_matrices` has made; not to be differentiated."""
-    found = _product_of(context, args)
-    if found is None:
+    """An interceptor for parameters that `as_matrices` has made; for decoding only, not to be differentiated."""
+    parts = _weight_product(context, args)
+    if parts is None:
         return next_function(*args, **kwargs)
-    layer, equation, matrix = found
-    return equation.apply(_multiplied, args[1], matrix, layer.shape)
+    layer, equation, matrix = parts
+    return equation.apply(_multiply, args[1], matrix, layer.shape)
 
 
-def _multiplied(x: Float[Array, "N K"], matrix: Float[Array, "K M"]) -> Float[Array, "N M"]:
+def _multiply(x: Float[Array, "N K"], matrix: Float[Array, "K M"]) -> Float[Array, "N M"]:
     if x.dtype == matrix.dtype:
         return x @ matrix
     return _dot(x.astype(matrix.dtype), matrix)
 
 
-class _Listener:
-    """An interceptor that notes the equation of every weight, by its path in the parameters."""
+class _EquationRecorder:
+    """An interceptor that records the equation of every weight, by the weight's path in the parameters."""
 
     numbers = itertools.count()
 
     def __init__(self) -> None:
         self.equations: dict[tuple[str, ...], Equation] = {}
-        self._name = f"listener {next(self.numbers)}"  # `forward` goes by it: what was traced once is not heard again
+        # A unique name makes `forward` retrace; a cached trace would not call this interceptor.
+        self._name = f"recorder {next(self.numbers)}"
 
     def __str__(self) -> str:
         return self._name
 
     def __call__(self, next_function: Any, args: Any, kwargs: Any, context: _Context) -> Any:
-        if found := _product_of(context, args):
-            layer, equation, _ = found
+        if parts := _weight_product(context, args):
+            layer, equation, _ = parts
             self.equations[(*layer.path, layer.weight_name)] = equation
         return next_function(*args, **kwargs)
 
 
 def as_matrices(model: nn.Transformer, params: Any, compute: str) -> Any:
-    """Parameters for `by_matrices`: every weight lies as the matrix that is multiplied by, in the type that it is
-    multiplied in, so that a step of decoding neither transposes nor rounds it.
+    """Parameters for `by_matrices`: weights as the matrices that inputs are multiplied by, already rounded.
+
+    So a decoding step neither transposes nor rounds a weight.
 
     Args:
         model: A network of `gm.nn`.
         params: Its parameters.
-        compute: A type, or `MIXED`.
+        compute: The type to multiply in, or `MIXED`.
     """
-    listener = _Listener()
-    jax.eval_shape(lambda params: forward(model, params, jnp.ones((1, 2), jnp.int32), interceptors=[listener]), params)
+    recorder = _EquationRecorder()
+    jax.eval_shape(lambda params: forward(model, params, jnp.ones((1, 2), jnp.int32), interceptors=[recorder]), params)
 
     def prepared(path: tuple[Any, ...], leaf: Array) -> Array:
-        equation = listener.equations.get(tuple(key.key for key in path))
+        equation = recorder.equations.get(tuple(key.key for key in path))
         if equation is None:
             return leaf
         return equation.matrix(leaf).astype("bfloat16" if compute == MIXED else leaf.dtype)
@@ -189,5 +205,5 @@ def as_matrices(model: nn.Transformer, params: Any, compute: str) -> Any:
 
 
 def cast(params: Any, compute: str) -> Any:
-    """Parameters in the type that they are kept in while something is computed in `compute`."""
+    """Parameters in the type that they are stored in during a computation in `compute`: float32 for `MIXED`."""
     return jax.tree.map(lambda leaf: leaf.astype("float32" if compute == MIXED else compute), params)

@@ -1,7 +1,7 @@
-"""The devices as one mesh: `data`, along which rows lie side by side, times `model`, along which a matrix is split.
+"""The devices as a mesh with two axes: `data` (data parallelism) and `model` (tensor parallelism).
 
-Takes numbers of devices and arrays; gives meshes, shardings and arrays laid out by them. Knows nothing of what the
-arrays mean, nor of what hosts say to each other (hosts.py).
+Takes numbers of devices and trees of arrays; gives meshes, shardings and arrays placed by them. Does not depend on what
+the arrays mean, nor on the messages between hosts (distributed/).
 """
 
 from __future__ import annotations
@@ -23,17 +23,16 @@ from jax.sharding import PartitionSpec as P
 from restem.harness.errors import ConfigError
 
 DATA, MODEL = "data", "model"
-MOST_CPU_DEVICES = 8
+MAX_CPU_DEVICES = 8  # by default
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc, malloc.h
-SPLIT_FROM = (
-    2**20
-)  # numbers in a leaf: a smaller one is repeated along `data`, as gathering it costs more than it saves
+# Leaves with fewer elements are replicated, not sharded: all-gathering them would cost more than it saves.
+MIN_SHARDED_SIZE = 2**20
 
 
 class Meshes(NamedTuple):
-    """The devices of this host, on which it samples by itself, and those of all hosts, which train together.
+    """The devices of this host, which samples by itself, and those of all hosts, which train together.
 
-    With one host they are the same. Along `data` the devices of all hosts lie host by host.
+    With one host both are the same. Along `data` of `whole`, the devices of a host are contiguous.
     """
 
     local: Mesh
@@ -41,33 +40,33 @@ class Meshes(NamedTuple):
 
 
 def want_cpu_devices(number: int = 0) -> None:
-    """Asks JAX for so many CPU devices; in vain once it has begun, and nothing to a machine with other devices.
+    """Asks JAX for this many CPU devices; without effect once JAX has started, or on other devices than CPUs.
 
-    0: one for each core, as two that work by themselves do more than one with two threads; but no more than there are
-    micro-batches of a tiny policy to share out.
+    0 asks for one device a core, at most MAX_CPU_DEVICES: devices that work independently do more than one device with
+    several threads, and the tiny policy's batches have too few micro-batches for more of them.
     """
     with contextlib.suppress(RuntimeError):
-        jax.config.update("jax_num_cpu_devices", number or min(os.cpu_count() or 1, MOST_CPU_DEVICES))
+        jax.config.update("jax_num_cpu_devices", number or min(os.cpu_count() or 1, MAX_CPU_DEVICES))
 
 
-def keep_memory() -> None:
-    """Has the C library keep the memory that is freed, where JAX computes on CPUs under Linux.
+def keep_freed_memory() -> None:
+    """Makes the C library keep freed memory, where JAX computes on CPUs under Linux.
 
-    XLA asks for a step's scratch memory anew each time; in fresh pages a training step of a tiny policy took 1.3 times
-    as long.
+    XLA allocates a step's scratch memory anew each time. With memory fresh from the kernel, a training step of the tiny
+    policy took 1.3 times as long.
     """
     if jax.default_backend() == "cpu" and sys.platform == "linux":
-        with contextlib.suppress(AttributeError):  # not every Linux has glibc
+        with contextlib.suppress(AttributeError):  # a C library other than glibc
             library = ctypes.CDLL(None)
             library.mallopt(M_MMAP_THRESHOLD, 2**30)
             library.mallopt(M_TRIM_THRESHOLD, 2**30)
 
 
 def make_mesh(data: int = 1, model: int = 1, devices: Sequence[Any] | None = None) -> Mesh:
-    """A mesh of the first `data x model` devices of this host.
+    """A mesh of the first `data x model` of these devices; None: of this host's.
 
     Raises:
-        ConfigError: There are not so many.
+        ConfigError: There are too few.
     """
     devices = jax.local_devices() if devices is None else devices
     if data * model > len(devices):
@@ -78,10 +77,14 @@ def make_mesh(data: int = 1, model: int = 1, devices: Sequence[Any] | None = Non
 
 
 def make_meshes(data: int, model: int) -> Meshes:
-    """The meshes of a suite's `[mesh]`; `data` counts devices of all hosts, and 0 takes as many as there are.
+    """The meshes of a suite's `[mesh]`.
+
+    Args:
+        data: Devices along `data` on all hosts together; 0: as many as there are.
+        model: Devices along `model`.
 
     Raises:
-        ConfigError: A host has too few devices, or `data` is not the same on each.
+        ConfigError: A host has too few devices, or `data` is no multiple of the number of hosts.
     """
     hosts = jax.process_count()
     by_host = [[device for device in jax.devices() if device.process_index == host] for host in range(hosts)]
@@ -89,65 +92,65 @@ def make_meshes(data: int, model: int) -> Meshes:
         data = hosts * max(1, min(map(len, by_host)) // model)
     if data % hosts:
         raise ConfigError(f"mesh: data = {data} cannot be shared out evenly among {hosts} hosts")
-    each = [make_mesh(data // hosts, model, devices) for devices in by_host]
-    return Meshes(each[jax.process_index()], _mesh(np.concatenate([mesh.devices for mesh in each])))
+    meshes = [make_mesh(data // hosts, model, devices) for devices in by_host]
+    return Meshes(meshes[jax.process_index()], _mesh(np.concatenate([mesh.devices for mesh in meshes])))
 
 
 def _mesh(grid: np.ndarray) -> Mesh:
     return Mesh(grid, (DATA, MODEL), axis_types=(AxisType.Auto, AxisType.Auto))
 
 
-def rows_of(mesh: Mesh) -> list[Mesh]:
-    """Each row of devices along `data` as a mesh of its own."""
-    return [_mesh(mesh.devices[row : row + 1]) for row in range(mesh.shape[DATA])]
+def replica_meshes(mesh: Mesh) -> list[Mesh]:
+    """A mesh for each index along `data`: the devices that hold one replica of the model in sampling."""
+    return [_mesh(mesh.devices[index : index + 1]) for index in range(mesh.shape[DATA])]
 
 
-def split(mesh: Mesh, shapes: Any, *, over_data: bool) -> Any:
-    """A sharding for every leaf: its longest fitting axis over `model`, the longest other one over `data`.
+def shardings_of(mesh: Mesh, shapes: Any, *, over_data: bool) -> Any:
+    """A sharding for every leaf: its longest divisible axis over `model`, the longest other one over `data`.
 
     Args:
         mesh: The devices.
         shapes: A tree of arrays or of their shapes.
-        over_data: Whether to use `data` as well (training: each device holds a part of every large leaf, and gathers
-            what it needs) or to repeat every leaf along it (sampling: each row of devices has the whole model).
+        over_data: Whether to shard large leaves over `data` as well (training: devices all-gather a leaf where they
+            need it) or to replicate every leaf along it (sampling: each index along `data` has the whole model).
     """
 
-    def of(leaf: Any) -> NamedSharding:
+    def sharding(leaf: Any) -> NamedSharding:
         spec: list[str | None] = [None] * len(leaf.shape)
-        for axis in (MODEL, DATA) if over_data and math.prod(leaf.shape) >= SPLIT_FROM else (MODEL,):
+        for axis in (MODEL, DATA) if over_data and math.prod(leaf.shape) >= MIN_SHARDED_SIZE else (MODEL,):
             size = mesh.shape[axis]
-            fitting = [i for i, n in enumerate(leaf.shape) if spec[i] is None and n % size == 0]
-            if size > 1 and fitting:
-                spec[max(fitting, key=lambda i: leaf.shape[i])] = axis
-        while spec and spec[-1] is None:  # as XLA writes it: another spelling would be compiled for again
+            divisible = [i for i, n in enumerate(leaf.shape) if spec[i] is None and n % size == 0]
+            if size > 1 and divisible:
+                spec[max(divisible, key=lambda i: leaf.shape[i])] = axis
+        while spec and spec[-1] is None:  # XLA returns specs without trailing None; an unequal spec recompiles
             spec.pop()
         return NamedSharding(mesh, P(*spec))
 
-    return jax.tree.map(of, shapes)
+    return jax.tree.map(sharding, shapes)
 
 
-def spread(tree: Any, shardings: Any) -> Any:
-    """The arrays laid out by the shardings; each host has the same tree and puts its own devices' parts in place."""
+def shard(tree: Any, shardings: Any) -> Any:
+    """The arrays on the devices of the shardings; every host passes the same tree and fills its own devices."""
 
-    def put(leaf: Any, sharding: NamedSharding) -> jax.Array:
-        if sharding.is_fully_addressable or _on_all_hosts(leaf):
+    def shard_leaf(leaf: Any, sharding: NamedSharding) -> jax.Array:
+        if sharding.is_fully_addressable or _spans_hosts(leaf):
             return jax.device_put(leaf, sharding)
         whole = np.asarray(leaf)
         return jax.make_array_from_callback(whole.shape, sharding, whole.__getitem__)
 
-    return jax.tree.map(put, tree, shardings)
+    return jax.tree.map(shard_leaf, tree, shardings)
 
 
-def brought_home(tree: Any, mesh: Mesh) -> Any:
-    """Arrays that may lie on all hosts' devices, as this host's mesh holds them for sampling."""
+def gather_to_local(tree: Any, mesh: Mesh) -> Any:
+    """The arrays on this host's mesh, sharded as sampling needs them; those that span hosts are all-gathered."""
 
-    def bring(leaf: Any, sharding: NamedSharding) -> jax.Array:
-        if _on_all_hosts(leaf):
+    def gather_leaf(leaf: Any, sharding: NamedSharding) -> jax.Array:
+        if _spans_hosts(leaf):
             leaf = multihost_utils.process_allgather(leaf, tiled=True)
         return jax.device_put(leaf, sharding)
 
-    return jax.tree.map(bring, tree, split(mesh, tree, over_data=False))
+    return jax.tree.map(gather_leaf, tree, shardings_of(mesh, tree, over_data=False))
 
 
-def _on_all_hosts(leaf: Any) -> bool:
+def _spans_hosts(leaf: Any) -> bool:
     return isinstance(leaf, jax.Array) and not leaf.is_fully_addressable

@@ -1,10 +1,10 @@
 """Text <-> token ids over a SentencePiece model, and Gemma's chat turns or a base model's examples.
 
-Takes a SentencePiece model file; gives lists of ids. Knows nothing of problems, policies or JAX.
+Takes a SentencePiece model file; gives lists of ids. Does not depend on problems, policies or JAX.
 
 The turn format is Gemma's: `<start_of_turn>user\\n ... <end_of_turn>\\n<start_of_turn>model\\n`
-(google-deepmind/gemma:gemma/gm/text/_template.py); Gemma 4 writes `<|turn>` and `<turn|>`. A base model, which knows no
-turns, continues a text of examples instead; a blank line ends its answer.
+(google-deepmind/gemma:gemma/gm/text/_template.py); Gemma 4 writes `<|turn>` and `<turn|>`. A base model was not trained
+on turns: it continues a text of examples (few-shot), and a blank line ends its answer.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from restem.harness.errors import ConfigError
 
 START_OF_TURN = "<start_of_turn>"
 END_OF_TURN = "<end_of_turn>"
-QUESTION = "{question}"  # its place in a few-shot prompt
+QUESTION = "{question}"  # the placeholder in a few-shot prompt
 _MARKERS = ((START_OF_TURN, END_OF_TURN), ("<|turn>", "<turn|>"))
-_MOST_NEWLINES = 31  # the longest run of newlines that is one piece of Gemma's vocabularies
+_MAX_NEWLINES = 31  # the longest run of newlines that is a single piece of Gemma's vocabularies
 
 
-def _reversed_numbers(text: str) -> str:
+def _reverse_numbers(text: str) -> str:
     return re.sub(r"[0-9]+", lambda match: match.group()[::-1], text)
 
 
@@ -36,9 +36,9 @@ class Tokenizer:
 
     Attributes:
         path: The SentencePiece `.model` file.
-        little_endian: Whether numbers are read and written lowest digit first, as the tiny policy does, because
-            carries then travel in reading order (arXiv:2307.03381). Text always holds ordinary numbers.
-        few_shot: Instead of turns, this text with the question in the place of `{question}`.
+        little_endian: Whether numbers are encoded lowest digit first, as for the tiny policy: carries then propagate in
+            reading order (arXiv:2307.03381). Text always holds ordinary numbers.
+        few_shot: The prompt of a base model, used instead of turns; `{question}` stands where the question goes.
     """
 
     path: Path
@@ -76,11 +76,11 @@ class Tokenizer:
 
     @cached_property
     def stop_ids(self) -> tuple[int, ...]:
-        """End of sequence and end of turn: a response is over at either; after examples, at a blank line too."""
+        """The tokens that end a response: end of sequence, end of turn, and with few-shot prompts a blank line."""
         ends = self.eos_id, self._model.piece_to_id(self.turn_markers[1])
         if self.few_shot is None:
             return ends
-        blank = [self._model.piece_to_id("\n" * count) for count in range(2, _MOST_NEWLINES + 1)]
+        blank = [self._model.piece_to_id("\n" * count) for count in range(2, _MAX_NEWLINES + 1)]
         return *ends, *(token for token in blank if token != self.unk_id)
 
     @cached_property
@@ -89,30 +89,31 @@ class Tokenizer:
         for start, end in _MARKERS:
             if self.unk_id not in (self._model.piece_to_id(start), self._model.piece_to_id(end)):
                 return start, end
-        raise ConfigError(f"{self.path}: no vocabulary of Gemma's: it lacks {START_OF_TURN} and {END_OF_TURN}")
+        raise ConfigError(f"{self.path}: not a vocabulary of Gemma's: it lacks {START_OF_TURN} and {END_OF_TURN}")
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a text that is data: turn markers inside it stay ordinary characters."""
+        """Ids of a text that is data: turn markers inside it are encoded as ordinary characters."""
         markers = self.turn_markers
         pattern = f"({'|'.join(map(re.escape, markers))})"
-        parts = re.split(pattern, _reversed_numbers(text) if self.little_endian else text)
+        parts = re.split(pattern, _reverse_numbers(text) if self.little_endian else text)
         pieces = (piece for part in parts for piece in (("<", part[1:]) if part in markers else (part,)))
         return [token for piece in pieces if piece for token in self._model.encode(piece)]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of ids; padding, stop and other control ids vanish, broken UTF-8 becomes U+FFFD.
+        """The text of ids, without padding, stop and other control ids; invalid UTF-8 becomes U+FFFD.
 
-        So do ids of no piece: official embeddings have more rows than their vocabularies have pieces.
+        Ids without a piece are left out too: official embeddings have more rows than their vocabularies have pieces.
         """
-        known, silent = self.vocab_size, (self.pad_id, *self.stop_ids)
-        text = self._model.decode([i for i in map(int, ids) if i < known and i not in silent])
-        return _reversed_numbers(text) if self.little_endian else text
+        size, skipped = self.vocab_size, (self.pad_id, *self.stop_ids)
+        text = self._model.decode([i for i in map(int, ids) if i < size and i not in skipped])
+        return _reverse_numbers(text) if self.little_endian else text
 
     def encode_chat(self, turns: Sequence[tuple[str, str]]) -> list[int]:
         """Ids of a conversation that the model is to continue.
 
         Args:
-            turns: (role, content) pairs; role is `user` or `model`. After examples, their contents are the question.
+            turns: (role, content) pairs; role is `user` or `model`. With `few_shot`, all contents together are the
+                question.
         """
         if self.few_shot is not None:
             question = "\n".join(content for _, content in turns)
@@ -129,5 +130,5 @@ class Tokenizer:
         return self.encode_chat([("user", question)])
 
     def encode_response(self, response: str) -> list[int]:
-        """Ids of an answer with the mark that closes it: of the turn, or after examples of the sequence."""
+        """Ids of a response with its stop token: end of turn, or with `few_shot` end of sequence."""
         return [*self.encode(response), self.stop_ids[0 if self.few_shot is not None else 1]]

@@ -40,7 +40,7 @@ KeysValues = dict[str, dict[str, Float[Array, "R S KH"]]]  # layer -> "k" and "v
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """A network of `gm.nn`, and what it computes in: a type, or "mixed" (see `products`), where logits are float32.
+    """A network of `gm.nn`, and what it computes in: a type, or "mixed", where logits are float32.
 
     Called with parameters as `prepared` gives them.
     """

@@ -29,7 +29,7 @@ from jaxtyping import Bool, Float, Int, UInt32
 
 from restem.harness.errors import NonFiniteLogits, PromptTooLong
 from restem.harness.model.gemma import nn
-from restem.harness.model.mesh import make_mesh, rows_of, split
+from restem.harness.model.mesh import make_mesh, replica_meshes, shardings_of
 from restem.harness.model.policy import Params
 from restem.harness.sampling.decoding import GREEDY_TOP_K, Decoding
 from restem.harness.sampling.kv_slots import Network, compact, decode, empty, prefix_cache, refill
@@ -113,7 +113,7 @@ def sample(
         context_length: Prompt and new tokens together may not exceed it.
         rows: Rows decoded together, on each device along the mesh's `data`.
         prefix_length: So many tokens all prompts begin with; they are computed once. See `shared_prefix`.
-        compute: What the network computes in, see `slots.Network`; what follows from logits is in float32.
+        compute: What the network computes in, see `kv_slots.Network`; what follows from logits is in float32.
         mesh: The devices; None: the first one.
         work: Counts what the sampling cost.
 
@@ -132,7 +132,7 @@ def sample(
             )
     if not prompts:
         return
-    devices = rows_of(mesh or make_mesh())
+    devices = replica_meshes(mesh or make_mesh())
     queue = _Queue(len(prompts), keys.shape[1], max(1, rows // REFILL_SHARE))
     share = -(-len(prompts) * keys.shape[1] // len(devices))
     drawn = _Drawn(len(prompts), keys.shape[1], work or Work())
@@ -140,7 +140,7 @@ def sample(
     batches = [
         _Batch(
             network=network,
-            params=network.prepared(jax.device_put(params, split(device, params, over_data=False))),
+            params=network.prepared(jax.device_put(params, shardings_of(device, params, over_data=False))),
             prompts=prompts,
             keys=keys,
             decoding=decoding,

@@ -62,7 +62,7 @@ def weighted_nll(
     Args:
         network: A network of `gm.nn`, or `gm.nn.LoRA` around one.
         params: In the type to compute with.
-        mixed: Whether weights are multiplied in bfloat16, see `products`; parameters are float32 then.
+        mixed: Whether weights are multiplied in bfloat16, see `matmul_precision`; parameters are float32 then.
         remat: Whether each layer is computed again in the backward pass instead of keeping what it needs.
         chunk_logits: How many logits may exist at a time.
     """

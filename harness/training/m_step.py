@@ -30,8 +30,7 @@ from restem.harness.config import TrainingConfig
 from restem.harness.errors import NonFiniteLoss
 from restem.harness.model.gemma import nn, peft
 from restem.harness.model.matmul_precision import MIXED, cast
-from restem.harness.model.mesh import DATA, SPLIT_FROM, Meshes, brought_home, make_meshes, spread
-from restem.harness.model.mesh import split as shardings
+from restem.harness.model.mesh import DATA, MIN_SHARDED_SIZE, Meshes, gather_to_local, make_meshes, shard, shardings_of
 from restem.harness.model.policy import Params, Policy
 from restem.harness.training.loss import Batch, weighted_nll
 from restem.harness.training.packing import Example, pack
@@ -82,7 +81,7 @@ def train_step(step: Step, state: TrainState, frozen: Params, batch: Batch) -> t
         batch: With the micro-batches as its first axis; they are computed one after another.
     """
     parts = (state.params, frozen)
-    over_data = tuple(jax.tree.map(_over_data, shardings(step.mesh, part, over_data=True)) for part in parts)
+    over_data = tuple(jax.tree.map(_over_data, shardings_of(step.mesh, part, over_data=True)) for part in parts)
 
     def total_nll(trained: Params, frozen: Params, rows: Batch) -> Float[Array, ""]:
         whole = (cast(_gathered(*part), step.compute) for part in zip((trained, frozen), over_data, strict=True))
@@ -118,7 +117,7 @@ def train_step(step: Step, state: TrainState, frozen: Params, batch: Batch) -> t
     new = TrainState(optax.apply_updates(state.params, updates), optimizer_state)  # type: ignore[arg-type]
     fine = jnp.stack([jnp.isfinite(leaf).all() for leaf in (value, *jax.tree.leaves(new.params))]).all()
     kept = jax.tree.map(lambda new, old: jnp.where(fine, new, old), new, state)
-    kept = jax.lax.with_sharding_constraint(kept, shardings(step.mesh, kept, over_data=True))
+    kept = jax.lax.with_sharding_constraint(kept, shardings_of(step.mesh, kept, over_data=True))
     return kept, jnp.where(fine, value, jnp.nan)
 
 
@@ -222,7 +221,7 @@ def fit(
     start = dataclasses.replace(policy, params=_over_all(meshes, policy.params))
     parts = split(start, training.trainable, training.lora_rank, jax.random.key(seed))
     warmup = min(round(training.warmup_share * training.steps), training.steps - 1)
-    flat = all(leaf.size < SPLIT_FROM for leaf in jax.tree.leaves(parts.trained))
+    flat = all(leaf.size < MIN_SHARDED_SIZE for leaf in jax.tree.leaves(parts.trained))
     optimizer = optimizer_of(training.optimizer, training.learning_rate, warmup, training.steps, flat=flat)
     compiled = Step(
         network=parts.network,
@@ -232,7 +231,7 @@ def fit(
         mesh=meshes.whole,
     )
     trained = _over_all(meshes, parts.trained)
-    memory = shardings(meshes.whole, jax.eval_shape(optimizer.init, trained), over_data=True)
+    memory = shardings_of(meshes.whole, jax.eval_shape(optimizer.init, trained), over_data=True)
     state = TrainState(trained, jax.jit(optimizer.init, out_shardings=memory)(trained))
     stream = epochs(pack(examples, training.row_length), training, seed)
     checkpoints = {round(training.steps * (i + 1) / training.checks) for i in range(training.checks)}
@@ -248,7 +247,7 @@ def fit(
             losses.append(_finite(pending.pop(0), len(losses) + 1))
         if not pause:
             continue
-        params = brought_home(merged(parts.network, state.params, parts.frozen), meshes.local)
+        params = gather_to_local(merged(parts.network, state.params, parts.frozen), meshes.local)
         reward = check(step, params) if at_check else None
         if best is not None and at_check and _fell(best.validation_reward, reward):
             return dataclasses.replace(best, losses=tuple(losses))
@@ -259,7 +258,7 @@ def fit(
 
 def _over_all(meshes: Meshes, params: Params) -> Params:
     """Each device holds a part of every leaf."""
-    return spread(params, shardings(meshes.whole, params, over_data=True))
+    return shard(params, shardings_of(meshes.whole, params, over_data=True))
 
 
 def _fell(before: float | None, now: float | None) -> bool:

@@ -86,7 +86,7 @@ def _lora(model: nn.Transformer, rank: int) -> Any:
 
 
 def _init(network: Any, key: jax.Array) -> Params:
-    with jax.numpy_dtype_promotion("standard"):  # see gemma_modules.forward
+    with jax.numpy_dtype_promotion("standard"):  # see gemma.forward
         return network.init(key, jnp.ones((1, 2), jnp.int32))["params"]
 
 

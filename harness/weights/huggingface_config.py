@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from restem.harness.errors import ConfigError
-from restem.harness.model.policy import Architecture
+from restem.harness.model.architecture import Architecture
 from restem.harness.model.tokenizer import Tokenizer
 from restem.harness.weights.registry import FAMILIES
 

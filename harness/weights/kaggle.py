@@ -21,7 +21,8 @@ import orbax.checkpoint as ocp
 from jax.sharding import Mesh
 
 from restem.harness.errors import CheckpointMismatch, ConfigError
-from restem.harness.model.policy import Architecture, Params, Policy, by_itself, check_shapes, param_shapes, placed
+from restem.harness.model.architecture import Architecture
+from restem.harness.model.policy import Params, Policy, check_shapes, param_shapes, restore_targets, single_host_options
 from restem.harness.model.tokenizer import Tokenizer
 from restem.harness.weights.registry import FAMILIES, KNOWN
 
@@ -52,7 +53,7 @@ def load_weights(folder: Path, architecture: Architecture | None = None, mesh: M
     if place is None:
         raise ConfigError(f"{folder}: no Orbax checkpoint in it (expected one of {', '.join(MARKS)})")
     path = tokenizer_file(folder, place)
-    with ocp.Checkpointer(ocp.PyTreeCheckpointHandler(), multiprocessing_options=by_itself()) as checkpointer:
+    with ocp.Checkpointer(ocp.PyTreeCheckpointHandler(), multiprocessing_options=single_host_options()) as checkpointer:
         found = checkpointer.metadata(place.absolute()).item_metadata
         if found is None:
             raise CheckpointMismatch(f"{place}: an Orbax checkpoint without a description of its leaves")
@@ -60,7 +61,7 @@ def load_weights(folder: Path, architecture: Architecture | None = None, mesh: M
         shapes = nested(stored)
         architecture = architecture or infer_architecture(shapes, place)
         check_shapes(param_shapes(architecture), shapes, place)
-        target = placed(stored, mesh)
+        target = restore_targets(stored, mesh)
         how = ocp.args.PyTreeRestore(
             item=target, restore_args=ocp.checkpoint_utils.construct_restore_args(target), partial_restore=True
         )

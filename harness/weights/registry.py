@@ -22,7 +22,7 @@ from kagglehub.config import get_cache_folder, get_kaggle_credentials
 from kagglehub.exceptions import BackendError, DataCorruptionError, KaggleApiHTTPError
 
 from restem.harness.errors import ConfigError, RestemError
-from restem.harness.model.policy import ASSETS, EMBEDDED, Architecture, load_architecture
+from restem.harness.model.architecture import ASSETS, EMBEDDED, Architecture, load_architecture
 
 GEMMA_TERMS = "Gemma Terms of Use, https://ai.google.dev/gemma/terms"
 APACHE = "Apache 2.0"

@@ -25,8 +25,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from restem.harness.config import Compute, load_suite
-from restem.harness.model.mesh import keep_memory
-from restem.harness.model.policy import ASSETS, Policy, init_params, load_policy
+from restem.harness.model.architecture import ASSETS
+from restem.harness.model.mesh import keep_freed_memory
+from restem.harness.model.policy import Policy, init_params, load_policy
 from restem.harness.sampling.decoding import Decoding
 from restem.harness.sampling.kv_slots import Network
 from restem.harness.sampling.sampler import prompt_length, row_key, sample
@@ -127,7 +128,7 @@ def main(
     rounds: int,
     overrides: tuple[str, ...],
 ) -> None:
-    keep_memory()
+    keep_freed_memory()
     shape = KNOWN[name].architecture
     policy = Policy(
         architecture=shape,

@@ -14,7 +14,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 
-from restem.harness.model.policy import Architecture
+from restem.harness.model.architecture import Architecture
 
 # Others' packages. Torch may be made with a Python of its own: its CPU build is not there for each.
 ENVIRONMENTS = {

@@ -26,9 +26,10 @@ import numpy as np
 
 from restem.benchmarks.linear_1d import stream
 from restem.harness.config import SamplingConfig
+from restem.harness.model.architecture import ASSETS, EMBEDDED, Architecture
 from restem.harness.model.gemma import forward
 from restem.harness.model.mesh import make_meshes
-from restem.harness.model.policy import ASSETS, EMBEDDED, Architecture, Params, Policy, init_params, load_policy
+from restem.harness.model.policy import Params, Policy, init_params, load_policy
 from restem.harness.sampling.kv_slots import Network
 from restem.harness.sampling.sampler import Decoding, Work, prompt_length, row_key, sample, shared_prefix
 from restem.harness.weights.huggingface import save_hf

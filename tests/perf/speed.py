@@ -28,8 +28,9 @@ import click
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from restem.harness.config import load_suite
-from restem.harness.model.mesh import keep_memory, want_cpu_devices
-from restem.harness.model.policy import ASSETS, load_policy
+from restem.harness.model.architecture import ASSETS
+from restem.harness.model.mesh import keep_freed_memory, want_cpu_devices
+from restem.harness.model.policy import load_policy
 from tests.perf import machine, sampling, training
 
 PEERS = {**sampling.PEERS, **training.PEERS}
@@ -156,7 +157,7 @@ def main(
     place: Path | None,
 ) -> None:
     want_cpu_devices()
-    keep_memory()
+    keep_freed_memory()
     if place:
         click.echo(json.dumps(profile(place, overrides)))
         return

@@ -29,9 +29,16 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from restem.harness.config import TrainingConfig, load_suite
-from restem.harness.model.mesh import SPLIT_FROM, keep_memory, make_meshes, spread, want_cpu_devices
-from restem.harness.model.mesh import split as shardings
-from restem.harness.model.policy import ASSETS, Architecture, Params, Policy, load_policy
+from restem.harness.model.architecture import ASSETS, Architecture
+from restem.harness.model.mesh import (
+    MIN_SHARDED_SIZE,
+    keep_freed_memory,
+    make_meshes,
+    shard,
+    shardings_of,
+    want_cpu_devices,
+)
+from restem.harness.model.policy import Params, Policy, load_policy
 from restem.harness.training import m_step
 from restem.harness.training.packing import Example, pack
 from restem.harness.training.trainable import split
@@ -110,7 +117,7 @@ class Learner:
     def __init__(self, policy: Policy, examples: Sequence[Example], training: TrainingConfig) -> None:
         self.mesh = make_meshes(0, 1).whole
         parts = split(policy, training.trainable, training.lora_rank, jax.random.key(0))
-        small = all(leaf.size < SPLIT_FROM for leaf in jax.tree.leaves(parts.trained))
+        small = all(leaf.size < MIN_SHARDED_SIZE for leaf in jax.tree.leaves(parts.trained))
         optimizer = m_step.optimizer_of("adamw", 1e-3, 4, 40, flat=small)
         self.step = m_step.Step(
             network=parts.network,
@@ -125,7 +132,7 @@ class Learner:
         self.batches = m_step.epochs(pack(examples, training.row_length), training, 0)
 
     def _over_all(self, params: Params) -> Params:
-        return spread(params, shardings(self.mesh, params, over_data=True))
+        return shard(params, shardings_of(self.mesh, params, over_data=True))
 
     def learn(self, steps: int) -> list[m_step.Batch]:
         """Takes so many steps; gives their batches."""
@@ -202,5 +209,5 @@ def table(standings: dict[str, Standing]) -> str:
 
 if __name__ == "__main__":
     want_cpu_devices()
-    keep_memory()
+    keep_freed_memory()
     print(json.dumps(ours(json.loads(Path(sys.argv[2]).read_text()))))
