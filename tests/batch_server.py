@@ -2,7 +2,7 @@
 
     with BatchServer() as server:
         server.statuses = ["validating", "in_progress", "completed"]   # what the looks at a batch find, in order
-        Judge(name="judge", batch=True, base_url=server.base_url, poll_seconds=0.01)
+        building.judge(name="judge", batch=True, base_url=server.base_url, poll_seconds=0.01)
 
 It keeps what was uploaded, so a test can see whether anything was sent twice.
 """

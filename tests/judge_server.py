@@ -3,7 +3,7 @@
     with JudgeServer() as server:
         server.script("500", "reset", "ok")        # the faults of the next requests, in order of arrival
         server.mix({"500": 0.1, "html": 0.1})      # after the script: a share of each fault, drawn from a seed
-        Judge(name="judge", base_url=server.base_url)
+        building.judge(name="judge", base_url=server.base_url)
 
 It counts what it is asked, and notices when it is asked again for what it has already answered. Started as a program it
 serves until its standard input closes, and prints its address first.

@@ -16,6 +16,7 @@ from restem.harness.store.store import Store
 from restem.verifiers.chat import batch as chat_batch
 from restem.verifiers.judge.judge import Judge
 from restem.verifiers.verdict import Attempt, JudgeUnavailable, Outcome, Verdict, checked
+from tests import building
 from tests.batch_server import BatchServer
 from tests.judge_server import JudgeServer
 
@@ -43,7 +44,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def judge(server: BatchServer, store: Store | None, **options: Any) -> Judge:
     quick = {"batch": True, "poll_seconds": 0.005, "backoff_seconds": 0.005}
-    return Judge(**{"name": "judge", "base_url": server.base_url, "calls": store, **quick} | options)
+    return building.judge(**{"name": "judge", "base_url": server.base_url, "calls": store, **quick} | options)
 
 
 def attempts(count: int) -> list[Attempt]:
@@ -68,7 +69,9 @@ def test_a_batch_gives_the_verdicts_of_single_requests(server: BatchServer, stor
     server.statuses = ["validating", "in_progress", "finalizing", "completed"]
     batched = checked(judge(server, store, prices={"gpt-4": [30, 60]}), attempts(30))
     with JudgeServer() as single:
-        one_by_one = checked(Judge(name="judge", base_url=single.base_url, prices={"gpt-4": [30, 60]}), attempts(30))
+        one_by_one = checked(
+            building.judge(name="judge", base_url=single.base_url, prices={"gpt-4": [30, 60]}), attempts(30)
+        )
     assert [(v.outcome, v.score, v.tokens, v.cost_usd) for v in batched] == [
         (v.outcome, v.score, v.tokens, v.cost_usd) for v in one_by_one
     ]

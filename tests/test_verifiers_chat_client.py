@@ -22,10 +22,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from restem.harness.store.store import Store
-from restem.verifiers.chat.client import ChatClient, ChatRequest, server_address
+from restem.verifiers.chat.client import ChatClient
+from restem.verifiers.chat.endpoint import ChatRequest, server_address
+from restem.verifiers.chat.live import LiveTransport
 from restem.verifiers.chat.rate_limit import Pace
 from restem.verifiers.chat.reply import ChatReply, Rejected, retry_after
 from restem.verifiers.verdict import JudgeUnavailable, UnknownVerifier
+from tests import building
 from tests.judge_server import RETRIED_FAULTS, JudgeServer
 
 KEY = "sk-test-51f0aa77c2e94c3b8d1e"
@@ -45,9 +48,14 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def client(server: JudgeServer, **options: Any) -> ChatClient:
-    return ChatClient(
+    return building.chat(
         **{"model": "m", "base_url": server.base_url, "backoff_seconds": 0.01, "timeout_seconds": 5.0} | options
     )
+
+
+def pace(chat: ChatClient) -> Pace:
+    assert isinstance(chat.transport, LiveTransport)
+    return chat.transport.pace
 
 
 def ask(*contents: str) -> list[ChatRequest]:
@@ -259,31 +267,31 @@ def test_a_server_that_refuses_many_is_sent_fewer_at_once(server: JudgeServer) -
     server.script(*["ms:1"] * 30)
     chat = client(server, concurrency=16)
     assert texts(chat.ask(ask(*numbered(100)))) == numbered(100)
-    assert chat.pace.limit < 16
-    assert most_in_flight(server, 60) <= chat.pace.limit
+    assert pace(chat).limit < 16
+    assert most_in_flight(server, 60) <= pace(chat).limit
 
 
 def test_a_stray_refusal_costs_no_speed(server: JudgeServer) -> None:
     server.script("ms:1", *["ok"] * 20, "ms:1")
     chat = client(server, concurrency=16)
     chat.ask(ask(*numbered(60)))
-    assert chat.pace.limit == 16
+    assert pace(chat).limit == 16
 
 
 @given(st.lists(st.sampled_from(["answered", "refused", "old"]), max_size=200), st.integers(1, 64))
 def test_the_limit_stays_within_its_bounds_and_grows_by_one_alone(happened: list[str], most: int) -> None:
-    pace = Pace(most)
+    gate = Pace(most)
     for what in happened:
-        before = pace.limit
+        before = gate.limit
         if what == "answered":
-            pace.answered()
+            gate.answered()
         else:
-            pace.refused(time.monotonic() if what == "refused" else -math.inf)
-        assert 1 <= pace.limit <= most
-        assert pace.limit in ({before, before + 1} if what == "answered" else {before, max(1, before // 2)})
+            gate.refused(time.monotonic() if what == "refused" else -math.inf)
+        assert 1 <= gate.limit <= most
+        assert gate.limit in ({before, before + 1} if what == "answered" else {before, max(1, before // 2)})
     for _ in range(most * most):
-        pace.answered()
-    assert pace.limit == most
+        gate.answered()
+    assert gate.limit == most
 
 
 # how long is waited
@@ -471,9 +479,10 @@ KILLED = """
 import sys
 from pathlib import Path
 from restem.harness.store.store import Store
-from restem.verifiers.chat.client import ChatClient, ChatRequest
+from restem.verifiers.chat.endpoint import ChatRequest
+from tests import building
 with Store(Path(sys.argv[1]), write=True) as store:
-    chat = ChatClient(model="m", base_url=sys.argv[2], calls=store, concurrency=4)
+    chat = building.chat(model="m", base_url=sys.argv[2], calls=store, concurrency=4)
     chat.ask([ChatRequest(messages=[{"role": "user", "content": f"item {i}"}]) for i in range(4000)])
 """
 
@@ -532,7 +541,10 @@ def test_no_exception_that_holds_the_key_hangs_behind_ours(server: JudgeServer) 
 
 def test_a_key_cut_in_half_by_a_length_limit_is_still_redacted(server: JudgeServer) -> None:
     chat = client(server)
-    assert chat.redacted(f"{KEY} sk-proj-abcdefgh**** task-12345678 skating") == "[key] [key] task-12345678 skating"
+    assert (
+        chat.endpoint.redacted(f"{KEY} sk-proj-abcdefgh**** task-12345678 skating")
+        == "[key] [key] task-12345678 skating"
+    )
 
 
 def test_a_key_that_is_echoed_everywhere_is_kept_nowhere(
@@ -594,7 +606,7 @@ def test_a_missing_key_is_named_before_any_work(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     with pytest.raises(JudgeUnavailable, match="OPENAI_API_KEY"):
-        ChatClient(model="m")
+        building.chat(model="m")
 
 
 def test_a_named_server_may_do_without_a_key(server: JudgeServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -655,4 +667,4 @@ def test_a_variable_in_small_letters_will_do_where_it_is_set(
 )
 def test_an_option_that_cannot_be_meant_is_named(server: JudgeServer, option: dict[str, Any]) -> None:
     with pytest.raises(UnknownVerifier, match=next(iter(option))):
-        client(server, **option)
+        building.judge(base_url=server.base_url, **option)

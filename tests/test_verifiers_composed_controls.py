@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restem.benchmarks.problem import Problem
-from restem.verifiers.composed.controls import AcceptAll, FormatOnly, Majority, Random, RejectAll
+from restem.verifiers.composed.controls import AcceptAll, FormatOnly, Majority, RejectAll
 from restem.verifiers.exact.sympy_exact import Sympy
 from restem.verifiers.verdict import Attempt, Outcome, UnknownVerifier, Verifier, checked
+from tests import building
 from tests.strategies import mutated_texts
 
 C, W, U = Outcome.CORRECT, Outcome.WRONG, Outcome.UNDECIDED
@@ -40,38 +41,43 @@ def test_reject_all_rejects_all() -> None:
 
 @given(st.lists(st.text(max_size=20), max_size=20), st.floats(0, 1), st.integers())
 def test_random_says_the_same_again(responses: list[str], rate: float, seed: int) -> None:
-    again = Random(rate=rate, seed=seed)
-    assert outcomes(Random(rate=rate, seed=seed), *responses) == outcomes(again, *responses)
+    again = building.random(rate=rate, seed=seed)
+    assert outcomes(building.random(rate=rate, seed=seed), *responses) == outcomes(again, *responses)
 
 
 def test_random_tells_equal_responses_apart() -> None:
-    assert set(outcomes(Random(), *["x = 7"] * 40)) == {Outcome.CORRECT, Outcome.WRONG}
+    assert set(outcomes(building.random(), *["x = 7"] * 40)) == {Outcome.CORRECT, Outcome.WRONG}
 
 
 def test_random_does_not_depend_on_the_responses_beside_it() -> None:
-    alone = outcomes(Random(seed=4), *["x = 7"] * 20)
-    between = outcomes(Random(seed=4), *[text for _ in range(20) for text in ("x = 7", "x = 8")])
+    alone = outcomes(building.random(seed=4), *["x = 7"] * 20)
+    between = outcomes(building.random(seed=4), *[text for _ in range(20) for text in ("x = 7", "x = 8")])
     assert between[::2] == alone
 
 
 def test_another_seed_or_problem_draws_anew() -> None:
     responses = [f"x = {number}" for number in range(100)]
-    first = outcomes(Random(seed=0), *responses)
-    assert first != outcomes(Random(seed=1), *responses)
-    assert first != outcomes(Random(seed=0), *responses, problem="q")
+    first = outcomes(building.random(seed=0), *responses)
+    assert first != outcomes(building.random(seed=1), *responses)
+    assert first != outcomes(building.random(seed=0), *responses, problem="q")
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 0.9, 1.0])
 def test_random_keeps_its_rate(rate: float) -> None:
-    found = outcomes(Random(rate=rate), *[f"x = {number}" for number in range(4000)])
+    found = outcomes(building.random(rate=rate), *[f"x = {number}" for number in range(4000)])
     share = found.count(Outcome.CORRECT) / len(found)
     assert abs(share - rate) <= 4 * (rate * (1 - rate) / len(found)) ** 0.5
 
 
 def test_options_change_the_fingerprint() -> None:
-    prints = {Random().fingerprint, Random(rate=0.4).fingerprint, Random(seed=1).fingerprint, AcceptAll().fingerprint}
+    prints = {
+        building.random().fingerprint,
+        building.random(rate=0.4).fingerprint,
+        building.random(seed=1).fingerprint,
+        AcceptAll().fingerprint,
+    }
     assert len(prints) == 4
-    assert Random(rate=1).fingerprint == Random(rate=1.0).fingerprint
+    assert building.random(rate=1).fingerprint == building.random(rate=1.0).fingerprint
 
 
 @pytest.mark.parametrize(
@@ -79,11 +85,11 @@ def test_options_change_the_fingerprint() -> None:
 )
 def test_an_option_out_of_range_is_named(options: dict[str, object]) -> None:
     with pytest.raises(UnknownVerifier, match=next(iter(options))):
-        Random(**options)  # type: ignore[arg-type]
+        building.random(**options)  # type: ignore[arg-type]
 
 
 def test_random_takes_any_text() -> None:
-    assert len(outcomes(Random(), "\ud800", "\x00", "")) == 3
+    assert len(outcomes(building.random(), "\ud800", "\x00", "")) == 3
 
 
 # format_only
@@ -177,5 +183,5 @@ def test_twice_the_same_responses_have_the_same_majority(responses: list[str]) -
 
 @given(st.lists(mutated_texts(), max_size=4))
 def test_any_text_has_a_verdict(texts: list[str]) -> None:
-    for verifier in (FormatOnly(), Majority(), Random(), RejectAll()):
+    for verifier in (FormatOnly(), Majority(), building.random(), RejectAll()):
         assert len(checked(verifier, attempts(*texts))) == len(texts)

@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restem.benchmarks.problem import Problem
-from restem.verifiers.composed.controls import AcceptAll, Random, RejectAll
-from restem.verifiers.composed.noise import Inverted, Noisy
+from restem.verifiers.composed.controls import AcceptAll, RejectAll
+from restem.verifiers.composed.noise import Inverted
 from restem.verifiers.exact.sympy_exact import Exact, Sympy
 from restem.verifiers.verdict import Attempt, Outcome, UnknownVerifier, Verdict, Verifier, checked
+from tests.building import noisy, random
 from tests.strategies import mutated_texts
 
 C, W, U = Outcome.CORRECT, Outcome.WRONG, Outcome.UNDECIDED
@@ -76,7 +77,7 @@ def test_inverted_twice_is_the_base(batch: list[Attempt]) -> None:
 @pytest.mark.parametrize(("tpr", "fpr"), [(0.9, 0.1), (0.5, 0.3), (1.0, 0.0), (0.0, 1.0)])
 def test_errors_come_at_the_rates_that_were_asked_for(tied_to: str, tpr: float, fpr: float) -> None:
     batch = spread()
-    found = outcomes(Noisy(base=Sympy(), tpr=tpr, fpr=fpr, tied_to=tied_to), batch)
+    found = outcomes(noisy(base=Sympy(), tpr=tpr, fpr=fpr, tied_to=tied_to), batch)
     truths = outcomes(Sympy(), batch)
     drawn = {"sample": 1000, "problem": 250, "answer": 250}[tied_to]  # how many of the 1,000 are independent
     for truth, rate in ((C, tpr), (W, fpr)):
@@ -87,25 +88,25 @@ def test_errors_come_at_the_rates_that_were_asked_for(tied_to: str, tpr: float, 
 @pytest.mark.parametrize("tied_to", TIES)
 @given(batch=batches, seed=st.integers(0, 3))
 def test_what_the_base_leaves_undecided_stays_so(tied_to: str, batch: list[Attempt], seed: int) -> None:
-    found = checked(Noisy(base=Sympy(), tpr=0.5, fpr=0.5, seed=seed, tied_to=tied_to), batch)
-    for noisy, truth in zip(found, checked(Sympy(), batch), strict=True):
-        assert (noisy.outcome is U) == (truth.outcome is U)
-        assert (noisy.answer, noisy.span, noisy.rule) == (truth.answer, truth.span, truth.rule)
-        assert (noisy.reason or "").startswith("noisy") == (noisy.outcome is not truth.outcome)
+    found = checked(noisy(base=Sympy(), tpr=0.5, fpr=0.5, seed=seed, tied_to=tied_to), batch)
+    for verdict, truth in zip(found, checked(Sympy(), batch), strict=True):
+        assert (verdict.outcome is U) == (truth.outcome is U)
+        assert (verdict.answer, verdict.span, verdict.rule) == (truth.answer, truth.span, truth.rule)
+        assert (verdict.reason or "").startswith("noisy") == (verdict.outcome is not truth.outcome)
 
 
 def test_errors_of_samples_are_independent_of_each_other() -> None:
     """As many pairs of equal responses err together as chance lets them."""
     batch = [attempt("x = 7", f"p{number // 2}") for number in range(4000)]
-    found = outcomes(Noisy(base=Sympy(), tpr=0.8), batch)
+    found = outcomes(noisy(base=Sympy(), tpr=0.8), batch)
     both = sum(found[index] is found[index + 1] is W for index in range(0, 4000, 2))
     assert abs(both / 2000 - 0.04) <= 4 * (0.04 * 0.96 / 2000) ** 0.5
 
 
 def test_errors_tied_to_the_problem_strike_all_its_right_or_all_its_wrong_responses() -> None:
     batch = spread(150)
-    noisy = outcomes(Noisy(base=Sympy(), tpr=0.7, fpr=0.3, tied_to="problem"), batch)
-    said = {(truth, tuple(group)) for truth, group in _by_problem_and_truth(batch, noisy)}
+    erring = outcomes(noisy(base=Sympy(), tpr=0.7, fpr=0.3, tied_to="problem"), batch)
+    said = {(truth, tuple(group)) for truth, group in _by_problem_and_truth(batch, erring)}
     assert said == {(truth, (outcome,) * 4) for truth in (C, W) for outcome in (C, W)}
 
 
@@ -117,7 +118,7 @@ def _by_problem_and_truth(batch: Sequence[Attempt], found: Sequence[Outcome]) ->
 
 def test_errors_tied_to_the_answer_strike_every_way_of_writing_it() -> None:
     batch = spread(150)
-    found = checked(Noisy(base=Sympy(), tpr=0.7, fpr=0.3, tied_to="answer"), batch)
+    found = checked(noisy(base=Sympy(), tpr=0.7, fpr=0.3, tied_to="answer"), batch)
     said: dict[tuple[str, str | None], set[Outcome]] = {}
     for one, verdict in zip(batch, found, strict=True):
         said.setdefault((one.problem.id, verdict.answer), set()).add(verdict.outcome)
@@ -130,7 +131,7 @@ def test_errors_tied_to_the_answer_strike_every_way_of_writing_it() -> None:
 
 def test_without_an_answer_equal_texts_err_together() -> None:
     batch = [attempt(text, f"p{number}") for number in range(100) for text in ("", "", "I do not know.")]
-    found = outcomes(Noisy(base=RejectAll(), fpr=0.5, tied_to="answer"), batch)
+    found = outcomes(noisy(base=RejectAll(), fpr=0.5, tied_to="answer"), batch)
     assert found[::3] == found[1::3] != found[2::3]
     assert set(found) == {C, W}
 
@@ -141,10 +142,10 @@ def test_neither_order_nor_other_problems_change_an_error(
     tied_to: str, batch: list[Attempt], others: list[Attempt], shuffler: Any
 ) -> None:
     """Equal responses may change places among themselves; of each response as many are accepted."""
-    noisy = Noisy(base=Sympy(), tpr=0.5, fpr=0.5, tied_to=tied_to)
+    verifier = noisy(base=Sympy(), tpr=0.5, fpr=0.5, tied_to=tied_to)
 
     def accepted(batch: Sequence[Attempt]) -> list[tuple[str, str, Outcome]]:
-        rows = zip(batch, outcomes(noisy, batch), strict=True)
+        rows = zip(batch, outcomes(verifier, batch), strict=True)
         return sorted((a.problem.id, a.response, outcome) for a, outcome in rows if a.problem.id in ("p", "q"))
 
     elsewhere = [attempt(other.response, f"{other.problem.id}2") for other in others]
@@ -156,18 +157,18 @@ def test_neither_order_nor_other_problems_change_an_error(
 def test_another_process_makes_the_same_errors() -> None:
     script = (
         "from tests.test_verifiers_composed_noise import *\n"
-        "for tie in TIES: print(*outcomes(Noisy(base=Sympy(), tied_to=tie), spread(20)), sep='')\n"
+        "for tie in TIES: print(*outcomes(noisy(base=Sympy(), tied_to=tie), spread(20)), sep='')\n"
     )
     root = Path(__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True)
-    here = ["".join(outcomes(Noisy(base=Sympy(), tied_to=tie), spread(20))) for tie in TIES]
+    here = ["".join(outcomes(noisy(base=Sympy(), tied_to=tie), spread(20))) for tie in TIES]
     assert done.stdout.split() == here
 
 
 @pytest.mark.parametrize("tied_to", TIES)
 def test_another_seed_errs_elsewhere(tied_to: str) -> None:
     batch = spread(50)
-    first, second = (outcomes(Noisy(base=Sympy(), seed=seed, tied_to=tied_to), batch) for seed in (0, 1))
+    first, second = (outcomes(noisy(base=Sympy(), seed=seed, tied_to=tied_to), batch) for seed in (0, 1))
     assert first != second
 
 
@@ -175,7 +176,7 @@ def test_another_seed_errs_elsewhere(tied_to: str) -> None:
 def test_what_passes_at_low_rates_passes_at_higher_ones(tied_to: str) -> None:
     batch = spread(100)
     low, high = (
-        outcomes(Noisy(base=Sympy(), tpr=t, fpr=f, tied_to=tied_to), batch) for t, f in ((0.6, 0.1), (0.8, 0.4))
+        outcomes(noisy(base=Sympy(), tpr=t, fpr=f, tied_to=tied_to), batch) for t, f in ((0.6, 0.1), (0.8, 0.4))
     )
     assert {pair for pair in zip(low, high, strict=True) if pair[0] is C} == {(C, C)}
 
@@ -187,17 +188,21 @@ def test_what_a_base_asks_and_pays_stays_in_its_verdict() -> None:
         def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
             return [Verdict(outcome=C, score=0.75, tokens=9, cost_usd=0.5, seconds=2.0) for _ in attempts]
 
-    (verdict,) = checked(Noisy(base=Paid(), tpr=0.0), [attempt("x = 7")])
+    (verdict,) = checked(noisy(base=Paid(), tpr=0.0), [attempt("x = 7")])
     assert (verdict.outcome, verdict.score, verdict.reason) == (W, 0.25, "noisy")
     assert (verdict.tokens, verdict.cost_usd, verdict.seconds) == (9, 0.5, 2.0)
 
 
 def test_every_option_and_the_base_are_part_of_the_fingerprint() -> None:
     variants: list[dict[str, Any]] = [{}, {"tpr": 0.8}, {"fpr": 0.2}, {"seed": 1}, {"tied_to": "problem"}]
-    prints = {Noisy(base=Sympy(), **options).fingerprint for options in variants}
-    prints |= {Noisy(base=Exact()).fingerprint, Inverted(base=Sympy()).fingerprint, Inverted(base=Exact()).fingerprint}
+    prints = {noisy(base=Sympy(), **options).fingerprint for options in variants}
+    prints |= {
+        noisy(base=Exact()).fingerprint,
+        Inverted(base=Sympy()).fingerprint,
+        Inverted(base=Exact()).fingerprint,
+    }
     assert len(prints) == len(variants) + 3
-    assert Noisy(base=Random(seed=1)).fingerprint != Noisy(base=Random(seed=2)).fingerprint
+    assert noisy(base=random(seed=1)).fingerprint != noisy(base=random(seed=2)).fingerprint
 
 
 @pytest.mark.parametrize(
@@ -213,10 +218,10 @@ def test_every_option_and_the_base_are_part_of_the_fingerprint() -> None:
 )
 def test_an_option_out_of_range_is_named(options: dict[str, Any]) -> None:
     with pytest.raises(UnknownVerifier, match=next(iter(options))):
-        Noisy(base=Sympy(), **options)
+        noisy(base=Sympy(), **options)
 
 
 @given(mutated_texts())
 def test_any_text_has_a_verdict(text: str) -> None:
     for tied_to in TIES:
-        assert len(checked(Noisy(base=AcceptAll(), tied_to=tied_to), [attempt(text)])) == 1
+        assert len(checked(noisy(base=AcceptAll(), tied_to=tied_to), [attempt(text)])) == 1

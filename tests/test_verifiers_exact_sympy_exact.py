@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from restem.benchmarks.problem import Problem
 from restem.verifiers.composed import controls, noise
 from restem.verifiers.composed.controls import AcceptAll, FormatOnly, Majority
-from restem.verifiers.composed.noise import Noisy
 from restem.verifiers.exact import substitution, sympy_exact
 from restem.verifiers.exact.substitution import Substitution
 from restem.verifiers.exact.sympy_exact import Exact, Sympy
 from restem.verifiers.verdict import Attempt, Outcome, Verdict, Verifier, checked
 from restem.verifiers.worker import Worker
+from tests import building
 
 QUESTION = "Solve 3*x + 2 = 23 for x."
 
@@ -374,18 +374,18 @@ def test_fingerprints_tell_the_verifiers_apart() -> None:
         (substitution, Substitution()),
         (controls, FormatOnly()),
         (controls, Majority()),
-        (noise, Noisy(base=AcceptAll(), tied_to="answer")),
+        (noise, building.noisy(base=AcceptAll(), tied_to="answer")),
     ],
     ids=lambda part: getattr(part, "name", ""),
 )
 def test_another_reader_of_answers_is_another_verifier(
     room: ModuleType, reads: Verifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    blind = Noisy(base=AcceptAll()).fingerprint
+    blind = building.noisy(base=AcceptAll()).fingerprint
     before = reads.fingerprint
     monkeypatch.setattr(room, "READER_VERSION", sympy_exact.READER_VERSION + 1)
     assert reads.fingerprint != before
-    assert Noisy(base=AcceptAll()).fingerprint == blind  # each sample for itself: no answer is read
+    assert building.noisy(base=AcceptAll()).fingerprint == blind  # each sample for itself: no answer is read
 
 
 def test_numbers_start_no_worker_and_algebra_loads_no_sympy_here() -> None:

@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 
 from restem.benchmarks.problem import Problem
 from restem.verifiers.catalog import build
-from restem.verifiers.judge.judge import Judge
 from restem.verifiers.verdict import Attempt, Outcome, Verdict, Verifier, checked
+from tests import building
 from tests.hostile import FAR, HOSTILE, MARKER, MASTER_KEYS, SYMBOLS, Hostile, question
 from tests.strategies import mixed_texts, mutated_texts
 
@@ -170,7 +170,7 @@ def test_half_a_surrogate_pair_is_only_a_character(name: str) -> None:
 
 
 def test_master_keys_are_wrong_by_rule_without_a_call() -> None:
-    judge = Judge(name="judge", base_url="http://127.0.0.1:9/v1", max_attempts=1)  # nobody answers there
+    judge = building.judge(name="judge", base_url="http://127.0.0.1:9/v1", max_attempts=1)  # nobody answers there
     problem = Problem(id="p", question=question("7"), reference="7", split="test", source="test")
     found = checked(judge, [Attempt(problem=problem, response=key.text) for key in MASTER_KEYS])
     assert {said.outcome for said in found} == {Outcome.WRONG}

@@ -19,6 +19,7 @@ from restem.verifiers.judge.judge import Judge
 from restem.verifiers.judge.prompt import bounded, prompt, quoted
 from restem.verifiers.judge.reply_grammar import read_reply, soft_score
 from restem.verifiers.verdict import Attempt, JudgeUnavailable, Outcome, UnknownVerifier, Verdict, checked
+from tests import building
 from tests.judge_server import JudgeServer
 
 NAMES = ("judge", "judge_blind")
@@ -42,7 +43,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def judge(server: JudgeServer, name: str = "judge", **options: Any) -> Judge:
-    return Judge(**{"name": name, "base_url": server.base_url, "backoff_seconds": 0.01} | options)
+    return building.judge(**{"name": name, "base_url": server.base_url, "backoff_seconds": 0.01} | options)
 
 
 def attempt(response: str, reference: str | None = "7", question: str = "Solve 2*x = 14 for x.") -> Attempt:
@@ -393,7 +394,7 @@ def test_offline_answers_from_the_store_and_sends_nothing(
 def test_offline_needs_no_key_for_openai_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    assert outcomes(Judge(name="judge", offline=True).verify([attempt("x = 7")])) == [Outcome.UNDECIDED]
+    assert outcomes(building.judge(name="judge", offline=True).verify([attempt("x = 7")])) == [Outcome.UNDECIDED]
 
 
 def test_an_offline_judge_is_a_verifier_of_its_own(server: JudgeServer) -> None:
@@ -673,4 +674,4 @@ def test_a_missing_key_is_named_before_any_work(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delenv("MY_KEY", raising=False)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     with pytest.raises(JudgeUnavailable, match="MY_KEY"):
-        Judge(name="judge", api_key_env="MY_KEY")
+        building.judge(name="judge", api_key_env="MY_KEY")

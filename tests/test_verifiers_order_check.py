@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from restem.verifiers import catalog
 from restem.verifiers.composed.controls import AcceptAll, FormatOnly, Majority, Random, RejectAll, uniform
-from restem.verifiers.composed.noise import Inverted, Noisy
+from restem.verifiers.composed.noise import Inverted
 from restem.verifiers.exact.sympy_exact import Exact, Sympy
 from restem.verifiers.order_check import OrderChecked, keeps_order
 from restem.verifiers.verdict import Attempt, ContractBreach, Outcome, Verdict, Verifier, checked
+from tests.building import noisy
 from tests.conftest import problem
 
 
@@ -106,7 +107,15 @@ def test_an_order_by_problem_length_or_text_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "base",
-    [Sympy(), AcceptAll(), RejectAll(), Random(), FormatOnly(), Majority(), Noisy(base=Sympy(), tied_to="answer")],
+    [
+        Sympy(),
+        AcceptAll(),
+        RejectAll(),
+        Random(),
+        FormatOnly(),
+        Majority(),
+        noisy(base=Sympy(), tied_to="answer"),
+    ],
     ids=lambda base: base.name,
 )
 def test_a_verifier_that_keeps_the_order_passes(base: Verifier) -> None:

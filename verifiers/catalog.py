@@ -1,7 +1,7 @@
 """Names to verifiers: built in, installed plug-ins, and `package.module:factory`.
 
-Takes a name and the tables of options that a suite or command holds; gives a verifier. Holds no state: plug-ins are
-found through the entry-point group `restem.verifiers`, not by importing everything. What a verifier needs is imported
+Takes a name and the tables of options that a suite or command holds; gives a verifier. It has no state: plug-ins are
+looked up in the entry-point group `restem.verifiers`, not by importing everything. What a verifier needs is imported
 when it is built, so asking for the names, or for a control, loads neither SymPy nor a client for language models.
 
 A table may name its verifier's `type`, so that one kind can stand in a suite several times:
@@ -16,26 +16,28 @@ A table may name its verifier's `type`, so that one kind can stand in a suite se
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import importlib
 import importlib.util
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
+from restem.benchmarks.hints import did_you_mean
+from restem.verifiers import options as models
+from restem.verifiers.chat.transport import CallStore, Progress
+from restem.verifiers.judge.prompt import prompt
+from restem.verifiers.options import Options, read_options, unknown_option
 from restem.verifiers.order_check import OrderChecked, blamed
-from restem.verifiers.verdict import Attempt, UnknownVerifier, Verdict, Verifier, needs_whole_problems
-
-if TYPE_CHECKING:
-    from restem.verifiers.chat.client import CallStore, Progress
+from restem.verifiers.verdict import CONTROLS, Attempt, UnknownVerifier, Verdict, Verifier, needs_whole_problems
 
 Tables: TypeAlias = Mapping[str, Mapping[str, Any]]
+Built: TypeAlias = dict[str, Verifier]
+"""Name -> the verifier built for it, so that no verifier is built twice from the same tables."""
 
 GROUP = "restem.verifiers"
 JUDGES = ("judge", "judge_blind")
-CONTROLS = ("accept_all", "reject_all", "random")
 EXTRAS = MappingProxyType({"math_verify": "math_verify"})  # name -> the package, and the extra, that it needs
 _FACTORIES: Mapping[str, str] = MappingProxyType(
     {
@@ -58,15 +60,18 @@ _FACTORIES: Mapping[str, str] = MappingProxyType(
         "math_verify": "restem.verifiers.exact.math_verify:MathVerify",
     }
 )
-# Verifiers made of others: the option that names them, and what it names where the table does not say.
-_PARTS: Mapping[str, tuple[str, str | tuple[str, ...]]] = MappingProxyType(
+# The verifiers that take options; the others take none.
+_OPTIONS: Mapping[str, type[Options]] = MappingProxyType(
     {
-        "inverted": ("base", "sympy"),
-        "noisy": ("base", "sympy"),
-        "all_of": ("members", ("sympy", "substitution")),
-        "any_of": ("members", ("sympy", "substitution")),
-        "vote": ("members", ("sympy", "exact", "substitution")),
-        "cascade": ("members", ("sympy", "judge")),
+        "judge": models.JudgeOptions,
+        "judge_blind": models.JudgeOptions,
+        "random": models.RandomOptions,
+        "inverted": models.InvertedOptions,
+        "noisy": models.NoisyOptions,
+        "all_of": models.AllOfOptions,
+        "any_of": models.AllOfOptions,
+        "vote": models.VoteOptions,
+        "cascade": models.CascadeOptions,
     }
 )
 _NO_TABLES: Tables = MappingProxyType({})
@@ -74,7 +79,7 @@ _NO_TABLES: Tables = MappingProxyType({})
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Alias:
-    """A verifier under the name that its table gives it; the fingerprint stays, for it says the same."""
+    """A verifier under the name that its table gives it; the fingerprint stays, because the verdicts are the same."""
 
     name: str
     verifier: Verifier
@@ -92,10 +97,23 @@ class Alias:
         return self.verifier.verify(attempts)
 
 
+# -- Names and options -------------------------------------------------------------------------------------------------
+
+
+def built_in() -> list[str]:
+    """Every built-in name, those that need an extra among them."""
+    return list(_FACTORIES)
+
+
 def names() -> list[str]:
-    """Every name that `build` knows without a module path: the built-in ones, then the plug-ins."""
-    built_in = [name for name in _FACTORIES if name not in EXTRAS or importlib.util.find_spec(EXTRAS[name])]
-    return built_in + sorted(set(_plug_ins()) - set(_FACTORIES))
+    """Every name that `build` accepts without a module path: the built-in ones, then the plug-ins."""
+    usable = [name for name in _FACTORIES if name not in EXTRAS or importlib.util.find_spec(EXTRAS[name])]
+    return usable + sorted(set(_plug_ins()) - set(_FACTORIES))
+
+
+def options_of(name: str) -> type[Options]:
+    """The model of a built-in verifier's options."""
+    return _OPTIONS.get(name, Options)
 
 
 def kind(name: str, tables: Tables = _NO_TABLES) -> str:
@@ -104,30 +122,26 @@ def kind(name: str, tables: Tables = _NO_TABLES) -> str:
     Raises:
         UnknownVerifier: `type` is not a text, or makes a built-in name stand for something else.
     """
-    found = tables.get(name, {}).get("type", name)
-    if name in _FACTORIES and found != name:
-        told = f"verifier {name!r} is built in and cannot be of type {found!r:.80}: give the table a name of its own"
-        raise UnknownVerifier(told)
-    if not isinstance(found, str):
-        raise UnknownVerifier(f"verifier {name!r}: option 'type' is {found!r}, expected the name of a verifier")
-    return found
+    type_ = tables.get(name, {}).get("type", name)
+    if name in _FACTORIES and type_ != name:
+        problem = f"is built in and cannot be of type {type_!r:.80}: give the table a name of its own"
+        raise UnknownVerifier(f"verifier {name!r} {problem}")
+    if not isinstance(type_, str):
+        raise UnknownVerifier(f"verifier {name!r}: option 'type': found {type_!r}, expected the name of a verifier")
+    return type_
 
 
 def parts(name: str, tables: Tables = _NO_TABLES) -> tuple[str, ...]:
     """The names of the verifiers that a verifier is directly made of; empty for most.
 
     Raises:
-        UnknownVerifier: The option that names them holds something else.
+        UnknownVerifier: An option is not known or not what it has to be.
     """
-    option, default = _PARTS.get(kind(name, tables), ("", ()))
-    found = tables.get(name, {}).get(option, default)
-    if isinstance(default, str):
-        if not isinstance(found, str):
-            raise UnknownVerifier(f"verifier {name!r}: option {option!r} is {found!r}, expected a verifier's name")
-        return (found,)
-    if not isinstance(found, list | tuple) or not all(isinstance(part, str) for part in found):
-        raise UnknownVerifier(f"verifier {name!r}: option {option!r} is {found!r}, expected a list of verifiers' names")
-    return tuple(found)
+    model = options_of(kind(name, tables))
+    if not {"base", "members"} & model.model_fields.keys():
+        return ()
+    values = read_options(model, name, _given(name, tables)).model_dump()
+    return values.get("members") or (values["base"],)
 
 
 def with_parts(wanted: Sequence[str], tables: Tables = _NO_TABLES) -> list[str]:
@@ -136,25 +150,41 @@ def with_parts(wanted: Sequence[str], tables: Tables = _NO_TABLES) -> list[str]:
     Raises:
         UnknownVerifier: A verifier is part of itself.
     """
-    found: dict[str, None] = {}
+    reached: dict[str, None] = {}
 
     def visit(name: str, path: tuple[str, ...]) -> None:
         if name in path:
             raise UnknownVerifier(f"verifier {name!r} is part of itself: {' -> '.join([*path, name])}")
-        found[name] = None
+        reached[name] = None
         for part in parts(name, tables):
             visit(part, (*path, name))
 
     for name in wanted:
         visit(name, ())
-    return list(found)
+    return list(reached)
+
+
+def judges(wanted: Sequence[str], tables: Tables = _NO_TABLES) -> list[str]:
+    """The judges among the verifiers and all that they are made of."""
+    return [name for name in with_parts(wanted, tables) if kind(name, tables) in JUDGES]
+
+
+def judge_options(name: str, tables: Tables = _NO_TABLES) -> models.JudgeOptions:
+    """The options of a judge.
+
+    Raises:
+        UnknownVerifier: An option is not known or not what it has to be.
+    """
+    return read_options(models.JudgeOptions, name, _given(name, tables))
 
 
 def uninformative(name: str, tables: Tables = _NO_TABLES) -> bool:
     """Whether the verifier carries no information: a control, or noise that accepts right and wrong alike."""
-    options, type_ = tables.get(name, {}), kind(name, tables)
-    alike = type_ == "noisy" and "tpr" in options and options["tpr"] == options.get("fpr")
-    return type_ in CONTROLS or alike
+    type_ = kind(name, tables)
+    if type_ == "noisy":
+        options = read_options(models.NoisyOptions, name, _given(name, tables))
+        return options.tpr == options.fpr
+    return type_ in CONTROLS
 
 
 def takes(name: str, option: str, tables: Tables = _NO_TABLES) -> bool:
@@ -163,14 +193,46 @@ def takes(name: str, option: str, tables: Tables = _NO_TABLES) -> bool:
     Raises:
         UnknownVerifier: The name is not known.
     """
+    type_ = kind(name, tables)
+    if type_ in _FACTORIES:
+        return option in options_of(type_).model_fields
     try:
-        return option in inspect.signature(_factory(kind(name, tables))).parameters
+        return option in inspect.signature(_factory(type_)).parameters
     except (TypeError, ValueError):  # a callable without a signature
         return False
 
 
+def check(wanted: Sequence[str], tables: Tables = _NO_TABLES) -> Built:
+    """Checks every name and option, before any work; gives the foreign verifiers, which are built for it.
+
+    No judge is built: its key or its server may not be known yet.
+
+    Raises:
+        UnknownVerifier: The name or an option is not known, or what stands behind a name is not a verifier.
+    """
+    built: Built = {}
+    for name in with_parts(wanted, tables):
+        type_ = kind(name, tables)
+        if type_ not in _FACTORIES:
+            build(name, tables, built=built)
+            continue
+        options = read_options(options_of(type_), name, _given(name, tables))
+        _factory(type_)
+        if isinstance(options, models.JudgeOptions):
+            prompt(options.prompt, blind=type_ == "judge_blind")
+    return built
+
+
+# -- Building ----------------------------------------------------------------------------------------------------------
+
+
 def build(
-    name: str, tables: Tables = _NO_TABLES, *, calls: CallStore | None = None, progress: Progress | None = None
+    name: str,
+    tables: Tables = _NO_TABLES,
+    *,
+    calls: CallStore | None = None,
+    progress: Progress | None = None,
+    built: Built | None = None,
 ) -> Verifier:
     """The verifier of that name.
 
@@ -179,32 +241,51 @@ def build(
         tables: Name -> options: what the verifier's factory takes by keyword, and `type`.
         calls: Where judges keep and find their stored calls.
         progress: What judges call with (answered, to be asked) while a batch is asked.
+        built: What was built before from the same tables; what is built now is added, parts of others included.
 
     Raises:
         UnknownVerifier: The name or an option is not known, or what stands behind it is not a verifier.
     """
-    with_parts([name], tables)
-    return _build(name, tables, {"calls": calls, "progress": progress})
+    with_parts([name], tables)  # stops where a verifier is part of itself
+    return _build(name, tables, {} if built is None else built, {"calls": calls, "progress": progress})
 
 
-def _build(name: str, tables: Tables, for_judges: Mapping[str, Any]) -> Verifier:
-    type_ = kind(name, tables)
+def _build(name: str, tables: Tables, built: Built, for_judges: Mapping[str, Any]) -> Verifier:
+    if name not in built:
+        type_ = kind(name, tables)
+        if type_ in _FACTORIES:
+            verifier = _ours(name, type_, tables, built, for_judges)
+            built[name] = verifier if type_ == name else Alias(name=name, verifier=verifier)
+        else:
+            built[name] = _foreign(name, _factory(type_), _given(name, tables))
+    return built[name]
+
+
+def _ours(name: str, type_: str, tables: Tables, built: Built, for_judges: Mapping[str, Any]) -> Verifier:
+    """A built-in verifier: it takes its options as one model, where it has some besides the verifiers it is made of."""
     factory = _factory(type_)
-    options = {option: value for option, value in tables.get(name, {}).items() if option != "type"}
-    given: dict[str, Any] = {}
-    if type_ in JUDGES:
-        given = {"name": type_, **for_judges}
-    elif type_ in _PARTS:
-        built = [_build(part, tables, for_judges) for part in parts(name, tables)]
-        option, default = _PARTS[type_]
-        options[option] = built[0] if isinstance(default, str) else built
-    _check_options(name, factory, options, tuple(given))
-    if type_ not in _FACTORIES:
-        with blamed(name, "making it"):
-            found = _checked(name, factory(**options))
-        return OrderChecked(Alias(name=name, verifier=found))  # named as it was asked for, whatever it calls itself
-    found = _checked(name, factory(**options, **given))
-    return found if type_ == name else Alias(name=name, verifier=found)
+    model = options_of(type_)
+    options = read_options(model, name, _given(name, tables))
+    members = [_build(part, tables, built, for_judges) for part in parts(name, tables)]
+    keywords: dict[str, Any] = {"name": type_, **for_judges} if type_ in JUDGES else {}
+    if "members" in model.model_fields:
+        keywords["members"] = members
+    elif "base" in model.model_fields:
+        keywords["base"] = members[0]
+    return factory(options, **keywords) if model.model_fields.keys() - {"base", "members"} else factory(**keywords)
+
+
+def _foreign(name: str, factory: Callable[..., Any], options: Mapping[str, Any]) -> Verifier:
+    """A verifier that is not ours, under the name that was asked for, whatever it calls itself."""
+    _check_signature(name, factory, options)
+    with blamed(name, "making it"):
+        verifier = _checked(name, factory(**options))
+    return OrderChecked(Alias(name=name, verifier=verifier))
+
+
+def _given(name: str, tables: Tables) -> dict[str, Any]:
+    """A verifier's table without `type`."""
+    return {option: value for option, value in tables.get(name, {}).items() if option != "type"}
 
 
 def _factory(name: str) -> Callable[..., Any]:
@@ -217,7 +298,7 @@ def _factory(name: str) -> Callable[..., Any]:
         return _loaded(name, plug_in)
     if ":" in name:
         return _from_path(name)
-    raise UnknownVerifier(f"unknown verifier {name!r}{_did_you_mean(name, names())}: known are {', '.join(names())}")
+    raise UnknownVerifier(f"unknown verifier {name!r}{did_you_mean(name, names())}: known are {', '.join(names())}")
 
 
 def _plug_ins() -> dict[str, EntryPoint]:
@@ -244,42 +325,33 @@ def _from_path(name: str) -> Callable[..., Any]:
     factory = getattr(module, attribute, None)
     if not callable(factory):
         public = [known for known in vars(module) if not known.startswith("_")]
-        hint = _did_you_mean(attribute, public)
+        hint = did_you_mean(attribute, public)
         raise UnknownVerifier(f"verifier {name!r}: {module_name!r} has no factory {attribute!r}{hint}")
     return factory
 
 
-def _check_options(
-    name: str, factory: Callable[..., Any], options: Mapping[str, Any], taken: tuple[str, ...] = ()
-) -> None:
-    """Stops at an option that the factory does not take, or a required one that is missing."""
+def _check_signature(name: str, factory: Callable[..., Any], options: Mapping[str, Any]) -> None:
+    """Stops at an option that a foreign factory does not take, or a required one that is missing."""
     try:
         parameters = inspect.signature(factory).parameters.values()
     except (TypeError, ValueError):
         return  # a callable without a signature: the call itself has to tell
-    named = [p for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD) and p.name not in taken]
+    named = [p for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
     known = [p.name for p in named]
     if not any(p.kind is p.VAR_KEYWORD for p in parameters):
         for option in options:
             if option not in known:
-                listed = f"known are {', '.join(known)}" if known else "it takes none"
-                hint = _did_you_mean(option, known)
-                raise UnknownVerifier(f"verifier {name!r}: unknown option {option!r}{hint}: {listed}")
+                raise UnknownVerifier(f"verifier {name!r}: {unknown_option(option, known)}")
     for parameter in named:
         if parameter.default is parameter.empty and parameter.name not in options:
             raise UnknownVerifier(f"verifier {name!r}: option {parameter.name!r} is missing")
 
 
-def _checked(name: str, found: Any) -> Verifier:
+def _checked(name: str, verifier: Any) -> Verifier:
     for part in ("name", "fingerprint", "verify"):
-        if not hasattr(found, part):
-            raise UnknownVerifier(f"verifier {name!r}: {type(found).__name__} is no verifier, it has no {part!r}")
+        if not hasattr(verifier, part):
+            raise UnknownVerifier(f"verifier {name!r}: {type(verifier).__name__} is no verifier, it has no {part!r}")
     for part in ("name", "fingerprint"):
-        if not isinstance(value := getattr(found, part), str) or not value:
+        if not isinstance(value := getattr(verifier, part), str) or not value:
             raise UnknownVerifier(f"verifier {name!r}: its {part} is {value!r:.40}, expected a text")
-    return found
-
-
-def _did_you_mean(word: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    return verifier

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 from restem.benchmarks.problem import Problem
 
+CONTROLS = ("accept_all", "reject_all", "random")  # names of verifiers whose verdicts carry no information
 MAX_NUMBER = 2**63  # the first integer that SQLite cannot store
 
 
@@ -86,6 +87,38 @@ class Verdict:
     def reward(self) -> int | None:
         """The number that training uses: 1 for correct, 0 for wrong, None for undecided."""
         return {Outcome.CORRECT: 1, Outcome.WRONG: 0}.get(self.outcome)
+
+
+_CERTAIN = {Outcome.CORRECT: 1.0, Outcome.WRONG: 0.0}
+
+
+def verdict_of(
+    outcome: Outcome | bool,
+    *,
+    score: float | None = None,
+    answer: str | None = None,
+    span: tuple[int, int] | None = None,
+    rule: str | None = None,
+    reason: str | None = None,
+    seconds: float = 0.0,
+) -> Verdict:
+    """A verdict with the score that its outcome implies, unless another score is given.
+
+    Args:
+        outcome: True is correct, False is wrong.
+        score: None is 1 for correct, 0 for wrong, and no score for undecided.
+    """
+    if not isinstance(outcome, Outcome):
+        outcome = Outcome.CORRECT if outcome else Outcome.WRONG
+    return Verdict(
+        outcome=outcome,
+        score=_CERTAIN.get(outcome) if score is None else score,
+        answer=answer,
+        span=span,
+        rule=rule,
+        reason=reason,
+        seconds=seconds,
+    )
 
 
 class Verifier(Protocol):

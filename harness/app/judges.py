@@ -22,13 +22,9 @@ from restem.harness.model.architecture import ASSETS
 from restem.harness.serving.embedded_judge import embedded_judge
 from restem.harness.store.store import Store
 from restem.verifiers import catalog
+from restem.verifiers.options import JudgeOptions
 
 Options: TypeAlias = Mapping[str, dict[str, Any]]
-
-
-def judges_of(names: Sequence[str], options: Options) -> list[str]:
-    """The judges among the verifiers and all that they are made of."""
-    return [name for name in catalog.with_parts(names, options) if catalog.kind(name, options) in catalog.JUDGES]
 
 
 def asked_by(options: Options, names: Sequence[str], *, offline: bool, batch: bool) -> Options:
@@ -41,7 +37,7 @@ def asked_by(options: Options, names: Sequence[str], *, offline: bool, batch: bo
         return options
     if offline and batch:
         raise ConfigError("--offline asks nothing and --batch does; give one of them")
-    judges = judges_of(names, options)
+    judges = catalog.judges(names, options)
     if not judges:
         raise ConfigError(f"--{'offline' if offline else 'batch'} goes with a judge; found {', '.join(names)}")
     way = {"offline": True} if offline else {"batch": True}
@@ -55,25 +51,16 @@ def judge_options(
 
     A judge that is offline has those it was asked with when replies were stored, and nothing is started for it.
     """
-    judges = {name: dict(options.get(name, {})) for name in judges_of(names, options)}
+    judges = {name: dict(options.get(name, {})) for name in catalog.judges(names, options)}
     for name, chosen in judges.items():
         if chosen.get("offline"):
             judges[name] = {**stored.get(name, {}), **chosen}
-    elsewhere = bool(os.environ.get("OPENAI_BASE_URL"))  # the openai package's own way to name a server
-    homeless = [
-        name
-        for name, chosen in judges.items()
-        if not (
-            chosen.get("offline")
-            or elsewhere
-            or chosen.get("base_url")
-            or os.environ.get(str(chosen.get("api_key_env", "OPENAI_API_KEY")))
-        )
-    ]
+    homeless = [name for name in judges if _is_homeless(catalog.judge_options(name, judges))]
     for name in homeless:
         if named := {"model", "api_key_env"} & judges[name].keys():
             # Not shown: it may be a key that was put in the wrong place.
-            variable = "the variable named by api_key_env" if "api_key_env" in judges[name] else "OPENAI_API_KEY"
+            default = JudgeOptions().api_key_env
+            variable = "the variable named by api_key_env" if "api_key_env" in judges[name] else default
             raise ConfigError(f"verifiers.{name}.{min(named)} is set, but neither {variable} nor base_url")
         if judges[name].get("batch"):
             raise ConfigError(f"verifiers.{name}.batch: the embedded judge has no batches; set a key or base_url")
@@ -89,30 +76,36 @@ def judge_options(
     return judges
 
 
+def _is_homeless(options: JudgeOptions) -> bool:
+    """Whether neither a server nor a key is named, so that only the embedded judge can be asked."""
+    named = options.base_url or os.environ.get("OPENAI_BASE_URL") or os.environ.get(options.api_key_env)
+    return not (options.offline or named)
+
+
 def stored_judges(store: Store) -> Options:
     """Name -> the options that the judge of that name was asked with: where its calls are stored."""
     known = store.run().get("verifiers", {})
-    found: dict[str, dict[str, Any]] = {}
+    latest: dict[str, dict[str, Any]] = {}
     for fingerprint, name, settings in store.query("SELECT fingerprint, name, settings FROM verifier ORDER BY 1"):
         options = json.loads(settings)
-        if not options.get("offline") and (name not in found or known.get(name) == fingerprint):
-            found[name] = options
-    return found
+        if not options.get("offline") and (name not in latest or known.get(name) == fingerprint):
+            latest[name] = options
+    return latest
 
 
-def add_judges(store: Store, tables: Options, judge: Options) -> None:
+def add_judges(store: Store, judge: Options, built: catalog.Built) -> None:
     """Writes down how each judge is asked, parts of other verifiers among them: `--offline` reads it."""
     for name, chosen in judge.items():
-        store.add_verifier(catalog.build(name, tables, calls=store).fingerprint, name, chosen)
+        store.add_verifier(built[name].fingerprint, name, chosen)
 
 
 def judge_facts(judge: Options) -> dict[str, Any] | None:
-    """Which judge speaks; for the embedded one with its card's rates on a base policy's responses."""
+    """Which judge is asked; for the embedded one with its card's rates on a base policy's responses."""
     if not judge:
         return None
-    models = sorted({str(options.get("model", "gpt-4")) for options in judge.values()})
+    models = sorted({catalog.judge_options(name, judge).model for name in judge})
     embedded = any(model.startswith("tiny-judge@") for model in models)
     path = ASSETS / "judge" / "card.json"
     quality = json.loads(path.read_text())["quality"] if embedded and path.is_file() else {}
-    rates = {name: found["base"] for name, found in quality.items()}
+    rates = {name: by_policy["base"] for name, by_policy in quality.items()}
     return {"model": ", ".join(models), "embedded": embedded, "card": rates or None}

@@ -48,7 +48,7 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
     Raises:
         ConfigError: Something the suite names is wrong or missing, or the folder holds a run of another suite.
     """
-    check_verifiers(suite.verifier_names, suite.verifiers)
+    built = check_verifiers(suite.verifier_names, suite.verifiers)
     enable_compilation_cache()
     hosts = hosts or connect(suite.mesh)
     suite, base = prompted(suite, load_named_policy(suite.policy, hosts.meshes.local))
@@ -66,8 +66,8 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
     with contextlib.ExitStack() as stack:
         judge = judge_options(whole.verifiers, whole.verifier_names, stack)
         store = stack.enter_context(Store(folder, write=True))
-        verifiers = build_verifiers(store, whole, judge, problems)
-        record(store, suite, whole.verifiers, verifiers, judge, base, problems)
+        verifiers = build_verifiers(store, whole, judge, problems, built)
+        record(store, suite, whole.verifiers, verifiers, judge, base, problems, built)
         planned = rest_em.planned_samples(whole, problems, until_base=until_base)
         progress = stack.enter_context(RunProgress(planned, quiet=quiet))
         started = time.monotonic()
@@ -145,12 +145,15 @@ def _that_matters(suite: Suite) -> dict[str, Any]:
 
 
 def build_verifiers(
-    store: Store, suite: Suite, judge: Options, problems: Mapping[str, Sequence[Problem]]
+    store: Store, suite: Suite, judge: Options, problems: Mapping[str, Sequence[Problem]], built: catalog.Built
 ) -> dict[str, Verifier]:
-    """Every verifier of the suite, and `steps` where all questions are of linear_1d's kind."""
-    verifiers: dict[str, Verifier] = {
-        name: catalog.build(name, {**suite.verifiers, **judge}, calls=store) for name in suite.verifier_names
-    }
+    """Every verifier of the suite, and `steps` where all questions are of linear_1d's kind.
+
+    Args:
+        built: What is built already; the rest is added, parts of other verifiers among it.
+    """
+    tables = {**suite.verifiers, **judge}
+    verifiers = {name: catalog.build(name, tables, calls=store, built=built) for name in suite.verifier_names}
     with contextlib.suppress(ValueError):
         for items in problems.values():
             for problem in items:
@@ -167,11 +170,13 @@ def record(
     judge: Options,
     base: Policy,
     problems: Mapping[str, Sequence[Problem]],
+    built: catalog.Built,
 ) -> None:
     """Writes down what the run is made of; refuses to go on with other verifiers or another base than it began with.
 
     Args:
         tables: Options of all verifiers, those of further replicates among them.
+        built: The verifiers and all that they are made of.
     """
     fingerprints = {name: verifier.fingerprint for name, verifier in verifiers.items()}
     facts = {"verifiers": fingerprints, "base_sha256": params_hash(base.params)}
@@ -186,7 +191,7 @@ def record(
         store.add_problems(items)
     if not store.probes():
         store.add_probes(probes(problems["test"][: suite.probe.problems]))
-    add_judges(store, {**tables, **judge}, judge)
+    add_judges(store, judge, built)
     for name, verifier in verifiers.items():
         store.add_verifier(verifier.fingerprint, name, judge.get(name, tables.get(name, {})))
     controls = [name for name in verifiers if catalog.uninformative(name, tables)]

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from restem.harness.app.judges import Options, add_judges, judge_options, judges_of, stored_judges
+from restem.harness.app.judges import Options, add_judges, judge_options, stored_judges
 from restem.harness.config import read_tables, set_value
 from restem.harness.errors import ConfigError
 from restem.harness.loop.probe import probe, unprobed
@@ -23,17 +23,18 @@ from restem.verifiers import catalog
 from restem.verifiers.rows import Rows, output_row, read_rows
 from restem.verifiers.verdict import Verdict, Verifier, checked
 
-NO_ADDRESS = "http://127.0.0.1:9/v1"  # where no server listens: judges are built with it while options are checked
 
+def check_verifiers(names: Sequence[str], options: Options) -> catalog.Built:
+    """The foreign verifiers, which are built to be checked; the options of the others are checked without building.
 
-def check_verifiers(names: Sequence[str], options: Options) -> None:
-    """Every name and option is known, and no options stand there for a verifier that nobody names."""
+    Raises:
+        ConfigError: A table stands there for a verifier that is not used.
+        UnknownVerifier: A name or an option is not known.
+    """
     used = catalog.with_parts(names, options)
     if unused := sorted(set(options) - set(used)):
         raise ConfigError(f"verifiers.{unused[0]}: no verifier of that name is used here ({', '.join(used)})")
-    addresses = {name: {"base_url": NO_ADDRESS, **options.get(name, {})} for name in judges_of(names, options)}
-    for name in names:
-        catalog.build(name, {**options, **addresses})
+    return catalog.check(names, options)
 
 
 def verifier_options(config_path: Path | None, overrides: Sequence[str], names: Sequence[str]) -> Options:
@@ -69,11 +70,12 @@ def verify_run(
         )
         total = sum(len(store.samples(*group)) for group in groups) * len(names)
         progress = stack.enter_context(RunProgress(total, unit="verdicts", quiet=quiet))
-        add_judges(store, {**options, **judge}, judge)
+        built = _built(names, {**options, **judge}, store, progress)
+        add_judges(store, judge, built)
         for name in names:
             progress.stage(name)
             chosen = judge.get(name, options.get(name, {}))
-            verifier = _build(name, {**options, **judge}, store, progress)
+            verifier = built[name]
             store.add_verifier(verifier.fingerprint, name, chosen)
             if any(way.get("batch") for way in judge.values()):
                 # All in one batch, not one for every few thousand samples: what follows finds the replies stored.
@@ -91,8 +93,12 @@ def verify_run(
             yield label, new
 
 
-def _build(name: str, tables: Options, calls: Store | None, progress: RunProgress) -> Verifier:
-    return catalog.build(name, tables, calls=calls, progress=lambda answered, _: progress.within(answered))
+def _built(names: Sequence[str], tables: Options, calls: Store | None, progress: RunProgress) -> catalog.Built:
+    """The verifiers and all that they are made of, each built once."""
+    built: catalog.Built = {}
+    for name in names:
+        catalog.build(name, tables, calls=calls, progress=lambda answered, _: progress.within(answered), built=built)
+    return built
 
 
 def verify_rows(path: Path, output: Path | None, names: Sequence[str], options: Options, quiet: bool) -> None:
@@ -100,9 +106,9 @@ def verify_rows(path: Path, output: Path | None, names: Sequence[str], options: 
     rows = read_rows(path)
     if output is not None and not output.parent.is_dir():
         raise ConfigError(f"--output {output}: there is no folder {output.parent}")
-    kept = output.with_name(f"{output.name}.calls") if output is not None and judges_of(names, options) else None
-    offline = any(options.get(name, {}).get("offline") for name in judges_of(names, options))
-    if output is None and any(options.get(name, {}).get("batch") for name in judges_of(names, options)):
+    kept = output.with_name(f"{output.name}.calls") if output is not None and catalog.judges(names, options) else None
+    offline = any(options.get(name, {}).get("offline") for name in catalog.judges(names, options))
+    if output is None and any(options.get(name, {}).get("batch") for name in catalog.judges(names, options)):
         raise ConfigError("--batch with --input needs --output: beside it stands which batch was sent")
     with contextlib.ExitStack() as stack:
         if offline:  # reads what a stopped command kept, and leaves it there
@@ -111,14 +117,15 @@ def verify_rows(path: Path, output: Path | None, names: Sequence[str], options: 
         else:
             judge = judge_options(options, names, stack)
             calls = stack.enter_context(Store(kept, write=True)) if kept is not None else None
-            if calls is not None:
-                add_judges(calls, {**options, **judge}, judge)
         progress = stack.enter_context(RunProgress(len(rows.ids) * len(names), unit="verdicts", quiet=quiet))
+        built = _built(names, {**options, **judge}, calls, progress)
+        if calls is not None and not offline:
+            add_judges(calls, judge, built)
         verdicts: list[dict[int, Verdict]] = []
         for name in names:
             progress.stage(name)
             size = len(rows.ids) if any(way.get("batch") for way in judge.values()) else VERIFY_BATCH
-            verdicts.append(_verdicts(_build(name, {**options, **judge}, calls, progress), rows, size, progress))
+            verdicts.append(_verdicts(built[name], rows, size, progress))
         lines = [
             json.dumps(output_row(id, name, found[i])) + "\n"
             for i, id in enumerate(rows.ids)

@@ -61,12 +61,7 @@ class Golden:
     def pinned(self, verifier: str) -> bool:
         """Whether each row's outcome is golden: as the baseline says, else unless a judge is asked."""
         entry = self.baseline.verifiers.get(verifier, Entry())
-        return not judges(verifier, self.baseline.options) if entry.pinned is None else entry.pinned
-
-
-def judges(verifier: str, options: catalog.Tables) -> list[str]:
-    """The judges that a verifier is or is made of."""
-    return [n for n in catalog.with_parts([verifier], options) if catalog.kind(n, options) in catalog.JUDGES]
+        return not catalog.judges([verifier], self.baseline.options) if entry.pinned is None else entry.pinned
 
 
 def read_golden(path: Path) -> Golden:
@@ -121,11 +116,13 @@ def ask(golden: Golden, names: Sequence[str], quiet: bool) -> Iterator[tuple[str
     rows, options = golden.rows, golden.baseline.options
     with contextlib.ExitStack() as stack:
         tables: dict[str, Mapping[str, Any]] = dict(options)
-        if any(judges(name, options) for name in names):
+        if catalog.judges(names, options):
             tables |= judge_options({name: dict(table) for name, table in options.items()}, names, stack)
         progress = stack.enter_context(RunProgress(len(rows) * len(names), unit="verdicts", quiet=quiet))
+        built: catalog.Built = {}
         verifiers = {
-            name: catalog.build(name, tables, progress=lambda answered, _: progress.within(answered)) for name in names
+            name: catalog.build(name, tables, progress=lambda answered, _: progress.within(answered), built=built)
+            for name in names
         }
         groups: dict[str, list[int]] = {}
         for place, row in enumerate(rows):
@@ -185,7 +182,7 @@ def _changed_its_mind(golden: Golden, name: str, found: Comparison) -> bool:
     expected = golden.baseline.verifiers[name].expected
     called = (expected and expected.rows) or {}
     known = {row.id for file, call in called.items() for row in golden.rows_of(file)[: row_count(call)]}
-    return not judges(name, golden.baseline.options) and any(item.id in known for item in found.flips)
+    return not catalog.judges([name], golden.baseline.options) and any(item.id in known for item in found.flips)
 
 
 def _items(rows: Sequence[GoldenRow], name: str, pinned: bool, verdicts: Sequence[Verdict]) -> list[Item]:

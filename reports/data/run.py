@@ -17,10 +17,9 @@ from restem.benchmarks.problem import Probe, Problem
 from restem.harness.names import BASE, MARK, replicate, unmarked
 from restem.harness.store.records import Checkpoint
 from restem.reports.stats.estimates import Floats, Ints
-from restem.verifiers.verdict import Verdict
+from restem.verifiers.verdict import CONTROLS, Verdict
 
 STEPS = "steps"
-CONTROLS = ("accept_all", "reject_all", "random")
 Bools = NDArray[np.bool_]
 
 

@@ -28,11 +28,12 @@ from typing import ClassVar
 
 import click
 
+from tests import building
+
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from restem.benchmarks.problem import Problem
 from restem.harness.store.store import Store
-from restem.verifiers.judge.judge import Judge
 from restem.verifiers.verdict import Attempt, Outcome
 
 FAULTS = ("500", "503", "reset", "shortbody", "badjson", "html", "nochoices", "429")
@@ -150,7 +151,9 @@ def measure(base_url: str, batch: list[Attempt], concurrency: int, latency: floa
     """The outcomes of one judged batch; prints what it took."""
     tell(base_url, latency, share)
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder), write=True) as store:
-        judge = Judge(name="judge", calls=store, base_url=base_url, concurrency=concurrency, backoff_seconds=0.05)
+        judge = building.judge(
+            name="judge", calls=store, base_url=base_url, concurrency=concurrency, backoff_seconds=0.05
+        )
         wall, cpu = time.perf_counter(), time.process_time()
         verdicts = judge.verify(batch)
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu

@@ -21,16 +21,14 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import openai
 
-from restem.verifiers.chat.live import ALL_REJECTED
+from restem.verifiers.chat.endpoint import Endpoint
 from restem.verifiers.chat.reply import ChatReply, Fault, Rejected, fault_of, reply_in, status_fault, usable
+from restem.verifiers.chat.transport import ALL_REJECTED, CallStore, Keep, Replies
 from restem.verifiers.verdict import JudgeUnavailable
-
-if TYPE_CHECKING:
-    from restem.verifiers.chat.client import ChatClient, Replies
 
 # OpenAI's limits of one batch, https://platform.openai.com/docs/guides/batch
 MAX_REQUESTS = 50_000
@@ -43,31 +41,48 @@ RUNNING = ("validating", "in_progress", "finalizing", "cancelling")
 _log = logging.getLogger(__name__)
 
 
-def exchange(chat: ChatClient, key: str, bodies: Mapping[str, bytes], keep: Callable[[Replies], None]) -> None:
-    """Asks everything; calls `keep` with what came.
+class BatchTransport:
+    """Sends requests as files, and comes back for the replies.
 
-    Raises:
-        JudgeUnavailable: As `ChatClient.ask` says, or some requests have no reply yet.
+    Args:
+        calls: Where the events are written that say which batch was sent; None forgets them.
+        verifier: The fingerprint of the judge that asks.
     """
-    local = chat.endpoint == "loopback"
-    http_client = openai.DefaultHttpxClient(trust_env=not local, verify=not local, follow_redirects=False)
-    with openai.OpenAI(
-        api_key=key or "none",
-        base_url=chat.base_url,
-        max_retries=0,
-        timeout=chat.timeout_seconds,
-        http_client=http_client,
-    ) as client:
-        _Batches(chat, client, bodies, keep).run()
+
+    def __init__(self, endpoint: Endpoint, *, calls: CallStore | None = None, verifier: str = "") -> None:
+        self.endpoint = endpoint
+        self.calls = calls
+        self.verifier = verifier
+
+    def exchange(self, bodies: Mapping[str, bytes], keep: Keep) -> None:
+        """Asks everything; calls `keep` with the replies of each batch that has ended.
+
+        Raises:
+            JudgeUnavailable: As `ChatClient.ask` documents, or some requests have no reply yet.
+        """
+        endpoint = self.endpoint
+        http_client = openai.DefaultHttpxClient(
+            trust_env=not endpoint.local, verify=not endpoint.local, follow_redirects=False
+        )
+        with openai.OpenAI(
+            api_key=endpoint.key or "none",
+            base_url=endpoint.base_url,
+            max_retries=0,
+            timeout=endpoint.options.timeout_seconds,
+            http_client=http_client,
+        ) as client:
+            _Batches(self, client, bodies, keep).run()
 
 
 class _Batches:
     """The batches of one exchange."""
 
     def __init__(
-        self, chat: ChatClient, client: openai.OpenAI, bodies: Mapping[str, bytes], keep: Callable[[Replies], None]
+        self, transport: BatchTransport, client: openai.OpenAI, bodies: Mapping[str, bytes], keep: Keep
     ) -> None:
-        self._chat = chat
+        self._endpoint = transport.endpoint
+        self._options = transport.endpoint.options
+        self._calls, self._verifier = transport.calls, transport.verifier
         self._client = client
         self._unanswered = dict(bodies)
         self._keep = keep
@@ -79,28 +94,26 @@ class _Batches:
         """Ends what an earlier command began, then sends the rest; again where the model refused a parameter."""
         self._collect(self._begun())
         while self._unanswered:
-            left_out = self._chat.left_out
-            self._collect([self._send(chunk) for chunk in list(_chunks(self._chat, self._unanswered))])
-            if self._chat.left_out == left_out:
+            left_out = self._endpoint.left_out
+            self._collect([self._send(chunk) for chunk in list(_chunks(self._endpoint, self._unanswered))])
+            if self._endpoint.left_out == left_out:
                 break
-        if self._chat.rejected >= ALL_REJECTED and not self._chat.answered:
-            raise JudgeUnavailable(f"{self._where}: rejected each of {self._chat.rejected} requests: {self._rejection}")
+        if self._endpoint.rejected >= ALL_REJECTED and not self._endpoint.answered:
+            raise JudgeUnavailable(
+                f"{self._endpoint}: rejected each of {self._endpoint.rejected} requests: {self._rejection}"
+            )
         if self._unanswered:
             why = "; ".join(dict.fromkeys(self._why[:3])) or "no line came back for them"
             raise JudgeUnavailable(
-                f"{self._where}: {len(self._unanswered)} requests of a batch have no reply ({why});"
+                f"{self._endpoint}: {len(self._unanswered)} requests of a batch have no reply ({why});"
                 " the same command asks them again"
             )
-
-    @property
-    def _where(self) -> str:
-        return f"judge {self._chat.model!r} at {self._chat.base_url}"
 
     # what was begun
 
     def _events(self) -> list[dict[str, Any]]:
-        events = self._chat.calls.logged(EVENT) if self._chat.calls else []
-        return [event for event in events if event["verifier"] == self._chat.verifier]
+        events = self._calls.logged(EVENT) if self._calls else []
+        return [event for event in events if event["verifier"] == self._verifier]
 
     def _begun(self) -> list[str]:
         """The batches that were sent and not yet read to their end."""
@@ -108,22 +121,22 @@ class _Batches:
         return [batch for batch, state in states.items() if state == "sent"]
 
     def _log_event(self, batch: str, state: str, **detail: Any) -> None:
-        if self._chat.calls:
-            self._chat.calls.log(EVENT, batch=batch, state=state, verifier=self._chat.verifier, **detail)
+        if self._calls:
+            self._calls.log(EVENT, batch=batch, state=state, verifier=self._verifier, **detail)
 
     # sending
 
     def _send(self, chunk: Mapping[str, bytes]) -> str:
         """The id of the batch that asks this chunk, written down."""
-        tokens = [self._chat.most_tokens(body) for body in chunk.values()]
+        tokens = [self._endpoint.most_tokens(body) for body in chunk.values()]
         most = [sum(each) for each in zip(*tokens, strict=True)]
-        reserved = self._chat.budget.reserve(most[0], most[1], len(chunk))
+        reserved = self._endpoint.budget.reserve(most[0], most[1], len(chunk))
         assert reserved is not None, "batches are settled at once, so nothing is ever in flight"
-        self._chat.budget.settle(reserved, len(chunk))
+        self._endpoint.budget.settle(reserved, len(chunk))
         token = hashlib.sha256("\n".join(sorted(chunk)).encode()).hexdigest()[:32]
         batch = self._find(token)
         if batch is None:
-            lines = b"".join(_line(self._chat, digest, body) for digest, body in chunk.items())
+            lines = b"".join(_line(self._endpoint, digest, body) for digest, body in chunk.items())
             uploaded = self._steady(lambda: self._client.files.create(file=("restem.jsonl", lines), purpose="batch"))
             batch = self._steady(lambda: self._create(uploaded.id, token)).id
         self._log_event(batch, "sent", requests=len(chunk))
@@ -171,7 +184,7 @@ class _Batches:
                     del running[id]
                     self._read(batch, status)
             if running:
-                time.sleep(self._chat.poll_seconds)
+                time.sleep(self._options.poll_seconds)
 
     def _read(self, batch: Any, status: str) -> None:
         """Keeps what an ended batch says of our requests."""
@@ -184,7 +197,7 @@ class _Batches:
                 foreign += self._keep_lines(batch.id, lines)
         if status != "completed":
             errors = getattr(getattr(batch, "errors", None), "data", None) or []
-            told = [repr(self._chat.redacted(str(getattr(error, "message", "")))[:200]) for error in errors[:2]]
+            told = [repr(self._endpoint.redacted(str(getattr(error, "message", "")))[:200]) for error in errors[:2]]
             self._why.append(" ".join([f"the batch {batch.id} is {status}", *told]))
         if not foreign:  # else another question of the same judge may still want what stands in it
             self._log_event(batch.id, "read", status=status)
@@ -211,27 +224,29 @@ class _Batches:
 
     def _reply(self, said: Mapping[str, Any], body: bytes, batch: str) -> ChatReply | Rejected | None:
         """What a line says of its request; None where it is to be asked again."""
-        chat = self._chat
+        endpoint = self._endpoint
         match said:
             case {"response": {"status_code": int(status), "body": data}}:
                 pass
             case _:
                 error = said.get("error")
                 code = error.get("code") if isinstance(error, dict) else "no response in its line"
-                self._why.append(chat.redacted(str(code))[:80])
+                self._why.append(endpoint.redacted(str(code))[:80])
                 return None
         if status == 200 and usable(data):
-            chat.answered += 1
+            endpoint.answered += 1
             attempt: dict[str, Any] = {"result": "reply", "seconds": 0.0, "batch": batch}
-            reply = reply_in(data, [attempt | ({"left_out": chat.left_out} if chat.left_out else {})], chat.redacted)
-            chat.budget.spend(reply.model, reply.prompt_tokens, reply.completion_tokens)
+            reply = reply_in(
+                data, [attempt | ({"left_out": endpoint.left_out} if endpoint.left_out else {})], endpoint.redacted
+            )
+            endpoint.budget.spend(reply.model, reply.prompt_tokens, reply.completion_tokens)
             return reply
         error = data.get("error") if isinstance(data, dict) else None
-        fault = fault_of(status, error if isinstance(error, dict) else {}, chat.redacted)
+        fault = fault_of(status, error if isinstance(error, dict) else {}, endpoint.redacted)
         if fault.refused_parameter and f'"{fault.refused_parameter}":'.encode() in body:
-            chat.leave_out(fault.refused_parameter)
+            endpoint.leave_out(fault.refused_parameter)
         elif fault.rejected:
-            chat.rejected += 1
+            endpoint.rejected += 1
             self._rejection = fault.result
             return Rejected(reason=f"request rejected: {fault.result}", seconds=0.0)
         self._why.append(fault.result if status != 200 else "no usable choice in the reply")
@@ -244,30 +259,34 @@ class _Batches:
             JudgeUnavailable: It refuses, or there was no answer with an id (or, for a file, its bytes) in it.
         """
         fault = unusable = Fault(result="no usable answer about files or batches")
-        for attempt in range(self._chat.max_attempts):
+        for attempt in range(self._options.max_attempts):
             fault = unusable
             try:
                 found = send()
                 if data or isinstance(getattr(found, "id", None), str):
                     return found
             except openai.APIStatusError as error:
-                fault = status_fault(error, self._chat.redacted)
+                fault = status_fault(error, self._endpoint.redacted)
             except (openai.APIConnectionError, openai.APIResponseValidationError, ValueError) as error:
                 fault = Fault(result=f"no answer about files or batches ({type(error).__name__})")
             if fault.fatal or fault.rejected:
                 break
-            if attempt + 1 < self._chat.max_attempts:
-                longest = self._chat.backoff_seconds * 2.0**attempt
-                time.sleep(min(self._chat.max_wait_seconds, max(fault.wait_seconds, longest * random.uniform(0.5, 1))))
-        raise JudgeUnavailable(f"{self._where}: {fault.result}")  # out here, no error that knows the key is behind it
+            if attempt + 1 < self._options.max_attempts:
+                longest = self._options.backoff_seconds * 2.0**attempt
+                time.sleep(
+                    min(self._options.max_wait_seconds, max(fault.wait_seconds, longest * random.uniform(0.5, 1)))
+                )
+        raise JudgeUnavailable(
+            f"{self._endpoint}: {fault.result}"
+        )  # out here, no error that knows the key is behind it
 
 
-def _chunks(chat: ChatClient, bodies: Mapping[str, bytes]) -> Iterator[dict[str, bytes]]:
+def _chunks(endpoint: Endpoint, bodies: Mapping[str, bytes]) -> Iterator[dict[str, bytes]]:
     """The requests in parts that one batch may hold."""
     chunk: dict[str, bytes] = {}
     size = 0
     for digest, body in bodies.items():
-        length = len(_line(chat, digest, body))
+        length = len(_line(endpoint, digest, body))
         if chunk and (len(chunk) >= MAX_REQUESTS or size + length > MAX_BYTES):
             yield chunk
             chunk, size = {}, 0
@@ -277,9 +296,9 @@ def _chunks(chat: ChatClient, bodies: Mapping[str, bytes]) -> Iterator[dict[str,
         yield chunk
 
 
-def _line(chat: ChatClient, digest: str, body: bytes) -> bytes:
+def _line(endpoint: Endpoint, digest: str, body: bytes) -> bytes:
     head = json.dumps({"custom_id": digest, "method": "POST", "url": "/v1/chat/completions"})
-    return head[:-1].encode() + b', "body": ' + chat.wire(body) + b"}\n"
+    return head[:-1].encode() + b', "body": ' + endpoint.wire(body) + b"}\n"
 
 
 def _parsed(line: bytes) -> tuple[str, dict[str, Any]]:

@@ -1,6 +1,7 @@
 """What a judge may still spend, in calls and in US dollars.
 
-Takes what was spent before and what each request may cost at most; says whether it may be sent. Knows nothing of HTTP.
+Takes what was spent before and what each request may cost at most; gives whether it may be sent. It does not depend on
+how requests are sent.
 
 A call is a request that was answered: tries that failed are not billed. A request is sent only when it fits together
 with all that are in flight, each at the most that it can cost, so a budget is never exceeded, whatever comes back.
@@ -8,11 +9,10 @@ with all that are in flight, each at the most that it can cost, so a budget is n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
-from restem.verifiers.options import at_least
-from restem.verifiers.verdict import JudgeUnavailable, UnknownVerifier
+from restem.verifiers.verdict import JudgeUnavailable
 
 Spent: TypeAlias = Iterable[tuple[str, int, int, int]]  # model, calls, prompt tokens, completion tokens
 
@@ -23,19 +23,11 @@ class Prices:
     Args:
         table: Model name -> (USD per 10^6 prompt tokens, USD per 10^6 completion tokens).
         model: The model that is asked for; its price is taken where the one that answered has none.
-
-    Raises:
-        UnknownVerifier: The table is no such table.
     """
 
-    def __init__(self, table: Mapping[str, Sequence[float]], model: str) -> None:
-        self._table = _checked(table)
-        self._asked = self._table.get(model)
-
-    @property
-    def known(self) -> bool:
-        """Whether the model that is asked for has a price."""
-        return self._asked is not None
+    def __init__(self, table: Mapping[str, tuple[float, float]], model: str) -> None:
+        self._table = table
+        self._asked = table.get(model)
 
     def cost(self, model: str, prompt_tokens: int, completion_tokens: int) -> float:
         """US dollars; 0 where there is no price."""
@@ -43,7 +35,7 @@ class Prices:
         return (prompt_tokens * prompt + completion_tokens * completion) / 1e6
 
     def most(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """US dollars by the dearest price in the table: nobody knows yet which model will answer."""
+        """US dollars by the highest price in the table: which model will answer is not known yet."""
         return max((self.cost(model, prompt_tokens, completion_tokens) for model in self._table), default=0.0)
 
 
@@ -54,18 +46,9 @@ class Budget:
         prices: What tokens cost.
         max_calls: Answered requests in all, those of earlier runs of the same judge among them; None is no limit.
         max_cost_usd: The same in US dollars.
-
-    Raises:
-        UnknownVerifier: A limit cannot be meant, or dollars are limited and the model has no price.
     """
 
     def __init__(self, prices: Prices, max_calls: int | None = None, max_cost_usd: float | None = None) -> None:
-        if max_calls is not None:
-            at_least(0, whole=True, max_calls=max_calls)
-        if max_cost_usd is not None:
-            at_least(0, max_cost_usd=max_cost_usd)
-            if not prices.known:
-                raise UnknownVerifier("judge: option max_cost_usd needs the model's price in option prices")
         self._prices = prices
         self._max_calls, self._max_usd = max_calls, max_cost_usd
         self.calls, self.usd = 0, 0.0
@@ -112,15 +95,3 @@ class Budget:
         """Counts one answered request."""
         self.calls += 1
         self.usd += self._prices.cost(model, prompt_tokens, completion_tokens)
-
-
-def _checked(prices: Mapping[str, Sequence[float]]) -> dict[str, tuple[float, float]]:
-    expected = "{model: [USD per 10^6 prompt tokens, USD per 10^6 completion tokens]}"
-    if not isinstance(prices, Mapping):
-        raise UnknownVerifier(f"judge: option prices: found {prices!r}, expected {expected}")
-    for model, pair in prices.items():
-        if not isinstance(pair, list | tuple) or len(pair) != 2:
-            raise UnknownVerifier(f"judge: option prices: found {pair!r} for {model!r}, expected {expected}")
-        for price in pair:
-            at_least(0, prices=price)
-    return {model: (float(pair[0]), float(pair[1])) for model, pair in prices.items()}

@@ -22,21 +22,20 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import aiohttp
 import openai
 
+from restem.verifiers.chat.endpoint import Endpoint
+from restem.verifiers.chat.rate_limit import Pace
 from restem.verifiers.chat.reply import ChatReply, Fault, Rejected, reply_in, status_fault, total_seconds, usable
+from restem.verifiers.chat.transport import ALL_REJECTED, Keep, Replies
 from restem.verifiers.verdict import JudgeUnavailable
-
-if TYPE_CHECKING:
-    from restem.verifiers.chat.client import ChatClient, Replies
 
 STORE_SECONDS = 0.2  # with the write itself, no reply waits longer than a quarter of a second for the disk
 STORE_REPLIES = 64
 MAX_BACKOFF_SECONDS = 30.0
-ALL_REJECTED = 32  # so many rejected requests before the first answer: it is the set-up that is wrong, not the items
 BUDGET_SECONDS = 0.01
 # What the openai package tells of this machine in every request: nobody's business, and a tenth of a request's work.
 TELLTALES = (
@@ -45,38 +44,50 @@ TELLTALES = (
 )
 
 
-def exchange(chat: ChatClient, key: str, bodies: Mapping[str, bytes], keep: Callable[[Replies], None]) -> None:
-    """Asks everything; calls `keep` with what came, every now and then and at the end, however it ends.
+class LiveTransport:
+    """Sends requests one by one, up to `concurrency` at once.
 
-    Raises:
-        JudgeUnavailable: As `ChatClient.ask` says.
+    Attributes:
+        pace: How many may be in flight; what it learnt about the server is kept between two exchanges.
     """
-    network = _Network(chat, key, bodies)
-    with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(asyncio.run, network.run())
-        future.add_done_callback(lambda _: network.wake.set())
-        try:
-            while not future.done():
-                network.wake.wait(STORE_SECONDS)
-                network.wake.clear()
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self.pace = Pace(endpoint.options.concurrency)
+
+    def exchange(self, bodies: Mapping[str, bytes], keep: Keep) -> None:
+        """Asks everything; calls `keep` several times a second and at the end, however it ends.
+
+        Raises:
+            JudgeUnavailable: As `ChatClient.ask` documents.
+        """
+        network = _Network(self.endpoint, self.pace, bodies)
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(asyncio.run, network.run())
+            future.add_done_callback(lambda _: network.wake.set())
+            try:
+                while not future.done():
+                    network.wake.wait(STORE_SECONDS)
+                    network.wake.clear()
+                    keep(network.take())
+            finally:
+                network.stop()
+                wait([future])
                 keep(network.take())
-        finally:
-            network.stop()
-            wait([future])
-            keep(network.take())
-        future.result()
+            future.result()
 
 
 class _Network:
     """One event loop, one openai client, `concurrency` workers on one queue."""
 
-    def __init__(self, chat: ChatClient, key: str, bodies: Mapping[str, bytes]) -> None:
+    def __init__(self, endpoint: Endpoint, pace: Pace, bodies: Mapping[str, bytes]) -> None:
         self.wake = threading.Event()
-        self._chat = chat
-        self._key = key
-        self._url = f"{chat.base_url}/chat/completions"  # whole, so that it need not be put together a thousand times
+        self._endpoint = endpoint
+        self._options = endpoint.options
+        self._pace = pace
+        self._url = f"{endpoint.base_url}/chat/completions"  # joined once, not for each of a thousand requests
         self._queue: Iterator[tuple[str, bytes]] = iter(bodies.items())
-        self._workers = min(chat.pace.most, len(bodies))
+        self._workers = min(pace.most, len(bodies))
         self._replies: deque[tuple[str, ChatReply | Rejected]] = deque()
         self._stopped = False
         self._cancel: Callable[[], object] | None = None
@@ -98,9 +109,9 @@ class _Network:
             JudgeUnavailable: As in `ask`; all other workers are stopped first.
         """
         self._offer_cancel()
-        self._chat.pace.restart()
+        self._pace.restart()
         unavailable: JudgeUnavailable | None = None
-        async with _openai_client(self._chat, self._key) as client:
+        async with _openai_client(self._endpoint) as client:
             try:
                 async with asyncio.TaskGroup() as group:
                     for _ in range(self._workers):
@@ -126,50 +137,50 @@ class _Network:
         for digest, body in self._queue:
             reserved = await self._reserve(body)
             reply = await self._answer(client, body)
-            self._chat.budget.settle(reserved)
+            self._endpoint.budget.settle(reserved)
             if isinstance(reply, ChatReply):
-                self._chat.budget.spend(reply.model, reply.prompt_tokens, reply.completion_tokens)
+                self._endpoint.budget.spend(reply.model, reply.prompt_tokens, reply.completion_tokens)
             self._replies.append((digest, reply))
             if len(self._replies) >= STORE_REPLIES:
                 self.wake.set()
 
     async def _reserve(self, body: bytes) -> float:
         """What the request may cost, set aside; waits while others in flight may turn out cheaper."""
-        chat = self._chat
-        while (reserved := chat.budget.reserve(*chat.most_tokens(body))) is None:
+        endpoint = self._endpoint
+        while (reserved := endpoint.budget.reserve(*endpoint.most_tokens(body))) is None:
             await asyncio.sleep(BUDGET_SECONDS)
         return reserved
 
     async def _answer(self, client: openai.AsyncOpenAI, body: bytes) -> ChatReply | Rejected:
         """The reply to one request, after as many tries as it is allowed."""
-        chat = self._chat
+        endpoint = self._endpoint
         attempts: list[dict[str, Any]] = []
         faults, limits, waited = 0, 0, 0.0
         while True:
-            sent = chat.wire(body)
+            sent = endpoint.wire(body)
             data = await self._paced_try(client, sent, attempts)
             if not isinstance(data, Fault):
-                chat.answered += 1
-                return reply_in(data, attempts, chat.redacted)
+                endpoint.answered += 1
+                return reply_in(data, attempts, endpoint.redacted)
             if data.refused_parameter and f'"{data.refused_parameter}":'.encode() in sent:
-                chat.leave_out(data.refused_parameter)
+                endpoint.leave_out(data.refused_parameter)
                 continue
             if data.rejected:
                 return self._rejection(data, attempts)
             if data.fatal:
-                raise JudgeUnavailable(f"judge {chat.model!r} at {chat.base_url}: {data.result}")
+                raise JudgeUnavailable(f"{endpoint}: {data.result}")
             if data.limited:
                 limits += 1
                 # The server's word is taken once; it may be wrong about when there is room again.
                 trusted = data.wait_seconds > 0 and limits == 1
                 seconds = max(data.wait_seconds, 0.0 if trusted else self._backoff(limits))
                 waited += seconds
-                chat.pace.hold(seconds)
+                self._pace.hold(seconds)
             else:
                 faults += 1
                 seconds = self._backoff(faults)
-            if faults >= chat.max_attempts or waited > chat.max_wait_seconds:
-                raise JudgeUnavailable(_gave_up(chat, attempts, waited))
+            if faults >= self._options.max_attempts or waited > self._options.max_wait_seconds:
+                raise JudgeUnavailable(_gave_up(endpoint, attempts, waited))
             if not data.limited:
                 await asyncio.sleep(seconds)
 
@@ -177,7 +188,7 @@ class _Network:
         self, client: openai.AsyncOpenAI, body: bytes, attempts: list[dict[str, Any]]
     ) -> dict[str, Any] | Fault:
         """One try, when it may be sent; adds what came of it to the attempts."""
-        pace = self._chat.pace
+        pace = self._pace
         sent_at = await pace.enter()
         try:
             data = await self._try(client, body)
@@ -187,24 +198,22 @@ class _Network:
         attempts.append({"result": result, "seconds": round(time.monotonic() - sent_at, 6)})
         if not isinstance(data, Fault):
             pace.answered()
-            if self._chat.left_out:
-                attempts[-1]["left_out"] = self._chat.left_out
+            if self._endpoint.left_out:
+                attempts[-1]["left_out"] = self._endpoint.left_out
         elif data.overloaded:
             pace.refused(sent_at)
         return data
 
     def _backoff(self, count: int) -> float:
         """Between half of and the whole of the first wait, doubled with every further one."""
-        longest = min(MAX_BACKOFF_SECONDS, self._chat.backoff_seconds * 2.0 ** min(count - 1, 30))
+        longest = min(MAX_BACKOFF_SECONDS, self._options.backoff_seconds * 2.0 ** min(count - 1, 30))
         return longest * random.uniform(0.5, 1.0)
 
     def _rejection(self, fault: Fault, attempts: list[dict[str, Any]]) -> Rejected:
-        chat = self._chat
-        chat.rejected += 1
-        if chat.rejected >= ALL_REJECTED and not chat.answered:
-            raise JudgeUnavailable(
-                f"judge {chat.model!r} at {chat.base_url}: rejected each of {chat.rejected} requests: {fault.result}"
-            )
+        endpoint = self._endpoint
+        endpoint.rejected += 1
+        if endpoint.rejected >= ALL_REJECTED and not endpoint.answered:
+            raise JudgeUnavailable(f"{endpoint}: rejected each of {endpoint.rejected} requests: {fault.result}")
         return Rejected(reason=f"request rejected: {fault.result}", seconds=total_seconds(attempts))
 
     async def _try(self, client: openai.AsyncOpenAI, body: bytes) -> dict[str, Any] | Fault:
@@ -214,12 +223,12 @@ class _Network:
         processor time of `chat.completions.create`, which models every field of a reply of which five are read.
         """
         try:
-            async with asyncio.timeout(self._chat.timeout_seconds):
+            async with asyncio.timeout(self._options.timeout_seconds):
                 data = await client.post(self._url, cast_to=object, content=body)
         except TimeoutError:
-            return Fault(result=f"no whole reply within {self._chat.timeout_seconds:g} s", overloaded=True)
+            return Fault(result=f"no whole reply within {self._options.timeout_seconds:g} s", overloaded=True)
         except openai.APIStatusError as error:
-            return status_fault(error, self._chat.redacted)
+            return status_fault(error, self._endpoint.redacted)
         # Not by its type: the package takes a connection that was closed for a time limit. And aiohttp's own errors are
         # those that the package lets through: a reply that is no HTTP.
         except (openai.APIConnectionError, aiohttp.ClientError) as error:
@@ -238,8 +247,8 @@ def _root(error: BaseException) -> BaseException:
     return error
 
 
-def _openai_client(chat: ChatClient, key: str) -> openai.AsyncOpenAI:
-    local = chat.endpoint == "loopback"
+def _openai_client(endpoint: Endpoint) -> openai.AsyncOpenAI:
+    local = endpoint.local
     # aiohttp's transport takes 0.6 of the processor time of the default one. No proxy of the environment stands between
     # a machine and itself, and its certificates, which take 20 ms to load, prove nothing. A redirect is not followed:
     # key and questions go to the named server alone. The only deadline is ours: the client's own is per read and never
@@ -248,8 +257,8 @@ def _openai_client(chat: ChatClient, key: str) -> openai.AsyncOpenAI:
         trust_env=not local, verify=not local, follow_redirects=False, timeout=None
     )
     return openai.AsyncOpenAI(
-        api_key=key or "none",
-        base_url=chat.base_url,
+        api_key=endpoint.key or "none",
+        base_url=endpoint.base_url,
         max_retries=0,
         timeout=None,
         http_client=http_client,
@@ -258,8 +267,8 @@ def _openai_client(chat: ChatClient, key: str) -> openai.AsyncOpenAI:
     )
 
 
-def _gave_up(chat: ChatClient, attempts: Sequence[Mapping[str, Any]], waited: float) -> str:
+def _gave_up(endpoint: Endpoint, attempts: Sequence[Mapping[str, Any]], waited: float) -> str:
     return (
-        f"judge {chat.model!r} at {chat.base_url}: gave up after {len(attempts)} attempts"
+        f"{endpoint}: gave up after {len(attempts)} attempts"
         f" and {waited:.0f} s of waiting on 429; the last one: {attempts[-1]['result']}"
     )

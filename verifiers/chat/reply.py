@@ -11,9 +11,10 @@ import email.utils
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
-import openai
+if TYPE_CHECKING:
+    import openai  # takes half a second, and only its errors' types are named here
 
 MAX_TEXT = 16_000  # a judge is asked for one character or a few sentences; more is not worth storing
 

@@ -13,12 +13,13 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from restem.verifiers.algebra.characters import canonical
 from restem.verifiers.algebra.grammar import fraction
 from restem.verifiers.answers.final_answer import CANNOT_TELL, READER_VERSION, Answer, asked_variable, find
-from restem.verifiers.verdict import Attempt, Outcome, UnknownVerifier, Verdict, fingerprint
+from restem.verifiers.options import RandomOptions
+from restem.verifiers.verdict import Attempt, Outcome, Verdict, fingerprint
 
 VERSION = 1
 
@@ -59,21 +60,20 @@ class Random:
 
     name = "random"
 
-    def __init__(self, *, rate: float = 0.5, seed: int = 0) -> None:
-        self.rate = probability(self.name, "rate", rate)
-        self.seed = whole_number(self.name, "seed", seed)
+    def __init__(self, options: RandomOptions | None = None) -> None:
+        self.options = options or RandomOptions()
 
     @property
     def fingerprint(self) -> str:
-        return fingerprint(self.name, VERSION, {"rate": self.rate, "seed": self.seed})
+        return fingerprint(self.name, VERSION, self.options.settings())
 
     def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
         """One verdict per attempt, in order; equal responses are told apart by their number in the batch."""
         verdicts: list[Verdict] = []
         for attempt, occurrence in zip(attempts, occurrences(attempts), strict=True):
             began = time.perf_counter()
-            drawn = uniform(self.seed, attempt.problem.id, attempt.response, occurrence)
-            accepted = drawn < self.rate
+            drawn = uniform(self.options.seed, attempt.problem.id, attempt.response, occurrence)
+            accepted = drawn < self.options.rate
             verdicts.append(
                 Verdict(
                     outcome=Outcome.CORRECT if accepted else Outcome.WRONG,
@@ -203,26 +203,3 @@ def uniform(*parts: str | int) -> float:
         data = str(part).encode("utf-8", "surrogatepass")
         digest.update(len(data).to_bytes(8) + data)
     return (int.from_bytes(digest.digest()[:8]) >> 11) / 2**53
-
-
-def probability(verifier: str, option: str, value: Any) -> float:
-    """The option's value, a number from 0 to 1.
-
-    Raises:
-        UnknownVerifier: It is something else.
-    """
-    number = not isinstance(value, bool) and isinstance(value, int | float)
-    if not number or not 0.0 <= value <= 1.0:  # no NaN either
-        raise UnknownVerifier(f"verifier {verifier!r}: option {option!r} is {value!r}, expected a number from 0 to 1")
-    return float(value)
-
-
-def whole_number(verifier: str, option: str, value: Any) -> int:
-    """The option's value, a whole number.
-
-    Raises:
-        UnknownVerifier: It is something else.
-    """
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise UnknownVerifier(f"verifier {verifier!r}: option {option!r} is {value!r}, expected a whole number")
-    return value

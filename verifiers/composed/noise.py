@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from restem.verifiers.answers.final_answer import READER_VERSION
-from restem.verifiers.composed.controls import answer_key, final_answer, occurrences, probability, uniform, whole_number
+from restem.verifiers.composed.controls import answer_key, final_answer, occurrences, uniform
+from restem.verifiers.options import NoisyOptions
 from restem.verifiers.verdict import (
     Attempt,
     Outcome,
-    UnknownVerifier,
     Verdict,
     Verifier,
     checked,
@@ -53,42 +53,28 @@ class Noisy:
     with the same seed what passes at a low rate also passes at a higher one, so that two rates differ by the rates
     alone.
 
-    Args:
-        base: Whose verdicts are taken as the truth.
-        tpr: Share of the correct responses that are called correct.
-        fpr: Share of the wrong responses that are called correct.
-        seed: Another seed errs elsewhere.
-        tied_to: What errs together. `sample`: each response for itself, equal ones too. `problem`: a problem's correct
-            responses are all called the same, and its wrong ones all the same. `answer`: equal final answers to a
-            problem, however they are written, as a verifier does that misreads a form; for a response without one,
-            equal texts.
+    What errs together, `tied_to`: `sample`, each response by itself, equal ones too. `problem`: a problem's correct
+    responses are all called the same, and its wrong ones all the same. `answer`: equal final answers to a problem,
+    however they are written, as a verifier does that misreads a form; for a response without one, equal texts.
     """
 
     name = "noisy"
 
-    def __init__(
-        self, *, base: Verifier, tpr: float = 0.9, fpr: float = 0.1, seed: int = 0, tied_to: str = "sample"
-    ) -> None:
-        if tied_to not in tuple(_TIES):
-            known = ", ".join(_TIES)
-            raise UnknownVerifier(f"verifier 'noisy': option 'tied_to' is {tied_to!r}, expected one of {known}")
+    def __init__(self, options: NoisyOptions | None = None, *, base: Verifier) -> None:
+        self.options = options or NoisyOptions()
         self.base = base
-        self.tpr = probability(self.name, "tpr", tpr)
-        self.fpr = probability(self.name, "fpr", fpr)
-        self.seed = whole_number(self.name, "seed", seed)
-        self.tied_to = tied_to
         self.whole_problem = needs_whole_problems(base)
 
     @property
     def fingerprint(self) -> str:
-        settings = {"base": self.base.fingerprint, "tpr": self.tpr, "fpr": self.fpr, "seed": self.seed}
-        if self.tied_to == "answer":
+        settings = self.options.settings() | {"base": self.base.fingerprint}
+        if self.options.tied_to == "answer":
             settings["reader"] = READER_VERSION
-        return fingerprint(self.name, VERSION, settings | {"tied_to": self.tied_to})
+        return fingerprint(self.name, VERSION, settings)
 
     def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
         """One verdict per attempt, in order."""
-        ties = _TIES[self.tied_to](attempts)
+        ties = _TIES[self.options.tied_to](attempts)
         truths = checked(self.base, attempts)
         return [self._one(*found) for found in zip(attempts, truths, ties, strict=True)]
 
@@ -96,8 +82,8 @@ class Noisy:
         if truth.outcome is Outcome.UNDECIDED:
             return truth
         # The truth is part of what is drawn for: a problem's correct and wrong responses err apart.
-        drawn = uniform(self.seed, attempt.problem.id, truth.outcome.value, *tie)
-        accepted = drawn < (self.tpr if truth.outcome is Outcome.CORRECT else self.fpr)
+        drawn = uniform(self.options.seed, attempt.problem.id, truth.outcome.value, *tie)
+        accepted = drawn < (self.options.tpr if truth.outcome is Outcome.CORRECT else self.options.fpr)
         return truth if accepted == (truth.outcome is Outcome.CORRECT) else turned(truth, self.name)
 
 

@@ -18,31 +18,25 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from restem.verifiers.chat.budget import Budget, Prices
-from restem.verifiers.chat.client import CallStore, ChatClient, ChatRequest, Progress
+from restem.verifiers.chat.budget import Prices
+from restem.verifiers.chat.connect import connect
+from restem.verifiers.chat.endpoint import ChatRequest, Endpoint
 from restem.verifiers.chat.reply import ChatReply, Rejected
+from restem.verifiers.chat.transport import CallStore, Progress
 from restem.verifiers.judge.openers import is_opener
 from restem.verifiers.judge.prompt import MAX_VALUE
 from restem.verifiers.judge.prompt import prompt as prompt_of
 from restem.verifiers.judge.reply_grammar import NOTHING, majority, read_vote
-from restem.verifiers.options import at_least, true_or_false
+from restem.verifiers.options import JudgeOptions
 from restem.verifiers.verdict import Attempt, Outcome, UnknownVerifier, Verdict, fingerprint
 
 CODE_VERSION = 3
 NAMES = ("judge", "judge_blind")
 MAX_TOKENS = {False: 16, True: 512}  # by whether the prompt asks for reasons
 MORE_TOKENS = 8  # times as many for the second try of a reply that was cut off
-CLIENT_OPTIONS = {
-    *("base_url", "api_key_env", "concurrency", "timeout_seconds", "max_attempts"),
-    *("max_wait_seconds", "backoff_seconds", "batch", "poll_seconds"),
-}
-OWN_OPTIONS = {
-    *("model", "prompt", "votes", "soft", "temperature", "max_tokens", "prices", "max_calls", "max_cost_usd"),
-    "offline",
-}
 
 _log = logging.getLogger(__name__)
 
@@ -51,90 +45,55 @@ class Judge:
     """A verifier that asks a language model.
 
     Args:
+        options: Which model, where, how often, at what cost. One that is offline has a fingerprint of its own, because
+            an undecided verdict for a reply that is not stored says nothing about the judge.
         name: `judge`, or `judge_blind`, which is not shown the reference.
         calls: Where replies are kept and looked up; None keeps nothing.
-        model: The model's name at the server.
-        prompt: `judge` (a bare 1 or 0), `rubric` (reasons first), `tiny` (what the embedded judge knows), or the path
-            of a file with the places {question}, {response}, {reference} (not for judge_blind) and perhaps {fence}.
-        votes: How often each attempt is asked.
-        soft: Whether the score is p(1) / (p(1) + p(0)), by the reply's log-probabilities. The outcome stays what the
-            text says, and so does the score where a server sends none; `rule` is `judge_soft` where it did.
-        temperature: None takes 0 for one vote and 1 for several, which at 0 would be one vote asked again.
-        max_tokens: None takes 16, or 512 where the prompt asks for reasons.
-        prices: Model name -> (USD per 10^6 prompt tokens, USD per 10^6 completion tokens).
-        max_calls: Answered requests, at most; what is stored of this judge counts.
-        max_cost_usd: The same in US dollars, by `prices`; no request is sent that could exceed it.
-        offline: Answers from stored calls alone, undecided for the rest, and needs no key. It has a fingerprint of its
-            own: what it could not find says nothing about the judge.
         progress: Called with (answered, to be asked) while a batch is asked.
-        options: `CLIENT_OPTIONS`; `ChatClient` explains them.
 
     Attributes:
         models_seen: The names that the server gave its model, in stored calls and new ones.
 
     Raises:
         JudgeUnavailable: No server was named and the key is not set.
-        UnknownVerifier: The name or an option is not one of these.
+        UnknownVerifier: The name is not one of these, or the prompt is none.
     """
 
     def __init__(
         self,
+        options: JudgeOptions,
         *,
-        name: str,
+        name: str = "judge",
         calls: CallStore | None = None,
-        model: str = "gpt-4",
-        prompt: str = "judge",
-        votes: int = 1,
-        soft: bool = False,
-        temperature: float | None = None,
-        max_tokens: int | None = None,
-        prices: Mapping[str, Sequence[float]] | None = None,
-        max_calls: int | None = None,
-        max_cost_usd: float | None = None,
-        offline: bool = False,
         progress: Progress | None = None,
-        **options: Any,
     ) -> None:
         if name not in NAMES:
             raise UnknownVerifier(f"judge: found name {name!r}, expected one of {', '.join(NAMES)}")
-        if unknown := sorted(options.keys() - CLIENT_OPTIONS):
-            known = ", ".join(sorted(OWN_OPTIONS | CLIENT_OPTIONS))
-            raise UnknownVerifier(f"{name}: found option {unknown[0]!r}, expected one of {known}")
-        at_least(1, whole=True, votes=votes)
-        true_or_false(soft=soft, offline=offline)
         self.name = name
-        self.model = model
+        self.options = options
         self.models_seen: set[str] = set()
-        self._prompt = prompt_of(prompt, blind=name == "judge_blind")
-        self._votes, self._soft, self._offline = votes, soft, offline
-        self._prices = Prices(prices or {}, model)
+        self._prompt = prompt_of(options.prompt, blind=name == "judge_blind")
+        self._prices = Prices(options.prices, options.model)
         self._progress = progress
         self._calls = calls
-        self._chat = ChatClient(
-            model=model,
-            calls=calls,
-            budget=Budget(self._prices, max_calls, max_cost_usd),
-            temperature=float(votes > 1) if temperature is None else temperature,
-            max_tokens=MAX_TOKENS[self._prompt.asks_for_reasons] if max_tokens is None else max_tokens,
-            logprobs=soft,
-            offline=offline,
-            **options,
+        self._endpoint = Endpoint(
+            options,
+            # At temperature 0 several votes would be one vote asked again.
+            temperature=float(options.votes > 1) if options.temperature is None else options.temperature,
+            max_tokens=options.max_tokens or MAX_TOKENS[self._prompt.asks_for_reasons],
+            logprobs=options.soft,
         )
-        self._chat.verifier = self.fingerprint
+        self._chat = connect(self._endpoint, calls=calls, verifier=self.fingerprint)
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What the verdicts depend on."""
-        return {
+        """What the verdicts depend on: the marked options, and what was made of the others."""
+        return self.options.settings() | {
             "prompt_sha256": self._prompt.sha256,
-            "model": self.model,
-            "temperature": float(self._chat.temperature),
-            "max_tokens": self._chat.max_tokens,
+            "temperature": float(self._endpoint.temperature),
+            "max_tokens": self._endpoint.max_tokens,
             # A loopback port changes with every start of the same local server, so it is no part of what was asked.
-            "endpoint": self._chat.endpoint,
-            "votes": self._votes,
-            "soft": self._soft,
-            "offline": self._offline,
+            "endpoint": self._endpoint.name,
         }
 
     @property
@@ -153,7 +112,7 @@ class Judge:
         requests = [request for index in asked for request in self._requests(attempts[index])]
         replies = self._replies(requests)
         for place, index in enumerate(asked):
-            verdicts[index] = self._verdict(replies[place * self._votes : (place + 1) * self._votes])
+            verdicts[index] = self._verdict(replies[place * self.options.votes : (place + 1) * self.options.votes])
         return [verdict for verdict in verdicts if verdict is not None]
 
     def _by_rule(self, attempt: Attempt) -> Verdict | None:
@@ -179,13 +138,13 @@ class Judge:
         problem = attempt.problem
         content = self._prompt.filled(problem.question, problem.reference, attempt.response)
         messages = [{"role": "user", "content": content}]
-        return [ChatRequest(messages=messages, seed=vote or None) for vote in range(self._votes)]
+        return [ChatRequest(messages=messages, seed=vote or None) for vote in range(self.options.votes)]
 
     def _replies(self, requests: Sequence[ChatRequest]) -> list[list[ChatReply | Rejected]]:
         """The replies to each request, the last of which binds: two where the first was cut off for its length."""
         replies = [[reply] for reply in self._ask(requests)]
         cut = [place for place, reply in enumerate(replies) if _cut_off(reply[0])]
-        more = MORE_TOKENS * self._chat.max_tokens
+        more = MORE_TOKENS * self._endpoint.max_tokens
         again = self._ask([dataclasses.replace(requests[place], max_tokens=more) for place in cut])
         for place, reply in zip(cut, again, strict=True):
             replies[place].append(reply)
@@ -204,7 +163,7 @@ class Judge:
             if self.models_seen:
                 before = sorted(self.models_seen)
                 _log.warning("%s: the server answers as %r, before as %s", self.name, model, ", ".join(before))
-                if self._calls and not self._offline:
+                if self._calls and not self.options.offline:
                     self._calls.log("judge_model", verifier=self.fingerprint, model=model, before=before)
             self.models_seen.add(model)
 

@@ -1,0 +1,169 @@
+"""One model at one address: what is sent to it, what may be spent on it, and what must not be written down.
+
+Takes a judge's options and the environment; gives request bodies, redacted texts and counts. It sends nothing, stores
+nothing, and does not depend on the transports, which share one endpoint with the client.
+
+A request is stored under the hash of what was meant, not of what one model made of it: a model that refuses
+`max_tokens`, `temperature` or `seed` is sent the request without it from then on, and its replies are still found.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import ipaddress
+import json
+import logging
+import os
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+from restem.verifiers.chat.budget import Budget, Prices
+from restem.verifiers.options import LOOKS_LIKE_A_KEY, ChatOptions, web_address
+from restem.verifiers.verdict import JudgeUnavailable
+
+Messages: TypeAlias = Sequence[Mapping[str, str]]
+
+OFFICIAL_URL = "https://api.openai.com/v1"
+TOP_LOGPROBS = 20  # the most that OpenAI gives
+# A model that insists on `max_completion_tokens` counts its hidden reasoning in: so much is added for it.
+REASONING_TOKENS = 2_048
+
+_log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ChatRequest:
+    """One request.
+
+    Attributes:
+        messages: The conversation so far.
+        max_tokens: The longest reply; None takes the endpoint's.
+        seed: Distinguishes equal requests that are to be answered more than once; None sends none.
+    """
+
+    messages: Messages
+    max_tokens: int | None = None
+    seed: int | None = None
+
+
+class Endpoint:
+    """One model at one address.
+
+    Args:
+        options: Address, model, key, limits.
+        max_tokens: The longest reply.
+        logprobs: Whether to ask for log-probabilities.
+
+    Attributes:
+        base_url: The server's address, without a trailing slash.
+        name: The address, or `loopback` for a server on this machine, whose port changes with every start.
+        answered: Requests with a usable reply.
+        rejected: Requests that the server will not take.
+
+    Raises:
+        JudgeUnavailable: No server was named and the key is not set.
+        UnknownVerifier: The address in `OPENAI_BASE_URL` is none.
+    """
+
+    def __init__(
+        self, options: ChatOptions, *, temperature: float = 0.0, max_tokens: int = 16, logprobs: bool = False
+    ) -> None:
+        self.options = options
+        self.model = options.model
+        self.base_url = server_address(options.base_url)
+        self.local = is_loopback(self.base_url)
+        self.name = "loopback" if self.local else self.base_url
+        self.temperature, self.max_tokens = temperature, max_tokens
+        self.budget = Budget(Prices(options.prices, options.model), options.max_calls, options.max_cost_usd)
+        self.answered = self.rejected = 0
+        self.key = "" if options.offline else _key(options.api_key_env, named=self.base_url != OFFICIAL_URL)
+        self._secrets = _secrets(self.key)
+        self._refused: set[str] = set()
+        self._parameters: dict[str, Any] = {"model": self.model, "temperature": temperature, "max_tokens": max_tokens}
+        if logprobs:
+            self._parameters |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
+
+    def __str__(self) -> str:
+        return f"judge {self.model!r} at {self.base_url}"
+
+    def body(self, request: ChatRequest) -> bytes:
+        """The request as it is meant and hashed; `wire` gives what is sent."""
+        parameters = dict(self._parameters)
+        if request.max_tokens is not None:
+            parameters["max_tokens"] = request.max_tokens
+        if request.seed is not None:
+            parameters["seed"] = request.seed
+        return json.dumps({**parameters, "messages": request.messages}).encode()
+
+    def digest(self, body: bytes) -> str:
+        """The key of a stored call. The address is part of it: the same model name is another model elsewhere."""
+        return hashlib.sha256(f"{self.name}\n".encode() + body).hexdigest()
+
+    def wire(self, body: bytes) -> bytes:
+        """The request as this server takes it."""
+        if not self._refused:
+            return body
+        request = json.loads(body)
+        for parameter in self._refused & request.keys():
+            value = request.pop(parameter)
+            if parameter == "max_tokens":  # more for a second try that was cut off too
+                request["max_completion_tokens"] = value + REASONING_TOKENS * max(1, value // self.max_tokens)
+        return json.dumps(request).encode()
+
+    def leave_out(self, parameter: str) -> None:
+        """From now on no request holds this parameter; `max_tokens` is called `max_completion_tokens` instead."""
+        if parameter not in self._refused:
+            self._refused.add(parameter)
+            instead = "sent as max_completion_tokens" if parameter == "max_tokens" else "left out"
+            _log.warning("judge %r takes no %s: %s from now on", self.model, parameter, instead)
+
+    @property
+    def left_out(self) -> list[str]:
+        """The parameters that this server refused."""
+        return sorted(self._refused)
+
+    def most_tokens(self, body: bytes) -> tuple[int, int]:
+        """The most prompt and completion tokens that a request can cost: a token is at least one byte of it."""
+        request = json.loads(self.wire(body)) if self.budget.limited else {}
+        return len(body), request.get("max_completion_tokens") or request.get("max_tokens") or 0
+
+    def redacted(self, text: str) -> str:
+        """The text without the key or anything that looks like one, in characters that every file can hold."""
+        text = self._secrets.sub("[key]", text)
+        return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
+def server_address(base_url: str | None) -> str:
+    """The address that is asked, without a trailing slash: the option, `OPENAI_BASE_URL`, or OpenAI's own.
+
+    Raises:
+        UnknownVerifier: It is no web address, or it may hold a secret. No message repeats it.
+    """
+    return web_address(base_url or os.environ.get("OPENAI_BASE_URL") or OFFICIAL_URL)
+
+
+def is_loopback(address: str) -> bool:
+    """Whether the server runs on this machine."""
+    host = urlsplit(address).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _key(variable: str, *, named: bool) -> str:
+    """The key; empty where a server that was named may do without one."""
+    key = os.environ.get(variable, "").strip()
+    if not key and not named:
+        raise JudgeUnavailable(f"judge: no key: set the environment variable {variable}, or name a server by base_url")
+    if not (key.isascii() and key.isprintable()):
+        raise JudgeUnavailable(f"judge: the environment variable {variable} holds characters that no key has")
+    return key
+
+
+def _secrets(key: str) -> re.Pattern[str]:
+    """What is never written. A key such as `none` or `1` is no secret, and its letters stand in honest replies."""
+    return re.compile(f"{re.escape(key)}|{LOOKS_LIKE_A_KEY}" if len(key) >= 8 else LOOKS_LIKE_A_KEY)

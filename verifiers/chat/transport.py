@@ -1,0 +1,58 @@
+"""What the client and the two ways of sending requests have in common: types and protocols, no code that sends.
+
+Takes nothing and does nothing by itself. It imports neither the client nor a transport, so that each of them can be
+read, tested and replaced alone, and it does not load the openai package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
+
+from restem.verifiers.chat.reply import ChatReply, Rejected
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called with (answered, to be asked)."""
+Replies: TypeAlias = dict[str, ChatReply | Rejected]
+"""Hash of a request -> its reply."""
+Keep: TypeAlias = Callable[[Replies], None]
+"""Stores replies; they are safe when it returns."""
+
+ALL_REJECTED = 32  # rejected requests before the first answer: then the set-up is wrong, not the items
+
+
+class CallStore(Protocol):
+    """Where replies are kept: by the hash of the request."""
+
+    def stored_call(self, request_sha256: str) -> dict[str, Any] | None: ...
+
+    def store_calls(self, calls: Sequence[Mapping[str, Any]]) -> None:
+        """Adds answered requests; they are safe when this returns."""
+        ...
+
+    def spent(self, verifier: str) -> Sequence[tuple[str, int, int, int]]:
+        """Model that answered, calls, prompt tokens and completion tokens of a verifier's stored calls."""
+        ...
+
+    def log(self, kind: str, **detail: Any) -> None:
+        """Adds an event."""
+        ...
+
+    def logged(self, kind: str) -> list[dict[str, Any]]:
+        """The details of all events of a kind, in their order."""
+        ...
+
+
+class Transport(Protocol):
+    """A way to send requests to one endpoint."""
+
+    def exchange(self, bodies: Mapping[str, bytes], keep: Keep) -> None:
+        """Asks everything and calls `keep` with the replies, in the caller's thread, as often as it has some.
+
+        Args:
+            bodies: Hash of a request -> its body.
+
+        Raises:
+            JudgeUnavailable: Some request has no reply; those that came before were passed to `keep`.
+        """
+        ...
