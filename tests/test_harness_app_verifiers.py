@@ -171,13 +171,13 @@ def test_progress_goes_to_stderr_and_counts_every_verdict(
     [
         (("cascade", 'verifiers.cascade.members=["simpy","judge"]'), "did you mean 'sympy'"),
         (("cascade", 'verifiers.cascade.members=["exact","cascade"]'), "part of itself: cascade -> cascade"),
-        (("cascade", "verifiers.cascade.members=[]"), "at least one"),
+        (("cascade", "verifiers.cascade.members=[]"), "at least 1"),
         (("cascade", "verifiers.cascade.members=sympy"), "expected a list"),
-        (("noisy", 'verifiers.noisy.base=["sympy"]'), "expected a verifier's name"),
-        (("noisy", "verifiers.noisy.tpr=1.5"), "option 'tpr' is 1.5"),
-        (("noisy", "verifiers.noisy.tied_to=run"), "option 'tied_to' is 'run'"),
+        (("noisy", 'verifiers.noisy.base=["sympy"]'), "expected the name of a verifier"),
+        (("noisy", "verifiers.noisy.tpr=1.5"), "option 'tpr': found 1.5"),
+        (("noisy", "verifiers.noisy.tied_to=run"), "option 'tied_to': found 'run'"),
         (("mine", "verifiers.mine.type=nosy"), "did you mean 'noisy'"),
-        (("mine", "verifiers.mine.type=3"), "option 'type' is 3"),
+        (("mine", "verifiers.mine.type=3"), "option 'type': found 3"),
     ],
 )
 def test_what_cannot_be_built_is_told_in_one_line_before_any_work(

@@ -37,7 +37,7 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         signal.signal(signal.SIGTERM, _terminated)
-        said = logging.getLogger("verifiers")
+        said = logging.getLogger("restem.verifiers")
         said.setLevel(logging.INFO)
         if not said.handlers:
             said.addHandler(_ToStderr())
