@@ -1,7 +1,7 @@
 """Problems from files: two lines a problem (question, answer), or JSON lines; and problems as such files.
 
 Takes a path; gives Problems, or an error that names the line. A JSON line has `question`, and may have `answer` or
-`reference` (a text, a whole number, or a list of accepted answers), `data` (an object), `split` and `id`. Windows line
+`reference` (a text, a number, or a list of accepted answers), `data` (an object), `split` and `id`. Windows line
 ends, a byte-order mark, blank lines and a missing last newline are accepted. Depends on nothing but problem and
 json_lines.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from restem.benchmarks.json_lines import JsonLine, parse_json_line, read_lines
-from restem.benchmarks.problem import Problem, data_text, identity, problem_id, split_of
+from restem.benchmarks.problem import Problem, identity, problem_id, split_of
 
 SHARES = {"train": 0.6, "validation": 0.1, "test": 0.3}
 Line = tuple[str, bytes]
@@ -83,31 +83,11 @@ def _from_json_line(line: JsonLine) -> Problem:
     return _problem(
         line.place,
         question,
-        _answers(line),
-        data=_data(line),
+        line.answers("answer" if "answer" in line.fields else "reference"),
+        data=line.json_object("data"),
         split=split,
         id=None if identifier is None else str(identifier),
     )
-
-
-def _answers(line: JsonLine) -> tuple[str, ...]:
-    field = "answer" if "answer" in line.fields else "reference"
-    value = line.fields.get(field)
-    answers = value if isinstance(value, list) else [] if value is None else [value]
-    if not all(isinstance(answer, str | int) for answer in answers):
-        raise line.unexpected(field, "a text, a whole number, or a list of them")
-    return tuple(dict.fromkeys(map(str, answers)))
-
-
-def _data(line: JsonLine) -> Mapping[str, Any]:
-    data = line.fields.get("data")
-    if data is not None and not isinstance(data, dict):
-        raise line.unexpected("data", "an object")
-    try:
-        data_text(data or {})
-    except ValueError:
-        raise line.unexpected("data", "an object of finite numbers") from None
-    return data or {}
 
 
 def _problem(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -62,9 +63,36 @@ class JsonLine:
         """The text or whole number of a field that may be absent or null."""
         return None if self.fields.get(field) is None else self.identifier(field)
 
+    def answers(self, field: str) -> tuple[str, ...]:
+        """The accepted answers of a field, each once: a text, a number, or a list of them; empty where it is null."""
+        value = self.fields.get(field)
+        answers = value if isinstance(value, list) else [] if value is None else [value]
+        if not all(_is_answer(answer) for answer in answers):
+            raise self.unexpected(field, "a text, a number, a list of them, or null")
+        return tuple(dict.fromkeys(map(str, answers)))
+
+    def json_object(self, field: str) -> dict[str, Any]:
+        """The JSON object of a field; empty where it is absent or null."""
+        value = self.fields.get(field)
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            raise self.unexpected(field, "an object or null")
+        try:
+            json.dumps(value, allow_nan=False)
+        except ValueError:
+            raise self.unexpected(field, "an object of finite numbers") from None
+        return value
+
     def unexpected(self, field: str, expected: str, width: int = 40) -> Exception:
         """The error for a field's value, to be raised by the caller; the value is cut to `width` characters."""
         return self.error(f"{self.place}: {field}: expected {expected}, found {repr(self.fields.get(field))[:width]}")
+
+
+def _is_answer(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, str | int) and not isinstance(value, bool)
 
 
 def read_json_lines(path: Path, error: Failure = BadLine) -> Iterator[JsonLine]:

@@ -1,33 +1,46 @@
 """The rows of `restem verify`: JSON lines in, one output object per input row and verifier.
 
-Rows are of one problem where they say so by `problem_id`, and only there: an `id` may repeat, and 1 is not "1".
+Takes a file; gives its rows as attempts, in order, or an error that names the line. Rows belong to one problem if and
+only if they share a `problem_id`; an `id` may repeat, and the output returns it as it is. Does not depend on any
+verifier.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from restem.benchmarks.json_lines import JsonLine, read_json_lines
 from restem.benchmarks.problem import Problem
 from restem.verifiers.verdict import Attempt, UnknownVerifier, Verdict
 
+FIELDS = ("id", "problem_id", "question", "reference", "response", "label", "data")
+
 
 class BadRow(UnknownVerifier):
-    """An input line is not a row; the message names its number. Asked wrongly: nothing was done."""
+    """An input line is not a row; the message names its number. The user's mistake: nothing has been verified."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Rows:
-    """The rows of a file, in its order."""
+    """The rows of a file, in its order.
 
-    ids: tuple[Any, ...]
+    Attributes:
+        ids: The `id` of each row, as the file has it.
+        attempts: The attempt of each row.
+        labels: The `label` of each row, 1 for a right response and 0 for a wrong one; None without a label.
+        unknown: The names of the fields that are not `FIELDS`.
+    """
+
+    ids: tuple[str | int, ...]
     attempts: tuple[Attempt, ...]
+    labels: tuple[int | None, ...] = ()
+    unknown: tuple[str, ...] = ()
 
     def batches(self, size: int) -> Iterator[list[int]]:
-        """Row numbers in batches of about `size`, all rows of a problem in one, in the order problems first appear."""
+        """Row numbers in batches of about `size`: each problem in one batch, problems in order of appearance."""
         problems: dict[str, list[int]] = {}
         for number, attempt in enumerate(self.attempts):
             problems.setdefault(attempt.problem.id, []).append(number)
@@ -45,27 +58,24 @@ def read_rows(path: Path) -> Rows:
     """All rows of a JSON-lines file.
 
     Raises:
-        BadRow: Naming the line; nothing has been verified then.
+        BadRow: A line is not a row; the message names it, the field, and the value that was expected.
     """
-    ids: list[Any] = []
-    attempts: list[Attempt] = []
-    alone: list[int] = []
-    # Bytes, not text lines: a response may hold U+2028, which str.splitlines would split at.
-    for number, line in enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
-        if line.strip():
-            row, attempt = _read_row(f"{path.name}:{number}", line)
-            if row.get("problem_id") is None:
-                alone.append(len(attempts))
-            ids.append(row["id"])
-            attempts.append(attempt)
-    _set_apart(attempts, alone)
-    return Rows(ids=tuple(ids), attempts=tuple(attempts))
+    lines = list(read_json_lines(path, BadRow))
+    attempts = [_attempt(line) for line in lines]
+    _separate(attempts, [number for number, line in enumerate(lines) if line.fields.get("problem_id") is None])
+    fields = dict.fromkeys(field for line in lines for field in line.fields)
+    return Rows(
+        ids=tuple(line.identifier("id") for line in lines),
+        attempts=tuple(attempts),
+        labels=tuple(_label(line) for line in lines),
+        unknown=tuple(field for field in fields if field not in FIELDS),
+    )
 
 
-def _set_apart(attempts: list[Attempt], alone: Sequence[int]) -> None:
-    """Gives the attempts that stand alone a problem each, under the row's id unless another problem has it."""
-    apart = set(alone)
-    taken = {attempt.problem.id for number, attempt in enumerate(attempts) if number not in apart}
+def _separate(attempts: list[Attempt], alone: Sequence[int]) -> None:
+    """Gives each row without `problem_id` a problem of its own: under the row's id, unless another problem has it."""
+    separate = set(alone)
+    taken = {attempt.problem.id for number, attempt in enumerate(attempts) if number not in separate}
     for number in alone:
         problem = attempts[number].problem
         while problem.id in taken:
@@ -74,32 +84,29 @@ def _set_apart(attempts: list[Attempt], alone: Sequence[int]) -> None:
         attempts[number] = dataclasses.replace(attempts[number], problem=problem)
 
 
-def _read_row(place: str, line: bytes) -> tuple[dict[str, Any], Attempt]:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
-        raise BadRow(f"{place}: not JSON") from None
-    if not isinstance(row, dict):
-        raise BadRow(f"{place}: expected a JSON object, found {type(row).__name__}")
-    for field, optional in (("id", False), ("problem_id", True)):
-        value = row.get(field)
-        if (not isinstance(value, str | int) or isinstance(value, bool)) and not (optional and value is None):
-            raise BadRow(f"{place}: {field}: expected a text or a number, found {value!r:.40}")
-    for field in ("question", "response"):
-        if not isinstance(row.get(field), str):
-            raise BadRow(f"{place}: {field}: expected a text, found {row.get(field)!r:.40}")
-    reference = row.get("reference")
-    if reference is not None and not isinstance(reference, str):
-        raise BadRow(f"{place}: reference: expected a text or null, found {reference!r:.40}")
-    group = row.get("problem_id")
+def _attempt(line: JsonLine) -> Attempt:
+    identifier, group = line.identifier("id"), line.optional_identifier("problem_id")
+    question, response = line.text("question"), line.text("response")
+    reference, *alternatives = line.answers("reference") or (None,)
     problem = Problem(
-        id=str(row["id"] if group is None else group),
-        question=row["question"],
+        id=str(identifier if group is None else group),
+        question=question,
         reference=reference,
         split="test",
-        source=place,
+        source=line.place,
+        alternatives=tuple(alternatives),
+        data=line.json_object("data"),
     )
-    return row, Attempt(problem=problem, response=row["response"])
+    return Attempt(problem=problem, response=response)
+
+
+def _label(line: JsonLine) -> int | None:
+    label = line.fields.get("label")
+    if label is None:
+        return None
+    if not isinstance(label, int) or label not in (0, 1):
+        raise line.unexpected("label", "1 for a right response, 0 for a wrong one, or null")
+    return int(label)
 
 
 def output_row(id: Any, verifier: str, verdict: Verdict) -> dict[str, Any]:

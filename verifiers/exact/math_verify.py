@@ -1,11 +1,12 @@
-"""`math_verify`: what the Math-Verify package says of a response.
+"""`math_verify`: the verdicts of the Math-Verify package.
 
-Takes attempts; gives verdicts. The response goes to the package as it is, for its extraction is part of what is
-compared; the reference is its gold, set as LaTeX because plain text is read for numbers alone (`3*x + 1` as 1). Runs in
-the killable worker with the package's own timeouts off: they are alarms, which a loop in C never hears and which no
-thread but the first may set. What raises, is killed, or parses to nothing is undecided. Needs the extra `math_verify`.
+Takes attempts; gives verdicts. The response is passed to the package unchanged, because its extraction of the answer is
+part of the comparison; the reference is passed as LaTeX, because the package reads only numbers from other text
+(`3*x + 1` as 1). Runs in the killable worker with the package's timeouts off: they are alarms, which a loop in C delays
+and which only the main thread may set. A response that raises, is killed, or parses to nothing is undecided. Needs the
+extra `math_verify`.
 
-What it is worth, measured with 0.9.0: on 2,000 plain linear_1d responses 15 % of the right ones refused (a sign other
+Measured with version 0.9.0: on 2,000 plain linear_1d responses 15 % of the right ones refused (a sign other
 than `-`, a bracketed value, a remark after the answer) and 0.1 % of the wrong ones accepted, at 426 responses a
 processor second; on 580 tricky ones 34 % and 9 % (it accepts `The answer is not 7.`, `7%`, `7:00`, `Answer: 58? 59?
 60?`). Its comparison is not symmetric. With its timeouts on, `\\boxed{1E1000000000}` hung past them, and a tower of
@@ -20,10 +21,11 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
+from restem.verifiers.exact.references import accepted_texts, against_any
 from restem.verifiers.verdict import Attempt, Outcome, Verdict, fingerprint
 from restem.verifiers.worker import Failure, Worker
 
-# No import statement: a type checker takes this very file for the package of its name.
+# No import statement, because a type checker would resolve the name to this file.
 _PACKAGE: Any = importlib.import_module("math_verify")
 
 VERSION = 1
@@ -31,14 +33,14 @@ SECONDS_PER_RESPONSE = 3.0
 MEMORY_BYTES = 1 << 30
 MAX_SHOWN = 200
 
-# One for all verifiers of a process; it starts with the first response.
+# Shared by all verifiers of a process; its child starts at the first response.
 _WORKER = Worker(
     "restem.verifiers.exact.math_verify:graded", seconds_per_item=SECONDS_PER_RESPONSE, memory_bytes=MEMORY_BYTES
 )
 
 
 class MathVerify:
-    """Math-Verify finds the reference's value in the response."""
+    """Math-Verify finds the value of a reference in the response."""
 
     name = "math_verify"
 
@@ -49,45 +51,45 @@ class MathVerify:
 
     def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
         """One verdict per attempt, in order."""
-        asked = [
-            (reference, attempt.response)
+        groups = [
+            [(reference.strip(), attempt.response) for reference in accepted_texts(attempt.problem)]
             for attempt in attempts
-            if (reference := (attempt.problem.reference or "").strip())
         ]
-        pairs = list(dict.fromkeys(asked))
+        pairs = list(dict.fromkeys(pair for group in groups for pair in group))
         began = time.perf_counter()
         results = dict(zip(pairs, _WORKER.map(pairs), strict=True))
-        seconds = (time.perf_counter() - began) / max(1, len(attempts))
-        return [_verdict(attempt, results, seconds) for attempt in attempts]
+        seconds = (time.perf_counter() - began) / max(1, sum(map(len, groups)))
+        missing = Verdict(outcome=Outcome.UNDECIDED, reason="no_reference")
+        return [
+            against_any([_verdict(results[pair], seconds) for pair in group]) if group else missing for group in groups
+        ]
 
 
-def _verdict(attempt: Attempt, results: dict[tuple[str, str], Any], seconds: float) -> Verdict:
-    reference = (attempt.problem.reference or "").strip()
-    if not reference:
-        return Verdict(outcome=Outcome.UNDECIDED, reason="no_reference", seconds=seconds)
-    result = results[reference, attempt.response]
+def _verdict(result: Failure | tuple[bool | None, str], seconds: float) -> Verdict:
+    """The verdict that a result of `graded` stands for."""
     if isinstance(result, Failure):
         detail = f": {result.detail}" if result.kind == "raised" else ""
         return Verdict(outcome=Outcome.UNDECIDED, reason=f"worker: {result.kind}{detail}", seconds=seconds)
-    equal, said = result
-    if equal is None:
-        return Verdict(outcome=Outcome.UNDECIDED, reason=said, seconds=seconds)
-    outcome = Outcome.CORRECT if equal else Outcome.WRONG
-    return Verdict(outcome=outcome, score=float(equal), answer=said, rule="math_verify", seconds=seconds)
+    is_equal, text = result
+    if is_equal is None:
+        return Verdict(outcome=Outcome.UNDECIDED, reason=text, seconds=seconds)
+    outcome = Outcome.CORRECT if is_equal else Outcome.WRONG
+    return Verdict(outcome=outcome, score=float(is_equal), answer=text, rule="math_verify", seconds=seconds)
 
 
 def graded(pair: tuple[str, str]) -> tuple[bool | None, str]:
-    """Whether the package takes the response for right, and the text it took as answer; or None and why. In the worker.
+    """Whether the package accepts the response, and the text that it read as answer; or None and the reason.
 
-    Its parser gives values and, after them, the texts they were read from; a text alone is one that it could not read.
+    Runs in the worker. The package's parser gives values followed by the texts from which they were read; a text
+    without a value is one that it could not read.
     """
     reference, response = pair
     gold = _PACKAGE.parse(f"${reference.replace('**', '^')}$", parsing_timeout=None, raise_on_error=True)
     if all(isinstance(part, str) for part in gold):
         return None, "unread_reference"
-    found = _PACKAGE.parse(response, parsing_timeout=None, raise_on_error=True)
-    texts = [part for part in found if isinstance(part, str)]
-    if len(texts) == len(found):
+    answer = _PACKAGE.parse(response, parsing_timeout=None, raise_on_error=True)
+    texts = [part for part in answer if isinstance(part, str)]
+    if len(texts) == len(answer):
         return None, "unparsed" if texts else "not_found"
-    equal = _PACKAGE.verify(gold, found, timeout_seconds=None, raise_on_error=True)
-    return bool(equal), " ".join(texts)[:MAX_SHOWN]
+    is_equal = _PACKAGE.verify(gold, answer, timeout_seconds=None, raise_on_error=True)
+    return bool(is_equal), " ".join(texts)[:MAX_SHOWN]

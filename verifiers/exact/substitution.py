@@ -1,10 +1,9 @@
-"""`substitution`: whether the final answer solves the equation of the question; needs no reference.
+"""`substitution`: whether the final answer solves the equation of the question.
 
-Takes attempts; gives verdicts. Reads the one equation out of the question by the bounded grammar, brings it to
-`slope * x + intercept = 0` over fractions, and asks of the final answer what `sympy` asks, by the same rules: an answer
-makes such an equation true exactly when it equals the only solution. Knows no reference, and no question but an
-equation in one unknown, of which it says undecided: without or with more than one equation or unknown, with any degree
-but one (one root of several is not the whole answer), true of every value, or of none.
+Takes attempts; gives verdicts; uses no reference. Parses the equation in the question with the bounded grammar,
+brings it to `slope * x + intercept = 0` over fractions, and compares the final answer with its only solution by the
+rules of `sympy`. Undecided for a question without exactly one equation in one unknown, for an equation of another
+degree than one (one root of several is not the whole answer), and for one that is true for every value or for none.
 """
 
 from __future__ import annotations
@@ -19,14 +18,14 @@ from restem.verifiers.algebra.characters import canonical
 from restem.verifiers.algebra.grammar import parse
 from restem.verifiers.algebra.nodes import MAX_BITS, Many, Node, Number, Operation, Symbol, Unreadable, symbols, value
 from restem.verifiers.answers.final_answer import READER_VERSION, asked_variable
-from restem.verifiers.exact.sympy_exact import Expected, by_value
+from restem.verifiers.exact.sympy_exact import ExpectedAnswer, by_value
 from restem.verifiers.verdict import Attempt, Verdict, fingerprint
 
 VERSION = 2
 MAX_QUESTION = 1000
 
-# What may stand before and after an equation is listed, so that no part of one is read: `log x = 3`, `x = 3 mod 5`,
-# `1,500*x = 3`, `x = 3!`.
+# The text that may precede and follow an equation is listed, so that never only a part of an equation is read:
+# `log x = 3`, `x = 3 mod 5`, `1,500*x = 3`, `x = 3!`.
 _BEFORE = (
     r"(?:^|(?:[.;,?]|(?<=[A-Za-z]):)(?=\s)|[$\n]"
     r"|\b(?:solve|suppose|if|that|let|when|where|given|in|equation|satisf(?:y|ies))\b)\s{0,4}"
@@ -41,7 +40,7 @@ _RELATIONS = re.compile(r"[=<>\u2264\u2265\u2260]")
 
 
 class Substitution:
-    """The final answer makes the question's equation true, and nothing else does."""
+    """The final answer is the only solution of the question's equation."""
 
     name = "substitution"
 
@@ -54,40 +53,40 @@ class Substitution:
         return by_value(attempts, _solution)
 
 
-def _solution(problem: Problem) -> Expected:
-    return _solved(problem.question)
+def _solution(problem: Problem) -> Sequence[ExpectedAnswer]:
+    return (_solved(problem.question),)
 
 
 @functools.lru_cache(maxsize=4096)
-def _solved(question: str) -> Expected:
-    """The only value that makes the question's equation true, or why there is no one such value."""
+def _solved(question: str) -> ExpectedAnswer:
+    """The only solution of the question's equation, or why there is not exactly one."""
     if len(question) > MAX_QUESTION:
-        return Expected(unreadable="no_equation: too_long")
+        return ExpectedAnswer(unreadable="no_equation: too_long")
     text = canonical(question)
     match = _EQUATION.search(text)
     if match is None or len(_RELATIONS.findall(text)) != 1:
-        return Expected(unreadable="no_equation")
+        return ExpectedAnswer(unreadable="no_equation")
     try:
         difference = Operation("-", (parse(match[1]), parse(match[2])))
         unknowns = symbols(difference)
         if len(unknowns) != 1 or asked_variable(question) not in (None, *unknowns):
-            return Expected(unreadable="no_equation: unknown")
+            return ExpectedAnswer(unreadable="no_equation: unknown")
         slope, intercept = _linear(difference)
     except Unreadable as problem:
-        return Expected(unreadable=f"no_equation: {problem.reason}")
+        return ExpectedAnswer(unreadable=f"no_equation: {problem.reason}")
     if not slope:
-        return Expected(unreadable="no_solution" if intercept else "every_value")
+        return ExpectedAnswer(unreadable="no_solution" if intercept else "every_value")
     root = -intercept / slope
     if max(root.numerator.bit_length(), root.denominator.bit_length()) > MAX_BITS:
-        return Expected(unreadable="no_equation: too_large")
-    return Expected(text=str(root), number=root, node=Number(root), variable=unknowns.pop())
+        return ExpectedAnswer(unreadable="no_equation: too_large")
+    return ExpectedAnswer(text=str(root), number=root, node=Number(root), variable=unknowns.pop())
 
 
 def _linear(node: Node) -> tuple[Fraction, Fraction]:
     """Slope and intercept of an expression in one unknown.
 
     Raises:
-        Unreadable: It is of another degree, or has no value.
+        Unreadable: The expression is of another degree, or has no value.
     """
     if isinstance(node, Number):
         return Fraction(0), node.value
@@ -110,7 +109,7 @@ def _linear(node: Node) -> tuple[Fraction, Fraction]:
             return slope / other, intercept / other
         case "^" if not other_slope and other == 1:
             return slope, intercept
-        case _ if not slope and not other_slope:  # the grammar's own arithmetic, with its limits
+        case _ if not slope and not other_slope:  # the arithmetic of the grammar, with its limits
             operands = (Number(intercept), Number(other))[: len(node.operands)]
             return Fraction(0), value(Operation(node.operator, operands))
         case _:

@@ -1,11 +1,11 @@
 """`sympy` and `exact`: the final answer compared with the reference, by value or by text.
 
-Takes attempts; gives verdicts. Numbers are compared as fractions, here and at once. What needs algebra is gathered
-from the whole batch and sent to a killable worker (see `symbolic.py`), so nothing symbolic is computed in this process,
-and SymPy is not loaded into it. Knows nothing of models, and runs no text.
+Takes attempts; gives verdicts. Numbers are compared as fractions in this process. Comparisons that need algebra are
+collected over the whole batch and sent to a killable worker (see `symbolic.py`), so that this process computes nothing
+symbolic and does not load SymPy. Does not depend on language models, and evaluates no text.
 
-A response that commits to no one value (two answers, a hedge, a retraction, none at all) is wrong, with the reason;
-one whose answer cannot be read, or that brings the worker to its limits, is undecided.
+A response without a single final answer (two answers, a hedge, a retraction, no answer) is wrong, with the reason. One
+whose answer cannot be read, or exceeds the worker's limits, is undecided. Of several accepted references one suffices.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import dataclasses
 import functools
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from typing import NamedTuple, TypeAlias
 
@@ -26,6 +26,7 @@ from restem.verifiers.algebra.nodes import Many, Node, Operation, Symbol, Unread
 from restem.verifiers.answers.expressions import find_expression, is_ordered, letters_of
 from restem.verifiers.answers.final_answer import CANNOT_TELL, READER_VERSION, Answer, asked_variable, find
 from restem.verifiers.answers.words import WordKind, comparable, find_word, kind_of
+from restem.verifiers.exact.references import accepted_texts, against_any
 from restem.verifiers.verdict import Attempt, Outcome, Verdict, fingerprint
 from restem.verifiers.worker import Failure, Worker
 
@@ -34,16 +35,17 @@ SECONDS_PER_PAIR = 2.0
 MEMORY_BYTES = 512 << 20
 
 _SCORES = {Outcome.CORRECT: 1.0, Outcome.WRONG: 0.0, Outcome.UNDECIDED: None}
-# One for all verifiers of a process; it starts with the first pair that needs it.
+# Shared by all verifiers of a process; its child starts at the first comparison that needs algebra.
 _WORKER = Worker(
     "restem.verifiers.algebra.symbolic:equal", seconds_per_item=SECONDS_PER_PAIR, memory_bytes=MEMORY_BYTES
 )
 
-Said: TypeAlias = tuple[Outcome, str | None]
+Decision: TypeAlias = tuple[Outcome, str | None]
+"""An outcome and its reason."""
 
 
-class Pair(NamedTuple):
-    """What the worker compares: see `verifiers.symbolic.equal`."""
+class AlgebraTask(NamedTuple):
+    """A comparison for the worker: the argument of `symbolic.equal`."""
 
     reference: str
     answer: str
@@ -52,7 +54,7 @@ class Pair(NamedTuple):
 
 
 class Exact:
-    """The final answer equals the reference as text, after spaces, signs and digits are made plain."""
+    """The final answer equals a reference as text, after spaces, signs and digits have been normalized."""
 
     name = "exact"
 
@@ -65,21 +67,24 @@ class Exact:
         return [self._verdict(attempt) for attempt in attempts]
 
     def _verdict(self, attempt: Attempt) -> Verdict:
+        references = accepted_texts(attempt.problem)
+        if not references:
+            return _verdict(_UNREAD, (Outcome.UNDECIDED, "no_reference"), 0.0)
+        return against_any([self._against(attempt, reference.strip()) for reference in references])
+
+    def _against(self, attempt: Attempt, reference: str) -> Verdict:
         began = time.perf_counter()
-        reference = (attempt.problem.reference or "").strip()
-        if not reference:
-            return _verdict(_UNREAD, (Outcome.UNDECIDED, "no_reference"), time.perf_counter() - began)
         kind = _read_reference(reference).kind
-        found = _found(attempt, kind, None)
-        said = _without_answer(found)
-        if said is None:
-            equal = comparable if kind else _normal
-            said = (Outcome.CORRECT if equal(reference) == equal(found.text or "") else Outcome.WRONG), None
-        return _verdict(found, said, time.perf_counter() - began)
+        answer = _answer(attempt, kind, None)
+        decision = _without_answer(answer)
+        if decision is None:
+            normalized = comparable if kind else _normalized
+            decision = _decided(normalized(reference) == normalized(answer.text or ""))
+        return _verdict(answer, decision, time.perf_counter() - began)
 
 
 class Sympy:
-    """The final answer equals the reference by value."""
+    """The final answer equals a reference by value."""
 
     name = "sympy"
 
@@ -89,31 +94,32 @@ class Sympy:
 
     def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
         """One verdict per attempt, in order."""
-        return by_value(attempts, _reference)
+        return by_value(attempts, _references)
 
 
-_LOOSE_SPACE = re.compile(r"(?<![0-9])\s+|\s+(?![0-9])")  # not one between two digits: `14 2` is not 142
+_LOOSE_SPACE = re.compile(r"(?<![0-9])\s+|\s+(?![0-9])")  # not a space between two digits: `14 2` is not 142
 
 
-def _normal(text: str) -> str:
+def _normalized(text: str) -> str:
+    """The text as `exact` compares it."""
     text = _LOOSE_SPACE.sub("", canonical(text).strip()).replace("$", "").replace("\u2009", "")
     return text.rstrip(".").removeprefix("+")
 
 
-# -- By value, whatever the expected value comes from ------------------------------------------------------------------
+# -- By value, whatever the source of the expected answer --------------------------------------------------------------
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Expected:
-    """What the final answer has to equal: a number, something symbolic, or a word.
+class ExpectedAnswer:
+    """What the final answer has to equal: a number, an expression, several values, or a word.
 
     Attributes:
-        text: It as text, for the worker.
-        number: Its value, where it is a number.
-        node: Its tree, where it is in the grammar.
-        kind: The kind of word, where it is one.
-        variable: The variable asked for, where it is known otherwise than from the question's wording.
-        unreadable: Why there is none: a verifier that has nothing to compare with decides nothing.
+        text: Its text, for the worker.
+        number: Its value, if it is a number.
+        node: Its tree, if it is in the grammar.
+        kind: The kind of word, if it is a word.
+        variable: The asked variable, if it is known from anything but the wording of the question.
+        unreadable: Why there is none; the verdict is then undecided with this reason.
     """
 
     text: str = ""
@@ -124,86 +130,115 @@ class Expected:
     unreadable: str | None = None
 
 
-def by_value(attempts: Sequence[Attempt], expect: Callable[[Problem], Expected]) -> list[Verdict]:
-    """One verdict per attempt, in order; what needs algebra goes to the worker in one batch, each pair once."""
-    drafts = [_draft(attempt, expect(attempt.problem)) for attempt in attempts]
-    lists = [said for _, said, _ in drafts if isinstance(said, list)]
-    pairs = list(dict.fromkeys(part for said in lists for part in said if isinstance(part, Pair)))
+class _Draft(NamedTuple):
+    """The comparison of an attempt with one expected answer, before the worker's results.
+
+    Attributes:
+        answer: The final answer.
+        parts: A decision or a task for each claim of the response, that of the answer last.
+        seconds: Time spent.
+    """
+
+    answer: Answer
+    parts: Sequence[Decision | AlgebraTask]
+    seconds: float
+
+
+def by_value(attempts: Sequence[Attempt], expect: Callable[[Problem], Sequence[ExpectedAnswer]]) -> list[Verdict]:
+    """One verdict per attempt, in order; all tasks of the batch go to the worker together, equal ones once.
+
+    Args:
+        attempts: The batch.
+        expect: The accepted answers of a problem, at least one.
+    """
+    expected = [expect(attempt.problem) for attempt in attempts]
+    pairs = zip(attempts, expected, strict=True)
+    verdicts = iter(_verdicts([_draft(attempt, answer) for attempt, answers in pairs for answer in answers]))
+    return [against_any([next(verdicts) for _ in answers]) for answers in expected]
+
+
+def _verdicts(drafts: Sequence[_Draft]) -> Iterator[Verdict]:
+    tasks = list(dict.fromkeys(part for draft in drafts for part in draft.parts if isinstance(part, AlgebraTask)))
     began = time.perf_counter()
-    told = dict(zip(pairs, map(_told, _WORKER.map(pairs)), strict=True))
-    share = (time.perf_counter() - began) / max(1, len(pairs))
-    return [
-        _verdict(found, _joined([told[part] if isinstance(part, Pair) else part for part in said]), seconds + share)
-        if isinstance(said, list)
-        else _verdict(found, said, seconds)
-        for found, said, seconds in drafts
-    ]
+    results = dict(zip(tasks, map(_result_decision, _WORKER.map(tasks)), strict=True))
+    share = (time.perf_counter() - began) / max(1, len(tasks))
+    for answer, parts, seconds in drafts:
+        decisions = [results[part] if isinstance(part, AlgebraTask) else part for part in parts]
+        tasks_here = sum(isinstance(part, AlgebraTask) for part in parts)
+        yield _verdict(answer, _united(decisions), seconds + share * tasks_here)
 
 
-def _joined(said: list[Said]) -> Said:
-    """What all live candidates are worth, the last of them the answer: a right one beside a wrong one is neither."""
-    last = said[-1]
-    differ = any(outcome is not last[0] for outcome, _ in said)
+def _united(decisions: Sequence[Decision]) -> Decision:
+    """The decision on the last claim, which is the answer; undecided where another claim has another outcome."""
+    last = decisions[-1]
+    differ = any(outcome is not last[0] for outcome, _ in decisions)
     return (Outcome.UNDECIDED, "two_answers") if differ and last[0] is not Outcome.UNDECIDED else last
 
 
-def _draft(attempt: Attempt, expected: Expected) -> tuple[Answer, Said | list[Said | Pair], float]:
+def _draft(attempt: Attempt, expected: ExpectedAnswer) -> _Draft:
     began = time.perf_counter()
     if expected.unreadable is not None:
-        return _UNREAD, (Outcome.UNDECIDED, expected.unreadable), time.perf_counter() - began
-    found = _found(attempt, expected.kind, expected.variable)
-    if expected.node is not None and expected.number is None:
-        found, said = _symbolic(found, attempt, expected)
-        return found, said, time.perf_counter() - began
-    said = _without_answer(found) or _compared(expected, found.text or "", attempt.problem.question)
-    return found, [said] if isinstance(said, Pair) else said, time.perf_counter() - began
+        answer, parts = _UNREAD, [(Outcome.UNDECIDED, expected.unreadable)]
+    elif expected.node is not None and expected.number is None:
+        answer, parts = _claims(attempt, expected, expected.node)
+    else:
+        answer = _answer(attempt, expected.kind, expected.variable)
+        parts = [_without_answer(answer) or _compared(expected, answer.text or "", attempt.problem.question)]
+    return _Draft(answer, parts, time.perf_counter() - began)
 
 
-def _symbolic(found: Answer, attempt: Attempt, expected: Expected) -> tuple[Answer, Said | list[Said | Pair]]:
-    """The answer where an expression or several values are expected, and what its candidates are worth."""
-    node, question = expected.node, attempt.problem.question
-    assert node is not None
-    found, texts = find_expression(found, attempt.response, node, question)
-    if found.reason == "two_answers":
-        return found, (Outcome.UNDECIDED, found.reason)  # "x = 1 or x = 3" may well be right, and so may equal forms
-    return found, _without_answer(found) or [_compared(expected, text, question) for text in texts]
+def _claims(attempt: Attempt, expected: ExpectedAnswer, node: Node) -> tuple[Answer, Sequence[Decision | AlgebraTask]]:
+    """The answer where an expression or several values are expected, and the comparisons of all claims."""
+    question = attempt.problem.question
+    numeric = _answer(attempt, expected.kind, expected.variable)
+    answer, texts = find_expression(numeric, attempt.response, node, question)
+    if answer.reason == "two_answers":
+        return answer, [(Outcome.UNDECIDED, answer.reason)]  # equal forms, or "x = 1 or x = 3", may be right
+    refused = _without_answer(answer)
+    return answer, [refused] if refused else [_compared(expected, text, question) for text in texts]
 
 
 _UNREAD = Answer(None, None, "none")
 
 
-def _found(attempt: Attempt, kind: WordKind | None, variable: str | None) -> Answer:
+def _answer(attempt: Attempt, kind: WordKind | None, variable: str | None) -> Answer:
+    """The final answer of a response by the rules for words or for numbers."""
     if kind is not None:
         return find_word(attempt.response, kind)
     return find(attempt.response, variable or asked_variable(attempt.problem.question))
 
 
-def _without_answer(found: Answer) -> Said | None:
-    """What a response without a final answer is worth; None where there is one."""
-    if found.text is not None and found.reason is None:
+def _without_answer(answer: Answer) -> Decision | None:
+    """The decision on a response without a final answer; None where there is one."""
+    if answer.text is not None and answer.reason is None:
         return None
-    return (Outcome.UNDECIDED if found.reason in CANNOT_TELL else Outcome.WRONG), found.reason
+    return (Outcome.UNDECIDED if answer.reason in CANNOT_TELL else Outcome.WRONG), answer.reason
 
 
-def _verdict(found: Answer, said: Said, seconds: float) -> Verdict:
-    outcome, reason = said
+def _verdict(answer: Answer, decision: Decision, seconds: float) -> Verdict:
+    outcome, reason = decision
     return Verdict(
         outcome=outcome,
         score=_SCORES[outcome],
-        answer=found.text,
-        span=found.span,
-        rule=found.rule,
+        answer=answer.text,
+        span=answer.span,
+        rule=answer.rule,
         reason=reason,
         seconds=seconds,
     )
 
 
-def _told(result: bool | str | Failure) -> Said:
+def _decided(is_equal: bool) -> Decision:
+    return (Outcome.CORRECT if is_equal else Outcome.WRONG), None
+
+
+def _result_decision(result: bool | str | Failure) -> Decision:
+    """The decision that a result of `equality`, here or in the worker, stands for."""
     if isinstance(result, Failure):
         return Outcome.UNDECIDED, f"worker: {result.kind}"
     if isinstance(result, str):
         return Outcome.UNDECIDED, result if result in DOUBTS else f"unparsed: {result}"
-    return (Outcome.CORRECT if result else Outcome.WRONG), None
+    return _decided(result)
 
 
 # -- The reference -----------------------------------------------------------------------------------------------------
@@ -211,37 +246,39 @@ def _told(result: bool | str | Failure) -> Said:
 _ASSIGNED = re.compile(r"\s*[A-Za-z]\s*=(?!=)")
 
 
-def _reference(problem: Problem) -> Expected:
-    return _read_reference(problem.reference or "")
+def _references(problem: Problem) -> Sequence[ExpectedAnswer]:
+    """The accepted references of a problem, each as an expected answer."""
+    return [_read_reference(reference) for reference in accepted_texts(problem) or ("",)]
 
 
 @functools.lru_cache(maxsize=4096)
-def _read_reference(reference: str) -> Expected:
+def _read_reference(reference: str) -> ExpectedAnswer:
     if not reference.strip():
-        return Expected(unreadable="no_reference")
+        return ExpectedAnswer(unreadable="no_reference")
     text = _ASSIGNED.sub("", reference, count=1) if _ASSIGNED.match(reference) else reference
     try:
         node = parse(text)
     except Unreadable as problem:
         kind = kind_of(text) if problem.reason == "syntax" else None
         unreadable = None if kind else f"unread_reference: {problem.reason}"
-        return Expected(text=text, kind=kind, unreadable=unreadable)
+        return ExpectedAnswer(text=text, kind=kind, unreadable=unreadable)
     try:
-        return Expected(text=text, node=node, number=value(node))
+        return ExpectedAnswer(text=text, node=node, number=value(node))
     except Unreadable as problem:
-        # `value` finds a symbol, several values, or a root or power that is no fraction ("syntax"): all are symbolic.
+        # A symbol, several values, and a root or power without a rational value ("syntax") are symbolic references.
         symbolic = problem.reason in ("symbol", "several", "syntax")
-        return Expected(text=text, node=node, unreadable=None if symbolic else f"unread_reference: {problem.reason}")
+        unreadable = None if symbolic else f"unread_reference: {problem.reason}"
+        return ExpectedAnswer(text=text, node=node, unreadable=unreadable)
 
 
-def _compared(expected: Expected, answer: str, question: str) -> Said | Pair:
-    """What the answer is worth, or the pair that the worker has to compare."""
+def _compared(expected: ExpectedAnswer, answer: str, question: str) -> Decision | AlgebraTask:
+    """The decision on an answer, or the task for the worker."""
     if expected.kind is not None:
-        return (Outcome.CORRECT if comparable(expected.text) == comparable(answer) else Outcome.WRONG), None
+        return _decided(comparable(expected.text) == comparable(answer))
     number, node = expected.number, expected.node
-    found = fraction(answer) if number is not None else None
-    if found is not None:
-        return (Outcome.CORRECT if number == found else Outcome.WRONG), None
+    answered = fraction(answer) if number is not None else None
+    if answered is not None:
+        return _decided(number == answered)
     assert node is not None
     letters = None if number is not None else letters_of(node, question)
     ordered = not isinstance(node, Many) or bool(node.kind) or is_ordered(question)
@@ -253,25 +290,29 @@ def _compared(expected: Expected, answer: str, question: str) -> Said | Pair:
         if number is not None and not is_constant(tree):
             return _number_or_several(number, tree)
         if isinstance(node, Symbol) and not isinstance(tree, Symbol) and f"({node.name})" in question:
-            return Outcome.UNDECIDED, "not_a_choice"  # `(c)` was asked for, and `-2` may be what stands behind it
-        return _told(equality(node, tree, equal_without_algebra, ordered=ordered))
+            return Outcome.UNDECIDED, "not_a_choice"  # a choice such as `(c)` was asked for, and `-2` may be its value
+        return _result_decision(equality(node, tree, equal_without_algebra, ordered=ordered))
     except Unreadable as problem:
         return Outcome.UNDECIDED, f"unparsed: {problem.reason}"
     except NeedsAlgebra:
-        if number is not None:  # roots and powers that are no fraction; starting the worker for one costs half a second
+        if number is not None:  # an irrational root or power: not worth half a second to start the worker
             return (Outcome.WRONG, None) if _is_root(tree) else (Outcome.UNDECIDED, "unparsed: irrational")
-        return Pair(expected.text, answer, ordered, letters or "")
+        return AlgebraTask(expected.text, answer, ordered, letters or "")
 
 
 def _is_root(tree: Node) -> bool:
-    """Whether the tree is one square root, which then is no rational number: those that are have been read as one."""
+    """Whether the tree is a single irrational square root: rational ones have been read as fractions before."""
     if isinstance(tree, Operation) and tree.operator == "neg":
         tree = tree.operands[0]
     return isinstance(tree, Operation) and tree.operator == "sqrt" and value(tree.operands[0]) > 0
 
 
-def _number_or_several(number: Fraction, tree: Node) -> Said:
-    """A number was asked and the answer is not one: several values are wrong, anything else is not for us to say."""
+def _number_or_several(number: Fraction, tree: Node) -> Decision:
+    """The decision on several values where a number is expected: wrong, unless all of them are that number.
+
+    Raises:
+        Unreadable: The tree is an expression with symbols, or a list in brackets.
+    """
     if not isinstance(tree, Many) or tree.kind == "[":
         raise Unreadable("several" if isinstance(tree, Many) else "symbol")
     values = {value(item) for item in tree.items}
