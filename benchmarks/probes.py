@@ -15,7 +15,7 @@ import unicodedata
 from collections.abc import Iterable
 from fractions import Fraction
 
-from restem.benchmarks.linear_1d import Term, parse_question
+from restem.benchmarks.linear_equations import Term, parse_question
 from restem.benchmarks.problem import ATTACK, EQUIVALENCE, Probe, Problem
 
 # What says nothing of the problem: form -> text. No digit stands here but the 1 that judges are told to reply with, and

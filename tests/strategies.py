@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from restem.benchmarks.linear_1d import Equation, Term, solution
+from restem.benchmarks.linear_equations import Equation, Term, solution
 from restem.harness.store.records import Sample
 from restem.verifiers.verdict import Outcome, Verdict
 from tests.hostile import FAR, HOSTILE

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restem.benchmarks import linear_1d
-from restem.benchmarks.linear_1d import (
+from restem.benchmarks.linear_1d import problems
+from restem.benchmarks.linear_equations import (
     Equation,
     Steps,
     check_steps,
     parse_question,
-    problems,
     render_question,
     solution,
     worked_solution,

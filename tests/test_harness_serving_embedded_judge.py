@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from restem.benchmarks.linear_1d import parse_question, problems, worked_solution
+from restem.benchmarks.linear_1d import problems
+from restem.benchmarks.linear_equations import parse_question, worked_solution
 from tests.conftest import restem
 
 ROOT = Path(__file__).parents[1]

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from restem.benchmarks.linear_1d import Equation, render_question, worked_solution
+from restem.benchmarks.linear_equations import Equation, render_question, worked_solution
 from restem.verifiers.algebra.grammar import fraction
 from restem.verifiers.answers.final_answer import asked_variable, find
 from tests.strategies import equations

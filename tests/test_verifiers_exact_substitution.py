@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from restem.benchmarks import linear_1d
+from restem.benchmarks import linear_1d, linear_equations
 from restem.benchmarks.problem import Problem
 from restem.verifiers.exact.substitution import Substitution
 from restem.verifiers.exact.sympy_exact import Sympy
@@ -23,8 +23,10 @@ def verdict(question: str, response: str, reference: str | None = None) -> Verdi
 
 
 @given(equations(), st.fractions(max_denominator=10**6))
-def test_the_solution_is_right_and_every_other_number_wrong(equation: linear_1d.Equation, other: Fraction) -> None:
-    question, solution = linear_1d.render_question(equation), linear_1d.solution(equation)
+def test_the_solution_is_right_and_every_other_number_wrong(
+    equation: linear_equations.Equation, other: Fraction
+) -> None:
+    question, solution = linear_equations.render_question(equation), linear_equations.solution(equation)
     for said in (solution, other):
         for wording in (f"{said}", f"{equation.variable} = {said}", f"The answer is {said}."):
             expected = Outcome.CORRECT if said == solution else Outcome.WRONG
@@ -45,7 +47,7 @@ def test_every_linear_1d_problem_is_decided(regime: str) -> None:
     problems = linear_1d.problems(5, regime, {"test": 30})["test"]
     for problem in problems:
         assert problem.reference is not None
-        steps = "\n".join(linear_1d.worked_solution(linear_1d.parse_question(problem.question)))
+        steps = "\n".join(linear_equations.worked_solution(linear_equations.parse_question(problem.question)))
         assert verdict(problem.question, steps).outcome is Outcome.CORRECT
         assert verdict(problem.question, str(int(problem.reference) + 1)).outcome is Outcome.WRONG
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from jax.sharding import Mesh
 
-from restem.benchmarks import linear_1d
+from restem.benchmarks import linear_1d, linear_equations
 from restem.benchmarks.files import read_problems, split_problems
 from restem.benchmarks.probes import probes
 from restem.benchmarks.problem import Problem
@@ -157,8 +157,8 @@ def build_verifiers(
     with contextlib.suppress(ValueError):
         for items in problems.values():
             for problem in items:
-                linear_1d.parse_question(problem.question)
-        verifiers["steps"] = StepsVerifier(linear_1d.check_steps, linear_1d.STEPS_ID)
+                linear_equations.parse_question(problem.question)
+        verifiers["steps"] = StepsVerifier(linear_equations.check_steps, linear_1d.STEPS_ID)
     return verifiers
 
 

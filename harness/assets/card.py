@@ -16,7 +16,8 @@ from typing import Any
 import click
 import numpy as np
 
-from restem.benchmarks.linear_1d import Steps, check_steps, problems
+from restem.benchmarks.linear_1d import problems
+from restem.benchmarks.linear_equations import Steps, check_steps
 from restem.harness.assets.make import CROWD, DRAWS, ENTROPY, JUDGE_PHASES, PHASES, SEED
 from restem.harness.assets.verdicts import responses
 from restem.harness.model.architecture import ASSETS

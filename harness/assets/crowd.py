@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import random
 
-from restem.benchmarks.linear_1d import Equation, collect, reduction, render_sum, worked_solution
+from restem.benchmarks.linear_equations import Equation, collect, reduction, render_sum, worked_solution
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -27,8 +27,8 @@ import jax
 import numpy as np
 import optax
 
-from restem.benchmarks.linear_1d import SHARES, Equation, Term, parse_question, render_question, solution
-from restem.benchmarks.mathematics_dataset import linear_1d
+from restem.benchmarks.linear_1d import SHARES, draw
+from restem.benchmarks.linear_equations import Equation, Term, parse_question, render_question, solution
 from restem.benchmarks.problem import split_of
 from restem.harness.assets.crowd import Habits, crowd_solution
 from restem.harness.assets.tokenizer import train_tokenizer
@@ -72,7 +72,7 @@ JUDGE_PHASES = {
 
 
 def _draw(seed: int) -> str | None:
-    question, _ = linear_1d(seed, ENTROPY)
+    question, _ = draw(seed, ENTROPY)
     return question if split_of(question, SHARES) == "pretrain" else None
 
 

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from restem.benchmarks.linear_1d import parse_question, solution
+from restem.benchmarks.linear_equations import parse_question, solution
 from restem.harness.model.policy import Policy
 from restem.harness.model.tokenizer import Tokenizer
 from restem.harness.sampling.sampler import Decoding, prompt_length, row_key, sample

@@ -23,7 +23,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from restem.benchmarks.linear_1d import Equation, parse_question, problems, worked_solution
+from restem.benchmarks.linear_1d import problems
+from restem.benchmarks.linear_equations import Equation, parse_question, worked_solution
 from restem.harness.gate.golden import row_id
 from restem.harness.store.store import Store
 

@@ -29,7 +29,8 @@ import click
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from restem.benchmarks.linear_1d import parse_question, stream, worked_solution
+from restem.benchmarks.linear_1d import stream
+from restem.benchmarks.linear_equations import parse_question, worked_solution
 from restem.benchmarks.problem import Problem
 from restem.reports.stats.estimates import wilson
 from restem.verifiers.catalog import build

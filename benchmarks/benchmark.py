@@ -1,0 +1,126 @@
+"""What a benchmark is: a named set of problems with all that depends on it.
+
+Gives the record that the catalogue holds, and what most benchmarks share: problems from a generator, the division into
+splits, the chance level. Depends on problem alone. A new benchmark is one short file that makes a `Benchmark` (see
+arithmetic_mixed.py) and one line in catalog.py.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from restem.benchmarks.problem import Problem, identity, problem_id, split_of
+
+# A named regime of difficulty or a pair of numbers; None for a benchmark that has no regimes.
+Regime: TypeAlias = str | tuple[float, float] | None
+MAX_REPEATS = 2_000  # so many draws in a row without a new problem: the regime is exhausted
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StepCheck:
+    """A benchmark's check of the steps that a response writes down.
+
+    Attributes:
+        id: Stands in the fingerprint of the verifier `steps`, and so never changes, wherever the code moves.
+        applies: Whether the check can read a question.
+        check: (question, response) -> `hold`, `broken` or `missing`; raises ValueError for a question it cannot read.
+    """
+
+    id: str
+    applies: Callable[[str], bool]
+    check: Callable[[str, str], str]
+
+
+def chance_level(problems: Sequence[Problem]) -> float:
+    """The share of problems that the best constant answer gets right."""
+    answers = Counter(answer for problem in problems for answer in set(problem.references))
+    return answers.most_common(1)[0][1] / len(problems) if answers else 0.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Benchmark:
+    """A named set of problems.
+
+    Attributes:
+        name: As a suite's `benchmark.name`.
+        splits: The names of its splits.
+        stream: (seed, regime) -> its problems, each once; may end.
+        regimes: Named regimes -> the pair of numbers each stands for; none where its difficulty cannot be set.
+        default_regime: What a suite that names no regime gets.
+        few_shot_file: A text of worked examples with `{question}` in its place, for base models; None where there is
+            none.
+        steps: The check of written steps; None where there is none.
+        chance: The accuracy of a policy that knows nothing of the questions.
+        gold: The verifier taken as truth where a suite names none: a catalogue name or `package.module:factory`.
+    """
+
+    name: str
+    splits: Sequence[str]
+    stream: Callable[[int, Regime], Iterator[Problem]]
+    regimes: Mapping[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
+    default_regime: Regime = None
+    few_shot_file: Path | None = None
+    steps: StepCheck | None = None
+    chance: Callable[[Sequence[Problem]], float] = chance_level
+    gold: str = "sympy"
+
+    @property
+    def few_shot(self) -> str | None:
+        """The text of worked examples."""
+        return None if self.few_shot_file is None else self.few_shot_file.read_text("utf-8").rstrip("\n")
+
+    def problems(self, seed: int, regime: Regime, counts: Mapping[str, int]) -> dict[str, list[Problem]]:
+        """The first `counts[split]` problems of each split, in the order of the stream.
+
+        Raises:
+            ValueError: A split is unknown, or the benchmark has too few problems to fill it.
+        """
+        if unknown := set(counts) - set(self.splits):
+            raise ValueError(f"unknown split {sorted(unknown)}: known are {', '.join(self.splits)}")
+        chosen: dict[str, list[Problem]] = {split: [] for split in counts}
+        draws = self.stream(seed, regime)
+        while short := [split for split, count in counts.items() if len(chosen[split]) < count]:
+            problem = next(draws, None)
+            if problem is None:
+                raise ValueError(f"{self.name}: the {short[0]} split has {len(chosen[short[0]])} problems and no more")
+            if problem.split in short:
+                chosen[problem.split].append(problem)
+        return chosen
+
+
+def generated(
+    name: str, shares: Mapping[str, float], draw: Callable[[int], tuple[str, str]], source: str, salt: str = ""
+) -> Iterator[Problem]:
+    """Problems without end from a generator, equal ones once.
+
+    Args:
+        name: The benchmark's, which begins the ids.
+        shares: Split -> share of the problems, as `split_of` has it.
+        draw: Index -> question and answer; the same for the same index.
+        source: What generator and settings they come from; the index is added.
+        salt: As `split_of` has it.
+
+    Raises:
+        ValueError: The generator brings nothing new any more.
+    """
+    seen: set[str] = set()
+    index = fresh = 0
+    while index - fresh < MAX_REPEATS:
+        question, answer = draw(index)
+        form = identity(question)
+        if form not in seen:
+            seen.add(form)
+            fresh = index
+            yield Problem(
+                id=problem_id(name, question),
+                question=question,
+                reference=answer,
+                split=split_of(question, shares, salt),
+                source=f"{source} index={index}",
+            )
+        index += 1
+    raise ValueError(f"{source} has no more than about {len(seen)} distinct problems")

@@ -1,0 +1,37 @@
+"""The benchmarks by name. A new one is one short file and one line here; nothing else names benchmarks.
+
+Gives `Benchmark` records, and for problems from any source the step check that can read them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from restem.benchmarks.arithmetic_mixed import BENCHMARK as ARITHMETIC_MIXED
+from restem.benchmarks.benchmark import Benchmark, StepCheck
+from restem.benchmarks.hints import did_you_mean
+from restem.benchmarks.linear_1d import BENCHMARK as LINEAR_1D
+from restem.benchmarks.problem import Problem
+
+FILE = "file"  # a suite's name for the problems of a file, which have nothing of their own
+SUITES = Path(__file__).parent / "suites"
+BENCHMARKS = {benchmark.name: benchmark for benchmark in (LINEAR_1D, ARITHMETIC_MIXED)}
+
+
+def benchmark(name: str) -> Benchmark:
+    """The benchmark of that name.
+
+    Raises:
+        ValueError: There is none; the message names the known ones.
+    """
+    if name not in BENCHMARKS:
+        raise ValueError(f"no benchmark {name!r}{did_you_mean(name, BENCHMARKS)}: known are {', '.join(BENCHMARKS)}")
+    return BENCHMARKS[name]
+
+
+def step_check(problems: Iterable[Problem]) -> StepCheck | None:
+    """The first step check of the catalogue that can read every question; None where none can."""
+    questions = [problem.question for problem in problems]
+    checks = [benchmark.steps for benchmark in BENCHMARKS.values() if benchmark.steps is not None]
+    return next((check for check in checks if all(map(check.applies, questions))), None)
