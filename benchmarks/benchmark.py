@@ -56,6 +56,7 @@ class Benchmark:
         steps: The check of written steps; None where there is none.
         chance: The accuracy of a policy that knows nothing of the questions.
         gold: The verifier taken as truth where a suite names none: a catalogue name or `package.module:factory`.
+        fixed: It is a set of given problems and not a generator: a split may have fewer than a suite asks for.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Benchmark:
     steps: StepCheck | None = None
     chance: Callable[[Sequence[Problem]], float] = chance_level
     gold: str = "sympy"
+    fixed: bool = False
 
     @property
     def few_shot(self) -> str | None:
@@ -77,7 +79,7 @@ class Benchmark:
         """The first `counts[split]` problems of each split, in the order of the stream.
 
         Raises:
-            ValueError: A split is unknown, or the benchmark has too few problems to fill it.
+            ValueError: A split is unknown, or cannot be filled; one of a fixed set is filled by one problem.
         """
         if unknown := set(counts) - set(self.splits):
             raise ValueError(f"unknown split {sorted(unknown)}: known are {', '.join(self.splits)}")
@@ -86,9 +88,12 @@ class Benchmark:
         while short := [split for split, count in counts.items() if len(chosen[split]) < count]:
             problem = next(draws, None)
             if problem is None:
-                raise ValueError(f"{self.name}: the {short[0]} split has {len(chosen[short[0]])} problems and no more")
+                break
             if problem.split in short:
                 chosen[problem.split].append(problem)
+        for split in short:
+            if not self.fixed or not chosen[split]:
+                raise ValueError(f"{self.name}: only {len(chosen[split])} problems fall into the {split} split")
         return chosen
 
 

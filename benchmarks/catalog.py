@@ -10,21 +10,24 @@ from pathlib import Path
 
 from restem.benchmarks.arithmetic_mixed import BENCHMARK as ARITHMETIC_MIXED
 from restem.benchmarks.benchmark import Benchmark, StepCheck
+from restem.benchmarks.files import SHARES, read_problems
 from restem.benchmarks.hints import did_you_mean
 from restem.benchmarks.linear_1d import BENCHMARK as LINEAR_1D
 from restem.benchmarks.problem import Problem
 
-FILE = "file"  # a suite's name for the problems of a file, which have nothing of their own
+FILE = "file"  # the name of the problems of a file
 SUITES = Path(__file__).parent / "suites"
 BENCHMARKS = {benchmark.name: benchmark for benchmark in (LINEAR_1D, ARITHMETIC_MIXED)}
 
 
-def benchmark(name: str) -> Benchmark:
-    """The benchmark of that name.
+def benchmark(name: str, path: Path | None = None) -> Benchmark:
+    """The benchmark of that name, or with the name `file` the problems of a file.
 
     Raises:
         ValueError: There is none; the message names the known ones.
     """
+    if name == FILE and path is not None:
+        return Benchmark(name=FILE, splits=tuple(SHARES), stream=lambda *_: iter(read_problems(path)), fixed=True)
     if name not in BENCHMARKS:
         raise ValueError(f"no benchmark {name!r}{did_you_mean(name, BENCHMARKS)}: known are {', '.join(BENCHMARKS)}")
     return BENCHMARKS[name]
@@ -33,5 +36,5 @@ def benchmark(name: str) -> Benchmark:
 def step_check(problems: Iterable[Problem]) -> StepCheck | None:
     """The first step check of the catalogue that can read every question; None where none can."""
     questions = [problem.question for problem in problems]
-    checks = [benchmark.steps for benchmark in BENCHMARKS.values() if benchmark.steps is not None]
-    return next((check for check in checks if all(map(check.applies, questions))), None)
+    checks = (benchmark.steps for benchmark in BENCHMARKS.values())
+    return next((check for check in checks if check is not None and all(map(check.applies, questions))), None)

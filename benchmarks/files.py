@@ -42,19 +42,6 @@ def read_problems(path: Path) -> list[Problem]:
     return list(distinct.values())
 
 
-def split_problems(problems: Sequence[Problem], counts: Mapping[str, int]) -> dict[str, list[Problem]]:
-    """At most `counts[split]` problems of each split, in file order.
-
-    Raises:
-        ValueError: A split has no problem at all.
-    """
-    splits = {split: [p for p in problems if p.split == split][:count] for split, count in counts.items()}
-    for split, chosen in splits.items():
-        if not chosen:
-            raise ValueError(f"no problem of {len(problems)} falls into the {split} split")
-    return splits
-
-
 def _from_two_lines(lines: Sequence[Line]) -> list[Problem]:
     if len(lines) % 2:
         raise ValueError(f"{lines[-1][0]}: a question without an answer (odd number of lines)")

@@ -15,13 +15,12 @@ from typing import Any
 
 from jax.sharding import Mesh
 
-from restem.benchmarks import linear_1d, linear_equations
-from restem.benchmarks.files import read_problems, split_problems
+from restem.benchmarks.catalog import step_check
 from restem.benchmarks.probes import probes
 from restem.benchmarks.problem import Problem
 from restem.harness.app.judges import Options, add_judges, judge_facts, judge_options
 from restem.harness.app.verify import check_verifiers
-from restem.harness.config import Suite, few_shot_of, parse_suite, to_toml
+from restem.harness.config import Suite, parse_suite, to_toml
 from restem.harness.distributed.hosts import Hosts, connect
 from restem.harness.errors import ConfigError
 from restem.harness.loop import rest_em
@@ -100,9 +99,7 @@ def suite_problems(suite: Suite) -> dict[str, list[Problem]]:
     config = suite.benchmark
     counts = {"train": config.train, "validation": config.validation, "test": config.test}
     try:
-        if config.path is not None:
-            return split_problems(read_problems(Path(config.path)), counts)
-        return linear_1d.problems(suite.seed, config.regime, counts)
+        return config.benchmark.problems(suite.seed, config.regime, counts)
     except (ValueError, OSError) as error:
         raise ConfigError(f"benchmark: {error}") from None
 
@@ -147,18 +144,15 @@ def _that_matters(suite: Suite) -> dict[str, Any]:
 def build_verifiers(
     store: Store, suite: Suite, judge: Options, problems: Mapping[str, Sequence[Problem]], built: catalog.Built
 ) -> dict[str, Verifier]:
-    """Every verifier of the suite, and `steps` where all questions are of linear_1d's kind.
+    """Every verifier of the suite, and `steps` where one step check of the catalogue can read all questions.
 
     Args:
         built: What is built already; the rest is added, parts of other verifiers among it.
     """
     tables = {**suite.verifiers, **judge}
     verifiers = {name: catalog.build(name, tables, calls=store, built=built) for name in suite.verifier_names}
-    with contextlib.suppress(ValueError):
-        for items in problems.values():
-            for problem in items:
-                linear_equations.parse_question(problem.question)
-        verifiers["steps"] = StepsVerifier(linear_equations.check_steps, linear_1d.STEPS_ID)
+    if steps := step_check(problem for items in problems.values() for problem in items):
+        verifiers["steps"] = StepsVerifier(steps.check, steps.id)
     return verifiers
 
 
@@ -195,7 +189,7 @@ def record(
     for name, verifier in verifiers.items():
         store.add_verifier(verifier.fingerprint, name, judge.get(name, tables.get(name, {})))
     controls = [name for name in verifiers if catalog.uninformative(name, tables)]
-    chance = linear_1d.chance_level(problems["test"])
+    chance = suite.benchmark.benchmark.chance(problems["test"])
     known = {"suite": suite.model_dump(mode="json"), "controls": controls, "chance_level": chance}
     store.put_run(facts | known | {"judge": judge_facts(judge)} | provenance())
 
@@ -221,7 +215,7 @@ def prompted(suite: Suite, base: Policy) -> tuple[Suite, Policy]:
     """
     text = suite.benchmark.few_shot or base.tokenizer.few_shot
     if text is None and not base.architecture.chat:
-        text = few_shot_of(suite.benchmark.name)
+        text = suite.benchmark.benchmark.few_shot
         if text is None:
             raise ConfigError(
                 f"policy {suite.policy!r} is a base model, which knows no turns: give it examples by "
