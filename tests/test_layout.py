@@ -42,7 +42,7 @@ ALLOWED: dict[str, set[str]] = {
     "harness.errors": set(),
     "harness.names": set(),
     "harness.progress": BASICS,
-    "harness.config": STORE,
+    "harness.config": STORE | {"benchmarks"},
     "harness.store": BASICS,
     "harness.model": BASICS,
     "harness.weights": MODEL,
