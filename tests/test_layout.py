@@ -150,3 +150,11 @@ def test_click_stays_in_the_command_line(path: Path) -> None:
         tree = ast.walk(ast.parse(path.read_text("utf-8")))
         names += [node.module or "" for node in tree if isinstance(node, ast.ImportFrom)]
         assert "click" not in {name.partition(".")[0] for name in names}
+
+
+@pytest.mark.parametrize("path", ROOMS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_sql_stays_in_the_store_and_the_reports_data(path: Path) -> None:
+    calls = [node.func for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
+    methods = {call.attr for call in calls if isinstance(call, ast.Attribute)}
+    may = wing(module(path)) in ("harness.store", "reports.data")
+    assert may or not methods & {"query", "execute", "executemany", "executescript"}

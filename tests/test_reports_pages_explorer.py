@@ -666,11 +666,11 @@ def test_a_long_response_keeps_its_ends_and_spans_point_at_what_they_did() -> No
     half, missing = explorer.MOST_RESPONSE // 2, len(text) - explorer.MOST_RESPONSE
     shown = text[:half] + text[-half:]
     for start, end in ((0, 9_000), (len(text) - 9_000, len(text)), (8_000, half)):
-        found = explorer._span(start, end, len(text))
+        found = explorer._span((start, end), len(text))
         assert found is not None
         assert shown[slice(*found)] == text[start:end]
-    assert explorer._span(half, half + missing, len(text)) is None
-    assert explorer._span(3, 7, 10) == (3, 7)
+    assert explorer._span((half, half + missing), len(text)) is None
+    assert explorer._span((3, 7), 10) == (3, 7)
 
 
 @given(texts, texts, st.text(max_size=40) | st.text(min_size=1, max_size=3).map(lambda t: t * 3_000), st.booleans())

@@ -86,8 +86,7 @@ def stored_judges(store: Store) -> Options:
     """Name -> the options that the judge of that name was asked with: where its calls are stored."""
     known = store.run().get("verifiers", {})
     latest: dict[str, dict[str, Any]] = {}
-    for fingerprint, name, settings in store.query("SELECT fingerprint, name, settings FROM verifier ORDER BY 1"):
-        options = json.loads(settings)
+    for fingerprint, (name, options) in store.verifiers().items():
         if not options.get("offline") and (name not in latest or known.get(name) == fingerprint):
             latest[name] = options
     return latest

@@ -63,11 +63,7 @@ def verify_run(
         judge = judge_options(options, names, stack, stored)
         store = stack.enter_context(Store(folder, write=True))
         known = store.run()["verifiers"]
-        groups = store.query(
-            "SELECT DISTINCT s.checkpoint, p.split FROM sample s JOIN problem p ON p.id = s.problem"
-            " WHERE :split IS NULL OR p.split = :split ORDER BY 1, 2",
-            {"split": split},
-        )
+        groups = store.sampled_splits(split)
         total = sum(len(store.samples(*group)) for group in groups) * len(names)
         progress = stack.enter_context(RunProgress(total, unit="verdicts", quiet=quiet))
         built = _built(names, {**options, **judge}, store, progress)

@@ -63,28 +63,22 @@ def read_marks(path: Path) -> list[Mark]:
 
 def _new(store: Store, marks: Sequence[Mark]) -> dict[str, dict[int, Verdict]]:
     """Human -> sample -> verdict, of the marks that are not stored yet."""
-    # As JSON, because a statement takes only so many parameters.
-    ids = json.dumps([mark.sample for mark in marks])
-    rows = store.query(
-        "SELECT s.id, p.question, s.text FROM sample s JOIN problem p ON p.id = s.problem"
-        " WHERE s.id IN (SELECT value FROM json_each(?))",
-        (ids,),
-    )
-    samples = {id: (question, response) for id, question, response in rows}
-    said = {
-        (sample, verifier): outcome
-        for sample, verifier, outcome in store.query(
-            "SELECT sample, verifier, outcome FROM verdict WHERE verifier LIKE 'human:%'"
-        )
+    ids = [mark.sample for mark in marks]
+    samples = store.responses(ids)
+    stored = {
+        (sample, verifier): verdict.outcome
+        for sample, verdicts in store.verdicts_on(ids).items()
+        for verifier, verdict in verdicts.items()
+        if verifier.startswith(HUMAN)
     }
     new: dict[str, dict[int, Verdict]] = {mark.verifier: {} for mark in marks}
     faults: list[str] = []
     for mark in marks:
         key = mark.sample, mark.verifier
-        if fault := _fault(mark, samples.get(mark.sample), said.get(key)):
+        if fault := _fault(mark, samples.get(mark.sample), stored.get(key)):
             faults.append(f"{mark.place}: {fault}")
-        elif key not in said:
-            said[key] = mark.verdict.outcome.value
+        elif key not in stored:
+            stored[key] = mark.verdict.outcome
             new[mark.verifier][mark.sample] = mark.verdict
     if faults:
         raise ConfigError("\n".join(faults))
@@ -111,7 +105,7 @@ def _mark(line: bytes, place: str) -> Mark:
     return Mark(place=place, sample=int(sample), verifier=verifier, row=row, verdict=verdict)
 
 
-def _fault(mark: Mark, sample: tuple[str, str] | None, before: str | None) -> str | None:
+def _fault(mark: Mark, sample: tuple[str, str] | None, before: Outcome | None) -> str | None:
     """What is wrong with a mark; `sample` is the question and response that the run has, `before` what was said."""
     if sample is None:
         return f"sample: this run has no {mark.sample}"
@@ -120,7 +114,7 @@ def _fault(mark: Mark, sample: tuple[str, str] | None, before: str | None) -> st
     ):
         if expected != found:
             return f"{name}: sample {mark.sample} of this run has {expected!r:.60}, found {found!r:.60}"
-    if before not in (None, mark.verdict.outcome.value):
+    if before not in (None, mark.verdict.outcome):
         return (
             f"{mark.verifier} said {before} of sample {mark.sample} before, and a verdict is never changed: "
             "save the marks under another name"

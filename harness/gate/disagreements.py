@@ -1,6 +1,6 @@
 """Golden rows from a run: its samples on which stored verdicts differ.
 
-Takes a run folder and names of verifiers; gives JSON lines. Reads run.db and asks no verifier anything.
+Takes a run folder and names of verifiers; gives JSON lines. It reads stored verdicts and calls no verifier.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from pathlib import Path
 from restem.harness.errors import ConfigError
 from restem.harness.names import HUMAN
 from restem.harness.store.store import Store
+from restem.verifiers.verdict import Outcome
 
-NO_ANSWER = ("steps",)  # verifiers of a run that say nothing about the final answer
+NO_ANSWER = ("steps",)  # verifiers of a run that do not judge the final answer
 
 
 def disagreements(run: Path, names: Sequence[str], limit: int | None) -> str:
@@ -21,7 +22,8 @@ def disagreements(run: Path, names: Sequence[str], limit: int | None) -> str:
 
     The label is the gold's verdict, null where it is undecided. The order is that of the sample ids, which are hashes:
     a limit takes the same rows of a run every time, and takes them from everywhere. Equal responses give one row.
-    Humans take part where they are named; what they said is no outcome that a gate could hold them to.
+    Human annotators are compared where they are named, but their verdicts are not written as outcomes: a gate cannot
+    ask them again.
 
     Raises:
         ConfigError: There is no run, or it has no verdicts of a verifier.
@@ -37,30 +39,25 @@ def disagreements(run: Path, names: Sequence[str], limit: int | None) -> str:
             raise ConfigError(f"{run}: two verifiers at least can disagree; there is {', '.join(wanted) or 'none'}")
         name = (facts.get("suite") or {}).get("name") or run.resolve().name
         gold = known.get((facts.get("suite") or {}).get("gold", ""))
-        said = dict.fromkeys([known[verifier] for verifier in wanted] + ([gold] if gold else []))
-        found = store.query(
-            "SELECT s.id, s.checkpoint, s.text, p.id, p.question, p.reference, json_group_object(v.verifier, v.outcome)"
-            " FROM sample s JOIN problem p ON p.id = s.problem JOIN verdict v ON v.sample = s.id"
-            f" WHERE v.verifier IN ({', '.join('?' * len(said))}) GROUP BY s.id ORDER BY s.id",
-            tuple(said),
-        )
+        problems = {problem.id: problem for problem in store.problems()}
+        judged = [*store.outcomes_by({known[verifier] for verifier in wanted} | ({gold} if gold else set()))]
     rows: dict[tuple[str, str], str] = {}
-    for sample, checkpoint, text, problem, question, reference, verdicts in found:
-        outcomes = json.loads(verdicts)
+    for sample, outcomes in judged:
         ours = {verifier: outcomes[known[verifier]] for verifier in wanted if known[verifier] in outcomes}
-        if len(set(ours.values())) < 2 or (problem, text) in rows:
+        problem = problems[sample.problem]
+        if len(set(ours.values())) < 2 or (problem.id, sample.text) in rows:
             continue
-        label = outcomes.get(gold)
+        label = outcomes.get(gold or "")
         row = {
-            "id": f"{name}/{sample}",
-            "problem_id": problem,
-            "question": question,
-            "reference": reference,
-            "response": text,
-            "label": label if label in ("correct", "wrong") else None,
+            "id": f"{name}/{sample.id}",
+            "problem_id": problem.id,
+            "question": problem.question,
+            "reference": problem.reference,
+            "response": sample.text,
+            "label": None if label is Outcome.UNDECIDED else label,
             "kind": "disagreement",
-            "origin": f"run {name}, checkpoint {checkpoint}, sample {sample}",
+            "origin": f"run {name}, checkpoint {sample.checkpoint}, sample {sample.id}",
             "outcomes": {verifier: outcome for verifier, outcome in ours.items() if not verifier.startswith(HUMAN)},
         }
-        rows[problem, text] = json.dumps(row) + "\n"
+        rows[problem.id, sample.text] = json.dumps(row) + "\n"
     return "".join(list(rows.values())[:limit])

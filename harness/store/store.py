@@ -13,7 +13,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from restem.harness.errors import ConfigError, RunBusy
 from restem.harness.store import rows, schema
 from restem.harness.store.records import Checkpoint, Sample, Selected, Selection
 from restem.harness.store.rows import Row
-from restem.verifiers.verdict import Verdict
+from restem.verifiers.verdict import Outcome, Verdict
 
 _IN = "IN (SELECT value FROM json_each(?))"  # ids as one JSON list: a statement takes only so many parameters
 _SETTINGS = {True: ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"), False: ("trusted_schema = OFF",)}
@@ -232,6 +232,17 @@ class Store:
         for row in self._rows(sql, (json.dumps([*samples]),)):
             found.setdefault(row["sample"], {})[row["verifier"]] = rows.verdict_of(row)
         return found
+
+    def outcomes_by(self, verifiers: Collection[str]) -> Iterator[tuple[Sample, dict[str, Outcome]]]:
+        """Every sample that these verifiers (fingerprints) have judged, by id, with their outcomes on it."""
+        sql = (
+            f"SELECT {schema.SAMPLE.names('s.')}, json_group_object(v.verifier, v.outcome) AS outcomes"
+            f" FROM sample s JOIN verdict v ON v.sample = s.id WHERE v.verifier {_IN} GROUP BY s.id ORDER BY s.id"
+        )
+        for row in self._rows(sql, (json.dumps([*verifiers]),)):
+            outcomes = json.loads(row["outcomes"])
+            sample = rows.sample_of({name: row[name] for name in schema.SAMPLE.columns})
+            yield sample, {verifier: Outcome(value) for verifier, value in outcomes.items()}
 
     # probes
 

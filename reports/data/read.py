@@ -6,7 +6,6 @@ A million verdicts are read in a second, as SQLite hands over one row a sample. 
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -30,11 +29,8 @@ def read_run(store: Store, *, brief: bool = False) -> Run:
     Args:
         brief: Only what standings, calls and gaps are told from: a tenth of the time of a large run.
     """
-    store.query("BEGIN")
-    try:
+    with store.snapshot():
         return _read(store, brief)
-    finally:
-        store.query("COMMIT")
 
 
 def _read(store: Store, brief: bool) -> Run:
@@ -108,7 +104,7 @@ def _names(store: Store, facts: Mapping[str, Any]) -> dict[str, str]:
     """Fingerprint -> name: as configured; a verifier that was added later keeps its own name."""
     configured: Mapping[str, str] = facts.get("verifiers") or {}
     names = {fingerprint: name for name, fingerprint in configured.items()}
-    for fingerprint, name in store.query("SELECT fingerprint, name FROM verifier ORDER BY name, fingerprint"):
+    for fingerprint, (name, _) in store.verifiers().items():
         if fingerprint not in names:
             names[fingerprint] = fingerprint if name in names.values() else name
     return names
@@ -120,7 +116,8 @@ def _outcomes(store: Store, samples: Samples, names: Mapping[str, str]) -> dict[
     """
     value = np.array([np.nan, 1.0, 0.0, np.nan])
     found: dict[str, Outcomes] = {}
-    for some in itertools.batched(names, PACKED):
+    for start in range(0, len(names), PACKED):
+        some = [*names][start : start + PACKED]
         places = " ".join(f"WHEN ? THEN {4**place}" for place in range(len(some)))
         id, packed = _joined(
             store,
@@ -185,7 +182,7 @@ def _costs(store: Store, names: Mapping[str, str], outcomes: Mapping[str, Outcom
         " GROUP BY 1, 2 ORDER BY 1, 2"
     ):
         paid.setdefault(fingerprint, []).append(tuple(call))
-    settings = {row[0]: json.loads(row[1]) for row in store.query("SELECT fingerprint, settings FROM verifier")}
+    settings = {fingerprint: options for fingerprint, (_, options) in store.verifiers().items()}
     spent = {} if brief else _spent(store)
     probed = {fingerprint: store.probe_verdicts(fingerprint).values() for fingerprint in names}
     return tuple(
@@ -249,8 +246,7 @@ def _cost(
 def _models(store: Store, names: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     """The names that servers gave a judge's model, by the judge's name, where they gave more than one."""
     found: dict[str, dict[str, None]] = {}
-    for (detail,) in store.query("SELECT detail FROM event WHERE kind = 'judge_model' ORDER BY id"):
-        change = json.loads(detail)
+    for change in store.logged("judge_model"):
         judge = names.get(change["verifier"], change["verifier"])
         found.setdefault(judge, {}).update(dict.fromkeys([*change["before"], change["model"]]))
     return {judge: tuple(models) for judge, models in found.items()}

@@ -26,6 +26,7 @@ from restem.reports.analysis.informative_samples import LETTERS, Layout, lay_out
 from restem.reports.data.judge_calls import read_calls
 from restem.reports.data.run import Run
 from restem.reports.stats.estimates import Ints
+from restem.verifiers.verdict import Verdict
 
 T = TypeVar("T", str, tuple[Any, ...])
 MOST_SAMPLES = 5_000
@@ -135,10 +136,8 @@ class _Page:
 
     def __init__(self, store: Store, run: Run, layout: Layout, order: Ints) -> None:
         self._run, self._layout = run, layout
-        ids = json.dumps(run.samples.id[order].tolist())
-        self._texts = dict(
-            store.query("SELECT id, text FROM sample WHERE id IN (SELECT value FROM json_each(?))", (ids,))
-        )
+        ids = run.samples.id[order].tolist()
+        self._texts = {id: text for id, (_, text) in store.responses(ids).items()}
         self._said = _verdicts(store, run, layout, ids)
         asked = {(self._problem(row).question, self._text(row)) for row in order.tolist()}
         self._calls = read_calls(store, asked, {fingerprint: name for name, fingerprint in run.fingerprints.items()})
@@ -176,13 +175,12 @@ class _Page:
         missing = max(0, len(text) - MOST_RESPONSE)
         id, where = int(self._run.samples.id[row]), (self._split(row), int(self._run.samples.problem[row]))
         said, spans = [-1] * len(self._layout.verifiers), []
-        for number, (score, answer, start, end, rule, reason) in self._said.get(id, {}).items():
-            if span := _span(start, end, len(text)):
+        for number, verdict in self._said.get(id, {}).items():
+            if span := _span(verdict.span, len(text)):
                 spans.append([number, *span])
-            told = None if span else answer
-            said[number] = self.verdicts(
-                (score, *(None if t is None else self.words(short(t)) for t in (told, rule, reason)))
-            )
+            answer = None if span else verdict.answer
+            texts = (answer, verdict.rule, verdict.reason)
+            said[number] = self.verdicts((verdict.score, *(None if t is None else self.words(short(t)) for t in texts)))
         return {
             "id": str(id),  # 63 bits: more than a number in a browser holds
             "problem": self.problems.setdefault(where, len(self.problems)),
@@ -210,32 +208,29 @@ class _Page:
         ]
 
 
-def _span(start: int | None, end: int | None, length: int) -> tuple[int, int] | None:
+def _span(span: tuple[int, int] | None, length: int) -> tuple[int, int] | None:
     """Where an answer stands in what is shown of a response; None where that leaves it out."""
     half, missing = MOST_RESPONSE // 2, max(0, length - MOST_RESPONSE)
-    if start is None or end is None:
+    if span is None:
         return None
+    start, end = span
     if not missing or end <= half:
         return start, end
     return (start - missing, end - missing) if start >= length - half else None
 
 
-def _verdicts(store: Store, run: Run, layout: Layout, ids: str) -> dict[int, dict[int, tuple[Any, ...]]]:
-    """Sample id -> number of the verifier -> (score, answer, start, end, rule, reason)."""
+def _verdicts(store: Store, run: Run, layout: Layout, ids: Sequence[int]) -> dict[int, dict[int, Verdict]]:
+    """Sample id -> number of the verifier -> its verdict."""
     named: dict[str, list[int]] = {}
     for number, name in enumerate(layout.verifiers):
         for own in own_names(run, name):
             named.setdefault(run.fingerprints[own], []).append(number)
     rank = {fingerprint: place for place, fingerprint in enumerate(named)}
-    said = store.query(
-        "SELECT sample, verifier, score, answer, span_start, span_end, rule, reason FROM verdict"
-        " WHERE sample IN (SELECT value FROM json_each(?)) ORDER BY sample, verifier",
-        (ids,),
-    )
-    found: dict[int, dict[int, tuple[Any, ...]]] = {}
-    for sample, fingerprint, *rest in sorted((row for row in said if row[1] in rank), key=lambda row: rank[row[1]]):
-        for number in named[fingerprint]:
-            found.setdefault(sample, {}).setdefault(number, tuple(rest))
+    found: dict[int, dict[int, Verdict]] = {}
+    for sample, verdicts in store.verdicts_on(ids).items():
+        for fingerprint in sorted(verdicts.keys() & rank.keys(), key=lambda fingerprint: rank[fingerprint]):
+            for number in named[fingerprint]:
+                found.setdefault(sample, {}).setdefault(number, verdicts[fingerprint])
     return found
 
 

@@ -166,18 +166,13 @@ def _latest(findings: Findings, verifier: str) -> str:
 def _texts(store: Store, run: Run, rows: list[int]) -> dict[int, tuple[str, tuple[tuple[str, str, str], ...]]]:
     """Row -> response, and (verifier, outcome, what it read or why undecided)."""
     found: dict[int, tuple[str, tuple[tuple[str, str, str], ...]]] = {}
-    for row in rows:
-        id = int(run.samples.id[row])
-        text = store.query("SELECT text FROM sample WHERE id = ?", (id,))[0][0]
-        said = dict(
-            (fingerprint, (outcome, answer or reason or ""))
-            for fingerprint, outcome, answer, reason in store.query(
-                "SELECT verifier, outcome, answer, reason FROM verdict WHERE sample = ?", (id,)
-            )
-        )
-        names = sorted(run.fingerprints, key=lambda name: (name != run.gold, name))
-        verdicts = ((name, *said[run.fingerprints[name]]) for name in names if run.fingerprints[name] in said)
-        found[row] = (text, tuple(verdicts))
+    ids = [int(run.samples.id[row]) for row in rows]
+    responses, judged = store.responses(ids), store.verdicts_on(ids)
+    names = sorted(run.fingerprints, key=lambda name: (name != run.gold, name))
+    for row, id in zip(rows, ids, strict=True):
+        verdicts = ((name, judged.get(id, {}).get(run.fingerprints[name])) for name in names)
+        shown = tuple((name, v.outcome.value, v.answer or v.reason or "") for name, v in verdicts if v)
+        found[row] = (responses[id][1], shown)
     return found
 
 
