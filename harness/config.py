@@ -21,6 +21,7 @@ from restem.benchmarks.catalog import BENCHMARKS, FILE, SUITES, benchmark
 from restem.benchmarks.hints import did_you_mean
 from restem.harness.errors import ConfigError
 from restem.harness.names import MARK, replicate
+from restem.harness.store.selection_rules import RULES
 
 COMPUTE = "`mixed`: float32, with products in bfloat16 summed in float32"
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -99,10 +100,17 @@ class SelectionConfig(_Model):
     problem's samples. `weighted`: what it accepts, weighted by the verifier's score or by the policy's confidence.
     """
 
-    rule: Literal["filter", "majority", "weighted"] = "filter"
+    rule: str = Field(default="filter", json_schema_extra={"enum": [*RULES]})
     weight: Literal["score", "confidence"] = "score"
     cap: int = Field(default=10, ge=0, description="kept samples per problem, the paper's cut-off; 0 means no cap")
     dedupe: bool = True
+
+    @pydantic.field_validator("rule")
+    @classmethod
+    def _rule_is_known(cls, rule: str) -> str:
+        if rule not in RULES:
+            raise ValueError(f"expected one of {', '.join(RULES)}{did_you_mean(rule, RULES)}")
+        return rule
 
 
 class TrainingConfig(_Model):

@@ -21,6 +21,7 @@ import numpy as np
 from restem.harness.names import BASE, unmarked
 from restem.harness.store.records import Checkpoint
 from restem.reports.analysis.findings import TEST, TRAIN, Findings, TrainingData, confusion
+from restem.reports.analysis.selection import selectable
 from restem.reports.data.run import Arm, Run, base_of, tested
 from restem.reports.stats import estimates, law, reward_quality
 from restem.reports.stats.estimates import Estimate, Floats, Ints
@@ -237,17 +238,11 @@ def _forecast(run: Run, item: TrainingData) -> DataForecast:
 
 def _expected(run: Run, arm: Arm, trained: Checkpoint) -> law.Expected:
     sampled_from, choice = base_of(trained), run.choices.get(trained.id)
-    rows = trainable(run, arm, run.rows(sampled_from, TRAIN))
-    rows = rows[np.isin(rows, choice.rows if choice else [])]
-    held_out = trainable(run, arm, run.rows(tested(sampled_from), TEST))
+    rows = run.rows(sampled_from, TRAIN)
+    rows = selectable(run, arm, rows[np.isin(rows, choice.rows if choice else [])])
+    held_out = selectable(run, arm, run.rows(tested(sampled_from), TEST))
     tpr, fpr = reward_quality.rates(confusion(run, held_out, TEST, arm.verifier).sum(axis=0))
-    return law.training_set(in_order(run, rows), float(tpr), float(fpr), arm.cap)
-
-
-def trainable(run: Run, arm: Arm, rows: Ints) -> Ints:
-    """Rows that a selection may keep: not cut off and, where it drops duplicates, the first of each text."""
-    rows = rows[~run.samples.cut[rows]]
-    return rows[run.samples.distinct[rows]] if arm.dedupe else rows
+    return law.training_set(in_order(run, rows), float(tpr), float(fpr), arm.selection.cap or None)
 
 
 def in_order(run: Run, rows: Ints) -> Floats:

@@ -15,8 +15,9 @@ import numpy as np
 
 from restem.benchmarks.problem import Problem
 from restem.harness.names import unmarked
+from restem.harness.store.selection_rules import RULES, answer_of
 from restem.harness.store.store import Store
-from restem.reports.data.run import Choice, Cost, Outcomes, Run, Samples
+from restem.reports.data.run import Choice, Cost, Outcomes, Readings, Run, Samples
 from restem.reports.stats.estimates import Ints
 from restem.verifiers.verdict import Verdict
 
@@ -54,6 +55,7 @@ def _read(store: Store, brief: bool) -> Run:
         fingerprints=fingerprints,
         reasons={} if brief else _reasons(store, names),
         answers=() if brief else _answers(store, samples, fingerprints.get(gold, "")),
+        readings={} if brief else _readings(store, samples, facts, fingerprints),
         choices={} if brief else _choices(store, samples),
         costs=_costs(store, names, outcomes, brief),
         models=_models(store, names),
@@ -80,12 +82,10 @@ def _samples(
     order = np.lexsort((index, key))  # stable: the samples of a problem stay in their order
     parts = np.split(rows[order], np.searchsorted(key[order], np.arange(1, len(keys))))
     drawn = "SELECT token_count, finish_reason = 'length' FROM sample ORDER BY id"
-    first = "SELECT id, min(idx) FROM sample GROUP BY checkpoint, problem, text, finish_reason"
     same = "SELECT min(id) OVER (PARTITION BY problem, text) FROM sample ORDER BY id"
     tokens, cut = np.zeros((2, 0), np.int64) if brief else _columns(store, drawn, 2)
-    distinct = np.zeros(0, bool) if brief else np.isin(id, _columns(store, first, 2)[0])
     text = np.zeros(0, np.int64) if brief else np.searchsorted(id, _columns(store, same, 1)[0])
-    samples = Samples(id=id, problem=problem, tokens=tokens, cut=cut.astype(bool), distinct=distinct, text=text)
+    samples = Samples(id=id, problem=problem, tokens=tokens, cut=cut.astype(bool), text=text)
     return samples, dict(zip(keys, parts, strict=False))  # of no keys np.split still makes one part
 
 
@@ -154,6 +154,30 @@ def _answers(store: Store, samples: Samples, gold: str) -> list[str]:
     for row, (_, answer) in zip(rows, found, strict=True):
         answers[row] = answer
     return answers
+
+
+def _readings(
+    store: Store, samples: Samples, facts: Mapping[str, Any], fingerprints: Mapping[str, str]
+) -> dict[str, Readings]:
+    arms = (facts.get("suite") or {}).get("arms", ())
+    rules = [RULES[(arm.get("selection") or {}).get("rule", "filter")] for arm in arms]
+    if not any(rule.reads_answer or rule.reads_score for rule in rules):
+        return {}
+    numbers: dict[str, int] = {}
+    found: dict[str, Readings] = {}
+    for name, fingerprint in fingerprints.items():
+        verdicts = store.query(
+            "SELECT v.sample, v.answer, CASE WHEN v.answer IS NULL THEN s.text END, v.score FROM verdict v"
+            " JOIN sample s ON s.id = v.sample WHERE v.verifier = ?",
+            (fingerprint,),
+        )
+        rows = np.searchsorted(samples.id, np.array([row[0] for row in verdicts], np.int64))
+        answer, score = np.full(len(samples.id), -1), np.zeros(len(samples.id))
+        texts = (answer_of(read, text or "") for _, read, text, _ in verdicts)
+        answer[rows] = [numbers.setdefault(text, len(numbers)) for text in texts]
+        score[rows] = [row[3] or 0.0 for row in verdicts]
+        found[name] = Readings(answer=answer, score=score)
+    return found
 
 
 def _choices(store: Store, samples: Samples) -> dict[str, Choice]:

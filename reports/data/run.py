@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from restem.benchmarks.problem import Probe, Problem
 from restem.harness.names import BASE, MARK, replicate, unmarked
 from restem.harness.store.records import Checkpoint
+from restem.harness.store.selection_rules import RULES, SelectionSettings
 from restem.reports.stats.estimates import Floats, Ints
 from restem.verifiers.verdict import CONTROLS, Verdict
 
@@ -25,13 +26,11 @@ Bools = NDArray[np.bool_]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Arm:
-    """One training verifier's chain of iterations; `cap` None where the selection has none."""
+    """One training verifier's chain of iterations."""
 
     name: str
     verifier: str
-    rule: str
-    cap: int | None
-    dedupe: bool
+    selection: SelectionSettings
     control: bool
     gold: bool
 
@@ -47,7 +46,6 @@ class Samples:
     Attributes:
         problem: Position within its split.
         cut: Whether the response hit the length limit.
-        distinct: Whether no earlier sample of the problem has the same text and ending.
         text: The row of one sample for all that have its problem and its text.
     """
 
@@ -55,7 +53,6 @@ class Samples:
     problem: Ints
     tokens: Ints
     cut: Bools
-    distinct: Bools
     text: Ints
 
 
@@ -65,6 +62,19 @@ class Outcomes:
 
     value: Floats
     scored: Bools
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Readings:
+    """What a verifier read in each sample, for selection rules that look at more than its outcome.
+
+    Attributes:
+        answer: A number for each answer; equal numbers are equal answers. -1 where it gave no verdict.
+        score: Its score; 0 where it is undecided or gave no verdict.
+    """
+
+    answer: Ints
+    score: Floats
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -111,12 +121,14 @@ class Run:
         outcomes: Verifier name -> its outcomes.
         reasons: (checkpoint, split, verifier) -> why undecided, and how often, commonest first.
         answers: Gold's reading of the answer, per sample row; "" where it read none.
+        readings: Verifier -> what it read; of all verifiers where an arm's selection rule looks at it, else of none.
         models: Judge -> the names that its server gave its model, where there was more than one.
         timed: (kind of event, arm or "") -> events and the seconds they name.
         probes: By their ids; none in a run of an earlier version.
         probed: Verifier -> probe id -> verdict, of those that were asked.
 
-    Empty in a brief run: reasons, answers, choices, timed, probes, probed, and of the samples all but where they stand.
+    Empty in a brief run: reasons, answers, readings, choices, timed, probes, probed, and of the samples all but where
+    they stand.
     """
 
     facts: Mapping[str, Any]
@@ -128,6 +140,7 @@ class Run:
     fingerprints: Mapping[str, str]
     reasons: Mapping[tuple[str, str, str], tuple[tuple[str, int], ...]]
     answers: Sequence[str]
+    readings: Mapping[str, Readings]
     choices: Mapping[str, Choice]
     costs: tuple[Cost, ...]
     models: Mapping[str, tuple[str, ...]]
@@ -212,16 +225,13 @@ class Run:
 
 
 def _arm(entry: Mapping[str, Any], controls: Sequence[str], gold: str) -> Arm:
-    selection = entry.get("selection") or {}
+    selection = SelectionSettings(**(entry.get("selection") or {}))
     verifier = entry["verifier"]
     return Arm(
         name=entry["name"],
         verifier=verifier,
-        rule=selection.get("rule", "filter"),
-        cap=selection.get("cap") or None,
-        dedupe=bool(selection.get("dedupe", False)),
-        # A majority vote carries information of its own, whatever verifier it stands behind.
-        control=verifier in controls and verifier != gold and selection.get("rule") != "majority",
+        selection=selection,
+        control=verifier in controls and verifier != gold and not RULES[selection.rule].reads_answer,
         gold=verifier == gold,
     )
 

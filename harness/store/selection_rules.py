@@ -1,0 +1,137 @@
+"""The rules of the E-step: which verified samples of a problem train the policy, and with what weight.
+
+Takes the samples of one problem with a verifier's outcomes, as plain values; gives for each its weight, or the reason
+that dropped it. The loop selects by these rules, and reports forecast with them; they depend on neither.
+Source: ReST-EM, arXiv:2312.06585, section 3 (filter by reward, at most 10 solutions per problem).
+
+To add a rule: write a function like `_majority`, and give it a name in RULES.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable, Hashable, Sequence
+from typing import NamedTuple
+
+from restem.verifiers.verdict import Outcome
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SelectionSettings:
+    """How an arm selects.
+
+    Attributes:
+        rule: A name in RULES.
+        weight: What rule `weighted` weighs by: `score` (the verifier's) or `confidence` (the policy's).
+        cap: Most kept samples a problem; 0: no limit.
+        dedupe: Whether of equal responses to a problem only the first one is kept.
+    """
+
+    rule: str = "filter"
+    weight: str = "score"
+    cap: int = 0
+    dedupe: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Candidate:
+    """One sample as the rules see it.
+
+    Attributes:
+        outcome: The training verifier's.
+        complete: Whether the response ended by itself.
+        text: Equal for equal responses.
+        answer: Equal for equal final answers, as the verifier read them.
+        score: The verifier's; 0 where it is undecided.
+        confidence: The policy's mean token probability.
+    """
+
+    outcome: Outcome
+    complete: bool
+    text: Hashable
+    answer: Hashable
+    score: float
+    confidence: float
+
+
+class Fate(NamedTuple):
+    """The result for one sample: its weight, 0 where it is dropped, and the reason, None where it is kept."""
+
+    weight: float
+    dropped_by: str | None
+
+
+class Rule(NamedTuple):
+    """A rule.
+
+    Attributes:
+        weigh: The candidates of a problem -> for each its weight, or the reason to drop it, were it accepted.
+        reads_answer: Whether it compares answers. Such a rule carries information of its own: an arm that selects by
+            it is no control, whatever its verifier.
+        reads_score: Whether it looks at the verifier's score.
+    """
+
+    weigh: Callable[[Sequence[Candidate], SelectionSettings], Sequence[float | str]]
+    reads_answer: bool = False
+    reads_score: bool = False
+
+
+def _filter(candidates: Sequence[Candidate], _: SelectionSettings) -> list[float | str]:
+    """All alike: the paper's rule."""
+    return [1.0] * len(candidates)
+
+
+def _majority(candidates: Sequence[Candidate], _: SelectionSettings) -> list[float | str]:
+    """Those with the most frequent answer to their problem; on a tie the answer that was drawn first."""
+    ((winner, _count),) = Counter(candidate.answer for candidate in candidates).most_common(1)
+    return [1.0 if candidate.answer == winner else "minority" for candidate in candidates]
+
+
+def _weighted(candidates: Sequence[Candidate], settings: SelectionSettings) -> list[float | str]:
+    """By the verifier's score, or by the policy's own confidence."""
+    return [c.score if settings.weight == "score" else c.confidence for c in candidates]
+
+
+RULES = {
+    "filter": Rule(_filter),
+    "majority": Rule(_majority, reads_answer=True),
+    "weighted": Rule(_weighted, reads_score=True),
+}
+
+
+def fates(candidates: Sequence[Candidate], settings: SelectionSettings) -> list[Fate]:
+    """What becomes of each sample of one problem, in their order.
+
+    Reasons that drop a sample: `undecided`, `wrong`, `cut_off` (the response hit the length limit), the rule's own
+    (`minority`), `no_weight`, `duplicate`, `cap`.
+    """
+    results: list[Fate] = []
+    texts: set[Hashable] = set()
+    kept = 0
+    weights = RULES[settings.rule].weigh(candidates, settings) if candidates else ()
+    for candidate, weight in zip(candidates, weights, strict=True):
+        if candidate.outcome is not Outcome.CORRECT:
+            dropped = candidate.outcome.value
+        elif not candidate.complete:
+            dropped = "cut_off"
+        elif isinstance(weight, str):
+            dropped = weight
+        elif weight <= 0.0:
+            dropped = "no_weight"
+        elif settings.dedupe and candidate.text in texts:
+            dropped = "duplicate"
+        elif settings.cap and kept >= settings.cap:
+            dropped = "cap"
+        else:
+            results.append(Fate(weight, None))
+            texts.add(candidate.text)
+            kept += 1
+            continue
+        results.append(Fate(0.0, dropped))
+    return results
+
+
+def answer_of(answer: str | None, response: str) -> str:
+    """The answer as the verifier read it; the response's last line where it reads none, as a judge does."""
+    return answer if answer is not None else response.strip().rpartition("\n")[2]
