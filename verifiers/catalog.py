@@ -1,8 +1,8 @@
 """Names to verifiers: built in, installed plug-ins, and `package.module:factory`.
 
-Takes a name and the tables of options that a suite or command holds; gives a verifier. It has no state: plug-ins are
-looked up in the entry-point group `restem.verifiers`, not by importing everything. What a verifier needs is imported
-when it is built, so asking for the names, or for a control, loads neither SymPy nor a client for language models.
+Takes a name and the tables of options that a suite or command holds; gives a verifier. It has no state. What a verifier
+needs is imported when it is built, so that a list of the names, or a control, loads neither SymPy nor a client for
+language models.
 
 A table may name its verifier's `type`, so that one kind can stand in a suite several times:
 
@@ -20,23 +20,21 @@ import importlib
 import importlib.util
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from restem.benchmarks.hints import did_you_mean
-from restem.verifiers import options as models
+from restem.verifiers import foreign
 from restem.verifiers.chat.transport import CallStore, Progress
 from restem.verifiers.judge.prompt import prompt
-from restem.verifiers.options import Options, read_options, unknown_option
-from restem.verifiers.order_check import OrderChecked, blamed
+from restem.verifiers.options import OPTIONS, JudgeOptions, NoisyOptions, Options, read_options
+from restem.verifiers.order_check import OrderChecked
 from restem.verifiers.verdict import CONTROLS, Attempt, UnknownVerifier, Verdict, Verifier, needs_whole_problems
 
 Tables: TypeAlias = Mapping[str, Mapping[str, Any]]
 Built: TypeAlias = dict[str, Verifier]
 """Name -> the verifier built for it, so that no verifier is built twice from the same tables."""
 
-GROUP = "restem.verifiers"
 JUDGES = ("judge", "judge_blind")
 EXTRAS = MappingProxyType({"math_verify": "math_verify"})  # name -> the package, and the extra, that it needs
 _FACTORIES: Mapping[str, str] = MappingProxyType(
@@ -58,20 +56,6 @@ _FACTORIES: Mapping[str, str] = MappingProxyType(
         "vote": "restem.verifiers.composed.combinations:Vote",
         "cascade": "restem.verifiers.composed.combinations:Cascade",
         "math_verify": "restem.verifiers.exact.math_verify:MathVerify",
-    }
-)
-# The verifiers that take options; the others take none.
-_OPTIONS: Mapping[str, type[Options]] = MappingProxyType(
-    {
-        "judge": models.JudgeOptions,
-        "judge_blind": models.JudgeOptions,
-        "random": models.RandomOptions,
-        "inverted": models.InvertedOptions,
-        "noisy": models.NoisyOptions,
-        "all_of": models.AllOfOptions,
-        "any_of": models.AllOfOptions,
-        "vote": models.VoteOptions,
-        "cascade": models.CascadeOptions,
     }
 )
 _NO_TABLES: Tables = MappingProxyType({})
@@ -108,12 +92,12 @@ def built_in() -> list[str]:
 def names() -> list[str]:
     """Every name that `build` accepts without a module path: the built-in ones, then the plug-ins."""
     usable = [name for name in _FACTORIES if name not in EXTRAS or importlib.util.find_spec(EXTRAS[name])]
-    return usable + sorted(set(_plug_ins()) - set(_FACTORIES))
+    return usable + sorted(set(foreign.plug_ins()) - set(_FACTORIES))
 
 
 def options_of(name: str) -> type[Options]:
     """The model of a built-in verifier's options."""
-    return _OPTIONS.get(name, Options)
+    return OPTIONS.get(name, Options)
 
 
 def kind(name: str, tables: Tables = _NO_TABLES) -> str:
@@ -169,20 +153,20 @@ def judges(wanted: Sequence[str], tables: Tables = _NO_TABLES) -> list[str]:
     return [name for name in with_parts(wanted, tables) if kind(name, tables) in JUDGES]
 
 
-def judge_options(name: str, tables: Tables = _NO_TABLES) -> models.JudgeOptions:
+def judge_options(name: str, tables: Tables = _NO_TABLES) -> JudgeOptions:
     """The options of a judge.
 
     Raises:
         UnknownVerifier: An option is not known or not what it has to be.
     """
-    return read_options(models.JudgeOptions, name, _given(name, tables))
+    return read_options(JudgeOptions, name, _given(name, tables))
 
 
 def uninformative(name: str, tables: Tables = _NO_TABLES) -> bool:
     """Whether the verifier carries no information: a control, or noise that accepts right and wrong alike."""
     type_ = kind(name, tables)
     if type_ == "noisy":
-        options = read_options(models.NoisyOptions, name, _given(name, tables))
+        options = read_options(NoisyOptions, name, _given(name, tables))
         return options.tpr == options.fpr
     return type_ in CONTROLS
 
@@ -197,7 +181,7 @@ def takes(name: str, option: str, tables: Tables = _NO_TABLES) -> bool:
     if type_ in _FACTORIES:
         return option in options_of(type_).model_fields
     try:
-        return option in inspect.signature(_factory(type_)).parameters
+        return option in inspect.signature(_foreign_factory(type_)).parameters
     except (TypeError, ValueError):  # a callable without a signature
         return False
 
@@ -218,7 +202,7 @@ def check(wanted: Sequence[str], tables: Tables = _NO_TABLES) -> Built:
             continue
         options = read_options(options_of(type_), name, _given(name, tables))
         _factory(type_)
-        if isinstance(options, models.JudgeOptions):
+        if isinstance(options, JudgeOptions):
             prompt(options.prompt, blind=type_ == "judge_blind")
     return built
 
@@ -257,7 +241,8 @@ def _build(name: str, tables: Tables, built: Built, for_judges: Mapping[str, Any
             verifier = _ours(name, type_, tables, built, for_judges)
             built[name] = verifier if type_ == name else Alias(name=name, verifier=verifier)
         else:
-            built[name] = _foreign(name, _factory(type_), _given(name, tables))
+            verifier = foreign.made(name, _foreign_factory(type_), _given(name, tables))
+            built[name] = OrderChecked(Alias(name=name, verifier=verifier))
     return built[name]
 
 
@@ -275,83 +260,22 @@ def _ours(name: str, type_: str, tables: Tables, built: Built, for_judges: Mappi
     return factory(options, **keywords) if model.model_fields.keys() - {"base", "members"} else factory(**keywords)
 
 
-def _foreign(name: str, factory: Callable[..., Any], options: Mapping[str, Any]) -> Verifier:
-    """A verifier that is not ours, under the name that was asked for, whatever it calls itself."""
-    _check_signature(name, factory, options)
-    with blamed(name, "making it"):
-        verifier = _checked(name, factory(**options))
-    return OrderChecked(Alias(name=name, verifier=verifier))
-
-
 def _given(name: str, tables: Tables) -> dict[str, Any]:
     """A verifier's table without `type`."""
     return {option: value for option, value in tables.get(name, {}).items() if option != "type"}
 
 
 def _factory(name: str) -> Callable[..., Any]:
+    """What a built-in verifier is made by."""
     extra = EXTRAS.get(name)
     if extra is not None and importlib.util.find_spec(extra) is None:
         raise UnknownVerifier(f"verifier {name!r} needs an extra: pip install 'restem-harness[{extra}]'")
-    if name in _FACTORIES:
-        return _from_path(_FACTORIES[name])
-    if plug_in := _plug_ins().get(name):
-        return _loaded(name, plug_in)
-    if ":" in name:
-        return _from_path(name)
+    module, _, attribute = _FACTORIES[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def _foreign_factory(name: str) -> Callable[..., Any]:
+    """What a plug-in's verifier, or one that is named by its module, is made by."""
+    if factory := foreign.factory(name):
+        return factory
     raise UnknownVerifier(f"unknown verifier {name!r}{did_you_mean(name, names())}: known are {', '.join(names())}")
-
-
-def _plug_ins() -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=GROUP)}
-
-
-def _loaded(name: str, point: EntryPoint) -> Callable[..., Any]:
-    with blamed(name, "loading it"):
-        try:
-            return point.load()
-        except (ImportError, AttributeError) as problem:
-            raise UnknownVerifier(f"verifier {name!r}: plug-in {point.value!r} does not load: {problem}") from problem
-
-
-def _from_path(name: str) -> Callable[..., Any]:
-    module_name, _, attribute = name.partition(":")
-    if not attribute.isidentifier() or not all(part.isidentifier() for part in module_name.split(".")):
-        raise UnknownVerifier(f"unknown verifier {name!r}: expected package.module:factory")
-    with blamed(name, "loading it"):
-        try:
-            module = importlib.import_module(module_name)
-        except ImportError as problem:
-            raise UnknownVerifier(f"verifier {name!r}: module {module_name!r} does not load: {problem}") from problem
-    factory = getattr(module, attribute, None)
-    if not callable(factory):
-        public = [known for known in vars(module) if not known.startswith("_")]
-        hint = did_you_mean(attribute, public)
-        raise UnknownVerifier(f"verifier {name!r}: {module_name!r} has no factory {attribute!r}{hint}")
-    return factory
-
-
-def _check_signature(name: str, factory: Callable[..., Any], options: Mapping[str, Any]) -> None:
-    """Stops at an option that a foreign factory does not take, or a required one that is missing."""
-    try:
-        parameters = inspect.signature(factory).parameters.values()
-    except (TypeError, ValueError):
-        return  # a callable without a signature: the call itself has to tell
-    named = [p for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    known = [p.name for p in named]
-    if not any(p.kind is p.VAR_KEYWORD for p in parameters):
-        for option in options:
-            if option not in known:
-                raise UnknownVerifier(f"verifier {name!r}: {unknown_option(option, known)}")
-    for parameter in named:
-        if parameter.default is parameter.empty and parameter.name not in options:
-            raise UnknownVerifier(f"verifier {name!r}: option {parameter.name!r} is missing")
-
-
-def _checked(name: str, verifier: Any) -> Verifier:
-    for part in ("name", "fingerprint", "verify"):
-        if not hasattr(verifier, part):
-            raise UnknownVerifier(f"verifier {name!r}: {type(verifier).__name__} is no verifier, it has no {part!r}")
-    for part in ("name", "fingerprint"):
-        if not isinstance(value := getattr(verifier, part), str) or not value:
-            raise UnknownVerifier(f"verifier {name!r}: its {part} is {value!r:.40}, expected a text")
-    return verifier

@@ -21,7 +21,8 @@ from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from restem.verifiers.chat.budget import Budget, Prices
-from restem.verifiers.options import LOOKS_LIKE_A_KEY, ChatOptions, web_address
+from restem.verifiers.option_types import LOOKS_LIKE_A_KEY, web_address
+from restem.verifiers.options import ChatOptions
 from restem.verifiers.verdict import JudgeUnavailable
 
 Messages: TypeAlias = Sequence[Mapping[str, str]]

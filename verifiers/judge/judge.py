@@ -76,24 +76,24 @@ class Judge:
         self._prices = Prices(options.prices, options.model)
         self._progress = progress
         self._calls = calls
-        self._endpoint = Endpoint(
+        self.endpoint = Endpoint(
             options,
             # At temperature 0 several votes would be one vote asked again.
             temperature=float(options.votes > 1) if options.temperature is None else options.temperature,
             max_tokens=options.max_tokens or MAX_TOKENS[self._prompt.asks_for_reasons],
             logprobs=options.soft,
         )
-        self._chat = connect(self._endpoint, calls=calls, verifier=self.fingerprint)
+        self._chat = connect(self.endpoint, calls=calls, verifier=self.fingerprint)
 
     @property
     def settings(self) -> dict[str, Any]:
         """What the verdicts depend on: the marked options, and what was made of the others."""
         return self.options.settings() | {
             "prompt_sha256": self._prompt.sha256,
-            "temperature": float(self._endpoint.temperature),
-            "max_tokens": self._endpoint.max_tokens,
+            "temperature": float(self.endpoint.temperature),
+            "max_tokens": self.endpoint.max_tokens,
             # A loopback port changes with every start of the same local server, so it is no part of what was asked.
-            "endpoint": self._endpoint.name,
+            "endpoint": self.endpoint.name,
         }
 
     @property
@@ -144,7 +144,7 @@ class Judge:
         """The replies to each request, the last of which binds: two where the first was cut off for its length."""
         replies = [[reply] for reply in self._ask(requests)]
         cut = [place for place, reply in enumerate(replies) if _cut_off(reply[0])]
-        more = MORE_TOKENS * self._endpoint.max_tokens
+        more = MORE_TOKENS * self.endpoint.max_tokens
         again = self._ask([dataclasses.replace(requests[place], max_tokens=more) for place in cut])
         for place, reply in zip(cut, again, strict=True):
             replies[place].append(reply)

@@ -1,0 +1,58 @@
+"""The options of a verifier as a Markdown table, and the tables that stand in a page of the docs.
+
+Takes a verifier's name, or a page with markers; gives Markdown. `python -m restem.verifiers.option_tables docs/*.md`
+writes the tables anew between their markers:
+
+    <!-- options of noisy: tpr fpr -->
+    <!-- end of options -->
+
+Without names after the colon, a table holds all options.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from restem.verifiers.option_types import expected
+from restem.verifiers.options import OPTIONS, Options
+
+_MARKED = re.compile(r"(<!-- options of (\w+): ?([\w ]*?) ?-->\n).*?(<!-- end of options -->)", re.DOTALL)
+
+
+def option_table(verifier: str, names: Sequence[str] = ()) -> str:
+    """A Markdown table of a built-in verifier's options, or of those named: name, default, value expected, meaning."""
+    fields = OPTIONS.get(verifier, Options).model_fields
+    lines = ["| option | default | value | meaning |", "|---|---|---|---|"]
+    for name in names or fields:
+        field = fields[name]
+        default = _default(field.get_default(call_default_factory=True, validated_data={}))
+        lines.append(f"| `{name}` | {default} | {expected(field)} | {field.description} |")
+    return "\n".join(lines) + "\n"
+
+
+def _default(value: Any) -> str:
+    """A default as it would stand in a TOML file."""
+    match value:
+        case None | {}:
+            return "none"
+        case bool():
+            return str(value).lower()
+        case tuple():
+            return ", ".join(f"`{item}`" for item in value)
+        case str():
+            return f"`{value}`"
+    return f"{value:g}"
+
+
+def with_tables(page: str) -> str:
+    """The page with what stands between its markers written anew."""
+    return _MARKED.sub(lambda mark: mark[1] + option_table(mark[2], mark[3].split()) + mark[4], page)
+
+
+if __name__ == "__main__":
+    for argument in sys.argv[1:]:
+        Path(argument).write_text(with_tables(Path(argument).read_text("utf-8")), "utf-8")

@@ -1,0 +1,134 @@
+"""Types of options: what a value has to be, how it is checked, and how it is described in words.
+
+Takes values out of TOML files and command lines; gives checked values, or errors without secrets in them. It does not
+depend on which verifier has which option.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import types
+from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+
+from restem.verifiers.verdict import UnknownVerifier
+
+LOOKS_LIKE_A_KEY = r"\bsk-[\w*-]{8,}"
+SECRET = "secret"  # the type of errors whose value is never shown
+
+
+class Expected(str):
+    """What a value has to be, where its type and bounds do not say it."""
+
+
+VERDICTS_DEPEND_ON_IT = object()
+"""Marks an option that stands in the fingerprint under its own name."""
+
+
+def no_secret(value: str) -> str:
+    """The text, which is written into the run and perhaps shown, so it must not be a key."""
+    if re.search(LOOKS_LIKE_A_KEY, value):
+        raise PydanticCustomError(SECRET, "holds a key; put it into the variable named by api_key_env")
+    return value
+
+
+def variable_name(value: str) -> str:
+    """The name of an environment variable: set, or in capitals, as no key is."""
+    if not re.fullmatch(r"[A-Z_][A-Z0-9_]{0,63}", value) and value not in os.environ:
+        raise PydanticCustomError(
+            SECRET,
+            "what is found is not shown, it may be a key; expected the NAME of an environment variable that holds one",
+        )
+    return value
+
+
+def web_address(address: str) -> str:
+    """The address without a trailing slash.
+
+    Raises:
+        UnknownVerifier: It is no web address, or it holds credentials, or a query, which may be one: they would be
+            written into the run. No message repeats them.
+    """
+    if fault := _address_fault(address):
+        raise UnknownVerifier(f"judge: option 'base_url': {fault}")
+    return address.rstrip("/")
+
+
+def _address_fault(address: str) -> str | None:
+    form = "http(s)://host[:port]/path"
+    try:
+        parts = urlsplit(address)
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return f"no web address; expected {form}"
+    if not whole:
+        return f"no web address; expected {form}"
+    if "@" in parts.netloc or {"?", "#"} & set(address):
+        return f"holds credentials or a query; expected {form}, and the key in the variable named by api_key_env"
+    return None
+
+
+def _address(value: str) -> str:
+    if fault := value and _address_fault(value):
+        raise PydanticCustomError(SECRET, "{fault}", {"fault": fault})
+    return no_secret(value)
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+Share: TypeAlias = Annotated[float, Field(ge=0, le=1), VERDICTS_DEPEND_ON_IT]
+Seed: TypeAlias = Annotated[int, VERDICTS_DEPEND_ON_IT]
+Count: TypeAlias = Annotated[int, Field(ge=1)]
+Limit: TypeAlias = Annotated[int, Field(ge=0)]
+Amount: TypeAlias = Annotated[float, Field(ge=0)]
+Number: TypeAlias = Limit | Amount  # a whole number stays one: it is hashed as it is sent
+Seconds: TypeAlias = Annotated[float, Field(ge=0.001)]
+Part: TypeAlias = Annotated[str, Expected("the name of a verifier")]
+Parts: TypeAlias = Annotated[
+    tuple[str, ...], BeforeValidator(_as_tuple), Field(min_length=1), Expected("a list of verifiers' names, at least 1")
+]
+Price: TypeAlias = Annotated[tuple[Amount, Amount], BeforeValidator(_as_tuple)]
+Prices: TypeAlias = Annotated[
+    dict[str, Price], Expected("{model: [USD per 10^6 prompt tokens, USD per 10^6 completion tokens]}, from 0")
+]
+Address: TypeAlias = Annotated[str, AfterValidator(_address), Expected("http(s)://host[:port]/path")]
+ModelName: TypeAlias = Annotated[str, AfterValidator(no_secret), VERDICTS_DEPEND_ON_IT]
+Variable: TypeAlias = Annotated[str, AfterValidator(variable_name), Expected("the name of an environment variable")]
+
+
+def expected(field: FieldInfo) -> str:
+    """What an option's value has to be: `a number from 0 to 1`."""
+    return _expected(field.annotation, field.metadata)
+
+
+_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+
+
+def _expected(annotation: Any, metadata: Any) -> str:
+    if words := [item for item in metadata if isinstance(item, Expected)]:
+        return words[0]
+    if get_origin(annotation) is Annotated:
+        inner, *more = get_args(annotation)
+        return _expected(inner, [*metadata, *more])
+    if get_origin(annotation) in (Union, types.UnionType):
+        return _expected([part for part in get_args(annotation) if part is not types.NoneType][-1], metadata)
+    if get_origin(annotation) is Literal:
+        return f"one of {', '.join(get_args(annotation))}"
+    bounds = {
+        name: getattr(item, name)
+        for outer in metadata
+        for item in (outer.metadata if isinstance(outer, FieldInfo) else [outer])
+        for name in ("ge", "le")
+        if hasattr(item, name)
+    }
+    text = _NAMES[annotation]
+    if "le" in bounds:
+        return f"{text} from {bounds['ge']:g} to {bounds['le']:g}"
+    return f"{text} of at least {bounds['ge']:g}" if bounds else text
