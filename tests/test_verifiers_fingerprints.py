@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from restem.benchmarks import linear_1d
+from restem.benchmarks.catalog import BENCHMARKS
 from restem.harness.loop.steps_verifier import StepsVerifier
 from restem.verifiers import catalog
 from restem.verifiers.chat.endpoint import ChatRequest, Endpoint
@@ -37,7 +37,9 @@ def stored_verifiers() -> list[Any]:
 @pytest.mark.parametrize(("fingerprint", "name", "settings"), stored_verifiers())
 def test_a_stored_verifier_keeps_its_fingerprint(fingerprint: str, name: str, settings: dict[str, Any]) -> None:
     if name == "steps":
-        assert StepsVerifier(linear_1d.check_steps, linear_1d.STEPS_ID).fingerprint == fingerprint
+        steps = BENCHMARKS["linear_1d"].steps
+        assert steps is not None
+        assert StepsVerifier(steps.check, steps.id).fingerprint == fingerprint
     else:
         assert catalog.build(name, {name: settings}).fingerprint == fingerprint
 
