@@ -9,8 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 
-from restem.verifiers.algebra.grammar import fraction, is_literal, parse
-from restem.verifiers.algebra.nodes import Unreadable
+from restem.verifiers.algebra.grammar import fraction, is_literal
 from restem.verifiers.answers.patterns import (
     ABOUT,
     AFTER_BOX,
@@ -39,6 +38,7 @@ from restem.verifiers.answers.patterns import (
     markers,
     words_of,
 )
+from restem.verifiers.answers.spans import closing_brace, parses, skip, trimmed
 
 MAX_MARKERS = 160
 # With more than FEW_MARKERS markers each clause is scanned for at most REACH characters, so that the whole is O(n); a
@@ -51,6 +51,7 @@ _RULES = {
     **{"foreign": "answer", "assign": "assignment", "verb": "result"},
 }
 _SKIPS = {"assign": SKIP_IN_LINE, "key": SKIP_QUOTE}
+_CORRECTING_VERBS = ("actually", "correction", "edit", "sorry", "meant", "mean")
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _PIECE = re.compile(r"(?:[^=\u2208\\]|\\(?!in(?![a-z])))+")
 _DIVIDED = re.compile(r"-?[0-9]{1,18} : -?[0-9]{1,18}(?![0-9])")
@@ -160,7 +161,26 @@ class Finder:
         return before[-2:].isalpha() and len(before) > 1 and not BEFORE_VARIABLE.search(before)
 
     def _open(self, match: re.Match[str], kind: str, start: int, hi: int) -> Candidate | None:
-        """A candidate that extends to the end of its clause."""
+        """A candidate that extends to the end of its clause; None where the marker introduces no value."""
+        rule = _RULES.get(kind, kind)
+        end, stop = self._extent(match, kind, start, hi)
+        opening = self.view[match.start() - 1 : match.start()]
+        if opening in _CLOSING and self.view[start:end].count(opening) < self.view[start:end].count(_CLOSING[opening]):
+            if opening == "(" and match.start() > 1 and not self.view[match.start() - 2].isspace():
+                return Candidate(start, end, rule, self.view[start:end], refused="unread")  # `f(x = 7)`
+            end = self.view.rfind(_CLOSING[opening], start, end)  # `(x = 7)`
+        candidate = self._settle(start, end, rule, kind not in ("assign", "cell", "verb"))
+        candidate.refused = self._refused_behind(match, candidate, end, stop, hi) or candidate.refused
+        is_unread = fraction(candidate.text) is None
+        is_wordy = is_unread and _WORD_START.match(candidate.text) is not None
+        if kind == "verb":
+            return None if is_unread or candidate.refused == "unread_chain" else self._result(candidate, match, start)
+        if kind in ("answer", "final", "foreign"):
+            return self._announced(candidate, match, start, hi, is_wordy)
+        return None if kind == "hashes" and is_wordy else candidate
+
+    def _extent(self, match: re.Match[str], kind: str, start: int, hi: int) -> tuple[int, str]:
+        """Where the text behind a marker ends, and what ends it."""
         end, stop = self._json_end(start, hi) if kind == "key" else self._clause_end(start, hi)
         if kind == "assign" and (divided := _DIVIDED.match(self.view, start, hi)):
             end = max(end, divided.end())  # `x = 22 : 11`
@@ -168,41 +188,37 @@ class Finder:
             end = max(start, self.view.find("|", start, hi))
         if stop[:1] == "!" and not LETTERS.search(self.view, self.view.rfind("\n", 0, match.start()) + 1, start):
             end += 1  # `x = 7!` is a factorial, "The answer is 7!" an exclamation
-        opening = self.view[match.start() - 1 : match.start()]
-        if opening in _CLOSING and self.view[start:end].count(opening) < self.view[start:end].count(_CLOSING[opening]):
-            if opening == "(" and match.start() > 1 and not self.view[match.start() - 2].isspace():
-                return Candidate(
-                    start, end, _RULES.get(kind, kind), self.view[start:end], refused="unread"
-                )  # `f(x = 7)`
-            end = self.view.rfind(_CLOSING[opening], start, end)  # `(x = 7)`
-        candidate = self._settle(start, end, _RULES.get(kind, kind), kind not in ("assign", "cell", "verb"))
+        return end, stop
+
+    def _refused_behind(self, match: re.Match[str], candidate: Candidate, end: int, stop: str, hi: int) -> str | None:
+        """Why the end of the clause or the text behind it refuses a candidate, or None."""
         named = _FOR_VARIABLE.match(self.view, end, hi)
         if stop == CUT:
-            candidate.refused = "unread"  # the text behind it may belong to the number
-        elif stop == "?":
-            candidate.refused = "hedged"
-        elif named and self.variable and named[1] != self.variable:
-            candidate.refused = "wrong_variable"  # "We get 7 for y."
-        elif (arrow := ARROW_TO.match(self.view, end, hi)) and fraction(arrow[1]) != fraction(candidate.text):
-            candidate.refused = "two_answers"  # `x: 7 -> 8`
-        elif stop == ":" and match[0].rstrip().endswith(":"):
-            candidate.refused = "unread"  # `x : 7 : 8`
-        unread = fraction(candidate.text) is None
-        wordy = unread and _WORD_START.match(candidate.text) is not None
-        if kind == "verb":
-            clause = max(self.view.rfind(boundary, 0, match.start()) for boundary in ".;!?\n") + 1
-            candidate.step = not STEPS.isdisjoint(words_of(self.view[clause:start]))
-            candidate.strong = (
-                match["verb"].lower().startswith(("actually", "correction", "edit", "sorry", "meant", "mean"))
-            )
-        if (kind == "verb" and (unread or candidate.refused == "unread_chain")) or (kind == "hashes" and wordy):
-            return None
-        if kind in ("answer", "final", "foreign"):
-            if "\n" in self.view[match.end() : start] and _LISTED.match(self.view, start, hi):
-                return None  # "Solution:", then the first of several numbered steps
-            if not candidate.text and self.view[start:hi].strip():
-                return self._next_line(start, hi)
-            candidate.tentative = wordy and candidate.refused in (None, "unread")
+            return "unread"  # the text behind it may belong to the number
+        if stop == "?":
+            return "hedged"
+        if named and self.variable and named[1] != self.variable:
+            return "wrong_variable"  # "We get 7 for y."
+        if (arrow := ARROW_TO.match(self.view, end, hi)) and fraction(arrow[1]) != fraction(candidate.text):
+            return "two_answers"  # `x: 7 -> 8`
+        return "unread" if stop == ":" and match[0].rstrip().endswith(":") else None  # `x : 7 : 8`
+
+    def _result(self, candidate: Candidate, match: re.Match[str], start: int) -> Candidate:
+        """The candidate behind a verb such as "gives", with what verb and clause imply."""
+        clause = max(self.view.rfind(boundary, 0, match.start()) for boundary in ".;!?\n") + 1
+        candidate.step = not STEPS.isdisjoint(words_of(self.view[clause:start]))
+        candidate.strong = match["verb"].lower().startswith(_CORRECTING_VERBS)
+        return candidate
+
+    def _announced(
+        self, candidate: Candidate, match: re.Match[str], start: int, hi: int, is_wordy: bool
+    ) -> Candidate | None:
+        """The candidate behind "answer:" or its like, or the value on the next line; None before a list of steps."""
+        if "\n" in self.view[match.end() : start] and _LISTED.match(self.view, start, hi):
+            return None  # "Solution:", then the first of several numbered steps
+        if not candidate.text and self.view[start:hi].strip():
+            return self._next_line(start, hi)
+        candidate.tentative = is_wordy and candidate.refused in (None, "unread")
         return candidate
 
     def _next_line(self, start: int, hi: int) -> Candidate | None:
@@ -356,45 +372,3 @@ class Finder:
         if words & NEGATIONS or NOT_SIGN.search(rest):
             return "negated"
         return "unread_remark" if words & UNITS else None
-
-
-def parses(text: str) -> bool:
-    """Whether the text is an expression, with or without symbols."""
-    try:
-        parse(text)
-    except Unreadable:
-        return False
-    return True
-
-
-def closing_brace(view: str, start: int, hi: int) -> int | None:
-    """The offset of the brace that closes the one at `start`, or None."""
-    depth = 0
-    for match in re.finditer(r"\\.|[{}]", view[start:hi]):
-        if match[0] == "{":
-            depth += 1
-        elif match[0] == "}":
-            depth -= 1
-            if not depth:
-                return start + match.start()
-    return None
-
-
-def skip(pattern: re.Pattern[str], view: str, at: int, hi: int) -> int:
-    """The offset behind a match of the pattern at `at`; `at` itself where it does not match."""
-    match = pattern.match(view, at, hi)
-    return match.end() if match else at
-
-
-def trimmed(view: str, lo: int, hi: int) -> tuple[int, int]:
-    """The span without blanks at its ends, and without one pair of quotes around it."""
-    lo, hi = _without_blanks(view, lo, hi)
-    if hi - lo > 2 and view[lo] == view[hi - 1] and view[lo] in "\"'":
-        lo, hi = _without_blanks(view, lo + 1, hi - 1)
-    return lo, hi
-
-
-def _without_blanks(view: str, lo: int, hi: int) -> tuple[int, int]:
-    text = view[lo:hi]
-    lo, hi = lo + len(text) - len(text.lstrip()), hi - (len(text) - len(text.rstrip()))
-    return lo, max(lo, hi)

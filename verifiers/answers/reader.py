@@ -11,7 +11,7 @@ import re
 from fractions import Fraction
 
 from restem.verifiers.algebra.grammar import fraction, is_literal
-from restem.verifiers.answers.candidates import Candidate, Finder, parses, skip, trimmed
+from restem.verifiers.answers.candidates import Candidate, Finder
 from restem.verifiers.answers.patterns import (
     CLAUSE,
     CONFIRMS,
@@ -36,6 +36,7 @@ from restem.verifiers.answers.patterns import (
     blank,
     words_of,
 )
+from restem.verifiers.answers.spans import parses, skip, trimmed
 
 Span = tuple[int, int]
 _OPENING = re.compile(r"=|(?:exactly|precisely|simply|just|only)\b", re.IGNORECASE)
