@@ -89,9 +89,6 @@ class Verdict:
         return {Outcome.CORRECT: 1, Outcome.WRONG: 0}.get(self.outcome)
 
 
-_CERTAIN = {Outcome.CORRECT: 1.0, Outcome.WRONG: 0.0}
-
-
 def verdict_of(
     outcome: Outcome | bool,
     *,
@@ -110,9 +107,11 @@ def verdict_of(
     """
     if not isinstance(outcome, Outcome):
         outcome = Outcome.CORRECT if outcome else Outcome.WRONG
+    if score is None and outcome is not Outcome.UNDECIDED:
+        score = 1.0 if outcome is Outcome.CORRECT else 0.0
     return Verdict(
         outcome=outcome,
-        score=_CERTAIN.get(outcome) if score is None else score,
+        score=score,
         answer=answer,
         span=span,
         rule=rule,

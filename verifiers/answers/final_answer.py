@@ -105,7 +105,11 @@ def _one_marker(response: str, variable: str | None) -> Answer | None:
     match = _ONE_MARKER.fullmatch(response) if len(response) <= 80 else None
     if match is None or match["assignment"] not in (None, variable):
         return None
-    rule = next((group for group in ("answer", "box", "hashes", "assignment") if match[group]), "whole")
+    for rule in ("answer", "box", "hashes", "assignment"):
+        if match[rule]:
+            break
+    else:
+        rule = "whole"
     return Answer(match["number"], match.span("number"), rule)
 
 

@@ -22,7 +22,7 @@ from importlib.metadata import version
 from typing import Any
 
 from restem.verifiers.exact.references import accepted_texts, against_any
-from restem.verifiers.verdict import Attempt, Outcome, Verdict, fingerprint
+from restem.verifiers.verdict import Attempt, Outcome, Verdict, fingerprint, verdict_of
 from restem.verifiers.worker import Failure, Worker
 
 # No import statement, because a type checker would resolve the name to this file.
@@ -59,7 +59,7 @@ class MathVerify:
         began = time.perf_counter()
         results = dict(zip(pairs, _WORKER.map(pairs), strict=True))
         seconds = (time.perf_counter() - began) / max(1, sum(map(len, groups)))
-        missing = Verdict(outcome=Outcome.UNDECIDED, reason="no_reference")
+        missing = verdict_of(Outcome.UNDECIDED, reason="no_reference")
         return [
             against_any([_verdict(results[pair], seconds) for pair in group]) if group else missing for group in groups
         ]
@@ -69,12 +69,11 @@ def _verdict(result: Failure | tuple[bool | None, str], seconds: float) -> Verdi
     """The verdict that a result of `graded` stands for."""
     if isinstance(result, Failure):
         detail = f": {result.detail}" if result.kind == "raised" else ""
-        return Verdict(outcome=Outcome.UNDECIDED, reason=f"worker: {result.kind}{detail}", seconds=seconds)
+        return verdict_of(Outcome.UNDECIDED, reason=f"worker: {result.kind}{detail}", seconds=seconds)
     is_equal, text = result
     if is_equal is None:
-        return Verdict(outcome=Outcome.UNDECIDED, reason=text, seconds=seconds)
-    outcome = Outcome.CORRECT if is_equal else Outcome.WRONG
-    return Verdict(outcome=outcome, score=float(is_equal), answer=text, rule="math_verify", seconds=seconds)
+        return verdict_of(Outcome.UNDECIDED, reason=text, seconds=seconds)
+    return verdict_of(is_equal, answer=text, rule="math_verify", seconds=seconds)
 
 
 def graded(pair: tuple[str, str]) -> tuple[bool | None, str]:

@@ -14,7 +14,10 @@ from restem.verifiers.verdict import Outcome, Verdict
 
 def accepted_texts(problem: Problem) -> tuple[str, ...]:
     """The accepted references of a problem without the blank ones; empty where there are none."""
-    return tuple(reference for reference in problem.references if reference.strip())
+    reference = problem.reference
+    if not problem.alternatives:  # the common case takes no generator
+        return (reference,) if reference and reference.strip() else ()
+    return tuple(text for text in problem.references if text.strip())
 
 
 def against_any(verdicts: Sequence[Verdict]) -> Verdict:

@@ -14,7 +14,7 @@ import dataclasses
 import functools
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import NamedTuple, TypeAlias
 
@@ -27,14 +27,13 @@ from restem.verifiers.answers.expressions import find_expression, is_ordered, le
 from restem.verifiers.answers.final_answer import CANNOT_TELL, READER_VERSION, Answer, asked_variable, find
 from restem.verifiers.answers.words import WordKind, comparable, find_word, kind_of
 from restem.verifiers.exact.references import accepted_texts, against_any
-from restem.verifiers.verdict import Attempt, Outcome, Verdict, fingerprint
+from restem.verifiers.verdict import Attempt, Outcome, Verdict, fingerprint, verdict_of
 from restem.verifiers.worker import Failure, Worker
 
 VERSION = 3
 SECONDS_PER_PAIR = 2.0
 MEMORY_BYTES = 512 << 20
 
-_SCORES = {Outcome.CORRECT: 1.0, Outcome.WRONG: 0.0, Outcome.UNDECIDED: None}
 # Shared by all verifiers of a process; its child starts at the first comparison that needs algebra.
 _WORKER = Worker(
     "restem.verifiers.algebra.symbolic:equal", seconds_per_item=SECONDS_PER_PAIR, memory_bytes=MEMORY_BYTES
@@ -70,6 +69,8 @@ class Exact:
         references = accepted_texts(attempt.problem)
         if not references:
             return _verdict(_UNREAD, (Outcome.UNDECIDED, "no_reference"), 0.0)
+        if len(references) == 1:
+            return self._against(attempt, references[0].strip())
         return against_any([self._against(attempt, reference.strip()) for reference in references])
 
     def _against(self, attempt: Attempt, reference: str) -> Verdict:
@@ -130,18 +131,9 @@ class ExpectedAnswer:
     unreadable: str | None = None
 
 
-class _Draft(NamedTuple):
-    """The comparison of an attempt with one expected answer, before the worker's results.
-
-    Attributes:
-        answer: The final answer.
-        parts: A decision or a task for each claim of the response, that of the answer last.
-        seconds: Time spent.
-    """
-
-    answer: Answer
-    parts: Sequence[Decision | AlgebraTask]
-    seconds: float
+_Draft: TypeAlias = tuple[Answer, Decision | None, Sequence[Decision | AlgebraTask]]
+"""The comparison of an attempt with one expected answer before the worker's results: the final answer; the decision, or
+None where claims have to be compared; a decision or a task for each claim of the response, that of the answer last."""
 
 
 def by_value(attempts: Sequence[Attempt], expect: Callable[[Problem], Sequence[ExpectedAnswer]]) -> list[Verdict]:
@@ -153,19 +145,29 @@ def by_value(attempts: Sequence[Attempt], expect: Callable[[Problem], Sequence[E
     """
     expected = [expect(attempt.problem) for attempt in attempts]
     pairs = zip(attempts, expected, strict=True)
-    verdicts = iter(_verdicts([_draft(attempt, answer) for attempt, answers in pairs for answer in answers]))
-    return [against_any([next(verdicts) for _ in answers]) for answers in expected]
+    verdicts = _verdicts([_timed_draft(attempt, answer) for attempt, answers in pairs for answer in answers])
+    if len(verdicts) == len(attempts):
+        return verdicts
+    remaining = iter(verdicts)
+    return [against_any([next(remaining) for _ in answers]) for answers in expected]
 
 
-def _verdicts(drafts: Sequence[_Draft]) -> Iterator[Verdict]:
-    tasks = list(dict.fromkeys(part for draft in drafts for part in draft.parts if isinstance(part, AlgebraTask)))
+def _verdicts(drafts: Sequence[tuple[_Draft, float]]) -> list[Verdict]:
+    """The verdicts of drafts, after the worker has done their tasks."""
+    tasks = list(
+        dict.fromkeys(claim for (_, _, claims), _ in drafts for claim in claims if isinstance(claim, AlgebraTask))
+    )
     began = time.perf_counter()
     results = dict(zip(tasks, map(_result_decision, _WORKER.map(tasks)), strict=True))
     share = (time.perf_counter() - began) / max(1, len(tasks))
-    for answer, parts, seconds in drafts:
-        decisions = [results[part] if isinstance(part, AlgebraTask) else part for part in parts]
-        tasks_here = sum(isinstance(part, AlgebraTask) for part in parts)
-        yield _verdict(answer, _united(decisions), seconds + share * tasks_here)
+    return [
+        _verdict(answer, decision, seconds)
+        if decision is not None
+        else _verdict(
+            answer, _united([results[c] if isinstance(c, AlgebraTask) else c for c in claims]), seconds + share
+        )
+        for (answer, decision, claims), seconds in drafts
+    ]
 
 
 def _united(decisions: Sequence[Decision]) -> Decision:
@@ -175,27 +177,27 @@ def _united(decisions: Sequence[Decision]) -> Decision:
     return (Outcome.UNDECIDED, "two_answers") if differ and last[0] is not Outcome.UNDECIDED else last
 
 
-def _draft(attempt: Attempt, expected: ExpectedAnswer) -> _Draft:
+def _timed_draft(attempt: Attempt, expected: ExpectedAnswer) -> tuple[_Draft, float]:
     began = time.perf_counter()
+    return _draft(attempt, expected), time.perf_counter() - began
+
+
+def _draft(attempt: Attempt, expected: ExpectedAnswer) -> _Draft:
     if expected.unreadable is not None:
-        answer, parts = _UNREAD, [(Outcome.UNDECIDED, expected.unreadable)]
-    elif expected.node is not None and expected.number is None:
-        answer, parts = _claims(attempt, expected, expected.node)
-    else:
-        answer = _answer(attempt, expected.kind, expected.variable)
-        parts = [_without_answer(answer) or _compared(expected, answer.text or "", attempt.problem.question)]
-    return _Draft(answer, parts, time.perf_counter() - began)
+        return _UNREAD, (Outcome.UNDECIDED, expected.unreadable), ()
+    answer, question = _answer(attempt, expected.kind, expected.variable), attempt.problem.question
+    if expected.node is not None and expected.number is None:
+        return _draft_of_claims(*find_expression(answer, attempt.response, expected.node, question), expected, question)
+    part = _without_answer(answer) or _compared(expected, answer.text or "", question)
+    return (answer, None, (part,)) if isinstance(part, AlgebraTask) else (answer, part, ())
 
 
-def _claims(attempt: Attempt, expected: ExpectedAnswer, node: Node) -> tuple[Answer, Sequence[Decision | AlgebraTask]]:
-    """The answer where an expression or several values are expected, and the comparisons of all claims."""
-    question = attempt.problem.question
-    numeric = _answer(attempt, expected.kind, expected.variable)
-    answer, texts = find_expression(numeric, attempt.response, node, question)
+def _draft_of_claims(answer: Answer, texts: Sequence[str], expected: ExpectedAnswer, question: str) -> _Draft:
+    """The draft where an expression or several values are expected: all claims of the response are compared."""
     if answer.reason == "two_answers":
-        return answer, [(Outcome.UNDECIDED, answer.reason)]  # equal forms, or "x = 1 or x = 3", may be right
+        return answer, (Outcome.UNDECIDED, answer.reason), ()  # equal forms, or "x = 1 or x = 3", may be right
     refused = _without_answer(answer)
-    return answer, [refused] if refused else [_compared(expected, text, question) for text in texts]
+    return answer, refused, () if refused else [_compared(expected, text, question) for text in texts]
 
 
 _UNREAD = Answer(None, None, "none")
@@ -217,15 +219,7 @@ def _without_answer(answer: Answer) -> Decision | None:
 
 def _verdict(answer: Answer, decision: Decision, seconds: float) -> Verdict:
     outcome, reason = decision
-    return Verdict(
-        outcome=outcome,
-        score=_SCORES[outcome],
-        answer=answer.text,
-        span=answer.span,
-        rule=answer.rule,
-        reason=reason,
-        seconds=seconds,
-    )
+    return verdict_of(outcome, answer=answer.text, span=answer.span, rule=answer.rule, reason=reason, seconds=seconds)
 
 
 def _decided(is_equal: bool) -> Decision:
@@ -248,6 +242,8 @@ _ASSIGNED = re.compile(r"\s*[A-Za-z]\s*=(?!=)")
 
 def _references(problem: Problem) -> Sequence[ExpectedAnswer]:
     """The accepted references of a problem, each as an expected answer."""
+    if not problem.alternatives:
+        return (_read_reference(problem.reference or ""),)
     return [_read_reference(reference) for reference in accepted_texts(problem) or ("",)]
 
 
