@@ -8,10 +8,10 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -37,18 +37,8 @@ class RunProgress:
         self._stage = "starting"
         self._quiet = quiet
         self._started = self._last_line = time.monotonic()
-        console = Console(stderr=True)
-        self._bar = None
-        if console.is_terminal and not quiet:
-            self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn(unit),
-                TimeElapsedColumn(),
-                TextColumn("{task.fields[left]}"),
-                console=console,
-            )
+        self._bar = None if quiet else _bar(unit)
+        if self._bar:
             self._task = self._bar.add_task(self._stage, total=total, left="")
 
     def __enter__(self) -> RunProgress:
@@ -101,3 +91,24 @@ class RunProgress:
                 file=sys.stderr,
                 flush=True,
             )
+
+
+def _bar(unit: str) -> Progress | None:
+    """The live bar; None where standard error is no terminal, which spares the import of rich."""
+    if not sys.stderr.isatty():
+        return None
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        return None
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[left]}"),
+        console=console,
+    )

@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 import click
 
+from restem.harness.app.extra import need_train
 from restem.harness.errors import ConfigError
 from restem.harness.model.architecture import ASSETS
 from restem.harness.serving.embedded_judge import embedded_judge
@@ -65,6 +66,7 @@ def judge_options(
         if judges[name].get("batch"):
             raise ConfigError(f"verifiers.{name}.batch: the embedded judge has no batches; set a key or base_url")
     if homeless:
+        need_train("the embedded judge, which is used without a key and a base_url,")
         click.echo("no key and no base_url: the embedded tiny judge speaks", err=True)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         served = stack.enter_context(embedded_judge(folder / "judge.log"))

@@ -11,16 +11,16 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from restem.harness.app.judges import Options, add_judges, judge_options, stored_judges
-from restem.harness.config import read_tables, set_value
 from restem.harness.errors import ConfigError
 from restem.harness.loop.probe import probe, unprobed
 from restem.harness.loop.verify import VERIFY_BATCH, unjudged, verify
 from restem.harness.progress import RunProgress
 from restem.harness.store.store import Store
 from restem.verifiers import catalog
-from restem.verifiers.rows import Rows, output_row, read_rows
+from restem.verifiers.rows import Rows, output_row
 from restem.verifiers.verdict import Verdict, Verifier, checked
 
 
@@ -39,16 +39,22 @@ def check_verifiers(names: Sequence[str], options: Options) -> catalog.Built:
 
 def verifier_options(config_path: Path | None, overrides: Sequence[str], names: Sequence[str]) -> Options:
     """Options from a TOML file's `[verifiers.NAME]` tables and from `--set`, checked."""
+    tables = _tables(config_path, overrides) if config_path is not None or overrides else {}
+    if not isinstance(tables, dict) or not all(isinstance(options, dict) for options in tables.values()):
+        raise ConfigError("verifiers: expected one table of options a verifier")
+    check_verifiers(names, tables)
+    return tables
+
+
+def _tables(config_path: Path | None, overrides: Sequence[str]) -> Any:
+    from restem.harness.config import read_tables, set_value  # its models of suites take 0.2 s to import
+
     data = {} if config_path is None else read_tables(config_path)
     for override in overrides:
         if not override.startswith("verifiers."):
             raise ConfigError(f"--set {override}: expected verifiers.NAME.option=value")
         set_value(data, override)
-    found = data.get("verifiers", {})
-    if not isinstance(found, dict) or not all(isinstance(options, dict) for options in found.values()):
-        raise ConfigError("verifiers: expected one table of options a verifier")
-    check_verifiers(names, found)
-    return found
+    return data.get("verifiers", {})
 
 
 def verify_run(
@@ -97,9 +103,8 @@ def _built(names: Sequence[str], tables: Options, calls: Store | None, progress:
     return built
 
 
-def verify_rows(path: Path, output: Path | None, names: Sequence[str], options: Options, quiet: bool) -> None:
-    """Scores the rows of a file; with an output, a judge's replies are kept beside it until all verdicts are there."""
-    rows = read_rows(path)
+def verify_rows(rows: Rows, output: Path | None, names: Sequence[str], options: Options, quiet: bool) -> None:
+    """Scores rows; with an output, a judge's replies are kept beside it until all verdicts are there."""
     if output is not None and not output.parent.is_dir():
         raise ConfigError(f"--output {output}: there is no folder {output.parent}")
     kept = output.with_name(f"{output.name}.calls") if output is not None and catalog.judges(names, options) else None

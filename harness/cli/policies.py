@@ -20,6 +20,9 @@ def models_command(context: click.Context, as_json: bool) -> None:
       restem models download gemma3-1b-it
       restem run --set policy=gemma3-1b-it          docs/gemma.md says what else to set
     """
+    from restem.harness.app.extra import need_train
+
+    need_train("restem models")
     if context.invoked_subcommand is None:
         from restem.harness.weights import registry
 
@@ -53,6 +56,9 @@ def export_command(checkpoint: str, form: str, output: Path) -> None:
     Example:
       restem export runs/gemma/checkpoints/sympy-2 --output trained
     """
+    from restem.harness.app.extra import need_train
+
+    need_train("restem export")
     from restem.harness.app.run import load_named_policy
     from restem.harness.weights.huggingface import save_hf
 
@@ -74,6 +80,9 @@ def serve_command(policy: str, port: int, while_stdin_open: bool) -> None:
       restem serve tiny --port 8000
       restem serve runs/linear_1d/checkpoints/sympy-2 --port 0
     """
+    from restem.harness.app.extra import need_train
+
+    need_train("restem serve")
     from restem.harness.app.run import load_named_policy
     from restem.harness.model.architecture import EMBEDDED
     from restem.harness.model.compilation_cache import enable_compilation_cache

@@ -1,0 +1,45 @@
+"""The command generate, which writes problem sets. Heavy imports stand in the command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from restem.harness.cli.paths import TO_FILE
+from restem.harness.errors import ConfigError
+
+
+@click.command("generate")
+@click.argument("benchmark")
+@click.option("--count", type=click.IntRange(min=1), required=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--regime", help="A named regime, or LOW,HIGH entropy.  [default: the benchmark's first]")
+@click.option("--split", default="test", show_default=True)
+@click.option("--format", "form", type=click.Choice(["jsonl", "lines"]), default="jsonl", show_default=True)
+@click.option("--output", type=TO_FILE, help="File.  [default: stdout]")
+def generate_command(
+    benchmark: str, count: int, seed: int, regime: str | None, split: str, form: str, output: Path | None
+) -> None:
+    """Writes a problem set of BENCHMARK, a name that docs/suite.md lists.
+
+    \b
+    Example:
+      restem generate linear_1d --count 100 --seed 3 --regime train-medium --format lines
+      restem generate arithmetic_mixed --count 100 --regime 4,5
+    """
+    from restem.benchmarks import catalog
+    from restem.benchmarks.files import write_json_lines, write_lines
+
+    low, comma, high = (regime or "").partition(",")
+    try:
+        drawn = catalog.benchmark(benchmark)
+        pair = (float(low), float(high)) if comma else regime or next(iter(drawn.regimes), None)
+        problems = drawn.problems(seed, pair, {split: count})[split]
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    text = write_lines(problems) if form == "lines" else write_json_lines(problems)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        output.write_text(text, "utf-8")

@@ -1,0 +1,68 @@
+"""The command run. JAX is imported when the suite and the run folder are known to be good."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from restem.harness.cli.paths import check_folder
+from restem.harness.cli.reports import print_plan, print_report
+from restem.harness.errors import ConfigError
+
+
+@click.command("run")
+@click.argument("suite", default="linear_1d")
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/<suite name>]")
+@click.option("--set", "overrides", multiple=True, metavar="a.b=value", help="Change one setting of the suite.")
+@click.option("--until", type=click.Choice(["base"]), help="Stop before any training, with a plan; resumes without it.")
+@click.option("--hosts", type=click.IntRange(min=1), default=1, help="Machines that run this together, each the same.")
+@click.option("--host-index", type=click.IntRange(min=0), help="This one's number; 0 leads and writes the run folder.")
+@click.option("--coordinator", metavar="HOST:PORT", help="Where the leader is found, and a free port of it.")
+@click.option("--json", "as_json", is_flag=True, help="Print the standings as JSON.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+def run_command(
+    suite: str,
+    out: Path | None,
+    overrides: tuple[str, ...],
+    until: str | None,
+    hosts: int,
+    host_index: int | None,
+    coordinator: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Runs a suite, a built-in name or a TOML file, into a run folder; the same --out again resumes.
+
+    All devices are used, on CPUs one for each core, unless mesh.data and mesh.model say otherwise; docs/gemma.md says
+    how several hosts are.
+
+    \b
+    Example:
+      restem run linear_1d --out runs/first --set iterations=1 --set sampling.train_samples=8
+      restem run linear_1d --set mesh.data=2
+      restem run linear_1d --hosts 2 --host-index 1 --coordinator leader:8476
+    """
+    if hosts == 1 and (host_index is not None or coordinator is not None):
+        raise ConfigError("--host-index and --coordinator go with --hosts")
+    from restem.harness.app.extra import need_train
+    from restem.harness.config import load_suite
+
+    resolved = load_suite(suite, overrides)
+    folder = out or Path("runs") / resolved.name
+    check_folder("--out" if out else "run folder", folder)
+    need_train("restem run")
+    if not quiet:
+        click.echo(f"suite {resolved.name}, run folder {folder}: loading JAX and gemma", err=True)
+    from restem.harness.app.run import follow, run_suite
+    from restem.harness.distributed.hosts import connect
+
+    with connect(resolved.mesh, hosts, host_index, coordinator) as those:
+        if not those.leads:
+            follow(resolved, those)
+            return
+        run_suite(resolved, folder, quiet, until_base=until == "base", hosts=those)
+    if until == "base":
+        print_plan(folder, None, 1.0, None, as_json)
+    else:
+        print_report(folder, as_json)

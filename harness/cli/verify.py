@@ -1,0 +1,100 @@
+"""The command verify. Heavy imports stand in the command, behind the checks of what it was given."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from restem.harness.cli.paths import TO_FILE
+from restem.harness.errors import ConfigError
+
+
+@click.command("verify")
+@click.argument("run", required=False, type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--verifier", "names", multiple=True, help="A verifier; may be given again.")
+@click.option(
+    "--import",
+    "marks_path",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Marks on a RUN's samples.",
+)
+@click.option("--input", "input_path", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="JSON lines.")
+@click.option("--output", "output_path", type=TO_FILE, help="Verdicts.  [default: stdout]")
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="TOML with [verifiers.NAME]; a suite will do.",
+)
+@click.option("--set", "overrides", multiple=True, metavar="verifiers.NAME.option=value", help="Set an option.")
+@click.option("--split", type=click.Choice(["train", "validation", "test"]), help="Of a RUN, only this split.")
+@click.option("--offline", is_flag=True, help="Ask no judge: stored replies, undecided for the rest.")
+@click.option(
+    "--batch", is_flag=True, help="Ask judges by OpenAI's Batch API; the same command comes back for replies."
+)
+@click.option("--json", "as_json", is_flag=True, help="Of a RUN, print the counts as JSON; rows are JSON in any case.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+def verify_command(
+    run: Path | None,
+    names: tuple[str, ...],
+    marks_path: Path | None,
+    input_path: Path | None,
+    output_path: Path | None,
+    config_path: Path | None,
+    overrides: tuple[str, ...],
+    split: str | None,
+    offline: bool,
+    batch: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Scores rows of a file, or the stored samples of a run, with any verifiers.
+
+    An input row has id, question, reference (may be null), response, and optionally problem_id. Marks are what "Save
+    marks" of a report's explorer wrote: they become verdicts of human:<name>.
+
+    \b
+    Example:
+      restem verify --verifier sympy --verifier exact --input rows.jsonl --output verdicts.jsonl
+      restem verify runs/linear_1d --verifier judge_blind
+      restem verify runs/linear_1d --verifier judge --batch
+      restem verify runs/linear_1d --import marks-ada.jsonl
+    """
+    names = tuple(dict.fromkeys(names))
+    if (run is None) == (input_path is None):
+        raise ConfigError("give either a RUN or --input ROWS.jsonl")
+    if bool(names) == (marks_path is not None):
+        raise ConfigError("give either --verifier NAME or --import MARKS.jsonl")
+    if marks_path is not None and run is None:
+        raise ConfigError("--import goes with a RUN, on whose samples the marks are")
+    if run is not None and output_path is not None:
+        raise ConfigError("--output goes with --input; a run keeps its verdicts in run.db")
+    if run is not None and marks_path is not None:
+        from restem.harness.gate.annotations import import_marks
+
+        _print_new(import_marks(run, marks_path).items(), as_json)
+        return
+    from restem.verifiers.rows import read_rows
+
+    rows = None if input_path is None else read_rows(input_path)  # an error in the file costs no further import
+    from restem.harness.app.judges import asked_by
+    from restem.harness.app.verify import verifier_options, verify_rows, verify_run
+
+    options = asked_by(verifier_options(config_path, overrides, names), names, offline=offline, batch=batch)
+    if rows is not None:
+        verify_rows(rows, output_path, names, options, quiet)
+    elif run is not None:
+        _print_new(verify_run(run, names, options, split, quiet), as_json)
+
+
+def _print_new(counted: Iterable[tuple[str, int]], as_json: bool) -> None:
+    counts: dict[str, int] = {}
+    for label, new in counted:
+        counts[label] = new
+        if not as_json:
+            click.echo(f"{label}: {new} new verdicts")
+    if as_json:
+        click.echo(json.dumps({"new_verdicts": counts}))
