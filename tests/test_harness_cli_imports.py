@@ -35,7 +35,7 @@ def child(*arguments: object) -> tuple[int, str, set[str]]:
     return ended.returncode, "\n".join(messages), set(modules.split())
 
 
-CLICK_SECONDS = 0.12  # of processor time, to import click where nothing else runs
+CLICK_SECONDS = 0.08  # of processor time, to import click where nothing else runs
 
 
 def cpu_seconds(*arguments: object) -> float:
@@ -48,6 +48,11 @@ def cpu_seconds(*arguments: object) -> float:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         costs.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     return min(costs)
+
+
+def slowness() -> float:
+    """How much more processor time Python takes now than where nothing else runs: a busy machine's caches are cold."""
+    return max(1, cpu_seconds("-c", "import click") / CLICK_SECONDS)
 
 
 @pytest.fixture
@@ -96,9 +101,8 @@ def test_an_error_in_a_suite_is_reported_before_jax_is_imported(suite: str) -> N
     [(("verify", "--verifier", "exact", "--input"), 0.6), (("show", EXAMPLE), 0.5), (("--help",), 0.25)],
 )
 def test_a_command_that_needs_no_policy_costs_little(rows: Path, arguments: tuple[object, ...], limit: float) -> None:
-    slowness = max(1, cpu_seconds("-c", "import click") / CLICK_SECONDS)  # a busy machine's caches are cold
     cost = cpu_seconds("-m", "restem.harness.cli", *arguments, *([rows] if arguments[0] == "verify" else []))
-    assert cost / slowness < limit
+    assert cost / slowness() < limit
 
 
 def test_a_run_shows_a_sign_of_life_within_two_seconds(tmp_path: Path) -> None:
@@ -109,7 +113,7 @@ def test_a_run_shows_a_sign_of_life_within_two_seconds(tmp_path: Path) -> None:
         line, seconds = process.stderr.readline(), time.monotonic() - started
         process.kill()
     assert line.startswith("suite linear_1d, run folder")
-    assert seconds < 2
+    assert seconds / slowness() < 2
 
 
 # A finder that stands before all others and finds neither JAX nor gemma, as in an install without the extra.
