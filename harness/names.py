@@ -1,15 +1,39 @@
-"""The names of checkpoints, arms, verifiers and annotators, and how a name tells its replicate.
+"""The names of checkpoints, arms, verifiers, annotators and sampling settings, and how a name tells its replicate.
 
 Takes names and gives names. It reads no run and depends on nothing else of this project.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 BASE = "base"
 MARK = "~"  # separates a name from its replicate's number; names in a suite may not contain it
 HUMAN = "human:"  # prefix of human annotators' names; their verdicts cannot be requested again
+
+# What each setting of a suite's [sampling] changes. MEASURING: what accuracy means, so that runs which differ in it
+# cannot be compared. AMOUNT: how many samples there are of the same kind. SPEED: nothing but time and memory.
+MEASURING, AMOUNT, SPEED = "measuring", "amount", "speed"
+SAMPLING_SETTINGS = {
+    "train_samples": AMOUNT,
+    "validation_samples": AMOUNT,
+    "test_samples": AMOUNT,
+    "temperature": MEASURING,
+    "top_k": MEASURING,
+    "top_p": MEASURING,
+    "max_new_tokens": MEASURING,
+    "rows": SPEED,
+    "compute_dtype": MEASURING,
+}
+# What runs of the first versions, which did not have these settings, sampled with.
+_BEFORE = {"top_p": 1.0, "compute_dtype": "float32"}
+
+
+def measuring_settings(sampling: Mapping[str, Any]) -> dict[str, Any]:
+    """Those settings of a run's stored [sampling] that change what accuracy means."""
+    names = [name for name, changes in SAMPLING_SETTINGS.items() if changes == MEASURING]
+    return {name: sampling.get(name, _BEFORE.get(name)) for name in names}
 
 
 def replicate(name: str, number: int) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from restem.harness.errors import ConfigError
-from restem.harness.names import BASE
+from restem.harness.names import BASE, measuring_settings
 from restem.harness.store.store import Store
 from restem.reports.analysis.findings import TEST, Findings, Standing, confusion, find
 from restem.reports.analysis.ranking import ALPHA, FULL_COVERAGE, MARGIN, Contest, with_seeds
@@ -25,7 +25,6 @@ from restem.reports.stats.estimates import Counts
 from restem.reports.stats.paired_tests import equivalence, problem_flips, single
 from restem.reports.stats.reward_quality import RewardQuality, reward_quality
 
-MEASURING = ("temperature", "top_k", "max_new_tokens")  # settings of the sampling that change what accuracy means
 CHANGING = ("finished", "seconds", "verifiers")  # facts that say nothing of how a run was made, or are told elsewhere
 MOST_NAMED = 3
 
@@ -159,9 +158,9 @@ def _other_measure(a: Run, b: Run) -> list[str]:
     gold = [run.fingerprints.get(run.gold) for run in (a, b)]
     if gold[0] != gold[1]:
         reasons.append(f"the gold verifier is {gold[0]} in A, {gold[1]} in B")
-    ours, theirs = (run.suite.get("sampling") or {} for run in (a, b))
-    differing = [key for key in MEASURING if ours.get(key) != theirs.get(key)]
-    return reasons + [f"sampling.{key} is {ours.get(key)} in A, {theirs.get(key)} in B" for key in differing]
+    left, right = (measuring_settings(run.suite.get("sampling") or {}) for run in (a, b))
+    differing = [key for key in left if left[key] != right[key]]
+    return reasons + [f"sampling.{key} is {left[key]} in A, {right[key]} in B" for key in differing]
 
 
 # what is compared

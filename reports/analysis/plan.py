@@ -20,7 +20,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from restem.harness.errors import ConfigError
-from restem.harness.names import BASE
+from restem.harness.names import BASE, measuring_settings
 from restem.reports.analysis.findings import TRAIN, confusion
 from restem.reports.analysis.predictions import in_order
 from restem.reports.analysis.probe import Tried, accepting_attacks, problems_probed
@@ -30,7 +30,6 @@ from restem.reports.stats import estimates, law, reward_quality
 from restem.reports.stats.estimates import Estimate, Floats, Ints
 
 VERSION = 1
-MEASURING = ("temperature", "top_k", "max_new_tokens")  # settings that make the base's samples what they are
 ALPHA = 1 - estimates.LEVEL
 
 
@@ -93,7 +92,7 @@ class Plan:
 
     Attributes:
         problems_sha256: Of the training problems with their references, in any order.
-        sampling: How the base was sampled: the settings of MEASURING.
+        sampling: How the base was sampled: the settings that change what accuracy means.
         labels: Problems whose gold labels were used.
         without: Verifiers that the run knows and that have judged no training sample of the base.
         early: Whether no policy had been trained yet.
@@ -160,11 +159,10 @@ def make(run: Run, *, eta: float = 1.0, labels: int | None = None) -> Plan:
 def origin(run: Run) -> dict[str, Any]:
     """What a plan must share with the run that it is checked against: base, training problems, sampling."""
     problems = sorted((problem.id, problem.question, problem.reference) for problem in run.problems.get(TRAIN, ()))
-    sampling = run.suite.get("sampling") or {}
     return {
         "base_sha256": str(run.facts.get("base_sha256", "")),
         "problems_sha256": hashlib.sha256(json.dumps(problems).encode()).hexdigest(),
-        "sampling": {key: sampling.get(key) for key in MEASURING},
+        "sampling": measuring_settings(run.suite.get("sampling") or {}),
     }
 
 

@@ -320,8 +320,11 @@ def hold(run: Run, planned: Mapping[str, Any], path: Path) -> None:
 def _others(run: Run, planned: Mapping[str, Any]) -> list[str]:
     """Why a plan says nothing of this run, in words."""
     words = {"base_sha256": "another base", "problems_sha256": "other training problems", "sampling": "other sampling"}
-    own = plan.origin(run)
-    return [text for key, text in words.items() if planned.get(key, own[key]) != own[key]]
+    origin = plan.origin(run)
+    settings = origin["sampling"]
+    # A plan of an earlier version names fewer settings, and may name none.
+    made_from = {**origin, **planned, "sampling": {**settings, **(planned.get("sampling") or {})}}
+    return [text for key, text in words.items() if made_from[key] != origin[key]]
 
 
 def _came(findings: Findings, told: Mapping[str, Any]) -> tuple[dict[str, Standing], list[str]]:
