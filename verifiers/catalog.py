@@ -26,7 +26,6 @@ from typing import Any, TypeAlias
 from restem.benchmarks.hints import did_you_mean
 from restem.verifiers import foreign
 from restem.verifiers.chat.transport import CallStore, Progress
-from restem.verifiers.judge.prompt import prompt
 from restem.verifiers.options import OPTIONS, JudgeOptions, NoisyOptions, Options, read_options
 from restem.verifiers.order_check import OrderChecked
 from restem.verifiers.verdict import CONTROLS, Attempt, UnknownVerifier, Verdict, Verifier, needs_whole_problems
@@ -203,6 +202,8 @@ def check(wanted: Sequence[str], tables: Tables = _NO_TABLES) -> Built:
         options = read_options(options_of(type_), name, _given(name, tables))
         _factory(type_)
         if isinstance(options, JudgeOptions):
+            from restem.verifiers.judge.prompt import prompt  # loads the judge too
+
             prompt(options.prompt, blind=type_ == "judge_blind")
     return built
 

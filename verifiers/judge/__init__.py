@@ -1,1 +1,5 @@
-"""Verifiers by a language model: prompts, the grammar of replies, and the rules that need no request."""
+"""Verifiers by a language model: judge, prompts, reply grammar, openers."""
+
+from restem.verifiers.judge.judge import Judge
+
+__all__ = ["Judge"]
