@@ -1,4 +1,4 @@
-"""No text, as response, reference or question, is accepted, run, waited for, or allowed to break anything."""
+"""No text, as response, reference or question, is accepted, executed or slow, or changes any later verdict."""
 
 from __future__ import annotations
 
@@ -22,16 +22,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from restem.benchmarks.problem import Problem
-from restem.verifiers.catalog import build
+from restem.verifiers import catalog
 from restem.verifiers.verdict import Attempt, Outcome, Verdict, Verifier, checked
 from tests import building
 from tests.hostile import FAR, HOSTILE, MARKER, MASTER_KEYS, SYMBOLS, Hostile, question
 from tests.strategies import mixed_texts, mutated_texts
 
-COMPARING = ("sympy", "exact", "substitution", "majority")  # right or wrong is about the answer's value or text
+COMPARING = ("sympy", "exact", "substitution", "majority")  # they compare the value or text of the answer
 NAMES = (*COMPARING, "format_only")
+# Every other built-in verifier: made of those above, or independent of the response, or a foreign package. The judges
+# have a test of their own below and the attacks of tests/test_verifiers_judge_*.
+OTHERS = tuple(name for name in catalog.built_in() if name in catalog.names() and name not in (*NAMES, *catalog.JUDGES))
+ACCEPTING = {"accept_all", "random", "inverted", "noisy", "math_verify"}  # they accept wrong answers by design
+TABLES = {"cascade": {"members": ["exact", "sympy"]}}  # without the judge of its default
 CPU_LIMIT = 0.05
-SIBLINGS = 3  # right responses to the same problem: what a majority is made of
+SIBLINGS = 3  # right responses to the same problem, for a majority
 FAR_QUESTION = question(FAR)
 
 by_name = pytest.mark.parametrize("name", NAMES)
@@ -40,18 +45,18 @@ by_comparing = pytest.mark.parametrize("name", COMPARING)
 
 @functools.cache
 def built(name: str) -> Verifier:
-    return build(name)
+    return catalog.build(name, TABLES)
 
 
 def verdict(name: str, response: str, reference: str, asked: str) -> Verdict:
-    """What is said of the response; for `majority`, as one of its problem's and beside right ones."""
+    """The verdict on a response; for `majority`, beside right responses to the same problem."""
     problem = Problem(id="p", question=asked, reference=reference, split="test", source="test")
     texts = [response, *[f"The answer is {reference[:60]}."] * (SIBLINGS if name == "majority" else 0)]
     return checked(built(name), [Attempt(problem=problem, response=text) for text in texts])[0]
 
 
 def cpu_seconds(name: str, response: str, reference: str, asked: str) -> float:
-    """CPU time of this process, the least of ten tries: a busy machine makes CPU seconds longer, too."""
+    """CPU time of this process, the least of ten tries, because a busy machine lengthens CPU time too."""
     problem = Problem(id="p", question=asked, reference=reference, split="test", source="test")
     least = float("inf")
     for _ in range(10):
@@ -63,7 +68,7 @@ def cpu_seconds(name: str, response: str, reference: str, asked: str) -> float:
     return least
 
 
-# -- A watch over what Python runs -------------------------------------------------------------------------------------
+# -- Auditing what Python executes ------------------------------------------------------------------------------------
 
 RUNS = {"compile", "exec", "os.system", "os.exec", "os.kill", "os.posix_spawn", "subprocess.Popen", "shutil.rmtree"}
 _seen: list[str] | None = None
@@ -79,17 +84,17 @@ sys.addaudithook(_watch)
 
 @contextlib.contextmanager
 def watched() -> Iterator[list[str]]:
-    """What was compiled, run or started while the block ran."""
+    """The audit events of compilation, execution and new processes during the block."""
     global _seen
-    _seen = found = []
+    _seen = events = []
     try:
-        yield found
+        yield events
     finally:
         _seen = None
 
 
 def globals_now() -> tuple[object, ...]:
-    """What a response might change for all that come after it."""
+    """The global state that a response might change for later responses."""
     return (
         sympy.Integer(5) == 6,
         *(dict(vars(owner)) for owner in (builtins, sympy.Integer, sympy.Rational, Fraction)),
@@ -98,7 +103,7 @@ def globals_now() -> tuple[object, ...]:
     )
 
 
-def test_the_watch_sees_an_evaluation() -> None:
+def test_the_audit_sees_an_evaluation() -> None:
     with watched() as seen:
         eval("6 + 1")
     assert seen == ["compile", "exec"]
@@ -109,8 +114,8 @@ def test_the_watch_sees_an_evaluation() -> None:
 
 @by_comparing
 def test_no_hostile_text_is_accepted(name: str) -> None:
-    found = [(hostile, verdict(name, hostile.text, hostile.gold, question(hostile.gold))) for hostile in HOSTILE]
-    accepted = [hostile.label for hostile, said in found if said.outcome is Outcome.CORRECT and not hostile.right]
+    verdicts = [(hostile, verdict(name, hostile.text, hostile.gold, question(hostile.gold))) for hostile in HOSTILE]
+    accepted = [text.label for text, verdict in verdicts if verdict.outcome is Outcome.CORRECT and not text.right]
     assert accepted == []
 
 
@@ -118,8 +123,8 @@ def test_no_hostile_text_is_accepted(name: str) -> None:
 def test_an_odd_text_of_the_right_value_is_never_called_wrong(name: str) -> None:
     right = [hostile for hostile in HOSTILE if hostile.right]
     assert right
-    outcomes = {hostile.label: verdict(name, hostile.text, hostile.gold, question(hostile.gold)) for hostile in right}
-    assert [label for label, said in outcomes.items() if said.outcome is Outcome.WRONG] == []
+    verdicts = {hostile.label: verdict(name, hostile.text, hostile.gold, question(hostile.gold)) for hostile in right}
+    assert [label for label, verdict in verdicts.items() if verdict.outcome is Outcome.WRONG] == []
 
 
 @by_name
@@ -151,14 +156,16 @@ def test_no_hostile_text_takes_long(name: str) -> None:
 def test_a_hostile_question_or_reference_breaks_nothing_and_accepts_nothing(name: str) -> None:
     accepted: list[str] = []
     for hostile in HOSTILE:
-        found = [
+        verdicts = [
             verdict(name, "x = 8", FAR, hostile.text),
             verdict(name, "x = 8", FAR, f"Solve {hostile.text} = 0 for x."),
             verdict(name, f"x = {FAR}", hostile.text, FAR_QUESTION) if name != "substitution" else None,
         ]
-        if name in ("sympy", "exact", "majority") and Outcome.CORRECT in [said.outcome for said in found]:
+        if name in ("sympy", "exact", "majority") and Outcome.CORRECT in [
+            verdict.outcome for verdict in verdicts if verdict
+        ]:
             accepted.append(hostile.label)
-        verdict(name, hostile.text, hostile.text, hostile.text)  # it may well equal itself
+        verdict(name, hostile.text, hostile.text, hostile.text)  # it may equal itself
     assert accepted == []
 
 
@@ -170,11 +177,28 @@ def test_half_a_surrogate_pair_is_only_a_character(name: str) -> None:
 
 
 def test_master_keys_are_wrong_by_rule_without_a_call() -> None:
-    judge = building.judge(name="judge", base_url="http://127.0.0.1:9/v1", max_attempts=1)  # nobody answers there
+    judge = building.judge(name="judge", base_url="http://127.0.0.1:9/v1", max_attempts=1)  # no server listens there
     problem = Problem(id="p", question=question("7"), reference="7", split="test", source="test")
-    found = checked(judge, [Attempt(problem=problem, response=key.text) for key in MASTER_KEYS])
-    assert {said.outcome for said in found} == {Outcome.WRONG}
-    assert sum(said.tokens for said in found) == 0
+    verdicts = checked(judge, [Attempt(problem=problem, response=key.text) for key in MASTER_KEYS])
+    assert {verdict.outcome for verdict in verdicts} == {Outcome.WRONG}
+    assert sum(verdict.tokens for verdict in verdicts) == 0
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_every_other_verifier_gives_valid_verdicts_on_hostile_text_and_executes_none(name: str) -> None:
+    problems = [
+        Problem(id=str(index), question=question(hostile.gold), reference=hostile.gold, split="test", source="test")
+        for index, hostile in enumerate(HOSTILE)
+    ]
+    attempts = [Attempt(problem=p, response=hostile.text) for p, hostile in zip(problems, HOSTILE, strict=True)]
+    verdicts = checked(built(name), attempts)
+    accepted = [
+        hostile.label
+        for hostile, verdict in zip(HOSTILE, verdicts, strict=True)
+        if verdict.outcome is Outcome.CORRECT and not hostile.right
+    ]
+    assert name in ACCEPTING or accepted == []
+    assert not MARKER.exists()
 
 
 # -- Symbolic references: these answers go to the worker ---------------------------------------------------------------
@@ -187,8 +211,8 @@ def test_no_hostile_text_is_accepted_for_a_symbolic_reference(reference: str) ->
     problem = Problem(id="p", question=question(reference), reference=reference, split="test", source="test")
     texts = [text for hostile in HOSTILE for text in (hostile.text, f"The answer is {hostile.text}")]
     before = globals_now()
-    found = checked(built("sympy"), [Attempt(problem=problem, response=text) for text in texts])
-    accepted = [texts[index][:40] for index, said in enumerate(found) if said.outcome is Outcome.CORRECT]
+    verdicts = checked(built("sympy"), [Attempt(problem=problem, response=text) for text in texts])
+    accepted = [text[:40] for text, verdict in zip(texts, verdicts, strict=True) if verdict.outcome is Outcome.CORRECT]
     assert accepted == []
     assert globals_now() == before
     assert not MARKER.exists()
@@ -197,18 +221,18 @@ def test_no_hostile_text_is_accepted_for_a_symbolic_reference(reference: str) ->
 def test_right_symbolic_answers_among_hostile_ones_are_still_right() -> None:
     problem = Problem(id="p", question=question("x + 1"), reference="x + 1", split="test", source="test")
     texts = [text for hostile in SYMBOLS for text in (hostile.text, "1 + x")]
-    found = checked(built("sympy"), [Attempt(problem=problem, response=text) for text in texts])
-    assert [said.outcome for said in found[1::2]] == [Outcome.CORRECT] * len(SYMBOLS)
-    assert Outcome.CORRECT not in [said.outcome for said in found[::2]]
+    outcomes = [v.outcome for v in checked(built("sympy"), [Attempt(problem=problem, response=t) for t in texts])]
+    assert outcomes[1::2] == [Outcome.CORRECT] * len(SYMBOLS)
+    assert Outcome.CORRECT not in outcomes[::2]
 
 
 # -- Memory ------------------------------------------------------------------------------------------------------------
 
 
 def memory_growth(rounds: int) -> list[int]:
-    """The most memory this process has held after each round over the corpus, in KiB, less what it held before.
+    """The peak memory of this process after each round over the corpus, in KiB, less that before the first round.
 
-    The first round is of all verifiers, the others of the one that does most.
+    The first round uses all verifiers, the others only the most complex one.
     """
     for name in NAMES:
         for reference in ("7", "x + 1"):
@@ -229,7 +253,7 @@ def memory_growth(rounds: int) -> list[int]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere ru_maxrss is in other units")
 def test_memory_is_flat_over_the_corpus_and_over_its_repetitions() -> None:
-    # A process of its own: what the other tests have allocated would hide the growth.
+    # In a process of its own, because the allocations of other tests would hide the growth.
     code = "from tests.test_verifiers_hostile import memory_growth; print(*memory_growth(10))"
     root = Path(__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
@@ -240,23 +264,23 @@ def test_memory_is_flat_over_the_corpus_and_over_its_repetitions() -> None:
 
 # -- Any text ----------------------------------------------------------------------------------------------------------
 
-# What comes after the end of a turn, or after another question, is no part of the response.
+# The text after the end of a turn, or after another question, is no part of the response.
 TURN = re.compile(r"<\||</?[a-z_]{1,12}>|^ *(?:Q|Question|Problem|Exercise|Solve)\b", re.MULTILINE)
 
 
 def holds_for(name: str, response: str) -> None:
-    """The laws for a response that does not say `FAR`."""
+    """The laws for a response that does not contain `FAR`."""
     assert name == "format_only" or verdict(name, response, FAR, FAR_QUESTION).outcome is not Outcome.CORRECT
     assert cpu_seconds(name, response, FAR, FAR_QUESTION) < CPU_LIMIT
 
 
 def holds_for_mixed(name: str, response: str) -> None:
-    """The laws for a response that says `FAR` somewhere, and for the same with another last word."""
-    said = verdict(name, response, FAR, FAR_QUESTION)
-    if said.outcome is Outcome.CORRECT and name != "format_only":
-        assert said.answer is not None
-        assert said.answer in response
-        assert FAR in "".join(filter(str.isdigit, said.answer))
+    """The laws for a response that contains `FAR`, and for the same response with another final answer."""
+    result = verdict(name, response, FAR, FAR_QUESTION)
+    if result.outcome is Outcome.CORRECT and name != "format_only":
+        assert result.answer is not None
+        assert result.answer in response
+        assert FAR in "".join(filter(str.isdigit, result.answer))
     assert cpu_seconds(name, response, FAR, FAR_QUESTION) < CPU_LIMIT
     if not TURN.search(response):
         last = verdict(name, f"{response}\n\nThe final answer is \\boxed{{8}}.", FAR, FAR_QUESTION)
@@ -276,7 +300,7 @@ def test_no_text_is_accepted_without_the_value_raises_or_takes_long(name: str, r
 @by_name
 @settings(max_examples=50)
 @given(response=mixed_texts())
-def test_the_value_counts_only_as_the_answer_that_was_read(name: str, response: str) -> None:
+def test_the_value_counts_only_in_the_final_answer(name: str, response: str) -> None:
     holds_for_mixed(name, response)
 
 
@@ -292,7 +316,7 @@ def test_no_text_of_very_many_is_accepted_without_the_value(name: str, response:
 @by_name
 @settings(max_examples=10_000)
 @given(response=mixed_texts())
-def test_the_value_counts_only_as_the_answer_in_very_many_texts(name: str, response: str) -> None:
+def test_the_value_counts_only_in_the_final_answer_of_very_many_texts(name: str, response: str) -> None:
     holds_for_mixed(name, response)
 
 

@@ -94,7 +94,7 @@ def test_a_number_as_reference_keeps_its_value(tmp_path_factory: pytest.TempPath
         ("data", "a"),
         ("data", {"a": float("inf")}),
         ("label", 2),
-        ("label", "correct"),
+        ("label", "right"),
         ("label", 1.0),
         ("question", None),
         ("response", 7),
@@ -111,8 +111,14 @@ def test_data_reaches_the_problem(tmp_path: Path) -> None:
 
 
 def test_labels_and_unknown_fields_are_reported(tmp_path: Path) -> None:
-    read = rows(tmp_path, {"label": 1, "colour": "red"}, {"label": 0, "size": 3}, {"label": None, "colour": 1}, {})
-    assert read.labels == (1, 0, None, None)
+    read = rows(
+        tmp_path,
+        {"label": 1, "colour": "red"},
+        {"label": 0, "size": 3},
+        {"label": None, "colour": 1},
+        {"label": "wrong"},
+    )
+    assert read.labels == (1, 0, None, 0)
     assert read.unknown == ("colour", "size")
 
 

@@ -14,8 +14,10 @@ from typing import Any
 
 from restem.benchmarks.json_lines import JsonLine, read_json_lines
 from restem.benchmarks.problem import Problem
-from restem.verifiers.verdict import Attempt, UnknownVerifier, Verdict
+from restem.verifiers.verdict import Attempt, Outcome, UnknownVerifier, Verdict
 
+# The labels of the golden rows of `restem gate`, which are outcomes.
+_LABELS = {Outcome.CORRECT.value: 1, Outcome.WRONG.value: 0, Outcome.UNDECIDED.value: None}
 FIELDS = ("id", "problem_id", "question", "reference", "response", "label", "data")
 
 
@@ -30,7 +32,7 @@ class Rows:
     Attributes:
         ids: The `id` of each row, as the file has it.
         attempts: The attempt of each row.
-        labels: The `label` of each row, 1 for a right response and 0 for a wrong one; None without a label.
+        labels: The `label` of each row, 1 for a right response and 0 for a wrong one; None for an unlabelled row.
         unknown: The names of the fields that are not `FIELDS`.
     """
 
@@ -102,11 +104,11 @@ def _attempt(line: JsonLine) -> Attempt:
 
 def _label(line: JsonLine) -> int | None:
     label = line.fields.get("label")
-    if label is None:
-        return None
-    if not isinstance(label, int) or label not in (0, 1):
-        raise line.unexpected("label", "1 for a right response, 0 for a wrong one, or null")
-    return int(label)
+    if isinstance(label, str) and label in _LABELS:
+        return _LABELS[label]
+    if label is None or (isinstance(label, int) and label in (0, 1)):
+        return None if label is None else int(label)
+    raise line.unexpected("label", "1 for a right response, 0 for a wrong one, or null")
 
 
 def output_row(id: Any, verifier: str, verdict: Verdict) -> dict[str, Any]:
