@@ -143,6 +143,18 @@ def test_majority_counts_the_rows_of_a_problem(rows: Path) -> None:
     assert [row["outcome"] for row in found] == ["correct", "wrong", "correct", "correct", "undecided"]
 
 
+def test_a_row_may_have_several_references_and_unknown_fields_are_named_once(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    row = {"question": "Name a root of x^2 = 4.", "reference": ["2", -2], "data": {"a": 1}, "label": 1, "colour": 7}
+    lines = [{"id": index, **row, "response": response} for index, response in enumerate(("x = -2", "x = 2.0", "3"))]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    result = restem("verify", "--verifier", "sympy", "--verifier", "exact", "--input", path)
+    assert result.exit_code == 0, result.output
+    assert [json.loads(line)["reward"] for line in result.stdout.splitlines()] == [1, 1, 1, 0, 0, 0]
+    assert result.stderr.count("colour") == 1
+    assert not any(f" {field}" in result.stderr for field in ("label", "data", "reference"))
+
+
 def test_one_kind_stands_under_several_names(rows: Path, tmp_path: Path) -> None:
     config = tmp_path / "mine.toml"
     config.write_text('[verifiers.never]\ntype = "random"\nrate = 0.0\n[verifiers.ever]\ntype = "random"\nrate = 1.0\n')

@@ -105,6 +105,8 @@ def _built(names: Sequence[str], tables: Options, calls: Store | None, progress:
 
 def verify_rows(rows: Rows, output: Path | None, names: Sequence[str], options: Options, quiet: bool) -> None:
     """Scores rows; with an output, a judge's replies are kept beside it until all verdicts are there."""
+    if rows.unknown and not quiet:
+        print(f"fields that are not used: {', '.join(rows.unknown)}", file=sys.stderr)
     if output is not None and not output.parent.is_dir():
         raise ConfigError(f"--output {output}: there is no folder {output.parent}")
     kept = output.with_name(f"{output.name}.calls") if output is not None and catalog.judges(names, options) else None
