@@ -43,33 +43,33 @@ def verdict(reference: str | None, response: str) -> Verdict:
         ("???", "7", Outcome.UNDECIDED),
     ],
 )
-def test_the_packages_verdict_passes_through(reference: str | None, response: str, outcome: Outcome) -> None:
-    found = verdict(reference, response)
-    assert found.outcome is outcome
-    assert (found.reason is None) is (outcome is not Outcome.UNDECIDED)
+def test_the_verdict_of_the_package_is_returned(reference: str | None, response: str, outcome: Outcome) -> None:
+    result = verdict(reference, response)
+    assert result.outcome is outcome
+    assert (result.reason is None) is (outcome is not Outcome.UNDECIDED)
 
 
-def test_a_batch_keeps_its_order_and_one_response_that_hangs_costs_itself_alone(
+def test_a_batch_keeps_its_order_and_a_response_that_hangs_affects_no_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    hasty = Worker("restem.verifiers.exact.math_verify:graded", seconds_per_item=1.0, memory_bytes=1 << 30)
-    monkeypatch.setattr(math_verify, "_WORKER", hasty)
+    impatient = Worker("restem.verifiers.exact.math_verify:graded", seconds_per_item=1.0, memory_bytes=1 << 30)
+    monkeypatch.setattr(math_verify, "_WORKER", impatient)
     hangs = "\\boxed{1E1000000000}"
     began = time.perf_counter()
-    found = checked(math_verify.MathVerify(), [attempt("7", said) for said in ("7", hangs, "8", hangs, "x = 7")])
-    hasty.close()
-    assert [one.reward for one in found] == [1, None, 0, None, 1]
-    assert found[1].reason in ("worker: timeout", "worker: memory")
+    results = checked(math_verify.MathVerify(), [attempt("7", text) for text in ("7", hangs, "8", hangs, "x = 7")])
+    impatient.close()
+    assert [verdict.reward for verdict in results] == [1, None, 0, None, 1]
+    assert results[1].reason in ("worker: timeout", "worker: memory")
     assert time.perf_counter() - began < 60
 
 
 def test_it_works_from_a_thread() -> None:
-    """The package itself refuses: its timeouts are alarms."""
-    found: list[Verdict] = []
-    thread = threading.Thread(target=lambda: found.append(verdict("7", "x = 7")))
+    """With its own timeouts the package refuses, because they are alarms."""
+    verdicts: list[Verdict] = []
+    thread = threading.Thread(target=lambda: verdicts.append(verdict("7", "x = 7")))
     thread.start()
     thread.join()
-    assert found[0].outcome is Outcome.CORRECT
+    assert verdicts[0].outcome is Outcome.CORRECT
 
 
 def test_the_fingerprint_holds_the_packages_version(monkeypatch: pytest.MonkeyPatch) -> None:

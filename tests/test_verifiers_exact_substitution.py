@@ -1,4 +1,4 @@
-"""The answer put into the question's equation, and the questions of which nothing can be said."""
+"""`substitution`: the answer as solution of the question's equation, and the questions that leave it undecided."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ def test_the_solution_is_right_and_every_other_number_wrong(
     equation: linear_equations.Equation, other: Fraction
 ) -> None:
     question, solution = linear_equations.render_question(equation), linear_equations.solution(equation)
-    for said in (solution, other):
-        for wording in (f"{said}", f"{equation.variable} = {said}", f"The answer is {said}."):
-            expected = Outcome.CORRECT if said == solution else Outcome.WRONG
+    for number in (solution, other):
+        for wording in (f"{number}", f"{equation.variable} = {number}", f"The answer is {number}."):
+            expected = Outcome.CORRECT if number == solution else Outcome.WRONG
             assert verdict(question, wording).outcome is expected
 
 
 @given(st.text(max_size=60) | st.from_regex(r"[a-z] ?= ?[-+0-9/.*() or]{1,12}", fullmatch=True))
 @settings(max_examples=200)
-def test_it_says_what_sympy_says_of_linear_1d_responses(response: str) -> None:
+def test_it_agrees_with_sympy_on_linear_1d_responses(response: str) -> None:
     problem = Problem(id="p", question="Solve -3*x - 2 = 4*x + 12 for x.", reference="-2", split="", source="")
-    attempts = [Attempt(problem=problem, response=said) for said in (response, f"x = {response}", "x = -4/2")]
+    attempts = [Attempt(problem=problem, response=text) for text in (response, f"x = {response}", "x = -4/2")]
     mine, theirs = checked(Substitution(), attempts), checked(Sympy(), attempts)
     assert [(one.outcome, one.reason, one.span) for one in mine] == [(o.outcome, o.reason, o.span) for o in theirs]
 
@@ -103,12 +103,12 @@ def test_other_wordings_of_one_equation_are_read(question: str, right: str) -> N
         ("Solve x = __import__('os').system('id') for x.", "no_equation"),
     ],
 )
-def test_of_any_other_question_nothing_is_said(question: str, reason: str) -> None:
+def test_any_other_question_is_undecided(question: str, reason: str) -> None:
     for response in ("2", "x = 2", "", "(2, 2)", question):
-        found = verdict(question, response, reference="2")
-        assert (found.outcome, found.score) == (Outcome.UNDECIDED, None)
-        assert found.reason is not None
-        assert found.reason.startswith(reason.partition(":")[0])
+        result = verdict(question, response, reference="2")
+        assert (result.outcome, result.score) == (Outcome.UNDECIDED, None)
+        assert result.reason is not None
+        assert result.reason.startswith(reason.partition(":")[0])
     assert verdict(question, "2").reason == reason
 
 
@@ -138,6 +138,6 @@ def test_no_question_makes_it_raise(question: str, response: str) -> None:
     verdict(f"Solve {question} = 3*x for x.", response)
 
 
-def test_the_reference_is_not_looked_at() -> None:
+def test_the_reference_is_not_used() -> None:
     for reference in (None, "", "8", "no idea"):
         assert verdict("Solve 3*x + 2 = 23 for x.", "x = 7", reference).outcome is Outcome.CORRECT

@@ -337,7 +337,7 @@ class Finder:
         return "two_answers" if len(literals) > 1 else None
 
     def _weigh(self, candidate: Candidate, marker: int, lo: int, hi: int) -> None:
-        """Refuses a candidate that its clause hedges or denies, and marks a supposed candidate as tentative."""
+        """Refuses a candidate that its clause hedges or denies, and makes a supposed one tentative."""
         clause = max(self.view.rfind(boundary, lo, marker) for boundary in ".;!?:\n,") + 1
         before = self.view[max(clause, lo) : marker]
         listed = words_of(before)
