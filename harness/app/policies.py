@@ -1,65 +1,74 @@
-"""What `restem models` and `restem export` do, and policies that are not in our own format.
+"""Policies that are not in our own format: known models, and folders of Kaggle or Hugging Face.
 
-Takes a name or a folder; gives a policy, a download or a folder that transformers reads.
+Takes a name or a folder; gives a policy, or the folder of a download. The formats of checkpoints, JAX and kagglehub are
+imported where they are used, so that a wrong name is reported at once.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-import jax
-from jax.sharding import Mesh
 
+from restem.benchmarks.hints import did_you_mean
 from restem.harness.errors import ConfigError
 from restem.harness.model.architecture import EMBEDDED
-from restem.harness.model.mesh import make_mesh, shardings_of
-from restem.harness.model.policy import Policy
-from restem.harness.weights.huggingface import is_hf, load_hf
-from restem.harness.weights.kaggle import is_weights, load_weights
-from restem.harness.weights.registry import (
-    BYTES,
-    KNOWN,
-    check_credentials,
-    count_text,
-    download,
-    known_model,
-    size_text,
-)
+from restem.harness.weights.registry import BYTES, KNOWN, count_text, known_model, size_text
+
+if TYPE_CHECKING:
+    from jax.sharding import Mesh
+
+    from restem.harness.model.policy import Policy
 
 
 def load_foreign_policy(name: str, mesh: Mesh | None = None) -> Policy:
-    """A known model from where it was downloaded to, or a folder in Kaggle's or Hugging Face's format.
+    """The policy of a known model that is on disk, or of a folder in Kaggle's or Hugging Face's format.
+
+    Args:
+        name: A known model's name, or a folder.
+        mesh: The devices; None: the first one.
 
     Raises:
         ConfigError: There is no such name or folder, or the model is not on disk.
         CheckpointMismatch: A leaf differs from what the model or the folder's own config says.
     """
+    if name in KNOWN and KNOWN[name].folder is None:
+        size = size_text(BYTES * KNOWN[name].parameters)
+        raise ConfigError(f"policy {name!r} is not on disk: `restem models download {name}` fetches {size}")
+    folder = KNOWN[name].folder if name in KNOWN else Path(name)
+    if folder is None or not folder.exists():
+        raise ConfigError(
+            f"policy {name!r}: neither a name that `restem models` lists nor a checkpoint folder"
+            f"{did_you_mean(name, [*EMBEDDED, *KNOWN])}"
+        )
+    import jax
+
+    from restem.harness.model.mesh import make_mesh, shardings_of
+    from restem.harness.weights.huggingface import is_hf, load_hf
+    from restem.harness.weights.kaggle import is_weights, load_weights
+
     if name in KNOWN:
-        model = KNOWN[name]
-        if model.folder is None:
-            size = size_text(BYTES * model.parameters)
-            raise ConfigError(f"policy {name!r} is not on disk: `restem models download {name}` fetches {size}")
-        return load_weights(model.folder, model.architecture, mesh)
-    folder = Path(name)
+        return load_weights(folder, KNOWN[name].architecture, mesh)
     if is_hf(folder):
         policy = load_hf(folder)
         shardings = shardings_of(mesh or make_mesh(), policy.params, over_data=False)
         return dataclasses.replace(policy, params=jax.device_put(policy.params, shardings))
     if is_weights(folder):
         return load_weights(folder, mesh=mesh)
-    close = difflib.get_close_matches(name, [*EMBEDDED, *KNOWN], 1)
-    hint = f": did you mean {close[0]!r}?" if close else ""
-    raise ConfigError(f"policy {name!r}: neither a name that `restem models` lists nor a checkpoint folder{hint}")
+    raise ConfigError(f"policy {name!r}: no checkpoint of ours, of Kaggle or of Hugging Face is in this folder")
 
 
 def fetch(name: str, confirmed: bool) -> Path:
-    """Downloads a known model after its size and licence were shown; gives its folder, at once where it is on disk.
+    """The folder of a known model, downloaded if it is not on disk; prints its size and licence before that.
+
+    Args:
+        name: The model's name.
+        confirmed: Whether the user has accepted size and licence; otherwise he is asked.
 
     Raises:
-        ConfigError: No such model, no credentials, or the user did not want it.
+        ConfigError: There is no such model, there are no credentials, or the user refused.
         RestemError: Kaggle cannot be reached, or failed.
     """
     model = known_model(name)
@@ -70,6 +79,8 @@ def fetch(name: str, confirmed: bool) -> Path:
         f"from kaggle.com/models/{model.handle}\nlicence: {model.licence}",
         err=True,
     )
+    from restem.harness.weights.download import check_credentials, download
+
     check_credentials()
     if not confirmed and not click.confirm("Download it under this licence?", err=True):
         raise ConfigError("nothing was downloaded")

@@ -1,8 +1,8 @@
 """Policies to and from Hugging Face's format: `config.json`, `*.safetensors` and the tokenizer's files.
 
-Takes a folder or a policy; gives the other. Covers the text models of Gemma 1, 2 and 3, so that transformers and vLLM
-load what was trained here and the other way round; a Gemma 3 with an image encoder gives its text part. Knows nothing
-of Orbax. The tensors' names are those of transformers' `Gemma2ForCausalLM` and its relatives; the mapping is ours.
+Takes a folder or a policy; gives the other. Does not depend on Orbax. Covers the text models of Gemma 1, 2 and 3, so
+that transformers and vLLM load what was trained here, and vice versa; of a Gemma 3 with an image encoder, the text part
+is loaded. The tensors' names are those of transformers' `Gemma2ForCausalLM` and its relatives; the mapping is ours.
 """
 
 from __future__ import annotations
@@ -25,13 +25,19 @@ from restem.harness.model.tokenizer import Tokenizer
 from restem.harness.weights.huggingface_config import from_config, to_config
 from restem.harness.weights.kaggle import checked_tokenizer, tokenizer_file
 
-# Where a Gemma 3 with an image encoder keeps its text part, in newer and older files.
+# Prefixes of the text part of a Gemma 3 with an image encoder, in older and newer files.
 _TEXT_PREFIXES = ("language_model.", "model.language_model.")
-_OTHER = ("vision_tower.", "multi_modal_projector.", "model.vision_tower.", "model.multi_modal_projector.", "lm_head.")
+_NOT_TEXT = (
+    "vision_tower.",
+    "multi_modal_projector.",
+    "model.vision_tower.",
+    "model.multi_modal_projector.",
+    "lm_head.",
+)
 
 
 def is_hf(folder: Path) -> bool:
-    """Whether the folder looks like Hugging Face's."""
+    """Whether the folder is in Hugging Face's format."""
     return (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
 
 
@@ -39,30 +45,30 @@ def load_hf(folder: Path) -> Policy:
     """The policy of a Hugging Face folder, in float32.
 
     Raises:
-        ConfigError: Its config, or a file of it, is not one of a Gemma 1, 2 or 3.
-        CheckpointMismatch: A tensor is missing, is too much, or has another shape than the config says.
+        ConfigError: Its config, or another file, is not that of a Gemma 1, 2 or 3.
+        CheckpointMismatch: A tensor is missing, is unknown, or has another shape than the config says.
     """
     try:
         config = json.loads((folder / "config.json").read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"{folder / 'config.json'}: {error}") from None
     architecture = from_config(config, _has_chat_template(folder), str(folder / "config.json"))
-    read: dict[str, Callable[[], jax.Array]] = {}
+    readers: dict[str, Callable[[], jax.Array]] = {}  # name -> reads the tensor
     shapes: Params = {}
     for file in sorted(folder.glob("*.safetensors")):
         try:
             opened = safe_open(file, framework="flax")
             names = opened.keys()
             for stored in names:
-                if not stored.startswith(_OTHER):
+                if not stored.startswith(_NOT_TEXT):
                     name = _text_name(stored)
                     shapes[name] = jax.ShapeDtypeStruct(tuple(opened.get_slice(stored).get_shape()), jnp.float32)
-                    read[name] = lambda opened=opened, stored=stored: opened.get_tensor(stored).astype(jnp.float32)
+                    readers[name] = lambda opened=opened, stored=stored: opened.get_tensor(stored).astype(jnp.float32)
         except SafetensorError as error:
             raise ConfigError(f"{file}: {error}") from None
     expected = jax.eval_shape(lambda params: dict(_tensors(params, architecture)), param_shapes(architecture))
     check_shapes(expected, shapes, folder)
-    params = _params(read, architecture)
+    params = _params(readers, architecture)
     return Policy(
         architecture=architecture,
         params=params,
@@ -87,10 +93,10 @@ def _has_chat_template(folder: Path) -> bool:
 
 
 def save_hf(policy: Policy, folder: Path) -> None:
-    """Writes a policy as a Hugging Face folder, whole or not at all.
+    """Writes a policy as a new Hugging Face folder, atomically.
 
     Raises:
-        ConfigError: The folder is there already, or transformers has no model of this architecture.
+        ConfigError: The folder exists already, or transformers has no model of this architecture.
     """
     config = to_config(policy.architecture, policy.tokenizer)
     if folder.exists():
@@ -99,14 +105,14 @@ def save_hf(policy: Policy, folder: Path) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     tensors = {name: jnp.asarray(leaf) for name, leaf in _tensors(policy.params, policy.architecture)}
-    save_file(tensors, partial / "model.safetensors", metadata={"format": "pt"})  # transformers asks for the mark
-    ends = {key: config[key] for key in ("bos_token_id", "eos_token_id", "pad_token_id")}
-    written = {
+    save_file(tensors, partial / "model.safetensors", metadata={"format": "pt"})  # transformers requires it
+    generation = {key: config[key] for key in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    files = {
         "config": config,
-        "generation_config": ends,
+        "generation_config": generation,
         "tokenizer_config": _tokenizer_config(policy.tokenizer, policy.architecture),
     }
-    for name, content in written.items():
+    for name, content in files.items():
         (partial / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n", "utf-8")
     shutil.copyfile(policy.tokenizer.path, partial / "tokenizer.model")
     partial.rename(folder)
@@ -149,7 +155,7 @@ def _norms(architecture: Architecture) -> dict[str, str]:
 
 
 def _tensors(params: Params, architecture: Architecture) -> Iterator[tuple[str, jax.Array]]:
-    """Every parameter by its Hugging Face name; matrices are (out, in) there, heads one after the other."""
+    """Every parameter with its Hugging Face name; matrices are (out, in) there, with heads concatenated."""
 
     def by_head(leaf: jax.Array) -> jax.Array:  # N D H -> NH D
         return leaf.transpose(0, 2, 1).reshape(-1, leaf.shape[1])
@@ -177,31 +183,33 @@ def _tensors(params: Params, architecture: Architecture) -> Iterator[tuple[str, 
             yield f"{at}{name}.weight", layer[ours]["scale"]
 
 
-def _params(read: Mapping[str, Callable[[], jax.Array]], architecture: Architecture) -> Params:
-    """The inverse of `_tensors`, from tensors read one by one."""
+def _params(readers: Mapping[str, Callable[[], jax.Array]], architecture: Architecture) -> Params:
+    """The inverse of `_tensors`; reads the tensors one by one."""
     a = architecture
 
     def by_head(name: str) -> jax.Array:  # NH D -> N D H
-        return read[name]().reshape(-1, a.head_dim, a.embed_dim).transpose(0, 2, 1)
+        return readers[name]().reshape(-1, a.head_dim, a.embed_dim).transpose(0, 2, 1)
 
     params: Params = {
-        "embedder": {"input_embedding": read["model.embed_tokens.weight"]()},
-        "final_norm": {"scale": read["model.norm.weight"]()},
+        "embedder": {"input_embedding": readers["model.embed_tokens.weight"]()},
+        "final_norm": {"scale": readers["model.norm.weight"]()},
     }
     for i in range(a.num_layers):
         at = f"model.layers.{i}."
         query, key, value = (by_head(f"{at}self_attn.{name}_proj.weight") for name in "qkv")
-        output = read[f"{at}self_attn.o_proj.weight"]().T.reshape(a.num_heads, a.head_dim, a.embed_dim)
+        output = readers[f"{at}self_attn.o_proj.weight"]().T.reshape(a.num_heads, a.head_dim, a.embed_dim)
         attention: Params = {"attn_vec_einsum": {"w": output}}
         if a.num_heads == a.num_kv_heads:
             attention["qkv_einsum"] = {"w": jnp.stack([query, key, value])}
         else:
             attention |= {"q_einsum": {"w": query}, "kv_einsum": {"w": jnp.stack([key, value])}}
         if a.qk_norm:
-            attention |= {ours: {"scale": read[f"{at}self_attn.{name}.weight"]()} for name, ours in _QK_NORMS.items()}
-        gates = jnp.stack([read[f"{at}mlp.{name}_proj.weight"]() for name in ("gate", "up")])
+            attention |= {
+                ours: {"scale": readers[f"{at}self_attn.{name}.weight"]()} for name, ours in _QK_NORMS.items()
+            }
+        gates = jnp.stack([readers[f"{at}mlp.{name}_proj.weight"]() for name in ("gate", "up")])
         gating = gates if a.transposed_gating else gates.swapaxes(1, 2)
-        linear = read[f"{at}mlp.down_proj.weight"]().T
-        norms = {ours: {"scale": read[f"{at}{name}.weight"]()} for name, ours in _norms(a).items()}
+        linear = readers[f"{at}mlp.down_proj.weight"]().T
+        norms = {ours: {"scale": readers[f"{at}{name}.weight"]()} for name, ours in _norms(a).items()}
         params[f"layer_{i}"] = {"attn": attention, "mlp": {"gating_einsum": gating, "linear": linear}, **norms}
     return params

@@ -1,6 +1,7 @@
 """Hugging Face's `config.json` of a Gemma <-> our Architecture.
 
-Takes one, gives the other; what the other cannot say is refused by name. Knows nothing of tensors or files.
+Takes one, gives the other; a setting that the other cannot express is refused by name. Does not depend on tensors or
+files.
 Source of the keys and their defaults: huggingface/transformers:src/transformers/models/gemma{,2,3}/configuration_*.py.
 """
 
@@ -33,7 +34,7 @@ _FROM_2_ON = {
     "final_logit_softcapping": "final_softcap",
     "attn_logit_softcapping": "attention_softcap",
 }
-# Official configs of Gemma 3 with images leave out what is a default.
+# transformers' defaults of Gemma 3; official configs with an image encoder leave them out.
 _DEFAULTS_3 = {
     "vocab_size": 262_208,
     "num_attention_heads": 8,
@@ -49,7 +50,7 @@ def to_config(architecture: Architecture, tokenizer: Tokenizer) -> dict[str, Any
     """The `config.json` that transformers and vLLM read.
 
     Raises:
-        ConfigError: They have no model of this architecture.
+        ConfigError: These libraries have no model of this architecture.
     """
     a = architecture
     kind = "gemma3_text" if a.qk_norm else "gemma2" if a.post_norms else "gemma"
@@ -96,11 +97,11 @@ def from_config(config: Mapping[str, Any], chat: bool, origin: str) -> Architect
 
     Args:
         config: Its content.
-        chat: Whether the model was tuned on turns; the config does not say.
-        origin: Named in errors.
+        chat: Whether the model was tuned on turns, which is not in the config.
+        origin: Its place, for error messages.
 
     Raises:
-        ConfigError: It is no Gemma 1, 2 or 3, or has a setting that `gm.nn` has not.
+        ConfigError: It is not a Gemma 1, 2 or 3, or has a setting that `gm.nn` does not support.
     """
     if isinstance(config, Mapping) and isinstance(config.get("text_config"), Mapping):
         config = {"model_type": "gemma3_text", **config["text_config"]}
@@ -109,7 +110,7 @@ def from_config(config: Mapping[str, Any], chat: bool, origin: str) -> Architect
         raise ConfigError(f"{origin}: model_type {kind!r}: expected one of {', '.join(CLASSES)}")
     if kind == "gemma3_text":
         config = {**_DEFAULTS_3, **config}
-    activation = config.get("hidden_activation") or _ACTIVATION  # Gemma 1's files say `gelu` elsewhere, and mean this
+    activation = config.get("hidden_activation") or _ACTIVATION  # in Gemma 1's files `hidden_act` is "gelu"
     refused = {
         "hidden_activation": activation != _ACTIVATION,
         "attention_bias": bool(config.get("attention_bias")),
@@ -131,7 +132,7 @@ def from_config(config: Mapping[str, Any], chat: bool, origin: str) -> Architect
 
 
 def _pattern(config: Mapping[str, Any], num_layers: int, usual: str) -> str:
-    """The shortest pattern of layer kinds that gives them all when repeated."""
+    """The shortest pattern that gives the kinds of all layers when repeated; `usual` where the config has none."""
     if config.get("layer_types"):
         kinds = "".join(_KINDS[name] for name in config["layer_types"])
     elif config.get("sliding_window_pattern"):

@@ -2,10 +2,11 @@
 
 Takes a folder as Kaggle gives it (an Orbax checkpoint with `tokenizer.model` beside or above it) in one of the layouts
 of `gm.ckpts`: nested, flat (the first releases) or stacked by attention type; gives model, parameters in float32 and
-tokenizer as one value. Knows nothing of where a folder came from, nor of Hugging Face's format (hf.py).
+tokenizer as one value. Does not depend on where a folder came from, nor on Hugging Face's format (huggingface.py).
 
-The layouts are read here and not by `gm.ckpts.load_params`, because that imports TensorFlow, has no check by leaf, and
-hands on the stored bfloat16. Source of the names: google-deepmind/gemma:gemma/gm/ckpts/_compat.py.
+The layouts are read here and not by `gm.ckpts.load_params`, which needs TensorFlow (not installed with this project),
+does not check the leaves, and keeps the stored bfloat16. Source of the names:
+google-deepmind/gemma:gemma/gm/ckpts/_compat.py.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ from restem.harness.model.policy import Params, Policy, check_shapes, param_shap
 from restem.harness.model.tokenizer import Tokenizer
 from restem.harness.weights.registry import FAMILIES, KNOWN
 
-MARKS = ("_METADATA", "_CHECKPOINT_METADATA")  # either stands in every Orbax checkpoint
+MARKER_FILES = ("_METADATA", "_CHECKPOINT_METADATA")  # every Orbax checkpoint holds one of them
 _STACK = re.compile(r"stacked_layers/attention_type_(\d+)")
-# What the text needs nothing of: encoders of images and sounds, and what joins them to the embedder.
-_OTHER_MODES = re.compile(r"^(vision_encoder|audio_encoder|SigLiPFromPatches_0|embedder/(mm|audio)_)")
+# Parameters that text does not need: encoders of images and sounds, and their projections to the embedder.
+_OTHER_MODALITIES = re.compile(r"^(vision_encoder|audio_encoder|SigLiPFromPatches_0|embedder/(mm|audio)_)")
 
 
 def is_weights(folder: Path) -> bool:
-    """Whether the folder is, or directly holds, an Orbax checkpoint."""
+    """Whether the folder is an Orbax checkpoint, or directly holds one."""
     return _checkpoint(folder) is not None
 
 
@@ -42,56 +43,56 @@ def load_weights(folder: Path, architecture: Architecture | None = None, mesh: M
 
     Args:
         folder: An Orbax checkpoint, or the folder that holds it.
-        architecture: What it must be; without it, what its shapes say.
+        architecture: The expected one; None: inferred from the shapes.
         mesh: The devices; None: the first one.
 
     Raises:
         ConfigError: The folder holds no checkpoint or no tokenizer.
         CheckpointMismatch: A leaf is missing, is too much, or has another shape than the architecture says.
     """
-    place = _checkpoint(folder)
-    if place is None:
-        raise ConfigError(f"{folder}: no Orbax checkpoint in it (expected one of {', '.join(MARKS)})")
-    path = tokenizer_file(folder, place)
+    checkpoint = _checkpoint(folder)
+    if checkpoint is None:
+        raise ConfigError(f"{folder}: no Orbax checkpoint in it (expected one of {', '.join(MARKER_FILES)})")
+    path = tokenizer_file(folder, checkpoint)
     with ocp.Checkpointer(ocp.PyTreeCheckpointHandler(), multiprocessing_options=single_host_options()) as checkpointer:
-        found = checkpointer.metadata(place.absolute()).item_metadata
-        if found is None:
-            raise CheckpointMismatch(f"{place}: an Orbax checkpoint without a description of its leaves")
-        stored = _text_part(getattr(found, "tree", found))
+        metadata = checkpointer.metadata(checkpoint.absolute()).item_metadata
+        if metadata is None:
+            raise CheckpointMismatch(f"{checkpoint}: an Orbax checkpoint without a description of its leaves")
+        stored = _text_part(getattr(metadata, "tree", metadata))
         shapes = nested(stored)
-        architecture = architecture or infer_architecture(shapes, place)
-        check_shapes(param_shapes(architecture), shapes, place)
-        target = restore_targets(stored, mesh)
-        how = ocp.args.PyTreeRestore(
-            item=target, restore_args=ocp.checkpoint_utils.construct_restore_args(target), partial_restore=True
+        architecture = architecture or infer_architecture(shapes, checkpoint)
+        check_shapes(param_shapes(architecture), shapes, checkpoint)
+        targets = restore_targets(stored, mesh)
+        arguments = ocp.args.PyTreeRestore(
+            item=targets, restore_args=ocp.checkpoint_utils.construct_restore_args(targets), partial_restore=True
         )
-        params = nested(checkpointer.restore(place.absolute(), args=how))
+        params = nested(checkpointer.restore(checkpoint.absolute(), args=arguments))
     return Policy(architecture=architecture, params=params, tokenizer=checked_tokenizer(path, architecture))
 
 
 def _checkpoint(folder: Path) -> Path | None:
-    """The Orbax checkpoint that a folder is or directly holds."""
-    places = [folder, *sorted(child for child in folder.glob("*") if child.is_dir())]
-    return next((place for place in places if any((place / mark).is_file() for mark in MARKS)), None)
+    """The Orbax checkpoint that a folder is or directly holds; None where there is none."""
+    folders = [folder, *sorted(child for child in folder.glob("*") if child.is_dir())]
+    return next((path for path in folders if any((path / name).is_file() for name in MARKER_FILES)), None)
 
 
 def tokenizer_file(*folders: Path) -> Path:
-    """The SentencePiece model in the first folder that has one, or above it.
+    """The SentencePiece model in the first folder that has one, or beside the first folder.
 
     Raises:
         ConfigError: There is none.
     """
     for folder in (*folders, folders[0].absolute().parent):
-        if found := sorted(folder.glob("*.model")):
-            return found[0]
+        if files := sorted(folder.glob("*.model")):
+            return files[0]
     raise ConfigError(f"{folders[0]}: no SentencePiece file (tokenizer.model) in it")
 
 
 def checked_tokenizer(path: Path, architecture: Architecture) -> Tokenizer:
-    """The tokenizer of a checkpoint, all of whose pieces the embedding has rows for.
+    """The tokenizer of a checkpoint; its pieces have rows in the embedding.
 
     Raises:
-        ConfigError: It is another model's.
+        ConfigError: The file is no SentencePiece model, or belongs to another model.
     """
     tokenizer = Tokenizer(path=path, little_endian=architecture.little_endian)
     try:
@@ -104,11 +105,11 @@ def checked_tokenizer(path: Path, architecture: Architecture) -> Tokenizer:
 
 
 def _text_part(tree: Params, prefix: str = "") -> Params:
-    """Shapes of the leaves that text needs, in the tree's own layout, to be restored in float32."""
+    """Shapes of the leaves that text needs, in the layout of the given tree; types are float32, to restore to."""
     result: Params = {}
     for key, value in tree.items():
         name = f"{prefix}{key}".removeprefix("transformer/")
-        if _OTHER_MODES.match(name):
+        if _OTHER_MODALITIES.match(name):
             continue
         if isinstance(value, dict):
             result[key] = _text_part(value, f"{name}/")
@@ -118,11 +119,11 @@ def _text_part(tree: Params, prefix: str = "") -> Params:
 
 
 def nested(tree: Params) -> Params:
-    """A stored tree as `gm.nn` names it, of arrays or of shapes alike.
+    """A stored tree of arrays or shapes in the nested layout of `gm.nn`.
 
-    A flat tree's keys are paths (`transformer/layer_0/attn/q_einsum`), each over a dictionary of leaves; its
-    feed-forward leaves stand one level deeper (`mlp/linear` over `w`). A stacked one holds the layers of the i-th place
-    of the attention pattern as one array over `transformer/stacked_layers/attention_type_i/...`.
+    A flat tree has paths as keys (`transformer/layer_0/attn/q_einsum`), each with a dictionary of leaves; feed-forward
+    leaves are one level deeper (`mlp/linear` with `w`). A stacked tree holds the layers at the i-th position of the
+    attention pattern as one array, in `transformer/stacked_layers/attention_type_i/...`.
     """
     leaves = {"/".join(str(entry.key) for entry in path): leaf for path, leaf in jax.tree.leaves_with_path(tree)}
     if all(key.startswith("transformer/") for key in tree):
@@ -143,24 +144,27 @@ def _gm_name(name: str) -> str:
 
 
 def _unstacked(leaves: dict[str, Any]) -> dict[str, Any]:
-    period = 1 + max((int(found[1]) for name in leaves if (found := _STACK.search(name))), default=0)
+    """Leaves by path, with stacked layers taken apart."""
+    matches = {name: _STACK.search(name) for name in leaves}
+    period = 1 + max((int(match[1]) for match in matches.values() if match), default=0)
     result: dict[str, Any] = {}
     for name, leaf in leaves.items():
-        if found := _STACK.search(name):
-            for i in range(leaf.shape[0]):
-                layer = f"layer_{i * period + int(found[1])}"
-                one = jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype) if not isinstance(leaf, jax.Array) else leaf[i]
-                result[name[: found.start()] + layer + name[found.end() :]] = one
-        else:
+        match = matches[name]
+        if match is None:
             result[name] = leaf
+            continue
+        for i in range(leaf.shape[0]):
+            layer = f"layer_{i * period + int(match[1])}"
+            part = leaf[i] if isinstance(leaf, jax.Array) else jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype)
+            result[name[: match.start()] + layer + name[match.end() :]] = part
     return result
 
 
-def infer_architecture(shapes: Params, place: Path) -> Architecture:
-    """What the shapes say: a known model where they are one's, else its family's usual settings.
+def infer_architecture(shapes: Params, checkpoint: Path) -> Architecture:
+    """The architecture with these shapes: that of a known model if one has them, else the usual settings of the family.
 
-    The family shows in the norms: Gemma 1 has none behind attention and feed-forward, Gemma 3 has them on queries and
-    keys too. Models of one shape, as the base and the tuned one are, are told apart by the folder's name.
+    Norms identify the family: Gemma 1 has none after attention and feed-forward, Gemma 3 has them on queries and keys
+    too. Known models of the same shape, such as a base model and its tuned one, are distinguished by the folder's name.
 
     Raises:
         CheckpointMismatch: It is no Gemma 1, 2 or 3.
@@ -174,8 +178,8 @@ def infer_architecture(shapes: Params, place: Path) -> Architecture:
         transposed = gates.shape[2] == embed_dim
         hidden_dim = gates.shape[1] if transposed else gates.shape[2]
     except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
-        raise CheckpointMismatch(f"{place}: not a Gemma 1, 2 or 3 text model as its leaves go: {error!r}") from None
-    told = {
+        raise CheckpointMismatch(f"{checkpoint}: not the leaves of a Gemma 1, 2 or 3 text model: {error!r}") from None
+    settings = {
         "vocab_size": embedding.shape[0],
         "embed_dim": embed_dim,
         "hidden_dim": hidden_dim,
@@ -187,8 +191,8 @@ def infer_architecture(shapes: Params, place: Path) -> Architecture:
         "qk_norm": family == "gemma3",
         "post_norms": family != "gemma",
     }
-    alike = [model for model in KNOWN.values() if told.items() <= dataclasses.asdict(model.architecture).items()]
+    alike = [model for model in KNOWN.values() if settings.items() <= dataclasses.asdict(model.architecture).items()]
     if alike:
-        named = [model for model in alike if model.handle.rpartition("/")[2] == place.name]
-        return (named or [model for model in alike if model.architecture.chat])[0].architecture
-    return Architecture(**{**FAMILIES[family], **told, "little_endian": False})
+        same_name = [model for model in alike if model.handle.rpartition("/")[2] == checkpoint.name]
+        return (same_name or [model for model in alike if model.architecture.chat])[0].architecture
+    return Architecture(**{**FAMILIES[family], **settings, "little_endian": False})

@@ -1,7 +1,7 @@
 """The policies known by name: the embedded tiny ones and the Gemma text models that `gm.nn` can express.
 
-Takes a name; gives an architecture, where official weights come from, under which licence, and where they lie once
-downloaded. Knows nothing of checkpoint formats (gemma_weights.py) or of suites.
+Takes a name; gives an architecture, where official weights come from, under which licence, and where they are once
+downloaded. Loads neither JAX nor kagglehub, and does not depend on checkpoint formats (kaggle.py) or suites.
 
 Sources: the configs of google-deepmind/gemma:gemma/gm/nn/_gemma.py at 4.0.1, and for Gemma 1, which that version no
 longer has, google-deepmind/gemma:gemma/transformer.py at 2.0.0. The numbers of parameters are the text part's.
@@ -10,25 +10,20 @@ longer has, google-deepmind/gemma:gemma/transformer.py at 2.0.0. The numbers of 
 from __future__ import annotations
 
 import dataclasses
-import difflib
-from collections.abc import Iterator
-from http import HTTPStatus
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
-import kagglehub
-import requests
-from kagglehub.config import get_cache_folder, get_kaggle_credentials
-from kagglehub.exceptions import BackendError, DataCorruptionError, KaggleApiHTTPError
-
-from restem.harness.errors import ConfigError, RestemError
+from restem.benchmarks.hints import did_you_mean
+from restem.harness.errors import ConfigError
 from restem.harness.model.architecture import ASSETS, EMBEDDED, Architecture, load_architecture
 
 GEMMA_TERMS = "Gemma Terms of Use, https://ai.google.dev/gemma/terms"
 APACHE = "Apache 2.0"
-BYTES = 2  # a parameter's, in the bfloat16 of official checkpoints
+BYTES = 2  # of a parameter in official checkpoints, which are in bfloat16
 
-# What all sizes of a family share. `gm.nn` stores the gates of some sizes transposed; see `Architecture`.
+# The settings that all sizes of a family share. `gm.nn` stores the gates of some sizes transposed; see `Architecture`.
 FAMILIES: dict[str, dict[str, Any]] = {
     "gemma": {"qk_norm": False, "context_length": 8192},
     "gemma2": {
@@ -54,11 +49,11 @@ _LARGE_3 = {"context_length": 131_072, "sliding_window": 1024, "global_rope_scal
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class KnownModel:
-    """A Gemma text model: what it is and where its weights come from.
+    """A Gemma text model: its architecture and where its weights come from.
 
     Attributes:
-        handle: Kaggle's name for it, without a version: the newest is taken.
-        parameters: Of the text part.
+        parameters: Their number in the text part.
+        handle: Kaggle's name for it, without a version: the newest one is downloaded.
     """
 
     name: str
@@ -69,21 +64,26 @@ class KnownModel:
 
     @property
     def folder(self) -> Path | None:
-        """Where kagglehub has put its newest complete version, if it is on disk."""
-        place = Path(get_cache_folder()) / "models" / self.handle
-        versions = [int(mark.stem) for mark in place.glob("*.complete") if mark.stem.isdigit()]
-        found = [place / str(version) for version in sorted(versions) if (place / str(version)).is_dir()]
-        return found[-1] if found else None
+        """The folder of the newest version that kagglehub has downloaded completely, or None."""
+        versions_folder = _kagglehub_cache() / "models" / self.handle
+        numbers = [int(file.stem) for file in versions_folder.glob("*.complete") if file.stem.isdigit()]
+        folders = [versions_folder / str(number) for number in sorted(numbers)]
+        return next((folder for folder in reversed(folders) if folder.is_dir()), None)
+
+
+def _kagglehub_cache() -> Path:
+    """kagglehub's cache folder, without its import of seconds (Kaggle/kagglehub:src/kagglehub/config.py)."""
+    return Path(os.environ.get("KAGGLEHUB_CACHE") or Path.home() / ".cache" / "kagglehub")
 
 
 def parameter_count(architecture: Architecture) -> int:
     """The number of parameters, from the shapes alone.
 
     Raises:
-        ValueError: The network's shapes are not told by the architecture's fields.
+        ValueError: The network is a class of `gm.nn`, whose shapes the fields do not determine.
     """
     if architecture.network is not None:
-        raise ValueError(f"{architecture.network}: counted in the table, not from its fields")
+        raise ValueError(f"{architecture.network}: its parameters are listed in _WHOLE, not computed")
     a = architecture
     attention = a.embed_dim * a.head_dim * (2 * a.num_heads + 2 * a.num_kv_heads) + 2 * a.head_dim * a.qk_norm
     norms = a.embed_dim * (4 if a.post_norms else 2)
@@ -131,7 +131,9 @@ _SHAPES = {
 ONLY_TUNED = ("gemma-1.1-2b", "gemma-1.1-7b")  # version 1.1 came without base models
 
 
-def _whole(network: str, embed_dim: int, hidden_dim: int, num_layers: int, heads: tuple[int, int], context: int):
+def _whole(
+    network: str, embed_dim: int, hidden_dim: int, num_layers: int, heads: tuple[int, int], context: int
+) -> Architecture:
     return Architecture(
         vocab_size=262_144,
         embed_dim=embed_dim,
@@ -146,7 +148,8 @@ def _whole(network: str, embed_dim: int, hidden_dim: int, num_layers: int, heads
     )
 
 
-# Their parameters, counted from `param_shapes`: the fields of their architecture only inform.
+# Classes of `gm.nn` with their numbers of parameters, counted from `param_shapes`. Most of the other fields
+# of their architectures are for information only.
 _WHOLE = {
     ("gemma3n-e2b", "google/gemma-3n/flax/gemma3n-e2b", GEMMA_TERMS, 4_434_658_400): _whole(
         "Gemma3n_E2B", 2048, 8192, 30, (8, 2), 32_768
@@ -169,7 +172,7 @@ _WHOLE = {
 }
 
 
-def _known() -> Iterator[KnownModel]:
+def _known_models() -> Iterator[KnownModel]:
     plain = {(*names, GEMMA_TERMS, parameter_count(shape)): shape for names, shape in _SHAPES.items()}
     for (name, handle, licence, count), tuned in (plain | _WHOLE).items():
         base = dataclasses.replace(tuned, chat=False)
@@ -184,49 +187,60 @@ def _known() -> Iterator[KnownModel]:
                 )
 
 
-KNOWN = {model.name: model for model in _known()}
+KNOWN = {model.name: model for model in _known_models()}
 
 
-def table() -> list[dict[str, Any]]:
-    """One row a known policy: name, parameters, bytes of a download, licence, source, and its folder where on disk."""
-    embedded = [
-        {
-            "name": name,
-            "parameters": parameter_count(load_architecture(ASSETS / folder)),
-            "bytes": sum(file.stat().st_size for file in (ASSETS / folder).rglob("*") if file.is_file()),
-            "licence": APACHE,
-            "source": "embedded",
-            "folder": str(ASSETS / folder),
-        }
-        for name, folder in EMBEDDED.items()
-    ]
-    return embedded + [
-        {
-            "name": model.name,
-            "parameters": model.parameters,
-            "bytes": BYTES * model.parameters,
-            "licence": model.licence,
-            "source": f"kaggle.com/models/{model.handle}",
-            "folder": str(model.folder) if model.folder else None,
-        }
+class Listed(TypedDict):
+    """A line of `restem models`; `folder` is None where the weights are not on disk, `bytes` those of a download."""
+
+    name: str
+    parameters: int
+    bytes: int
+    licence: str
+    source: str
+    folder: str | None
+
+
+def table() -> list[Listed]:
+    """All known policies."""
+    return [_listed_asset(name, ASSETS / folder) for name, folder in EMBEDDED.items()] + [
+        Listed(
+            name=model.name,
+            parameters=model.parameters,
+            bytes=BYTES * model.parameters,
+            licence=model.licence,
+            source=f"kaggle.com/models/{model.handle}",
+            folder=str(model.folder) if model.folder else None,
+        )
         for model in KNOWN.values()
     ]
 
 
-def text(rows: list[dict[str, Any]]) -> str:
+def _listed_asset(name: str, folder: Path) -> Listed:
+    return Listed(
+        name=name,
+        parameters=parameter_count(load_architecture(folder)),
+        bytes=sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()),
+        licence=APACHE,
+        source="embedded",
+        folder=str(folder),
+    )
+
+
+def text(lines: Sequence[Listed]) -> str:
     """The table for a screen."""
-    lines = [f"{'policy':18}{'parameters':>11}{'size':>10}  {'on disk':9}{'licence':15}source"]
-    for row in rows:
-        licence = row["licence"].partition(" Terms")[0].partition(",")[0]
-        lines.append(
-            f"{row['name']:18}{count_text(row['parameters']):>11}{size_text(row['bytes']):>10}  "
-            f"{'yes' if row['folder'] else 'no':9}{licence:15}{row['source']}"
+    shown = [f"{'policy':18}{'parameters':>11}{'size':>10}  {'on disk':9}{'licence':15}source"]
+    for line in lines:
+        licence = line["licence"].partition(" Terms")[0].partition(",")[0]
+        shown.append(
+            f"{line['name']:18}{count_text(line['parameters']):>11}{size_text(line['bytes']):>10}  "
+            f"{'yes' if line['folder'] else 'no':9}{licence:15}{line['source']}"
         )
-    return "\n".join(lines)
+    return "\n".join(shown)
 
 
 def count_text(count: int) -> str:
-    """A number of parameters as people say it: 270M, 2.5B."""
+    """A number of parameters in millions or billions: 270.0M, 2.5B."""
     return f"{count / 1e9:.1f}B" if count >= 1e9 else f"{count / 1e6:.1f}M"
 
 
@@ -244,43 +258,5 @@ def known_model(name: str) -> KnownModel:
     if name in EMBEDDED:
         raise ConfigError(f"{name} comes with the package; there is nothing to download")
     if name not in KNOWN:
-        close = difflib.get_close_matches(name, KNOWN, 1)
-        hint = f": did you mean {close[0]!r}?" if close else ""
-        raise ConfigError(f"no model {name!r}{hint} `restem models` lists them")
+        raise ConfigError(f"no model {name!r}{did_you_mean(name, KNOWN)}; `restem models` lists them")
     return KNOWN[name]
-
-
-def check_credentials() -> None:
-    """Kaggle knows who asks: it gives Gemma only to those who have accepted its licence.
-
-    Raises:
-        ConfigError: No credentials; the message says which to set.
-    """
-    try:
-        found = get_kaggle_credentials()
-    except ValueError as error:
-        raise ConfigError(f"{error}") from None
-    if found is None:
-        raise ConfigError(
-            "no Kaggle credentials: set KAGGLE_API_TOKEN, or KAGGLE_USERNAME and KAGGLE_KEY, or put kaggle.json into "
-            "~/.kaggle; a token comes from https://www.kaggle.com/settings/api"
-        )
-
-
-def download(model: KnownModel) -> Path:
-    """Fetches a model into kagglehub's cache, on from where an earlier download stopped; gives its folder.
-
-    Raises:
-        ConfigError: Kaggle does not give it to these credentials.
-        RestemError: Kaggle cannot be reached, or failed.
-    """
-    page = f"https://www.kaggle.com/models/{model.handle}"
-    try:
-        return Path(kagglehub.model_download(model.handle))
-    except KaggleApiHTTPError as error:
-        status = error.response.status_code if error.response is not None else None
-        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            raise ConfigError(f"Kaggle refuses {model.handle}: accept its licence at {page} (HTTP {status})") from None
-        raise RestemError(f"Kaggle: {model.handle}: HTTP {status}") from None
-    except (requests.RequestException, BackendError, DataCorruptionError) as error:
-        raise RestemError(f"Kaggle: {model.handle}: {error}; the same command goes on where this one stopped") from None
