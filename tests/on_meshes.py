@@ -17,14 +17,14 @@ from restem.harness.config import TrainingConfig
 from restem.harness.model import mesh
 from restem.harness.model.mesh import make_meshes, want_cpu_devices
 from restem.harness.model.policy import load_policy
-from restem.harness.sampling.sampler import Decoding, Draws, row_key, sample
+from restem.harness.sampling.sampler import Batching, Decoding, Draws, sample, sample_key
 from restem.harness.training import m_step
 
 QUESTIONS = [f"Solve {a}*x = {3 * a} for x." for a in (2, 5, 11, 23, 41)]
 ANSWERS = ["x = 3", "2*x = 6\nx = 6/2\nx = 3", "x = 1\nx = 3"]
 
 
-def main(folder: Path, samples: int, rows: int, top_ks: str, *meshes_asked: str) -> None:
+def main(folder: Path, samples: int, slots: int, top_ks: str, *meshes_asked: str) -> None:
     want_cpu_devices(8)
     mesh.MIN_SHARDED_SIZE = 1  # the policy is small, and every leaf shall be split and gathered
     jax.config.update("jax_numpy_dtype_promotion", "strict")
@@ -32,7 +32,7 @@ def main(folder: Path, samples: int, rows: int, top_ks: str, *meshes_asked: str)
         meshes = make_meshes(*map(int, asked.split("x")))
         policy = load_policy(folder, meshes.local)
         prompts = [policy.tokenizer.encode_prompt(question) for question in QUESTIONS]
-        keys = np.array([[row_key(0, question, k) for k in range(samples)] for question in QUESTIONS])
+        keys = np.array([[sample_key(0, question, k) for k in range(samples)] for question in QUESTIONS])
         found: dict[str, object] = {"devices": len({*meshes.whole.devices.flat})}
         for top_k in top_ks.split(","):
             how = Decoding(top_k=int(top_k), max_new_tokens=24, stop_ids=policy.tokenizer.stop_ids)
@@ -42,9 +42,7 @@ def main(folder: Path, samples: int, rows: int, top_ks: str, *meshes_asked: str)
                 prompts,
                 keys,
                 how,
-                padded_length=32,
-                context_length=128,
-                rows=rows,
+                Batching(padded_length=32, context_length=128, slots=slots),
                 mesh=meshes.local,
             )
             draws = Draws(*map(np.concatenate, zip(*(draws for _, draws in parts), strict=True)))

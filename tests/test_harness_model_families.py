@@ -1,4 +1,4 @@
-"""Gemma 3n and Gemma 4, small: sampled, scored and trained by the code that knows nothing of their layers."""
+"""Gemma 3n and Gemma 4, small: sampled, scored and trained by code that does not depend on their layers."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ import pytest
 from restem.harness.model.gemma import forward, nn
 from restem.harness.model.mesh import make_mesh
 from restem.harness.sampling.decoding import Decoding
-from restem.harness.sampling.sampler import row_key, sample
-from restem.harness.training.loss import weighted_nll
-from restem.harness.training.m_step import Batch, Step, TrainState, train_step
+from restem.harness.sampling.sampler import Batching, sample, sample_key
+from restem.harness.training.loss import Batch, weighted_nll
 from restem.harness.training.packing import Example, pack
+from restem.harness.training.train_step import Step, TrainState, train_step
 
 NEW = 12
 VOCABULARY = 61
@@ -77,7 +77,7 @@ NETWORKS = {
 
 @pytest.fixture(scope="module", params=NETWORKS.values(), ids=NETWORKS.keys())
 def policy(request: pytest.FixtureRequest) -> tuple[nn.Transformer, Any]:
-    """A network, and parameters large enough that its layers are heard."""
+    """A network, and parameters large enough that its layers matter."""
     with jax.numpy_dtype_promotion("standard"):
         params = request.param.init(jax.random.key(0), jnp.ones((1, 2), jnp.int32))["params"]
     leaves, tree = jax.tree.flatten(params)
@@ -88,9 +88,9 @@ def policy(request: pytest.FixtureRequest) -> tuple[nn.Transformer, Any]:
 
 def test_cached_decoding_equals_decoding_from_scratch(policy: tuple[nn.Transformer, Any]) -> None:
     network, params = policy
-    keys = np.array([[row_key(0, prompt, k) for k in range(2)] for prompt in range(len(PROMPTS))])
+    keys = np.array([[sample_key(0, prompt, k) for k in range(2)] for prompt in range(len(PROMPTS))])
     how = Decoding(top_k=1, max_new_tokens=NEW)
-    parts = sample(network, params, PROMPTS, keys, how, padded_length=16, context_length=64, rows=8)
+    parts = sample(network, params, PROMPTS, keys, how, Batching(padded_length=16, context_length=64, slots=8))
     drawn = np.concatenate([draws.ids for _, draws in parts])
     # The network takes token 0 for padding unless it is told positions and who sees whom.
     seen = {"positions": np.arange(32)[None], "attention_mask": np.tri(32, dtype=bool)[None]}

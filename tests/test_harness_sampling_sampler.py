@@ -15,7 +15,7 @@ from restem.harness.errors import NonFiniteLogits, PromptTooLong
 from restem.harness.model.gemma import forward
 from restem.harness.model.policy import Policy
 from restem.harness.sampling.decoding import choose
-from restem.harness.sampling.sampler import Decoding, Draws, Work, row_key, sample, shared_prefix
+from restem.harness.sampling.sampler import Batching, Decoding, Draws, Work, sample, sample_key, shared_prefix
 
 QUESTIONS = [
     "Solve 3*x - 2 = 4 for x.",
@@ -36,7 +36,7 @@ def draw(
     policy: Policy,
     questions: list[str],
     samples: int,
-    rows: int,
+    slots: int,
     how: Decoding,
     padded: int = 32,
     work: Work | None = None,
@@ -44,7 +44,10 @@ def draw(
     compute: str = "float32",
 ) -> Draws:
     prompts = [policy.tokenizer.encode_prompt(question) for question in questions]
-    keys = np.array([[row_key(0, question, k) for k in range(samples)] for question in questions])
+    keys = np.array([[sample_key(0, question, k) for k in range(samples)] for question in questions])
+    batching = Batching(
+        padded_length=padded, context_length=128, slots=slots, prefix_length=prefix_length, compute=compute
+    )
     parts = [
         draws
         for _, draws in sample(
@@ -53,11 +56,7 @@ def draw(
             prompts,
             keys,
             how,
-            padded_length=padded,
-            context_length=128,
-            rows=rows,
-            prefix_length=prefix_length,
-            compute=compute,
+            batching,
             work=work,
         )
     ]
@@ -80,8 +79,8 @@ def greedy_from_scratch(policy: Policy, question: str) -> list[int]:
 
 def test_cached_decoding_equals_decoding_from_scratch(tiny: Policy) -> None:
     draws = draw(tiny, QUESTIONS, 1, 8, decoding(tiny, top_k=1))
-    for row, question in enumerate(QUESTIONS):
-        assert draws.ids[row, 0, : draws.lengths[row, 0]].tolist() == greedy_from_scratch(tiny, question)
+    for i, question in enumerate(QUESTIONS):
+        assert draws.ids[i, 0, : draws.lengths[i, 0]].tolist() == greedy_from_scratch(tiny, question)
 
 
 def test_greedy_equals_gemmas_own_sampler(tiny: Policy) -> None:
@@ -115,18 +114,18 @@ def test_greedy_equals_gemmas_own_sampler(tiny: Policy) -> None:
     assert np.array_equal(np.asarray(theirs.tokens), ours.ids[:, 0])
 
 
-@pytest.mark.parametrize(("rows", "padded"), [(4, 32), (8, 48), (64, 32)])
-def test_a_sample_does_not_depend_on_its_batch(tiny: Policy, rows: int, padded: int) -> None:
+@pytest.mark.parametrize(("slots", "padded"), [(4, 32), (8, 48), (64, 32)])
+def test_a_sample_does_not_depend_on_its_batch(tiny: Policy, slots: int, padded: int) -> None:
     together = draw(tiny, QUESTIONS, 4, 32, decoding(tiny))
     for order in (QUESTIONS, QUESTIONS[::-1]):
-        other = draw(tiny, order, 4, rows, decoding(tiny), padded)
-        for row, question in enumerate(order):
-            assert np.array_equal(other.ids[row], together.ids[QUESTIONS.index(question)])
+        other = draw(tiny, order, 4, slots, decoding(tiny), padded)
+        for i, question in enumerate(order):
+            assert np.array_equal(other.ids[i], together.ids[QUESTIONS.index(question)])
 
 
 @pytest.mark.parametrize("compute", COMPUTES)
-def test_refilled_slots_give_the_same_rows_to_the_last_bit(tiny: Policy, compute: str) -> None:
-    """320 rows through 128 and 256 slots, and a part of them alone, as after a stop: other company, other order."""
+def test_refilled_slots_give_the_same_samples_to_the_last_bit(tiny: Policy, compute: str) -> None:
+    """320 samples in 128 and in 256 slots, and part of them alone, as after a stop: other batches, another order."""
     small, large = Work(), Work()
     first = draw(tiny, QUESTIONS, 64, 128, decoding(tiny), work=small, compute=compute)
     again = draw(tiny, QUESTIONS, 64, 256, decoding(tiny), work=large, compute=compute)
@@ -135,8 +134,8 @@ def test_refilled_slots_give_the_same_rows_to_the_last_bit(tiny: Policy, compute
         assert np.array_equal(getattr(first, field), getattr(again, field))
         assert np.array_equal(getattr(first, field)[3:], getattr(part, field))
     assert small.useful == large.useful == first.lengths.sum()
-    assert small.useful < small.row_steps
-    assert large.useful < large.row_steps < 1.3 * large.useful
+    assert small.useful < small.slot_steps
+    assert large.useful < large.slot_steps < 1.3 * large.useful
 
 
 @pytest.mark.parametrize("compute", COMPUTES[1:])
@@ -195,16 +194,16 @@ def test_no_token_outside_the_top_k_is_drawn_even_at_the_end_of_the_distribution
 def test_samples_of_a_problem_differ_and_repeat(tiny: Policy) -> None:
     first, again = (draw(tiny, QUESTIONS, 8, 32, decoding(tiny, temperature=1.5)) for _ in range(2))
     assert np.array_equal(first.ids, again.ids)
-    assert len({tuple(row) for row in first.ids.reshape(-1, LIMIT)}) > len(QUESTIONS)
+    assert len({tuple(tokens) for tokens in first.ids.reshape(-1, LIMIT)}) > len(QUESTIONS)
 
 
 def test_draws_follow_the_top_k_distribution(tiny: Policy) -> None:
     """First tokens of 2,000 samples against the softmax of the top 3 logits; a false alarm has probability 1e-6."""
     how = decoding(tiny, top_k=3, max_new_tokens=1, temperature=1.3)
     prompt = tiny.tokenizer.encode_prompt(QUESTIONS[0])
-    keys = np.array([[row_key(1, k) for k in range(2000)]])
+    keys = np.array([[sample_key(1, k) for k in range(2000)]])
     ((_, draws),) = sample(
-        tiny.model, tiny.params, [prompt], keys, how, padded_length=32, context_length=128, rows=2000
+        tiny.model, tiny.params, [prompt], keys, how, Batching(padded_length=32, context_length=128, slots=2000)
     )
     logits = np.asarray(forward(tiny.model, tiny.params, jnp.array([prompt])).logits[0, -1]) / 1.3
     top = np.argsort(logits)[-3:]
@@ -228,25 +227,31 @@ def test_log_probabilities_are_those_of_the_sampling_distribution(tiny: Policy) 
     assert draws.logprobs[0, 0] == pytest.approx(total, abs=1e-3)
 
 
-def test_a_row_that_never_stops_is_cut_at_the_limit_and_says_so(tiny: Policy) -> None:
+def test_a_sample_that_never_stops_ends_at_the_limit_and_is_marked(tiny: Policy) -> None:
     draws = draw(tiny, QUESTIONS, 1, 8, Decoding(top_k=1, max_new_tokens=5))
     assert draws.lengths.tolist() == [[5]] * len(QUESTIONS)
     assert not draws.stopped.any()
 
 
 @pytest.mark.parametrize("top_k", [1, 40])
-def test_a_policy_that_computes_no_numbers_is_an_error_and_no_text(tiny: Policy, top_k: int) -> None:
+def test_logits_that_are_not_finite_are_an_error(tiny: Policy, top_k: int) -> None:
     broken = dataclasses.replace(tiny, params=jax.tree.map(lambda leaf: leaf * jnp.nan, tiny.params))
     with pytest.raises(NonFiniteLogits):
         draw(broken, QUESTIONS[:1], 2, 8, decoding(tiny, top_k=top_k))
 
 
-def test_who_wants_no_more_leaves_nothing_running(tiny: Policy) -> None:
+def test_closing_the_iterator_ends_all_threads(tiny: Policy) -> None:
     prompts = [tiny.tokenizer.encode_prompt(question) for question in QUESTIONS]
-    keys = np.array([[row_key(0, question, k) for k in range(64)] for question in QUESTIONS])
+    keys = np.array([[sample_key(0, question, k) for k in range(64)] for question in QUESTIONS])
     work = Work()
     parts = sample(
-        tiny.model, tiny.params, prompts, keys, decoding(tiny), padded_length=32, context_length=128, rows=8, work=work
+        tiny.model,
+        tiny.params,
+        prompts,
+        keys,
+        decoding(tiny),
+        Batching(padded_length=32, context_length=128, slots=8),
+        work=work,
     )
     next(parts)
     parts.close()

@@ -8,7 +8,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from restem.harness.model.policy import Policy, params_hash
-from restem.harness.serving.server import _known_prefix, application
+from restem.harness.serving.engine import compiled_prefix
+from restem.harness.serving.server import application
 
 CHAT = {"messages": [{"role": "user", "content": "Solve 3*x - 2 = 4 for x."}], "temperature": 0, "max_tokens": 40}
 URL = "/v1/chat/completions"
@@ -63,7 +64,7 @@ def test_prompts_that_begin_alike_are_answered_as_each_alone(client: TestClient,
     assert len(instructions) > 128
     questions = [f"Solve {a}*x - 2 = 4 for x." for a in (2, 3, 6)]
     prompts = [[*instructions, *tiny.tokenizer.encode_prompt(question)] for question in questions]
-    assert [_known_prefix(some) for some in (prompts, prompts[:1], [prompts[0], prompts[1][1:]])] == [128, 0, 0]
+    assert [compiled_prefix(some) for some in (prompts, prompts[:1], [prompts[0], prompts[1][1:]])] == [128, 0, 0]
 
     def texts(prompts: list[list[int]], **more: int) -> list[str]:
         body = {"prompt": prompts, "temperature": 0, "max_tokens": 20, **more}

@@ -16,8 +16,9 @@ from restem.harness.model.gemma import forward
 from restem.harness.model.mesh import make_mesh
 from restem.harness.model.policy import Params, Policy, init_params, params_hash
 from restem.harness.training import m_step
-from restem.harness.training.loss import weighted_nll
+from restem.harness.training.loss import Batch, weighted_nll
 from restem.harness.training.packing import Example, pack
+from restem.harness.training.train_step import Step, TrainState, train_step
 
 
 def example(policy: Policy, question: str, response: str, weight: float = 1.0) -> Example:
@@ -56,10 +57,10 @@ def test_the_loss_equals_numpys_on_every_example_alone(small: Policy, three: lis
     batch = pack(three, 80)
     assert float(weighted_nll(small.model, small.params, batch)) == pytest.approx(total, rel=1e-4)
     assert float(batch.weights.sum()) == pytest.approx(weight)
-    step = m_step.Step(network=small.model, optimizer=m_step.optimizer_of("sgd", 1e-4, 0, 1), mesh=make_mesh())
+    step = Step(network=small.model, optimizer=m_step.optimizer_of("sgd", 1e-4, 0, 1), mesh=make_mesh())
     params = jax.tree.map(jnp.copy, small.params)
-    state = m_step.TrainState(params, step.optimizer.init(params))
-    _, value = m_step.train_step(step, state, {}, m_step.Batch(*(field[None] for field in batch)))
+    state = TrainState(params, step.optimizer.init(params))
+    _, value = train_step(step, state, {}, Batch(*(field[None] for field in batch)))
     assert float(value) == pytest.approx(total / weight, rel=1e-4)
 
 
@@ -86,9 +87,9 @@ def test_training_twice_gives_the_same_parameters(small: Policy, three: list[Exa
 
 @pytest.mark.parametrize("trainable", ["full", "lora"])
 def test_a_step_is_compiled_once_however_many_are_taken(small: Policy, three: list[Example], trainable: str) -> None:
-    before = m_step.train_step._cache_size()
+    before = train_step._cache_size()
     run_fit(small, three, steps=4, row_length=72, trainable=trainable)
-    assert m_step.train_step._cache_size() == before + 1
+    assert train_step._cache_size() == before + 1
 
 
 def test_training_stops_where_the_validation_reward_falls(small: Policy, three: list[Example]) -> None:
@@ -172,11 +173,11 @@ def test_a_learning_rate_that_explodes_stops_before_any_check_of_what_it_made(
 
 
 def test_a_step_that_is_not_finite_changes_nothing(small: Policy, three: list[Example]) -> None:
-    step = m_step.Step(network=small.model, optimizer=m_step.optimizer_of("adamw", 1e-3, 1, 6), mesh=make_mesh())
-    state = m_step.TrainState(jax.tree.map(jnp.copy, small.params), step.optimizer.init(small.params))
+    step = Step(network=small.model, optimizer=m_step.optimizer_of("adamw", 1e-3, 1, 6), mesh=make_mesh())
+    state = TrainState(jax.tree.map(jnp.copy, small.params), step.optimizer.init(small.params))
     batch = next(m_step.batches(pack(three, 80), 2, 1, np.random.default_rng(0)))
-    good, _ = m_step.train_step(step, state, {}, batch)
+    good, _ = train_step(step, state, {}, batch)
     kept = jax.tree.map(np.array, good)  # the next step is given its buffers
-    after, value = m_step.train_step(step, good, {}, batch._replace(weights=np.full_like(batch.weights, np.nan)))
+    after, value = train_step(step, good, {}, batch._replace(weights=np.full_like(batch.weights, np.nan)))
     assert not np.isfinite(value)
     assert all(np.array_equal(a, b) for a, b in zip(jax.tree.leaves(kept), jax.tree.leaves(after), strict=True))

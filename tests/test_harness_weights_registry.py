@@ -21,8 +21,9 @@ from restem.harness.config import TrainingConfig, load_suite
 from restem.harness.errors import ConfigError
 from restem.harness.model.gemma import forward, nn
 from restem.harness.model.policy import load_policy, param_shapes, params_hash, save_policy
-from restem.harness.sampling.sampler import Decoding, row_key, sample
-from restem.harness.training.m_step import Example, fit
+from restem.harness.sampling.sampler import Batching, Decoding, sample, sample_key
+from restem.harness.training.m_step import fit
+from restem.harness.training.packing import Example
 from restem.harness.weights import registry
 from restem.harness.weights.huggingface import load_hf, save_hf
 from restem.harness.weights.registry import KNOWN
@@ -174,9 +175,9 @@ def test_responses_of_a_foreign_policy_are_drawn_and_learned(tmp_path: Path) -> 
     policy = load_named_policy(str(tmp_path / "hf"))
     prompt = policy.tokenizer.encode_prompt("Solve x = 2 for x.")
     decoding = Decoding(temperature=50.0, top_k=520, max_new_tokens=8, stop_ids=policy.tokenizer.stop_ids)
-    keys = np.array([[row_key(0, i) for i in range(4)]])
+    keys = np.array([[sample_key(0, i) for i in range(4)]])
     [(_, draws)] = sample(
-        policy.model, policy.params, [prompt], keys, decoding, padded_length=32, context_length=64, rows=4
+        policy.model, policy.params, [prompt], keys, decoding, Batching(padded_length=32, context_length=64, slots=4)
     )
     texts = [policy.tokenizer.decode(row[:length]) for row, length in zip(draws.ids[0], draws.lengths[0], strict=True)]
     assert len(set(texts)) == len(texts)
@@ -226,9 +227,9 @@ def test_the_sampler_draws_from_gemma_3n_and_4_what_decoding_from_scratch_does(p
         shapes = jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.ones((1, 4), jnp.int32))["params"])
     params = jax.tree.map(lambda leaf: jnp.asarray(rng.normal(0, 0.15, leaf.shape), jnp.float32), shapes)
     prompts = [rng.integers(5, 199, length).tolist() for length in (12, 5)]
-    keys = np.stack([[row_key(0, i)] for i in range(2)])
+    keys = np.stack([[sample_key(0, i)] for i in range(2)])
     greedy = Decoding(top_k=1, max_new_tokens=5)
-    [(_, draws)] = sample(model, params, prompts, keys, greedy, padded_length=16, context_length=64, rows=2)
+    [(_, draws)] = sample(model, params, prompts, keys, greedy, Batching(padded_length=16, context_length=64, slots=2))
     for prompt, drawn in zip(prompts, draws.ids[:, 0], strict=True):
         ids = list(prompt)
         for _ in range(5):

@@ -37,7 +37,10 @@ from restem.harness.model.architecture import ASSETS, Architecture
 from restem.harness.model.mesh import make_mesh
 from restem.harness.model.policy import Policy, init_params, load_policy, save_policy
 from restem.harness.model.tokenizer import Tokenizer
-from restem.harness.training.m_step import Batch, Example, Step, TrainState, batches, pack, train_step
+from restem.harness.training.loss import Batch
+from restem.harness.training.m_step import batches
+from restem.harness.training.packing import Example, pack
+from restem.harness.training.train_step import Step, TrainState, train_step
 
 SEED = 1
 ENTROPY = (3.0, 4.5)

@@ -16,8 +16,8 @@ import numpy as np
 from restem.benchmarks.linear_equations import parse_question, solution
 from restem.harness.model.policy import Policy
 from restem.harness.model.tokenizer import Tokenizer
-from restem.harness.sampling.sampler import Decoding, prompt_length, row_key, sample
-from restem.harness.training.m_step import Example
+from restem.harness.sampling.sampler import Batching, Decoding, prompt_length, sample, sample_key
+from restem.harness.training.packing import Example
 from restem.verifiers.judge.prompt import prompt
 
 Row: TypeAlias = tuple[str, str, str]  # question, reference, response
@@ -28,7 +28,7 @@ def responses(
 ) -> list[list[str]]:
     """`samples` responses to every question; `names` tell their random numbers apart."""
     prompts = [policy.tokenizer.encode_prompt(question) for question in questions]
-    keys = np.array([[row_key(seed, name, k) for k in range(samples)] for name in names])
+    keys = np.array([[sample_key(seed, name, k) for k in range(samples)] for name in names])
     texts: list[list[str]] = []
     for chunk, draws in sample(
         policy.model,
@@ -36,8 +36,7 @@ def responses(
         prompts,
         keys,
         decoding,
-        padded_length=prompt_length(prompts),
-        context_length=policy.architecture.context_length,
+        Batching(padded_length=prompt_length(prompts), context_length=policy.architecture.context_length),
     ):
         texts += [[policy.tokenizer.decode(ids) for ids in draws.ids[row]] for row in range(len(chunk))]
     return texts

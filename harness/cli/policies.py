@@ -86,7 +86,7 @@ def serve_command(policy: str, port: int, while_stdin_open: bool) -> None:
     from restem.harness.app.run import load_named_policy
     from restem.harness.model.architecture import EMBEDDED
     from restem.harness.model.compilation_cache import enable_compilation_cache
-    from restem.harness.serving.serve import serve
+    from restem.harness.serving.server import serve
 
     enable_compilation_cache()
     serve(load_named_policy(policy), policy if policy in EMBEDDED else Path(policy).name, port, while_stdin_open)

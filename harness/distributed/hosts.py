@@ -1,20 +1,19 @@
-"""Several hosts as one: the leader runs ReST-EM, the others sample and train when it says so.
+"""Several hosts as one: the leader runs ReST-EM, and the other hosts sample and train when it asks them to.
 
-Takes a suite's `[mesh]`, then policies, prompts and examples; gives samples and fitted parameters. Knows nothing of
-problems, verifiers or run.db, all of which are the leader's alone. With one host this is `sampler` and `m_step` on its
-devices.
+Takes a suite's `[mesh]`, then policies, prompts and examples; gives samples and fitted parameters. Does not depend on
+problems, verifiers or run.db, which only the leader uses. With one host, this is `sampler` and `m_step` on its devices.
 
-    the leader                                  every other host
-    fit      says "fit", with the examples      hears it; all run the same fit, each feeding its rows
-      check  draws and verifies                 hears "sample" as often as that takes
-             says "checked", with the reward    trains on, or stops, as the leader does
-    sample   says "sample", with the prompts    hears it; each draws every n-th prompt's samples on its own devices,
-             gathers tokens                     and sends tokens, lengths, log-probabilities and stop flags
+    the leader                                   every other host (`follow`)
+    fit      broadcasts "fit" with the examples  reads it; all hosts run the same fit, each feeding its own rows
+      check  samples and verifies                reads a "sample" for each call of the sampler
+             broadcasts "checked", the reward    continues or stops training, as the leader does
+    sample   broadcasts "sample", the prompts    reads it; samples every n-th prompt on its own devices
+             collects the draws                  sends tokens, lengths, log-probabilities and stop flags
 
-Words and tokens go through `channel`; parameters and gradients go from device to device.
+Messages and draws go through `messages`; parameters and gradients go through device collectives.
 
-When a host dies without a word, `jax.distributed` ends the others: at once where it was the leader, else when the
-devices notice, at the latest after 100 seconds without a heartbeat. The same command goes on where the run was.
+When a host is killed, `jax.distributed` ends the others: at once if it was the leader, otherwise when a collective
+fails, at the latest after 100 seconds without a heartbeat. The same command resumes the run.
 """
 
 from __future__ import annotations
@@ -36,28 +35,27 @@ from restem.harness.distributed.messages import Channel
 from restem.harness.errors import ConfigError, HostFailed, NonFiniteLoss
 from restem.harness.model.mesh import Meshes, gather_to_local, keep_freed_memory, make_meshes, want_cpu_devices
 from restem.harness.model.policy import Params, Policy, params_hash
-from restem.harness.sampling.decoding import Decoding
-from restem.harness.sampling.sampler import Draws, sample
+from restem.harness.sampling.sampler import Batching, Decoding, Draws, sample
 from restem.harness.training import m_step
 
 BASE, CURRENT = "base", "current"
 
 
 def connect(config: MeshConfig, count: int = 1, index: int | None = None, coordinator: str | None = None) -> Hosts:
-    """This host among `count`, its devices made ready; to be called before JAX has begun.
+    """Connects this host with the others and prepares its devices; call it before JAX has started.
 
     Args:
         config: The suite's mesh.
-        count: Hosts; 1: this one alone.
-        index: This one's number, the leader's being 0; None: as the cluster's own variables say.
-        coordinator: HOST:PORT of the leader; None: as the cluster's own variables say.
+        count: Number of hosts; 1: this one alone.
+        index: This host's number, 0 for the leader; None: as the cluster's environment variables say.
+        coordinator: HOST:PORT of the leader; None: as the cluster's environment variables say.
 
     Raises:
-        ConfigError: There are not enough devices, or the hosts cannot be told apart.
+        ConfigError: There are too few devices, or the hosts cannot be told apart.
     """
     want_cpu_devices(-(-config.data // count) * config.model)
     if count > 1:
-        # Else it takes SIGTERM for a notice of preemption, and the command could not be stopped.
+        # Otherwise JAX takes SIGTERM for a notice of preemption, and the command cannot be stopped.
         jax.config.update("jax_enable_preemption_service", False)
         try:
             jax.distributed.initialize(coordinator, count, index, shutdown_timeout_seconds=20)
@@ -68,15 +66,16 @@ def connect(config: MeshConfig, count: int = 1, index: int | None = None, coordi
 
 
 class Hosts:
-    """All hosts, as one of them sees it. A context: leaving it ends the others' work too, with the leader's error."""
+    """All hosts, from the view of one. A context: leaving it ends the other hosts too, with the leader's error."""
 
     def __init__(self, meshes: Meshes) -> None:
         self.meshes = meshes
         self._channel = Channel()
         self.count, self.index = self._channel.count, self._channel.index
         self._base: Policy | None = None
-        self._params: dict[str, Params] = {}  # what every host holds: the base, and what was last fitted or sent
-        self._computing = False  # together, so that no word would be heard
+        # The parameters that every host holds: those of the base, and those last fitted or broadcast.
+        self._params: dict[str, Params] = {}
+        self._in_collective = False  # True while inside a device collective, when messages are not read
 
     @property
     def leads(self) -> bool:
@@ -87,20 +86,21 @@ class Hosts:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        if self.count == 1 or self._computing:
+        if self.count == 1 or self._in_collective:
             return
         if self.leads:
-            self._channel.say("end", error=None if kind is None else f"{kind.__name__}: {error}")
+            self._channel.broadcast("end", error=None if kind is None else f"{kind.__name__}: {error}")
         elif error is not None and not isinstance(error, HostFailed):
-            self._channel.fail(f"{type(error).__name__}: {error}")
+            self._channel.report_failure(f"{type(error).__name__}: {error}")
         jax.distributed.shutdown()
 
     def begin(self, base: Policy) -> None:
-        """All hosts hold this base; the leader hears from each that it does."""
+        """Sets the base policy; the leader waits until every host has confirmed that it holds the same one."""
         self._base, self._params[BASE] = base, base.params
         if self.count > 1 and self.leads:
-            self._channel.say("begin", sha256=params_hash(base.params), mesh=dict(self.meshes.whole.shape))
-            self._channel.meet()
+            mesh = dict(self.meshes.whole.shape)
+            self._channel.broadcast("begin", sha256=params_hash(base.params), mesh=mesh)
+            self._channel.barrier()
 
     def sample(
         self,
@@ -108,22 +108,27 @@ class Hosts:
         prompts: Sequence[Sequence[int]],
         keys: UInt32[np.ndarray, "B K 2"],
         decoding: Decoding,
-        **shapes: Any,
+        batching: Batching,
     ) -> Iterator[tuple[Sequence[int], Draws]]:
-        """Positions of prompts and their draws, in any order of prompts; see `sampler.sample` for the arguments."""
+        """Indices of prompts and their draws, in any order of prompts; see `sampler.sample` for the arguments."""
         if self.count == 1:
-            yield from sample(policy.model, policy.params, prompts, keys, decoding, mesh=self.meshes.local, **shapes)
+            yield from sample(policy.model, policy.params, prompts, keys, decoding, batching, mesh=self.meshes.local)
             return
-        name = self._shared(policy.params)
-        how = {"decoding": dataclasses.asdict(decoding), "shapes": shapes}
-        number = self._channel.say("sample", params=name, prompts=prompts, keys=keys.tolist(), **how)
-        first, *rest = (range(host, len(prompts), self.count) for host in range(self.count))
-        own = self._own_share(policy, prompts, keys, decoding, shapes)
-        mine = ((first[part.start : part.stop], draws) for part, draws in own)
-        others = (self._received(number, host, share) for host, share in enumerate(rest, 1))
-        for blocks in itertools.zip_longest(mine, *others):
-            yield from (block for block in blocks if block is not None)
-        self._channel.forget(number)
+        number = self._channel.broadcast(
+            "sample",
+            params=self._name_on_all_hosts(policy.params),
+            prompts=prompts,
+            keys=keys.tolist(),
+            decoding=dataclasses.asdict(decoding),
+            batching=dataclasses.asdict(batching),
+        )
+        local, *remote = (range(host, len(prompts), self.count) for host in range(self.count))
+        drawn = self._sample_share(policy, prompts, keys, decoding, batching)
+        blocks = ((local[part.start : part.stop], draws) for part, draws in drawn)
+        received = (self._receive(number, host, share) for host, share in enumerate(remote, 1))
+        for round_of_blocks in itertools.zip_longest(blocks, *received):
+            yield from (block for block in round_of_blocks if block is not None)
+        self._channel.delete(number)
 
     def fit(
         self,
@@ -133,96 +138,102 @@ class Hosts:
         seed: int,
         check: Callable[[int, Params], float | None],
     ) -> m_step.Fitted:
-        """What `m_step.fit` gives, from all devices of all hosts; its parameters lie on this host's."""
+        """What `m_step.fit` gives, computed on all devices of all hosts; the parameters are on this host's mesh."""
         if self.count == 1:
             return m_step.fit(policy, examples, training, seed, check, self.meshes)
-        name = self._shared(policy.params)
-        rows = [dataclasses.astuple(example) for example in examples]
-        number = self._channel.say("fit", params=name, examples=rows, training=training.model_dump(), seed=seed)
+        number = self._channel.broadcast(
+            "fit",
+            params=self._name_on_all_hosts(policy.params),
+            examples=[dataclasses.astuple(example) for example in examples],
+            training=training.model_dump(),
+            seed=seed,
+        )
 
-        def checked(step: int, params: Params) -> float | None:
+        def check_and_broadcast(step: int, params: Params) -> float | None:
             reward = check(step, params)
-            self._channel.say("checked", reward=reward)
+            self._channel.broadcast("checked", reward=reward)
             return reward
 
-        fitted = self._fitted(policy, examples, training, seed, checked)
-        self._channel.forget(number)
+        fitted = self._fit_together(policy, examples, training, seed, check_and_broadcast)
+        self._channel.delete(number)
         return fitted
 
     def follow(self, until: str = "end") -> dict[str, Any]:
-        """What every host but the leader does: all that it says, until it says this; gives what came with it.
+        """Does what the leader's messages ask for, until one of this kind; gives that one. For all other hosts.
 
         Raises:
             HostFailed: The leader ended with an error.
             ConfigError: The leader has another base or another mesh.
         """
         while True:
-            number, said = self._channel.hear()
-            if said["do"] == until and said.get("error") is None:
-                return said
-            match said.pop("do"):
+            number, message = self._channel.read()
+            if message["kind"] == until and message.get("error") is None:
+                return message
+            match message.pop("kind"):
                 case "begin":
-                    self._check_begin(**said)
+                    self._follow_begin(**message)
                 case "params":
-                    self._channel.meet()
-                    self._params[CURRENT] = self._broadcast(self._params[BASE])
+                    self._channel.barrier()
+                    self._params[CURRENT] = self._broadcast_params(self._params[BASE])
                 case "sample":
-                    self._sample_share(number, **said)
+                    self._follow_sample(number, **message)
                 case "fit":
-                    self._fit_along(**said)
+                    self._follow_fit(**message)
                 case _:
-                    raise HostFailed(f"the leading host stopped: {said.get('error')}")
+                    raise HostFailed(f"the leading host stopped: {message.get('error')}")
 
-    # what the others do
+    # What the other hosts do when they read a message; arguments are the message's content.
 
     def _policy(self, name: str) -> Policy:
         assert self._base is not None
         return dataclasses.replace(self._base, params=self._params[name])
 
-    def _check_begin(self, sha256: str, mesh: dict[str, int]) -> None:
+    def _follow_begin(self, sha256: str, mesh: dict[str, int]) -> None:
         if params_hash(self._params[BASE]) != sha256:
             raise ConfigError("the policy differs from the leading host's (SHA-256 of its parameters)")
         if dict(self.meshes.whole.shape) != mesh:
             raise ConfigError(f"the mesh is {dict(self.meshes.whole.shape)}, the leading host's {mesh}")
-        self._channel.meet()
+        self._channel.barrier()
 
-    def _sample_share(
+    def _follow_sample(
         self,
         number: int,
         params: str,
         prompts: list[list[int]],
         keys: list[list[list[int]]],
         decoding: dict[str, Any],
-        shapes: dict[str, Any],
+        batching: dict[str, Any],
     ) -> None:
-        how = Decoding(**{**decoding, "stop_ids": tuple(decoding["stop_ids"])})
-        own = self._own_share(self._policy(params), prompts, np.array(keys, np.uint32), how, shapes)
-        for block, (_, draws) in enumerate(own):
+        settings = Decoding(**{**decoding, "stop_ids": tuple(decoding["stop_ids"])})
+        arguments = (prompts, np.array(keys, np.uint32), settings, Batching(**batching))
+        for block, (_, draws) in enumerate(self._sample_share(self._policy(params), *arguments)):
             self._channel.send(number, block, draws)
 
-    def _fit_along(self, params: str, examples: list[Any], training: dict[str, Any], seed: int) -> None:
-        rows = [m_step.Example(prompt_ids=tuple(p), response_ids=tuple(r), weight=w) for p, r, w in examples]
+    def _follow_fit(self, params: str, examples: list[Any], training: dict[str, Any], seed: int) -> None:
+        unpacked = [m_step.Example(prompt_ids=tuple(p), response_ids=tuple(r), weight=w) for p, r, w in examples]
         config = TrainingConfig.model_validate(training)
-        with contextlib.suppress(NonFiniteLoss):  # the leader meets it too, and ends with it
-            self._fitted(self._policy(params), rows, config, seed, lambda *_: self.follow("checked")["reward"])
+        with contextlib.suppress(NonFiniteLoss):  # the leader raises it too, and ends the run with it
+            self._fit_together(
+                self._policy(params), unpacked, config, seed, lambda *_: self.follow("checked")["reward"]
+            )
 
-    # what all do
+    # What all hosts do.
 
-    def _own_share(
+    def _sample_share(
         self,
         policy: Policy,
         prompts: Sequence[Sequence[int]],
         keys: UInt32[np.ndarray, "B K 2"],
         decoding: Decoding,
-        shapes: dict[str, Any],
+        batching: Batching,
     ) -> Iterator[tuple[range, Draws]]:
-        """Draws of every n-th prompt, from the one with this host's number on."""
+        """The draws of this host's prompts: every n-th one, starting with this host's number."""
         mine = prompts[self.index :: self.count]
         if mine:
-            mesh, share = self.meshes.local, keys[self.index :: self.count]
-            yield from sample(policy.model, policy.params, mine, share, decoding, mesh=mesh, **shapes)
+            my_keys, mesh = keys[self.index :: self.count], self.meshes.local
+            yield from sample(policy.model, policy.params, mine, my_keys, decoding, batching, mesh=mesh)
 
-    def _fitted(
+    def _fit_together(
         self,
         policy: Policy,
         examples: Sequence[m_step.Example],
@@ -230,47 +241,47 @@ class Hosts:
         seed: int,
         check: Callable[[int, Params], float | None],
     ) -> m_step.Fitted:
-        def apart(step: int, params: Params) -> float | None:
-            self._computing, self._params[CURRENT] = False, params
+        def outside_collectives(step: int, params: Params) -> float | None:
+            self._in_collective, self._params[CURRENT] = False, params
             reward = check(step, params)
-            self._computing = True
+            self._in_collective = True
             return reward
 
-        self._channel.meet()
-        self._computing = True
+        self._channel.barrier()
+        self._in_collective = True
         try:
-            fitted = m_step.fit(policy, examples, training, seed, apart, self.meshes)
-        except NonFiniteLoss:  # on all hosts alike
-            self._computing = False
+            fitted = m_step.fit(policy, examples, training, seed, outside_collectives, self.meshes)
+        except NonFiniteLoss:  # raised on all hosts
+            self._in_collective = False
             raise
         except jax.errors.JaxRuntimeError as error:
             raise HostFailed(f"training with all hosts broke off; has one of them died? {error}") from error
-        self._computing, self._params[CURRENT] = False, fitted.params
+        self._in_collective, self._params[CURRENT] = False, fitted.params
         return fitted
 
-    def _shared(self, params: Params) -> str:
-        """The name by which all hosts hold these parameters, after they were sent where that must be."""
+    def _name_on_all_hosts(self, params: Params) -> str:
+        """The name under which all hosts hold these parameters; they are broadcast first where that is needed."""
         for name, held in self._params.items():
             if held is params:
                 return name
-        self._channel.say("params")
-        self._channel.meet()
-        self._broadcast(params)
+        self._channel.broadcast("params")
+        self._channel.barrier()
+        self._broadcast_params(params)
         self._params[CURRENT] = params
         return CURRENT
 
-    def _broadcast(self, params: Params) -> Params:
-        """The leader's parameters, on this host's devices; the others give some of the same shapes."""
-        self._computing = True
-        sent = jax.tree.map(lambda leaf: multihost_utils.broadcast_one_to_all(np.asarray(leaf)), params)
-        self._computing = False
-        return gather_to_local(sent, self.meshes.local)
+    def _broadcast_params(self, params: Params) -> Params:
+        """The leader's parameters on this host's mesh; the other hosts pass any parameters of the same shapes."""
+        self._in_collective = True
+        received = jax.tree.map(lambda leaf: multihost_utils.broadcast_one_to_all(np.asarray(leaf)), params)
+        self._in_collective = False
+        return gather_to_local(received, self.meshes.local)
 
-    def _received(self, number: int, host: int, share: Sequence[int]) -> Iterator[tuple[Sequence[int], Draws]]:
-        """What another host draws of its share, block by block."""
+    def _receive(self, number: int, host: int, share: Sequence[int]) -> Iterator[tuple[Sequence[int], Draws]]:
+        """The draws of another host's prompts, block by block."""
         for block in itertools.count():
             if not share:
                 return
             draws = self._channel.receive(number, host, block)
-            done, share = share[: len(draws.ids)], share[len(draws.ids) :]
-            yield done, draws
+            received, share = share[: len(draws.ids)], share[len(draws.ids) :]
+            yield received, draws

@@ -1,8 +1,10 @@
-"""What the hosts of a run say to each other: the leader's words, and the tokens that the others have drawn.
+"""Messages between the hosts of a run: a broadcast log that the leader writes, and blocks of draws sent back to it.
 
-Takes and gives plain data and draws, as JSON and NumPy's arrays, never pickled. They lie in the key-value store of
-`jax.distributed`, which is in the leader: who waits for work waits in no collective of the devices, however long that
-takes. Knows nothing of what is said.
+Takes and gives plain data and draws, serialised as JSON and NumPy arrays, never pickled. Does not depend on the
+messages' meaning (hosts.py).
+
+Messages are stored in the key-value store of `jax.distributed`, which runs in the leader's process. Idle hosts poll
+this store instead of blocking in a device collective, which would time out.
 """
 
 from __future__ import annotations
@@ -13,71 +15,75 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax._src import distributed  # its key-value store has no public name; Orbax takes it from here too
+
+# The key-value store has no public name in JAX 0.10, and a second one would need a port, a server process and failure
+# detection of its own. Orbax imports it from here too, so JAX's developers know this use. pyproject.toml bounds JAX's
+# version, and the tests with two hosts fail if it moves.
+from jax._src import distributed
 
 from restem.harness.errors import HostFailed
-from restem.harness.sampling.sampler import Draws
+from restem.harness.sampling.work_queue import Draws
 
-POLL_MS = 1000  # how soon a waiting host sees a signal, or that another has failed
+POLL_MS = 1000  # the longest time until a waiting host notices a signal or another host's failure
 
 
 class Channel:
-    """The hosts' words, which all count alike: each is numbered, and heard in the order in which it was said."""
+    """A broadcast log: messages are numbered, and every host reads them in that order."""
 
     def __init__(self) -> None:
         self.count, self.index = jax.process_count(), jax.process_index()
-        self._next = 0
+        self._next = 0  # the number of the next message, equal on all hosts
 
     @property
     def _store(self) -> Any:
         return distributed.global_state.client
 
-    def say(self, do: str, **what: Any) -> int:
-        """Says something to all other hosts, as the leader; gives its number."""
+    def broadcast(self, kind: str, **content: Any) -> int:
+        """Appends a message, as the leader; gives its number."""
         number, self._next = self._next, self._next + 1
-        self._store.key_value_set(f"said/{number}", json.dumps({"do": do, **what}))
+        self._store.key_value_set(f"message/{number}", json.dumps({"kind": kind, **content}))
         return number
 
-    def hear(self) -> tuple[int, dict[str, Any]]:
-        """The next thing that the leader says, as soon as it does, and its number.
+    def read(self) -> tuple[int, dict[str, Any]]:
+        """Waits for the next message; gives its number and its content, with `kind`.
 
         Raises:
-            HostFailed: Another host said that it failed; so do all that wait here.
+            HostFailed: A host reported that it failed, or the leader cannot be reached; so do all methods that wait.
         """
-        said = json.loads(self._waited(f"said/{self._next}"))
+        message = json.loads(self._wait_for(f"message/{self._next}"))
         self._next += 1
-        return self._next - 1, said
+        return self._next - 1, message
 
-    def forget(self, number: int) -> None:
-        """Frees the memory of something that all have heard."""
-        self._store.key_value_delete(f"said/{number}")
+    def delete(self, number: int) -> None:
+        """Frees the memory of a message that all hosts have read."""
+        self._store.key_value_delete(f"message/{number}")
 
-    def meet(self) -> None:
-        """Waits until all hosts have heard what the leader said last."""
-        heard = f"heard/{self._next - 1}"
-        self._store.key_value_set(f"{heard}/{self.index}", "yes")
+    def barrier(self) -> None:
+        """Waits until all hosts have read the last message."""
+        key = f"read/{self._next - 1}"
+        self._store.key_value_set(f"{key}/{self.index}", "yes")
         for host in range(self.count):
-            self._waited(f"{heard}/{host}")
+            self._wait_for(f"{key}/{host}")
 
     def send(self, number: int, block: int, draws: Draws) -> None:
-        """Hands the leader a block of what it asked for by this number."""
+        """Sends the leader a block of the draws that this message asked for."""
         file = io.BytesIO()
         np.savez(file, **draws._asdict())
-        self._store.key_value_set_bytes(f"drawn/{number}/{self.index}/{block}", file.getvalue())
+        self._store.key_value_set_bytes(f"draws/{number}/{self.index}/{block}", file.getvalue())
 
     def receive(self, number: int, host: int, block: int) -> Draws:
-        """A host's block, as soon as it is there; it is forgotten here."""
-        key = f"drawn/{number}/{host}/{block}"
-        with np.load(io.BytesIO(self._waited(key)), allow_pickle=False) as arrays:
+        """Waits for a host's block, and removes it from the store."""
+        key = f"draws/{number}/{host}/{block}"
+        with np.load(io.BytesIO(self._wait_for(key)), allow_pickle=False) as arrays:
             draws = Draws(**arrays)
         self._store.key_value_delete(key)
         return draws
 
-    def fail(self, reason: str) -> None:
-        """Tells all who wait that this host has failed."""
+    def report_failure(self, reason: str) -> None:
+        """Makes all waiting hosts raise HostFailed with this reason."""
         self._store.key_value_set(f"failed/{self.index}", reason)
 
-    def _waited(self, key: str) -> bytes:
+    def _wait_for(self, key: str) -> bytes:
         while True:
             try:
                 return self._store.blocking_key_value_get_bytes(key, POLL_MS)

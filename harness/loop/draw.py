@@ -16,7 +16,7 @@ from restem.harness.config import SamplingConfig
 from restem.harness.distributed.hosts import Hosts
 from restem.harness.model.policy import Policy
 from restem.harness.progress import Advance
-from restem.harness.sampling.sampler import Decoding, Draws, prompt_length, row_key, shared_prefix
+from restem.harness.sampling.sampler import Batching, Decoding, Draws, prompt_length, sample_key, shared_prefix
 from restem.harness.store.records import Sample
 from restem.harness.store.store import Store
 
@@ -58,17 +58,20 @@ def draw(
         return 0
     records: list[Sample] = []
     stored = time.monotonic()
-    # Shapes are those of the whole split, so that a resumed run computes its rows as an undisturbed one does.
+    # The shapes are those of the whole split, so that a resumed run computes its samples as an undisturbed one does.
+    batching = Batching(
+        padded_length=prompt_length(prompts),
+        context_length=policy.architecture.context_length,
+        slots=config.rows,
+        prefix_length=shared_prefix(prompts),
+        compute=config.compute_dtype,
+    )
     for part, draws in hosts.sample(
         policy,
         [prompts[index] for index in missing],
-        np.array([[row_key(seed, checkpoint, problems[i].id, k) for k in range(samples)] for i in missing]),
+        np.array([[sample_key(seed, checkpoint, problems[i].id, k) for k in range(samples)] for i in missing]),
         decoding,
-        padded_length=prompt_length(prompts),
-        context_length=policy.architecture.context_length,
-        rows=config.rows,
-        prefix_length=shared_prefix(prompts),
-        compute=config.compute_dtype,
+        batching,
     ):
         for row, position in enumerate(part):
             records += _records(policy, checkpoint, problems[missing[position]].id, draws, row)

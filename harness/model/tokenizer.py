@@ -13,6 +13,7 @@ import dataclasses
 import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from itertools import takewhile
 from pathlib import Path
 
 import sentencepiece
@@ -24,6 +25,11 @@ END_OF_TURN = "<end_of_turn>"
 QUESTION = "{question}"  # the placeholder in a few-shot prompt
 _MARKERS = ((START_OF_TURN, END_OF_TURN), ("<|turn>", "<turn|>"))
 _MAX_NEWLINES = 31  # the longest run of newlines that is a single piece of Gemma's vocabularies
+
+
+def common_prefix_length(left: Sequence[int], right: Sequence[int]) -> int:
+    """The number of tokens with which both sequences begin."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(left, right, strict=False)))
 
 
 def _reverse_numbers(text: str) -> str:

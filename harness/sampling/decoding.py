@@ -1,6 +1,6 @@
-"""Logits -> the next token of every row.
+"""The choice of the next token: temperature, top-k, top-p, and one uniform random number a token.
 
-Takes logits and row keys; gives tokens and their log-probabilities. Knows nothing of models or caches.
+Takes logits and sample keys; gives tokens and their log-probabilities. Does not depend on models or caches.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ GREEDY_TOP_K = 1
 
 @functools.partial(
     jax.tree_util.register_dataclass,
-    data_fields=("temperature", "top_p", "max_new_tokens"),  # another value compiles nothing anew
+    data_fields=("temperature", "top_p", "max_new_tokens"),  # a new value needs no compilation
     meta_fields=("top_k", "stop_ids"),
 )
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Decoding:
-    """How tokens are chosen. `top_k=1` is greedy. The paper samples at temperature 0.7 and top-k 40.
+    """How tokens are chosen and when a response ends. `top_k=1` is greedy.
 
-    With `top_p` below 1 only the likeliest of those k tokens stay that together have this probability.
+    ReST-EM samples at temperature 0.7 and top-k 40 (arXiv:2312.06585, section 5). With `top_p` below 1 the tokens are
+    those of the k likeliest that come first until their probabilities sum to `top_p`.
     """
 
     temperature: float = 0.7
@@ -36,11 +37,17 @@ class Decoding:
 
 
 def choose(
-    decoding: Decoding, logits: Float[Array, "R V"], keys: UInt32[Array, "R 2"], step: Int[Array, "R"]
-) -> tuple[Int[Array, "R"], Float[Array, "R"]]:
-    """A token per row by inverting the distribution function at one uniform number, and its log-probability.
+    decoding: Decoding, logits: Float[Array, "B V"], keys: UInt32[Array, "B 2"], step: Int[Array, "B"]
+) -> tuple[Int[Array, "B"], Float[Array, "B"]]:
+    """A token for each slot, by inverting the cumulative distribution at a uniform number; and its log-probability.
 
-    The number belongs to the row and its step: `fold_in(row key, step)`.
+    The number depends on the sample and its step alone: `fold_in(sample key, step)`.
+
+    Args:
+        decoding: How tokens are chosen.
+        logits: Those of the next token.
+        keys: Raw key data of each sample.
+        step: Tokens that each sample has drawn so far.
     """
     logits = logits.astype(jnp.float32)
     if decoding.top_k == GREEDY_TOP_K:
@@ -50,7 +57,7 @@ def choose(
     if decoding.top_k < logits.shape[-1]:
         scaled = jnp.where(_largest(scaled, jnp.ones_like(scaled), decoding.top_k), scaled, -jnp.inf)
 
-    def nucleus() -> Float[Array, "R V"]:
+    def nucleus() -> Float[Array, "B V"]:
         return jnp.where(_largest(scaled, jax.nn.softmax(scaled), decoding.top_p), scaled, -jnp.inf)
 
     scaled = jax.lax.cond(decoding.top_p < 1.0, nucleus, lambda: scaled)
@@ -63,56 +70,57 @@ def choose(
     return token, _at(logprobs, token)
 
 
-def _inverse(weights: Float[Array, "R V"], share: Float[Array, "R"]) -> Int[Array, "R"]:
-    """The first token up to which this share of a row's weight lies.
+def _inverse(weights: Float[Array, "B V"], share: Float[Array, "B"]) -> Int[Array, "B"]:
+    """The first token at which the cumulative weight reaches this share of the total.
 
-    First the block of tokens, then the token in it: a cumulative sum over a whole vocabulary is slow on CPUs.
+    First the block of tokens is found, then the token in it: a cumulative sum over the vocabulary is slow on CPUs.
     """
-    rows, size = weights.shape
-    block = 1 << round(math.log2(size) / 2)
-    blocks = jnp.pad(weights, ((0, 0), (0, -size % block))).reshape(rows, -1, block)
+    slots, size = weights.shape
+    width = 1 << round(math.log2(size) / 2)
+    blocks = jnp.pad(weights, ((0, 0), (0, -size % width))).reshape(slots, -1, width)
     sums = _cumulative(jnp.sum(blocks, axis=-1))
     target = share * jnp.max(sums, axis=-1)
-    place = jnp.argmax(sums >= target[:, None], axis=-1)
-    before = jnp.max(jnp.where(jnp.arange(sums.shape[1]) < place[:, None], sums, 0.0), axis=-1)
-    inside = _cumulative(jnp.take_along_axis(blocks, place[:, None, None], axis=1)[:, 0])
+    block = jnp.argmax(sums >= target[:, None], axis=-1)
+    before = jnp.max(jnp.where(jnp.arange(sums.shape[1]) < block[:, None], sums, 0.0), axis=-1)
+    inside = _cumulative(jnp.take_along_axis(blocks, block[:, None, None], axis=1)[:, 0])
     rest = jnp.minimum(target - before, jnp.max(inside, axis=-1))
-    return place * block + jnp.argmax(inside >= rest[:, None], axis=-1)
+    return block * width + jnp.argmax(inside >= rest[:, None], axis=-1)
 
 
-def _cumulative(weights: Float[Array, "R N"]) -> Float[Array, "R N"]:
-    """Cumulative sums where there is weight, else 0: in float32 they may rise by rounding where nothing is added."""
+def _cumulative(weights: Float[Array, "B N"]) -> Float[Array, "B N"]:
+    """Cumulative sums where the weight is positive, else 0: float32 sums may rise by rounding where 0 is added."""
     return jnp.where(weights > 0, jnp.cumsum(weights, axis=-1), 0.0)
 
 
-def _at(values: Float[Array, "R V"], token: Int[Array, "R"]) -> Float[Array, "R"]:
+def _at(values: Float[Array, "B V"], token: Int[Array, "B"]) -> Float[Array, "B"]:
     return jnp.take_along_axis(values, token[:, None], axis=1)[:, 0]
 
 
 def _largest(
-    values: Float[Array, "R V"], weights: Float[Array, "R V"], enough: Float[Array, ""] | float
-) -> Bool[Array, "R V"]:
-    """Which values of a row are its largest that together weigh `enough`; equal ones are in or out together.
+    values: Float[Array, "B V"], weights: Float[Array, "B V"], enough: Float[Array, ""] | float
+) -> Bool[Array, "B V"]:
+    """Marks the largest values of each slot whose weights sum to at least `enough`; ties are in or out together.
 
-    By bisection on the bits of floats, whose order as whole numbers is that of the values: no sort, which is by far the
-    slowest way on CPUs (a `top_k` of 352 logits took three times as long as the largest matrix product of the step).
+    By bisection on the bits of floats, whose order as integers is that of the values. Sorting is far slower on CPUs: a
+    `top_k` of 352 logits took three times as long as the largest matrix product of the step.
     """
     bits = jax.lax.bitcast_convert_type(values, jnp.uint32)
     order = jnp.where(bits >> 31, ~bits, bits | jnp.uint32(1 << 31))
 
-    def weight(threshold: UInt32[Array, "R"]) -> Float[Array, "R"]:
+    def weight_above(threshold: UInt32[Array, "B"]) -> Float[Array, "B"]:
         return jnp.sum(jnp.where(order >= threshold[:, None], weights, 0.0), axis=-1)
 
-    def unsure(bounds: tuple[Array, Array, Array]) -> Bool[Array, ""]:
-        low, high, weighed = bounds
-        return jnp.any((high - low > 1) & (weighed != enough))
+    def unsolved(state: tuple[Array, Array, Array]) -> Bool[Array, ""]:
+        low, high, weight = state
+        return jnp.any((high - low > 1) & (weight != enough))
 
-    def halve(bounds: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        low, high, weighed = bounds
+    def halve(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        low, high, weight = state
         middle = low + (high - low) // 2
-        found = weight(middle)
-        up = found >= enough
-        return jnp.where(up, middle, low), jnp.where(up, high, middle), jnp.where(up, found, weighed)
+        middle_weight = weight_above(middle)
+        up = middle_weight >= enough
+        return jnp.where(up, middle, low), jnp.where(up, high, middle), jnp.where(up, middle_weight, weight)
 
     low = jnp.min(order, axis=-1)
-    return order >= jax.lax.while_loop(unsure, halve, (low, jnp.max(order, axis=-1) + 1, weight(low)))[0][:, None]
+    start = (low, jnp.max(order, axis=-1) + 1, weight_above(low))
+    return order >= jax.lax.while_loop(unsolved, halve, start)[0][:, None]

@@ -1,20 +1,20 @@
-"""The sampler's work on the devices: a fixed number of slots, each decoding one row at its own position.
+"""Decoding on the devices: a fixed number of slots, each with a key-value cache and a position of its own.
 
-Takes parameters, prompts and slot numbers; gives the slots after the next refill, decoding or compaction. Knows nothing
-of queues, problems or samples: which row goes where is the sampler's business.
+Takes parameters, prompts and slot numbers; gives the slots after a refill, after decoding or after a compaction. Does
+not depend on queues, problems or samples: device_sampler.py decides which sample goes into which slot.
 
-The unmodified `gm.nn` model writes all rows of a batch to one cache column. Mapped over rows (`jax.vmap`, a batch of
-one each) it writes every row at that row's own column, while its matrix products stay those of the whole batch. So a
-row lies in its slot the same way, from column 0 on and without a gap, whenever it came in: what it draws does not
-depend on what is decoded beside it. A network with experts takes all rows at once; its cache may end at another column
-in each row.
+The unmodified `gm.nn` model writes all sequences of a batch to the same cache column. Mapped over slots (`jax.vmap`, a
+batch of one each) it writes each sequence at that sequence's own column, while its matrix products stay those of the
+whole batch. So the tokens of a sequence lie in its slot from column 0 on without a gap, whenever it entered, and what
+it draws does not depend on the sequences beside it. A network with experts takes the whole batch at once; its cache can
+end at another column in each slot.
 
-Slots lie on one device, or on one row of a mesh: the devices along `model`, which split the matrices as the parameters
-are, and the cache by its heads.
+Slots lie on the devices of one replica of the model (`mesh.replica_meshes`). Along `model`, the devices shard the
+matrices as they shard the parameters, and the cache by heads.
 
-Of the model's cache only keys and values are carried from step to step; the rest follows from a row's position. They
-are carried with their last two axes as one: XLA on CPUs then writes them in place, and copies them whole three times a
-step otherwise.
+Only keys and values of the model's cache are carried from step to step; the rest follows from each slot's position.
+Their last two axes (heads and head dimension) are carried as one: XLA's CPU backend then updates them in place, and
+otherwise copies the whole cache three times a step.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from restem.harness.model.mesh import MODEL
 from restem.harness.model.policy import Params
 from restem.harness.sampling.decoding import Decoding, choose
 
-KeysValues = dict[str, dict[str, Float[Array, "R S KH"]]]  # layer -> "k" and "v"
+KeysValues = dict[str, dict[str, Float[Array, "B T KH"]]]  # layer -> "k" and "v"
 
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """A network of `gm.nn`, and what it computes in: a type, or "mixed", where logits are float32.
+    """A network of `gm.nn` and the type it computes in, or "mixed" (see `matmul_precision`), with float32 logits.
 
-    Called with parameters as `prepared` gives them.
+    Its parameters are those that `prepared` gives.
     """
 
     model: nn.Transformer
@@ -50,65 +50,81 @@ class Network:
 
     @functools.partial(jax.jit, static_argnums=0)
     def prepared(self, params: Params) -> Params:
-        """Its parameters as it computes with them."""
+        """The parameters in the form that decoding needs, see `as_matrices`."""
         return as_matrices(self.model, params, self.compute)
 
-    def __call__(self, params: Params, tokens: Int[Array, "R T"], **inputs: Any) -> Any:
-        """See `forward`."""
+    def __call__(self, params: Params, tokens: Int[Array, "B T"], **inputs: Any) -> Any:
+        """The network's output, see `gemma.forward`."""
         return forward(self.model, params, tokens, interceptors=[by_matrices], **inputs)
 
-    def empty_cache(self, rows: int, columns: int) -> Any:
-        """The model's own."""
+    def empty_cache(self, size: int, columns: int) -> Any:
+        """The model's own cache for a batch of this size."""
         dtype = jnp.dtype("float32" if self.compute == MIXED else self.compute)
-        return self.model.init_cache(batch_size=rows, dtype=dtype, cache_length=columns)
+        return self.model.init_cache(batch_size=size, dtype=dtype, cache_length=columns)
 
 
 class Slots(NamedTuple):
-    """R rows under way.
+    """B slots and the sequences in them.
 
     Attributes:
-        cache: Keys and values of every layer, one row a slot; column j holds the row's token j.
+        cache: Keys and values of every layer; column j of a slot holds token j of its sequence.
         token: The last token, not yet in the cache.
         start: The column of the prompt's last token.
-        keys: Raw key data of each row.
+        keys: Raw key data of each sample.
         ids: Tokens drawn, the stop token included, padded with 0.
-        length: Tokens drawn.
+        length: Number of tokens drawn.
         logprob: Sum of the drawn tokens' log-probabilities under the sampling distribution, in nats.
-        stopped: Whether a stop token ended the row.
-        done: Whether the row has ended, or never began.
+        stopped: Whether a stop token ended the sequence.
+        done: Whether the sequence has ended, or the slot is empty.
     """
 
     cache: KeysValues
-    token: Int[Array, "R"]
-    start: Int[Array, "R"]
-    keys: UInt32[Array, "R 2"]
-    ids: Int[Array, "R N"]
-    length: Int[Array, "R"]
-    logprob: Float[Array, "R"]
-    stopped: Bool[Array, "R"]
-    done: Bool[Array, "R"]
+    token: Int[Array, "B"]
+    start: Int[Array, "B"]
+    keys: UInt32[Array, "B 2"]
+    ids: Int[Array, "B N"]
+    length: Int[Array, "B"]
+    logprob: Float[Array, "B"]
+    stopped: Bool[Array, "B"]
+    done: Bool[Array, "B"]
+
+
+class Refill(NamedTuple):
+    """Prompts that enter together, with K samples of each.
+
+    Attributes:
+        prompts: What follows the shared prefix, padded on the right.
+        lengths: Tokens of each whole prompt, prefix included.
+        slots: The slot of every sample; a number past the last slot drops the sample.
+        keys: Raw key data of every sample.
+    """
+
+    prompts: Int[Any, "G P"]
+    lengths: Int[Any, "G"]
+    slots: Int[Any, "G K"]
+    keys: UInt32[Any, "G K 2"]
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
-def empty(network: Network, mesh: Mesh, rows: int, columns: int, max_new_tokens: int) -> Slots:
-    """Slots in which nothing is under way."""
-    zeros = functools.partial(jnp.zeros, rows, jnp.int32)
+def empty(network: Network, mesh: Mesh, size: int, columns: int, max_new_tokens: int) -> Slots:
+    """This many empty slots."""
+    zeros = functools.partial(jnp.zeros, size, jnp.int32)
     slots = Slots(
-        cache=_carried(network.empty_cache(rows, columns)),
+        cache=_carried(network.empty_cache(size, columns)),
         token=zeros(),
         start=zeros(),
-        keys=jnp.zeros((rows, 2), jnp.uint32),
-        ids=jnp.zeros((rows, max_new_tokens), jnp.int32),
+        keys=jnp.zeros((size, 2), jnp.uint32),
+        ids=jnp.zeros((size, max_new_tokens), jnp.int32),
         length=zeros(),
-        logprob=jnp.zeros(rows, jnp.float32),
-        stopped=jnp.zeros(rows, bool),
-        done=jnp.ones(rows, bool),
+        logprob=jnp.zeros(size, jnp.float32),
+        stopped=jnp.zeros(size, bool),
+        done=jnp.ones(size, bool),
     )
-    return _laid_out(mesh, slots)
+    return _sharded(mesh, slots)
 
 
-def _laid_out(mesh: Mesh, slots: Slots) -> Slots:
-    """The slots as they always lie on the mesh's devices, so that no program is compiled for another layout."""
+def _sharded(mesh: Mesh, slots: Slots) -> Slots:
+    """The slots in the one sharding that they always have, so that no program is compiled for another one."""
 
     def sharding(leaf: Array) -> NamedSharding:
         by_head = leaf.ndim == 3 and leaf.shape[2] % mesh.shape[MODEL] == 0
@@ -118,20 +134,20 @@ def _laid_out(mesh: Mesh, slots: Slots) -> Slots:
 
 
 def _carried(cache: Any) -> KeysValues:
-    """Keys and values of the model's cache, heads and their axis as one."""
+    """Keys and values of the model's cache, with heads and head dimension as one axis."""
     return {
         layer: {name: leaves[name].reshape(*leaves[name].shape[:2], -1) for name in ("k", "v")}
         for layer, leaves in cache.items()
     }
 
 
-def _modelled(network: Network, carried: KeysValues, end: Int[Array, "r"] | int) -> Any:
+def _model_cache(network: Network, carried: KeysValues, end: Int[Array, "b"] | int) -> Any:
     """The model's cache with `end` columns filled: column j always holds position j."""
-    rows, columns, _ = next(iter(carried.values()))["k"].shape
-    shapes = jax.eval_shape(lambda: network.empty_cache(rows, columns))
+    size, columns, _ = next(iter(carried.values()))["k"].shape
+    shapes = jax.eval_shape(lambda: network.empty_cache(size, columns))
     rest = {
-        "end_index": jnp.broadcast_to(jnp.int32(end), rows),
-        "positions": jnp.broadcast_to(jnp.arange(columns), (rows, columns)),
+        "end_index": jnp.broadcast_to(jnp.int32(end), size),
+        "positions": jnp.broadcast_to(jnp.arange(columns), (size, columns)),
     }
     return {
         layer: {name: leaf.reshape(shapes[layer][name].shape) for name, leaf in leaves.items()} | rest
@@ -141,59 +157,49 @@ def _modelled(network: Network, carried: KeysValues, end: Int[Array, "r"] | int)
 
 @functools.partial(jax.jit, static_argnums=0)
 def prefix_cache(network: Network, params: Params, tokens: Int[Array, "1 L"]) -> KeysValues:
-    """Keys and values of tokens with which all prompts begin."""
+    """Keys and values of the tokens with which all prompts begin."""
     return _prefill(network, params, tokens, None)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=3)
 def refill(
-    network: Network,
-    mesh: Mesh,
-    params: Params,
-    slots: Slots,
-    prefix: KeysValues | None,
-    prompts: Int[Array, "G P"],
-    lengths: Int[Array, "G"],
-    places: Int[Array, "G K"],
-    keys: UInt32[Array, "G K 2"],
+    network: Network, mesh: Mesh, params: Params, slots: Slots, prefix: KeysValues | None, entering: Refill
 ) -> Slots:
-    """The slots with K new rows of each of G prompts, each prompt computed once.
+    """The slots with new sequences in some of them; each prompt is computed once for all its samples.
 
     Args:
         network: The network.
         mesh: The devices.
         params: Its parameters.
-        slots: Those at `places` must be done.
-        prefix: The cache of the L tokens that all prompts begin with; None where there are none.
-        prompts: The rest of each prompt, padded on the right.
-        lengths: Tokens of each whole prompt.
-        places: The slot of every row; a number past the last slot drops the row.
-        keys: Raw key data of every row.
+        slots: Those that `entering` names must be done.
+        prefix: The cache of the L tokens that all prompts begin with; None: they share none.
+        entering: What enters.
     """
-    samples = places.shape[1]
-    known = _columns(prefix)
-    computed = _prefill(network, params, prompts[:, :-1], prefix)  # the last token is the first step's
-    row, place = jnp.repeat(jnp.arange(len(prompts)), samples), places.reshape(-1)
+    prompts, lengths, _, _ = entering
+    columns = _columns(prefix)
+    computed = _prefill(network, params, prompts[:, :-1], prefix)  # the first decoding step computes the last token
+    prompt = jnp.repeat(jnp.arange(len(prompts)), entering.slots.shape[1])  # of every sample
+    slot = entering.slots.reshape(-1)
 
     def insert(old: Array, new: Array) -> Array:
-        return old.at[place, : new.shape[1]].set(new[row], mode="drop")
+        return old.at[slot, : new.shape[1]].set(new[prompt], mode="drop")
 
     def put(old: Array, new: Any) -> Array:
-        return old.at[place].set(new, mode="drop")
+        return old.at[slot].set(new, mode="drop")
 
-    last = jnp.take_along_axis(prompts, (lengths - 1 - known)[:, None], axis=1)[:, 0]
+    last = jnp.take_along_axis(prompts, (lengths - 1 - columns)[:, None], axis=1)[:, 0]
     filled = Slots(
         cache=jax.tree.map(insert, slots.cache, computed),
-        token=put(slots.token, last[row]),
-        start=put(slots.start, lengths[row] - 1),
-        keys=put(slots.keys, keys.reshape(-1, 2)),
+        token=put(slots.token, last[prompt]),
+        start=put(slots.start, lengths[prompt] - 1),
+        keys=put(slots.keys, entering.keys.reshape(-1, 2)),
         ids=put(slots.ids, 0),
         length=put(slots.length, 0),
         logprob=put(slots.logprob, 0.0),
         stopped=put(slots.stopped, False),
         done=put(slots.done, False),
     )
-    return _laid_out(mesh, filled)
+    return _sharded(mesh, filled)
 
 
 def _columns(cache: KeysValues | None) -> int:
@@ -201,23 +207,23 @@ def _columns(cache: KeysValues | None) -> int:
 
 
 def _prefill(network: Network, params: Params, tokens: Int[Array, "G P"], prefix: KeysValues | None) -> KeysValues:
-    """Keys and values of prompts that go on after their prefix.
+    """Keys and values of prompts that continue the prefix.
 
-    Padding stands on the right, where no token looks; decoding writes over it before it is seen.
+    Padding stands on the right, where the causal mask hides it; decoding overwrites it before it becomes visible.
     """
     size, length = tokens.shape
-    known = _columns(prefix)
-    cache = _carried(network.empty_cache(size, known + length))
+    before = _columns(prefix)
+    cache = _carried(network.empty_cache(size, before + length))
     if prefix is not None:
-        cache = jax.tree.map(lambda new, old: new.at[:, :known].set(old), cache, prefix)
-    positions = known + jnp.arange(length)
-    seen = jnp.arange(known + length) <= positions[:, None]
+        cache = jax.tree.map(lambda new, old: new.at[:, :before].set(old), cache, prefix)
+    positions = before + jnp.arange(length)
+    visible = jnp.arange(before + length) <= positions[:, None]
     out = network(
         params,
         tokens,
         positions=jnp.broadcast_to(positions, tokens.shape),
-        attention_mask=jnp.broadcast_to(seen, (size, *seen.shape)),
-        cache=_modelled(network, cache, known),
+        attention_mask=jnp.broadcast_to(visible, (size, *visible.shape)),
+        cache=_model_cache(network, cache, before),
     )
     return _carried(out.cache)
 
@@ -226,13 +232,13 @@ def _prefill(network: Network, params: Params, tokens: Int[Array, "G P"], prefix
 def decode(
     network: Network, mesh: Mesh, decoding: Decoding, params: Params, slots: Slots, enough: Int[Array, ""]
 ) -> tuple[Slots, Int[Array, ""]]:
-    """One token a step for every row under way, until `enough` slots are done; gives the number of steps as well."""
+    """The slots after decoding until `enough` of them are done, one token a step each; and the number of steps."""
 
     def unfinished(state: tuple[Slots, Array]) -> Bool[Array, ""]:
         return jnp.sum(state[0].done) < enough
 
     def advance(state: tuple[Slots, Array]) -> tuple[Slots, Array]:
-        return _laid_out(mesh, _step(network, decoding, params, state[0])), state[1] + 1
+        return _sharded(mesh, _step(network, decoding, params, state[0])), state[1] + 1
 
     return jax.lax.while_loop(unfinished, advance, (slots, jnp.int32(0)))
 
@@ -240,24 +246,24 @@ def decode(
 def _step(network: Network, decoding: Decoding, params: Params, slots: Slots) -> Slots:
     columns = jnp.arange(_columns(slots.cache))
 
-    def rows(tokens: Array, ends: Array, cache: KeysValues) -> tuple[Float[Array, "r V"], KeysValues]:
+    def next_logits(tokens: Array, ends: Array, cache: KeysValues) -> tuple[Float[Array, "b V"], KeysValues]:
         out = network(
             params,
             tokens[:, None],
             positions=ends[:, None],
             attention_mask=(columns <= ends[:, None])[:, None],
-            cache=_modelled(network, cache, ends),
+            cache=_model_cache(network, cache, ends),
         )
         return out.logits[:, -1], _carried(out.cache)
 
     state = slots.token, slots.start + slots.length, slots.cache
-    if getattr(
-        network.model.config, "enable_moe", False
-    ):  # experts take all rows at once, and this cache may end anywhere
-        logits, cache = rows(*state)
-    else:  # the cache of most families ends where that of its first row does
-        one = jax.tree.map(lambda leaf: leaf[:, None], state)
-        logits, cache = jax.tree.map(lambda leaf: leaf[:, 0], jax.vmap(rows)(*one))
+    if getattr(network.model.config, "enable_moe", False):
+        # Experts take the whole batch at once, and their cache may end at another column in each slot.
+        logits, cache = next_logits(*state)
+    else:
+        # In the other families the cache of a batch ends where that of its first sequence does.
+        batches_of_one = jax.tree.map(lambda leaf: leaf[:, None], state)
+        logits, cache = jax.tree.map(lambda leaf: leaf[:, 0], jax.vmap(next_logits)(*batches_of_one))
     token, logprob = choose(decoding, logits, slots.keys, slots.length)
     token = jnp.where(slots.done, 0, token)
     here = (jnp.arange(slots.ids.shape[1]) == slots.length[:, None]) & ~slots.done[:, None]
@@ -275,6 +281,6 @@ def _step(network: Network, decoding: Decoding, params: Params, slots: Slots) ->
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def compact(mesh: Mesh, slots: Slots, places: Int[Array, "S"]) -> Slots:
-    """The slots at `places` alone."""
-    return _laid_out(mesh, jax.tree.map(lambda leaf: leaf[places], slots))
+def compact(mesh: Mesh, slots: Slots, kept: Int[Array, "S"]) -> Slots:
+    """The slots with these numbers alone."""
+    return _sharded(mesh, jax.tree.map(lambda leaf: leaf[kept], slots))

@@ -1,6 +1,8 @@
-"""The embedded tiny judge: a child process that serves it on loopback for as long as this process lives.
+"""The embedded tiny judge, served on loopback by a child process.
 
-The child watches its standard input and ends when that closes, so it never outlives a killed parent.
+Takes a log file; gives the server's address while the context is open. Does not depend on JAX: only the child loads it.
+
+The child ends when its standard input closes, so it ends with its parent even when that is killed.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from restem.harness.errors import RestemError
 
 @contextlib.contextmanager
 def embedded_judge(log: Path) -> Iterator[dict[str, Any]]:
-    """Starts the tiny judge; gives its `base_url` and the `model` name with the hash of its weights.
+    """Runs the tiny judge; gives its `base_url` and the `model` name with the hash of its weights.
 
     Raises:
         RestemError: It did not start; the message holds the end of its log.

@@ -1,12 +1,12 @@
-"""The M-step's loss: how unlikely the policy finds the responses of packed rows, weighted.
+"""The M-step's loss: the weighted negative log-likelihood of the responses in packed rows.
 
 Takes a network of `gm.nn`, its parameters and a batch; gives the sum of weight x negative log-likelihood over response
-tokens. Knows nothing of optimizers, nor of where rows come from. Logits exist for response tokens only, and for one
-chunk of them at a time: those of a whole batch over a vocabulary of 262,144 would not fit most devices.
+tokens. Does not depend on optimizers or on how rows are packed. Logits are computed for response tokens only, one chunk
+at a time: those of a whole batch over a vocabulary of 262,144 would not fit most devices.
 
-All networks of `gm.nn` (Gemma 1 to 4) score a token by the dot product of its embedding and the last hidden state,
-then cap the score softly where their config says so (`Embedder.decode` and `Transformer.__call__`): that much is
-repeated here. What `gm.nn` would compute of logits itself is never used, so that XLA drops it.
+In all networks of `gm.nn` (Gemma 1 to 4) a token's logit is the dot product of its embedding and the last hidden state,
+soft-capped where the config says so (`Embedder.decode` and `Transformer.__call__`). This is computed again here. The
+logits of `gm.nn` itself are not used, so XLA removes their computation.
 """
 
 from __future__ import annotations
@@ -28,10 +28,15 @@ CHUNK_LOGITS = 2**27  # logits computed together: 512 MiB in float32, 512 tokens
 
 
 class Batch(NamedTuple):
-    """Packed rows, and the response tokens to be predicted from them.
+    """Packed rows of tokens, and the N response tokens of each row that are to be predicted.
 
-    `ends` says before which place a token is seen, see `packing`; 0 is padding. `places` says from where in its row a
-    target is predicted; a row with fewer targets than others is filled up with targets of weight 0.
+    Attributes:
+        tokens: Token ids in preorder of the row's prefix tree, see `packing`; padded with 0.
+        ends: For each token, the index behind the last token that can attend to it; 0 for padding.
+        positions: The depth of each token in the tree.
+        places: For each target, the index of the token that it is predicted from.
+        targets: Token ids; rows with fewer targets than others are padded with targets of weight 0.
+        weights: The weight of each target.
     """
 
     tokens: Int[Array, "*B T"]
@@ -43,7 +48,7 @@ class Batch(NamedTuple):
 
 
 def attention_mask(ends: Int[Array, "B T"]) -> Bool[Array, "B T T"]:
-    """True where a token may look: at itself and its ancestors."""
+    """True where a token may attend: to itself and to its ancestors."""
     places = jnp.arange(ends.shape[1])
     return (places[:, None] >= places) & (places[:, None] < ends[:, None, :])
 
@@ -61,10 +66,11 @@ def weighted_nll(
 
     Args:
         network: A network of `gm.nn`, or `gm.nn.LoRA` around one.
-        params: In the type to compute with.
+        params: In the type to compute in.
+        batch: Packed rows.
         mixed: Whether weights are multiplied in bfloat16, see `matmul_precision`; parameters are float32 then.
-        remat: Whether each layer is computed again in the backward pass instead of keeping what it needs.
-        chunk_logits: How many logits may exist at a time.
+        remat: Whether the backward pass computes each layer again, instead of keeping its intermediate values.
+        chunk_logits: The largest number of logits in memory at a time.
     """
     hidden = _hidden_states(network, params, batch, mixed, remat)
     hidden = jnp.take_along_axis(hidden, batch.places[:, :, None], axis=1)
@@ -77,8 +83,8 @@ def weighted_nll(
     if chunks == 1:
         return nll(*parts)
     parts = jax.tree.map(lambda part: _in_chunks(part, chunks, chunk), parts)
-    again = jax.checkpoint(nll)  # its logits are computed again in the backward pass, not kept
-    return jax.lax.scan(lambda total, part: (total + again(*part), None), jnp.float32(0), parts)[0]
+    rematerialised = jax.checkpoint(nll)  # the backward pass computes logits again, instead of keeping them
+    return jax.lax.scan(lambda total, part: (total + rematerialised(*part), None), jnp.float32(0), parts)[0]
 
 
 def _in_chunks(part: Float[Array, "N *D"], chunks: int, chunk: int) -> Float[Array, "C N/C *D"]:
@@ -111,16 +117,16 @@ def _hidden_states(
         positions=batch.positions,
         attention_mask=attention_mask(batch.ends),
         return_hidden_states=True,
-        interceptors=[in_bfloat16] * mixed + [_LayersAgain()] * remat,
+        interceptors=[in_bfloat16] * mixed + [_RematLayers()] * remat,
     )
     return out.hidden_states
 
 
-class _LayersAgain:
-    """Calls each layer so that the backward pass computes it again; all else is called as it is."""
+class _RematLayers:
+    """An interceptor that rematerialises each transformer block: the backward pass computes it again."""
 
     def __init__(self) -> None:
-        self.inside = False  # a layer is intercepted once more when it is called for good
+        self.inside = False  # the call inside of `remat` is intercepted too, and must not be wrapped again
 
     def __str__(self) -> str:
         return type(self).__name__

@@ -1,13 +1,13 @@
-"""Examples -> rows of tokens, each row a prefix tree: what several examples begin with stands in it once.
+"""Examples -> rows of tokens, each row a prefix tree: what several examples begin with is stored once.
 
-Takes (prompt, response) token pairs with weights; gives arrays for the loss. Knows nothing of networks.
+Takes (prompt, response) token pairs with weights; gives the arrays of the loss. Does not depend on networks.
 
-The K responses to a problem repeat its prompt, and most of them each other's first lines; all problems repeat the
-prompt's template. In a tree, such tokens are computed once, and a token that several examples go on with alike is one
-target with their weights added. A token sees its ancestors alone, at positions that count from the root, so each
-example has the loss and the gradient that it has alone, but for rounding.
+The K responses to a problem share its prompt, and often their first lines; all problems share the prompt's template. In
+a tree such tokens are computed once, and the same next token of several examples is one target with their weights
+added. A token attends to its ancestors alone, at positions counted from the root, so each example has the same loss and
+gradient as without packing, up to rounding.
 
-A row holds its tree in preorder: token j is seen by itself and those behind it before place `ends[j]`.
+A row holds its tree in preorder: token j is visible to the tokens from index j on and before `ends[j]`.
 """
 
 from __future__ import annotations
@@ -16,18 +16,19 @@ import bisect
 import collections
 import dataclasses
 from collections.abc import Iterator, Sequence
-from itertools import pairwise, takewhile
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from restem.harness.errors import PromptTooLong
+from restem.harness.model.tokenizer import common_prefix_length
 from restem.harness.training.loss import Batch
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Example:
-    """One response to learn, closed by its stop token, and the weight (reward) of its tokens."""
+    """A response to learn, stop token included, and the weight (reward) of its tokens."""
 
     prompt_ids: tuple[int, ...]
     response_ids: tuple[int, ...]
@@ -35,12 +36,12 @@ class Example:
 
     @property
     def path(self) -> tuple[int, ...]:
-        """The tokens that it takes in a row: the last is only ever predicted."""
+        """The tokens that the example has in a row: the last one is only a target."""
         return self.prompt_ids + self.response_ids[:-1]
 
 
 class _Tree(NamedTuple):
-    """The tokens of one row in preorder, and the weight of every target: the place it is predicted from, the token."""
+    """The tokens of a row in preorder, and the weight of every target (index it is predicted from, token)."""
 
     tokens: list[int]
     positions: list[int]
@@ -49,7 +50,7 @@ class _Tree(NamedTuple):
 
 
 def pack(examples: Sequence[Example], row_length: int) -> Batch:
-    """Examples in rows of `row_length` tokens.
+    """Examples packed in rows of `row_length` tokens.
 
     Raises:
         PromptTooLong: An example is longer than a row.
@@ -57,7 +58,7 @@ def pack(examples: Sequence[Example], row_length: int) -> Batch:
     trees = [_tree(row) for row in _rows(examples, row_length)]
     most = max(len(tree.targets) for tree in trees)
     quarter = -(-row_length // 4)
-    targets_length = quarter * -(-most // quarter)  # in quarters of a row, so that most data sets have one shape
+    targets_length = quarter * -(-most // quarter)  # whole quarters of a row, so that most data sets have one shape
     tokens, ends, positions = (np.zeros((len(trees), row_length), np.int32) for _ in range(3))
     places, targets = (np.zeros((len(trees), targets_length), np.int32) for _ in range(2))
     weights = np.zeros((len(trees), targets_length), np.float32)
@@ -71,11 +72,12 @@ def pack(examples: Sequence[Example], row_length: int) -> Batch:
 
 
 def _tree(examples: Sequence[Example]) -> _Tree:
+    """The prefix tree of the examples of a row."""
     tree = _Tree([], [], [], collections.defaultdict(float))
-    branch: list[int] = []  # the places of the last example's tokens
+    branch: list[int] = []  # the indices of the last example's tokens
     for example in sorted(examples, key=lambda example: example.path):
         path = example.path
-        shared = _common(path, [tree.tokens[place] for place in branch])
+        shared = common_prefix_length(path, [tree.tokens[place] for place in branch])
         for place in branch[shared:]:
             tree.ends[place] = len(tree.tokens)
         fresh = range(len(tree.tokens), len(tree.tokens) + len(path) - shared)
@@ -90,21 +92,16 @@ def _tree(examples: Sequence[Example]) -> _Tree:
     return tree
 
 
-def _common(one: Sequence[int], other: Sequence[int]) -> int:
-    """Tokens with which both begin."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
-
-
 def _rows(examples: Sequence[Example], row_length: int) -> list[list[Example]]:
-    """Best fit, largest first: each family goes to the fullest row that still has room for it."""
+    """The examples of each row, by best fit in decreasing order: a family goes to the fullest row that can hold it."""
     ordered = sorted(examples, key=lambda example: example.path)
     longest = max(len(example.path) for example in ordered)
     if longest > row_length:
         raise PromptTooLong(f"an example of {longest} tokens does not fit a row of {row_length}")
-    root = _common(ordered[0].path, ordered[-1].path)
+    root = common_prefix_length(ordered[0].path, ordered[-1].path)
     rows: list[list[Example]] = []
-    room: list[tuple[int, int]] = []  # what is left in a row beside the root, and which row; sorted
-    for size, family in sorted(_families(ordered, root, row_length - root), key=lambda found: -found[0]):
+    room: list[tuple[int, int]] = []  # tokens left in a row beside the root, and the row's index; sorted
+    for size, family in sorted(_families(ordered, root, row_length - root), key=lambda pair: -pair[0]):
         place = bisect.bisect_left(room, (size, 0))
         left, row = room.pop(place) if place < len(room) else (row_length - root, len(rows))
         if row == len(rows):
@@ -115,10 +112,11 @@ def _rows(examples: Sequence[Example], row_length: int) -> list[list[Example]]:
 
 
 def _families(ordered: Sequence[Example], root: int, room: int) -> Iterator[tuple[int, list[Example]]]:
-    """The examples of each prompt, as many together as there is room for, and the tokens of their tree but the root."""
+    """Families: examples of the same prompt, as many as there is room for; with their tree's size without the root."""
     size, family = len(ordered[0].path) - root, [ordered[0]]
+    # Examples are sorted by path, so a new one adds only the tokens that it does not share with its predecessor.
     for last, example in pairwise(ordered):
-        more = len(example.path) - _common(last.path, example.path)
+        more = len(example.path) - common_prefix_length(last.path, example.path)
         if example.prompt_ids == last.prompt_ids and size + more <= room:
             size += more
             family.append(example)

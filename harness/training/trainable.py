@@ -1,8 +1,8 @@
 """Which parameters the M-step trains: all, all but the embedder, or low-rank additions to the frozen matrices.
 
-Takes a model and its parameters; gives a network to apply and its parameters in two trees, trained and frozen, and
-afterwards plain parameters of the model again. Knows nothing of losses or optimizers.
-Source of the additions: LoRA, arXiv:2106.09685, as `gm.nn.LoRA` has it (its scale is 1).
+Takes a policy; gives a network and its parameters in two trees, trained and frozen, and after training plain parameters
+of the policy's model again. Does not depend on losses or optimizers.
+Source of the additions: LoRA, arXiv:2106.09685, as `gm.nn.LoRA` implements it (with scale 1).
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ Trained: TypeAlias = Literal["full", "no_embedder", "lora"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Parts:
-    """A policy taken apart for training.
+    """A policy split for training.
 
     Attributes:
-        network: What is applied to both trees together (`peft.merge_params`).
+        network: The policy's model, or `gm.nn.LoRA` around it; applied to both trees merged (`peft.merge_params`).
+        trained: Parameters that the optimizer changes.
+        frozen: All others.
     """
 
     network: nn.Transformer
@@ -36,7 +38,13 @@ class Parts:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Addition:
-    """Where a low-rank pair lies in the tree, and the matrix that it is added to, in the letters of its einsum."""
+    """A low-rank pair of matrices and the matrix that their product is added to.
+
+    Attributes:
+        pair: The path of the pair in the parameters.
+        matrix: The path of the matrix.
+        equation: The einsum that multiplies the pair.
+    """
 
     pair: tuple[str, ...]
     matrix: tuple[str, ...]
@@ -44,12 +52,16 @@ class _Addition:
 
 
 def split(policy: Policy, kind: Trained, rank: int, key: jax.Array) -> Parts:
-    """The policy's parameters as what is trained and what is not; `key` draws LoRA's first factors.
+    """The policy's parameters, split into trained copies and frozen ones.
 
-    The second factors are zero, so that the network begins as the policy. Trained leaves are copies.
+    Args:
+        policy: Where training starts.
+        kind: Which parameters are trained.
+        rank: That of LoRA's pairs.
+        key: Draws LoRA's first factors. The second ones are zero, so the network starts as the policy.
 
     Raises:
-        ConfigError: `gm.nn.LoRA` has no layer for this model's.
+        ConfigError: `gm.nn.LoRA` supports none of the model's layers.
     """
     if kind == "lora":
         lora = _lora(policy.model, rank)
@@ -61,7 +73,7 @@ def split(policy: Policy, kind: Trained, rank: int, key: jax.Array) -> Parts:
 
 
 def merged(network: nn.Transformer, trained: Params, frozen: Params) -> Params:
-    """Plain parameters of the model that compute what the network computes; new arrays for all that was trained."""
+    """Plain parameters of the model with the network's function; trained leaves are copied, as steps donate them."""
     if not isinstance(network, nn.LoRA):
         return peft.merge_params(frozen, jax.tree.map(jnp.copy, trained))
     params = frozen
@@ -72,13 +84,13 @@ def merged(network: nn.Transformer, trained: Params, frozen: Params) -> Params:
 
 
 def check_lora(model: nn.Transformer) -> None:
-    """LoRA can be trained on this model.
+    """Checks that LoRA can be trained on this model.
 
     Raises:
-        ConfigError: `gm.nn.LoRA` has no layer for this model's.
+        ConfigError: `gm.nn.LoRA` supports none of the model's layers.
     """
     if not _additions(_lora(model, 1)):
-        raise ConfigError(f'training.trainable = "lora": gm.nn.LoRA knows no layer of {type(model).__name__}')
+        raise ConfigError(f'training.trainable = "lora": gm.nn.LoRA supports no layer of {type(model).__name__}')
 
 
 def _lora(model: nn.Transformer, rank: int) -> Any:
@@ -91,27 +103,27 @@ def _init(network: Any, key: jax.Array) -> Params:
 
 
 def _additions(lora: Any) -> list[_Addition]:
-    """All of a network's additions, noted while its shapes are computed; nothing else is."""
-    found: list[_Addition] = []
+    """All additions of a network, recorded while its shapes are computed; no array is."""
+    additions: list[_Addition] = []
 
-    def note(next_function: Any, args: Any, kwargs: Any, context: flax.linen.module.InterceptorContext) -> Any:
+    def record(next_function: Any, args: Any, kwargs: Any, context: flax.linen.module.InterceptorContext) -> Any:
         adapter: Any = context.module
         if isinstance(adapter, peft.LoRAEinsumAdapter) and context.method_name == "__call__":
             wrapped: Any = adapter.parent.wrapped  # type: ignore[union-attr]
             matrix = (*wrapped.path, wrapped.weight_name)
-            found.append(_Addition(pair=adapter.path, matrix=matrix, equation=_sum_of_pair(adapter.einsum_str)))
+            additions.append(_Addition(pair=adapter.path, matrix=matrix, equation=_product(adapter.einsum_str)))
         return next_function(*args, **kwargs)
 
-    # Compiled calls are traced once for good; only what runs uncompiled is sure to pass by here.
-    with jax.disable_jit(), flax.linen.intercept_methods(note):
+    # A compiled call that is already traced would not call the interceptor, so nothing is compiled here.
+    with jax.disable_jit(), flax.linen.intercept_methods(record):
         jax.eval_shape(lambda: _init(lora, jax.random.key(0)))
-    return found
+    return additions
 
 
-def _sum_of_pair(equation: str) -> str:
-    """The einsum that gives a matrix's addition from its pair: `BTNH,NHD->BTD` gives `NHr,rD->NHD`.
+def _product(equation: str) -> str:
+    """The einsum that multiplies the pair of a layer with this equation: `NHr,rD->NHD` for `BTNH,NHD->BTD`.
 
-    Letters that the layer sums over, or keeps from its input, belong to the first factor (`gemma.peft`).
+    Axes that the layer sums over, or keeps from its input, belong to the first factor (`gemma.peft`).
     """
     inputs, _, rest = equation.partition(",")
     matrix, _, _ = rest.partition("->")
@@ -127,7 +139,7 @@ def _leaf(tree: Params, path: tuple[str, ...]) -> Any:
 
 
 def _added(tree: Params, path: tuple[str, ...], addition: jax.Array) -> Any:
-    """The tree with something added to one leaf; the given tree stays as it is."""
+    """A tree with something added to a leaf; the given tree is not changed."""
     if not path:
         return jnp.asarray(tree) + addition
     return {**tree, path[0]: _added(tree[path[0]], path[1:], addition)}

@@ -1,10 +1,10 @@
 """Decodes and trains in the shape of an official model, with random weights; prints what share of the device that is.
 
-    python tests/perf/large.py [--policy NAME] [--rows N] [--compute TYPE] [--set training.KEY=VALUE]...
+    python tests/perf/large.py [--policy NAME] [--slots N] [--compute TYPE] [--set training.KEY=VALUE]...
 
-On one device, the first there is. A decoding step has to read every weight, and the keys and values of every row, once:
-its share is that of the bandwidth which a change of a large array in place reaches. A training step's share is that of
-the peak of matrix products, in float32 and in bfloat16. Figures are the best of the rounds, without compilation.
+Uses the first device. A decoding step has to read every weight, and the keys and values of every slot, once: its share
+is that of the bandwidth which a change of a large array in place reaches. A training step's share is that of the peak
+of matrix products, in float32 and in bfloat16. Figures are the best of the rounds, without compilation.
 Nothing is downloaded: the name stands for the shape alone. Asserts nothing: figures belong to the machine.
 """
 
@@ -30,7 +30,7 @@ from restem.harness.model.mesh import keep_freed_memory
 from restem.harness.model.policy import Policy, init_params, load_policy
 from restem.harness.sampling.decoding import Decoding
 from restem.harness.sampling.kv_slots import Network
-from restem.harness.sampling.sampler import prompt_length, row_key, sample
+from restem.harness.sampling.sampler import Batching, prompt_length, sample, sample_key
 from restem.harness.training.packing import Example
 from restem.harness.weights.registry import KNOWN
 from tests.perf import machine, training
@@ -59,38 +59,40 @@ def seconds(run: Callable[[], Any]) -> float:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Decoded:
-    """Rows decoded together from prompts of one length, `samples` of each."""
+    """Sequences decoded together from prompts of one length, `samples` of each."""
 
     policy: Policy
     compute: Compute
-    rows: int
+    slots: int
     samples: int
     prompt: int
     new: int
 
     def draw(self, new: int) -> None:
-        """All rows, so many tokens each."""
+        """Samples this many tokens in every slot."""
         shape = self.policy.architecture
         rng = np.random.default_rng(0)
-        prompts = rng.integers(3, shape.vocab_size, (self.rows // self.samples, self.prompt)).tolist()
-        keys = np.array([[row_key(0, prompt, k) for k in range(self.samples)] for prompt in range(len(prompts))])
+        prompts = rng.integers(3, shape.vocab_size, (self.slots // self.samples, self.prompt)).tolist()
+        keys = np.array([[sample_key(0, prompt, k) for k in range(self.samples)] for prompt in range(len(prompts))])
         for _ in sample(
             self.policy.model,
             self.policy.params,
             prompts,
             keys,
             Decoding(max_new_tokens=new),
-            padded_length=prompt_length(prompts),
-            context_length=shape.context_length,
-            rows=self.rows,
-            compute=self.compute,
+            Batching(
+                padded_length=prompt_length(prompts),
+                context_length=shape.context_length,
+                slots=self.slots,
+                compute=self.compute,
+            ),
         ):
             pass
 
     def gigabytes(self) -> float:
-        """What a step reads at least."""
+        """The least that a decoding step reads."""
         network = Network(self.policy.model, self.compute)
-        cache = jax.eval_shape(lambda: network.empty_cache(self.rows, self.prompt + self.new // 2))
+        cache = jax.eval_shape(lambda: network.empty_cache(self.slots, self.prompt + self.new // 2))
         read = [leaves[name] for leaves in cache.values() for name in ("k", "v")]
         prepared = jax.eval_shape(network.prepared, self.policy.params)
         read += jax.tree.leaves(prepared)
@@ -109,17 +111,17 @@ def examples(policy: Policy, length: int) -> list[Example]:
 
 @click.command(help=__doc__)
 @click.option("--policy", "name", type=click.Choice([*KNOWN]), default="gemma3-1b-it", show_default=True)
-@click.option("--rows", default=64, show_default=True, help="Decoded together.")
+@click.option("--slots", default=64, show_default=True, help="Sequences decoded together.")
 @click.option("--samples", default=16, show_default=True, help="Of each prompt.")
 @click.option("--prompt", default=64, show_default=True, help="Tokens.")
-@click.option("--new", default=32, show_default=True, help="Tokens drawn for each row.")
+@click.option("--new", default=32, show_default=True, help="Tokens drawn in each slot.")
 @click.option("--compute", type=click.Choice(["float32", "mixed", "bfloat16"]), default="bfloat16", show_default=True)
 @click.option("--steps", default=2, show_default=True, help="Of training, in a round; 0: none at all.")
 @click.option("--rounds", default=2, show_default=True)
 @click.option("--set", "overrides", multiple=True, help=f"Settings of training; first: {', '.join(SETTINGS)}.")
 def main(
     name: str,
-    rows: int,
+    slots: int,
     samples: int,
     prompt: int,
     new: int,
@@ -140,12 +142,12 @@ def main(
     peaks = {dtype: max(machine.gflops(2048, 2048, 2048, dtype) for _ in range(3)) for dtype in ("float32", "bfloat16")}
     click.echo(f"memory: {speed:.0f} GB/s; products: " + ", ".join(f"{p:.0f} GFLOP/s in {t}" for t, p in peaks.items()))
 
-    decoded = Decoded(policy=policy, compute=compute, rows=rows, samples=samples, prompt=prompt, new=new)
+    decoded = Decoded(policy=policy, compute=compute, slots=slots, samples=samples, prompt=prompt, new=new)
     once, whole = (min(seconds(lambda n=n: decoded.draw(n)) for _ in range(rounds + 1)) for n in (1, new))
     step = (whole - once) / (new - 1)
     read = decoded.gigabytes() / step
     click.echo(
-        f"decoding {rows} rows in {compute}: {1e3 * step:.1f} ms a step, {rows / step:,.0f} tokens/s, "
+        f"decoding {slots} slots in {compute}: {1e3 * step:.1f} ms a step, {slots / step:,.0f} tokens/s, "
         f"{read:.0f} GB/s read at least: {read / speed:.0%} of the bandwidth"
     )
     if not steps:

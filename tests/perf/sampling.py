@@ -31,7 +31,7 @@ from restem.harness.model.gemma import forward
 from restem.harness.model.mesh import make_meshes
 from restem.harness.model.policy import Params, Policy, init_params, load_policy
 from restem.harness.sampling.kv_slots import Network
-from restem.harness.sampling.sampler import Decoding, Work, prompt_length, row_key, sample, shared_prefix
+from restem.harness.sampling.sampler import Batching, Decoding, Work, prompt_length, sample, sample_key, shared_prefix
 from restem.harness.weights.huggingface import save_hf
 from tests.perf.machine import CHILD, flop
 
@@ -63,7 +63,7 @@ class Timing:
 
     seconds: float
     useful: int
-    row_steps: int
+    slot_steps: int
 
     @property
     def speed(self) -> float:
@@ -74,7 +74,7 @@ class Timing:
 class Standing:
     """A sampler's passes over a workload."""
 
-    rows: int
+    slots: int
     logits_error: float
     timings: list[Timing] = dataclasses.field(default_factory=list)
 
@@ -88,8 +88,8 @@ class Standing:
 
     @property
     def wasted(self) -> float:
-        """Share of the decoded row-steps that drew no token that was asked for."""
-        return 1 - sum(t.useful for t in self.timings) / sum(t.row_steps for t in self.timings)
+        """Share of the decoded slot-steps that drew no token that was asked for."""
+        return 1 - sum(t.useful for t in self.timings) / sum(t.slot_steps for t in self.timings)
 
 
 # -- Workloads ---------------------------------------------------------------------------------------------------------
@@ -154,23 +154,25 @@ def ours(workload: Workload, compute: str, seed: int) -> Timing:
     prompts, policy = workload.prompts, workload.policy
     work = Work()
     began = time.perf_counter()
-    keys = np.array([[row_key(seed, prompt, k) for k in range(SAMPLES)] for prompt in range(len(prompts))])
+    keys = np.array([[sample_key(seed, prompt, k) for k in range(SAMPLES)] for prompt in range(len(prompts))])
     drawn = sample(
         policy.model,
         policy.params,
         prompts,
         keys,
         workload.decoding,
-        padded_length=prompt_length(prompts),
-        context_length=policy.architecture.context_length,
-        rows=CONFIG.rows,
-        prefix_length=shared_prefix(prompts),
-        compute=compute,
+        Batching(
+            padded_length=prompt_length(prompts),
+            context_length=policy.architecture.context_length,
+            slots=CONFIG.rows,
+            prefix_length=shared_prefix(prompts),
+            compute=compute,
+        ),
         mesh=make_meshes(0, 1).local,
         work=work,
     )
     useful = sum(int(draws.lengths.sum()) for _, draws in drawn)
-    return Timing(seconds=time.perf_counter() - began, useful=useful, row_steps=work.row_steps)
+    return Timing(seconds=time.perf_counter() - began, useful=useful, slot_steps=work.slot_steps)
 
 
 def logits_error(workload: Workload, name: str) -> float:
@@ -221,7 +223,7 @@ class Child:
 def prefill_only(workload: Workload, compute: str, seed: int) -> tuple[float, float]:
     """FLOP and seconds of one token for every prompt: prompts are computed, hardly anything is decoded."""
     policy, prompts = workload.policy, workload.prompts
-    keys = np.array([[row_key(seed, prompt)] for prompt in range(len(prompts))])
+    keys = np.array([[sample_key(seed, prompt)] for prompt in range(len(prompts))])
     began = time.perf_counter()
     for _ in sample(
         policy.model,
@@ -229,10 +231,12 @@ def prefill_only(workload: Workload, compute: str, seed: int) -> tuple[float, fl
         prompts,
         keys,
         dataclasses.replace(workload.decoding, max_new_tokens=1),
-        padded_length=prompt_length(prompts),
-        context_length=policy.architecture.context_length,
-        rows=CONFIG.rows,
-        compute=compute,
+        Batching(
+            padded_length=prompt_length(prompts),
+            context_length=policy.architecture.context_length,
+            slots=CONFIG.rows,
+            compute=compute,
+        ),
         mesh=make_meshes(0, 1).local,
     ):
         pass
@@ -259,13 +263,13 @@ def whole(workload: Workload, timing: Timing) -> float:
 def table(standings: dict[str, Standing]) -> str:
     """A Markdown table, one sampler a line; ratios are those of ours, in float32 and mixed, to it."""
     lines = [
-        "| sampler | rows | tokens/s, best | median | ours is faster by | by median | wasted row-steps | logits off |",
+        "| sampler | slots | tokens/s, best | median | ours is faster by | by median | wasted steps | logits' error |",
         "|---|---|---|---|---|---|---|---|",
     ]
     own = [standings[name] for name in OURS]
     for name, standing in standings.items():
         lines.append(
-            f"| {name} | {standing.rows} | {standing.best:,.0f} | {standing.median:,.0f}"
+            f"| {name} | {standing.slots} | {standing.best:,.0f} | {standing.median:,.0f}"
             f" | {' / '.join(f'{one.best / standing.best:.2f}' for one in own)}"
             f" | {' / '.join(f'{one.median / standing.median:.2f}' for one in own)}"
             f" | {standing.wasted:.1%} | {standing.logits_error:.0e} |"
@@ -277,7 +281,7 @@ def measured(
     workload: Workload, children: dict[str, Child], rounds: int, note: Callable[[], None]
 ) -> dict[str, Standing]:
     """Everybody's passes over a workload, a round at a time."""
-    standings = {name: Standing(rows=CONFIG.rows, logits_error=logits_error(workload, name)) for name in OURS}
+    standings = {name: Standing(slots=CONFIG.rows, logits_error=logits_error(workload, name)) for name in OURS}
     standings |= {name: Standing(**child.ready) for name, child in children.items()}
     for compute in OURS.values():
         ours(workload, compute, seed=0)

@@ -217,7 +217,7 @@ def useful(row: Sequence[int], stop_ids: Sequence[int], limit: int) -> int:
 
 
 def figures(peer: Peer, work: dict[str, Any], prompts: list[list[int]], size: int, seed: int) -> dict[str, float]:
-    """Seconds, useful tokens and decoded row-steps of all prompts, `size` at a time."""
+    """Seconds, useful tokens and decoded slot-steps of all prompts, `size` at a time."""
     began = time.perf_counter()
     drawn = [peer.draw(prompts[start : start + size], seed + start) for start in range(0, len(prompts), size)]
     seconds = time.perf_counter() - began
@@ -225,7 +225,7 @@ def figures(peer: Peer, work: dict[str, Any], prompts: list[list[int]], size: in
     return {
         "seconds": seconds,
         "useful": sum(useful(row, stop_ids, limit) for part in drawn for row in part.rows),
-        "row_steps": sum(len(part.rows) * part.steps for part in drawn),
+        "slot_steps": sum(len(part.rows) * part.steps for part in drawn),
     }
 
 
@@ -245,7 +245,7 @@ def main() -> None:
         tried = figures(peer, work, work["prompts"][:most], size, seed=1)
         speeds[size] = tried["useful"] / tried["seconds"]
     size = max(speeds, key=lambda size: speeds[size])
-    ready = {"rows": size * work["samples"], "logits_error": error}
+    ready = {"slots": size * work["samples"], "logits_error": error}
     print(json.dumps(ready), file=answers, flush=True)
     for line in sys.stdin:
         print(json.dumps(figures(peer, work, work["prompts"], size, int(line))), file=answers, flush=True)

@@ -23,7 +23,6 @@ from typing import Any
 
 import click
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -31,17 +30,15 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from restem.harness.config import TrainingConfig, load_suite
 from restem.harness.model.architecture import ASSETS, Architecture
 from restem.harness.model.mesh import (
-    MIN_SHARDED_SIZE,
     keep_freed_memory,
     make_meshes,
-    shard,
-    shardings_of,
     want_cpu_devices,
 )
-from restem.harness.model.policy import Params, Policy, load_policy
+from restem.harness.model.policy import Policy, load_policy
 from restem.harness.training import m_step
+from restem.harness.training.loss import Batch
 from restem.harness.training.packing import Example, pack
-from restem.harness.training.trainable import split
+from restem.harness.training.train_step import train_step
 from tests.perf.machine import CHILD, flop
 
 RUN = Path(__file__).parents[2] / "reports" / "examples" / "linear_1d" / "run.db"
@@ -115,31 +112,18 @@ class Learner:
     """Ours, as `m_step.fit` trains: on one data set, a step at a time."""
 
     def __init__(self, policy: Policy, examples: Sequence[Example], training: TrainingConfig) -> None:
-        self.mesh = make_meshes(0, 1).whole
-        parts = split(policy, training.trainable, training.lora_rank, jax.random.key(0))
-        small = all(leaf.size < MIN_SHARDED_SIZE for leaf in jax.tree.leaves(parts.trained))
-        optimizer = m_step.optimizer_of("adamw", 1e-3, 4, 40, flat=small)
-        self.step = m_step.Step(
-            network=parts.network,
-            optimizer=optimizer,
-            compute=training.compute_dtype,
-            remat=training.remat,
-            mesh=self.mesh,
-        )
-        self.frozen = self._over_all(parts.frozen)
-        trained = jax.tree.map(jnp.copy, self._over_all(parts.trained))
-        self.state = m_step.TrainState(trained, jax.jit(optimizer.init)(trained))
+        meshes = make_meshes(0, 1)
+        self.mesh = meshes.whole
+        parts, self.step, self.state = m_step.start(policy, training, 0, meshes)
+        self.frozen = parts.frozen
         self.batches = m_step.epochs(pack(examples, training.row_length), training, 0)
 
-    def _over_all(self, params: Params) -> Params:
-        return shard(params, shardings_of(self.mesh, params, over_data=True))
-
-    def learn(self, steps: int) -> list[m_step.Batch]:
+    def learn(self, steps: int) -> list[Batch]:
         """Takes so many steps; gives their batches."""
         batches = [*itertools.islice(self.batches, steps)]
         value: Any = None
         for batch in batches:
-            self.state, value = m_step.train_step(self.step, self.state, self.frozen, m_step.feed(self.mesh, batch))
+            self.state, value = train_step(self.step, self.state, self.frozen, m_step.feed(self.mesh, batch))
         jax.block_until_ready(value)
         return batches
 
@@ -165,7 +149,7 @@ def ours(given: dict[str, Any]) -> dict[str, dict[str, float]]:
     return results
 
 
-def needed(shape: Architecture, batch: m_step.Batch) -> float:
+def needed(shape: Architecture, batch: Batch) -> float:
     """GFLOP that a batch takes at least, forwards and backwards."""
     real = np.asarray(batch.ends) > 0
     context = float(np.mean(np.asarray(batch.positions)[real] + 1))
