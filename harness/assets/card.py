@@ -1,9 +1,9 @@
-"""Measures the embedded policy and judge on problems they never met, and writes their cards.
+"""Measures the embedded policy and judge on problems that they were not trained on, and writes their cards.
 
     uv run python -m restem.harness.assets.card --run runs/linear_1d
 
-The policy is measured by sampling linear_1d's test split; the judge on the responses in a finished run, at the base and
-at every later checkpoint. A card is `card.json` in the asset's folder; the report prints the judge's.
+The policy is measured by sampling the test split of linear_1d, the judge on the responses in a finished run, at the
+base and at every later checkpoint. A card is `card.json` in the asset's folder; the report prints the judge's.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TEST_SEED, TEST_PROBLEMS, SAMPLES = 12_345, 512, 16
 
 
 def policy_quality(policy: Policy) -> dict[str, Any]:
-    """Greedy accuracy, pass@1, pass@16 and the share of right answers whose steps do not hold, on the test split."""
+    """Greedy accuracy, pass@1, pass@16 and the share of right answers with a wrong step, on the test split."""
     chosen = problems(TEST_SEED, ENTROPY, {"test": TEST_PROBLEMS})["test"]
     sampled = Decoding(max_new_tokens=56, stop_ids=policy.tokenizer.stop_ids)
     greedy = dataclasses.replace(sampled, top_k=GREEDY_TOP_K)
@@ -61,7 +61,7 @@ def policy_quality(policy: Policy) -> dict[str, Any]:
 
 
 def judge_quality(run: Path) -> dict[str, dict[str, dict[str, float]]]:
-    """Judge -> checkpoint -> TPR, FPR and share decided, on a finished run's test samples against exact value."""
+    """Judge -> checkpoint -> TPR, FPR and share decided, on a finished run's test samples; gold is `sympy`."""
     quality: dict[str, dict[str, dict[str, float]]] = {}
     with Store(run) as store:
         verifiers = store.run()["verifiers"]
@@ -70,7 +70,7 @@ def judge_quality(run: Path) -> dict[str, dict[str, dict[str, float]]]:
                 judged = store.verdicts(checkpoint, "test", verifiers[name])
                 gold = store.verdicts(checkpoint, "test", verifiers["sympy"])
                 pairs = [(gold[id].reward, verdict.reward) for id, verdict in judged.items()]
-                decided = [(truth, said) for truth, said in pairs if said is not None]
+                decided = [(truth, reward) for truth, reward in pairs if reward is not None]
                 quality.setdefault(name, {})[checkpoint] = {
                     "tpr": _rate(decided, 1),
                     "fpr": _rate(decided, 0),
@@ -80,8 +80,9 @@ def judge_quality(run: Path) -> dict[str, dict[str, dict[str, float]]]:
 
 
 def _rate(decided: list[tuple[int | None, int]], truth: int) -> float:
-    said = [verdict for gold, verdict in decided if gold == truth]
-    return round(sum(said) / max(1, len(said)), 4)
+    """The judge's mean reward on the samples whose gold reward is `truth`."""
+    rewards = [reward for gold, reward in decided if gold == truth]
+    return round(sum(rewards) / max(1, len(rewards)), 4)
 
 
 @click.command(help=__doc__)

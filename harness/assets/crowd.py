@@ -1,10 +1,10 @@
-"""Demonstrations for the embedded policy: a careful pupil's solutions, and those of a crowd that errs.
+"""Demonstrations for the embedded policy: correct solutions, and solutions of a simulated crowd with mistakes.
 
 Takes a linear_1d equation and a random generator; gives the text of a response. Plain Python, used by make.py alone.
 
-A base policy worth self-training is able but unreliable. Ability comes from many careful solutions; unreliability from
-a short phase on this crowd. Each kind of mistake is made independently of the problem, so that a policy can in
-principle unlearn it from its own accepted samples.
+A base policy worth self-training is able but unreliable. It becomes able by many correct solutions, and unreliable by a
+short phase on this crowd's. Mistakes of each kind are independent of the problem, so that a policy can in principle
+unlearn them from its own accepted samples.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from restem.benchmarks.linear_equations import Equation, collect, reduction, ren
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Habits:
-    """How often the crowd makes each mistake; each is a probability per chance to make it.
+    """The probability of each mistake, at each opportunity for it.
 
     Attributes:
-        guess: Writes an answer at once, without steps.
-        keep_sign: Moves a term to the other side without turning its sign; per solution that moves a term.
-        slip: Adds two numbers and is off by one.
-        subtract: Subtracts the coefficient where it should divide by it.
-        lose_minus: Drops the minus of a negative quotient.
+        guess: A random answer without steps.
+        keep_sign: A term changes sides without changing its sign; once per solution that moves a term.
+        slip: A sum that is off by one.
+        subtract: The coefficient is subtracted instead of divided by.
+        lose_minus: A negative quotient is written without its minus.
     """
 
     guess: float = 0.0
@@ -35,7 +35,7 @@ class Habits:
 
 
 def crowd_solution(equation: Equation, habits: Habits, rng: random.Random) -> str:
-    """A solution by one member of the crowd; right where no mistake was made."""
+    """A random solution; correct if no mistake was drawn."""
     x = equation.variable
     if rng.random() < habits.guess:
         return f"{x} = {rng.choice((-1, 1)) * rng.randint(1, 9)}"
@@ -44,7 +44,7 @@ def crowd_solution(equation: Equation, habits: Habits, rng: random.Random) -> st
 
     variables, constants = collect(equation)
     if rng.random() < habits.keep_sign:
-        # Constants that stood on the left come last; variable terms that stood on the right come last.
+        # `collect` lists moved terms last: constants from the left side, variable terms from the right side.
         moved_constants = sum(1 for t in equation.left if not t.of_variable and t.coefficient)
         moved_variables = sum(1 for t in equation.right if t.of_variable and t.coefficient)
         if moved_constants:
@@ -56,14 +56,14 @@ def crowd_solution(equation: Equation, habits: Habits, rng: random.Random) -> st
         return a + b + (rng.choice((-1, 1)) if rng.random() < habits.slip else 0)
 
     lines, slope, constant = reduction(x, variables, constants, add)
-    if slope == 0:  # the mistake made every value a solution, or none: this pupil gives up with a zero
+    if slope == 0:  # after the mistake every value is a solution, or none is: the answer is then 0
         return "\n".join([*lines, f"{x} = 0"])
     if slope == 1:
         return "\n".join(lines)
     if rng.random() < habits.subtract:
         lines += [f"{x} = {render_sum([c for c in (constant, -slope) if c])}", f"{x} = {constant - slope}"]
         return "\n".join(lines)
-    quotient = int(constant / slope)  # a pupil whose division does not come out drops the rest
+    quotient = int(constant / slope)  # a mistake can leave a remainder, which is dropped
     if quotient < 0 and rng.random() < habits.lose_minus:
         quotient = -quotient
     return "\n".join([*lines, f"{x} = {constant}/{slope}", f"{x} = {quotient}"])

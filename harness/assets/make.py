@@ -1,13 +1,14 @@
-"""Makes the embedded tiny policy and tiny judge again, from nothing.
+"""Trains the embedded tiny policy and tiny judge from scratch.
 
     uv run python -m restem.harness.assets.make tokenizer
-    uv run python -m restem.harness.assets.make policy     # about an hour on two cores; can be stopped
+    uv run python -m restem.harness.assets.make policy     # about an hour on two cores; can be interrupted
     uv run python -m restem.harness.assets.make judge      # half an hour more
     uv run python -m restem.harness.assets.card            # measures both and writes their cards
 
-The policy learns in three phases, each a data recipe, a number of steps and a learning rate (`PHASES`): careful
-solutions at a steady rate, the same while the rate decays, then a short stay among the crowd (`crowd.py`), which sets
-how often it errs. All problems come from linear_1d's `pretrain` split, which no run trains or tests on.
+The policy is trained in three phases, each with its data, number of steps and learning rate (`PHASES`): correct
+solutions at a constant rate, the same while the rate decays, then a short phase on solutions with mistakes (crowd.py),
+which decides how often it errs. All problems are from the `pretrain` split of linear_1d, which no run trains or tests
+on.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ CAREFUL = Habits()
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Phase:
-    """One stretch of training: how long, at what rate (from, to), on whose solutions."""
+    """A phase of training: steps, learning rate (first, last), mistakes in the solutions, and the batch's shape."""
 
     steps: int
     rate: tuple[float, float]
@@ -80,7 +81,7 @@ def _draw(seed: int) -> str | None:
 
 
 def pretrain_questions(work: Path) -> list[str]:
-    """The pretrain share of `DRAWS` generated questions; made once, with all cores, then read from the work folder."""
+    """The pretrain split of `DRAWS` generated questions; generated once on all cores, then read from `work`."""
     path = work / "questions.json"
     if not path.exists():
         seeds = [((SEED + 1_000_000) << 32) + i for i in range(DRAWS)]
@@ -91,7 +92,7 @@ def pretrain_questions(work: Path) -> list[str]:
 
 
 def rewritten(equation: Equation, rng: random.Random) -> str:
-    """The question with its terms dealt anew to the two sides: same numbers, same answer, another problem."""
+    """The question with its terms shuffled between the two sides: another problem with the same answer."""
     terms = [*equation.left, *(Term(-t.coefficient, t.of_variable) for t in equation.right)]
     terms = [t for t in terms if t.coefficient]
     rng.shuffle(terms)
@@ -107,7 +108,7 @@ def rewritten(equation: Equation, rng: random.Random) -> str:
 
 
 def demonstrations(questions: list[str], tokenizer: Tokenizer, habits: Habits, seed: int) -> Iterator[Example]:
-    """Endless examples: half generated questions, half rewritten ones that stay in the pretrain split."""
+    """Endless examples: half on generated questions, half on rewritten ones of the pretrain split."""
     rng = random.Random(seed)
     while True:
         question = rng.choice(questions)
@@ -137,10 +138,10 @@ def _saved(folder: Path) -> list[Path]:
 def train_phase(
     policy: Policy, phase: Phase, examples: Callable[[int], Iterator[Example]], seed: int, folder: Path
 ) -> Policy:
-    """Runs one phase, saving every 500 steps.
+    """The policy after a phase; saves every 500 steps.
 
-    A stopped phase goes on from its last save with the optimizer's moments at zero and fresh examples, so only an
-    unstopped one gives the very parameters of the card.
+    An interrupted phase resumes from its last save with the optimizer's moments at zero and with other examples, so
+    only an uninterrupted one gives the parameters of the card.
     """
     schedule = optax.linear_schedule(*phase.rate, phase.steps)
     if phase.rate[0] == phase.rate[1]:
@@ -186,7 +187,7 @@ _work = click.option("--work", type=click.Path(path_type=Path), default=Path("ru
 @main.command()
 @_work
 def policy(work: Path) -> None:
-    """Trains the tiny policy and puts it among the assets."""
+    """Trains the tiny policy and writes it to the assets."""
     work.mkdir(parents=True, exist_ok=True)
     vocabulary = Tokenizer(path=TOKENIZER, little_endian=True)
     questions = pretrain_questions(work)
@@ -202,7 +203,7 @@ def policy(work: Path) -> None:
 @main.command()
 @_work
 def judge(work: Path) -> None:
-    """Trains the tiny judge, from the able policy, on responses of that policy, of the base and of the crowd."""
+    """Trains the tiny judge, starting from the policy before the last phase, on responses of both and of the crowd."""
     able, base = (load_policy(_saved(work / name)[-1]) for name in ("decay", "crowd"))
     questions = pretrain_questions(work)
     rows = _response_rows(able, base, questions)
@@ -226,7 +227,7 @@ def _response_rows(able: Policy, base: Policy, questions: list[str]) -> list[Row
 
 
 def _publish(policy: Policy, folder: Path) -> None:
-    """Replaces an asset, keeping its card until it is measured again."""
+    """Replaces an asset; its card stays until it is measured again."""
     card = (folder / "card.json").read_text() if (folder / "card.json").is_file() else None
     click.echo(f"{folder.name}: parameters {save_policy(policy, folder)[:12]}")
     if card is not None:

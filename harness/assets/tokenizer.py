@@ -1,7 +1,9 @@
-"""The SentencePiece model of the embedded policy and judge: characters, and the fixed phrases of their world.
+"""The SentencePiece model of the embedded policy and judge: characters, and the fixed phrases of their texts.
 
-Digits stay apart, the operators come with their spaces, and every fixed stretch of the judge's prompts is one piece,
-so that it reads the question and the answers, not the instructions. Other text falls back to bytes.
+Takes the judge's prompts; writes a SentencePiece model. Does not depend on JAX.
+
+Digits are single pieces, operators include their spaces, and every fixed phrase of the judge's prompts is a single
+piece, so that instructions take few tokens. Other text falls back to bytes.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ PHRASES = [START_OF_TURN, END_OF_TURN, "user\n", "model\n", "\n", "\\n", "Solve 
 
 
 def prompt_phrases() -> list[str]:
-    """The stretches between the places of the embedded judge's prompts."""
+    """The texts between the placeholders of the embedded judge's prompts."""
     phrases: list[str] = []
     for path in sorted(PROMPTS.glob("tiny*.txt")):
         phrases += [part for part in re.split(r"\{\w+\}", path.read_text()) if part.strip()]

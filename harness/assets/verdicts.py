@@ -1,8 +1,8 @@
-"""Demonstrations for the embedded judge: prompts exactly as the embedded judge is sent them, answered `1` or `0`.
+"""Demonstrations for the embedded judge: its prompts, exactly as a run sends them, answered `1` or `0`.
 
-Takes questions and policies; gives training examples. Responses come from the crowd and from policies of several
-strengths, so that the judge has seen the errors of a base policy and those of a better one; half are right. The judge
-that sees the reference also meets right answers beside another reference, which only a comparison can refuse.
+Takes questions and policies; gives training examples. Responses are from the crowd and from policies of several
+strengths, so that the examples have the errors of a base policy and of a better one; half are correct. Examples with a
+reference include correct responses with a wrong reference, which only a comparison can reject.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Row: TypeAlias = tuple[str, str, str]  # question, reference, response
 def responses(
     policy: Policy, questions: Sequence[str], names: Sequence[str], samples: int, decoding: Decoding, seed: int
 ) -> list[list[str]]:
-    """`samples` responses to every question; `names` tell their random numbers apart."""
+    """`samples` responses to every question; `names` identify the questions in the sample keys."""
     prompts = [policy.tokenizer.encode_prompt(question) for question in questions]
     keys = np.array([[sample_key(seed, name, k) for k in range(samples)] for name in names])
     texts: list[list[str]] = []
@@ -43,11 +43,11 @@ def responses(
 
 
 def policy_rows(policy: Policy, questions: Sequence[str], samples: int, temperature: float, seed: int) -> list[Row]:
-    """The policy's own responses to questions, with the right answers."""
+    """The policy's responses to questions, with the correct answers."""
     decoding = Decoding(temperature=temperature, max_new_tokens=56, stop_ids=policy.tokenizer.stop_ids)
     texts = responses(policy, questions, questions, samples, decoding, seed)
     answers = [str(solution(parse_question(question))) for question in questions]
-    return [(q, answer, text) for q, answer, own in zip(questions, answers, texts, strict=True) for text in own]
+    return [(q, answer, text) for q, answer, drawn in zip(questions, answers, texts, strict=True) for text in drawn]
 
 
 def is_right(row: Row) -> bool:
@@ -57,10 +57,10 @@ def is_right(row: Row) -> bool:
 
 
 def comparisons(rows: Sequence[Row], tokenizer: Tokenizer, longest: int, seed: int) -> Iterator[Example]:
-    """Endless examples that only a comparison with the reference decides: nothing but the last value differs.
+    """Endless examples that only a comparison decides: correct responses, half of them with a wrong reference.
 
-    Two in three responses are one line long. A judge that starts with whole mixed responses learns to spot bad steps
-    and never to compare.
+    Two in three responses are a single line. A judge that starts with whole responses of both kinds learns to detect
+    wrong steps, but not to compare.
     """
     rng = random.Random(seed)
     right = [row for row in rows if is_right(row)]
@@ -76,7 +76,7 @@ def comparisons(rows: Sequence[Row], tokenizer: Tokenizer, longest: int, seed: i
 
 
 def verdict_examples(rows: Sequence[Row], tokenizer: Tokenizer, longest: int, seed: int) -> Iterator[Example]:
-    """Endless examples of both prompts on whole responses; under half of those with a reference agree with it."""
+    """Endless examples of both prompts on whole responses; of those with a reference, under half agree with it."""
     rng = random.Random(seed)
     right = [row for row in rows if is_right(row)]
     wrong = [row for row in rows if not is_right(row)]
@@ -90,7 +90,7 @@ def verdict_examples(rows: Sequence[Row], tokenizer: Tokenizer, longest: int, se
 
 
 def another(value: str, rng: random.Random) -> str:
-    """A different integer: a near one, or the same with the other sign."""
+    """Another integer: a near one, or the same with the opposite sign."""
     number = int(value)
     return str(rng.choice([n for n in (-number, -number, number - 1, number + 1, number + 2) if n != number]))
 
