@@ -17,8 +17,8 @@ from restem.harness.model.mesh import make_mesh
 from restem.harness.sampling.decoding import Decoding
 from restem.harness.sampling.sampler import Batching, sample, sample_key
 from restem.harness.training.loss import Batch, weighted_nll
+from restem.harness.training.optimizer_step import Step, TrainState, train_step
 from restem.harness.training.packing import Example, pack
-from restem.harness.training.train_step import Step, TrainState, train_step
 
 NEW = 12
 VOCABULARY = 61

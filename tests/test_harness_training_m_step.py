@@ -17,8 +17,8 @@ from restem.harness.model.mesh import make_mesh
 from restem.harness.model.policy import Params, Policy, init_params, params_hash
 from restem.harness.training import m_step
 from restem.harness.training.loss import Batch, weighted_nll
+from restem.harness.training.optimizer_step import Step, TrainState, train_step
 from restem.harness.training.packing import Example, pack
-from restem.harness.training.train_step import Step, TrainState, train_step
 
 
 def example(policy: Policy, question: str, response: str, weight: float = 1.0) -> Example:

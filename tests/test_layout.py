@@ -14,7 +14,7 @@ PACKAGES = ("benchmarks", "verifiers", "harness", "reports")
 VERDICT = {"benchmarks.problem", "benchmarks.hints", "benchmarks.json_lines", "verifiers.verdict"}
 ALGEBRA = VERDICT | {"verifiers.algebra"}
 EXACT = ALGEBRA | {"verifiers.worker", "verifiers.answers", "verifiers.options"}
-BASICS = VERDICT | {"harness.errors", "harness.names"}
+BASICS = VERDICT | {"harness.errors", "harness.lazy", "harness.names"}
 STORE = BASICS | {"harness.store"}
 MODEL = BASICS | {"harness.model", "harness.config", "harness.store"}
 NUMERICS = MODEL | {"harness.sampling", "harness.training"}
@@ -43,6 +43,7 @@ ALLOWED: dict[str, set[str]] = {
     "verifiers.judge": VERDICT | {"verifiers.options", "verifiers.chat"},
     "verifiers.catalog": VERDICT | {"verifiers"},
     "harness.errors": set(),
+    "harness.lazy": set(),
     "harness.names": set(),
     "harness.progress": BASICS,
     "harness.config": STORE | {"benchmarks"},

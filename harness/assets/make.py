@@ -40,8 +40,8 @@ from restem.harness.model.policy import Policy, init_params, load_policy, save_p
 from restem.harness.model.tokenizer import Tokenizer
 from restem.harness.training.loss import Batch
 from restem.harness.training.m_step import batches
+from restem.harness.training.optimizer_step import Step, TrainState, train_step
 from restem.harness.training.packing import Example, pack
-from restem.harness.training.train_step import Step, TrainState, train_step
 
 SEED = 1
 ENTROPY = (3.0, 4.5)

@@ -1,1 +1,38 @@
-"""Prompt ids to sampled ids: decoding, key-value slots, the sampler."""
+"""Prompt ids -> sampled ids: decoding, key-value slots, continuous batching, the sampler."""
+
+from typing import TYPE_CHECKING
+
+from restem.harness.lazy import exports
+
+if TYPE_CHECKING:
+    from restem.harness.sampling.decoding import Decoding
+    from restem.harness.sampling.sampler import Batching, prompt_length, sample, sample_key, shared_prefix
+    from restem.harness.sampling.work_queue import Draws, Work
+
+__all__ = [
+    "Batching",
+    "Decoding",
+    "Draws",
+    "Work",
+    "prompt_length",
+    "sample",
+    "sample_key",
+    "shared_prefix",
+]
+__getattr__, __dir__ = exports(
+    __name__,
+    {
+        "decoding": ("Decoding",),
+        "sampler": (
+            "Batching",
+            "prompt_length",
+            "sample",
+            "sample_key",
+            "shared_prefix",
+        ),
+        "work_queue": (
+            "Draws",
+            "Work",
+        ),
+    },
+)

@@ -24,8 +24,8 @@ from restem.harness.errors import NonFiniteLoss
 from restem.harness.model.mesh import DATA, MIN_SHARDED_SIZE, Meshes, gather_to_local, make_meshes, shard, shardings_of
 from restem.harness.model.policy import Params, Policy
 from restem.harness.training.loss import Batch
+from restem.harness.training.optimizer_step import Step, TrainState, train_step
 from restem.harness.training.packing import Example, pack
-from restem.harness.training.train_step import Step, TrainState, train_step
 from restem.harness.training.trainable import Parts, merged, split
 
 
