@@ -112,8 +112,8 @@ def stacked(params: Params, period: int) -> Params:
                 rows.setdefault((place, name), []).append(leaf)
         else:
             result[key] = leaves
-    for (place, name), found in rows.items():
-        result.setdefault(place, {})[name] = jnp.stack(found)
+    for (path, name), layers in rows.items():
+        result.setdefault(path, {})[name] = jnp.stack(layers)
     return result
 
 

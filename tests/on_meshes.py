@@ -26,27 +26,27 @@ ANSWERS = ["x = 3", "2*x = 6\nx = 6/2\nx = 3", "x = 1\nx = 3"]
 
 def main(folder: Path, samples: int, slots: int, top_ks: str, *meshes_asked: str) -> None:
     want_cpu_devices(8)
-    mesh.MIN_SHARDED_SIZE = 1  # the policy is small, and every leaf shall be split and gathered
+    mesh.MIN_SHARDED_SIZE = 1  # the policy is small; this shards and gathers every leaf of it
     jax.config.update("jax_numpy_dtype_promotion", "strict")
     for asked in meshes_asked:
         meshes = make_meshes(*map(int, asked.split("x")))
         policy = load_policy(folder, meshes.local)
         prompts = [policy.tokenizer.encode_prompt(question) for question in QUESTIONS]
         keys = np.array([[sample_key(0, question, k) for k in range(samples)] for question in QUESTIONS])
-        found: dict[str, object] = {"devices": len({*meshes.whole.devices.flat})}
+        result: dict[str, object] = {"devices": len({*meshes.whole.devices.flat})}
         for top_k in top_ks.split(","):
-            how = Decoding(top_k=int(top_k), max_new_tokens=24, stop_ids=policy.tokenizer.stop_ids)
+            decoding = Decoding(top_k=int(top_k), max_new_tokens=24, stop_ids=policy.tokenizer.stop_ids)
             parts = sample(
                 policy.model,
                 policy.params,
                 prompts,
                 keys,
-                how,
+                decoding,
                 Batching(padded_length=32, context_length=128, slots=slots),
                 mesh=meshes.local,
             )
             draws = Draws(*map(np.concatenate, zip(*(draws for _, draws in parts), strict=True)))
-            found[top_k] = {field: array.tolist() for field, array in draws._asdict().items()}
+            result[top_k] = {field: array.tolist() for field, array in draws._asdict().items()}
         examples = [
             m_step.Example(
                 prompt_ids=tuple(prompt), response_ids=tuple(policy.tokenizer.encode_response(a)), weight=1.0 + i
@@ -56,9 +56,9 @@ def main(folder: Path, samples: int, slots: int, top_ks: str, *meshes_asked: str
         ]
         config = TrainingConfig(optimizer="sgd", learning_rate=0.05, steps=4, rows=3, row_length=80, accumulate=2)
         fitted = m_step.fit(policy, examples, config, 0, lambda step, params: None, meshes)
-        found["losses"] = fitted.losses
-        found["params"] = [np.asarray(leaf).ravel().tolist() for leaf in jax.tree.leaves(fitted.params)]
-        print(json.dumps(found), flush=True)
+        result["losses"] = fitted.losses
+        result["params"] = [np.asarray(leaf).ravel().tolist() for leaf in jax.tree.leaves(fitted.params)]
+        print(json.dumps(result), flush=True)
 
 
 if __name__ == "__main__":

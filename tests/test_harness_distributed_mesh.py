@@ -49,7 +49,7 @@ top_k = 400
 rows = 16
 
 [training]
-optimizer = "sgd"  # AdamW would make a step of every rounding
+optimizer = "sgd"  # AdamW would amplify rounding differences to whole steps
 learning_rate = 0.05
 steps = 4
 rows = 3
@@ -67,7 +67,7 @@ shapes = st.lists(st.integers(1, 64), max_size=4).map(lambda shape: jax.ShapeDty
 
 
 @given(shapes, st.integers(1, 8), st.integers(1, 8), st.booleans())
-def test_a_leaf_is_split_evenly_and_over_data_only_in_training(
+def test_a_leaf_is_sharded_evenly_and_over_data_only_in_training(
     leaf: jax.ShapeDtypeStruct, data: int, model: int, over_data: bool
 ) -> None:
     mesh: Any = AbstractMesh((data, model), (DATA, MODEL), axis_types=(AxisType.Auto, AxisType.Auto))
@@ -78,7 +78,7 @@ def test_a_leaf_is_split_evenly_and_over_data_only_in_training(
     assert all(axis is None or n % mesh.shape[axis] == 0 for n, axis in zip(leaf.shape, spec, strict=False))
 
 
-def test_too_few_devices_are_told_before_any_work(tmp_path: Path) -> None:
+def test_too_few_devices_are_reported_before_any_work(tmp_path: Path) -> None:
     count = len(jax.devices())
     with pytest.raises(ConfigError, match=f"data = 1 times model = {count + 1} needs {count + 1} devices; found"):
         make_meshes(0, count + 1)
@@ -98,9 +98,9 @@ def on_meshes(*arguments: object) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def same_training(one: dict[str, Any], other: dict[str, Any]) -> None:
-    np.testing.assert_allclose(one["losses"], other["losses"], rtol=1e-5)
-    for left, right in zip(one["params"], other["params"], strict=True):
+def same_training(left_run: dict[str, Any], right_run: dict[str, Any]) -> None:
+    np.testing.assert_allclose(left_run["losses"], right_run["losses"], rtol=1e-5)
+    for left, right in zip(left_run["params"], right_run["params"], strict=True):
         np.testing.assert_allclose(left, right, atol=1e-5)
 
 
@@ -112,14 +112,14 @@ def test_eight_devices_draw_the_samples_and_the_loss_of_one(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-def test_devices_that_share_matrices_draw_the_same_ids_and_refilled_slots_the_same_bits() -> None:
-    one, eight, shared = on_meshes(ASSETS / "tiny", 300, 128, "1,40", "1x1", "8x1", "4x2")
-    for how in ("1", "40"):
-        assert one[how] == eight[how]
-        assert one[how]["ids"] == shared[how]["ids"]
-        np.testing.assert_allclose(one[how]["logprobs"], shared[how]["logprobs"], atol=1e-3)
+def test_devices_that_shard_matrices_draw_the_same_ids_and_refilled_slots_the_same_bits() -> None:
+    one, eight, sharded = on_meshes(ASSETS / "tiny", 300, 128, "1,40", "1x1", "8x1", "4x2")
+    for top_k in ("1", "40"):
+        assert one[top_k] == eight[top_k]
+        assert one[top_k]["ids"] == sharded[top_k]["ids"]
+        np.testing.assert_allclose(one[top_k]["logprobs"], sharded[top_k]["logprobs"], atol=1e-3)
     same_training(one, eight)
-    same_training(one, shared)
+    same_training(one, sharded)
 
 
 def hosts(suite: Path, folder: Path, *overrides: str) -> list[subprocess.Popen[str]]:
@@ -175,7 +175,7 @@ def test_two_hosts_make_the_run_of_one(suite: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_hosts_that_do_not_know_each_other_are_a_mistake() -> None:
+def test_hosts_without_a_coordinator_are_a_mistake() -> None:
     command = [sys.executable, "-m", "restem.harness.cli", "run", "--hosts", "2"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
@@ -202,7 +202,7 @@ def test_when_a_host_dies_the_other_ends_too_and_the_run_goes_on(suite: Path, tm
         time.sleep(0.05)
     started[victim].kill()
     assert all(code for code, _, _ in ended(started))
-    # What was trained is sent to the other host, which need not see the leader's files.
+    # Trained parameters are broadcast; the other host needs no access to the leader's files.
     assert [code for code, _, _ in ended(hosts(suite, tmp_path / "run"))] == [0, 0]
     run_suite(load_suite(str(suite)), tmp_path / "one", quiet=True)
     one, two = (lasting_rows(tmp_path / name) for name in ("one", "run"))

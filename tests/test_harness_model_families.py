@@ -89,28 +89,28 @@ def policy(request: pytest.FixtureRequest) -> tuple[nn.Transformer, Any]:
 def test_cached_decoding_equals_decoding_from_scratch(policy: tuple[nn.Transformer, Any]) -> None:
     network, params = policy
     keys = np.array([[sample_key(0, prompt, k) for k in range(2)] for prompt in range(len(PROMPTS))])
-    how = Decoding(top_k=1, max_new_tokens=NEW)
-    parts = sample(network, params, PROMPTS, keys, how, Batching(padded_length=16, context_length=64, slots=8))
+    decoding = Decoding(top_k=1, max_new_tokens=NEW)
+    parts = sample(network, params, PROMPTS, keys, decoding, Batching(padded_length=16, context_length=64, slots=8))
     drawn = np.concatenate([draws.ids for _, draws in parts])
-    # The network takes token 0 for padding unless it is told positions and who sees whom.
+    # The network takes token 0 for padding unless it is given positions and a mask.
     seen = {"positions": np.arange(32)[None], "attention_mask": np.tri(32, dtype=bool)[None]}
     run = jax.jit(lambda tokens, last: forward(network, params, tokens, **seen).logits[0, last])
-    for prompt, rows in zip(PROMPTS, drawn, strict=True):
+    for prompt, samples in zip(PROMPTS, drawn, strict=True):
         ids = [*prompt]
-        for token in rows[0].tolist():
+        for token in samples[0].tolist():
             padded = np.zeros((1, 32), np.int32)
             padded[0, : len(ids)] = ids
             logits = np.asarray(run(padded, len(ids) - 1))
             assert np.diff(np.sort(logits)[-2:]) > 1e-3  # else rounding could decide
             assert token == np.argmax(logits)
             ids.append(token)
-        assert np.array_equal(rows[0], rows[1])
+        assert np.array_equal(samples[0], samples[1])
     assert len(np.unique(drawn)) > 3
 
 
-@pytest.mark.parametrize("how", [{}, {"remat": True}, {"mixed": True}], ids=["plain", "remat", "mixed"])
+@pytest.mark.parametrize("options", [{}, {"remat": True}, {"mixed": True}], ids=["plain", "remat", "mixed"])
 def test_examples_in_trees_have_the_loss_of_each_alone(
-    policy: tuple[nn.Transformer, Any], how: dict[str, bool]
+    policy: tuple[nn.Transformer, Any], options: dict[str, bool]
 ) -> None:
     network, params = policy
     chosen = [
@@ -123,8 +123,8 @@ def test_examples_in_trees_have_the_loss_of_each_alone(
         logits = forward(network, params, np.array([e.path])).logits[0, len(e.prompt_ids) - 1 :]
         scores = jax.nn.log_softmax(logits)[np.arange(len(e.response_ids)), np.array(e.response_ids)]
         expected -= e.weight * float(scores.sum())
-    found = jax.jit(functools.partial(weighted_nll, network, **how))(params, batch=pack(chosen, 40))
-    assert float(found) == pytest.approx(expected, rel=0.02 if how.get("mixed") else 1e-4)
+    loss = jax.jit(functools.partial(weighted_nll, network, **options))(params, batch=pack(chosen, 40))
+    assert float(loss) == pytest.approx(expected, rel=0.02 if options.get("mixed") else 1e-4)
 
 
 def test_a_training_step_lowers_the_loss(policy: tuple[nn.Transformer, Any]) -> None:

@@ -33,10 +33,10 @@ def random(shape: tuple[int, ...], seed: int) -> jax.Array:
     return jax.random.normal(jax.random.key(seed), shape)
 
 
-def near(found: ArrayLike, exact: ArrayLike) -> None:
-    """As near as operands of 8 bits let it be, and not exact."""
-    assert jnp.asarray(found).dtype == jnp.float32
-    assert 0 < np.linalg.norm(np.subtract(found, exact)) < 0.01 * np.linalg.norm(np.asarray(exact))
+def near(actual: ArrayLike, exact: ArrayLike) -> None:
+    """Equal up to the rounding of the operands to 8 bits, and not exact."""
+    assert jnp.asarray(actual).dtype == jnp.float32
+    assert 0 < np.linalg.norm(np.subtract(actual, exact)) < 0.01 * np.linalg.norm(np.asarray(exact))
 
 
 @pytest.mark.parametrize(("equation", "of_x", "of_weight"), LAYERS.values(), ids=LAYERS.keys())
@@ -45,15 +45,15 @@ def test_every_layers_equation_and_its_gradients(
 ) -> None:
     x, weight = random(of_x, 0), random(of_weight, 1)
     exact, exact_backward = jax.vjp(lambda x, weight: jnp.einsum(equation, x, weight), x, weight)
-    found, backward = jax.vjp(jax.jit(lambda x, weight: einsum(equation, x, weight)), x, weight)
-    near(found, exact)
+    actual, backward = jax.vjp(jax.jit(lambda x, weight: einsum(equation, x, weight)), x, weight)
+    near(actual, exact)
     gradient = random(exact.shape, 2)
     for a, b in zip(backward(gradient), exact_backward(gradient), strict=True):
         near(a, b)
 
 
 @pytest.mark.parametrize("shape", [(1, 16, 8), (7, 5, 3), (33, 40, 6), (384, 128, 352)])
-def test_products_of_any_size_whatever_is_transposed_around_them(shape: tuple[int, int, int]) -> None:
+def test_products_of_any_size_and_with_any_operand_transposed(shape: tuple[int, int, int]) -> None:
     rows, depth, columns = shape
     x, weight = random((rows, depth), 0), random((columns, depth), 1)
     for around in (lambda x, w: product(x, w.T), lambda x, w: product(w, x.T).T, lambda x, w: product(x.T.T, w.T)):
@@ -63,7 +63,7 @@ def test_products_of_any_size_whatever_is_transposed_around_them(shape: tuple[in
             assert np.linalg.norm(a - b) < 0.02 * np.linalg.norm(b)
 
 
-def test_what_is_no_single_product_is_left_to_others() -> None:
+def test_an_equation_that_is_no_single_product_is_not_taken() -> None:
     assert equation_of("gecd,ekfd->kgecf") is None
     assert equation_of("BDT,DH->BTH") is None
 
@@ -74,8 +74,10 @@ def test_a_network_computes_the_same_with_its_weights_as_matrices(tiny: Policy, 
     plain = jax.tree.map(lambda leaf: leaf.astype("bfloat16"), tiny.params) if compute == "bfloat16" else tiny.params
     expected = forward(tiny.model, plain, ids, interceptors=[in_bfloat16] * (compute == MIXED)).logits
     params = as_matrices(tiny.model, tiny.params, compute)
-    found = forward(tiny.model, params, ids, interceptors=[by_matrices]).logits
-    assert found.dtype == expected.dtype
-    assert np.abs(found - expected).max() < (0.1 if compute == "bfloat16" else 1e-4) * np.abs(expected).max()
+    actual = forward(tiny.model, params, ids, interceptors=[by_matrices]).logits
+    assert actual.dtype == expected.dtype
+    assert np.abs(actual - expected).max() < (0.1 if compute == "bfloat16" else 1e-4) * np.abs(expected).max()
     changed = [a.shape != b.shape for a, b in zip(*map(jax.tree.leaves, (params, tiny.params)), strict=True)]
-    assert sum(changed) == 4 * tiny.architecture.num_layers  # query, key and value, back, gates; the fifth is one
+    assert (
+        sum(changed) == 4 * tiny.architecture.num_layers
+    )  # query, key-value, output and gates; the fifth weight is a matrix already

@@ -37,7 +37,7 @@ def draw(
     questions: list[str],
     samples: int,
     slots: int,
-    how: Decoding,
+    settings: Decoding,
     padded: int = 32,
     work: Work | None = None,
     prefix_length: int = 0,
@@ -55,7 +55,7 @@ def draw(
             policy.params,
             prompts,
             keys,
-            how,
+            settings,
             batching,
             work=work,
         )
@@ -140,14 +140,14 @@ def test_refilled_slots_give_the_same_samples_to_the_last_bit(tiny: Policy, comp
 
 @pytest.mark.parametrize("compute", COMPUTES[1:])
 def test_samples_in_bfloat16_are_near_those_of_float32(tiny: Policy, compute: str) -> None:
-    exact, found = (draw(tiny, QUESTIONS, 64, 128, decoding(tiny), compute=way) for way in ("float32", compute))
-    same = (found.ids == exact.ids).all(-1)
-    assert 0.5 < same.mean() < 1  # the random numbers are the same: only those near a token's edge choose another
-    off = np.abs(found.logprobs - exact.logprobs)[same]
+    exact, rounded = (draw(tiny, QUESTIONS, 64, 128, decoding(tiny), compute=kind) for kind in ("float32", compute))
+    same = (rounded.ids == exact.ids).all(-1)
+    assert 0.5 < same.mean() < 1  # equal random numbers: only those near the boundary of two tokens give another token
+    off = np.abs(rounded.logprobs - exact.logprobs)[same]
     assert 0 < off.mean() < 0.1
 
 
-def test_more_samples_than_slots_are_drawn_piece_by_piece(tiny: Policy) -> None:
+def test_more_samples_than_slots_are_drawn_in_parts(tiny: Policy) -> None:
     whole = draw(tiny, QUESTIONS[:1], 50, 64, decoding(tiny))
     assert np.array_equal(whole.ids, draw(tiny, QUESTIONS[:1], 50, 8, decoding(tiny)).ids)
 
@@ -178,8 +178,8 @@ def test_top_p_leaves_the_likeliest_tokens_alone(tiny: Policy) -> None:
     sums = np.cumsum(np.exp(logits[order] - np.logaddexp.reduce(logits)))
     nucleus = order[: int(np.searchsorted(sums, 0.8)) + 1].tolist()
     assert 1 < len(nucleus) < len(order)
-    how = Decoding(temperature=3.0, top_k=len(order), top_p=0.8, max_new_tokens=1)
-    assert set(draw(tiny, QUESTIONS[:1], 2000, 512, how).ids.ravel().tolist()) == set(nucleus)
+    settings = Decoding(temperature=3.0, top_k=len(order), top_p=0.8, max_new_tokens=1)
+    assert set(draw(tiny, QUESTIONS[:1], 2000, 512, settings).ids.ravel().tolist()) == set(nucleus)
 
 
 def test_no_token_outside_the_top_k_is_drawn_even_at_the_end_of_the_distribution() -> None:
@@ -199,11 +199,11 @@ def test_samples_of_a_problem_differ_and_repeat(tiny: Policy) -> None:
 
 def test_draws_follow_the_top_k_distribution(tiny: Policy) -> None:
     """First tokens of 2,000 samples against the softmax of the top 3 logits; a false alarm has probability 1e-6."""
-    how = decoding(tiny, top_k=3, max_new_tokens=1, temperature=1.3)
+    settings = decoding(tiny, top_k=3, max_new_tokens=1, temperature=1.3)
     prompt = tiny.tokenizer.encode_prompt(QUESTIONS[0])
     keys = np.array([[sample_key(1, k) for k in range(2000)]])
     ((_, draws),) = sample(
-        tiny.model, tiny.params, [prompt], keys, how, Batching(padded_length=32, context_length=128, slots=2000)
+        tiny.model, tiny.params, [prompt], keys, settings, Batching(padded_length=32, context_length=128, slots=2000)
     )
     logits = np.asarray(forward(tiny.model, tiny.params, jnp.array([prompt])).logits[0, -1]) / 1.3
     top = np.argsort(logits)[-3:]
@@ -215,15 +215,15 @@ def test_draws_follow_the_top_k_distribution(tiny: Policy) -> None:
 
 
 def test_log_probabilities_are_those_of_the_sampling_distribution(tiny: Policy) -> None:
-    how = decoding(tiny)
-    draws = draw(tiny, QUESTIONS[:1], 1, 8, how)
+    settings = decoding(tiny)
+    draws = draw(tiny, QUESTIONS[:1], 1, 8, settings)
     ids = draws.ids[0, 0, : draws.lengths[0, 0]].tolist()
     prompt = tiny.tokenizer.encode_prompt(QUESTIONS[0])
     logits = np.asarray(forward(tiny.model, tiny.params, jnp.array([prompt + ids])).logits[0], np.float64)
     total = 0.0
     for position, token in enumerate(ids):
-        values = np.sort(logits[len(prompt) - 1 + position])[-how.top_k :] / how.temperature
-        total += logits[len(prompt) - 1 + position][token] / how.temperature - np.logaddexp.reduce(values)
+        values = np.sort(logits[len(prompt) - 1 + position])[-settings.top_k :] / settings.temperature
+        total += logits[len(prompt) - 1 + position][token] / settings.temperature - np.logaddexp.reduce(values)
     assert draws.logprobs[0, 0] == pytest.approx(total, abs=1e-3)
 
 

@@ -1,4 +1,4 @@
-"""The embedded judge: asked through the real client, it tells right from wrong, and it never outlives its parent."""
+"""The embedded judge: through the real client it separates right from wrong, and it ends with its parent."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ ROOT = Path(__file__).parents[1]
 
 def rows() -> list[dict[str, str]]:
     """Worked solutions of 40 test problems, each once with the right reference and once with a neighbour of it."""
-    found = []
+    result = []
     for problem in problems(77, (3.0, 4.5), {"test": 40})["test"]:
         response = "\n".join(worked_solution(parse_question(problem.question)))
         for label, reference in (("right", problem.reference), ("wrong", str(int(problem.reference or 0) + 1))):
-            found.append(
+            result.append(
                 {
                     "id": f"{problem.id}:{label}",
                     "question": problem.question,
@@ -33,7 +33,7 @@ def rows() -> list[dict[str, str]]:
                     "response": response,
                 }
             )
-    return found
+    return result
 
 
 def test_without_a_key_the_embedded_judge_compares_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,7 +59,7 @@ def test_token_ids_are_taken_as_they_are(client: TestClient, tiny: Policy) -> No
     assert choices[0]["text"] == client.post(URL, json=CHAT).json()["choices"][0]["message"]["content"]
 
 
-def test_prompts_that_begin_alike_are_answered_as_each_alone(client: TestClient, tiny: Policy) -> None:
+def test_prompts_with_a_shared_prefix_are_answered_as_each_alone(client: TestClient, tiny: Policy) -> None:
     instructions = tiny.tokenizer.encode("Solve 3*x - 2 = 4 for x.\n" * 12)
     assert len(instructions) > 128
     questions = [f"Solve {a}*x - 2 = 4 for x." for a in (2, 3, 6)]

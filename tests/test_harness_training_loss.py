@@ -1,4 +1,4 @@
-"""The loss in chunks against the plain one, without a batch's logits, and with layers computed twice."""
+"""The loss in chunks against the plain loss, its memory, and rematerialised layers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def policy(request: pytest.FixtureRequest) -> tuple[nn.Transformer, Params]:
 
 
 def plain(model: nn.Transformer, params: Params, batch: Batch) -> jax.Array:
-    """The same from the model's own logits, all of them at once."""
+    """The same from the model's logits, all of them at once."""
     logits = forward(
         model, params, batch.tokens, positions=batch.positions, attention_mask=attention_mask(batch.ends)
     ).logits
@@ -69,9 +69,9 @@ def test_examples_in_one_tree_have_the_gradient_of_each_alone(policy: tuple[nn.T
     together, alone = pack(chosen, 32), [pack([example], 32) for example in chosen]
     assert len(together.tokens) == 1
     gradient = jax.jit(jax.value_and_grad(functools.partial(weighted_nll, model)))
-    found = gradient(params, batch=together)
-    expected = jax.tree.map(lambda *parts: sum(parts), *(gradient(params, batch=one) for one in alone))
-    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+    packed = gradient(params, batch=together)
+    expected = jax.tree.map(lambda *parts: sum(parts), *(gradient(params, batch=single) for single in alone))
+    for a, b in zip(jax.tree.leaves(packed), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(a, b, atol=2e-5)
 
 
@@ -101,7 +101,7 @@ def test_no_array_holds_the_logits_of_a_batch(batch: Batch) -> None:
     assert f"[{len(batch.tokens)},{batch.tokens.shape[1]},{vocabulary}]" not in text
 
 
-def test_layers_computed_twice_keep_little_for_the_backward_pass() -> None:
+def test_rematerialised_layers_keep_little_for_the_backward_pass() -> None:
     architecture = Architecture(vocab_size=61, embed_dim=8, hidden_dim=256, num_layers=3, num_heads=2, head_dim=8)
     params, ids = init_params(architecture, jax.random.key(1)), tuple(range(1, 33))
     batch = pack([Example(prompt_ids=ids, response_ids=ids)] * 8, 64)

@@ -1,4 +1,4 @@
-"""The loss against NumPy, packing against no packing, and what training may and may not do."""
+"""The loss against NumPy, micro-batches against one batch, and what training changes and what it does not."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_training_with_mixed_products_is_nearer_to_float32_than_bfloat16_is(
     assert 0 < np.abs(np.subtract(mixed, exact)).max() < np.abs(np.subtract(rough, exact)).max()
 
 
-def test_layers_computed_twice_give_the_same_training(small: Policy, three: list[Example]) -> None:
+def test_rematerialised_layers_give_the_same_training(small: Policy, three: list[Example]) -> None:
     close(run_fit(small, three, remat=True).params, run_fit(small, three).params)
 
 

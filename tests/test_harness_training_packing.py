@@ -1,4 +1,4 @@
-"""Rows as prefix trees: what stands in them is what the examples say, each token once."""
+"""Rows as prefix trees: they hold what the examples hold, each shared token once."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ Learnt = collections.Counter[tuple[tuple[int, ...], int]]  # a token and all tho
 
 def learnt(batch: Batch) -> Learnt:
     """What a network that follows the mask learns from the rows."""
-    found: Learnt = collections.Counter()
+    result: Learnt = collections.Counter()
     masks = np.asarray(attention_mask(batch.ends))  # type: ignore[arg-type]
     for row, mask in enumerate(masks):
         for place, target, weight in zip(batch.places[row], batch.targets[row], batch.weights[row], strict=True):
             if weight:
-                found[tuple(batch.tokens[row][mask[place]].tolist()), int(target)] += float(weight)
-    return found
+                result[tuple(batch.tokens[row][mask[place]].tolist()), int(target)] += float(weight)
+    return result
 
 
 @given(examples)
@@ -71,7 +71,7 @@ def test_the_samples_of_a_problem_share_its_prompt_and_their_first_lines() -> No
     assert dict(collections.Counter(np.asarray(batch.weights)[batch.weights > 0].tolist())) == {3.0: 7, 1.0: 5}
 
 
-def test_a_prompt_whose_samples_no_row_holds_stands_in_several() -> None:
+def test_a_prompt_whose_samples_exceed_a_row_is_in_several() -> None:
     chosen = [Example(prompt_ids=(1, 2, 3, 4), response_ids=(n, n, n, n, n, n, n)) for n in range(10, 20)]
     batch = pack(chosen, 16)
     assert len(batch.tokens) == 5
@@ -79,7 +79,7 @@ def test_a_prompt_whose_samples_no_row_holds_stands_in_several() -> None:
 
 
 @given(examples)
-def test_packing_leaves_no_two_rows_that_would_fit_in_one(chosen: list[Example]) -> None:
+def test_no_two_rows_would_fit_in_one(chosen: list[Example]) -> None:
     apart = [dataclasses.replace(e, prompt_ids=(100 + number, *e.prompt_ids)) for number, e in enumerate(chosen)]
     used = np.sort((np.asarray(pack(apart, ROW).ends) > 0).sum(axis=1))
     assert len(used) == 1 or used[0] + used[1] > ROW

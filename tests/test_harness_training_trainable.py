@@ -1,4 +1,4 @@
-"""What each trainable set trains, what it leaves bit for bit alone, and what the optimizer remembers of it."""
+"""What each trainable set trains, what it leaves unchanged to the bit, and the size of the optimizer's state."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_lora_changes_the_matrices_of_layers_alone(policy: Policy) -> None:
     assert not changed(before, policy.params)
 
 
-def test_lora_lowers_the_loss_with_layers_computed_twice_too(policy: Policy) -> None:
+def test_lora_lowers_the_loss_with_rematerialised_layers_too(policy: Policy) -> None:
     once, twice = (fitted(policy, trainable="lora", remat=remat).losses for remat in (False, True))
     assert once[-1] < 0.9 * once[0]
     assert twice == pytest.approx(once, rel=1e-4)
@@ -84,7 +84,7 @@ def test_merged_parameters_compute_what_lora_computes(policy: Policy) -> None:
 
 
 @pytest.mark.parametrize("kind", ["full", "no_embedder", "lora"])
-def test_the_optimizer_remembers_two_moments_of_what_is_trained_and_a_count(policy: Policy, kind: str) -> None:
+def test_the_optimizers_state_is_two_moments_of_what_is_trained_and_a_count(policy: Policy, kind: str) -> None:
     parts = split(policy, kind, 4, KEY)  # type: ignore[arg-type]
     state = m_step.optimizer_of("adamw", 1e-3, 1, 4).init(parts.trained)
     size = lambda tree: sum(leaf.size for leaf in jax.tree.leaves(tree))  # noqa: E731

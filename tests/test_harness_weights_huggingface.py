@@ -1,4 +1,4 @@
-"""Hugging Face folders: out and in again is the same policy, and transformers computes the same logits from it."""
+"""Hugging Face folders: saving and loading gives the same policy, and transformers computes the same logits from it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def folder(policy: Policy, tmp_path: Path) -> Path:
     return tmp_path / "hf"
 
 
-def test_out_and_in_again_is_the_same_policy(policy: Policy, folder: Path) -> None:
+def test_saving_and_loading_gives_the_same_policy(policy: Policy, folder: Path) -> None:
     back = load_hf(folder)
     assert back.architecture == policy.architecture
     assert params_hash(back.params) == params_hash(policy.params)
@@ -55,7 +55,7 @@ def test_gates_stored_the_other_way_round_are_the_same_function(policy: Policy, 
     assert params_hash(dict(mine)) == params_hash(dict(theirs))
 
 
-def test_a_base_model_is_told_by_its_missing_chat_template(policy: Policy, tmp_path: Path) -> None:
+def test_a_folder_without_a_chat_template_is_a_base_model(policy: Policy, tmp_path: Path) -> None:
     base = Policy(architecture=other_shape(policy, chat=False), params=policy.params, tokenizer=policy.tokenizer)
     save_hf(base, tmp_path / "base")
     assert not load_hf(tmp_path / "base").architecture.chat
@@ -78,8 +78,8 @@ def test_the_text_part_of_a_gemma_3_with_images_in_shards_and_bfloat16_loads(tmp
     save_file(rest, folder / "model-00002-of-00002.safetensors")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({"model_type": "gemma3", "text_config": config}))
-    found = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), load_hf(folder).params)
-    assert params_hash(found) == params_hash(jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), policy.params))
+    loaded = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), load_hf(folder).params)
+    assert params_hash(loaded) == params_hash(jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), policy.params))
 
 
 def test_a_tensor_of_another_shape_or_missing_or_too_many_is_named(folder: Path) -> None:
@@ -108,7 +108,9 @@ def test_a_tensor_of_another_shape_or_missing_or_too_many_is_named(folder: Path)
         ({"rope_parameters": {"rope_theta": 1e4, "rope_type": "yarn"}}, "yarn"),
     ],
 )
-def test_a_config_that_gm_nn_cannot_say_is_refused_by_name(folder: Path, changes: dict[str, Any], named: str) -> None:
+def test_a_config_that_gm_nn_cannot_express_is_refused_by_name(
+    folder: Path, changes: dict[str, Any], named: str
+) -> None:
     rewrite(folder, **changes)
     with pytest.raises(ConfigError, match=named):
         load_hf(folder)
@@ -136,7 +138,7 @@ def test_the_tiny_policy_is_no_model_of_transformers(tiny: Policy, tmp_path: Pat
     assert not (tmp_path / "hf").exists()
 
 
-def test_nothing_is_written_over(folder: Path, policy: Policy) -> None:
+def test_an_existing_folder_is_not_overwritten(folder: Path, policy: Policy) -> None:
     with pytest.raises(ConfigError, match="there already"):
         save_hf(policy, folder)
 
@@ -154,8 +156,8 @@ def test_logits_are_those_that_transformers_gave_for_these_very_tensors(family: 
     # Computed once by tests/hf_logits.py; torch is not installed here. `slow` computes them anew.
     golden = json.loads((Path(__file__).parent / "golden" / "hf_logits.json").read_text())
     (tmp_path / "tokenizer.model").write_bytes(vocabulary())
-    found = logits(small_policy(family, tmp_path))[:, -1, :16]
-    assert relative_error(found, np.array(golden[family])) < 1e-5
+    ours = logits(small_policy(family, tmp_path))[:, -1, :16]
+    assert relative_error(ours, np.array(golden[family])) < 1e-5
 
 
 @pytest.fixture(scope="session")
@@ -178,11 +180,11 @@ def test_transformers_computes_the_same_logits_and_prompts(
     script = Path(__file__).parent / "hf_logits.py"
     out, copy = tmp_path / "out.npz", tmp_path / "copy"
     subprocess.run([python_with_torch, script, folder, tmp_path / "tokens.json", out], check=True)
-    found = np.load(out)
-    error = relative_error(logits(policy), found["logits"])
-    print(f"{found['kind']} of transformers {found['versions']}: relative error {error:.1e}")
+    theirs = np.load(out)
+    error = relative_error(logits(policy), theirs["logits"])
+    print(f"{theirs['kind']} of transformers {theirs['versions']}: relative error {error:.1e}")
     assert error < 1e-5
-    assert json.loads(str(found["prompts"])) == [policy.tokenizer.encode_prompt(question) for question in QUESTIONS]
+    assert json.loads(str(theirs["prompts"])) == [policy.tokenizer.encode_prompt(question) for question in QUESTIONS]
 
     subprocess.run([python_with_torch, script, folder, tmp_path / "tokens.json", out, copy], check=True)
     (copy / "tokenizer.model").write_bytes(vocabulary())

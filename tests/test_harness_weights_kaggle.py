@@ -43,13 +43,11 @@ def test_every_layout_loads_to_the_parameters_that_were_stored(gemma3: Policy, t
 
 
 @pytest.mark.parametrize("family", ["gemma", "gemma2", "gemma3"])
-def test_a_folder_of_unknown_name_says_its_architecture_by_its_shapes(family: str, tmp_path: Path) -> None:
+def test_the_shapes_of_a_folder_of_unknown_name_give_its_architecture(family: str, tmp_path: Path) -> None:
     policy = small_policy(family, tmp_path)
-    found = load_weights(kaggle_folder(tmp_path / "download", flat(policy.params))).architecture
-    told_by_no_shape = {
-        name: getattr(found, name) for name in ("sliding_window", "scale_by_embed", "global_rope_scale")
-    }
-    assert other_shape(policy, **told_by_no_shape) == found
+    inferred = load_weights(kaggle_folder(tmp_path / "download", flat(policy.params))).architecture
+    shapeless = {name: getattr(inferred, name) for name in ("sliding_window", "scale_by_embed", "global_rope_scale")}
+    assert other_shape(policy, **shapeless) == inferred
 
 
 def test_stored_bfloat16_is_held_in_float32(gemma3: Policy, tmp_path: Path) -> None:
@@ -60,7 +58,7 @@ def test_stored_bfloat16_is_held_in_float32(gemma3: Policy, tmp_path: Path) -> N
         np.testing.assert_array_equal(np.asarray(stored, np.float32), np.asarray(leaf))
 
 
-def test_encoders_of_other_modes_are_left_on_disk(gemma3: Policy, tmp_path: Path) -> None:
+def test_encoders_of_other_modalities_are_not_loaded(gemma3: Policy, tmp_path: Path) -> None:
     tree = flat(gemma3.params) | {"SigLiPFromPatches_0/siglip_encoder/pos_embedding": {"w": jnp.ones(3)}}
     tree["transformer/embedder/mm_input_projection"] = {"w": jnp.ones((2, 2))}
     loaded = load_weights(kaggle_folder(tmp_path / "download", tree), gemma3.architecture)
@@ -98,7 +96,7 @@ def test_a_folder_without_a_vocabulary_or_with_another_models_is_refused(gemma3:
         load_weights(tmp_path / "a")
 
 
-def test_rows_that_no_piece_has_are_no_text(gemma3: Policy) -> None:
+def test_ids_without_a_piece_are_left_out_of_the_text(gemma3: Policy) -> None:
     tokenizer, rows = gemma3.tokenizer, gemma3.architecture.vocab_size
     assert rows > tokenizer.vocab_size
     assert tokenizer.decode([*tokenizer.encode("x = 4"), tokenizer.vocab_size, rows - 1]) == "x = 4"

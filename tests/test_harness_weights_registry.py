@@ -1,4 +1,4 @@
-"""Policies by name: what is listed, where it lies, how it is fetched, prompted, trained and exported."""
+"""Policies by name: what is listed, where it is, how it is downloaded, prompted, trained and exported."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ NOWHERE = "http://127.0.0.1:9"
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty kagglehub cache, no credentials, and no way out."""
+    """An empty kagglehub cache, no credentials, and no network."""
     for name in ("KAGGLE_API_TOKEN", "KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_API_V1_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
@@ -48,7 +48,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-@pytest.mark.slow  # gm.nn's own models import TensorFlow
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["Gemma2_2B", "Gemma2_9B", "Gemma2_27B", "Gemma3_270M", "Gemma3_1B", "Gemma3_27B"])
 def test_a_known_model_is_that_of_gm_nn(name: str) -> None:
     known = KNOWN[f"{name.lower().replace('_', '-')}-it"].architecture
@@ -110,9 +110,9 @@ def test_a_hub_that_cannot_be_reached_is_a_failure_with_a_reason(cache: Path, mo
 
 
 def test_a_wrong_or_embedded_name_is_refused(cache: Path) -> None:
-    for name, said in {"gemma3-1b-its": "did you mean 'gemma3-1b-it'", "tiny": "comes with the package"}.items():
+    for name, message in {"gemma3-1b-its": "did you mean 'gemma3-1b-it'", "tiny": "comes with the package"}.items():
         result = restem("models", "download", name, "--yes")
-        assert (result.exit_code, said in result.stderr) == (2, True)
+        assert (result.exit_code, message in result.stderr) == (2, True)
 
 
 def test_a_policy_that_is_not_on_disk_says_how_to_get_it(cache: Path) -> None:
@@ -151,11 +151,11 @@ def test_examples_come_from_a_file_beside_the_suite_and_stand_in_the_resolved_on
     head = 'name = "x"\n[benchmark]\nfew_shot_file = "shots.txt"\n'
     (tmp_path / "x.toml").write_text(head + '[[arms]]\nname = "a"\nverifier = "sympy"\n')
     assert load_suite(str(tmp_path / "x.toml")).benchmark.few_shot == "Q: {question}\nA:"
-    for override, said in {
+    for override, message in {
         "benchmark.few_shot_file=nowhere.txt": "few_shot_file",
         "benchmark.few_shot='none'": "either few_shot or few_shot_file",
     }.items():
-        with pytest.raises(ConfigError, match=said):
+        with pytest.raises(ConfigError, match=message):
             load_suite(str(tmp_path / "x.toml"), [override])
     with pytest.raises(ConfigError, match=r"\{question\}"):
         load_suite("linear_1d", ["benchmark.few_shot='none'"])
@@ -198,7 +198,7 @@ def small_network(package: str) -> nn.Transformer:
         "gemma3n": (nn.Gemma3n_E2B, getattr(transformer, "Gemma3nTransformer", None)),
         "gemma4": (nn.Gemma4_E2B, getattr(transformer, "Transformer", None)),
     }[package]
-    own = {
+    options = {
         "gemma3n": {"activation_sparsity_pattern": (0.95,) * 3 + (0.0,) * 7, "laurel_rank": 8},
         "gemma4": {"global_key_size": 32, "override_kv_shared_ffw_hidden": 256},
     }[package]
@@ -213,7 +213,7 @@ def small_network(package: str) -> nn.Transformer:
         per_layer_input_dim=8,
         sliding_window_size=8,
         kv_cache_sharing_config=config.KVCacheSharingConfig(0.5, share_global=True, share_local=True),
-        **own,
+        **options,
     )
     assert network is not None
     return network(config=shape, dtype=jnp.float32)

@@ -102,11 +102,11 @@ class Decoded:
 def examples(policy: Policy, length: int) -> list[Example]:
     """Random ones that fill rows of this length: two samples of a prompt in each row."""
     rng, part = np.random.default_rng(0), length // 3
-    found = []
+    result = []
     for _ in range(16):
         prompt, *responses = rng.integers(3, policy.architecture.vocab_size, (3, part)).tolist()
-        found += [Example(prompt_ids=tuple(prompt), response_ids=tuple(ids)) for ids in responses]
-    return found
+        result += [Example(prompt_ids=tuple(prompt), response_ids=tuple(ids)) for ids in responses]
+    return result
 
 
 @click.command(help=__doc__)

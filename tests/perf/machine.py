@@ -1,4 +1,4 @@
-"""What the speed measurements share: the machine's peak, the FLOP of a Gemma, the environments of others, profiles."""
+"""Used by all speed measurements: the machine's peak, the FLOP of a Gemma, environments of other projects, profiles."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 from restem.harness.model.architecture import Architecture
 
-# Others' packages. Torch may be made with a Python of its own: its CPU build is not there for each.
+# Packages of other projects. Torch's CPU build may need another Python, see `--python-torch`.
 ENVIRONMENTS = {
     "torch": ("torch==2.13.0", "transformers>=4.57", "accelerate", "safetensors"),
     "tunix": ("google-tunix==0.1.7", f"jax=={jax.__version__}", "safetensors"),
@@ -24,11 +24,11 @@ ENVIRONMENTS = {
 # On a machine with other work to do, OMP_WAIT_POLICY=PASSIVE in the environment keeps torch's threads from spinning,
 # which makes them ten times slower there; on a quiet one it costs them a sixth.
 CHILD = {"HF_HUB_OFFLINE": "1", "JAX_PLATFORMS": "cpu"}
-PRODUCTS = 16  # in one timing of the small ones
+PRODUCTS = 16  # small products in one timing
 
 
 def environment(folder: Path, name: str, maker: str = sys.executable) -> Path:
-    """The Python of others' packages, made where there is none."""
+    """The Python of such an environment, made if there is none."""
     place = folder.resolve() / name
     python = place / "bin" / "python"
     if not python.exists():
@@ -40,23 +40,23 @@ def environment(folder: Path, name: str, maker: str = sys.executable) -> Path:
 # -- Floating-point operations -----------------------------------------------------------------------------------------
 
 
-def products(shape: Architecture, rows: int) -> dict[str, tuple[int, int, int]]:
-    """Matrix products whose speed is measured: a large square, and those that decoding makes of its rows."""
+def products(shape: Architecture, slots: int) -> dict[str, tuple[int, int, int]]:
+    """Matrix products whose speed is measured: a large square one, and those of a decoding step."""
     return {
         "square": (2048, 2048, 2048),
-        "gates": (rows, shape.embed_dim, 2 * shape.hidden_dim),
-        "feed-forward back": (rows, shape.hidden_dim, shape.embed_dim),
-        "query": (rows, shape.embed_dim, shape.num_heads * shape.head_dim),
+        "gates": (slots, shape.embed_dim, 2 * shape.hidden_dim),
+        "feed-forward back": (slots, shape.hidden_dim, shape.embed_dim),
+        "query": (slots, shape.embed_dim, shape.num_heads * shape.head_dim),
     }
 
 
 @jax.jit
 def _products(a: jax.Array, b: jax.Array) -> jax.Array:
-    return jax.lax.map(lambda one: jnp.matmul(one, b, preferred_element_type=jnp.float32), a)
+    return jax.lax.map(lambda matrix: jnp.matmul(matrix, b, preferred_element_type=jnp.float32), a)
 
 
 def gflops(m: int, k: int, n: int, dtype: str = "float32") -> float:
-    """GFLOP a second of matrix products with sums in float32, small ones one after the other in one compiled loop."""
+    """GFLOP a second of matrix products with sums in float32, small ones in a compiled loop."""
     count = 1 if m == k == n else PRODUCTS
     a, b = jnp.ones((count, m, k), dtype), jnp.ones((k, n), dtype)
     _products(a, b).block_until_ready()
@@ -90,7 +90,7 @@ SAMPLING = (
     ("matrix products with weights", r"Transformer.*dot_general"),
     ("norms, gates, rotary embeddings", r"Transformer|__call__"),
     ("choosing tokens", r"^jit\(decode\)"),
-    ("moving rows", r"^jit\("),
+    ("moving sequences", r"^jit\("),
 )
 TRAINING = (
     ("attention", ATTENTION),
@@ -138,7 +138,7 @@ def _operations(place: Path) -> Counter[tuple[str, str]]:
 def _sources(folder: Path, program: str) -> dict[str, str]:
     """For every operation of a compiled program, the name of what it was compiled from.
 
-    A fusion without one has that of its first part, or else of its first operand: what it goes on with.
+    A fusion without a name gets that of its first part, or else that of its first operand.
     """
     text = (folder / f"{program}.cpu_after_optimizations.txt").read_text()
     bodies = dict(re.findall(r"^%([\w.-]+) \(.*?\{$(.*?)^\}", text, re.MULTILINE | re.DOTALL))

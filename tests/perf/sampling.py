@@ -1,9 +1,9 @@
-"""Sampling beside others' samplers of the same model; speed.py calls it.
+"""Compares our sampler with other samplers of the same model; speed.py calls it.
 
 Two workloads. Fixed length: a tiny Gemma with random weights, 64 prompts of 24 tokens, 16 samples of 48 tokens each,
-none stops. Real work: the shipped policy on 256 linear_1d problems, 16 samples each, which end when the policy says so;
-only tokens up to and with the stop token count. Everybody draws at temperature 0.7 and top-k 40 in float32 from the
-same weights, and shows it by its logits. Ours draws as a run does, on a CPU device for each core.
+none stops. Real work: the embedded policy on 256 linear_1d problems, 16 samples each, which end at a stop token; only
+tokens up to and including it count. All samplers use temperature 0.7, top-k 40, float32 and the same weights, which
+their logits confirm. Ours samples as a run does, on one CPU device a core.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ CONFIG = SamplingConfig()
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Workload:
-    """Prompts, and who answers them how."""
+    """Prompts, the policy that answers them, and how it decodes."""
 
     title: str
     policy: Policy
@@ -72,7 +72,7 @@ class Timing:
 
 @dataclasses.dataclass(kw_only=True)
 class Standing:
-    """A sampler's passes over a workload."""
+    """A sampler's passes over a workload, and the error of its logits."""
 
     slots: int
     logits_error: float
@@ -88,7 +88,7 @@ class Standing:
 
     @property
     def wasted(self) -> float:
-        """Share of the decoded slot-steps that drew no token that was asked for."""
+        """The share of decoded slot-steps that drew no useful token."""
         return 1 - sum(t.useful for t in self.timings) / sum(t.slot_steps for t in self.timings)
 
 
@@ -99,26 +99,26 @@ def workloads() -> list[Workload]:
     tiny = load_policy(ASSETS / EMBEDDED["tiny"])
     shape = Architecture(vocab_size=104)
     rng = np.random.default_rng(SEED)
-    how = {"temperature": CONFIG.temperature, "top_k": CONFIG.top_k}
+    settings = {"temperature": CONFIG.temperature, "top_k": CONFIG.top_k}
     problems = stream(SEED, (3.0, 4.5))
     return [
         Workload(
             title="fixed length",
             policy=dataclasses.replace(tiny, architecture=shape, params=init_params(shape, jax.random.key(SEED))),
             prompts=rng.integers(1, shape.vocab_size, (64, 24)).tolist(),
-            decoding=Decoding(max_new_tokens=48, **how),
+            decoding=Decoding(max_new_tokens=48, **settings),
         ),
         Workload(
             title="real work",
             policy=tiny,
             prompts=[tiny.tokenizer.encode_prompt(next(problems).question) for _ in range(256)],
-            decoding=Decoding(max_new_tokens=CONFIG.max_new_tokens, stop_ids=tiny.tokenizer.stop_ids, **how),
+            decoding=Decoding(max_new_tokens=CONFIG.max_new_tokens, stop_ids=tiny.tokenizer.stop_ids, **settings),
         ),
     ]
 
 
 def exported(workload: Workload, folder: Path) -> None:
-    """Writes what a peer needs to know; see sampling_peers.py."""
+    """Writes the workload and the model for the peers; see sampling_peers.py."""
     folder.mkdir()
     policy, decoding = workload.policy, workload.decoding
     names = {f"{'/'.join(key.key for key in path)}": leaf for path, leaf in jax.tree.leaves_with_path(policy.params)}
@@ -179,10 +179,10 @@ def logits_error(workload: Workload, name: str) -> float:
     """How far the logits of the first tokens are from those in float32, relative to the largest."""
     policy = workload.policy
     ids = np.array([prompt[:16] for prompt in workload.prompts[:8]])
-    exact, found = (
+    exact, rounded = (
         np.asarray(_logits(Network(policy.model, compute), policy.params, ids)) for compute in ("float32", OURS[name])
     )
-    return float(np.abs(found - exact).max() / np.abs(exact).max())
+    return float(np.abs(rounded - exact).max() / np.abs(exact).max())
 
 
 def _logits(network: Network, params: Params, ids: np.ndarray) -> jax.Array:
@@ -190,7 +190,7 @@ def _logits(network: Network, params: Params, ids: np.ndarray) -> jax.Array:
 
 
 class Child:
-    """A peer in a process of its own, waiting for seeds."""
+    """A peer in its own process, which waits for seeds."""
 
     def __init__(self, python: Path, peer: str, folder: Path) -> None:
         self.process = subprocess.Popen(
@@ -221,7 +221,7 @@ class Child:
 
 
 def prefill_only(workload: Workload, compute: str, seed: int) -> tuple[float, float]:
-    """FLOP and seconds of one token for every prompt: prompts are computed, hardly anything is decoded."""
+    """FLOP and seconds of sampling one token for every prompt, nearly all of it prefill."""
     policy, prompts = workload.policy, workload.prompts
     keys = np.array([[sample_key(seed, prompt)] for prompt in range(len(prompts))])
     began = time.perf_counter()
@@ -261,17 +261,17 @@ def whole(workload: Workload, timing: Timing) -> float:
 
 
 def table(standings: dict[str, Standing]) -> str:
-    """A Markdown table, one sampler a line; ratios are those of ours, in float32 and mixed, to it."""
+    """A Markdown table, one sampler a line; ratios compare ours, in float32 and mixed, with it."""
     lines = [
         "| sampler | slots | tokens/s, best | median | ours is faster by | by median | wasted steps | logits' error |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    own = [standings[name] for name in OURS]
+    ours_first = [standings[name] for name in OURS]
     for name, standing in standings.items():
         lines.append(
             f"| {name} | {standing.slots} | {standing.best:,.0f} | {standing.median:,.0f}"
-            f" | {' / '.join(f'{one.best / standing.best:.2f}' for one in own)}"
-            f" | {' / '.join(f'{one.median / standing.median:.2f}' for one in own)}"
+            f" | {' / '.join(f'{our.best / standing.best:.2f}' for our in ours_first)}"
+            f" | {' / '.join(f'{our.median / standing.median:.2f}' for our in ours_first)}"
             f" | {standing.wasted:.1%} | {standing.logits_error:.0e} |"
         )
     return "\n".join(lines)
@@ -280,7 +280,7 @@ def table(standings: dict[str, Standing]) -> str:
 def measured(
     workload: Workload, children: dict[str, Child], rounds: int, note: Callable[[], None]
 ) -> dict[str, Standing]:
-    """Everybody's passes over a workload, a round at a time."""
+    """All samplers' passes over a workload, round by round."""
     standings = {name: Standing(slots=CONFIG.rows, logits_error=logits_error(workload, name)) for name in OURS}
     standings |= {name: Standing(**child.ready) for name, child in children.items()}
     for compute in OURS.values():
@@ -296,7 +296,7 @@ def measured(
 
 @contextlib.contextmanager
 def started(folder: Path, pythons: dict[str, Path]) -> Iterator[dict[str, Child]]:
-    """The peers, loaded, compiled and tried one after the other."""
+    """The peers, each loaded and compiled before the next one starts."""
     children: dict[str, Child] = {}
     try:
         for name, python in pythons.items():

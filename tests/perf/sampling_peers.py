@@ -1,12 +1,12 @@
-"""Samples with somebody else's sampler: a seed a line in, figures as JSON lines out; run by sampling.py in a child.
+"""Samples with the sampler of another project: reads a seed a line, writes figures as JSON lines; run by sampling.py.
 
     python sampling_peers.py PEER FOLDER < seeds
 
-Imports nothing of ours: transformers and tunix run in the peers' own environment, gemma's sampler in ours. FOLDER holds
-`workload.json`, the model as `hf/` (Hugging Face) and `params.npz` (gemma's names), and the logits that it must give.
+transformers and tunix run in environments without our packages, gemma's sampler in ours. FOLDER holds `workload.json`,
+the model as `hf/` (Hugging Face) and `params.npz` (gemma's names), and the expected logits.
 
-Every peer samples at the workload's temperature and top-k, never greedily, and decodes as many rows together as suits
-it best: before it says that it is ready it has compiled for, and tried, each of `ROWS`.
+Every peer samples at the workload's temperature and top-k, never greedily, with the fastest of the batch sizes `SLOTS`:
+it compiles and tries each of them before it reports that it is ready.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-ROWS = (256, 1024)
+SLOTS = (256, 1024)
 NEVER = 1_000_000  # a stop token that no vocabulary here has
 
 
@@ -153,6 +153,8 @@ def gemma(folder: Path, work: dict[str, Any]) -> Peer:
     from gemma.gm.nn import config as gemma_config
     from gemma.gm.text import _sampler, _tokenizer
 
+    import restem.harness.model.gemma  # noqa: F401  (imports gemma without TensorFlow)
+
     stops = [*work["stop_ids"], NEVER, NEVER + 1][:2]
 
     class Special(_tokenizer.SpecialTokens, enum.IntEnum):
@@ -236,11 +238,11 @@ def main() -> None:
     work = json.loads((folder / "workload.json").read_text())
     peer = PEERS[sys.argv[1]](folder, work)
     expected = np.load(folder / "logits.npz")
-    found = peer.logits(expected["ids"])
-    error = float(np.abs(found - expected["logits"]).max() / np.abs(expected["logits"]).max())
+    actual = peer.logits(expected["ids"])
+    error = float(np.abs(actual - expected["logits"]).max() / np.abs(expected["logits"]).max())
     most = max(ROWS) // work["samples"]
     speeds: dict[int, float] = {}
-    for size in (rows // work["samples"] for rows in ROWS):
+    for size in (slots // work["samples"] for slots in SLOTS):
         figures(peer, work, work["prompts"][:size], size, seed=0)  # compiles
         tried = figures(peer, work, work["prompts"][:most], size, seed=1)
         speeds[size] = tried["useful"] / tried["seconds"]

@@ -1,14 +1,14 @@
-"""Prints how fast we sample and train, beside others, all in one run; and what bounds ours.
+"""Measures how fast we sample and train, compared with other projects, and what bounds our speed.
 
     python tests/perf/speed.py [--peers DIR] [--python-torch PYTHON] [--peer NAME]... [--rounds N] [--json FILE]
 
-See sampling.py and training.py for the workloads. `--peers` names a folder for the environments of others, made on
-first use: torch and transformers in one, tunix in another; gemma's own sampler runs in ours. Without it ours runs
-alone.
+See sampling.py and training.py for the workloads. `--peers` names a folder for the environments of other projects, made
+on first use: torch and transformers in one, tunix in another; gemma's own sampler runs in ours. Without it only ours is
+measured.
 
-Every round takes each contestant once, one after the other, so that a busy machine is busy for all; figures are the
-best and the median of the rounds, without compilation. The machine's matrix-product peak is measured in the same
-rounds. Asserts nothing: figures belong to the machine.
+Every round runs each peer once, so that other load on the machine affects all of them; figures are the best and the
+median of the rounds, without compilation. The machine's matrix-product peak is measured in the same rounds. Asserts
+nothing: figures belong to the machine.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from tests.perf import machine, sampling, training
 PEERS = {**sampling.PEERS, **training.PEERS}
 
 
-class Found:
-    """What has been measured so far, the best of all rounds."""
+class Measured:
+    """The best figures of all rounds so far."""
 
     def __init__(self) -> None:
         self.peaks: dict[str, float] = {}
@@ -54,15 +54,15 @@ class Found:
         place[name] = max(place.get(name, 0.0), value)
 
 
-def measure_sampling(found: Found, pythons: dict[str, Path], rounds: int) -> Iterator[tuple[str, str, Any]]:
+def measure_sampling(measured: Measured, pythons: dict[str, Path], rounds: int) -> Iterator[tuple[str, str, Any]]:
     """For each workload its title, its table and its figures."""
     for workload in sampling.workloads():
 
         def note(workload: sampling.Workload = workload) -> None:
-            found.note_peaks()
+            measured.note_peaks()
             for compute in sampling.OURS.values():
                 asked, seconds = sampling.prefill_only(workload, compute, seed=1)
-                found.note(found.reached, f"prefill, {workload.title}, {compute}", 1e-9 * asked / seconds)
+                measured.note(measured.reached, f"prefill, {workload.title}, {compute}", 1e-9 * asked / seconds)
 
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place) / "work"
@@ -74,30 +74,38 @@ def measure_sampling(found: Found, pythons: dict[str, Path], rounds: int) -> Ite
         for name, compute in sampling.OURS.items():
             best = max(standings[name].timings, key=lambda timing: timing.speed)
             speed = 1e-9 * sampling.whole(workload, best) / best.seconds
-            found.reached[f"all of {workload.title}, {compute}"] = speed
+            measured.reached[f"all of {workload.title}, {compute}"] = speed
         title = f"{workload.title}: {len(workload.prompts)} prompts, {sampling.SAMPLES} samples each"
-        yield title, sampling.table(standings), {name: dataclasses.asdict(one) for name, one in standings.items()}
+        yield (
+            title,
+            sampling.table(standings),
+            {name: dataclasses.asdict(standing) for name, standing in standings.items()},
+        )
 
 
 def measure_training(
-    found: Found, pythons: dict[str, Path], rounds: int, overrides: Sequence[str]
+    measured: Measured, pythons: dict[str, Path], rounds: int, overrides: Sequence[str]
 ) -> tuple[str, str, Any]:
     """Title, table and figures of training."""
     given = training.job(overrides, steps=25, warm=5)
     with tempfile.TemporaryDirectory() as place:
         file = Path(place) / "job.json"
         file.write_text(json.dumps(given))
-        standings = training.measured(file, pythons, rounds, [*given["sets"]], found.note_peaks)
-    found.reached["training"] = standings[training.OURS].gflops
+        standings = training.measured(file, pythons, rounds, [*given["sets"]], measured.note_peaks)
+    measured.reached["training"] = standings[training.OURS].gflops
     sizes = ", ".join(f"{name} {len(data['examples'])}" for name, data in given["sets"].items())
     title = f"training on what the default run kept (examples: {sizes})"
-    return title, training.table(standings), {name: dataclasses.asdict(one) for name, one in standings.items()}
+    return (
+        title,
+        training.table(standings),
+        {name: dataclasses.asdict(standing) for name, standing in standings.items()},
+    )
 
 
 def profiled(overrides: Sequence[str]) -> dict[str, dict[str, float]]:
     """For each workload, the share of each part in the time of all operations.
 
-    A process of its own, because the compiled programs are written down only where XLA is told so at its start.
+    In another process, because XLA dumps its compiled programs only if a flag says so when it starts.
     """
     with tempfile.TemporaryDirectory() as place:
         sets = [word for override in overrides for word in ("--set", override)]
@@ -127,12 +135,12 @@ def profile(place: Path, overrides: Sequence[str]) -> dict[str, dict[str, float]
     return parts
 
 
-def sentences(found: Found, parts: dict[str, dict[str, float]]) -> Iterator[str]:
-    """What bounds each phase, from the figures."""
-    for name, speed in found.peaks.items():
+def sentences(measured: Measured, parts: dict[str, dict[str, float]]) -> Iterator[str]:
+    """What bounds the speed of each phase, from the figures."""
+    for name, speed in measured.peaks.items():
         yield f"matrix product, {name}: {speed:.0f} GFLOP/s"
-    for phase, speed in found.reached.items():
-        share, rounded = (speed / found.peaks[name] for name in ("square", "square, bfloat16"))
+    for phase, speed in measured.reached.items():
+        share, rounded = (speed / measured.peaks[name] for name in ("square", "square, bfloat16"))
         yield f"{phase}: {speed:.0f} GFLOP/s needed, {share:.0%} of the float32 peak, {rounded:.0%} of bfloat16's"
     for title, share in parts.items():
         listed = ", ".join(f"{name} {value:.0%}" for name, value in share.items())
@@ -161,7 +169,7 @@ def main(
     if place:
         click.echo(json.dumps(profile(place, overrides)))
         return
-    found, figures, load = Found(), {}, os.getloadavg()[0]
+    measured, figures, load = Measured(), {}, os.getloadavg()[0]
     makers = {"torch": python_torch, "tunix": sys.executable}
 
     def pythons(of: dict[str, Any]) -> dict[str, Path]:
@@ -171,17 +179,17 @@ def main(
             for name, where in chosen.items()
         }
 
-    for title, table, numbers in measure_sampling(found, pythons(sampling.PEERS), rounds):
+    for title, table, numbers in measure_sampling(measured, pythons(sampling.PEERS), rounds):
         click.echo(f"\n{title}\n\n{table}")
         figures[title] = numbers
-    title, table, numbers = measure_training(found, pythons(training.PEERS), rounds, overrides)
+    title, table, numbers = measure_training(measured, pythons(training.PEERS), rounds, overrides)
     click.echo(f"\n{title}\n\n{table}")
     figures[title] = numbers
     parts = profiled(overrides)
-    click.echo("\n" + "\n".join(sentences(found, parts)))
+    click.echo("\n" + "\n".join(sentences(measured, parts)))
     click.echo(f"load {load:.1f} before, {os.getloadavg()[0]:.1f} after; {os.cpu_count()} cores")
     if output:
-        whole = {"figures": figures, "peaks": found.peaks, "reached": found.reached, "parts": parts}
+        whole = {"figures": figures, "peaks": measured.peaks, "reached": measured.reached, "parts": parts}
         output.write_text(json.dumps(whole, indent=1) + "\n")
 
 

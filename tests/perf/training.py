@@ -1,10 +1,10 @@
-"""The M-step beside transformers' Trainer and tunix's PeftTrainer on the same examples; speed.py calls it.
+"""Compares our M-step with transformers' Trainer and tunix's PeftTrainer on the same examples; speed.py calls it.
 
-The data are what each M-step of the default run kept (`reports/examples/linear_1d/run.db`), all of it one after the
-other; the model is the embedded tiny one, and each peer's is of its shape. A step of a peer sees as many examples as
-one of ours sees on average. Ours trains as the default suite does, on a CPU device for each core.
+The data sets are the selections of the M-steps of the default run (`reports/examples/linear_1d/run.db`). The model is
+the embedded tiny one, and the peers' models have its shape. A step of a peer has as many examples as a step of ours on
+average. Ours trains as the default suite does, on one CPU device a core.
 
-Contestants take turns over several rounds, each in a process of its own, and the best round of each counts.
+Trainers take turns over several rounds, each in its own process, and the best round of each counts.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ WHERE s.dropped_by IS NULL ORDER BY s.checkpoint, s.sample
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Round:
-    """One contestant's timed steps on one data set: seconds, target tokens learnt, and what else it says."""
+    """The timed steps of a trainer on a data set: seconds, target tokens, and further figures."""
 
     seconds: float
     targets: int
@@ -64,14 +64,16 @@ class Round:
 
 @dataclasses.dataclass(kw_only=True)
 class Standing:
-    """One contestant's rounds: for each data set, one after the other."""
+    """The rounds of a trainer on each data set."""
 
     rounds: dict[str, list[Round]]
 
     def speed(self, sets: Sequence[str] | None = None) -> float:
         """Target tokens a second over these data sets, the best round of each; None: over all."""
-        best = [min(self.rounds[name], key=lambda one: one.seconds / one.targets) for name in sets or self.rounds]
-        return sum(one.targets for one in best) / sum(one.seconds for one in best)
+        best = [
+            min(self.rounds[name], key=lambda timing: timing.seconds / timing.targets) for name in sets or self.rounds
+        ]
+        return sum(timing.targets for timing in best) / sum(timing.seconds for timing in best)
 
     @property
     def padding(self) -> float:
@@ -80,23 +82,23 @@ class Standing:
     @property
     def gflops(self) -> float:
         """GFLOP a second that the best rounds did, of those that were needed."""
-        best = [min(rounds, key=lambda one: one.seconds) for rounds in self.rounds.values()]
-        return sum(one.gflop for one in best) / sum(one.seconds for one in best)
+        best = [min(rounds, key=lambda timing: timing.seconds) for rounds in self.rounds.values()]
+        return sum(timing.gflop for timing in best) / sum(timing.seconds for timing in best)
 
 
 def kept(policy: Policy) -> dict[str, list[Example]]:
-    """What each M-step of the default run learnt from."""
-    found: dict[str, list[Example]] = {}
+    """The examples of each M-step of the default run."""
+    result: dict[str, list[Example]] = {}
     with sqlite3.connect(f"file:{RUN}?mode=ro", uri=True) as connection:
         for checkpoint, question, response in connection.execute(KEPT):
             prompt_ids = tuple(policy.tokenizer.encode_prompt(question))
             response_ids = tuple(policy.tokenizer.encode_response(response))
-            found.setdefault(checkpoint, []).append(Example(prompt_ids=prompt_ids, response_ids=response_ids))
-    return found
+            result.setdefault(checkpoint, []).append(Example(prompt_ids=prompt_ids, response_ids=response_ids))
+    return result
 
 
 def job(overrides: Sequence[str], steps: int, warm: int) -> dict[str, Any]:
-    """What every contestant is given; see training_peers.py."""
+    """The data sets and settings that every trainer is given; see training_peers.py."""
     policy = load_policy(ASSETS / "tiny")
     training = load_suite("linear_1d", overrides).training
     sets = {}
@@ -109,7 +111,7 @@ def job(overrides: Sequence[str], steps: int, warm: int) -> dict[str, Any]:
 
 
 class Learner:
-    """Ours, as `m_step.fit` trains: on one data set, a step at a time."""
+    """Our trainer, set up as in `m_step.fit`, on one data set."""
 
     def __init__(self, policy: Policy, examples: Sequence[Example], training: TrainingConfig) -> None:
         meshes = make_meshes(0, 1)
@@ -119,7 +121,7 @@ class Learner:
         self.batches = m_step.epochs(pack(examples, training.row_length), training, 0)
 
     def learn(self, steps: int) -> list[Batch]:
-        """Takes so many steps; gives their batches."""
+        """Takes this many steps; gives their batches."""
         batches = [*itertools.islice(self.batches, steps)]
         value: Any = None
         for batch in batches:
@@ -160,8 +162,8 @@ def needed(shape: Architecture, batch: Batch) -> float:
 def measured(
     given: Path, pythons: dict[str, Path], rounds: int, sets: Sequence[str], note: Callable[[], None]
 ) -> dict[str, Standing]:
-    """Everybody's rounds, ours first in each."""
-    standings = {name: Standing(rounds={one: [] for one in sets}) for name in (OURS, *pythons)}
+    """The rounds of all trainers, ours first in each."""
+    standings = {name: Standing(rounds={data_set: [] for data_set in sets}) for name in (OURS, *pythons)}
     for _ in range(rounds):
         for name, standing in standings.items():
             script = __file__ if name == OURS else str(Path(__file__).with_name("training_peers.py"))
@@ -169,21 +171,21 @@ def measured(
             done = subprocess.run(command, stdout=subprocess.PIPE, env=CHILD | os.environ, check=False)
             if done.returncode:
                 raise click.ClickException(f"{name} failed: is its environment whole?")
-            for one, found in json.loads(done.stdout).items():
-                standing.rounds[one].append(Round(**found))
+            for data_set, figures in json.loads(done.stdout).items():
+                standing.rounds[data_set].append(Round(**figures))
         note()
     return standings
 
 
 def table(standings: dict[str, Standing]) -> str:
-    """A Markdown table, one contestant a line; ratios are ours to it, over all data sets and over each."""
+    """A Markdown table, one trainer a line; ratios compare ours with it, on all data sets and on each."""
     sets = [*standings[OURS].rounds]
     lines = [
         f"| trainer | target tokens/s | ours is faster by | {' | '.join(f'on {name}' for name in sets)} | padding |",
         f"|---|---|---|{'---|' * len(sets)}---|",
     ]
     for name, standing in standings.items():
-        ratios = [standings[OURS].speed([one]) / standing.speed([one]) for one in sets]
+        ratios = [standings[OURS].speed([data_set]) / standing.speed([data_set]) for data_set in sets]
         lines.append(
             f"| {name} | {standing.speed():,.0f} | {standings[OURS].speed() / standing.speed():.2f} "
             f"| {' | '.join(f'{ratio:.2f}' for ratio in ratios)} | {standing.padding:.1%} |"
