@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from restem.benchmarks.catalog import BENCHMARKS
 from restem.harness.config import Suite, load_suite, parse_suite, set_value, suite_names, to_toml
 from restem.harness.errors import ConfigError
 
@@ -85,3 +89,22 @@ def test_gold_comes_first_among_a_suites_verifiers() -> None:
         {"name": "x", "gold": "exact", "scoring": ["sympy"], "arms": [{"name": "a", "verifier": "sympy"}]}
     )
     assert suite.verifier_names == ("exact", "sympy")
+
+
+@given(st.dictionaries(st.text(min_size=1), st.text() | st.integers(-(2**60), 2**60) | st.lists(st.booleans())))
+def test_options_of_any_text_read_back_from_toml(options: dict[str, Any]) -> None:
+    suite = load_suite("linear_1d").model_copy(update={"verifiers": {"a.b": options}})
+    assert parse_suite(tomllib.loads(to_toml(suite)), "suite") == suite
+
+
+def test_a_benchmark_brings_its_own_regime_and_gold() -> None:
+    suite = parse_suite(
+        {"name": "x", "benchmark": {"name": "arithmetic_mixed"}, "arms": [{"name": "a", "verifier": "sympy"}]}, "x"
+    )
+    assert suite.benchmark.regime == BENCHMARKS["arithmetic_mixed"].default_regime
+    assert suite.gold == BENCHMARKS["arithmetic_mixed"].gold
+
+
+def test_problems_of_a_file_have_no_regime() -> None:
+    suite = load_suite("linear_1d", ["benchmark.name=file", "benchmark.path=x"])
+    assert suite.benchmark.regime is None

@@ -21,7 +21,7 @@ from restem.harness.cli.gate import gate_command
 from restem.harness.cli.policies import export_command, models_command, serve_command
 from restem.harness.cli.problems import generate_command
 from restem.harness.cli.reports import compare_command, report_command, show_command
-from restem.harness.cli.run import run_command
+from restem.harness.cli.run import init_command, run_command
 from restem.harness.cli.verify import verify_command
 from restem.harness.errors import ConfigError, RestemError
 from restem.verifiers.verdict import UnknownVerifier, VerifierError
@@ -123,6 +123,7 @@ def main() -> None:
 
 for command in (
     run_command,
+    init_command,
     show_command,
     report_command,
     compare_command,

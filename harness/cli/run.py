@@ -1,4 +1,4 @@
-"""The command run. JAX is imported when the suite and the run folder are known to be good."""
+"""The commands run and init. JAX is imported when the suite and the run folder are known to be good."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from restem.harness.errors import ConfigError
 @click.option("--hosts", type=click.IntRange(min=1), default=1, help="Machines that run this together, each the same.")
 @click.option("--host-index", type=click.IntRange(min=0), help="This one's number; 0 leads and writes the run folder.")
 @click.option("--coordinator", metavar="HOST:PORT", help="Where the leader is found, and a free port of it.")
+@click.option("--settings", is_flag=True, help="Print every key of a suite, and run nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the standings as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def run_command(
@@ -29,6 +30,7 @@ def run_command(
     hosts: int,
     host_index: int | None,
     coordinator: str | None,
+    settings: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -43,6 +45,11 @@ def run_command(
       restem run linear_1d --set mesh.data=2
       restem run linear_1d --hosts 2 --host-index 1 --coordinator leader:8476
     """
+    if settings:
+        from restem.harness.app.suite_page import settings_page
+
+        click.echo(settings_page(), nl=False)
+        return
     if hosts == 1 and (host_index is not None or coordinator is not None):
         raise ConfigError("--host-index and --coordinator go with --hosts")
     from restem.harness.app.extra import need_train
@@ -66,3 +73,19 @@ def run_command(
         print_plan(folder, None, 1.0, None, as_json)
     else:
         print_report(folder, as_json)
+
+
+@click.command("init")
+@click.argument("file", default="suite.toml", type=click.Path(path_type=Path))
+def init_command(file: Path) -> None:
+    """Writes the default suite into a new FILE, with a comment on every key.  [default: suite.toml]
+
+    \b
+    Example:
+      restem init mine.toml
+      restem run mine.toml
+    """
+    from restem.harness.app.suite_page import write_suite
+
+    write_suite(file)
+    click.echo(f"{file}: `restem run {file}` runs it")
