@@ -17,7 +17,8 @@ from restem.harness.errors import ConfigError
 from restem.harness.loop.rest_em import planned_samples
 from restem.harness.names import MARK, first_sampled, measuring, replicate, unmarked
 from restem.harness.store.store import Store
-from restem.reports.analysis.findings import find, missing
+from restem.reports.analysis.findings import find
+from restem.reports.analysis.unfinished import missing
 from restem.reports.data.read import read_run
 from restem.verifiers import catalog
 from tests.conftest import restem

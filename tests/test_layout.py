@@ -162,3 +162,49 @@ def test_sql_stays_in_the_store_and_the_reports_data(path: Path) -> None:
     methods = {call.attr for call in calls if isinstance(call, ast.Attribute)}
     may = wing(module(path)) in ("harness.store", "reports.data")
     assert may or not methods & {"query", "execute", "executemany", "executescript"}
+
+
+def prose(source: str) -> list[str]:
+    """Texts of three words or more in a file; docstrings and messages of exceptions left out.
+
+    All other texts count, not only those that stand in a `return`: a text that is put into a list or a field first is
+    returned as well. In an f-string a value counts as a word.
+    """
+    tree = ast.parse(source)
+    excepted: set[int] = set()
+    for node in ast.walk(tree):
+        docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        error = isinstance(node, ast.ClassDef) and any("Error" in ast.unparse(base) for base in node.bases)
+        if docstring or error or isinstance(node, ast.Raise):
+            excepted |= {id(child) for child in ast.walk(node)}
+    inner = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    texts: list[str] = []
+    for node in ast.walk(tree):
+        if id(node) in excepted:
+            continue
+        if isinstance(node, ast.JoinedStr):
+            parts = (part.value if isinstance(part, ast.Constant) else "value" for part in node.values)
+            texts.append("".join(map(str, parts)))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inner:
+            texts.append(node.value)
+    return [text for text in texts if sum(any(map(str.isalpha, word)) for word in text.split()) >= 3]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "reports" / "analysis").glob("*.py")), ids=lambda path: path.name)
+def test_analysis_holds_codes_and_numbers_and_no_sentences(path: Path) -> None:
+    assert prose(path.read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "count"),
+    [
+        ('def f(n):\n    "Gives a text."\n    return f"{n} is better"', 1),
+        ('def f():\n    lines = []\n    lines.append("train on it")\n    return lines', 1),
+        ('WORDS = {1: "no gain shown"}', 1),
+        ('def f(a, b):\n    return f"{a}/{b}" + "two words"', 0),
+        ('def f():\n    raise ValueError("there is no such arm")', 0),
+        ('class Wrong(ConfigError):\n    def __init__(self):\n        super().__init__("there is no such arm")', 0),
+    ],
+)
+def test_the_search_for_sentences_finds_them_wherever_they_stand(source: str, count: int) -> None:
+    assert len(prose(source)) == count

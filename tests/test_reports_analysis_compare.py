@@ -12,7 +12,8 @@ import pytest
 from click.testing import Result
 
 from restem.harness.store.store import Store
-from restem.reports.analysis.compare import compare
+from restem.reports.analysis.comparability import MismatchCode, NotComparable
+from restem.reports.analysis.compare import NoteCode, compare
 from restem.reports.stats import estimates
 from restem.reports.stats.estimates import Counts
 from restem.reports.stats.paired_tests import equivalence, problem_flips
@@ -75,7 +76,7 @@ def refused(left: Path, right: Path) -> Result:
 
 @pytest.mark.parametrize("checkpoint", ["base", "sympy/1"])
 def test_figures_are_those_of_metrics_on_the_same_counts(finished_run: Path, other_run: Path, checkpoint: str) -> None:
-    found = next(p for p in compare(finished_run, other_run).pairs if p.title == checkpoint)
+    found = next(p for p in compare(finished_run, other_run).pairs if p.names == (checkpoint, checkpoint))
     left, right = counts(finished_run, checkpoint), counts(other_run, checkpoint)
     expected = estimates.paired(left, right)
     assert expected
@@ -90,7 +91,7 @@ def test_figures_are_those_of_metrics_on_the_same_counts(finished_run: Path, oth
 
 def test_all_checkpoints_that_both_have_are_one_family(finished_run: Path, other_run: Path) -> None:
     pairs = compare(finished_run, other_run).pairs
-    assert [pair.title for pair in pairs] == ["base", "sympy/1"]
+    assert [pair.names for pair in pairs] == [("base", "base"), ("sympy/1", "sympy/1")]
     adjusted = estimates.holm([pair.contest.p_value for pair in pairs])
     assert [pair.contest.adjusted_p for pair in pairs] == pytest.approx(adjusted)
 
@@ -143,38 +144,53 @@ def test_a_checkpoint_that_is_not_there_is_refused_with_those_that_are(finished_
 
 
 @pytest.mark.parametrize(
-    ("sql", "said"),
+    ("sql", "code", "values"),
     [
-        (suite("sampling.temperature", "1.5"), "sampling.temperature is 0.7 in A, 1.5 in B"),
-        (suite("sampling.top_k", "7"), "sampling.top_k is 40 in A, 7 in B"),
-        (suite("sampling.max_new_tokens", "9"), "sampling.max_new_tokens is 48 in A, 9 in B"),
+        (suite("sampling.temperature", "1.5"), MismatchCode.SAMPLING, (0.7, 1.5)),
+        (suite("sampling.top_k", "7"), MismatchCode.SAMPLING, (40, 7)),
+        (suite("sampling.top_p", "0.5"), MismatchCode.SAMPLING, (1.0, 0.5)),
+        (suite("sampling.max_new_tokens", "9"), MismatchCode.SAMPLING, (48, 9)),
         (
             "UPDATE problem SET reference = '77' WHERE split = 'test' AND position < 2;",
-            "2 test problems have another reference answer: linear_1d/",
+            MismatchCode.REFERENCE,
+            None,
         ),
         (
             "UPDATE problem SET question = 'Solve b = 1 for b.' WHERE split = 'test' AND position = 3;",
-            "1 test problems have another question: linear_1d/",
+            MismatchCode.QUESTION,
+            None,
         ),
-        (
-            "UPDATE problem SET split = 'other' WHERE split = 'test' AND position = 3;",
-            "1 test problems stand only in A: linear_1d/",
-        ),
+        ("UPDATE problem SET split = 'other' WHERE split = 'test' AND position = 3;", MismatchCode.ONLY_LEFT, None),
         (
             "UPDATE run SET value = json_set(value, '$.sympy', 'sympy-other') WHERE key = 'verifiers';",
-            "in A, sympy-other in B",
+            MismatchCode.GOLD,
+            None,
         ),
     ],
 )
 def test_what_does_not_measure_the_same_is_refused_with_what_differs(
-    finished_run: Path, changed: Callable[[str], Path], sql: str, said: str
+    finished_run: Path, changed: Callable[[str], Path], sql: str, code: MismatchCode, values: tuple[float, float] | None
 ) -> None:
-    assert said in refused(finished_run, changed(sql)).stderr
+    with pytest.raises(NotComparable) as refusal:
+        compare(finished_run, changed(sql))
+    (mismatch,) = refusal.value.mismatches
+    assert mismatch.code is code
+    if values:
+        assert (mismatch.left, mismatch.right) == values
 
 
-def test_all_reasons_are_told_at_once(finished_run: Path, changed: Callable[[str], Path]) -> None:
+def test_every_mismatch_is_a_line_of_the_error(finished_run: Path, changed: Callable[[str], Path]) -> None:
     other = changed(suite("sampling.temperature", "1.5") + suite("sampling.top_k", "7"))
-    assert len(refused(other, finished_run).stderr.splitlines()) == 3
+    lines = refused(other, finished_run).stderr.splitlines()
+    assert len(lines) == 3
+    assert "sampling.temperature is 1.5 in A, 0.7 in B" in lines[1]
+
+
+def test_a_run_that_did_not_record_top_p_was_sampled_without_it(
+    finished_run: Path, changed: Callable[[str], Path]
+) -> None:
+    older = changed("UPDATE run SET value = json_remove(value, '$.sampling.top_p') WHERE key = 'suite';")
+    assert compare(finished_run, older).pairs
 
 
 def test_a_folder_without_a_run_is_refused(finished_run: Path, tmp_path: Path) -> None:
@@ -182,22 +198,27 @@ def test_a_folder_without_a_run_is_refused(finished_run: Path, tmp_path: Path) -
 
 
 def test_samples_a_problem_may_differ_and_it_is_said(finished_run: Path, other_run: Path) -> None:
-    notes = " ".join(compare(finished_run, other_run).notes)
-    assert "A has 4 and B 2 samples a problem" in notes
-    assert "Only in A, so not compared: sympy/2, accept_all/2." in notes
-    assert re.search(r"Arm accept_all was trained on accept_all-\w+ in A and on format_only-\w+ in B\.", notes)
+    notes = {note.code: note for note in compare(finished_run, other_run).notes}
+    assert (notes[NoteCode.SAMPLE_COUNTS].left, notes[NoteCode.SAMPLE_COUNTS].right) == (4, 2)
+    assert notes[NoteCode.ONLY_LEFT].names == ("sympy/2", "accept_all/2")
+    trained = notes[NoteCode.ARM_VERIFIER]
+    assert trained.names == ("accept_all",)
+    assert str(trained.left).startswith("accept_all-")
+    assert str(trained.right).startswith("format_only-")
 
 
 def test_an_arm_trained_on_another_verifier_is_left_out_unless_it_is_chosen(
     finished_run: Path, other_run: Path
 ) -> None:
     found = compare(finished_run, other_run)
-    assert [pair.title for pair in found.pairs] == ["base", "sympy/1"]
-    assert any("accept_all" in note and "It is not compared" in note for note in found.notes)
+    assert [pair.names for pair in found.pairs] == [("base", "base"), ("sympy/1", "sympy/1")]
+    assert NoteCode.ARM_VERIFIER in {note.code for note in found.notes}
     place = "accept_all/1"
     chosen = compare(finished_run, other_run, chosen=(place, place))
-    assert [pair.title for pair in chosen.pairs] == [place]
-    assert not any("not compared" in note for note in chosen.notes)
+    assert [pair.names for pair in chosen.pairs] == [(place, place)]
+    codes = {note.code for note in chosen.notes}
+    assert NoteCode.CHOSEN_ARM_VERIFIER in codes
+    assert not codes & {NoteCode.ARM_VERIFIER, NoteCode.ONLY_LEFT, NoteCode.ONLY_RIGHT}
 
 
 def test_a_verifier_with_another_fingerprint_is_left_out_of_reward_quality(
@@ -212,9 +233,8 @@ def test_a_verifier_with_another_fingerprint_is_left_out_of_reward_quality(
     assert {item.verifier for item in compare(finished_run, finished_run).quality} == {"exact", "accept_all"}
     found = compare(finished_run, other)
     assert {item.verifier for item in found.quality} == {"accept_all"}
-    assert any(
-        note.startswith("Reward quality leaves out exact") and "exact-other in B" in note for note in found.notes
-    )
+    (note,) = (note for note in found.notes if note.code is NoteCode.VERIFIER)
+    assert (note.names, note.right) == (("exact",), "exact-other")
 
 
 def test_settings_that_differ_are_listed_with_both_values(finished_run: Path, other_run: Path) -> None:

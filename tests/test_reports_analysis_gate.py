@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, ttest_1samp
 
-from restem.reports.analysis.gate import Bar, Comparison, Item, compare, shift, summary
+from restem.reports.analysis.gate import Bar, Comparison, Failure, Item, Remark, RemarkCode, compare, shift, summary
 from restem.reports.pages.gate import as_json, message, page, quality_json, quality_table
 from restem.verifiers.verdict import Outcome, Verdict
 from tests.conftest import problem
@@ -124,7 +124,7 @@ def test_many_changed_rows_of_one_problem_count_as_one() -> None:
 def test_a_flood_of_undecided_is_worse_agreement() -> None:
     items = [item(CORRECT, UNDECIDED if n % 4 == 0 else CORRECT, CORRECT, f"p{n}") for n in range(100)]
     found = compare("v", items, pinned=False, bar=bar(items, margin=0.02))
-    assert not found.passed
+    assert found.failures == (Failure.WORSE,)
     assert found.now.coverage.value == pytest.approx(0.75)
 
 
@@ -186,7 +186,13 @@ def worsened() -> Comparison:
     )
     rest = [item(CORRECT, WRONG if n < 12 else CORRECT, CORRECT, f"p{n}", rule="box") for n in range(100)]
     items = [item(WRONG, CORRECT, CORRECT, "good"), *rest, hostile]
-    return compare("mine", items, pinned=True, bar=bar(items, 0.01), notes=["a note\x1b[0m"])
+    return compare(
+        "mine",
+        items,
+        pinned=True,
+        bar=bar(items, 0.01),
+        notes=[Remark(code=RemarkCode.OTHER_VERIFIER, then="mine-1\x1b[0m", now="mine-2")],
+    )
 
 
 def test_the_message_says_old_and_new_agreement_the_test_and_each_flip_with_its_rule_and_reason() -> None:
@@ -215,6 +221,8 @@ def test_a_long_list_is_cut_and_says_so_and_json_has_it_all() -> None:
     assert "and 11 more (--json lists all)" in message(worsened(), shown=3)
     found = json.loads(as_json([worsened()]))
     assert found["passed"] is False
+    assert found["verifiers"][0]["failures"] == ["flipped", "worse"]
+    assert found["verifiers"][0]["notes"][0]["code"] == "other_verifier"
     assert len(found["verifiers"][0]["flips"]) == 14
     assert found["verifiers"][0]["flips"][0]["expected"] == "correct"
 
@@ -223,7 +231,7 @@ def test_an_unpinned_verifier_that_passes_lists_no_rows_and_asks_for_an_update_w
     items = [item(WRONG if n < 5 else CORRECT, CORRECT, CORRECT, f"p{n}") for n in range(50)]
     found = compare("v", items, pinned=False, bar=bar(items))
     assert found.passed
-    assert "--update" in message(found)
+    assert [note.code for note in found.notes] == [RemarkCode.BETTER]
     assert "rows changed" not in message(found)
 
 
@@ -232,7 +240,12 @@ def test_rows_without_a_label_can_flip_and_count_in_no_agreement() -> None:
     found = compare("v", items, pinned=True, bar=None)
     assert found.now.agreement.n == 1
     assert [flip.label for flip in found.flips] == [None]
-    assert not found.passed
+    assert found.failures == (Failure.FLIPPED,)
+
+
+def test_a_gap_in_what_could_be_checked_fails() -> None:
+    gap = Remark(code=RemarkCode.ROWS_REMOVED, then=2, now=1)
+    assert compare("v", [item(CORRECT, CORRECT)], pinned=True, bar=None, gaps=[gap]).failures == (Failure.NOT_CHECKED,)
 
 
 def test_nothing_labelled_gives_dashes_and_nulls() -> None:

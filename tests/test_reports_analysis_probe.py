@@ -18,8 +18,8 @@ from restem.reports.data.run import Run
 from restem.reports.figures import drawing
 from restem.reports.figures.probe import probe_figure
 from restem.reports.pages import plan as plan_pages
+from restem.reports.pages.finding_sentences import attacks_accepted
 from restem.reports.pages.report import Report, to_html, to_markdown
-from restem.reports.pages.sentences import attacks_accepted
 from restem.reports.stats import estimates
 from restem.reports.tables.probe import forms, probe
 from restem.reports.tables.table import Table

@@ -11,7 +11,7 @@ import pytest
 from restem.harness.store.store import Store
 from restem.reports.analysis import raters
 from restem.reports.analysis.findings import Findings, find
-from restem.reports.analysis.ranking import Ranking, rank
+from restem.reports.analysis.ranking import ContestResult, Ranking, rank
 from restem.reports.data.read import read_run
 from restem.reports.pages.report import write_report
 from restem.reports.tables import arms
@@ -59,18 +59,19 @@ def test_one_sample_a_problem_is_tested_by_mcnemar(tmp_path: Path) -> None:
     assert all(contest.p_value == contest.flips.p_value for contest in found.contests)
 
 
-def test_a_contest_says_in_words_what_its_tests_allow(tmp_path: Path) -> None:
+def test_a_contests_code_is_what_its_tests_show(tmp_path: Path) -> None:
     _, found = findings_of(build_run(tmp_path, Size(problems=150, test_samples=6, iterations=1)))
     for contest in (*found.gains, *found.contests):
         difference, margin = contest.difference, contest.equivalence.margin
         if contest.decided:
-            assert contest.verdict == f"{contest.left if difference.value > 0 else contest.right} is better"
+            left = difference.value > 0
+            assert contest.result is (ContestResult.LEFT_BETTER if left else ContestResult.RIGHT_BETTER)
         elif contest.equal:
-            assert contest.verdict == "equal within 5 points"
+            assert contest.result is ContestResult.EQUAL
             assert -margin < difference.value < margin
-    verdicts = {(c.left, c.right): c.verdict for c in found.gains}
-    assert verdicts["sympy", "base"] == "sympy is better"
-    assert verdicts["accept_all", "base"] != "accept_all is better"
+    results = {(c.left, c.right): c.result for c in found.gains}
+    assert results["sympy", "base"] is ContestResult.LEFT_BETTER
+    assert results["accept_all", "base"] is not ContestResult.LEFT_BETTER
 
 
 def test_a_gold_that_decided_nothing_gives_no_numbers(tmp_path: Path) -> None:

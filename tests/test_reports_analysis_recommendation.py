@@ -1,20 +1,20 @@
 """What the verdict says of an arm, and whether what it gained holds."""
 
 import dataclasses
-import re
 import shutil
 import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from restem.harness.store.store import Store
-from restem.reports.analysis.findings import Findings, find
+from restem.reports.analysis.answer import Control, Headline, answer
+from restem.reports.analysis.findings import Findings, Standing, find
 from restem.reports.analysis.ranking import NOT_COMPARED, Ranking, arm_of, rank
 from restem.reports.analysis.recommendation import Advice, Fault, Recommendation, advise
 from restem.reports.analysis.stability import Stability
 from restem.reports.data.read import read_run
-from restem.reports.pages.sentences import answer
 from restem.reports.stats import estimates
 from restem.reports.stats.estimates import Difference, Estimate
 from restem.reports.tables.price import price
@@ -31,6 +31,18 @@ def read(folder: Path) -> Findings:
 
 def advised(findings: Findings) -> dict[str, Advice]:
     return {arm_of(one.standing).name: one for one in advise(findings, rank(findings))}
+
+
+def names(standings: Iterable[Standing]) -> list[str]:
+    return [arm_of(standing).name for standing in standings]
+
+
+def recommended(findings: Findings, ranking: Ranking) -> list[str]:
+    """The arms that the headline says to train on."""
+    found = answer(findings, ranking)
+    if found.code is not Headline.TRAIN or not found.best:
+        return []
+    return names([found.best, *(rival.standing for rival in found.equals)])
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +85,7 @@ def test_an_arm_that_gained_no_more_than_a_control_is_not_recommended(tmp_path: 
     assert not ranking.contest(ranking.standings[0], told.standing).decided
     assert told.code is Recommendation.CONTROL_MAY_DO
     assert told.than == "accept_all"
-    assert "judge_blind" not in answer(findings, ranking)[0]
+    assert "judge_blind" not in recommended(findings, ranking)
 
 
 def test_constant_error_rates_over_seeds_show_no_fault(dose: Findings) -> None:
@@ -174,9 +186,7 @@ def test_more_false_accepts_are_told_in_the_recommendation_though_reward_has_not
     assert told.stability.parts_at is None
     assert told.stability.drift.low > 0
     assert told.fault is Fault.UNTRUSTED_REWARD
-    assert (
-        answer(findings, rank(findings))[1] == "A fault is shown in training on judge: the recommendation says which."
-    )
+    assert names(answer(findings, rank(findings)).faulty) == ["judge"]
 
 
 def test_the_best_arm_that_has_fallen_is_given_one_order(tmp_path: Path) -> None:
@@ -199,8 +209,7 @@ def test_an_arm_that_is_not_shown_to_equal_the_best_is_not_called_tied(plain_run
     assert told.code is Recommendation.NOT_TOLD_APART
     assert told.than == arm_of(best).name
     assert told.contest == contest
-    assert answer(findings, ranking)[0].startswith(f"Train on {arm_of(best).verifier}")
-    assert " or " not in answer(findings, ranking)[0].partition(":")[0]
+    assert recommended(findings, ranking) == [arm_of(best).name]
 
 
 def with_chance(ranking: Ranking, arm: str) -> Ranking:
@@ -215,7 +224,7 @@ def test_headline_and_rows_recommend_the_same_arm_where_the_most_accurate_may_ow
     ranking = with_chance(rank(findings), first)
     told = {arm_of(one.standing).name: one.code for one in advise(findings, ranking)}
     assert told == {first: Recommendation.NO_GAIN, second: Recommendation.TRAIN, "accept_all": Recommendation.CONTROL}
-    assert answer(findings, ranking)[0].startswith(f"Train on {second}")
+    assert recommended(findings, ranking) == [second]
 
 
 def test_a_gain_that_the_correction_takes_back_is_neither_recommended_nor_priced(tmp_path: Path) -> None:
@@ -229,18 +238,18 @@ def test_a_gain_that_the_correction_takes_back_is_neither_recommended_nor_priced
     assert not gain.decided
     assert told.code is Recommendation.NO_GAIN
     assert told.contest == gain
-    assert answer(findings, ranking)[0].startswith("No verifier is shown to be worth training on: ")
+    assert answer(findings, ranking).code is Headline.NO_GAIN
     row = next(
         r for r in price(findings).rows if (r["arm"].text, r["iteration"].text) == ("judge", str(ranking.iteration))
     )
     assert row["verdicts"].text == "–"
 
 
-def test_a_control_that_accepted_nothing_is_said_to_have_trained_nothing(tmp_path: Path) -> None:
+def test_a_control_that_accepted_nothing_is_known_to_have_trained_nothing(tmp_path: Path) -> None:
     findings = read(build_run(tmp_path, Size(skipped=("accept_all/1", "accept_all/2"))))
-    sentences = answer(findings, rank(findings))
-    assert any(s.startswith("The control arm accept_all trained nothing") for s in sentences)
-    assert not any("reached" in s for s in sentences)
+    found = answer(findings, rank(findings))
+    assert found.control is Control.UNTRAINED
+    assert names(found.untrained_controls) == names(found.idle) == ["accept_all"]
     table = verdict(findings, rank(findings))
     last = advise(findings, rank(findings))[-1]
     assert last.code is Recommendation.CONTROL
@@ -252,10 +261,3 @@ def test_an_arm_without_a_gain_has_none_that_holds(tmp_path: Path) -> None:
     findings = read(build_run(tmp_path, Size(arms=("accept_all",))))
     table = verdict(findings, rank(findings))
     assert table.rows[0]["holds"].text == "–"
-
-
-def test_an_interval_by_problem_is_told_only_where_it_differs(dose: Findings) -> None:
-    told = " ".join(answer(dose, rank(dose)))
-    pairs = re.findall(r"(\[[^]]*\]) \(by problem alone (\[[^]]*\])\)", told)
-    assert pairs
-    assert all(both != alone for both, alone in pairs)

@@ -16,8 +16,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from restem.harness.gate.golden import read_rows
 from restem.harness.store.store import Store
-from restem.reports.analysis.findings import missing
 from restem.reports.analysis.informative_samples import earlier, lay_out, telling, telling_names
+from restem.reports.analysis.unfinished import missing
 from restem.reports.data.judge_calls import Call, Calls
 from restem.reports.data.read import read_run
 from restem.reports.pages import explorer

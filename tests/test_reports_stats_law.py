@@ -16,9 +16,11 @@ from restem.harness.store.records import Checkpoint, Sample, Selected, Selection
 from restem.harness.store.store import Store
 from restem.reports.analysis import predictions
 from restem.reports.analysis.findings import Findings, find
-from restem.reports.analysis.reward_gap import gap_change, parting_lines, partings
+from restem.reports.analysis.predictions import Count
+from restem.reports.analysis.reward_gap import GapMove, gap_change, partings
 from restem.reports.data.read import read_run
 from restem.reports.data.run import Run
+from restem.reports.pages.finding_sentences import seed_sentences
 from restem.reports.stats import estimates, law
 from restem.reports.stats.estimates import Counts
 from restem.reports.tables import law as law_tables
@@ -243,7 +245,9 @@ def test_a_gain_beyond_the_law_shows_as_a_residual(tmp_path: Path) -> None:
     _, good, poor = (step.accuracy.residual for step in steps)
     assert good.low > 0.05
     assert predictions.within(poor)
-    assert "1 of 2 came within the interval by problem" in law_tables.tally(steps)[0]
+    tally = predictions.tally(steps)
+    assert tally
+    assert tally.others == Count(part=1, whole=2)
 
 
 def test_an_arms_prediction_is_the_mean_of_its_replicates_by_hand(obeying: Findings) -> None:
@@ -319,9 +323,7 @@ def test_a_constant_verifiers_reward_falls_behind_as_its_policy_gains(obeying: F
     assert good.iteration == 1
     assert good.change.high < 0
     assert good.beyond.low < 0 < good.beyond.high
-    told = "".join(parting_lines(obeying))
-    assert "not shown to do so beyond what the new accuracy explains" in told
-    assert "errors of its verifier" not in told
+    assert {parting.move for parting in found.values()} == {GapMove.EXPLAINED}
 
 
 def test_an_error_that_the_policy_learns_is_told_from_the_move_of_accuracy(tmp_path: Path) -> None:
@@ -331,7 +333,7 @@ def test_an_error_that_the_policy_learns_is_told_from_the_move_of_accuracy(tmp_p
     expected = 0.3 * (1 - findings.standings["good", 1].accuracy.value)
     assert good.beyond.low > 0
     assert good.beyond.value == pytest.approx(expected, abs=0.03)
-    assert any("found errors of its verifier: good from" in line for line in parting_lines(findings))
+    assert good.move is GapMove.GROWN
 
 
 def test_one_problem_gives_no_interval_of_resamples(obeying: Findings) -> None:
@@ -354,22 +356,25 @@ def test_one_problem_gives_no_interval_of_resamples(obeying: Findings) -> None:
 
 def test_the_tally_tells_control_arms_apart_and_a_gold_arm_that_one_eta_does_not_fit(obeying: Findings) -> None:
     _, (gold, good, poor) = predictions.predict(obeying)
-    assert "control" not in law_tables.tally([gold, good, poor])[0]
-    told = law_tables.tally([gold, good, dataclasses.replace(poor, control=True)])
-    assert "(control arms alone: 1 of 1)" in told[0]
-    assert len(told) == 1  # one step alone is what eta was solved for
+    plain = predictions.tally([gold, good, poor])
+    assert plain
+    assert plain.controls is None
+    controlled = predictions.tally([gold, good, dataclasses.replace(poor, control=True)])
+    assert controlled
+    assert controlled.controls == Count(part=1, whole=1)
+    assert controlled.misfit == ()  # one step alone is what eta was solved for
     off = dataclasses.replace(gold.change.residual, low=0.1, value=0.2, high=0.3)
     misfit = dataclasses.replace(gold, change=dataclasses.replace(gold.change, residual=off))
-    assert law_tables.tally([gold, misfit, good, poor])[1].startswith(
-        "One η does not fit all iterations of the gold arm"
-    )
+    tally = predictions.tally([gold, misfit, good, poor])
+    assert tally
+    assert misfit.iteration in tally.misfit
 
 
 def test_what_replicates_leave_out_is_said_and_no_arm_gets_seeds_that_it_lacks(obeying: Findings) -> None:
     _, steps = predictions.predict(obeying)
-    assert "of other seeds on other problems" in law_tables.change_table(steps).note
+    assert "of other seeds on other problems" in law_tables.change_table(steps, "").note
     several = [obeying.standings[name, 1] for name in ("good", "poor")]
-    told = law_tables.seeds_lines([several[0], dataclasses.replace(several[1], replicates=())])
+    told = seed_sentences([several[0], dataclasses.replace(several[1], replicates=())])
     assert told[0].startswith("Arms stand for the mean of 3 seeds")
     assert told[1].endswith("says nothing of other seeds: poor.")
-    assert law_tables.seeds_lines([dataclasses.replace(several[0], replicates=())]) == []
+    assert seed_sentences([dataclasses.replace(several[0], replicates=())]) == []

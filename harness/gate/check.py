@@ -31,7 +31,7 @@ from restem.harness.gate.golden import (
     with_outcomes,
 )
 from restem.harness.progress import RunProgress
-from restem.reports.analysis.gate import Bar, Comparison, Item, Summary, compare, summary
+from restem.reports.analysis.gate import Bar, Comparison, Item, Remark, RemarkCode, Summary, compare, summary
 from restem.reports.pages.escape import visible
 from restem.reports.pages.gate import SHOWN, flip_lines
 from restem.reports.tables.format import DASH, number
@@ -138,7 +138,8 @@ def ask(golden: Golden, names: Sequence[str], quiet: bool) -> Iterator[tuple[str
 
 def _compared(golden: Golden, name: str, fingerprint: str, verdicts: Sequence[Verdict]) -> Comparison:
     entry, pinned, baseline = golden.baseline.verifiers[name], golden.pinned(name), golden.baseline
-    expected, bar, notes = entry.expected, None, []
+    expected, bar = entry.expected, None
+    notes: list[Remark] = []
     if expected is not None:
         bar = Bar(
             agreement=expected.agreement,
@@ -148,30 +149,28 @@ def _compared(golden: Golden, name: str, fingerprint: str, verdicts: Sequence[Ve
             confidence=baseline.confidence,
         )
         if expected.fingerprint not in (None, fingerprint):
-            notes.append(f"another verifier than the baseline's: {expected.fingerprint} -> {fingerprint}")
+            notes.append(Remark(code=RemarkCode.OTHER_VERIFIER, then=expected.fingerprint, now=fingerprint))
         labelled = sum(row.label is not None for row in golden.rows)
         if labelled > expected.n:
-            notes.append(f"the baseline had {expected.n} labelled rows, now there are {labelled}: --update counts them")
+            notes.append(Remark(code=RemarkCode.ROWS_ADDED, then=expected.n, now=labelled))
     items = _items(golden.rows, name, pinned, verdicts)
     found = compare(name, items, pinned=pinned, bar=bar, gaps=_gaps(golden, expected, items), notes=notes)
     if pinned and expected and expected.fingerprint == fingerprint and _changed_its_mind(golden, name, found):
-        told = "the fingerprint is the same: raise the verifier's version, else stored verdicts are not made anew"
-        found = dataclasses.replace(found, notes=(*found.notes, told))
+        found = dataclasses.replace(found, notes=(*found.notes, Remark(code=RemarkCode.SAME_FINGERPRINT)))
     return found
 
 
-def _gaps(golden: Golden, expected: Expected | None, items: Sequence[Item]) -> list[str]:
+def _gaps(golden: Golden, expected: Expected | None, items: Sequence[Item]) -> list[Remark]:
     """What the baseline was written with and is not there any more: a flipped row is not mended by its removal."""
     if not any(item.label or item.expected for item in items):
-        return ["no row says what is expected of it: nothing was checked"]
+        return [Remark(code=RemarkCode.NOTHING_EXPECTED)]
     if expected is None:
         return []
-    accept = "--update accepts the rows as they are"
     labelled = sum(item.label is not None for item in items)
     if labelled < expected.n:
-        return [f"the baseline had {expected.n} labelled rows, now there are {labelled}: {accept}"]
+        return [Remark(code=RemarkCode.ROWS_REMOVED, then=expected.n, now=labelled)]
     return [
-        f"{file} does not begin with the {row_count(called)} rows of the baseline (new ones go to its end): {accept}"
+        Remark(code=RemarkCode.ROWS_MOVED, then=row_count(called), file=file)
         for file, called in (expected.rows or {}).items()
         if not still_there(golden.rows_of(file), called)
     ]

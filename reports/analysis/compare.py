@@ -1,12 +1,14 @@
-"""Two runs on the same problems, checkpoint against checkpoint: what differs, and whether it can be told from chance.
+"""Two runs on the same problems, checkpoint by checkpoint: the differences and their tests.
 
-Takes two run folders; gives a Comparison. Runs that do not measure the same thing are refused with all that differs.
-The first run is A, the second B; a difference is A minus B. Knows nothing of pages.
+Takes two run folders; gives a RunComparison of numbers and codes. Runs that do not measure the same thing are refused.
+The first run is A (left), the second B (right); a difference is A minus B. Holds no English, and does not depend on
+tables or pages.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import enum
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,25 +16,58 @@ from typing import Any
 import numpy as np
 
 from restem.harness.errors import ConfigError
-from restem.harness.names import BASE, measuring_settings
+from restem.harness.names import BASE
 from restem.harness.store.store import Store
+from restem.reports.analysis.comparability import NotComparable, mismatches
 from restem.reports.analysis.findings import TEST, Findings, Standing, confusion, find
-from restem.reports.analysis.ranking import ALPHA, FULL_COVERAGE, MARGIN, Contest, with_seeds
+from restem.reports.analysis.ranking import FULL_COVERAGE, MARGIN, Contest, contest_of, corrected
 from restem.reports.data.read import read_run
 from restem.reports.data.run import Run
-from restem.reports.stats import estimates
-from restem.reports.stats.estimates import Counts
-from restem.reports.stats.paired_tests import equivalence, problem_flips, single
 from restem.reports.stats.reward_quality import RewardQuality, reward_quality
 
-CHANGING = ("finished", "seconds", "verifiers")  # facts that say nothing of how a run was made, or are told elsewhere
-MOST_NAMED = 3
+# Facts that say nothing of how a run was made, or that are compared elsewhere.
+CHANGING = ("finished", "seconds", "verifiers")
 
-Place = tuple[str, int]
+Place = tuple[str, int]  # arm ("" for the base) and iteration
+
+
+class NoteCode(enum.StrEnum):
+    """What to know beside the figures of a comparison."""
+
+    SAMPLE_COUNTS = "sample_counts"
+    """The runs have different numbers of test samples a problem."""
+    ARM_VERIFIER = "arm_verifier"
+    """An arm of one name was trained on two verifiers, and is left out."""
+    CHOSEN_ARM_VERIFIER = "chosen_arm_verifier"
+    """The same where its checkpoints were chosen, and so are compared."""
+    ONLY_LEFT = "only_left"
+    """Checkpoints that the first run alone has."""
+    ONLY_RIGHT = "only_right"
+    UNDECIDED_LEFT = "undecided_left"
+    """The gold left samples of the first run undecided."""
+    UNDECIDED_RIGHT = "undecided_right"
+    VERIFIER = "verifier"
+    """A verifier of one name is two verifiers, and is left out of reward quality."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Pair:
+class Note:
+    """One thing to know beside the figures.
+
+    Attributes:
+        names: Arm, verifier or checkpoints.
+        left: Number of samples, fingerprint or undecided share in the first run.
+        right: The same in the second.
+    """
+
+    code: NoteCode
+    names: tuple[str, ...] = ()
+    left: int | float | str | None = None
+    right: int | float | str | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CheckpointPair:
     """A checkpoint of each run; `contest` is A minus B, corrected for all pairs."""
 
     left: Standing
@@ -43,11 +78,6 @@ class Pair:
     def names(self) -> tuple[str, str]:
         return _name(self.left), _name(self.right)
 
-    @property
-    def title(self) -> str:
-        ours, theirs = self.names
-        return ours if ours == theirs else f"{ours} against {theirs}"
-
 
 def _name(standing: Standing) -> str:
     """`base` or `ARM/ITERATION`; all replicates of an arm are one."""
@@ -55,17 +85,17 @@ def _name(standing: Standing) -> str:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Twice:
-    """One verifier on the samples of both checkpoints of a pair."""
+class SharedVerifier:
+    """The quality of one verifier on the samples of both checkpoints of a pair."""
 
     verifier: str
-    pair: Pair
+    pair: CheckpointPair
     left: RewardQuality
     right: RewardQuality
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Comparison:
+class RunComparison:
     """All that the pages, the screen and the data show.
 
     Attributes:
@@ -75,13 +105,13 @@ class Comparison:
     """
 
     names: tuple[str, str]
-    pairs: tuple[Pair, ...]
-    quality: tuple[Twice, ...]
-    notes: tuple[str, ...]
+    pairs: tuple[CheckpointPair, ...]
+    quality: tuple[SharedVerifier, ...]
+    notes: tuple[Note, ...]
     settings: tuple[tuple[str, Any, Any], ...]
 
 
-def compare(left: Path, right: Path, *, chosen: tuple[str, str] | None = None, margin: float = MARGIN) -> Comparison:
+def compare(left: Path, right: Path, *, chosen: tuple[str, str] | None = None, margin: float = MARGIN) -> RunComparison:
     """The comparison of run A (`left`) and run B (`right`).
 
     Args:
@@ -90,18 +120,19 @@ def compare(left: Path, right: Path, *, chosen: tuple[str, str] | None = None, m
         margin: Difference in accuracy, as a share, below which two checkpoints count as equal.
 
     Raises:
-        ConfigError: A folder holds no run, the runs do not measure the same thing, or a checkpoint is not there.
+        NotComparable: The runs do not measure the same thing.
+        ConfigError: A folder holds no run, or a checkpoint is not there.
     """
     a, b = _read(left), _read(right)
-    if reasons := [*_other_problems(a.run, b.run), *_other_measure(a.run, b.run)]:
-        raise ConfigError(f"{left} and {right} cannot be compared:\n" + "\n".join(f"  {reason}" for reason in reasons))
+    if differing := mismatches(a.run, b.run):
+        raise NotComparable(left, right, differing)
     places = [(_place(a, chosen[0], left), _place(b, chosen[1], right))] if chosen else _common(a, b)
     if not places:
         raise ConfigError(f"{left} and {right} have no checkpoint in common that both golds have judged")
     pairs = _pairs([(a.standings[x], b.standings[y]) for x, y in places], _order(a.run, b.run), margin)
     shared, apart = _verifiers(a.run, b.run)
     quality = tuple(
-        Twice(
+        SharedVerifier(
             verifier=name,
             pair=pair,
             left=_quality(a.run, pair.left, name),
@@ -110,7 +141,7 @@ def compare(left: Path, right: Path, *, chosen: tuple[str, str] | None = None, m
         for name, other in shared
         for pair in pairs
     )
-    return Comparison(
+    return RunComparison(
         names=(left.resolve().name, right.resolve().name),
         pairs=pairs,
         quality=tuple(item for item in quality if item.left.n and item.right.n),
@@ -121,49 +152,13 @@ def compare(left: Path, right: Path, *, chosen: tuple[str, str] | None = None, m
 
 def _quality(run: Run, standing: Standing, verifier: str) -> RewardQuality:
     """A verifier against the gold on the checkpoint's test samples, those of all its replicates."""
-    own = [run.rows(found.checkpoint, TEST) for found in standing.replicates or (standing,)]
-    return reward_quality(confusion(run, np.concatenate(own), TEST, verifier))
+    rows = [run.rows(part.checkpoint, TEST) for part in standing.replicates or (standing,)]
+    return reward_quality(confusion(run, np.concatenate(rows), TEST, verifier))
 
 
 def _read(folder: Path) -> Findings:
     with Store(folder) as store:
         return find(read_run(store, brief=True), brief=True)
-
-
-# what is not comparable
-
-
-def _other_problems(a: Run, b: Run) -> list[str]:
-    """How the test problems differ; empty where they are the same, in whatever order."""
-    ours, theirs = ({p.id: (p.question, p.reference) for p in run.problems.get(TEST, ())} for run in (a, b))
-    if not ours or not theirs:
-        return [f"{name} has no test problems" for name, found in (("A", ours), ("B", theirs)) if not found]
-    both = ours.keys() & theirs.keys()
-    cases = (
-        ("test problems stand only in A", sorted(ours.keys() - both)),
-        ("test problems stand only in B", sorted(theirs.keys() - both)),
-        ("test problems have another question", sorted(id for id in both if ours[id][0] != theirs[id][0])),
-        ("test problems have another reference answer", sorted(id for id in both if ours[id][1] != theirs[id][1])),
-    )
-    return [f"{len(ids)} {words}: {_some(ids)}" for words, ids in cases if ids]
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:MOST_NAMED]) + (", ..." if len(names) > MOST_NAMED else "")
-
-
-def _other_measure(a: Run, b: Run) -> list[str]:
-    """Another gold, or sampling that makes accuracy another quantity."""
-    reasons: list[str] = []
-    gold = [run.fingerprints.get(run.gold) for run in (a, b)]
-    if gold[0] != gold[1]:
-        reasons.append(f"the gold verifier is {gold[0]} in A, {gold[1]} in B")
-    left, right = (measuring_settings(run.suite.get("sampling") or {}) for run in (a, b))
-    differing = [key for key in left if left[key] != right[key]]
-    return reasons + [f"sampling.{key} is {left[key]} in A, {right[key]} in B" for key in differing]
-
-
-# what is compared
 
 
 def _place(findings: Findings, name: str, folder: Path) -> Place:
@@ -199,77 +194,53 @@ def _order(a: Run, b: Run) -> list[int]:
     return [position[p.id] for p in a.problems[TEST]]
 
 
-def _pairs(standings: Sequence[tuple[Standing, Standing]], order: Sequence[int], margin: float) -> tuple[Pair, ...]:
+def _pairs(
+    standings: Sequence[tuple[Standing, Standing]], order: Sequence[int], margin: float
+) -> tuple[CheckpointPair, ...]:
     """The pairs that have a problem in common, as one family of tests."""
-    found: list[Pair] = []
-    for left, right in standings:
-        theirs = Counts(*(np.asarray(column)[order] for column in right.counts))
-        if contest := contest_of(left.counts, theirs, margin):
-            found.append(Pair(left=left, right=right, contest=with_seeds(contest, left, right)))
-    adjusted = estimates.holm([pair.contest.p_value for pair in found])
+    tested = [
+        (left, right, contest)
+        for left, right in standings
+        if (contest := contest_of(left, right, margin=margin, names=("A", "B"), order=order))
+    ]
+    contests = corrected([contest for *_, contest in tested])
     return tuple(
-        dataclasses.replace(pair, contest=dataclasses.replace(pair.contest, adjusted_p=p))
-        for pair, p in zip(found, adjusted, strict=True)
+        CheckpointPair(left=left, right=right, contest=contest)
+        for (left, right, _), contest in zip(tested, contests, strict=True)
     )
 
 
-def contest_of(left: Counts, right: Counts, margin: float) -> Contest | None:
-    """A against B over the same problems in the same order, before any correction; None without a common problem.
-
-    The p-value is that of a paired t test over problems; with one sample a problem, of McNemar's exact test.
-    """
-    difference = estimates.paired(left, right)
-    if difference is None:
-        return None
-    flips = problem_flips(left, right)
-    p_value = flips.p_value if single(left, right) else difference.p_value
-    return Contest(
-        left="A",
-        right="B",
-        difference=difference,
-        flips=flips,
-        equivalence=equivalence(difference, margin),
-        p_value=p_value,
-        adjusted_p=p_value,
-    )
-
-
-def _verifiers(a: Run, b: Run) -> tuple[list[tuple[str, str]], list[str]]:
-    """Names in A and B of the verifiers that both have, and what is to be said of the others."""
+def _verifiers(a: Run, b: Run) -> tuple[list[tuple[str, str]], list[Note]]:
+    """Names in A and B of the verifiers that both have, and a note for each name that stands for two verifiers."""
     names = {fingerprint: name for name, fingerprint in b.fingerprints.items()}
     shared: list[tuple[str, str]] = []
-    notes: list[str] = []
+    notes: list[Note] = []
     for name in a.compared:
         fingerprint = a.fingerprints[name]
         if fingerprint in names:
             shared.append((name, names[fingerprint]))
         elif name in b.fingerprints:
-            notes.append(
-                f"Reward quality leaves out {name}: it is {fingerprint} in A and {b.fingerprints[name]} in B, "
-                "two verifiers of one name."
-            )
+            notes.append(Note(code=NoteCode.VERIFIER, names=(name,), left=fingerprint, right=b.fingerprints[name]))
     return shared, notes
 
 
-# what to know beside the figures
-
-
-def _notes(a: Findings, b: Findings, chosen: bool) -> Iterator[str]:
+def _notes(a: Findings, b: Findings, chosen: bool) -> Iterator[Note]:
     ours, theirs = (int((f.run.suite.get("sampling") or {}).get("test_samples", 1)) for f in (a, b))
     if ours != theirs:
-        yield f"A has {ours} and B {theirs} samples a problem: each problem's share of correct samples is compared."
+        yield Note(code=NoteCode.SAMPLE_COUNTS, left=ours, right=theirs)
     for arm, left, right in _trained_apart(a.run, b.run):
-        left_out = "" if chosen else " It is not compared; --left and --right choose its checkpoints all the same."
-        yield f"Arm {arm} was trained on {left} in A and on {right} in B.{left_out}"
+        code = NoteCode.CHOSEN_ARM_VERIFIER if chosen else NoteCode.ARM_VERIFIER
+        yield Note(code=code, names=(arm,), left=left, right=right)
     places = _measured_places(a), _measured_places(b)
-    for letter, own, other in (("A", *places), ("B", *reversed(places))):
-        alone = [f"{arm}/{i}" if arm else BASE for arm, i in own if (arm, i) not in other]
+    for code, here, other in ((NoteCode.ONLY_LEFT, *places), (NoteCode.ONLY_RIGHT, *reversed(places))):
+        alone = tuple(f"{arm}/{i}" if arm else BASE for arm, i in here if (arm, i) not in other)
         if alone and not chosen:
-            yield f"Only in {letter}, so not compared: {', '.join(alone)}."
-    for letter, findings in (("A", a), ("B", b)):
-        low = min((findings.standings[place].coverage for place in _measured_places(findings)), default=1.0)
-        if low < FULL_COVERAGE:
-            yield f"In {letter} the gold left up to {100 * (1 - low):.1f} % of a checkpoint's samples undecided."
+            yield Note(code=code, names=alone)
+    lowest = [min((f.standings[place].coverage for place in _measured_places(f)), default=1.0) for f in (a, b)]
+    if lowest[0] < FULL_COVERAGE:
+        yield Note(code=NoteCode.UNDECIDED_LEFT, left=1 - lowest[0])
+    if lowest[1] < FULL_COVERAGE:
+        yield Note(code=NoteCode.UNDECIDED_RIGHT, right=1 - lowest[1])
 
 
 def _settings(a: Run, b: Run) -> Iterator[tuple[str, Any, Any]]:
@@ -296,20 +267,6 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def answer(comparison: Comparison) -> list[str]:
-    """The sentences on top; the first one alone is an answer."""
-    contests = [pair.contest for pair in comparison.pairs]
-    detectable = [100 * contest.claim.detectable for contest in contests]
-    span = f"{min(detectable):.1f}" if len(detectable) == 1 else f"{min(detectable):.1f} to {max(detectable):.1f}"
-    found = [pair for pair in comparison.pairs if pair.contest.adjusted_p < ALPHA]
-    if not found:
-        of = "" if len(contests) == 1 else f" in any of {len(contests)} comparisons"
-        equal = sum(contest.equal for contest in contests)
-        margin = 100 * contests[0].equivalence.margin
-        also = f" {equal} of {len(contests)} equal within {margin:g} points." if equal else ""
-        return [f"No difference detectable{of}; minimum detectable effect {span} points.{also}"]
-    told = [f"{pair.contest.verdict} at {pair.title}" for pair in found]
-    return [
-        f"{'; '.join(told)}.",
-        f"Told apart: {len(found)} of {len(contests)}; minimum detectable effect {span} points.",
-    ]
+def differing(comparison: RunComparison) -> tuple[CheckpointPair, ...]:
+    """The pairs of checkpoints of which a difference is shown, after correction for all pairs."""
+    return tuple(pair for pair in comparison.pairs if pair.contest.decided)

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from restem.harness.names import BASE, HUMAN, measuring, unmarked
+from restem.harness.names import BASE, unmarked
 from restem.harness.store.records import Checkpoint
 from restem.reports.data.run import Arm, Choice, Run
 from restem.reports.stats import estimates, reward_quality
@@ -310,28 +310,3 @@ def _gold_counts(run: Run, rows: Ints, size: int) -> Counts:
 def _by_definition(found: Estimate) -> Estimate:
     """The gold's word on its own selection: certain, so without an interval's width."""
     return dataclasses.replace(found, low=found.value, high=found.value)
-
-
-def missing(run: Run) -> list[str]:
-    """What an unfinished run still lacks, in words; empty where it is complete."""
-    absent: list[str] = [] if run.suite else ["the suite was not recorded"]
-    # A reader marks what he likes: nobody waits for the rest.
-    verifiers = tuple(name for name in run.facts.get("verifiers") or {} if not name.startswith(HUMAN))
-    expected = {BASE: verifiers} | {
-        f"{replica.name}/{i}": measuring(verifiers, replica.verifier)
-        for arm in run.arms
-        for replica in run.replicates(arm)
-        for i in range(1, run.iterations + 1)
-    }
-    for checkpoint, judges in expected.items():
-        rows = run.rows(checkpoint, TEST)
-        wanted = run.size(TEST) * int((run.suite.get("sampling") or {}).get("test_samples", 1))
-        if checkpoint not in run.checkpoints:
-            absent.append(f"checkpoint {checkpoint} is not made")
-        elif len(rows) < wanted:
-            absent.append(f"checkpoint {checkpoint} has {len(rows)} of {wanted} test samples")
-        lacking = {name: len(rows) - run.scored(name, rows) for name in judges}
-        absent += [f"{count} verdicts of {name} on {checkpoint}" for name, count in lacking.items() if count]
-    if not run.facts.get("finished") and not absent:
-        absent.append("the run has not been marked finished")
-    return absent

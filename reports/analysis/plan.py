@@ -9,6 +9,7 @@ step gets, is not known before one was made: 1 bounds every gain from above and 
 from __future__ import annotations
 
 import dataclasses
+import enum
 import hashlib
 import itertools
 import json
@@ -253,3 +254,24 @@ def needed(variance: float, effect: float, family: int = 1) -> float:
         return math.nan
     powered = float(ndtri(1 - ALPHA / 2 / family) + ndtri(estimates.POWER))
     return math.ceil(powered**2 * variance / effect**2) if effect else math.inf
+
+
+class PlanDifference(enum.StrEnum):
+    """Why a plan says nothing of a run."""
+
+    BASE = "base_sha256"
+    PROBLEMS = "problems_sha256"
+    SAMPLING = "sampling"
+
+
+def plan_differences(run: Run, planned: Mapping[str, Any]) -> list[PlanDifference]:
+    """What a run does not share with a plan; a plan that does not record something is not held to it.
+
+    Args:
+        planned: Its `base_sha256`, `problems_sha256` and `sampling`, as `origin` gives them.
+    """
+    here = origin(run)
+    # A plan of an earlier version names fewer settings of the sampling, and may name none.
+    sampling = {**here["sampling"], **(planned.get("sampling") or {})}
+    recorded = {**here, **planned, "sampling": sampling}
+    return [key for key in PlanDifference if recorded[key] != here[key]]

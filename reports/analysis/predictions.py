@@ -253,3 +253,54 @@ def in_order(run: Run, rows: Ints) -> Floats:
     table = np.full((run.size(TRAIN), int(place.max(initial=0)) + 1), np.nan)
     table[problem, place] = gold
     return table
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Count:
+    """How many of so many."""
+
+    part: int
+    whole: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LawTally:
+    """How many changes of log-odds came within the interval of what the law predicted.
+
+    Attributes:
+        others: Of all arms but the gold's, with intervals by problem.
+        controls: Of the control arms among them; None where these are all or none of them.
+        seeded: Of the others with an interval over seeds and problems; None where there are none.
+        misfit: Iterations at which the gold arm's own residual leaves its interval. Empty with a single step, which
+            eta was solved for.
+    """
+
+    others: Count
+    controls: Count | None
+    seeded: Count | None
+    misfit: tuple[int, ...]
+
+
+def tally(steps: Sequence[Step]) -> LawTally | None:
+    """The tally of all steps; None where the law predicted nothing for arms other than the gold's.
+
+    The gold arm is counted apart, as eta was fitted on it: its residuals show only how well one eta fits.
+    """
+    known = [step for step in steps if not math.isnan(step.change.residual.low)]
+    others = [step for step in known if not step.gold]
+    if not others:
+        return None
+    controls = [step for step in others if step.control]
+    seeded = [step.change.seeded for step in others if not math.isnan(step.change.seeded.low)]
+    gold = [step for step in known if step.gold]
+    missed = tuple(step.iteration for step in gold if not within(step.change.residual))
+    return LawTally(
+        others=_within(others),
+        controls=_within(controls) if 0 < len(controls) < len(others) else None,
+        seeded=Count(part=sum(map(within, seeded)), whole=len(seeded)) if seeded else None,
+        misfit=missed if len(gold) > 1 else (),
+    )
+
+
+def _within(steps: Sequence[Step]) -> Count:
+    return Count(part=sum(within(step.change.residual) for step in steps), whole=len(steps))

@@ -10,6 +10,7 @@ the correction for all arms. Control arms are never recommended; they are what a
 from __future__ import annotations
 
 import dataclasses
+import enum
 import functools
 import math
 from collections.abc import Sequence
@@ -38,6 +39,19 @@ NOT_COMPARED = Difference(
     value=0.0, low=-1.0, high=1.0, clusters=0, error=math.nan, freedom=0, p_value=1.0, detectable=1.0
 )
 FULL_COVERAGE = 0.98
+
+
+class ContestResult(enum.StrEnum):
+    """What the tests of a contest show."""
+
+    LEFT_BETTER = "left_better"
+    RIGHT_BETTER = "right_better"
+    EQUAL = "equal"
+    """Equal within the margin."""
+    NO_WORSE = "no_worse"
+    """The left is not worse by the margin; more is not shown."""
+    NO_DIFFERENCE = "no_difference"
+    """Neither a difference nor that there is none is shown."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -85,14 +99,14 @@ class Contest:
         return not self.decided and self.equivalence.p_value < ALPHA
 
     @property
-    def verdict(self) -> str:
-        """What the tests allow to say, in words."""
+    def result(self) -> ContestResult:
+        """What the tests show, after correction."""
         if self.decided:
-            return f"{self.left if self.better else self.right} is better"
-        within = f"{100 * self.equivalence.margin:.0f} points"
+            return ContestResult.LEFT_BETTER if self.better else ContestResult.RIGHT_BETTER
         if self.equal:
-            return f"equal within {within}"
-        return f"no worse by {within}" if self.equivalence.not_worse < ALPHA else "no difference detectable"
+            return ContestResult.EQUAL
+        no_worse = self.equivalence.not_worse < ALPHA
+        return ContestResult.NO_WORSE if no_worse else ContestResult.NO_DIFFERENCE
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -136,9 +150,9 @@ class Ranking:
     def contest(self, left: Standing, right: Standing) -> Contest:
         """Two of the standings, in whichever order: left minus right."""
         names = (arm_of(left).name, arm_of(right).name)
-        found = next((c for c in self.contests if {c.left, c.right} == set(names)), None)
-        told = _test(left, right, estimates.paired(left.counts, right.counts) or NOT_COMPARED)
-        return dataclasses.replace(told, adjusted_p=found.adjusted_p if found else 1.0)
+        tested = next((c for c in self.contests if {c.left, c.right} == set(names)), None)
+        contest = contest_of(left, right) or _contest(left, right, right.counts, NOT_COMPARED, names)
+        return dataclasses.replace(contest, adjusted_p=tested.adjusted_p if tested else 1.0)
 
     def gain(self, standing: Standing) -> Contest | None:
         """The arm against the base."""
@@ -200,38 +214,67 @@ def gains_at(findings: Findings, iteration: int) -> tuple[Contest, ...]:
 
 def family(pairs: Sequence[tuple[Standing, Standing]]) -> tuple[Contest, ...]:
     """The pairs that have a problem in common, as one family of tests."""
-    found = [_test(a, b, difference) for a, b in pairs if (difference := estimates.paired(a.counts, b.counts))]
-    adjusted = estimates.holm([contest.p_value for contest in found])
-    return tuple(dataclasses.replace(c, adjusted_p=p) for c, p in zip(found, adjusted, strict=True))
+    return corrected([contest for a, b in pairs if (contest := contest_of(a, b))])
 
 
-def _test(left: Standing, right: Standing, difference: Difference) -> Contest:
-    flips = problem_flips(left.counts, right.counts)
-    p_value = flips.p_value if single(left.counts, right.counts) else difference.p_value
-    found = Contest(
-        left=left.arm.name if left.arm else BASE,
-        right=right.arm.name if right.arm else BASE,
+def corrected(contests: Sequence[Contest]) -> tuple[Contest, ...]:
+    """The contests with p-values corrected for each other (Holm)."""
+    adjusted = estimates.holm([contest.p_value for contest in contests])
+    return tuple(dataclasses.replace(c, adjusted_p=p) for c, p in zip(contests, adjusted, strict=True))
+
+
+def contest_of(
+    left: Standing,
+    right: Standing,
+    *,
+    margin: float = MARGIN,
+    names: tuple[str, str] | None = None,
+    order: Sequence[int] | None = None,
+) -> Contest | None:
+    """Left minus right over the same problems, before any correction; None where they have no problem in common.
+
+    The p-value is that of a paired t test over problems, or of McNemar's exact test where each problem has one sample;
+    over seeds and problems where a side has replicates.
+
+    Args:
+        margin: Difference in accuracy, as a share, below which the two count as equal.
+        names: What the sides are called; the names of their arms where None.
+        order: Position among the right's problems of each of the left's; the same order where None.
+    """
+    theirs = right.counts if order is None else Counts(*(np.asarray(column)[order] for column in right.counts))
+    difference = estimates.paired(left.counts, theirs)
+    if difference is None:
+        return None
+    return _contest(left, right, theirs, difference, names or (_name(left), _name(right)), margin)
+
+
+def _name(standing: Standing) -> str:
+    return standing.arm.name if standing.arm else BASE
+
+
+def _contest(
+    left: Standing,
+    right: Standing,
+    theirs: Counts,
+    difference: Difference,
+    names: tuple[str, str],
+    margin: float = MARGIN,
+) -> Contest:
+    """The contest with this difference; `theirs` are the right's counts in the order of the left's problems."""
+    flips = problem_flips(left.counts, theirs)
+    p_value = flips.p_value if single(left.counts, theirs) else difference.p_value
+    # A claim is about the recipe, not about the seeds that were run: with replicates, seeds are tested as well.
+    seeded = seeds.with_seeds(difference, [side for side in (crossed(left), crossed(right)) if side])
+    p_value = seeded.p_value if seeded else p_value
+    return Contest(
+        left=names[0],
+        right=names[1],
         difference=difference,
         flips=flips,
-        equivalence=equivalence(difference, MARGIN),
+        equivalence=equivalence(seeded or difference, margin),
         p_value=p_value,
         adjusted_p=p_value,
-    )
-    return with_seeds(found, left, right)
-
-
-def with_seeds(contest: Contest, left: Standing, right: Standing) -> Contest:
-    """The contest, tested over seeds and problems where a side has replicates: a claim is about the recipe."""
-    sides = [side for side in (crossed(left), crossed(right)) if side]
-    found = seeds.with_seeds(contest.difference, sides)
-    if found is None:
-        return contest
-    return dataclasses.replace(
-        contest,
-        seeded=found,
-        equivalence=equivalence(found, contest.equivalence.margin),
-        p_value=found.p_value,
-        adjusted_p=found.p_value,
+        seeded=seeded,
     )
 
 
@@ -241,15 +284,3 @@ def crossed(standing: Standing) -> seeds.Replicates | None:
         return None
     each = [one.counts for one in standing.replicates]
     return seeds.crossed(Counts(np.stack([c.correct for c in each]), np.stack([c.decided for c in each])))
-
-
-def points(difference: Difference) -> str:
-    """`+3.1 points [+0.4, +5.8]`."""
-    low, high = difference.low, difference.high
-    return f"{signed(difference.value)} points [{signed(low)}, {signed(high)}]"
-
-
-def signed(value: float) -> str:
-    """A share as signed percentage points, with a true minus sign; no negative zero."""
-    text = f"{100 * value:+.1f}"
-    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")

@@ -9,16 +9,29 @@ has found its verifier's errors. All is resampled by problem together, so that t
 from __future__ import annotations
 
 import dataclasses
+import enum
 import math
 
 import numpy as np
 
 from restem.harness.names import BASE
 from restem.reports.analysis.findings import TEST, Findings, Standing, confusion
-from restem.reports.analysis.ranking import signed
 from restem.reports.data.run import Arm
 from restem.reports.stats import estimates, reward_quality
 from restem.reports.stats.estimates import Counts, Estimate, Floats
+
+
+class GapMove(enum.StrEnum):
+    """How an arm's gap between reward and accuracy has moved."""
+
+    GROWN = "grown"
+    """Up, beyond what the new accuracy explains: the policy has found errors of its verifier."""
+    FALLEN = "fallen"
+    """Below what the new accuracy explains: the verifier accepts less of what the policy now writes."""
+    EXPLAINED = "explained"
+    """Not shown to have moved beyond what the new accuracy explains."""
+    NONE = "none"
+    """Not shown to have moved at all."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,6 +52,15 @@ class Parting:
     start: float
     change: Estimate
     beyond: Estimate
+
+    @property
+    def move(self) -> GapMove:
+        """What is shown of the gap."""
+        if self.iteration is None:
+            return GapMove.NONE
+        if self.beyond.low > 0:
+            return GapMove.GROWN
+        return GapMove.FALLEN if self.beyond.high < 0 else GapMove.EXPLAINED
 
 
 def partings(findings: Findings) -> list[Parting]:
@@ -98,41 +120,3 @@ def _gap(standing: Standing) -> Floats:
 def _shares(counts: Counts) -> Floats:
     correct, decided = (np.append(count.sum(), estimates.resampled(count)) for count in counts)
     return estimates.ratio(correct, decided)
-
-
-def parting_lines(findings: Findings) -> list[str]:
-    """Where the gap between reward and accuracy moves, and whether more than accuracy alone moves it."""
-    found = partings(findings)
-    moved = [p for p in found if p.iteration is not None]
-    ahead = [_told(p) for p in moved if p.beyond.low > 0]
-    behind = [_told(p) for p in moved if p.beyond.high < 0]
-    alike = [_told(p) for p in moved if not (p.beyond.low > 0 or p.beyond.high < 0)]
-    together = [p.arm for p in found if p.iteration is None]
-    sentences: list[str] = []
-    if ahead:
-        sentences.append(
-            "Reward − accuracy grows beyond what the new accuracy explains, so the policy has found errors of its "
-            f"verifier: {'; '.join(ahead)}."
-        )
-    if behind:
-        sentences.append(
-            "Reward − accuracy falls beyond what the new accuracy explains, so the verifier accepts less of what the "
-            f"policy now writes: {'; '.join(behind)}."
-        )
-    if alike:
-        sentences.append(
-            "Reward − accuracy moves, but not shown to do so beyond what the new accuracy explains with TPR and FPR "
-            f"as on the base: {'; '.join(alike)}."
-        )
-    if together:
-        sentences.append(f"No parting of reward and accuracy is shown for {', '.join(together)}.")
-    return sentences
-
-
-def _told(parting: Parting) -> str:
-    now = parting.start + parting.change.value
-    text = f"{parting.arm} from {signed(parting.start)} to {signed(now)} points at iteration {parting.iteration}"
-    if math.isnan(parting.beyond.low):
-        return text
-    low, high = signed(parting.beyond.low), signed(parting.beyond.high)
-    return f"{text} ({signed(parting.beyond.value)} [{low}, {high}] beyond)"

@@ -16,7 +16,7 @@ import numpy as np
 from restem.harness.names import BASE
 from restem.reports.analysis.findings import TEST, Findings, Standing, confusion
 from restem.reports.analysis.ranking import ALPHA, Contest, arm_of, family, trained_at
-from restem.reports.analysis.reward_gap import Parting, partings
+from restem.reports.analysis.reward_gap import GapMove, Parting, partings
 from restem.reports.data.run import Arm
 from restem.reports.stats import estimates, reward_quality
 from restem.reports.stats.estimates import Difference, Estimate
@@ -47,8 +47,7 @@ class Stability:
     @property
     def parts_at(self) -> int | None:
         """The iteration at which reward was first seen to outgrow accuracy; None where it did not."""
-        found = self.parting
-        return found.iteration if found and found.iteration is not None and found.beyond.low > 0 else None
+        return self.parting.iteration if self.parting and self.parting.move is GapMove.GROWN else None
 
     @property
     def same_sign(self) -> bool:

@@ -1,6 +1,6 @@
 """A comparison of two runs as tables, and these as a page, a screen or plain data.
 
-Takes a Comparison; gives a Report for render.py, text, or what becomes JSON. Computes nothing.
+Takes a RunComparison; gives a Report for `restem.reports.pages.report`, text, or what becomes JSON. Computes nothing.
 """
 
 from __future__ import annotations
@@ -9,36 +9,41 @@ import json
 from pathlib import Path
 from typing import Any
 
-from restem.reports.analysis.compare import Comparison, Pair, Twice, answer
+from restem.reports.analysis.compare import CheckpointPair, RunComparison, SharedVerifier
 from restem.reports.pages.columns import plain
+from restem.reports.pages.comparison_sentences import comparison_sentences, note_sentence
 from restem.reports.pages.escape import visible
+from restem.reports.pages.json_data import finite, interval, note_data
 from restem.reports.pages.report import Report, write_pages
-from restem.reports.pages.terminal import finite, interval
 from restem.reports.stats.paired_tests import Flips
 from restem.reports.stats.reward_quality import RewardQuality
 from restem.reports.tables.format import DASH, difference, estimate, number, p_value
+from restem.reports.tables.phrases import contest_words, pair_title
 from restem.reports.tables.table import CLUSTERED, Cell, Column, Table, numbered
 
 SCREEN = ("checkpoint", "a", "b", "difference", "p", "detectable", "verdict")
 
 
-def write_comparison(comparison: Comparison, folder: Path) -> Path:
+def write_comparison(comparison: RunComparison, folder: Path) -> Path:
     """Writes compare.md and compare.html; gives the HTML page's path."""
     return write_pages(_report(comparison), folder, "compare")
 
 
-def text(comparison: Comparison) -> str:
+def text(comparison: RunComparison) -> str:
     """The answer, what to know, and the first table's chief columns."""
-    lines = [_who(comparison), *answer(comparison), *comparison.notes]
+    lines = [_who(comparison), *_sentences(comparison)]
     return "\n".join([*(visible(line, 2000) for line in lines), "", plain(_checkpoints(comparison), SCREEN), ""])
 
 
-def data(comparison: Comparison) -> dict[str, Any]:
+def _sentences(comparison: RunComparison) -> list[str]:
+    return [*comparison_sentences(comparison), *map(note_sentence, comparison.notes)]
+
+
+def data(comparison: RunComparison) -> dict[str, Any]:
     """The same for programs: shares in [0, 1]; an interval is [value, low, high] at 95 %; null where not measured."""
     return {
         "runs": list(comparison.names),
-        "answer": [visible(sentence, 2000) for sentence in answer(comparison)],
-        "notes": [visible(note, 2000) for note in comparison.notes],
+        "notes": [note_data(note) for note in comparison.notes],
         "comparisons": [_pair(pair) for pair in comparison.pairs],
         "quality": [
             {
@@ -52,7 +57,7 @@ def data(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _pair(pair: Pair) -> dict[str, Any]:
+def _pair(pair: CheckpointPair) -> dict[str, Any]:
     contest = pair.contest
     return {
         **dict(zip(("left", "right"), pair.names, strict=True)),
@@ -66,7 +71,7 @@ def _pair(pair: Pair) -> dict[str, Any]:
         "not_worse_p": contest.equivalence.not_worse,
         "not_better_p": contest.equivalence.not_better,
         "detectable": finite(contest.claim.detectable),
-        "verdict": contest.verdict,
+        "verdict": contest.result,
     }
 
 
@@ -79,10 +84,10 @@ def _rates(found: RewardQuality) -> dict[str, Any]:
     }
 
 
-def _report(comparison: Comparison) -> Report:
+def _report(comparison: RunComparison) -> Report:
     return Report(
         title=f"A and B compared: {' and '.join(comparison.names)}",
-        answer=(*answer(comparison), *comparison.notes),
+        answer=tuple(_sentences(comparison)),
         verdict=None,
         judge=_who(comparison),
         unfinished=(),
@@ -96,16 +101,16 @@ def _report(comparison: Comparison) -> Report:
     )
 
 
-def _who(comparison: Comparison) -> str:
+def _who(comparison: RunComparison) -> str:
     return f"A is the run in {comparison.names[0]}, B the run in {comparison.names[1]}; a difference is A − B."
 
 
-def _checkpoints(comparison: Comparison) -> Table:
+def _checkpoints(comparison: RunComparison) -> Table:
     margin = 100 * comparison.pairs[0].contest.equivalence.margin
     return Table.of(
         comparison.pairs,
         [
-            Column("checkpoint", "Checkpoint", lambda pair: pair.title, names=True),
+            Column("checkpoint", "Checkpoint", pair_title, names=True),
             Column("a", "A, %", lambda pair: estimate(pair.left.accuracy)),
             Column("b", "B, %", lambda pair: estimate(pair.right.accuracy)),
             Column("difference", "A − B, points", lambda pair: difference(pair.contest.claim)),
@@ -117,7 +122,7 @@ def _checkpoints(comparison: Comparison) -> Table:
                 lambda pair: p_value(pair.contest.equivalence.p_value),
             ),
             Column("detectable", "Detectable, points", lambda pair: number(pair.contest.claim.detectable)),
-            Column("verdict", "Verdict", lambda pair: pair.contest.verdict),
+            Column("verdict", "Verdict", lambda pair: contest_words(pair.contest)),
         ],
         id="checkpoints",
         title="Checkpoints",
@@ -135,7 +140,7 @@ def _flips(flips: Flips) -> Cell:
     return Cell(f"{flips.gained} / {flips.lost}", f"p {p_value(flips.p_value)}")
 
 
-def _quality(comparison: Comparison) -> Table:
+def _quality(comparison: RunComparison) -> Table:
     return numbered(
         id="shared",
         title="Reward quality of the verifiers that both have",
@@ -152,16 +157,16 @@ def _quality(comparison: Comparison) -> Table:
     )
 
 
-def _quality_row(item: Twice) -> tuple[Cell, ...]:
+def _quality_row(item: SharedVerifier) -> tuple[Cell, ...]:
     a, b = item.left, item.right
     return (
-        *(Cell(item.verifier), Cell(item.pair.title), Cell(f"{a.n} / {b.n}")),
+        *(Cell(item.verifier), Cell(pair_title(item.pair)), Cell(f"{a.n} / {b.n}")),
         *(estimate(a.tpr), estimate(b.tpr), estimate(a.fpr), estimate(b.fpr)),
         *(estimate(a.likelihood_ratio, 2, 1), estimate(b.likelihood_ratio, 2, 1)),
     )
 
 
-def _settings(comparison: Comparison) -> Table:
+def _settings(comparison: RunComparison) -> Table:
     rows = tuple((Cell(key), Cell(_shown(a)), Cell(_shown(b))) for key, a, b in comparison.settings)
     return numbered(
         id="provenance",

@@ -14,7 +14,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from restem.reports.analysis.gate import Comparison, Item, Summary
+from restem.reports.analysis.gate import Comparison, Item, Remark, RemarkCode, Summary
 from restem.reports.pages.escape import visible
 from restem.reports.stats.estimates import Estimate
 from restem.reports.tables.format import DASH, number
@@ -40,7 +40,9 @@ QUALITY_HEADERS = ("Verifier", "TPR, %", "TNR, %", "Decided, %", "Correct", "Wro
 def message(found: Comparison, shown: int = SHOWN) -> str:
     """What happened to a verifier, in lines that any terminal can print: agreement, tests, flipped rows."""
     lines = [f"{visible(found.verifier, 80)}: {'passed' if found.passed else 'FAILED'}"]
-    lines += [f"  {line}" for line in (*(visible(gap, 300) for gap in found.gaps), *_agreement_lines(found))]
+    lines += [
+        f"  {line}" for line in (*(visible(remark_sentence(gap), 300) for gap in found.gaps), *_agreement_lines(found))
+    ]
     if found.flips and (found.pinned or not found.passed):
         one = len(found.flips) == 1
         kind = f"golden {'row' if one else 'rows'} flipped" if found.pinned else f"{'row' if one else 'rows'} changed"
@@ -49,7 +51,7 @@ def message(found: Comparison, shown: int = SHOWN) -> str:
         lines += [line for item in found.flips[:shown] for line in flip_lines(item)]
         if len(found.flips) > shown:
             lines.append(f"    and {len(found.flips) - shown} more (--json lists all)")
-    return "\n".join(lines + [f"  note: {visible(note, 300)}" for note in found.notes])
+    return "\n".join(lines + [f"  note: {visible(remark_sentence(note), 300)}" for note in found.notes])
 
 
 def _agreement_lines(found: Comparison) -> list[str]:
@@ -68,6 +70,25 @@ def _agreement_lines(found: Comparison) -> list[str]:
         if moved.significant:
             lines.append("agreement is significantly worse than the margin allows")
     return lines
+
+
+def remark_sentence(remark: Remark) -> str:
+    """What is to be known of a comparison, with what to do about it."""
+    then, now = remark.then, remark.now
+    accept = "--update accepts the rows as they are"
+    return {
+        RemarkCode.NOTHING_EXPECTED: "no row says what is expected of it: nothing was checked",
+        RemarkCode.ROWS_REMOVED: f"the baseline had {then} labelled rows, now there are {now}: {accept}",
+        RemarkCode.ROWS_MOVED: (
+            f"{remark.file} does not begin with the {then} rows of the baseline (new ones go to its end): {accept}"
+        ),
+        RemarkCode.OTHER_VERIFIER: f"another verifier than the baseline's: {then} -> {now}",
+        RemarkCode.ROWS_ADDED: f"the baseline had {then} labelled rows, now there are {now}: --update counts them",
+        RemarkCode.BETTER: "agrees better than its baseline: --update raises the bar",
+        RemarkCode.SAME_FINGERPRINT: (
+            "the fingerprint is the same: raise the verifier's version, else stored verdicts are not made anew"
+        ),
+    }[remark.code]
 
 
 def flip_lines(item: Item) -> list[str]:
@@ -143,8 +164,9 @@ def as_json(found: Sequence[Comparison]) -> str:
                 **figures(c.now),
                 "shift": _plain(dataclasses.asdict(c.shift)) if c.shift else None,
                 "flips": [_flip(item) for item in c.flips],
-                "gaps": list(c.gaps),
-                "notes": list(c.notes),
+                "failures": list(c.failures),
+                "gaps": [dataclasses.asdict(gap) for gap in c.gaps],
+                "notes": [dataclasses.asdict(note) for note in c.notes],
             }
             for c in found
         ],

@@ -27,8 +27,8 @@ from restem.reports.data.read import read_run
 from restem.reports.data.run import Run
 from restem.reports.pages.columns import plain
 from restem.reports.pages.escape import markdown, visible
-from restem.reports.pages.sentences import attacks_accepted
-from restem.reports.pages.terminal import finite, interval
+from restem.reports.pages.finding_sentences import attacks_accepted
+from restem.reports.pages.json_data import finite, interval
 from restem.reports.stats import law
 from restem.reports.stats.estimates import Estimate, apart
 from restem.reports.tables import probe
@@ -36,6 +36,11 @@ from restem.reports.tables.format import DASH, difference, estimate, number, p_v
 from restem.reports.tables.table import CLUSTERED, Cell, Column, Table, numbered
 
 FILE = "plan.json"
+DIFFERENCES = {
+    plan.PlanDifference.BASE: "another base",
+    plan.PlanDifference.PROBLEMS: "other training problems",
+    plan.PlanDifference.SAMPLING: "other sampling",
+}
 PLAIN = ("suite", "base_sha256", "problems_sha256", "sampling", "eta", "labels", "problems", "early")
 SCREEN = ("rank", "verifier", "tpr", "fpr", "precision", "gain", "kept", "poisoned")
 Bounds = tuple[FiniteFloat, FiniteFloat | None, FiniteFloat | None]
@@ -319,12 +324,7 @@ def hold(run: Run, planned: Mapping[str, Any], path: Path) -> None:
 
 def _others(run: Run, planned: Mapping[str, Any]) -> list[str]:
     """Why a plan says nothing of this run, in words."""
-    words = {"base_sha256": "another base", "problems_sha256": "other training problems", "sampling": "other sampling"}
-    origin = plan.origin(run)
-    settings = origin["sampling"]
-    # A plan of an earlier version names fewer settings, and may name none.
-    made_from = {**origin, **planned, "sampling": {**settings, **(planned.get("sampling") or {})}}
-    return [text for key, text in words.items() if made_from[key] != origin[key]]
+    return [DIFFERENCES[difference] for difference in plan.plan_differences(run, planned)]
 
 
 def _came(findings: Findings, told: Mapping[str, Any]) -> tuple[dict[str, Standing], list[str]]:

@@ -21,10 +21,12 @@ from tabulate import tabulate
 
 from restem.harness.store.store import Store
 from restem.reports.analysis import predictions, raters
-from restem.reports.analysis.findings import Findings, find, missing
+from restem.reports.analysis.answer import answer
+from restem.reports.analysis.findings import Findings, find
 from restem.reports.analysis.probe import accepting_attacks, problems_probed
 from restem.reports.analysis.ranking import rank
-from restem.reports.analysis.reward_gap import parting_lines
+from restem.reports.analysis.reward_gap import partings
+from restem.reports.analysis.unfinished import missing
 from restem.reports.analysis.verifier_quality import measured
 from restem.reports.data.read import read_run
 from restem.reports.figures import gallery
@@ -32,7 +34,14 @@ from restem.reports.figures.gallery import Picture
 from restem.reports.pages import explorer
 from restem.reports.pages import plan as plan_pages
 from restem.reports.pages.escape import fence, markdown, visible
-from restem.reports.pages.sentences import answer, attacks_accepted
+from restem.reports.pages.finding_sentences import (
+    attacks_accepted,
+    gap_sentences,
+    law_sentences,
+    missing_sentence,
+    seed_sentences,
+)
+from restem.reports.pages.sentences import answer_sentences
 from restem.reports.pages.terminal import standings, status, summary
 from restem.reports.tables import arms, law, ledger, price, probe, problem_kinds, training_data, verdict, verifiers
 from restem.reports.tables import pairs as pairs_table
@@ -111,6 +120,7 @@ def compose(
     ranking = rank(findings)
     told = verdict.verdict(findings, ranking)
     eta, steps = predictions.predict(findings)
+    law_lines = law_sentences(predictions.tally(steps))
     pairs, judged = raters.pairs(findings.run), measured(findings.run)
     found = [
         *(pairs_table.pairs(ranking), arms.curves(findings), verifiers.choosing(findings)),
@@ -132,7 +142,7 @@ def compose(
             probe.probe(findings.run),
             probe.forms(findings.run),
             law.law_table(steps, eta),
-            law.change_table(steps),
+            law.change_table(steps, " ".join(law_lines)),
         ),
         *([plan_pages.checked(findings, planned, eta)] if planned else []),
         *(law.seeds_table(findings), arms.picks(findings)),
@@ -141,13 +151,13 @@ def compose(
     return Report(
         title=f"Reward quality and accuracy gains: {findings.run.suite.get('name', 'a run')}",
         answer=(
-            *answer(findings, ranking),
-            *(*parting_lines(findings), *law.tally(steps), *law.seeds_lines(ranking.standings)),
+            *answer_sentences(answer(findings, ranking)),
+            *(*gap_sentences(partings(findings)), *law_lines, *seed_sentences(ranking.standings)),
             *attacks_accepted(accepting_attacks(findings.run), problems_probed(findings.run)),
         ),
         verdict=told if told.rows else None,
         judge=ledger.judge_line(findings.run),
-        unfinished=tuple(missing(findings.run)),
+        unfinished=tuple(missing_sentence(item) for item in missing(findings.run)),
         first=(arms.arms(findings),),
         pictures=tuple(gallery.pictures(findings, eta, steps, pairs)),
         others=tuple(table for table in found if table.rows),

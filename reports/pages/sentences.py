@@ -1,30 +1,66 @@
 """The answer in sentences: which verifier to train on, how far it leads, and what speaks against it.
 
-Takes Findings and their Ranking; gives sentences. The first one alone is an answer.
+Takes an Answer; gives sentences, of which the first alone is an answer. Decides nothing: `restem.reports.analysis`
+does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from restem.reports.analysis.findings import Findings, Standing
-from restem.reports.analysis.probe import Tried
-from restem.reports.analysis.ranking import FULL_COVERAGE, MARGIN, Contest, Ranking, arm_of, points, signed
-from restem.reports.analysis.stability import stabilities
-
-FEW_FORMS = 3  # forms of the probe that a sentence names
+from restem.reports.analysis.answer import Answer, Control, GoldCoverage, Headline, Rival
+from restem.reports.analysis.findings import Standing
+from restem.reports.analysis.ranking import MARGIN, Contest, arm_of
+from restem.reports.tables.format import points, signed
 
 
-def answer(findings: Findings, ranking: Ranking) -> list[str]:
+def answer_sentences(answer: Answer) -> list[str]:
     """The sentences that answer "which verifier?"; the first one alone is an answer."""
-    best = ranking.best
-    if not best:
-        none = "No answer yet: no arm with a verifier to recommend has a trained checkpoint with gold verdicts."
-        return [none, *_idle(ranking)]
-    sentences = [_first(ranking, best), *_faulty(findings, ranking), *_behind(ranking, best)]
-    sentences += _against_controls(findings, ranking, best)
-    sentences += [*_idle(ranking), *_overstated(ranking.candidates)]
-    return [*sentences, *_undecided(findings, best)]
+    best = answer.best
+    if best is None:
+        return [headline(answer), *_idle(answer.idle)]
+    sentences = [headline(answer), *_faulty(answer.faulty), *_behind(answer, best), against_controls(answer, best)]
+    sentences += [*_idle(answer.idle), *_overstated(answer.overstated)]
+    return [*sentences, *_undecided(best, answer.gold_coverage)]
+
+
+def headline(answer: Answer) -> str:
+    """The first sentence."""
+    if answer.best is None:
+        return "No answer yet: no arm with a verifier to recommend has a trained checkpoint with gold verdicts."
+    best, gain = _title(answer.best), answer.gain
+    rounds = f"{answer.iteration} iteration{'s' if answer.iteration != 1 else ''}"
+    if gain is None:
+        return f"No answer yet: the base has no gold verdicts to compare {best} with."
+    if answer.code is Headline.NO_GAIN:
+        return (
+            f"No verifier is shown to be worth training on: after {rounds} the best arm, {best}, changed "
+            f"gold accuracy by {_points(gain)}, p = {gain.adjusted_p:.2g} after correction for all arms; minimum "
+            f"detectable effect {100 * gain.claim.detectable:.1f} points."
+        )
+    if answer.code is Headline.NO_BETTER_THAN_CONTROL:
+        return (
+            f"No verifier is shown to be worth training on: after {rounds} the best arm, {best}, gained "
+            f"{_points(gain)} over the base, but is not shown to be better than training without information."
+        )
+    return _recommended(answer, answer.best, f"after {rounds} gold accuracy rose by {_points(gain)} over the base")
+
+
+def _recommended(answer: Answer, best: Standing, gained: str) -> str:
+    """What to train on: the best arm, or one that is shown to equal it; what could not be told apart from it."""
+    names = [_title(best), *(_title(rival.standing) for rival in answer.equals)]
+    text = f"Train on {listed(names, 'or')}: "
+    if answer.equals:
+        verb = "is" if len(answer.equals) == 1 else "are"
+        within = f"equal to it within {100 * MARGIN:.0f} points"
+        text += f"with {_title(best)}, {gained}, and {_differences(answer.equals)} {verb} {within}"
+    else:
+        text += gained
+    if answer.unclear:
+        detectable = 100 * max(rival.contest.claim.detectable for rival in answer.unclear)
+        text += f"; no difference is detectable between it and {_differences(answer.unclear)}, nor is equality shown; "
+        text += f"minimum detectable effect {detectable:.1f} points"
+    return f"{text}."
 
 
 def _title(standing: Standing) -> str:
@@ -33,57 +69,13 @@ def _title(standing: Standing) -> str:
     return f"{name} (the gold itself)" if arm.gold else name
 
 
-def _listed(names: Sequence[str], word: str) -> str:
+def listed(names: Sequence[str], word: str) -> str:
+    """`a`, `a and b`, `a, b and c`, with this word before the last."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {word} {names[-1]}"
 
 
-def _first(ranking: Ranking, best: Standing) -> str:
-    rounds = f"{ranking.iteration} iteration{'s' if ranking.iteration != 1 else ''}"
-    gain = ranking.gain(best)
-    if gain is None:
-        return f"No answer yet: the base has no gold verdicts to compare {_title(best)} with."
-    if not gain.better:
-        return (
-            f"No verifier is shown to be worth training on: after {rounds} the best arm, {_title(best)}, changed "
-            f"gold accuracy by {_points(gain)}, p = {gain.adjusted_p:.2g} after correction for all arms; minimum "
-            f"detectable effect {100 * gain.claim.detectable:.1f} points."
-        )
-    if not ranking.beats_control(best):
-        return (
-            f"No verifier is shown to be worth training on: after {rounds} the best arm, {_title(best)}, gained "
-            f"{_points(gain)} over the base, but is not shown to be better than training without information."
-        )
-    return _recommended(ranking, best, f"after {rounds} gold accuracy rose by {_points(gain)} over the base")
-
-
-def _recommended(ranking: Ranking, best: Standing, gained: str) -> str:
-    """What to train on: the best arm, or one that is shown to equal it; what could not be told apart from it."""
-    rivals = [(s, ranking.contest(best, s)) for s in ranking.worthy if s is not best]
-    equals = [(s, found) for s, found in rivals if found.equal]
-    unclear = [(s, found) for s, found in rivals if not found.decided and not found.equal]
-    told = f"Train on {_listed([_title(s) for s in (best, *(s for s, _ in equals))], 'or')}: "
-    if equals:
-        verb = "is" if len(equals) == 1 else "are"
-        within = f"equal to it within {100 * MARGIN:.0f} points"
-        told += f"with {_title(best)}, {gained}, and {_differences(equals)} {verb} {within}"
-    else:
-        told += gained
-    if unclear:
-        detectable = 100 * max(found.claim.detectable for _, found in unclear)
-        told += f"; no difference is detectable between it and {_differences(unclear)}, nor is equality shown; "
-        told += f"minimum detectable effect {detectable:.1f} points"
-    return f"{told}."
-
-
-def _faulty(findings: Findings, ranking: Ranking) -> list[str]:
-    stable = stabilities(findings, ranking.iteration)
-    unbeaten = [s for s in ranking.worthy if not ranking.beaten(s)]
-    names = [_title(s) for s in unbeaten if stable[arm_of(s).name].holds is False]
-    return [f"A fault is shown in training on {_listed(names, 'and')}: the recommendation says which."] if names else []
-
-
-def _differences(rivals: Sequence[tuple[Standing, Contest]]) -> str:
-    return _listed([f"{_title(s)} ({points(found.claim)})" for s, found in rivals], "and")
+def _differences(rivals: Sequence[Rival]) -> str:
+    return listed([f"{_title(rival.standing)} ({points(rival.contest.claim)})" for rival in rivals], "and")
 
 
 def _points(contest: Contest) -> str:
@@ -92,83 +84,69 @@ def _points(contest: Contest) -> str:
     return claim if claim == alone else f"{claim} (by problem alone {alone[alone.index('[') :]})"
 
 
-def _behind(ranking: Ranking, best: Standing) -> list[str]:
-    if not ranking.gained(best):
+def _faulty(standings: Sequence[Standing]) -> list[str]:
+    if not standings:
         return []
-    others = [s for s in ranking.candidates if s is not best]
-    beaten = [s for s in others if ranking.beaten(s)]
-    unclear = [s for s in others if not ranking.beaten(s)]
-    lead = [f"{_title(s)} by {_points(ranking.contest(best, s))}" for s in beaten]
-    sentences = [f"{_title(best)} is ahead of {_listed(lead, 'and')}."] if lead else []
-    loose = [_with_gain(ranking, s) for s in unclear if not ranking.gained(s)]
-    if loose:
-        sentences.append(f"No gain over the base is shown for {_listed(loose, 'and')}.")
-    weak = [_with_gain(ranking, s) for s in unclear if ranking.gained(s) and not ranking.beats_control(s)]
-    if weak and ranking.control and ranking.beats_control(best):
-        told = f"A gain over the base, but none over the control arm {_title(ranking.control)}, is shown for"
-        sentences.append(f"{told} {_listed(weak, 'and')}.")
+    names = listed([_title(s) for s in standings], "and")
+    return [f"A fault is shown in training on {names}: the recommendation says which."]
+
+
+def _behind(answer: Answer, best: Standing) -> list[str]:
+    """How far the best arm leads, and what is not shown of those that it is not shown to lead."""
+    sentences: list[str] = []
+    if answer.behind:
+        lead = [f"{_title(rival.standing)} by {_points(rival.contest)}" for rival in answer.behind]
+        sentences.append(f"{_title(best)} is ahead of {listed(lead, 'and')}.")
+    if answer.without_gain:
+        names = [_with_gain(*each) for each in answer.without_gain]
+        sentences.append(f"No gain over the base is shown for {listed(names, 'and')}.")
+    if answer.no_better_than_control and answer.best_control:
+        names = [_with_gain(*each) for each in answer.no_better_than_control]
+        control = _title(answer.best_control.standing)
+        sentences.append(
+            f"A gain over the base, but none over the control arm {control}, is shown for {listed(names, 'and')}."
+        )
     return sentences
 
 
-def _with_gain(ranking: Ranking, standing: Standing) -> str:
-    gain = ranking.gain(standing)
+def _with_gain(standing: Standing, gain: Contest | None) -> str:
     return f"{_title(standing)} ({points(gain.claim)})" if gain else _title(standing)
 
 
-def _against_controls(findings: Findings, ranking: Ranking, best: Standing) -> list[str]:
-    control = ranking.control
-    if not control:
-        return [_no_control(findings, ranking)]
-    found = ranking.contest(best, control)
-    text = f"{_title(best)} against the best control arm, {_title(control)}: {_points(found)}"
-    if not ranking.beats_control(best):
-        p = f", p = {found.adjusted_p:.2f} after correction for all pairs"
-        return [f"{text}{p}; not shown to be better than training without information."]
-    return [f"{text}."]
-
-
-def _no_control(findings: Findings, ranking: Ranking) -> str:
-    idle = [_title(s) for s in ranking.idle if arm_of(s).control]
-    if idle:
-        arms = f"control arm{'s' * (len(idle) > 1)} {_listed(idle, 'and')}"
+def against_controls(answer: Answer, best: Standing) -> str:
+    """How the best arm stands against training without information."""
+    if answer.best_control:
+        contest = answer.best_control.contest
+        control = _title(answer.best_control.standing)
+        text = f"{_title(best)} against the best control arm, {control}: {_points(contest)}"
+        if answer.control is Control.BEATEN:
+            return f"{text}."
+        p = f"p = {contest.adjusted_p:.2f} after correction for all pairs"
+        return f"{text}, {p}; not shown to be better than training without information."
+    if answer.control is Control.UNTRAINED:
+        idle = [_title(s) for s in answer.untrained_controls]
+        arms = f"control arm{'s' * (len(idle) > 1)} {listed(idle, 'and')}"
         return f"The {arms} trained nothing, so it is not known what training without information would give."
-    if any(arm.control for arm in findings.run.arms):
+    if answer.control is Control.NOT_REACHED:
         return "No control arm has reached this iteration yet."
     return "No control arm was run, so training on unchecked samples may do as well."
 
 
-def _idle(ranking: Ranking) -> list[str]:
-    names = [_title(s) for s in ranking.idle]
-    return [f"Nothing was accepted by {_listed(names, 'and')}: no policy was trained."] if names else []
+def _idle(standings: Sequence[Standing]) -> list[str]:
+    names = [_title(s) for s in standings]
+    return [f"Nothing was accepted by {listed(names, 'and')}: no policy was trained."] if names else []
 
 
-def _overstated(candidates: Sequence[Standing]) -> list[str]:
-    worse = [s for s in candidates if s.gap and not arm_of(s).gold and s.gap.low > 0]
-    told = [f"{_title(s)} by {points(s.gap)}" for s in worse if s.gap]
-    return [f"The training reward overstates accuracy for {_listed(told, 'and')}."] if told else []
+def _overstated(standings: Sequence[Standing]) -> list[str]:
+    names = [f"{_title(s)} by {points(s.gap)}" for s in standings if s.gap]
+    return [f"The training reward overstates accuracy for {listed(names, 'and')}."] if names else []
 
 
-def _undecided(findings: Findings, best: Standing) -> list[str]:
-    base = findings.base
-    if not base or not base.accuracy.n or min(base.coverage, best.coverage) >= FULL_COVERAGE:
+def _undecided(best: Standing, coverage: GoldCoverage | None) -> list[str]:
+    if coverage is None:
         return []
-    as_wrong = best.bounds[0] - base.bounds[0]
     return [
-        f"The gold decided {100 * base.coverage:.1f} % of the base's samples and {100 * best.coverage:.1f} % of those "
-        f"of {_title(best)}; with undecided counted as wrong in both, the gain is {signed(as_wrong)} points."
+        f"The gold decided {100 * coverage.base:.1f} % of the base's samples and {100 * coverage.best:.1f} % of those "
+        f"of {_title(best)}; with undecided counted as wrong in both, the gain is {signed(coverage.gain_as_wrong)} "
+        "points."
     ]
-
-
-def attacks_accepted(verifiers: Sequence[Tried], problems: int) -> list[str]:
-    """One sentence on the verifiers that accept attacks of the probe, which was made up for so many problems."""
-    if not verifiers:
-        return []
-    named = [f"{v.verifier} accepts {len(v.through)} of {len(v.asked)}{_forms(v.through)}" for v in verifiers]
-    return [
-        f"Of the attack patterns, none of which is a right answer, {_listed(named, 'and')}, on at least one of "
-        f"{problems} problems."
-    ]
-
-
-def _forms(forms: Sequence[str]) -> str:
-    return f" ({', '.join(forms)})" if len(forms) <= FEW_FORMS else ""

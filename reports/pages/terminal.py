@@ -6,26 +6,27 @@ Takes a run folder; gives text. Needs no plotting library, so it is quick.
 from __future__ import annotations
 
 import dataclasses
-import math
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from restem.harness.store.store import Store
-from restem.reports.analysis.findings import Findings, find, missing
-from restem.reports.analysis.ranking import Ranking, arm_of, rank
+from restem.reports.analysis.answer import answer
+from restem.reports.analysis.findings import Findings, find
+from restem.reports.analysis.ranking import Ranking, rank
 from restem.reports.analysis.recommendation import Advice, advise
-from restem.reports.analysis.reward_gap import parting_lines
+from restem.reports.analysis.reward_gap import partings
+from restem.reports.analysis.unfinished import missing
 from restem.reports.data.read import read_run
 from restem.reports.data.run import Run
 from restem.reports.pages.columns import fitted, plain
 from restem.reports.pages.escape import visible
-from restem.reports.pages.sentences import answer
-from restem.reports.stats.estimates import Difference, Estimate
+from restem.reports.pages.finding_sentences import gap_sentences, missing_sentence, seed_sentences
+from restem.reports.pages.json_data import advice_data, answer_data, finite, gap_data, interval, missing_data
+from restem.reports.pages.sentences import answer_sentences
 from restem.reports.tables import arms, ledger
 from restem.reports.tables.format import difference
-from restem.reports.tables.law import seeds_lines
 from restem.reports.tables.phrases import advice_cell
 from restem.reports.tables.table import Cell, Column, Table
 
@@ -43,17 +44,19 @@ def summary(run_folder: Path) -> str:
     """
     findings = read(run_folder)
     ranking = rank(findings)
-    told = (*answer(findings, ranking), *parting_lines(findings), *seeds_lines(ranking.standings))
-    lines = [visible(sentence, 2000) for sentence in told]
+    sentences = [
+        *answer_sentences(answer(findings, ranking)),
+        *(*gap_sentences(partings(findings)), *seed_sentences(ranking.standings)),
+    ]
+    lines = [visible(sentence, 2000) for sentence in sentences]
     lines.append(visible(ledger.judge_line(findings.run)))
     lines += _unfinished(findings.run)
-    told = advise(findings, ranking)
-    if told:
-        lines += ["", _advised(told, ranking)]
+    if advices := advise(findings, ranking):
+        lines += ["", _advised(advices, ranking)]
     return "\n".join([*lines, "", plain(arms.arms(findings), SUMMARY), ""])
 
 
-def _advised(told: Sequence[Advice], ranking: Ranking) -> str:
+def _advised(advices: Sequence[Advice], ranking: Ranking) -> str:
     """What to do with each verifier, short enough for a narrow terminal."""
 
     def gain(advice: Advice) -> Cell:
@@ -65,7 +68,7 @@ def _advised(told: Sequence[Advice], ranking: Ranking) -> str:
         Column("gain", "Gain, points", gain),
         Column("advice", "Recommendation", lambda advice: advice_cell(advice).text),
     ]
-    return plain(Table.of(told, columns, id="verdict"))
+    return plain(Table.of(advices, columns, id="verdict"))
 
 
 def status(run_folder: Path, lines: int = LINES, columns: int = COLUMNS) -> str:
@@ -136,30 +139,12 @@ def standings(run_folder: Path) -> dict[str, Any]:
     ]
     ranking = rank(findings)
     return {
-        "answer": [visible(sentence, 2000) for sentence in answer(findings, ranking)],
-        "advice": [
-            {
-                "arm": arm_of(one.standing).name,
-                "stable": one.stability.holds if one.stability else None,
-                "recommendation": one.code,
-            }
-            for one in advise(findings, ranking)
-        ],
-        "unfinished": missing(findings.run),
+        "answer": answer_data(answer(findings, ranking)),
+        "advice": [advice_data(advice) for advice in advise(findings, ranking)],
+        "reward_gap": [gap_data(parting) for parting in partings(findings)],
+        "unfinished": [missing_data(item) for item in missing(findings.run)],
         "standings": rows,
     }
-
-
-def interval(estimate: Estimate | Difference | None) -> list[float | None] | None:
-    """[value, low, high], an infinite one as null; None where there is nothing to estimate."""
-    if estimate is None or math.isnan(estimate.value):
-        return None
-    return [finite(x) for x in (estimate.value, estimate.low, estimate.high)]
-
-
-def finite(value: float) -> float | None:
-    """The value as JSON can hold it."""
-    return round(value, 6) if math.isfinite(value) else None
 
 
 def _unfinished(run: Run) -> list[str]:
@@ -167,4 +152,4 @@ def _unfinished(run: Run) -> list[str]:
     if not absent:
         return []
     more = [f"  and {len(absent) - MOST_MISSING} more"] if len(absent) > MOST_MISSING else []
-    return ["Unfinished:", *(f"  {visible(item)}" for item in absent[:MOST_MISSING]), *more]
+    return ["Unfinished:", *(f"  {visible(missing_sentence(item))}" for item in absent[:MOST_MISSING]), *more]

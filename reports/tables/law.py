@@ -1,6 +1,6 @@
-"""The law as tables and sentences: what it predicted of every step, and what came; what seeds change.
+"""The law as tables: what it predicted of every step, and what was observed; what seeds change.
 
-Takes Findings and the steps of `analysis/predictions.py`; gives Tables and sentences, in the manner of `arms.py`.
+Takes Findings and the steps of `analysis/predictions.py`; gives Tables, in the manner of `arms.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from restem.reports.analysis.findings import Findings, Standing
 from restem.reports.analysis.predictions import Compared, Step, within
-from restem.reports.analysis.ranking import arm_of, crossed
+from restem.reports.analysis.ranking import crossed
 from restem.reports.stats import law
 from restem.reports.stats.estimates import Estimate
 from restem.reports.tables.arms import arm_cell
@@ -78,8 +78,12 @@ def _odds(value: float) -> str:
     return number(float(law.odds(value)), 2, 1)
 
 
-def change_table(steps: Sequence[Step]) -> Table:
-    """Predicted and observed change of log-odds of every step: the scale on which ideal steps add up."""
+def change_table(steps: Sequence[Step], summary: str) -> Table:
+    """Predicted and observed change of log-odds of every step: the scale on which ideal steps add up.
+
+    Args:
+        summary: Sentences on how many residuals may be zero, which end the note.
+    """
     several = any(step.change.seeded.n > 1 for step in steps)
     rows = tuple(
         (
@@ -103,7 +107,7 @@ def change_table(steps: Sequence[Step]) -> Table:
         rows=rows,
         note=(
             "log(p / (1 − p)) of gold accuracy on the test split, less that of the policy that training started from; "
-            f"predicted by F3. {_both(several)} {' '.join(tally(steps))}"
+            f"predicted by F3. {_both(several)} {summary}"
         ),
     )
 
@@ -117,34 +121,6 @@ def _yes(found: Estimate) -> str:
     if math.isnan(found.low):
         return DASH
     return "yes" if within(found) else "no"
-
-
-def tally(steps: Sequence[Step]) -> list[str]:
-    """How many residuals may be 0; the gold arm's, on which eta was fitted, tell only how well it fits."""
-    known = [step for step in steps if not math.isnan(step.change.residual.low)]
-    others = [step for step in known if not step.gold]
-    if not others:
-        return []
-    controls = [step for step in others if step.control]
-    apart = f" (control arms alone: {_held(controls)})" if controls and len(controls) < len(others) else ""
-    seeded = [step.change.seeded for step in others if not math.isnan(step.change.seeded.low)]
-    over = f"; over seeds and problems, {sum(map(within, seeded))} of {len(seeded)}"
-    told = [
-        f"Of the changes of log-odds that the law predicted for arms other than the gold's, {_held(others)} came "
-        f"within the interval by problem{apart}{over * bool(seeded)}."
-    ]
-    gold = [step for step in known if step.gold]
-    missed = [str(step.iteration) for step in gold if not within(step.change.residual)]
-    if missed and len(gold) > 1:  # one step alone is what eta was solved for
-        told.append(
-            f"One η does not fit all iterations of the gold arm, on which it was fitted (residual beyond its interval "
-            f"at {', '.join(missed)}), so the others' misfit is in part η's own."
-        )
-    return told
-
-
-def _held(steps: Sequence[Step]) -> str:
-    return f"{sum(within(step.change.residual) for step in steps)} of {len(steps)}"
 
 
 def seeds_table(findings: Findings) -> Table:
@@ -185,19 +161,3 @@ def _seeds_row(standing: Standing, most: int) -> tuple[Cell, ...]:
     intervals = (Cell(estimate(part).detail) for part in (found.seeds, found.problems, found.both))
     spreads = (Cell(number(math.sqrt(part))) for part in (found.between, found.within))
     return (*head, Cell(number(found.seeds.value)), *intervals, *spreads)
-
-
-def seeds_lines(standings: Sequence[Standing]) -> list[str]:
-    """What the intervals of the answer are of, where arms have replicates."""
-    several = [standing for standing in standings if crossed(standing)]
-    if not several:
-        return []
-    counts = sorted({len(standing.replicates) for standing in several})
-    told = [
-        f"Arms stand for the mean of {' or '.join(map(str, counts))} seeds, and the intervals of their gains and "
-        "differences are of other seeds on other problems."
-    ]
-    alone = [arm_of(standing).name for standing in standings if standing not in several]
-    if alone:
-        told.append(f"One seed alone, so an interval that says nothing of other seeds: {', '.join(alone)}.")
-    return told

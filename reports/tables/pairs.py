@@ -8,6 +8,7 @@ from __future__ import annotations
 from restem.reports.analysis.ranking import MARGIN, Ranking
 from restem.reports.stats.paired_tests import problems_needed
 from restem.reports.tables.format import difference, number, p_value
+from restem.reports.tables.phrases import contest_words
 from restem.reports.tables.table import CLUSTERED, Column, Table
 
 
@@ -30,7 +31,7 @@ def pairs(ranking: Ranking) -> Table:
             Column("equivalence", f"p, apart by {margin} (TOST)", lambda c: p_value(c.equivalence.p_value)),
             Column("detectable", "Detectable effect, points", lambda c: number(c.claim.detectable)),
             Column("needed", f"Problems for {margin}", lambda c: number(problems_needed(c.difference, MARGIN), 0, 1)),
-            Column("verdict", "Verdict", lambda c: c.verdict),
+            Column("verdict", "Verdict", contest_words),
         ],
         id="pairs",
         title=f"Arms against the base and each other after iteration {ranking.iteration}",

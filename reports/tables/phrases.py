@@ -5,7 +5,8 @@ Takes codes and the figures beside them; gives Cells. Sentences are made in `res
 
 from __future__ import annotations
 
-from restem.reports.analysis.ranking import Contest
+from restem.reports.analysis.compare import CheckpointPair
+from restem.reports.analysis.ranking import Contest, ContestResult
 from restem.reports.analysis.recommendation import Advice, Fault, Recommendation
 from restem.reports.tables.format import DASH, number
 from restem.reports.tables.table import Cell
@@ -16,6 +17,24 @@ FAULTS = {
     Fault.UNTRUSTED_REWARD: "do not trust its reward",
     Fault.SEEDS_DISAGREE: "seeds disagree",
 }
+
+
+def contest_words(contest: Contest) -> str:
+    """What the tests of a contest show."""
+    within = f"{100 * contest.equivalence.margin:.0f} points"
+    return {
+        ContestResult.LEFT_BETTER: f"{contest.left} is better",
+        ContestResult.RIGHT_BETTER: f"{contest.right} is better",
+        ContestResult.EQUAL: f"equal within {within}",
+        ContestResult.NO_WORSE: f"no worse by {within}",
+        ContestResult.NO_DIFFERENCE: "no difference detectable",
+    }[contest.result]
+
+
+def pair_title(pair: CheckpointPair) -> str:
+    """`base`, or `sympy/2 against sympy/1` where the two runs' checkpoints have different names."""
+    left, right = pair.names
+    return left if left == right else f"{left} against {right}"
 
 
 def advice_cell(advice: Advice) -> Cell:

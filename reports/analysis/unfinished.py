@@ -1,0 +1,72 @@
+"""What an unfinished run still lacks: checkpoints, test samples and verdicts, as codes and counts.
+
+Takes a Run; gives Lacks. Holds no English: `restem.reports.pages.sentences` words them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+
+from restem.harness.names import BASE, HUMAN, measuring
+from restem.reports.analysis.findings import TEST
+from restem.reports.data.run import Run
+
+
+class Lack(enum.StrEnum):
+    """What is missing."""
+
+    SUITE = "suite"
+    """The suite was not recorded."""
+    CHECKPOINT = "checkpoint"
+    SAMPLES = "samples"
+    """A checkpoint has fewer test samples than the suite asks for."""
+    VERDICTS = "verdicts"
+    """A verifier has not judged all test samples of a checkpoint."""
+    END = "end"
+    """Nothing is missing, but the run has not been marked finished."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Missing:
+    """One thing that a run lacks.
+
+    Attributes:
+        count: Samples that are there, or verdicts that are missing.
+        wanted: Samples that the suite asks for.
+    """
+
+    code: Lack
+    checkpoint: str | None = None
+    verifier: str | None = None
+    count: int | None = None
+    wanted: int | None = None
+
+
+def missing(run: Run) -> list[Missing]:
+    """All that an unfinished run still lacks; empty where it is complete."""
+    absent = [] if run.suite else [Missing(code=Lack.SUITE)]
+    # A person marks as many samples as they like, so no marks are missing.
+    verifiers = tuple(name for name in run.facts.get("verifiers") or {} if not name.startswith(HUMAN))
+    expected = {BASE: verifiers} | {
+        f"{replica.name}/{i}": measuring(verifiers, replica.verifier)
+        for arm in run.arms
+        for replica in run.replicates(arm)
+        for i in range(1, run.iterations + 1)
+    }
+    for checkpoint, names in expected.items():
+        rows = run.rows(checkpoint, TEST)
+        wanted = run.size(TEST) * int((run.suite.get("sampling") or {}).get("test_samples", 1))
+        if checkpoint not in run.checkpoints:
+            absent.append(Missing(code=Lack.CHECKPOINT, checkpoint=checkpoint))
+        elif len(rows) < wanted:
+            absent.append(Missing(code=Lack.SAMPLES, checkpoint=checkpoint, count=len(rows), wanted=wanted))
+        lacking = {name: len(rows) - run.scored(name, rows) for name in names}
+        absent += [
+            Missing(code=Lack.VERDICTS, checkpoint=checkpoint, verifier=name, count=count)
+            for name, count in lacking.items()
+            if count
+        ]
+    if not run.facts.get("finished") and not absent:
+        absent.append(Missing(code=Lack.END))
+    return absent

@@ -1,0 +1,167 @@
+"""Every code of a decision has words, and the answer reads as it should."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from restem.harness.store.store import Store
+from restem.reports.analysis.answer import Answer, Control, Headline, answer
+from restem.reports.analysis.compare import Note, NoteCode
+from restem.reports.analysis.findings import Findings, find
+from restem.reports.analysis.gate import Remark, RemarkCode
+from restem.reports.analysis.plan import PlanDifference
+from restem.reports.analysis.predictions import Count, LawTally
+from restem.reports.analysis.ranking import Contest, ContestResult, arm_of, rank
+from restem.reports.analysis.recommendation import Advice, Fault, Recommendation
+from restem.reports.analysis.reward_gap import GapMove, Parting
+from restem.reports.analysis.unfinished import Lack, Missing
+from restem.reports.data.read import read_run
+from restem.reports.pages.comparison_sentences import note_sentence
+from restem.reports.pages.finding_sentences import gap_sentences, law_sentences, missing_sentence
+from restem.reports.pages.gate import remark_sentence
+from restem.reports.pages.plan import DIFFERENCES
+from restem.reports.pages.sentences import against_controls, answer_sentences, headline
+from restem.reports.stats.estimates import NOTHING, Estimate
+from restem.reports.stats.paired_tests import Equivalence, mcnemar
+from restem.reports.tables.phrases import advice_cell, contest_words
+from tests.test_reports_pages_report import Size, build_run
+
+EXAMPLES = Path(__file__).parents[1] / "reports" / "examples"
+
+
+@pytest.fixture(scope="module")
+def linear() -> Findings:
+    with Store(EXAMPLES / "linear_1d") as store:
+        return find(read_run(store, brief=True), brief=True)
+
+
+@pytest.fixture(scope="module")
+def found(linear: Findings) -> Answer:
+    return answer(linear, rank(linear))
+
+
+def distinct(texts: list[str], codes: type[StrEnum]) -> None:
+    assert len(set(texts)) == len(codes)
+    assert all(texts)
+
+
+def test_every_headline_has_a_sentence(found: Answer) -> None:
+    answers = [dataclasses.replace(found, code=code) for code in Headline]
+    answers[0] = dataclasses.replace(answers[0], best=None)
+    answers[1] = dataclasses.replace(answers[1], gain=None)
+    distinct([headline(each) for each in answers], Headline)
+
+
+def test_every_standing_against_controls_has_a_sentence(found: Answer) -> None:
+    assert found.best
+    shown = [dataclasses.replace(found, control=code) for code in Control]
+    shown = [
+        a if a.control in (Control.BEATEN, Control.NOT_BEATEN) else dataclasses.replace(a, best_control=None)
+        for a in shown
+    ]
+    shown = [dataclasses.replace(a, untrained_controls=(found.best,)) for a in shown]
+    distinct([against_controls(each, found.best) for each in shown], Control)
+
+
+def test_every_recommendation_has_a_phrase(found: Answer) -> None:
+    assert found.best
+    advices = [
+        Advice(standing=found.best, stability=None, code=code, than="other", stop_at=1, fault=Fault.REWARD_HACKED)
+        for code in Recommendation
+    ]
+    distinct([advice_cell(each).text for each in advices], Recommendation)
+
+
+def test_every_fault_has_a_phrase(found: Answer) -> None:
+    assert found.best
+    advices = [Advice(standing=found.best, stability=None, code=Recommendation.TRAIN, fault=fault) for fault in Fault]
+    distinct([advice_cell(each).text for each in advices], Fault)
+
+
+def test_every_result_of_a_contest_has_a_phrase(found: Answer) -> None:
+    assert found.gain
+    difference = found.gain.difference
+
+    def contest(value: float, p: float, not_worse: float = 1.0, not_better: float = 1.0) -> Contest:
+        return Contest(
+            left="judge",
+            right="base",
+            difference=dataclasses.replace(difference, value=value),
+            flips=mcnemar(np.zeros(1, np.int64), np.zeros(1, np.int64)),
+            equivalence=Equivalence(margin=0.05, not_worse=not_worse, not_better=not_better),
+            p_value=p,
+            adjusted_p=p,
+        )
+
+    each = [contest(0.1, 0.01), contest(-0.1, 0.01), contest(0.0, 0.9, 0.01, 0.01), contest(0.0, 0.9, 0.01)]
+    each.append(contest(0.0, 0.9))
+    assert [c.result for c in each] == list(ContestResult)
+    distinct([contest_words(c) for c in each], ContestResult)
+
+
+def test_every_move_of_the_gap_has_a_sentence() -> None:
+    def parting(low: float, high: float, iteration: int | None = 1) -> Parting:
+        beyond = Estimate(value=(low + high) / 2, low=low, high=high, n=9, clusters=9)
+        return Parting(arm="judge", iteration=iteration, start=0.1, change=beyond, beyond=beyond)
+
+    each = [parting(0.1, 0.2), parting(-0.2, -0.1), parting(-0.1, 0.1), parting(-0.1, 0.1, None)]
+    assert [p.move for p in each] == list(GapMove)
+    distinct([" ".join(gap_sentences([p])) for p in each], GapMove)
+
+
+def test_every_lack_has_words() -> None:
+    distinct([missing_sentence(Missing(code=code, checkpoint="base", verifier="judge")) for code in Lack], Lack)
+
+
+def test_every_note_of_a_comparison_has_a_sentence() -> None:
+    distinct([note_sentence(Note(code=code, names=("judge",), left=0.25, right=0.5)) for code in NoteCode], NoteCode)
+
+
+def test_every_remark_of_a_gate_has_a_sentence() -> None:
+    distinct([remark_sentence(Remark(code=code, then=3, now=2, file="rows")) for code in RemarkCode], RemarkCode)
+
+
+def test_every_difference_from_a_plan_has_words() -> None:
+    assert set(DIFFERENCES) == set(PlanDifference)
+
+
+def test_the_law_is_told_with_its_controls_and_its_misfit() -> None:
+    tally = LawTally(others=Count(part=2, whole=3), controls=Count(part=1, whole=1), seeded=None, misfit=(2,))
+    first, second = law_sentences(tally)
+    assert "2 of 3 came within" in first
+    assert "1 of 1" in first
+    assert "at 2" in second
+
+
+def test_names_in_braces_stay_as_they_are() -> None:
+    parting = Parting(arm="{0.x} {}", iteration=None, start=0.0, change=NOTHING, beyond=NOTHING)
+    assert "{0.x} {}" in gap_sentences([parting])[0]
+
+
+def test_the_answer_names_arms_leads_and_control(tmp_path: Path) -> None:
+    with Store(build_run(tmp_path, Size(problems=120, arms=("judge", "judge_blind", "accept_all")))) as store:
+        findings = find(read_run(store))
+    sentences = answer_sentences(answer(findings, rank(findings)))
+    assert sentences[0].startswith("Train on judge: after 2 iterations gold accuracy rose by +")
+    assert any(s.startswith("judge is ahead of judge_blind by +") for s in sentences)
+    assert any("best control arm, accept_all: +" in s for s in sentences)
+
+
+def test_an_interval_by_problem_is_given_only_where_it_differs() -> None:
+    with Store(EXAMPLES / "dose_response") as store:
+        findings = find(read_run(store))
+    text = " ".join(answer_sentences(answer(findings, rank(findings))))
+    pairs = re.findall(r"(\[[^]]*\]) \(by problem alone (\[[^]]*\])\)", text)
+    assert pairs
+    assert all(both != alone for both, alone in pairs)
+
+
+def test_an_arm_is_called_by_its_verifier(found: Answer) -> None:
+    assert found.best
+    assert arm_of(found.best).verifier in headline(found)
