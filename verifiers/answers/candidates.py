@@ -6,17 +6,15 @@ choose between them (see `reader.py`), and does not depend on the reference.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 
-from restem.verifiers.algebra.grammar import fraction, is_literal
+from restem.verifiers.algebra.grammar import fraction
+from restem.verifiers.answers.clauses import CUT, Candidate, Clauses
 from restem.verifiers.answers.patterns import (
-    ABOUT,
     AFTER_BOX,
     ARROW_TO,
     BEFORE_BOX,
     BEFORE_VARIABLE,
-    END,
     HEDGES,
     INSIDE,
     LEFT_SIDE,
@@ -24,9 +22,7 @@ from restem.verifiers.answers.patterns import (
     NAMED,
     NEGATIONS,
     NOT_SIGN,
-    OPERATOR_END,
     RANGE_END,
-    SENTENCE_END,
     SKIP,
     SKIP_IN_LINE,
     SKIP_QUOTE,
@@ -34,18 +30,16 @@ from restem.verifiers.answers.patterns import (
     SUPPOSITIONS,
     TAG,
     TRIALS,
-    UNITS,
     markers,
     words_of,
 )
-from restem.verifiers.answers.spans import closing_brace, parses, skip, trimmed
+from restem.verifiers.answers.spans import closing_brace, skip
 
 MAX_MARKERS = 160
 # With more than FEW_MARKERS markers each clause is scanned for at most REACH characters, so that the whole is O(n); a
 # longer number is refused as `unread`.
 FEW_MARKERS = 40
 REACH = 300
-CUT = "cut"  # the clause was longer than REACH
 _RULES = {
     **{"key": "json", "final": "answer", "set": "answer", "cell": "assignment"},
     **{"foreign": "answer", "assign": "assignment", "verb": "result"},
@@ -53,9 +47,7 @@ _RULES = {
 _SKIPS = {"assign": SKIP_IN_LINE, "key": SKIP_QUOTE}
 _CORRECTING_VERBS = ("actually", "correction", "edit", "sorry", "meant", "mean")
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
-_PIECE = re.compile(r"(?:[^=\u2208\\]|\\(?!in(?![a-z])))+")
 _DIVIDED = re.compile(r"-?[0-9]{1,18} : -?[0-9]{1,18}(?![0-9])")
-_OR_NUMBER = re.compile(r"\bor\b[^0-9\n-]{0,30}(-?[0-9]{1,18}(?:[./][0-9]{1,18})?)(?![0-9.]*[0-9])")
 _LISTED = re.compile(r"[0-9]{1,2}[.)]\s{1,4}\S")
 _CONCLUSION = re.compile(
     r"\s{0,4}(?:and\s)?(?:so|thus|therefore|hence|finally|consequently|in conclusion)\b[^=\n]{0,60}\Z", re.IGNORECASE
@@ -65,38 +57,8 @@ _FOR_VARIABLE = re.compile(r"\s{0,4}for\s{1,4}([A-Za-z])\b(?!\s{0,4}=)")
 _WORD_START = re.compile(r"[^\W\d_]{2}")
 
 
-@dataclasses.dataclass(slots=True)
-class Candidate:
-    """A span that may be the final answer.
-
-    Attributes:
-        start: Offset of its first character in the view.
-        end: Offset behind its last character.
-        rule: The rule of the marker before it.
-        text: Its text.
-        strong: Whether the marker announces a final answer; an assignment or "gives 7" does not.
-        refused: Why it cannot be the answer, or None.
-        tentative: Whether it is only supposed or announced: "if x = 8", "the answer is easy to find".
-        step: Whether it is the result of one step of a solution: "subtracting 2 gives 21".
-    """
-
-    start: int
-    end: int
-    rule: str
-    text: str
-    strong: bool = False
-    refused: str | None = None
-    tentative: bool = False
-    step: bool = False
-
-
-class Finder:
+class Finder(Clauses):
     """Finds candidates between two offsets of a view."""
-
-    def __init__(self, view: str, variable: str | None) -> None:
-        self.view = view
-        self.variable = variable
-        self.reach = len(view)  # how many characters of a clause are scanned
 
     def candidates(self, lo: int, hi: int, suspect: bool) -> list[Candidate]:
         """Every candidate between two offsets, in order.
@@ -169,7 +131,7 @@ class Finder:
             if opening == "(" and match.start() > 1 and not self.view[match.start() - 2].isspace():
                 return Candidate(start, end, rule, self.view[start:end], refused="unread")  # `f(x = 7)`
             end = self.view.rfind(_CLOSING[opening], start, end)  # `(x = 7)`
-        candidate = self._settle(start, end, rule, kind not in ("assign", "cell", "verb"))
+        candidate = self.settle(start, end, rule, kind not in ("assign", "cell", "verb"))
         candidate.refused = self._refused_behind(match, candidate, end, stop, hi) or candidate.refused
         is_unread = fraction(candidate.text) is None
         is_wordy = is_unread and _WORD_START.match(candidate.text) is not None
@@ -181,7 +143,7 @@ class Finder:
 
     def _extent(self, match: re.Match[str], kind: str, start: int, hi: int) -> tuple[int, str]:
         """Where the text behind a marker ends, and what ends it."""
-        end, stop = self._json_end(start, hi) if kind == "key" else self._clause_end(start, hi)
+        end, stop = self.json_end(start, hi) if kind == "key" else self.clause_end(start, hi)
         if kind == "assign" and (divided := _DIVIDED.match(self.view, start, hi)):
             end = max(end, divided.end())  # `x = 22 : 11`
         if kind == "cell":
@@ -224,30 +186,16 @@ class Finder:
     def _next_line(self, start: int, hi: int) -> Candidate | None:
         """The value on the line after a heading such as `Answer:`."""
         start += len(self.view[start:hi]) - len(self.view[start:hi].lstrip())
-        end, _ = self._clause_end(start, hi)
-        candidate = self._settle(start, end, "answer", True)
+        end, _ = self.clause_end(start, hi)
+        candidate = self.settle(start, end, "answer", True)
         return candidate if fraction(candidate.text) is not None else None
-
-    def _clause_end(self, start: int, hi: int) -> tuple[int, str]:
-        """Where a clause ends, and the text that ends it; CUT where the clause is longer than the reach."""
-        stop = min(hi, start + self.reach)
-        match = END.search(self.view, start, stop)
-        return (match.start(), match[0]) if match else (stop, CUT if stop < hi else "")
-
-    def _json_end(self, start: int, hi: int) -> tuple[int, str]:
-        """Where a JSON value ends: at its quote, or at the comma or brace after it; a list ends at its bracket."""
-        ends = '"' if self.view[start - 1] == '"' else "]}\n" if self.view[start : start + 1] == "[" else ",}\n"
-        places = [at for at in (self.view.find(end, start, hi) for end in ends) if at >= 0]
-        if not places:
-            return start, ""  # cut off: further digits may be missing
-        return min(places) + (ends[0] == "]"), ""
 
     def _enclosed(self, match: re.Match[str], kind: str, hi: int) -> tuple[Candidate, int]:
         """The candidate in a box or between tags, and the offset where it ends."""
         start = match.end()
         if kind == "box" and self.view[start : start + 1] != "{":
-            end, _ = self._clause_end(start, hi)
-            return self._settle(start, end, kind, True), end
+            end, _ = self.clause_end(start, hi)
+            return self.settle(start, end, kind, True), end
         closing = closing_brace(self.view, start, hi) if kind == "box" else self._closing_tag(match["tag"], start, hi)
         if closing is None:
             return Candidate(start, hi, kind, "", True, "unfinished"), hi
@@ -260,7 +208,7 @@ class Finder:
 
     def _boxed(self, marker: int, start: int, end: int, hi: int) -> Candidate:
         """The candidate in a box; refused where the box is part of a larger expression."""
-        candidate = self._settle(start, end, "box", True)
+        candidate = self.settle(start, end, "box", True)
         if candidate.refused == "unread_chain" and LETTERS.search(self.view, start, end):
             candidate = Candidate(start, end, "box", self.view[start:end], True)
         if BEFORE_BOX.search(self.view[max(0, marker - 4) : marker]) or AFTER_BOX.match(self.view, end + 1, hi):
@@ -304,37 +252,8 @@ class Finder:
         start = max(head + 1, lo)
         words = list(re.finditer(r"(?<![\\A-Za-z])[A-Za-z]{2,}[,.]?\s|[.]\s", self.view[start:end]))
         start += words[-1].end() if words else 0
-        candidate = self._settle(start, end, "assignment", False)
+        candidate = self.settle(start, end, "assignment", False)
         return candidate if fraction(candidate.text) is not None else None
-
-    def _settle(self, start: int, end: int, rule: str, strong: bool) -> Candidate:
-        """A candidate with the last segment of a chain of equalities; refused where the chain has no single value."""
-        view = self.view
-        pieces = [piece.span() for piece in _PIECE.finditer(view, start, end)]
-        if view[start:end].rstrip().endswith("="):
-            pieces.append((end, end))
-        lo, hi = pieces[-1] if pieces else (start, end)
-        lo, hi = trimmed(view, lo, hi)
-        candidate = Candidate(lo, hi, rule, view[lo:hi], strong)
-        if len(pieces) > 1:
-            candidate.refused = self._chain([view[slice(*piece)].strip() for piece in pieces], rule == "assignment")
-        if not candidate.text or OPERATOR_END.search(candidate.text):
-            candidate.refused = "unfinished"
-        return candidate
-
-    def _chain(self, pieces: list[str], assigned: bool) -> str | None:
-        """Why a chain such as `x = 14/2 = 7` has no single value, or None; an assignment may contain expressions."""
-        first = pieces[0].strip("$ ")
-        if len(first) == 1 and first.isalpha():
-            if self.variable and first != self.variable:
-                return "wrong_variable"
-            pieces = pieces[1:]
-        values = [fraction(piece) for piece in pieces]
-        for piece, value in zip(pieces[:-1], values, strict=False):
-            if value is None and not (assigned and parses(piece) and (self.variable or "") not in piece):
-                return "unread_chain"
-        literals = {value for piece, value in zip(pieces, values, strict=True) if is_literal(piece)}
-        return "two_answers" if len(literals) > 1 else None
 
     def _weigh(self, candidate: Candidate, marker: int, lo: int, hi: int) -> None:
         """Refuses a candidate that its clause hedges or denies, and makes a supposed one tentative."""
@@ -349,26 +268,3 @@ class Finder:
         elif words & SUPPOSITIONS or (listed and listed[-1] in TRIALS and not words & {"left", "solving", "solve"}):
             candidate.tentative = True
         candidate.refused = candidate.refused or self.after(candidate.end, hi)
-
-    def repeated_after_or(self, end: int, rest: str) -> bool:
-        """Whether `or` is followed by the same number again: `x = 7, or 7.0 in decimal form`."""
-        again = _OR_NUMBER.search(rest)
-        number = re.search(r"[-+0-9.,/]+\Z", self.view[max(0, end - 40) : end])
-        return bool(again and number and fraction(number[0]) is not None and fraction(number[0]) == fraction(again[1]))
-
-    def after(self, end: int, hi: int) -> str | None:
-        """Why the rest of the candidate's sentence refuses it, or None."""
-        hi = min(hi, end + self.reach)
-        stop = SENTENCE_END.search(self.view, end, hi)
-        rest = self.view[end : stop.start() if stop else hi]
-        rest = ABOUT.sub("", rest, count=1)
-        words = set(words_of(rest))
-        if "or" in words and self.repeated_after_or(end, rest):
-            words.remove("or")
-        if "or" in words or re.match(r"\s{0,4},?\s{0,4}(?:and|as well as|plus|&)\s{1,4}-?[0-9]", rest):
-            return "two_answers"
-        if words & HEDGES or words & {"if", "provided", "suppose"}:
-            return "hedged"
-        if words & NEGATIONS or NOT_SIGN.search(rest):
-            return "negated"
-        return "unread_remark" if words & UNITS else None

@@ -11,7 +11,8 @@ import re
 from fractions import Fraction
 
 from restem.verifiers.algebra.grammar import fraction, is_literal
-from restem.verifiers.answers.candidates import Candidate, Finder
+from restem.verifiers.answers.candidates import Finder
+from restem.verifiers.answers.clauses import Candidate
 from restem.verifiers.answers.patterns import (
     CLAUSE,
     CONFIRMS,
@@ -265,7 +266,7 @@ class Reader(Finder):
 
     def _leading(self, start: int, hi: int) -> Span | None:
         """The value at the beginning of a response, if only a remark follows."""
-        end, stop = self._clause_end(start, hi)
+        end, stop = self.clause_end(start, hi)
         if end == hi or stop[:1] in ("?", ":", "!") or _ANSWERING.match(self.view, end, hi):
             return None
         rest = self.view[end:hi]
