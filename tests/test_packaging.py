@@ -1,4 +1,4 @@
-"""The distribution as users get it: built, installed without the extra, installed beside PrimeIntellect's `verifiers`."""
+"""The distribution as users get it: built, installed light, installed beside PrimeIntellect's `verifiers`."""
 
 from __future__ import annotations
 
