@@ -20,7 +20,7 @@ SUITES = Path(__file__).parent / "suites"
 BENCHMARKS = {benchmark.name: benchmark for benchmark in (LINEAR_1D, ARITHMETIC_MIXED)}
 
 
-def benchmark(name: str, path: Path | None = None) -> Benchmark:
+def find_benchmark(name: str, path: Path | None = None) -> Benchmark:
     """The benchmark of that name, or with the name `file` the problems of a file.
 
     Raises:

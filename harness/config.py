@@ -17,7 +17,7 @@ import pydantic
 from pydantic import Field
 
 from restem.benchmarks.benchmark import Benchmark, Regime
-from restem.benchmarks.catalog import BENCHMARKS, FILE, SUITES, benchmark
+from restem.benchmarks.catalog import BENCHMARKS, FILE, SUITES, find_benchmark
 from restem.benchmarks.hints import did_you_mean
 from restem.harness.errors import ConfigError
 from restem.harness.names import MARK, replicate
@@ -56,7 +56,7 @@ class BenchmarkConfig(Model):
     @pydantic.field_validator("name")
     @classmethod
     def _name_is_known(cls, name: str) -> str:
-        return name if name == FILE else benchmark(name).name
+        return name if name == FILE else find_benchmark(name).name
 
     @pydantic.field_validator("regime")
     @classmethod
@@ -80,9 +80,9 @@ class BenchmarkConfig(Model):
         return self
 
     @property
-    def benchmark(self) -> Benchmark:
-        """The benchmark itself."""
-        return benchmark(self.name, None if self.path is None else Path(self.path))
+    def definition(self) -> Benchmark:
+        """The benchmark that the settings name."""
+        return find_benchmark(self.name, None if self.path is None else Path(self.path))
 
 
 class SamplingConfig(Model):
@@ -183,7 +183,7 @@ class ArmConfig(Model):
 
 def _gold_of_the_benchmark(suite: dict[str, Any]) -> str:
     config = suite.get("benchmark")  # absent where it was refused
-    return config.benchmark.gold if isinstance(config, BenchmarkConfig) else "sympy"
+    return config.definition.gold if isinstance(config, BenchmarkConfig) else "sympy"
 
 
 class Suite(Model):

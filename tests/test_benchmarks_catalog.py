@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restem.benchmarks.benchmark import Benchmark, chance_level, generated
-from restem.benchmarks.catalog import BENCHMARKS, benchmark, step_check
+from restem.benchmarks.catalog import BENCHMARKS, find_benchmark, step_check
 from restem.benchmarks.problem import Problem, canonical_form, identity
 from restem.verifiers import catalog as verifiers
 from restem.verifiers.verdict import Attempt, Outcome
@@ -75,7 +75,7 @@ def test_no_step_check_reads_a_set_with_one_foreign_question() -> None:
 
 def test_an_unknown_name_gets_a_hint() -> None:
     with pytest.raises(ValueError, match="did you mean 'linear_1d'"):
-        benchmark("linear1d")
+        find_benchmark("linear1d")
 
 
 def test_an_unknown_split_names_the_known_ones() -> None:

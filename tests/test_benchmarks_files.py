@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from restem.benchmarks.catalog import benchmark
+from restem.benchmarks.catalog import find_benchmark
 from restem.benchmarks.files import read_problems, write_json_lines, write_lines
 from restem.benchmarks.linear_1d import problems
 from restem.benchmarks.problem import Problem
@@ -72,12 +72,12 @@ def test_a_question_may_hold_a_unicode_line_separator(tmp_path: Path) -> None:
 def test_a_split_without_problems_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "set.jsonl").write_text('{"question": "a", "split": "train"}\n')
     with pytest.raises(ValueError, match="test split"):
-        benchmark("file", tmp_path / "set.jsonl").problems(0, None, {"train": 1, "test": 1})
+        find_benchmark("file", tmp_path / "set.jsonl").problems(0, None, {"train": 1, "test": 1})
 
 
 def test_a_split_of_a_file_may_have_fewer_problems_than_asked_for(tmp_path: Path) -> None:
     (tmp_path / "set.jsonl").write_text('{"question": "1+1", "split": "train"}\n{"question": "2+2", "split": "test"}\n')
-    splits = benchmark("file", tmp_path / "set.jsonl").problems(0, None, {"train": 5, "test": 5})
+    splits = find_benchmark("file", tmp_path / "set.jsonl").problems(0, None, {"train": 5, "test": 5})
     assert {split: [p.question for p in chosen] for split, chosen in splits.items()} == {
         "train": ["1+1"],
         "test": ["2+2"],

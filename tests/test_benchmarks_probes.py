@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from fractions import Fraction
 
@@ -10,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from restem.benchmarks import linear_1d
-from restem.benchmarks.probes import AGREEING, attacks, equivalents, probes
+from restem.benchmarks.benchmark import Benchmark
+from restem.benchmarks.catalog import BENCHMARKS
+from restem.benchmarks.probes import AGREEING, attacks, equivalents, make_probes
 from restem.benchmarks.problem import ATTACK, EQUIVALENCE, Probe, Problem
 from restem.verifiers import catalog
 from restem.verifiers.verdict import Attempt, Outcome, Verdict, checked
@@ -20,7 +23,7 @@ from tests.conftest import problem
 def judged(problems: list[Problem], name: str = "sympy") -> list[tuple[Probe, Verdict]]:
     """Every probe of the problems with a built-in verifier's verdict."""
     by_id = {item.id: item for item in problems}
-    found = probes(problems)
+    found = make_probes(problems)
     attempts = [Attempt(problem=by_id[probe.problem], response=probe.text) for probe in found]
     return list(zip(found, checked(catalog.build(name, {}), attempts), strict=True))
 
@@ -148,7 +151,7 @@ def test_right_answers_in_other_forms_are_right_whatever_the_number(top: int, bo
 def test_any_reference_gives_probes_and_no_attack_quotes_one_that_is_no_number(
     reference: str | None, question: str
 ) -> None:
-    found = probes([problem(question, reference)])
+    found = make_probes([problem(question, reference)])
     plain = [probe.text for probe in found if probe.kind == EQUIVALENCE and probe.form == "plain"]
     assert len(plain) == bool((reference or "").strip())
     assert len({(probe.problem, probe.kind, probe.form) for probe in found}) == len(found)
@@ -160,5 +163,32 @@ def test_any_reference_gives_probes_and_no_attack_quotes_one_that_is_no_number(
 
 @pytest.mark.parametrize("reference", ["1e999999999", "9" * 5000, "1/0", "\u0667", "x + 1", "1/00"])
 def test_what_is_no_plain_number_gets_its_plain_form_alone(reference: str) -> None:
-    found = [probe.text for probe in probes([problem("q", reference)]) if probe.kind == EQUIVALENCE]
+    found = [probe.text for probe in make_probes([problem("q", reference)]) if probe.kind == EQUIVALENCE]
     assert found == [reference]
+
+
+@given(st.integers(-30, 30), st.lists(st.integers(-30, 30), max_size=4))
+def test_no_attack_is_an_accepted_number(reference: int, further: list[int]) -> None:
+    alternatives = tuple(str(number) for number in further)
+    item = dataclasses.replace(problem("What is near?", str(reference)), alternatives=alternatives)
+    assert attacks(item)["near miss"] not in item.references
+    assert not set(attacks(item)["several answers"].split(" or ")[::2]) & set(item.references)
+
+
+def test_no_attack_agrees_where_a_word_is_accepted_beside_the_number() -> None:
+    item = dataclasses.replace(problem("Is it so? 1 means yes.", "1"), alternatives=("yes",))
+    assert AGREEING.isdisjoint(attacks(item))
+    assert attacks(item)["empty"] == ""
+
+
+def test_every_accepted_answer_is_an_equivalence() -> None:
+    item = dataclasses.replace(problem("Name a prime.", "2"), alternatives=("3", "five"))
+    assert [equivalents(item)[f"alternative {number}"] for number in (1, 2)] == ["3", "five"]
+
+
+@pytest.mark.parametrize("known", BENCHMARKS.values(), ids=BENCHMARKS)
+def test_every_benchmark_is_probed_and_its_gold_verifier_is_not_fooled(known: Benchmark) -> None:
+    problems = known.problems(0, known.default_regime, {"test": 12})["test"]
+    verdicts = judged(problems, known.gold)
+    assert [(p, v.answer) for p, v in verdicts if (v.outcome is Outcome.CORRECT) != (p.kind == EQUIVALENCE)] == []
+    assert {p.kind for p, _ in verdicts} == {ATTACK, EQUIVALENCE}

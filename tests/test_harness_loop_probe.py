@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from restem.benchmarks.probes import probes
 from restem.benchmarks.problem import ATTACK, Problem
 from restem.harness.loop.probe import BATCH, probe, unprobed
 from restem.harness.store.store import Store

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from restem.benchmarks.catalog import benchmark
+from restem.benchmarks.catalog import find_benchmark
 from restem.harness.app.run import load_named_policy, prompted
 from restem.harness.cli.main import main
 from restem.harness.config import TrainingConfig, load_suite
@@ -143,9 +143,9 @@ def test_a_base_model_is_prompted_with_the_benchmarks_examples_and_keeps_them_wh
     small = small_policy("gemma3", tmp_path)
     base = type(small)(architecture=other_shape(small, chat=False), params=small.params, tokenizer=small.tokenizer)
     suite, policy = prompted(load_suite("linear_1d"), base)
-    assert policy.tokenizer.few_shot == suite.benchmark.few_shot == benchmark("linear_1d").few_shot
+    assert policy.tokenizer.few_shot == suite.benchmark.few_shot == find_benchmark("linear_1d").few_shot
     save_policy(policy, tmp_path / "saved")
-    assert load_policy(tmp_path / "saved").tokenizer.few_shot == benchmark("linear_1d").few_shot
+    assert load_policy(tmp_path / "saved").tokenizer.few_shot == find_benchmark("linear_1d").few_shot
     assert prompted(load_suite("linear_1d"), small) == (load_suite("linear_1d"), small)
     with pytest.raises(ConfigError, match=r"benchmark\.few_shot"):
         prompted(load_suite("linear_1d", ["benchmark.name=file", "benchmark.path=x"]), base)

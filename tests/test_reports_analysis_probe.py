@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from restem.benchmarks.probes import probes
+from restem.benchmarks.probes import make_probes
 from restem.benchmarks.problem import ATTACK, EQUIVALENCE, Probe
 from restem.harness.store.store import Store
 from restem.reports.analysis import plan
@@ -51,7 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         first = store.problems("test")[:4]
         equations = [dataclasses.replace(p, question=f"Solve 0 = 5*b - {5 * i} for b.") for i, p in enumerate(first)]
         hostile = ("markup", "question")
-        made = [dataclasses.replace(p, text=HOSTILE) if p.form in hostile else p for p in probes(equations)]
+        made = [dataclasses.replace(p, text=HOSTILE) if p.form in hostile else p for p in make_probes(equations)]
         store.add_probes(made)
         order = [problem.id for problem in first]
         for name in ("sympy", "judge", "accept_all"):

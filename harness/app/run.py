@@ -16,7 +16,7 @@ from typing import Any
 from jax.sharding import Mesh
 
 from restem.benchmarks.catalog import step_check
-from restem.benchmarks.probes import probes
+from restem.benchmarks.probes import make_probes
 from restem.benchmarks.problem import Problem
 from restem.harness.app.judges import Options, add_judges, judge_facts, judge_options
 from restem.harness.app.verify import check_verifiers
@@ -99,7 +99,7 @@ def suite_problems(suite: Suite) -> dict[str, list[Problem]]:
     config = suite.benchmark
     counts = {"train": config.train, "validation": config.validation, "test": config.test}
     try:
-        return config.benchmark.problems(suite.seed, config.regime, counts)
+        return config.definition.problems(suite.seed, config.regime, counts)
     except (ValueError, OSError) as error:
         raise ConfigError(f"benchmark: {error}") from None
 
@@ -184,12 +184,12 @@ def record(
     for items in problems.values():
         store.add_problems(items)
     if not store.probes():
-        store.add_probes(probes(problems["test"][: suite.probe.problems]))
+        store.add_probes(make_probes(problems["test"][: suite.probe.problems]))
     add_judges(store, judge, built)
     for name, verifier in verifiers.items():
         store.add_verifier(verifier.fingerprint, name, judge.get(name, tables.get(name, {})))
     controls = [name for name in verifiers if catalog.uninformative(name, tables)]
-    chance = suite.benchmark.benchmark.chance(problems["test"])
+    chance = suite.benchmark.definition.chance(problems["test"])
     known = {"suite": suite.model_dump(mode="json"), "controls": controls, "chance_level": chance}
     store.put_run(facts | known | {"judge": judge_facts(judge)} | provenance())
 
@@ -215,7 +215,7 @@ def prompted(suite: Suite, base: Policy) -> tuple[Suite, Policy]:
     """
     text = suite.benchmark.few_shot or base.tokenizer.few_shot
     if text is None and not base.architecture.chat:
-        text = suite.benchmark.benchmark.few_shot
+        text = suite.benchmark.definition.few_shot
         if text is None:
             raise ConfigError(
                 f"policy {suite.policy!r} is a base model, which knows no turns: give it examples by "

@@ -33,7 +33,7 @@ def generate_command(
 
     low, comma, high = (regime or "").partition(",")
     try:
-        drawn = catalog.benchmark(benchmark)
+        drawn = catalog.find_benchmark(benchmark)
         pair = (float(low), float(high)) if comma else regime or next(iter(drawn.regimes), None)
         problems = drawn.problems(seed, pair, {split: count})[split]
     except ValueError as error:
