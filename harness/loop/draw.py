@@ -85,15 +85,20 @@ def draw(
 
 
 def _records(policy: Policy, checkpoint: str, problem: str, draws: Draws, row: int) -> list[Sample]:
-    return [
-        Sample(
-            checkpoint=checkpoint,
-            problem=problem,
-            index=k,
-            text=policy.tokenizer.decode(draws.ids[row, k, : draws.lengths[row, k]]),
-            token_count=int(draws.lengths[row, k]),
-            mean_logprob=float(draws.logprobs[row, k] / draws.lengths[row, k]),
-            finish_reason="stop" if draws.stopped[row, k] else "length",
+    records: list[Sample] = []
+    for k in range(draws.ids.shape[1]):
+        length = int(draws.lengths[row, k])
+        ids = tuple(draws.ids[row, k, :length].tolist())
+        records.append(
+            Sample(
+                checkpoint=checkpoint,
+                problem=problem,
+                index=k,
+                text=policy.tokenizer.decode(ids),
+                token_count=length,
+                mean_logprob=float(draws.logprobs[row, k] / length),
+                finish_reason="stop" if draws.stopped[row, k] else "length",
+                token_ids=ids,
+            )
         )
-        for k in range(draws.ids.shape[1])
-    ]
+    return records

@@ -190,23 +190,29 @@ def _stored_policy(run: Run, checkpoint: Checkpoint) -> Policy:
 
 
 def training_examples(run: Run, sampled_from: str, selection: Selection) -> list[m_step.Example]:
-    """The kept responses as token ids, in the order of sample ids, with their weights."""
-    texts = {sample.id: sample for sample in run.store.samples(sampled_from, "train")}
+    """The prompts and kept responses as token ids, in the order of sample ids, with their weights.
+
+    A response has the tokens that were drawn. Where they are not known, its text is encoded instead. That can give more
+    tokens than were drawn (broken UTF-8), so an encoded response that does not fit a training row is left out.
+    """
+    samples = {sample.id: sample for sample in run.store.samples(sampled_from, "train")}
     questions = {problem.id: problem.question for problem in run.problems("train")}
     tokenizer = run.base.tokenizer
-    examples = [
-        m_step.Example(
-            prompt_ids=tuple(tokenizer.encode_prompt(questions[texts[row.sample].problem])),
-            response_ids=tuple(tokenizer.encode_response(texts[row.sample].text)),
-            weight=row.weight,
-        )
-        for row in sorted(selection.kept, key=lambda row: row.sample)
-    ]
-    # Text that was broken UTF-8 can have more tokens than were drawn; such a response may no longer fit a row.
-    fitting = [e for e in examples if len(e.prompt_ids) + len(e.response_ids) - 1 <= run.suite.training.row_length]
-    if len(fitting) < len(examples):
-        run.store.log("too_long", checkpoint=selection.checkpoint, examples=len(examples) - len(fitting))
-    return fitting
+    examples: list[m_step.Example] = []
+    too_long = 0
+    for row in sorted(selection.kept, key=lambda row: row.sample):
+        sample = samples[row.sample]
+        prompt_ids = tuple(tokenizer.encode_prompt(questions[sample.problem]))
+        response_ids = sample.token_ids
+        if response_ids is None:
+            response_ids = tuple(tokenizer.encode_response(sample.text))
+            if len(prompt_ids) + len(response_ids) - 1 > run.suite.training.row_length:
+                too_long += 1
+                continue
+        examples.append(m_step.Example(prompt_ids=prompt_ids, response_ids=response_ids, weight=row.weight))
+    if too_long:
+        run.store.log("too_long", checkpoint=selection.checkpoint, examples=too_long)
+    return examples
 
 
 def validation_reward(run: Run, arm: ArmConfig, iteration: int, policy: Policy, step: int, label: str) -> float | None:
