@@ -59,7 +59,7 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
     if (folder / "run.db").is_file():
         with Store(folder) as store:
             check_same(store, suite, problems)
-            if store.run().get("finished"):
+            if store.run().get("finished") and not _more_iterations(store, suite):
                 return
     hosts.begin(base)
     with contextlib.ExitStack() as stack:
@@ -84,7 +84,7 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
         if until_base:
             return
         store.log("finished", seconds=time.monotonic() - started)
-        store.put_run({"finished": True})
+        store.set_run("finished", True)
 
 
 def follow(suite: Suite, hosts: Hosts) -> None:
@@ -121,19 +121,41 @@ def check_lengths(suite: Suite, base: Policy, problems: Mapping[str, Sequence[Pr
 
 
 def check_same(store: Store, suite: Suite, problems: Mapping[str, Sequence[Problem]]) -> None:
-    """The folder's run is this very suite on these very problems."""
+    """The folder's run is this very suite on these very problems; it may be asked for more iterations than it had.
+
+    Raises:
+        ConfigError: Naming the settings that differ, or the split whose problems do.
+    """
     stored = store.run().get("suite")
     if stored is None:
         return
     # A suite of an earlier version lacks settings that have come since; it ran with their defaults.
     now, before = (_that_matters(found) for found in (suite, parse_suite(stored, str(store.folder))))
-    if keys := sorted(key for key in now.keys() | before.keys() if now.get(key) != before.get(key)):
-        changes = "; ".join(f"{key}: {before.get(key)!r} now {now.get(key)!r}" for key in keys)
-        raise ConfigError(f"{store.folder} holds a run of another suite; give another --out. {changes}")
+    if now["iterations"] > before["iterations"]:
+        del now["iterations"], before["iterations"]
+    if changes := _changes(before, now):
+        raise ConfigError(f"{store.folder} holds a run of another suite; give another --out. {'; '.join(changes)}")
     for split, items in problems.items():
         stored = store.problems(split)
         if stored and stored != list(items):
             raise ConfigError(f"{store.folder}: the {split} problems are not those that this run began with")
+
+
+def _more_iterations(store: Store, suite: Suite) -> bool:
+    """Whether the suite has more iterations than the run was begun with."""
+    stored = store.run().get("suite")
+    return stored is not None and suite.iterations > parse_suite(stored, str(store.folder)).iterations
+
+
+def _changes(before: Any, now: Any, place: str = "") -> list[str]:
+    """The settings that differ, each by its dotted key with both values."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        keys = sorted(before.keys() | now.keys())
+        return [line for key in keys for line in _changes(before.get(key), now.get(key), f"{place}.{key}")]
+    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        pairs = enumerate(zip(before, now, strict=True))
+        return [line for number, pair in pairs for line in _changes(*pair, f"{place}.{number}")]
+    return [] if before == now else [f"{place.removeprefix('.')}: {before!r} now {now!r}"]
 
 
 def _that_matters(suite: Suite) -> dict[str, Any]:
@@ -180,6 +202,9 @@ def record(
     for key, value in facts.items():
         if key in stored and stored[key] != value:
             raise ConfigError(f"{store.folder}: {key} differs from when this run began: {stored[key]} now {value}")
+    if _more_iterations(store, suite):
+        store.set_run("suite", suite.model_dump(mode="json"))
+        store.set_run("finished", False)
     (store.folder / "suite.toml").write_text(to_toml(suite))
     for items in problems.values():
         store.add_problems(items)
