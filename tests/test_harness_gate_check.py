@@ -16,16 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from restem.benchmarks.json_lines import parse_json_line
 from restem.harness.errors import ConfigError
-from restem.harness.gate.golden import (
-    Expected,
-    read_baseline,
-    read_row,
-    read_rows,
-    row_id,
-    with_expected,
-    with_outcomes,
-)
+from restem.harness.gate.baseline import Expected, read_baseline, with_expected
+from restem.harness.gate.golden import golden_row, read_rows, row_id, with_outcomes
 from restem.harness.store.store import Store
 from restem.verifiers.verdict import Outcome, Verdict
 from tests.conftest import restem
@@ -354,9 +348,22 @@ def test_expectations_come_back_from_a_baseline_as_they_were_written(expected: M
     assert {name: Expected.model_validate(found[name]["expected"]) for name in expected} == expected
 
 
-def test_a_baseline_whose_tables_cannot_be_found_is_not_written() -> None:
-    with pytest.raises(ConfigError, match=r"\[verifiers\.sympy\]"):
-        with_expected("rows = ['r']\nverifiers = { sympy = {} }\n", {"sympy": Expected(n=1, agreement=1)}, "b")
+@pytest.mark.parametrize(
+    "table", ["verifiers = { sympy = {} }\n", "[verifiers]\nsympy = {}\n", "verifiers.sympy = {}\n"]
+)
+def test_a_baselines_tables_may_be_written_on_one_line(table: str) -> None:
+    expected = Expected(n=1, agreement=1, rows={"r": "1-0123456789ab"})
+    once = with_expected(f"rows = ['r']\n{table}# end\n", {"sympy": expected}, "b")
+    assert Expected.model_validate(tomllib.loads(once)["verifiers"]["sympy"]["expected"]) == expected
+    assert once.endswith("# end\n")
+
+
+def test_new_figures_change_no_other_line_of_their_table() -> None:
+    old = Expected(n=1, agreement=0.5, kappa=0.25)
+    text = with_expected("rows = ['r']\n[verifiers.sympy]\n\n# next\n[options.x]\n", {"sympy": old}, "b")
+    text = text.replace("n = 1\n", "n = 1  # labelled\n")
+    new = with_expected(text, {"sympy": Expected(n=1, agreement=1)}, "b")
+    assert new == text.replace("agreement = 0.5\n", "agreement = 1.0\n").replace("kappa = 0.25\n", "")
 
 
 @given(st.text(), st.sampled_from(list(Outcome)), st.booleans())
@@ -364,9 +371,9 @@ def test_outcomes_come_back_from_a_row_with_any_response(response: str, outcome:
     fields = {"question": "q", "reference": None, "response": response, "label": "wrong", "note": "kept"}
     for ascii_only in (True, False):
         line = json.dumps(fields, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
-        row = read_row(line, "here")
+        row = golden_row(parse_json_line(line, "here", ConfigError))
         written = with_outcomes(row, {"v": outcome}, ["v"] if pinned else [])
-        again = read_row(written, "here")
+        again = golden_row(parse_json_line(written, "here", ConfigError))
         assert again.expected("v", pinned) == outcome
         assert (again.response, again.id) == (response, row.id)
         assert json.loads(written)["note"] == "kept"

@@ -71,7 +71,7 @@ def _print_disagreements(run: Path, names: tuple[str, ...], limit: int | None, o
 def _print_gate(
     baseline: Path | None, names: tuple[str, ...], updates: bool, tables: bool, as_json: bool, quiet: bool
 ) -> None:
-    from restem.harness.gate import check
+    from restem.harness.gate import check, update
     from restem.reports.pages import gate as gate_text
 
     if baseline is None and not (tables and check.CALIBRATION.is_file()):
@@ -81,8 +81,8 @@ def _print_gate(
         found = check.quality(golden, names, quiet=quiet)
         click.echo(gate_text.quality_json(found) if as_json else gate_text.quality_table(found))
     elif updates:
-        changes = check.update(golden, names, quiet=quiet)
-        click.echo(check.differences_json(changes) if as_json else check.differences(changes))
+        changes = update.update(golden, names, quiet=quiet)
+        click.echo(update.differences_json(changes) if as_json else update.differences(changes))
     else:
         compared = list(check.check(golden, names, quiet=quiet))
         click.echo(gate_text.as_json(compared) if as_json else gate_text.page(compared))

@@ -1,20 +1,20 @@
-"""A reader's marks, as verdicts of `human:<name>` in the run they were made on.
+"""A person's annotations, as verdicts of `human:<name>` in the run they were made on.
 
-Takes the lines that the report's explorer saves: golden rows (harness/gate/golden.py) that also name the sample and who
-says so. Gives verdict rows, append-only like all others: marks already stored are not stored again, and a mark that
-says something else than a stored one is refused, as is a file of which one line is wrong.
+Takes the lines that the report's explorer saves: golden rows (harness/gate/golden.py) that also name the sample and the
+annotator. Gives verdict rows, append-only like all others: marks that are stored already are not stored again. A mark
+that differs from a stored one is refused, and so is a whole file if one of its lines is wrong.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from restem.benchmarks.json_lines import JsonLine, read_json_lines
 from restem.harness.errors import ConfigError
-from restem.harness.gate.golden import GoldenRow, read_row
+from restem.harness.gate.golden import GoldenRow, golden_row
 from restem.harness.names import HUMAN
 from restem.harness.store.store import Store
 from restem.verifiers.verdict import Outcome, Verdict
@@ -24,7 +24,7 @@ NAME = re.compile(HUMAN + r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Mark:
-    """What a human says of a sample; `place` names the line."""
+    """A person's annotation of a sample; `place` names the line."""
 
     place: str
     sample: int
@@ -56,9 +56,7 @@ def read_marks(path: Path) -> list[Mark]:
     Raises:
         ConfigError: Naming the line.
     """
-    # Bytes, not text lines: a response may hold U+2028, which str.splitlines would split at.
-    lines = enumerate(path.read_bytes().split(b"\n"), 1)
-    return [_mark(line, f"{path.name}:{number}") for number, line in lines if line.strip()]
+    return [_mark(line) for line in read_json_lines(path, ConfigError)]
 
 
 def _new(store: Store, marks: Sequence[Mark]) -> dict[str, dict[int, Verdict]]:
@@ -85,35 +83,34 @@ def _new(store: Store, marks: Sequence[Mark]) -> dict[str, dict[int, Verdict]]:
     return new
 
 
-def _mark(line: bytes, place: str) -> Mark:
-    row, fields = read_row(line, place), json.loads(line)
-    sample, verifier = fields.get("sample"), fields.get("verifier")
+def _mark(line: JsonLine) -> Mark:
+    row = golden_row(line)
+    sample, verifier, mark = (line.fields.get(name) for name in ("sample", "verifier", "mark"))
     # A text, since a browser's numbers have 53 bits.
     if not (isinstance(sample, str) and re.fullmatch(r"[0-9]{1,19}", sample)) or int(sample) >= 2**63:
-        raise ConfigError(f"{place}: sample: expected a sample's id as a text, found {sample!r:.40}")
+        raise line.unexpected("sample", "a sample's id as a text")
     if not (isinstance(verifier, str) and NAME.fullmatch(verifier)):
-        raise ConfigError(f"{place}: verifier: expected human:<name>, found {verifier!r:.60}")
-    mark = fields.get("mark")
+        raise line.unexpected("verifier", f"{HUMAN}<name>", 60)
     if not isinstance(mark, str) or len(mark) > 100:
-        raise ConfigError(f"{place}: mark: expected a short text, found {mark!r:.40}")
+        raise line.unexpected("mark", "a short text")
     verdict = Verdict(
         outcome=row.label or Outcome.UNDECIDED,
         score=None if row.label is None else float(row.label is Outcome.CORRECT),
         rule="mark",
         reason=mark if row.label is None else None,
     )
-    return Mark(place=place, sample=int(sample), verifier=verifier, row=row, verdict=verdict)
+    return Mark(place=line.place, sample=int(sample), verifier=verifier, row=row, verdict=verdict)
 
 
 def _fault(mark: Mark, sample: tuple[str, str] | None, before: Outcome | None) -> str | None:
-    """What is wrong with a mark; `sample` is the question and response that the run has, `before` what was said."""
+    """What is wrong with a mark; `sample` is the question and response in the run, `before` the stored outcome."""
     if sample is None:
         return f"sample: this run has no {mark.sample}"
-    for name, expected, found in zip(
+    for name, expected, given in zip(
         ("question", "response"), sample, (mark.row.problem.question, mark.row.response), strict=True
     ):
-        if expected != found:
-            return f"{name}: sample {mark.sample} of this run has {expected!r:.60}, found {found!r:.60}"
+        if expected != given:
+            return f"{name}: sample {mark.sample} of this run has {expected!r:.60}, found {given!r:.60}"
     if before not in (None, mark.verdict.outcome):
         return (
             f"{mark.verifier} said {before} of sample {mark.sample} before, and a verdict is never changed: "

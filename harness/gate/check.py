@@ -1,45 +1,28 @@
-"""What `restem gate` and the pytest plug-in do: ask verifiers about golden rows, compare, write baselines.
+"""The check of `restem gate` and of the pytest plug-in: verifiers judge golden rows, and are compared with a baseline.
 
-Takes a baseline's path; gives comparisons, and on request the baseline and its rows written anew, or every verifier's
-sensitivity and specificity. Everything is read and every verifier is built before the first one is asked.
+Takes a baseline's path; gives comparisons, or every verifier's sensitivity and specificity. All files are read and all
+verifiers are built before the first one judges. Baselines are written by harness/gate/update.py.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
-import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from restem.harness.app.judges import judge_options
 from restem.harness.errors import ConfigError
-from restem.harness.gate.golden import (
-    Baseline,
-    Entry,
-    Expected,
-    GoldenRow,
-    read_baseline,
-    read_rows,
-    roll_call,
-    row_count,
-    still_there,
-    with_expected,
-    with_outcomes,
-)
+from restem.harness.gate.baseline import Baseline, Entry, Expected, read_baseline
+from restem.harness.gate.golden import GoldenRow, read_rows, row_count, still_there
 from restem.harness.progress import RunProgress
 from restem.reports.analysis.gate import Bar, Comparison, Item, Remark, RemarkCode, Summary, compare, summary
 from restem.reports.pages.escape import visible
-from restem.reports.pages.gate import SHOWN, flip_lines
-from restem.reports.tables.format import DASH, number
 from restem.verifiers import catalog
-from restem.verifiers.verdict import Attempt, Outcome, Verdict, Verifier, checked
+from restem.verifiers.verdict import Attempt, Verdict, Verifier, checked
 
 CALIBRATION = Path(__file__).resolve().parents[2] / "tests" / "golden" / "calibration.gate.toml"
-DIGITS = 6
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -94,15 +77,20 @@ def check(golden: Golden, names: Sequence[str] = (), *, quiet: bool = False) -> 
         ConfigError: A name is not in the baseline, or nothing is expected of its verifier yet.
         VerifierError: A verifier is unknown, breaks its contract, or is a judge that cannot be reached.
     """
-    wanted = _wanted(golden, names)
-    for name in wanted:
+    chosen = wanted(golden, names)
+    for name in chosen:
         if not golden.pinned(name) and golden.baseline.verifiers[name].expected is None:
             raise ConfigError(f"{golden.path.name}: nothing is expected of {name} yet; --update writes it")
-    for name, verifier, verdicts in ask(golden, wanted, quiet):
-        yield _compared(golden, name, verifier.fingerprint, verdicts)
+    for name, verifier, verdicts in ask(golden, chosen, quiet):
+        yield compared(golden, name, verifier.fingerprint, verdicts)
 
 
-def _wanted(golden: Golden, names: Sequence[str]) -> list[str]:
+def wanted(golden: Golden, names: Sequence[str]) -> list[str]:
+    """The verifiers to compare: those named, or else all of the baseline.
+
+    Raises:
+        ConfigError: The baseline has no such verifier, or none at all.
+    """
     known = golden.baseline.verifiers
     if unknown := [name for name in names if name not in known]:
         raise ConfigError(f"{golden.path.name} has no [verifiers.{unknown[0]}], only {', '.join(known) or 'none'}")
@@ -136,7 +124,8 @@ def ask(golden: Golden, names: Sequence[str], quiet: bool) -> Iterator[tuple[str
             yield name, verifier, [found[place] for place in range(len(rows))]
 
 
-def _compared(golden: Golden, name: str, fingerprint: str, verdicts: Sequence[Verdict]) -> Comparison:
+def compared(golden: Golden, name: str, fingerprint: str, verdicts: Sequence[Verdict]) -> Comparison:
+    """A verifier's verdicts on the rows, in their order, compared with the baseline."""
     entry, pinned, baseline = golden.baseline.verifiers[name], golden.pinned(name), golden.baseline
     expected, bar = entry.expected, None
     notes: list[Remark] = []
@@ -196,108 +185,6 @@ def _items(rows: Sequence[GoldenRow], name: str, pinned: bool, verdicts: Sequenc
         )
         for row, verdict in zip(rows, verdicts, strict=True)
     ]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Change:
-    """What an update changed for one verifier."""
-
-    verifier: str
-    old: Expected | None
-    new: Expected | None
-    flips: tuple[Item, ...]
-
-
-def update(golden: Golden, names: Sequence[str] = (), *, quiet: bool = False) -> list[Change]:
-    """What was and what now is expected of each verifier; baseline and rows are written anew to say so."""
-    wanted = _wanted(golden, names)
-    if not golden.rows:
-        raise ConfigError(
-            f"{golden.path.name}: no rows in {', '.join(golden.baseline.rows)}: nothing to expect of them"
-        )
-    said: list[dict[str, Outcome]] = [{} for _ in golden.rows]
-    changes: list[Change] = []
-    for name, verifier, verdicts in ask(golden, wanted, quiet):
-        found = _compared(golden, name, verifier.fingerprint, verdicts)
-        old, new = golden.baseline.verifiers[name].expected, _expected(golden, verifier.fingerprint, found.now)
-        changes.append(Change(verifier=name, old=old, new=new, flips=found.flips))
-        for row, verdict in zip(said, verdicts, strict=True):
-            row[name] = verdict.outcome
-    expected = {change.verifier: change.new for change in changes if change.new}
-    text = with_expected(golden.path.read_bytes().decode(), expected, golden.path.name)
-    pinned, outcomes = [name for name in wanted if golden.pinned(name)], iter(said)
-    for path, rows in golden.files.items():
-        lines = {row.line: with_outcomes(row, next(outcomes), pinned) for row in rows}
-        # The file as it is now: lines that were added while a judge was asked stay.
-        _replace(path, b"\n".join(lines.get(line, line) for line in path.read_bytes().split(b"\n")))
-    _replace(golden.path, text.encode())
-    return changes
-
-
-def _expected(golden: Golden, fingerprint: str, now: Summary) -> Expected | None:
-    """The figures of a baseline, rounded; None where no row has a label."""
-
-    def rounded(value: float) -> float | None:
-        return round(value, DIGITS) if math.isfinite(value) else None
-
-    agreement, decided = now.agreement, now.decided
-    if not agreement.n:
-        return None
-    return Expected(
-        fingerprint=fingerprint,
-        n=agreement.n,
-        agreement=round(agreement.value, DIGITS),
-        interval=(round(agreement.low, DIGITS), round(agreement.high, DIGITS)),
-        undecided=round(1 - now.coverage.value, DIGITS),
-        ac1=rounded(decided.ac1.value),
-        kappa=rounded(decided.kappa.value),
-        prevalence=(round(decided.prevalence[1], DIGITS), round(decided.prevalence[0], DIGITS)) if decided.n else None,
-        rows={file: roll_call(golden.rows_of(file)) for file in golden.baseline.rows},
-    )
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Puts a file in the place of another at once, so that a stopped update leaves the old or the new one."""
-    if path.is_file() and path.read_bytes() == data:
-        return
-    beside = path.with_name(f".{path.name}.new")
-    beside.write_bytes(data)
-    os.replace(beside, path)
-
-
-def differences(changes: Sequence[Change]) -> str:
-    """What an update changed: old and new figures of each verifier, and the rows on which its outcome changed."""
-    lines: list[str] = []
-    for change in changes:
-        pairs = zip(_texts(change.old), _texts(change.new), strict=True)
-        parts = [f"{label} {then} -> {now}" for (label, then), (_, now) in pairs if then != now]
-        parts += [f"rows changed: {len(change.flips)}"] if change.flips else []
-        lines.append(f"{visible(change.verifier, 80)}: {'; '.join(parts) or 'nothing changed'}")
-        lines += [line for item in change.flips[:SHOWN] for line in flip_lines(item)]
-    return "\n".join(lines)
-
-
-def _texts(expected: Expected | None) -> list[tuple[str, str]]:
-    """The chief figures, labelled; dashes where there are none."""
-    found = expected.model_dump() if expected else {}
-    shown = (("agreement", "agreement, %", 1, 100.0), ("undecided", "undecided, %", 1, 100.0))
-    shown += (("ac1", "AC1", 3, 1.0), ("kappa", "kappa", 3, 1.0), ("n", "labelled rows", 0, 1.0))
-    values = [(label, found.get(key), digits, scale) for key, label, digits, scale in shown]
-    return [(label, DASH if value is None else number(value, digits, scale)) for label, value, digits, scale in values]
-
-
-def differences_json(changes: Sequence[Change]) -> str:
-    """The same for programs; every changed row by its id."""
-    return json.dumps(
-        {
-            change.verifier: {
-                "old": change.old.model_dump() if change.old else None,
-                "new": change.new.model_dump() if change.new else None,
-                "flips": {item.id: [item.expected, item.verdict.outcome] for item in change.flips},
-            }
-            for change in changes
-        }
-    )
 
 
 def quality(golden: Golden, names: Sequence[str], *, quiet: bool = False) -> dict[str, Summary]:

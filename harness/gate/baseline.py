@@ -1,0 +1,164 @@
+"""A baseline, `NAME.gate.toml`: which verifiers are compared on which golden rows, and what is expected of them.
+
+Takes TOML text; gives frozen models, and the same text with new `expected` tables. Everything else in the file keeps
+its bytes, comments included. It does not depend on verifiers or statistics.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import pydantic
+import tomlkit
+from pydantic import Field
+from tomlkit.items import InlineTable, Table
+
+from restem.harness.errors import ConfigError
+
+
+class _Model(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Expected(_Model):
+    """A verifier's agreement with the labels when the baseline was written.
+
+    Attributes:
+        n: Labelled rows.
+        agreement: Share of them on which the verifier's outcome is the label; undecided does not agree.
+        interval: Its 95 % interval, rows clustered by problem.
+        undecided: Share of the labelled rows that the verifier left undecided.
+        ac1: Gwet's AC1 on the rows it decided; like kappa absent where it cannot be computed.
+        kappa: Cohen's kappa on the same rows; to be read beside the prevalence.
+        prevalence: Share of those rows that the labels, and that the verifier, call correct.
+        rows: File -> how many rows it had and a digest of their ids, as `roll_call` writes it.
+    """
+
+    fingerprint: str | None = None
+    n: int = Field(ge=0)
+    agreement: float = Field(ge=0, le=1)
+    interval: tuple[float, float] | None = None
+    undecided: float | None = Field(default=None, ge=0, le=1)
+    ac1: float | None = None
+    kappa: float | None = None
+    prevalence: tuple[float, float] | None = None
+    rows: dict[str, Annotated[str, Field(pattern=r"^[0-9]{1,9}-[0-9a-f]{12}$")]] | None = None
+
+
+class Entry(_Model):
+    """One verifier of a baseline; `pinned`: every row's outcome is golden (default: unless it asks a judge)."""
+
+    pinned: bool | None = None
+    margin: float | None = Field(default=None, ge=0, lt=1)
+    expected: Expected | None = None
+
+
+class Baseline(_Model):
+    """The contents of a `NAME.gate.toml`.
+
+    Attributes:
+        rows: Files of golden rows, relative to the baseline.
+        confidence: Of the one-sided tests.
+        margin: How far agreement may fall before it counts as worse; a verifier may have its own.
+        verifiers: The verifiers that are compared.
+        options: Verifier -> options, as `[verifiers.NAME]` of a suite holds them.
+    """
+
+    rows: tuple[str, ...] = Field(min_length=1)
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+    margin: float = Field(default=0.01, ge=0, lt=1)
+    verifiers: dict[str, Entry] = {}
+    options: dict[str, dict[str, Any]] = {}
+
+    def margin_of(self, verifier: str) -> float:
+        """The verifier's own margin, or else that of the baseline."""
+        margin = self.verifiers[verifier].margin
+        return self.margin if margin is None else margin
+
+
+def read_baseline(path: Path) -> Baseline:
+    """The baseline of a file.
+
+    Raises:
+        ConfigError: Naming file, field and what is wrong with it.
+    """
+    try:
+        return _parsed(path.read_text("utf-8"), path.name)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: not UTF-8") from None
+
+
+def _parsed(text: str, name: str) -> Baseline:
+    try:
+        return Baseline.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{name}: not TOML: {error}") from None
+    except pydantic.ValidationError as error:
+        places = ((".".join(map(str, item["loc"])), item) for item in error.errors())
+        raise ConfigError(
+            "\n".join(f"{name}: {place}: {item['msg']} (found {item['input']!r:.80})" for place, item in places)
+        ) from None
+
+
+def with_expected(text: str, expected: Mapping[str, Expected], name: str) -> str:
+    """The baseline's text with new `expected` tables of these verifiers; all else keeps its bytes.
+
+    Raises:
+        ConfigError: The file spells its tables in a way that cannot be edited in place.
+    """
+    document = tomlkit.parse(text)
+    for verifier, values in expected.items():
+        entry: Any = document["verifiers"][verifier]  # type: ignore[index]
+        figures = values.model_dump(mode="json", exclude_none=True)
+        if "expected" in entry:
+            _change(entry["expected"], figures)
+        elif isinstance(entry, InlineTable):
+            entry["expected"] = figures
+        else:
+            _add_table(entry, figures)
+    edited = tomlkit.dumps(document)
+    if text.count("\r\n") == text.count("\n") > 0:  # a file of Windows lines stays one
+        edited = edited.replace("\r\n", "\n").replace("\n", "\r\n")
+    written = {verifier: entry.expected for verifier, entry in _parsed(edited, name).verifiers.items()}
+    if any(written.get(verifier) != values for verifier, values in expected.items()):
+        raise ConfigError(f"{name}: give every verifier a [verifiers.NAME] table, so that its numbers can be written")
+    return edited
+
+
+def _change(table: Any, figures: Mapping[str, Any]) -> None:
+    """Sets what differs, so that the lines of equal values stay as they are."""
+    plain = table.unwrap()
+    for key in plain.keys() - figures.keys():
+        del table[key]
+    for key, value in figures.items():
+        if plain.get(key) != value:
+            table[key] = _item(value)
+
+
+def _add_table(entry: Table, figures: Mapping[str, Any]) -> None:
+    """Adds the table `expected` below a verifier's own keys."""
+    table = tomlkit.table()
+    for key, value in figures.items():
+        table.add(key, _item(value))
+    # Blank lines and comments at the end belong to the table that follows in the file, so they move behind the new one.
+    body, following = entry.value.body, []
+    while body and body[-1][0] is None:
+        following.insert(0, body.pop()[1])
+    entry.add(tomlkit.nl())
+    entry.add("expected", table)
+    for item in following or [tomlkit.nl()]:
+        table.add(item)
+
+
+def _item(value: Any) -> Any:
+    """The TOML item of a value; a mapping stays on one line."""
+    if not isinstance(value, dict):
+        return value
+    inline = tomlkit.inline_table()
+    inline.update(value)
+    return inline
