@@ -217,3 +217,11 @@ def test_a_samples_id_depends_on_checkpoint_problem_and_index_alone() -> None:
     one = Sample(**fields, text="x", finish_reason="stop")  # type: ignore[arg-type]
     other = Sample(**fields, text="y", finish_reason="length")  # type: ignore[arg-type]
     assert one.id == other.id
+
+
+# The columns of probe_verdict are those of verdict.
+@pytest.mark.parametrize("table", [t for t in schema.TABLES if t != schema.PROBE_VERDICT], ids=lambda table: table.name)
+def test_the_documentation_describes_every_column(table: schema.Table) -> None:
+    text = (Path(__file__).parents[1] / "docs" / "run_db.md").read_text("utf-8")
+    section = text.partition(f"\n## {table.name}")[2].partition("\n## ")[0]
+    assert [name for name in table.columns if f"`{name}`" not in section] == []

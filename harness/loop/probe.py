@@ -1,7 +1,7 @@
-"""What verifiers say of a run's probes; every verdict is stored, and none is asked for twice.
+"""Verifies a run's probes (benchmarks/probes.py): attacks, and right answers in other forms. No verdict is made twice.
 
-Takes a run with its probes and a verifier; gives nothing back but rows in run.db. Knows nothing of policies: a probe is
-about the verifier alone.
+Takes a store with its probes and a verifier; gives the number of new rows in run.db. It does not depend on policies: a
+probe measures the verifier alone.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 from restem.harness.store.store import Store
 from restem.verifiers.verdict import Attempt, Verifier, checked, needs_whole_problems
 
-BATCH = 128  # verdicts that a stop loses at most; a judge's replies are stored one by one besides
+BATCH = 128  # verdicts that a stop loses at most; a judge's replies are stored one by one
 
 
 def unprobed(store: Store, verifier: Verifier) -> dict[int, Attempt]:
     """Probe id -> attempt, of the probes that the verifier has given no verdict on.
 
-    None for one that judges a response by the others to its problem: among probes, that would say nothing of it.
+    Empty for a verifier that compares the responses to a problem with each other: probes are not drawn from a policy,
+    so a comparison among them has no meaning.
     """
     if needs_whole_problems(verifier):
         return {}
@@ -35,10 +36,10 @@ def probe(store: Store, verifier: Verifier) -> int:
         ContractBreach: The verifier broke its contract.
         JudgeUnavailable: The judge cannot be reached; stored rows stay.
     """
-    asked = list(unprobed(store, verifier).items())
-    for start in range(0, len(asked), BATCH):
-        batch = asked[start : start + BATCH]
+    missing = list(unprobed(store, verifier).items())
+    for start in range(0, len(missing), BATCH):
+        batch = missing[start : start + BATCH]
         verdicts = checked(verifier, [attempt for _, attempt in batch])
         rows = [(id, verdict) for (id, _), verdict in zip(batch, verdicts, strict=True)]
         store.add_probe_verdicts(verifier.fingerprint, rows)
-    return len(asked)
+    return len(missing)
