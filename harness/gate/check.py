@@ -55,9 +55,9 @@ def read_golden(path: Path) -> Golden:
     """
     baseline = read_baseline(path)
     files = {path.parent / name: read_rows(path.parent / name) for name in baseline.rows}
-    found = Golden(path=path, baseline=baseline, files=files)
+    golden = Golden(path=path, baseline=baseline, files=files)
     seen: set[str] = set()
-    for row in found.rows:
+    for row in golden.rows:
         if row.id in seen:
             raise ConfigError(
                 f"{path.name}: two rows have the id {visible(row.id, 80)}: rows that say the same need ids"
@@ -67,7 +67,7 @@ def read_golden(path: Path) -> Golden:
     for name, table in baseline.options.items():
         if name not in used and "type" not in table:
             raise ConfigError(f"{path.name}: options.{name}: no verifier of that name is used here")
-    return found
+    return golden
 
 
 def check(golden: Golden, names: Sequence[str] = (), *, quiet: bool = False) -> Iterator[Comparison]:
@@ -100,7 +100,7 @@ def wanted(golden: Golden, names: Sequence[str]) -> list[str]:
 
 
 def ask(golden: Golden, names: Sequence[str], quiet: bool) -> Iterator[tuple[str, Verifier, list[Verdict]]]:
-    """Each verifier and its verdicts in the order of the rows; rows of one problem are asked together."""
+    """Each verifier and its verdicts in the order of the rows; the rows of a problem are judged together."""
     rows, options = golden.rows, golden.baseline.options
     with contextlib.ExitStack() as stack:
         tables: dict[str, Mapping[str, Any]] = dict(options)
@@ -119,9 +119,9 @@ def ask(golden: Golden, names: Sequence[str], quiet: bool) -> Iterator[tuple[str
         attempts = [Attempt(problem=rows[place].problem, response=rows[place].response) for place in order]
         for name, verifier in verifiers.items():
             progress.stage(visible(name, 80))
-            found = dict(zip(order, checked(verifier, attempts), strict=True))
+            verdicts = dict(zip(order, checked(verifier, attempts), strict=True))
             progress.advance(len(rows))
-            yield name, verifier, [found[place] for place in range(len(rows))]
+            yield name, verifier, [verdicts[place] for place in range(len(rows))]
 
 
 def compared(golden: Golden, name: str, fingerprint: str, verdicts: Sequence[Verdict]) -> Comparison:
@@ -143,14 +143,16 @@ def compared(golden: Golden, name: str, fingerprint: str, verdicts: Sequence[Ver
         if labelled > expected.n:
             notes.append(Remark(code=RemarkCode.ROWS_ADDED, then=expected.n, now=labelled))
     items = _items(golden.rows, name, pinned, verdicts)
-    found = compare(name, items, pinned=pinned, bar=bar, gaps=_gaps(golden, expected, items), notes=notes)
-    if pinned and expected and expected.fingerprint == fingerprint and _changed_its_mind(golden, name, found):
-        found = dataclasses.replace(found, notes=(*found.notes, Remark(code=RemarkCode.SAME_FINGERPRINT)))
-    return found
+    comparison = compare(name, items, pinned=pinned, bar=bar, gaps=_gaps(golden, expected, items), notes=notes)
+    if pinned and expected and expected.fingerprint == fingerprint and _outcomes_changed(golden, name, comparison):
+        comparison = dataclasses.replace(
+            comparison, notes=(*comparison.notes, Remark(code=RemarkCode.SAME_FINGERPRINT))
+        )
+    return comparison
 
 
 def _gaps(golden: Golden, expected: Expected | None, items: Sequence[Item]) -> list[Remark]:
-    """What the baseline was written with and is not there any more: a flipped row is not mended by its removal."""
+    """Rows of the baseline that are missing now: removing a flipped row does not make a check pass."""
     if not any(item.label or item.expected for item in items):
         return [Remark(code=RemarkCode.NOTHING_EXPECTED)]
     if expected is None:
@@ -165,12 +167,12 @@ def _gaps(golden: Golden, expected: Expected | None, items: Sequence[Item]) -> l
     ]
 
 
-def _changed_its_mind(golden: Golden, name: str, found: Comparison) -> bool:
-    """Whether a verifier that asks no judge says something else on rows that the baseline was written with."""
+def _outcomes_changed(golden: Golden, name: str, comparison: Comparison) -> bool:
+    """Whether a verifier without a judge has other outcomes on rows that the baseline was written with."""
     expected = golden.baseline.verifiers[name].expected
     called = (expected and expected.rows) or {}
     known = {row.id for file, call in called.items() for row in golden.rows_of(file)[: row_count(call)]}
-    return not catalog.judges([name], golden.baseline.options) and any(item.id in known for item in found.flips)
+    return not catalog.judges([name], golden.baseline.options) and any(item.id in known for item in comparison.flips)
 
 
 def _items(rows: Sequence[GoldenRow], name: str, pinned: bool, verdicts: Sequence[Verdict]) -> list[Item]:
@@ -189,5 +191,7 @@ def _items(rows: Sequence[GoldenRow], name: str, pinned: bool, verdicts: Sequenc
 
 def quality(golden: Golden, names: Sequence[str], *, quiet: bool = False) -> dict[str, Summary]:
     """Each verifier's sensitivity and specificity on the labelled rows; of every built-in verifier if none is named."""
-    wanted = list(names or dict.fromkeys([*catalog.names(), *golden.baseline.verifiers]))
-    return {name: summary(_items(golden.rows, name, False, found)) for name, _, found in ask(golden, wanted, quiet)}
+    chosen = list(names or dict.fromkeys([*catalog.names(), *golden.baseline.verifiers]))
+    return {
+        name: summary(_items(golden.rows, name, False, verdicts)) for name, _, verdicts in ask(golden, chosen, quiet)
+    }

@@ -28,10 +28,10 @@ class GateFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         try:
-            found = tomllib.loads(self.path.read_text("utf-8")).get("verifiers", {})
+            verifiers = tomllib.loads(self.path.read_text("utf-8")).get("verifiers", {})
         except ValueError as error:  # not TOML, or not UTF-8
             raise self.CollectError(f"{self.path.name}: {error}") from None
-        for name in found:
+        for name in verifiers:
             yield GateItem.from_parent(self, name=name)
 
 
@@ -46,10 +46,10 @@ class GateItem(pytest.Item):
         from restem.verifiers.verdict import VerifierError
 
         try:
-            found = list(check(read_golden(self.path), [self.name], quiet=True))
+            comparisons = list(check(read_golden(self.path), [self.name], quiet=True))
         except (RestemError, VerifierError) as error:
             raise GateFailed(str(error)) from error
-        if failed := [message(comparison) for comparison in found if not comparison.passed]:
+        if failed := [message(comparison) for comparison in comparisons if not comparison.passed]:
             advice = f"If this change is meant: restem gate {self.path.name} --update"
             raise GateFailed("\n".join([*failed, advice]))
 

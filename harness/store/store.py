@@ -196,8 +196,8 @@ class Store:
     def responses(self, samples: Iterable[int]) -> dict[int, tuple[str, str]]:
         """Sample id -> (question, response), of those that the run has."""
         sql = f"SELECT s.id, p.question, s.text FROM sample s JOIN problem p ON p.id = s.problem WHERE s.id {_IN}"
-        found = self.query(sql, (json.dumps([*samples]),))
-        return {sample: (question, response) for sample, question, response in found}
+        texts = self.query(sql, (json.dumps([*samples]),))
+        return {sample: (question, response) for sample, question, response in texts}
 
     # verifiers and verdicts
 
@@ -209,8 +209,8 @@ class Store:
 
     def verifiers(self) -> dict[str, tuple[str, dict[str, Any]]]:
         """Fingerprint -> (name, settings), in the order of names."""
-        found = self.query("SELECT fingerprint, name, settings FROM verifier ORDER BY name, fingerprint")
-        return {fingerprint: (name, json.loads(settings)) for fingerprint, name, settings in found}
+        stored = self.query("SELECT fingerprint, name, settings FROM verifier ORDER BY name, fingerprint")
+        return {fingerprint: (name, json.loads(settings)) for fingerprint, name, settings in stored}
 
     def add_verdicts(self, verifier: str, verdicts: Iterable[tuple[int, Verdict]]) -> None:
         """Adds (sample id, verdict) rows under a verifier's fingerprint."""
@@ -228,10 +228,10 @@ class Store:
     def verdicts_on(self, samples: Iterable[int]) -> dict[int, dict[str, Verdict]]:
         """Sample id -> fingerprint -> verdict, of samples that have any."""
         sql = f"SELECT {schema.VERDICT.names()} FROM verdict WHERE sample {_IN} ORDER BY sample, verifier"
-        found: dict[int, dict[str, Verdict]] = {}
+        verdicts: dict[int, dict[str, Verdict]] = {}
         for row in self._rows(sql, (json.dumps([*samples]),)):
-            found.setdefault(row["sample"], {})[row["verifier"]] = rows.verdict_of(row)
-        return found
+            verdicts.setdefault(row["sample"], {})[row["verifier"]] = rows.verdict_of(row)
+        return verdicts
 
     def outcomes_by(self, verifiers: Collection[str]) -> Iterator[tuple[Sample, dict[str, Outcome]]]:
         """Every sample that these verifiers (fingerprints) have judged, by id, with their outcomes on it."""
@@ -254,8 +254,8 @@ class Store:
 
     def probes(self) -> dict[int, Probe]:
         """Id -> probe, in their order; none in a run of schema version 2."""
-        found = self._rows(f"SELECT {schema.PROBE.names()} FROM probe ORDER BY id")
-        return {row["id"]: Probe(**{name: row[name] for name in row if name != "id"}) for row in found}
+        stored = self._rows(f"SELECT {schema.PROBE.names()} FROM probe ORDER BY id")
+        return {row["id"]: Probe(**{name: row[name] for name in row if name != "id"}) for row in stored}
 
     def add_probe_verdicts(self, verifier: str, verdicts: Iterable[tuple[int, Verdict]]) -> None:
         """Adds (probe id, verdict) rows under a verifier's fingerprint."""

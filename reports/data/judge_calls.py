@@ -1,8 +1,8 @@
 """Which stored judge calls are about which responses.
 
 Takes an open Store, and the questions and responses of interest; gives the calls behind them. A verdict does not name
-its call, and a report asks no judge how it would have put its question. But every prompt quotes question and response
-as JSON strings, each on one line (verifiers/judge/prompt.py): a call is about a response if it quotes both.
+its call, and a report builds no judge, so it cannot make the request again. But every prompt quotes question and
+response as JSON strings, each on one line (verifiers/judge/prompt.py): a call is about a response if it quotes both.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from restem.harness.store.store import Store
 BATCH = 5_000  # rows in memory at once
 CUT = "\u2026"  # what a quoted response begins with where only its end was shown to the judge
 _QUOTED = re.compile(r'"(?:[^"\\\n]|\\.)*"')
-# The marker around a prompt's data: another one in each prompt, so that what stands around it can be shared.
+# A prompt is cut at its data markers, which differ in every prompt, so that equal text around them is stored once.
 _PIECE = re.compile(rf"{_QUOTED.pattern}|\[DATA [0-9a-f]{{16}}\]")
 
 
@@ -26,8 +26,8 @@ class Call:
     """One request to a judge and what came back.
 
     Attributes:
-        asker: The name of the verifier that asked first; its fingerprint where it has no name here.
-        prompt: What the judge was shown.
+        asker: The name of the verifier that made the request; its fingerprint where it has no name in the run.
+        prompt: The text of the request.
         end: The model that answered, and why it stopped.
     """
 
@@ -41,14 +41,14 @@ class Call:
     ) -> tuple[int, ...]:
         """The prompt as numbers of texts, and below 0 where it quotes what is known: -1, -2, -3 in this order."""
         known = {_quote(text): -1 - place for place, text in enumerate((question, reference, response)) if text}
-        found: list[int] = []
+        numbers: list[int] = []
         start = 0
         for match in _PIECE.finditer(self.prompt):
             piece = match.group()
             if piece in known or piece[0] == "[":
-                found += [word(self.prompt[start : match.start()]), known[piece] if piece in known else word(piece)]
+                numbers += [word(self.prompt[start : match.start()]), known[piece] if piece in known else word(piece)]
                 start = match.end()
-        return (*found, word(self.prompt[start:]))
+        return (*numbers, word(self.prompt[start:]))
 
 
 class Calls:
@@ -81,8 +81,10 @@ class Calls:
 
     def _named(self, quoted: set[str]) -> set[str]:
         """The questions among quoted texts."""
-        found = {self._questions[text] for text in quoted & self._questions.keys()}
-        return found or {text for quote in quoted if "\\u" in quote and (text := _decoded(quote)) in self._responses}
+        questions = {self._questions[text] for text in quoted & self._questions.keys()}
+        return questions or {
+            text for quote in quoted if "\\u" in quote and (text := _decoded(quote)) in self._responses
+        }
 
 
 def read_calls(store: Store, asked: Iterable[tuple[str, str]], names: Mapping[str, str]) -> Calls:
@@ -107,7 +109,7 @@ def _rows(store: Store) -> Iterator[tuple[str, str, str | None, str | None, str 
 
 
 def _prompt(request: str) -> str:
-    """What the messages say; nothing where the request is not what ours look like."""
+    """The text of a request's messages; empty where it does not have the form of our requests."""
     try:
         messages = json.loads(request)["messages"]
         return "\n\n".join(message["content"] for message in messages)
@@ -120,7 +122,7 @@ def _quote(text: str) -> str:
 
 
 def _decoded(literal: str) -> str:
-    """What a quoted text says; the text as it stands where it is no JSON after all."""
+    """The text that a JSON string stands for; the literal itself where it is not JSON."""
     try:
         return json.loads(literal)
     except ValueError:

@@ -1,7 +1,7 @@
 """run.db read into a Run: few queries, each over a whole table, in one snapshot.
 
-Takes an open Store; gives a Run. Works on a run that is still being written: what is not there is absent, not guessed.
-A million verdicts are read in a second, as SQLite hands over one row a sample. Knows nothing of estimates.
+Takes an open Store; gives a Run. It works on a run that is still being written: what is not there yet is absent, not
+guessed. A million verdicts take a second, because SQLite returns one row a sample. It does not depend on estimates.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def read_run(store: Store, *, brief: bool = False) -> Run:
     """The run as it stands now; all queries see the same moment, however busy its writer is.
 
     Args:
-        brief: Only what standings, calls and gaps are told from: a tenth of the time of a large run.
+        brief: Read only what standings, comparisons and gaps need: a tenth of the time of a large run.
     """
     with store.snapshot():
         return _read(store, brief)
@@ -73,8 +73,8 @@ def _samples(
     (placed,) = _columns(store, "SELECT id FROM sample ORDER BY checkpoint, problem, idx", 1)
     groups = store.query("SELECT checkpoint, problem, count(*) FROM sample GROUP BY 1, 2 ORDER BY 1, 2")
     keys: dict[tuple[str, str], int] = {}
-    found = [(keys.setdefault((c, where[p][0]), len(keys)), where[p][1], count) for c, p, count in groups]
-    key, index, count = np.array(found, np.int64).reshape(-1, 3).T
+    counted = [(keys.setdefault((c, where[p][0]), len(keys)), where[p][1], count) for c, p, count in groups]
+    key, index, count = np.array(counted, np.int64).reshape(-1, 3).T
     key, index = np.repeat(key, count), np.repeat(index, count)
     id = np.sort(placed)
     rows, problem = np.searchsorted(id, placed), np.zeros(len(id), np.int64)
@@ -95,13 +95,13 @@ def _columns(store: Store, sql: str, count: int, parameters: Sequence[Any] = ())
 
 
 def _joined(store: Store, sql: str, parameters: Sequence[Any]) -> Ints:
-    """The integer columns `id` and `packed` of a query, in any order: one text is handed over faster than its rows."""
+    """The integer columns `id` and `packed` of a query, in any order; one text is returned faster than its rows."""
     ((text,),) = store.query(f"SELECT group_concat(id || ' ' || packed, ' ') FROM ({sql})", parameters)
     return np.fromstring(text or "", np.int64, sep=" ").reshape(-1, 2).T
 
 
 def _names(store: Store, facts: Mapping[str, Any]) -> dict[str, str]:
-    """Fingerprint -> name: as configured; a verifier that was added later keeps its own name."""
+    """Fingerprint -> name: as configured; a verifier that was added later has the name it was stored with."""
     configured: Mapping[str, str] = facts.get("verifiers") or {}
     names = {fingerprint: name for name, fingerprint in configured.items()}
     for fingerprint, (name, _) in store.verifiers().items():
@@ -111,11 +111,13 @@ def _names(store: Store, facts: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _outcomes(store: Store, samples: Samples, names: Mapping[str, str]) -> dict[str, Outcomes]:
-    """Outcomes by fingerprint. SQLite packs what all verifiers said of a sample into one number: a row a sample is
-    handed over, not one a verdict.
+    """Outcomes by fingerprint.
+
+    SQLite packs the outcomes of all verifiers on a sample into one number, so that it returns one row a sample and not
+    one a verdict.
     """
     value = np.array([np.nan, 1.0, 0.0, np.nan])
-    found: dict[str, Outcomes] = {}
+    outcomes: dict[str, Outcomes] = {}
     for start in range(0, len(names), PACKED):
         some = [*names][start : start + PACKED]
         places = " ".join(f"WHEN ? THEN {4**place}" for place in range(len(some)))
@@ -131,27 +133,27 @@ def _outcomes(store: Store, samples: Samples, names: Mapping[str, str]) -> dict[
             code = np.zeros(len(samples.id), np.int64)
             code[rows] = packed >> 2 * place & 3
             if code.any():
-                found[fingerprint] = Outcomes(value=value[code], scored=code > 0)
-    return found
+                outcomes[fingerprint] = Outcomes(value=value[code], scored=code > 0)
+    return outcomes
 
 
 def _reasons(store: Store, names: Mapping[str, str]) -> dict[tuple[str, str, str], tuple[tuple[str, int], ...]]:
-    found = store.query(
+    counted = store.query(
         "SELECT s.checkpoint, p.split, v.verifier, coalesce(v.reason, 'no reason given'), count(*) FROM verdict v"
         " JOIN sample s ON s.id = v.sample JOIN problem p ON p.id = s.problem WHERE v.outcome = 'undecided'"
         " GROUP BY 1, 2, 3, 4 ORDER BY 5 DESC, 4"
     )
     reasons: dict[tuple[str, str, str], list[tuple[str, int]]] = {}
-    for checkpoint, split, verifier, reason, count in found:
+    for checkpoint, split, verifier, reason, count in counted:
         reasons.setdefault((checkpoint, split, names[verifier]), []).append((reason, count))
     return {key: tuple(items) for key, items in reasons.items()}
 
 
 def _answers(store: Store, samples: Samples, gold: str) -> list[str]:
     answers = [""] * len(samples.id)
-    found = store.query("SELECT sample, answer FROM verdict WHERE verifier = ? AND answer IS NOT NULL", (gold,))
-    rows = np.searchsorted(samples.id, np.array([row[0] for row in found], np.int64))
-    for row, (_, answer) in zip(rows, found, strict=True):
+    answered = store.query("SELECT sample, answer FROM verdict WHERE verifier = ? AND answer IS NOT NULL", (gold,))
+    rows = np.searchsorted(samples.id, np.array([row[0] for row in answered], np.int64))
+    for row, (_, answer) in zip(rows, answered, strict=True):
         answers[row] = answer
     return answers
 
@@ -164,7 +166,7 @@ def _readings(
     if not any(rule.reads_answer or rule.reads_score for rule in rules):
         return {}
     numbers: dict[str, int] = {}
-    found: dict[str, Readings] = {}
+    readings: dict[str, Readings] = {}
     for name, fingerprint in fingerprints.items():
         verdicts = store.query(
             "SELECT v.sample, v.answer, CASE WHEN v.answer IS NULL THEN s.text END, v.score FROM verdict v"
@@ -176,29 +178,29 @@ def _readings(
         texts = (answer_of(read, text or "") for _, read, text, _ in verdicts)
         answer[rows] = [numbers.setdefault(text, len(numbers)) for text in texts]
         score[rows] = [row[3] or 0.0 for row in verdicts]
-        found[name] = Readings(answer=answer, score=score)
-    return found
+        readings[name] = Readings(answer=answer, score=score)
+    return readings
 
 
 def _choices(store: Store, samples: Samples) -> dict[str, Choice]:
-    found: dict[str, list[tuple[int, str]]] = {}
+    rules: dict[str, list[tuple[int, str]]] = {}
     for checkpoint, sample, rule in store.query(
         "SELECT checkpoint, sample, coalesce(dropped_by, '') FROM selection ORDER BY checkpoint, sample"
     ):
-        found.setdefault(checkpoint, []).append((sample, rule))
+        rules.setdefault(checkpoint, []).append((sample, rule))
     return {
         checkpoint: Choice(
             rows=np.searchsorted(samples.id, np.array([sample for sample, _ in items], np.int64)),
             dropped_by=tuple(rule for _, rule in items),
         )
-        for checkpoint, items in found.items()
+        for checkpoint, items in rules.items()
     }
 
 
 def _costs(store: Store, names: Mapping[str, str], outcomes: Mapping[str, Outcomes], brief: bool) -> tuple[Cost, ...]:
-    """Per verifier; for a judge what its stored calls took, since several verdicts may share one reply.
+    """The cost of each verifier; for a judge that of its stored calls, since several verdicts may share one reply.
 
-    Of samples and probes together, as they may share one, too.
+    Samples and probes are counted together, because they may share a reply as well.
     """
     paid: dict[str, list[tuple[Any, ...]]] = {}
     for fingerprint, *call in store.query(
@@ -233,13 +235,13 @@ def _spent(store: Store) -> dict[str, tuple[float, float, float]]:
         "SELECT verifier, printf('%.2e', seconds), count(*), sum(seconds) FROM verdict GROUP BY 1, 2"
     ):
         counted.setdefault(fingerprint, []).append((float(rounded), count, total))
-    found: dict[str, tuple[float, float, float]] = {}
+    spent: dict[str, tuple[float, float, float]] = {}
     for fingerprint, groups in counted.items():
         value, count, total = np.array(sorted(groups)).T
         upto = np.cumsum(count)
         median, slow = (float(value[np.searchsorted(upto, share * upto[-1])]) for share in (0.5, 0.95))
-        found[fingerprint] = float(total.sum()), median, slow
-    return found
+        spent[fingerprint] = float(total.sum()), median, slow
+    return spent
 
 
 def _cost(
@@ -269,24 +271,24 @@ def _cost(
 
 def _models(store: Store, names: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     """The names that servers gave a judge's model, by the judge's name, where they gave more than one."""
-    found: dict[str, dict[str, None]] = {}
+    named: dict[str, dict[str, None]] = {}
     for change in store.logged("judge_model"):
         judge = names.get(change["verifier"], change["verifier"])
-        found.setdefault(judge, {}).update(dict.fromkeys([*change["before"], change["model"]]))
-    return {judge: tuple(models) for judge, models in found.items()}
+        named.setdefault(judge, {}).update(dict.fromkeys([*change["before"], change["model"]]))
+    return {judge: tuple(models) for judge, models in named.items()}
 
 
 def _probed(store: Store, fingerprints: Mapping[str, str]) -> dict[str, dict[int, Verdict]]:
-    found = {name: store.probe_verdicts(fingerprint) for name, fingerprint in fingerprints.items()}
-    return {name: said for name, said in found.items() if said}
+    probed = {name: store.probe_verdicts(fingerprint) for name, fingerprint in fingerprints.items()}
+    return {name: verdicts for name, verdicts in probed.items() if verdicts}
 
 
 def _timed(store: Store) -> dict[tuple[str, str], tuple[int, float]]:
     """Seconds that events name in their detail, by kind and arm (or what their checkpoint belongs to)."""
     timed: dict[tuple[str, str], tuple[int, float]] = {}
     for kind, arm, detail in store.query("SELECT kind, arm, detail FROM event ORDER BY id"):
-        found = json.loads(detail)
-        seconds, owner = found.get("seconds"), unmarked(arm or str(found.get("checkpoint") or "").partition("/")[0])
+        values = json.loads(detail)
+        seconds, owner = values.get("seconds"), unmarked(arm or str(values.get("checkpoint") or "").partition("/")[0])
         if isinstance(seconds, (int, float)):
             count, total = timed.get((kind, owner), (0, 0.0))
             timed[kind, owner] = count + 1, total + seconds

@@ -1,6 +1,6 @@
 """A run's rows as arrays.
 
-What reports/data/read.py gives: plain values, ordered as run.db orders them. Knows nothing of files, or of estimates.
+The result of reports/data/read.py: plain values, ordered as run.db orders them. It does not depend on files.
 """
 
 from __future__ import annotations
@@ -158,8 +158,8 @@ class Run:
 
     @property
     def iterations(self) -> int:
-        found = max((c.iteration for c in self.checkpoints.values()), default=0)
-        return int(self.suite.get("iterations", found))
+        reached = max((c.iteration for c in self.checkpoints.values()), default=0)
+        return int(self.suite.get("iterations", reached))
 
     @functools.cached_property
     def arms(self) -> tuple[Arm, ...]:
@@ -168,11 +168,11 @@ class Run:
 
     def replicates(self, arm: Arm) -> tuple[Arm, ...]:
         """The arm under each seed of the suite, with the verifier that it has there; the first is the arm itself."""
-        found: list[Arm] = []
+        replicates: list[Arm] = []
         for number in range(int(self.suite.get("replicates", 1))):
             verifier = self.own(arm.verifier, number)
-            found.append(dataclasses.replace(arm, name=replicate(arm.name, number), verifier=verifier))
-        return tuple(found)
+            replicates.append(dataclasses.replace(arm, name=replicate(arm.name, number), verifier=verifier))
+        return tuple(replicates)
 
     def own(self, verifier: str, number: int) -> str:
         """What a verifier is called in a replicate: it has a name for each if it errs under another seed there."""
@@ -199,8 +199,8 @@ class Run:
 
     def chain(self, arm: str) -> tuple[Checkpoint, ...]:
         """The arm's checkpoints by iteration, candidates left out."""
-        own = (c for c in self.checkpoints.values() if c.arm == arm and c.kind != "candidate")
-        return tuple(sorted(own, key=lambda c: c.iteration))
+        of_arm = (c for c in self.checkpoints.values() if c.arm == arm and c.kind != "candidate")
+        return tuple(sorted(of_arm, key=lambda c: c.iteration))
 
     def size(self, split: str) -> int:
         return len(self.problems.get(split, ()))
@@ -211,13 +211,13 @@ class Run:
 
     def outcome(self, verifier: str, rows: Ints) -> Floats:
         """Outcomes of a verifier on rows; all NaN where it was never asked."""
-        found = self.outcomes.get(verifier)
-        return np.full(len(rows), np.nan) if found is None else found.value[rows]
+        outcomes = self.outcomes.get(verifier)
+        return np.full(len(rows), np.nan) if outcomes is None else outcomes.value[rows]
 
     def asked(self, verifier: str, rows: Ints) -> Bools:
         """Which of the rows the verifier has given a verdict on, undecided ones included."""
-        found = self.outcomes.get(verifier)
-        return np.zeros(len(rows), bool) if found is None else found.scored[rows]
+        outcomes = self.outcomes.get(verifier)
+        return np.zeros(len(rows), bool) if outcomes is None else outcomes.scored[rows]
 
     def scored(self, verifier: str, rows: Ints) -> int:
         """How many of the rows the verifier has given a verdict on."""
