@@ -13,6 +13,14 @@ PUBLIC = {
         *("Attempt", "ContractBreach", "JudgeUnavailable", "Outcome", "UnknownVerifier", "Verdict", "Verifier"),
         *("VerifierError", "build", "check", "checked", "fingerprint", "names", "verdict_of"),
     ],
+    "restem.verifiers.algebra": [
+        *("Many", "Node", "Number", "Operation", "Symbol", "Unreadable", "canonical", "equality", "exact_value"),
+        *("fraction", "parse", "value"),
+    ],
+    "restem.verifiers.answers": [
+        *("READER_VERSION", "Answer", "asked_variable", "find", "find_expression", "find_word"),
+    ],
+    "restem.verifiers.exact": ["Exact", "Substitution", "Sympy"],
     "restem.verifiers.chat": [
         *("CallStore", "ChatClient", "ChatReply", "ChatRequest", "Endpoint", "Progress", "Rejected", "Transport"),
         "connect",
@@ -43,5 +51,14 @@ def test_another_name_is_no_attribute() -> None:
 )
 def test_importing_a_package_loads_nothing_heavy(package: str, kept_out: tuple[str, ...]) -> None:
     script = f"import sys, {package}; print(*{{*{kept_out!r}}} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_building_exact_loads_nothing_that_it_does_not_need() -> None:
+    kept_out = (*HEAVY, "asyncio", "ssl", "restem.verifiers.judge")
+    script = (
+        f"import sys; from restem.verifiers import build; build('exact'); print(*{{*{kept_out!r}}} & {{*sys.modules}})"
+    )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
