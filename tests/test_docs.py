@@ -1,0 +1,120 @@
+"""README.md and docs/ name only what exists: files, functions, dotted names, commands and their options."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from restem.harness.cli.main import main
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+FILES = {
+    path.name for package in ("harness", "verifiers", "benchmarks", "reports") for path in (ROOT / package).rglob("*")
+}
+CODE = re.compile(r"```[a-z]*\n(.*?)```|`([^`\n]+)`|^ {4}(\S[^\n]*)$", re.DOTALL | re.MULTILINE)
+DEFINED = re.compile(r"((?:`\w+`(?:, | and )?)+) (?:in|\()\s?`([\w/]+\.py)`")
+
+
+def code(page: Path) -> Iterator[str]:
+    """All that a page sets as code: blocks, indented lines and words in backticks."""
+    for match in CODE.finditer(page.read_text("utf-8")):
+        yield next(group for group in match.groups() if group)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_that_are_named_exist(page: Path) -> None:
+    names = {name for part in code(page) for name in re.findall(r"(?<![\w./])[\w./-]+\.(?:py|toml|md|txt)\b", part)}
+    ours = {name for name in names if name.startswith(("harness/", "verifiers/", "benchmarks/", "reports/", "docs/"))}
+    plain = {name for name in names if "/" not in name and name.endswith(".py")} - {"mine.py"}
+    assert {name for name in ours if not (ROOT / name).exists()} | {name for name in plain - FILES} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)", page.read_text("utf-8"))
+    assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == []
+
+
+def exists(name: str) -> bool:
+    """Whether a dotted name is a module, or something that a module holds."""
+    parts = name.split(".")
+    for length in range(len(parts), 0, -1):
+        try:
+            found = importlib.util.find_spec(".".join(parts[:length]))
+        except ModuleNotFoundError:
+            continue
+        if found is not None:
+            thing = importlib.import_module(".".join(parts[:length]))
+            for part in parts[length:]:
+                if not hasattr(thing, part):
+                    return False
+                thing = getattr(thing, part)
+            return True
+    return False
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_dotted_names_exist(page: Path) -> None:
+    text = page.read_text("utf-8")
+    names = set(re.findall(r"\brestem(?:\.[A-Za-z_]\w*)+", text))
+    names |= {
+        f"{module}.{word.strip()}"
+        for module, words in re.findall(r"from (restem[\w.]*) import ([\w, ]+)", text)
+        for word in words.split(",")
+    }
+    assert {name for name in names if not exists(name)} == set()
+
+
+def definitions(path: Path) -> set[str]:
+    """The functions, methods, classes and constants that a file defines."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return names
+
+
+def test_the_notebooks_map_names_what_the_files_define() -> None:
+    missing = []
+    for names, file in DEFINED.findall((ROOT / "docs" / "notebook.md").read_text("utf-8")):
+        known = definitions(ROOT / file)
+        missing += [f"{name} in {file}" for name in re.findall(r"`(\w+)`", names) if name not in known]
+    assert missing == []
+
+
+def commands(part: str) -> Iterator[list[str]]:
+    """The words of every `restem ...` in a piece of code, each command by itself."""
+    for line in part.replace("\\\n", " ").splitlines():
+        for command in re.split(r"[|;]|&&", line.partition("#")[0]):
+            if match := re.search(r"(?:^|[\s`])restem ([a-z].*)", f" {command}"):
+                yield match[1].split()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_and_their_options_exist(page: Path) -> None:
+    wrong = []
+    for part in code(page):
+        for words in commands(part):
+            command: click.Command = main
+            while words and isinstance(command, click.Group) and words[0] in command.commands:
+                command = command.commands[words.pop(0)]
+            options = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+            if command is main:
+                wrong.append(" ".join(words))
+            wrong += [
+                f"{command.name} {word}"
+                for word in words
+                if word.startswith("--") and word.split("=")[0] not in options
+            ]
+    assert wrong == []
