@@ -1,12 +1,13 @@
 """How far a command is: a live bar on a terminal, one line every ten seconds elsewhere. Writes to stderr only.
 
-Takes stage names and counts of samples or verdicts; knows nothing of what is sampled or verified.
+Takes stage names, counts of samples or verdicts, and what each phase took. Independent of what is sampled or verified.
 """
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
@@ -22,6 +23,54 @@ class Advance(Protocol):
     def __call__(self, samples: int, *, fresh: bool = True) -> None: ...
 
 
+# The share of a phase's first time, which compiling and starting servers dominate, that later times are taken to need.
+AFTER_THE_FIRST = 0.2
+
+
+class Forecast:
+    """Seconds that are left, from the units of work planned of each kind and from what such work has taken so far.
+
+    The first time of a kind holds compiling, so the following ones replace it. A kind not met yet is taken to cost what
+    others of its family cost: `sampling train` and `sampling test` are of one family, named by the first word.
+
+    Args:
+        plan: Kind -> units.
+        known_as: Kind -> a kind and a factor: the cost of a unit of a family not met yet.
+    """
+
+    def __init__(self, plan: Mapping[str, float], known_as: Mapping[str, tuple[str, float]]) -> None:
+        self._left = dict(plan)
+        self._known_as = dict(known_as)
+        self._first: dict[str, float] = {}
+        self._later: dict[str, tuple[float, float]] = {}
+
+    def finished(self, kind: str, units: float, *, fresh: float, seconds: float) -> None:
+        """Counts planned units as done; the seconds were spent on those that are fresh, the others were stored."""
+        self._left[kind] = max(0.0, self._left.get(kind, 0.0) - units)
+        if fresh and kind in self._first:
+            spent, done = self._later.get(kind, (0.0, 0.0))
+            self._later[kind] = spent + seconds, done + fresh
+        elif fresh:
+            self._first[kind] = seconds / fresh
+
+    def seconds(self) -> float | None:
+        """Seconds left; None before anything was measured."""
+        if not self._first:
+            return None
+        return sum(units * self._seconds_per_unit(kind) for kind, units in self._left.items() if units)
+
+    def _seconds_per_unit(self, kind: str) -> float:
+        family = [other for other in self._first if other.partition(" ")[0] == kind.partition(" ")[0]]
+        measured = [self._later[other] for other in ([kind] if kind in self._later else family) if other in self._later]
+        if measured:
+            return sum(spent for spent, _ in measured) / sum(done for _, done in measured)
+        if family:
+            least = min(self._first[other] for other in family)
+            return least * (AFTER_THE_FIRST if len(family) == 1 else 1.0)
+        other, factor = self._known_as.get(kind, (kind, 0.0))
+        return factor * self._seconds_per_unit(other) if other != kind else 0.0
+
+
 class RunProgress:
     """Progress over all samples of a run, or all verdicts of a command, with the stage that is on.
 
@@ -29,14 +78,18 @@ class RunProgress:
         total: How many there will be.
         unit: What is counted.
         quiet: Show nothing.
+        forecast: What the time left is read from; None: from the share that is done.
     """
 
-    def __init__(self, total: int, *, unit: str = "samples", quiet: bool = False) -> None:
+    def __init__(
+        self, total: int, *, unit: str = "samples", quiet: bool = False, forecast: Forecast | None = None
+    ) -> None:
+        self._forecast = forecast
         self._total, self._done, self._fresh, self._begun = total, 0, 0, 0
         self._unit = unit
         self._stage = "starting"
         self._quiet = quiet
-        self._started = self._last_line = time.monotonic()
+        self._started = self._last_line = self._last_phase = time.monotonic()
         self._bar = None if quiet else _bar(unit)
         if self._bar:
             self._task = self._bar.add_task(self._stage, total=total, left="")
@@ -53,12 +106,12 @@ class RunProgress:
             self._bar.stop()
 
     def stage(self, name: str) -> None:
-        """Says what is being done now: `arm sympy, iteration 1: sampling test`."""
+        """Shows what is being done now: `arm sympy, iteration 1: sampling test`."""
         self._stage = name
         self._show()
 
     def advance(self, samples: int, *, fresh: bool = True) -> None:
-        """Counts samples; those found in run.db are not `fresh` and do not enter the estimate of time left."""
+        """Counts samples; those that run.db held already are not fresh."""
         self._done += samples
         self._fresh += samples if fresh else 0
         self._begun = 0
@@ -69,11 +122,25 @@ class RunProgress:
         self._begun = samples
         self._show()
 
-    def _left(self) -> str:
+    def finished(self, kind: str, units: float, *, fresh: float = 0, seconds: float = 0.0) -> None:
+        """Counts a phase as done, for the time left: its planned units, and what its fresh ones took."""
+        if self._forecast:
+            self._forecast.finished(kind, units, fresh=fresh, seconds=seconds)
+            self._last_phase = time.monotonic()
+
+    def seconds_left(self) -> float | None:
+        """Seconds left; None before anything was measured."""
+        now = time.monotonic()
+        if self._forecast:
+            seconds = self._forecast.seconds()
+            return None if seconds is None else max(0.0, seconds - (now - self._last_phase))
         fresh, done = self._fresh + self._begun, self._done + self._begun
-        if not fresh:
+        return (now - self._started) / fresh * max(0, self._total - done) if fresh else None
+
+    def _left(self) -> str:
+        seconds = self.seconds_left()
+        if seconds is None:
             return ""
-        seconds = (time.monotonic() - self._started) / fresh * max(0, self._total - done)
         return f"about {int(seconds // 60)}:{int(seconds % 60):02d} left"
 
     def _show(self) -> None:

@@ -68,7 +68,8 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
         verifiers = build_verifiers(store, whole, judge, problems, built)
         record(store, suite, whole.verifiers, verifiers, judge, base, problems, built)
         planned = rest_em.planned_samples(whole, problems, until_base=until_base)
-        progress = stack.enter_context(RunProgress(planned, quiet=quiet))
+        forecast = None if until_base else rest_em.forecast(whole, problems, verifiers)
+        progress = stack.enter_context(RunProgress(planned, quiet=quiet, forecast=forecast))
         started = time.monotonic()
         rest_em.run(
             rest_em.Run(

@@ -25,7 +25,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from restem.benchmarks.problem import Problem
@@ -38,7 +39,7 @@ from restem.harness.loop.probe import probe
 from restem.harness.loop.verify import verify
 from restem.harness.model.policy import Params, Policy, load_policy, params_hash, save_policy
 from restem.harness.names import BASE, first_sampled, measuring, unmarked
-from restem.harness.progress import RunProgress
+from restem.harness.progress import Forecast, RunProgress
 from restem.harness.store.records import Checkpoint, Selection
 from restem.harness.store.store import Store
 from restem.harness.training import m_step
@@ -78,6 +79,30 @@ def planned_samples(suite: Suite, problems: Mapping[str, Sequence[Problem]], *, 
         return test + train
     updates = len(suite.arms) * suite.iterations
     return (1 + updates) * test + updates * train + suite.training.checks * updates * validation
+
+
+def forecast(suite: Suite, problems: Mapping[str, Sequence[Problem]], verifiers: Collection[str]) -> Forecast:
+    """The time left of a whole run, from the samples, training steps and verdicts that its phases ask for."""
+    sampling, training = suite.sampling, suite.training
+    train = len(problems["train"]) * sampling.train_samples
+    test = len(problems["test"]) * sampling.test_samples
+    validation = training.checks * len(problems["validation"]) * sampling.validation_samples
+    updates = len(suite.arms) * suite.iterations
+    bases = len({first_sampled(arm.name) for arm in suite.arms})  # whose samples are shared by the arms of a replicate
+    drawn_from = bases + len(suite.arms) * (suite.iterations - 1)
+    plan: Counter[str] = Counter({"sampling test": (1 + updates) * test, "sampling train": drawn_from * train})
+    plan += {"sampling validation": updates * validation, "training": updates * training.steps}
+    for name in verifiers:
+        plan[f"verifying:{name}"] += test
+    for arm in suite.arms:
+        for name in measuring(verifiers, arm.verifier):
+            plan[f"verifying:{name}"] += suite.iterations * test
+        for name in {arm.verifier, suite.gold}:
+            plan[f"verifying:{name}"] += suite.iterations * train
+        plan[f"verifying:{arm.verifier}"] += suite.iterations * validation
+    # A step passes its tokens forwards and backwards, a sample passes about two thirds of its longest length.
+    samples_a_step = 3 * training.rows * training.row_length * training.accumulate / (0.67 * sampling.max_new_tokens)
+    return Forecast(plan, {"training": ("sampling test", samples_a_step)})
 
 
 def run(run: Run) -> None:
@@ -142,6 +167,7 @@ def maximise(
     stored = run.store.checkpoint(target)
     if stored is not None:
         run.progress.advance(_validation_samples(run), fresh=False)
+        _nothing_left_to_train(run, arm)
         return _stored_policy(run, stored) if stored.path else policy
     start_id, start = (BASE, run.base) if run.suite.training.restart else (sampled_from, policy)
     common = {"id": target, "arm": arm.name, "iteration": iteration, "sampled_from": sampled_from}
@@ -152,16 +178,30 @@ def maximise(
             Checkpoint(**common, kind="skipped", started_from=sampled_from, params_sha256=params_hash(policy.params))
         )
         run.progress.advance(_validation_samples(run))
+        _nothing_left_to_train(run, arm)
         return policy
 
     started = time.monotonic()
     run.progress.stage(f"{label}: training on {len(selection.kept)} responses")
     seed = int.from_bytes(hashlib.sha256(f"{run.suite.seed}\n{target}".encode()).digest()[:4])
 
+    trained, since, checks = 0, started, 0
+
+    def count_steps(steps: int) -> None:
+        nonlocal trained, since
+        new = max(0, steps - trained)
+        run.progress.finished("training", new, fresh=new, seconds=time.monotonic() - since)
+        trained = steps
+
     def check(step: int, params: Params) -> float | None:
-        return validation_reward(run, arm, iteration, dataclasses.replace(start, params=params), step, label)
+        nonlocal since, checks
+        count_steps(step)
+        reward = validation_reward(run, arm, iteration, dataclasses.replace(start, params=params), step, label)
+        since, checks = time.monotonic(), checks + 1
+        return reward
 
     fitted = run.hosts.fit(start, examples, run.suite.training, seed, check)
+    _nothing_left_to_train(run, arm, trained, checks)
     policy = dataclasses.replace(start, params=fitted.params)
     path = Path("checkpoints") / f"{arm.name}-{iteration}"
     digest = save_policy(policy, run.store.folder / path)
@@ -179,6 +219,15 @@ def maximise(
         )
     )
     return policy
+
+
+def _nothing_left_to_train(run: Run, arm: ArmConfig, trained: int = 0, checks: int = 0) -> None:
+    """Takes what an M-step did not need, because it stopped early or was stored, out of the time left."""
+    training = run.suite.training
+    samples = len(run.problems("validation")) * run.suite.sampling.validation_samples * (training.checks - checks)
+    run.progress.finished("training", training.steps - trained)
+    run.progress.finished("sampling validation", samples)
+    run.progress.finished(f"verifying:{arm.verifier}", samples)
 
 
 def _stored_policy(run: Run, checkpoint: Checkpoint) -> Policy:
@@ -251,12 +300,16 @@ def draw_and_verify(
     )
     if drawn:
         run.store.log("sampled", checkpoint=checkpoint, split=split, samples=drawn, seconds=time.monotonic() - started)
+    if drawn or split != "train" or unmarked(checkpoint) != BASE:  # the base's are planned once for all arms
+        seconds = time.monotonic() - started
+        run.progress.finished(f"sampling {split}", len(problems) * samples, fresh=drawn, seconds=seconds)
     for name in dict.fromkeys(verifiers):
         run.progress.stage(f"{label}: {name} verifies {split}")
         started = time.monotonic()
         new = verify(run.store, checkpoint, problems, split, run.verifiers[name])
+        seconds = time.monotonic() - started
+        run.progress.finished(f"verifying:{name}", len(problems) * samples, fresh=new, seconds=seconds)
         if new:
-            seconds = time.monotonic() - started
             run.store.log("verified", checkpoint=checkpoint, split=split, verifier=name, verdicts=new, seconds=seconds)
 
 
