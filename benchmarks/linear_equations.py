@@ -54,14 +54,14 @@ def _terms(side: str, variable: str) -> tuple[Term, ...]:
 
 
 def parse_question(question: str) -> Equation:
-    """The equation of a linear_1d question.
+    """The equation of a question.
 
     Raises:
         ValueError: The text is not `Solve <sum> = <sum> for <letter>.`
     """
     match = _QUESTION.fullmatch(question.strip())
     if match is None:
-        raise ValueError(f"not a linear_1d question: {question[:80]!r}")
+        raise ValueError(f"not a linear equation to solve: {question[:80]!r}")
     variable = match["variable"]
     return Equation(_terms(match["left"], variable), _terms(match["right"], variable), variable)
 
@@ -122,7 +122,7 @@ def render_question(equation: Equation) -> str:
 def reduction(
     variable: str, variables: Sequence[int], constants: Sequence[int], add: Callable[[int, int], int] = operator.add
 ) -> tuple[list[str], int, int]:
-    """The lines that add a collected equation up, a pair of terms a line, and the slope and constant they end with."""
+    """The lines that sum a collected equation, a pair of terms a line, and the slope and constant of the last one."""
     variables, constants = list(variables), list(constants)
     lines = [f"{render_sum(variables, variable)} = {render_sum(constants)}"]
     while len(variables) > 1:
@@ -137,7 +137,7 @@ def reduction(
 
 
 def worked_solution(equation: Equation) -> list[str]:
-    """The lines of a careful pupil: move, add one pair of terms a line, write the quotient, divide.
+    """A solution line by line: move the terms, add one pair of them a line, write the quotient, divide.
 
     Every line is an equation with the question's solution; the last is `variable = answer`.
     """
@@ -149,7 +149,7 @@ def worked_solution(equation: Equation) -> list[str]:
 
 
 class Steps(enum.StrEnum):
-    """What a response's written steps are worth, whatever its final answer.
+    """Whether a response's written steps hold, whatever its final answer.
 
     A right answer whose steps do not `HOLD` is "right by wrong steps".
     """
@@ -185,7 +185,7 @@ def check_steps(question: str, response: str) -> Steps:
     A line that does not read as a linear equation in the question's variable is a broken step.
 
     Raises:
-        ValueError: The question is not a linear_1d question.
+        ValueError: `parse_question` cannot read the question.
     """
     equation = parse_question(question)
     lines = [line.strip() for line in response[:4000].splitlines() if line.strip()]

@@ -218,7 +218,7 @@ class Suite(Model):
         return self
 
     def replicated(self, seeded: Collection[str]) -> Suite:
-        """The suite with an arm for every replicate, replicate by replicate; replicate 0 is the suite as it stands.
+        """The suite with an arm for every replicate, replicate by replicate; replicate 0 is the suite unchanged.
 
         Args:
             seeded: The verifiers that take a seed. Those that train have one more table a replicate r, with r added
@@ -254,12 +254,12 @@ def load_suite(name: str, overrides: Sequence[str] = ()) -> Suite:
     """
     path = SUITES / f"{name}.toml" if name in suite_names() else Path(name)
     if not path.is_file():
-        close = did_you_mean(name, suite_names())
-        raise ConfigError(f"no suite {name!r}: neither a file nor one of {', '.join(suite_names())}{close}")
+        hint = did_you_mean(name, suite_names())
+        raise ConfigError(f"no suite {name!r}: neither a file nor one of {', '.join(suite_names())}{hint}")
     data = _toml(path)
     benchmark = data.get("benchmark")
     if isinstance(benchmark, dict):
-        for key in {"path", "few_shot_file"} & benchmark.keys():  # beside the suite, wherever one stands
+        for key in {"path", "few_shot_file"} & benchmark.keys():  # relative to the suite, not to the working folder
             if isinstance(benchmark[key], str):
                 benchmark[key] = str((path.parent / benchmark[key]).absolute())
     for override in overrides:
@@ -320,8 +320,8 @@ def set_value(data: dict[str, Any], override: str) -> None:
 
 def _keys(path: str) -> list[str]:
     """The keys of a dotted path: quoted as TOML has it, or bare, or the `package.module:factory` of a verifier."""
-    if found := re.fullmatch(r"verifiers\.((?:\w+\.)*\w+:\w+)\.(.+)", path):
-        return ["verifiers", found[1], *_keys(found[2])]
+    if match := re.fullmatch(r"verifiers\.((?:\w+\.)*\w+:\w+)\.(.+)", path):
+        return ["verifiers", match[1], *_keys(match[2])]
     if not {"'", '"'} & set(path):
         return path.split(".")
     node, keys = tomllib.loads(f"{path} = 0"), []
