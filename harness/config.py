@@ -6,7 +6,6 @@ up here. docs/suite.md and `restem init` are printed from the descriptions of th
 
 from __future__ import annotations
 
-import json
 import re
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
@@ -349,20 +348,6 @@ def to_toml(suite: Suite) -> str:
     import tomlkit
 
     return tomlkit.dumps(suite.model_dump(mode="json", exclude_none=True))
-
-
-def toml_key(key: str) -> str:
-    """A key as TOML writes it, in quotes where it must be."""
-    return key if key.isascii() and key.replace("_", "").replace("-", "").isalnum() else toml_value(key)
-
-
-def toml_value(value: Any) -> str:
-    """Plain data as an inline TOML value."""
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{toml_key(k)} = {toml_value(v)}" for k, v in value.items()) + " }"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(toml_value, value)) + "]"
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # TOML refuses it raw, JSON does not mind
 
 
 def _explain(item: Any) -> str:

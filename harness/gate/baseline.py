@@ -16,14 +16,11 @@ import tomlkit
 from pydantic import Field
 from tomlkit.items import InlineTable, Table
 
+from restem.harness.config import Model
 from restem.harness.errors import ConfigError
 
 
-class _Model(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Expected(_Model):
+class Expected(Model):
     """A verifier's agreement with the labels when the baseline was written.
 
     Attributes:
@@ -48,7 +45,7 @@ class Expected(_Model):
     rows: dict[str, Annotated[str, Field(pattern=r"^[0-9]{1,9}-[0-9a-f]{12}$")]] | None = None
 
 
-class Entry(_Model):
+class Entry(Model):
     """One verifier of a baseline; `pinned`: every row's outcome is golden (default: unless it asks a judge)."""
 
     pinned: bool | None = None
@@ -56,7 +53,7 @@ class Entry(_Model):
     expected: Expected | None = None
 
 
-class Baseline(_Model):
+class Baseline(Model):
     """The contents of a `NAME.gate.toml`.
 
     Attributes:
@@ -70,8 +67,8 @@ class Baseline(_Model):
     rows: tuple[str, ...] = Field(min_length=1)
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     margin: float = Field(default=0.01, ge=0, lt=1)
-    verifiers: dict[str, Entry] = {}
-    options: dict[str, dict[str, Any]] = {}
+    verifiers: dict[str, Entry] = Field(default={})
+    options: dict[str, dict[str, Any]] = Field(default={})
 
     def margin_of(self, verifier: str) -> float:
         """The verifier's own margin, or else that of the baseline."""
