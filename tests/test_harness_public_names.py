@@ -69,6 +69,31 @@ PUBLIC = {
     "restem.harness.training": ["Batch", "Example", "Fitted", "check_lora", "fit", "pack", "weighted_nll"],
     "restem.harness.distributed": ["Hosts", "connect"],
     "restem.harness.serving": ["application", "embedded_judge", "serve"],
+    "restem.harness.store": [
+        "Candidate",
+        "Checkpoint",
+        "Fate",
+        "RULES",
+        "Rule",
+        "Sample",
+        "Selected",
+        "Selection",
+        "SelectionSettings",
+        "Store",
+        "fates",
+    ],
+    "restem.harness.loop": ["Run", "StepsVerifier", "planned_samples", "select"],
+    "restem.harness.gate": [
+        "Baseline",
+        "Golden",
+        "GoldenRow",
+        "golden_row",
+        "import_marks",
+        "quality",
+        "read_baseline",
+        "read_golden",
+        "read_rows",
+    ],
 }
 HEAVY = ("jax", "gemma", "orbax", "kagglehub", "starlette", "pydantic", "numpy")
 

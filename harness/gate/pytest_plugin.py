@@ -1,7 +1,7 @@
-"""The pytest plug-in: every `NAME.gate.toml` that pytest comes across is one test a verifier.
+"""The pytest plug-in: each verifier of a `NAME.gate.toml` that pytest collects is one test.
 
-Loaded into every pytest run of whoever installs this project, so it imports nothing but pytest before it meets such a
-file. `-p no:restem_gate` switches it off.
+Takes the files that pytest collects; gives test items. It is loaded into every pytest run of everyone who installs this
+project, so it imports nothing but pytest before it meets such a file. `-p no:restem_gate` switches it off.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pytest
 
 
 class GateFailed(Exception):
-    """A verifier got worse than its baseline allows, or could not be compared; the text says all."""
+    """A verifier got worse than its baseline allows, or could not be compared; the message gives the details."""
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -39,7 +39,7 @@ class GateItem(pytest.Item):
     """One verifier against its baseline."""
 
     def runtest(self) -> None:
-        # Here and not above: NumPy and all the rest are needed only where there is a baseline.
+        # Imported here, because NumPy and the rest are needed only where there is a baseline.
         from restem.harness.errors import RestemError
         from restem.harness.gate.check import check, read_golden
         from restem.reports.pages.gate import message
@@ -54,7 +54,7 @@ class GateItem(pytest.Item):
             raise GateFailed("\n".join([*failed, advice]))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """The message alone: a traceback through the plug-in explains nothing."""
+        """The message without the traceback, which would show only the plug-in's own code."""
         known = isinstance(excinfo.value, GateFailed)
         return str(excinfo.value) if known else super().repr_failure(excinfo, style)
 

@@ -4,12 +4,12 @@
         policy <- base
         for i = 1 .. iterations:
             E-step   draw K responses to every training problem from the policy        (Algorithm 1, line 3)
-                     ask the training verifier; keep what it accepts, at most 10 a problem      (line 4)
+                     verify them; keep what the training verifier accepts, at most 10 a problem (line 4)
             M-step   start again from the base; minimise the weighted loss on what was kept,
                      while the training verifier's reward on the validation split improves      (lines 5-7)
-            measure  draw from the new policy on the test split; ask gold and every scoring verifier
+            measure  draw from the new policy on the test split; apply gold and every scoring verifier
 
-Before that, every verifier is tried with responses that no policy wrote (the probe).
+Before that, every verifier judges responses that no policy wrote (the probes).
 
 Samples do not depend on the verifier, so all arms of a replicate share one sampling of the base. Every stage leaves
 rows in run.db and does nothing where it finds them: a killed run goes on where it was. An M-step is repeated whole; it
@@ -48,7 +48,7 @@ from restem.verifiers.verdict import Verifier
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Run:
-    """All that a run works with.
+    """The suite of a run with its store, base policy, verifiers, progress display and devices.
 
     Attributes:
         suite: With an arm for every replicate (`Suite.replicated`).
@@ -70,7 +70,7 @@ class Run:
 
 
 def planned_samples(suite: Suite, problems: Mapping[str, Sequence[Problem]], *, until_base: bool = False) -> int:
-    """Samples that all stages ask for: what progress is counted in. The base's, which arms share, count in each arm."""
+    """The samples of all stages: the unit of progress. Those of the base, which arms share, are counted in each arm."""
     samples = suite.sampling
     train = len(problems["train"]) * samples.train_samples
     test = len(problems["test"]) * samples.test_samples
@@ -111,7 +111,7 @@ def run(run: Run) -> None:
     draw_and_verify(run, BASE, run.base, "test", tuple(run.verifiers), BASE)
     probe_verifiers(run)
     if run.until_base:
-        # Every verifier could be trained on; its further replicates say no more of it.
+        # A plan compares all verifiers as training verifiers; further replicates of one add nothing to it.
         draw_and_verify(run, BASE, run.base, "train", tuple(v for v in run.verifiers if unmarked(v) == v), BASE)
         return
     for arm in run.suite.arms:
@@ -136,10 +136,10 @@ def add_base(run: Run, id: str) -> None:
 
 
 def probe_verifiers(run: Run) -> None:
-    """Every verifier's verdicts on the probes, where they are missing: before any training, as no policy is in it."""
+    """Stores every verifier's missing verdicts on the probes; they need no policy, so they come first."""
     for name in run.suite.verifier_names:
         if unmarked(name) != name:
-            continue  # the same errors under another seed
+            continue  # a replicate makes the same errors under another seed
         run.progress.stage(f"probe: {name} verifies")
         started = time.monotonic()
         new = probe(run.store, run.verifiers[name])
@@ -148,7 +148,7 @@ def probe_verifiers(run: Run) -> None:
 
 
 def e_step(run: Run, arm: ArmConfig, checkpoint: str, policy: Policy, target: str, label: str) -> Selection:
-    """Draws from the policy on the training problems, asks the training verifier, and selects."""
+    """Draws from the policy on the training problems, verifies the samples, and selects among them."""
     draw_and_verify(run, checkpoint, policy, "train", (arm.verifier, run.suite.gold), label)
     selection = run.store.selection(target)
     if selection is None:
@@ -231,7 +231,7 @@ def _nothing_left_to_train(run: Run, arm: ArmConfig, trained: int = 0, checks: i
 
 
 def _stored_policy(run: Run, checkpoint: Checkpoint) -> Policy:
-    """The policy a finished M-step left, checked against its row."""
+    """The policy that a finished M-step saved, checked against its row."""
     policy = load_policy(run.store.folder / (checkpoint.path or ""), run.hosts.meshes.local)
     if params_hash(policy.params) != checkpoint.params_sha256:
         raise CheckpointMismatch(f"{checkpoint.path}: not the parameters of {checkpoint.id} (SHA-256 differs)")
