@@ -26,15 +26,15 @@ from restem.verifiers import catalog
 from restem.verifiers.verdict import Attempt, Outcome, Verdict, Verifier, checked
 from tests import building
 from tests.hostile import FAR, HOSTILE, MARKER, MASTER_KEYS, SYMBOLS, Hostile, question
+from tests.judge_server import JudgeServer
 from tests.strategies import mixed_texts, mutated_texts
 
 COMPARING = ("sympy", "exact", "substitution", "majority")  # they compare the value or text of the answer
 NAMES = (*COMPARING, "format_only")
-# Every other built-in verifier: made of those above, or independent of the response, or a foreign package. The judges
-# have a test of their own below and the attacks of tests/test_verifiers_judge_*.
-OTHERS = tuple(name for name in catalog.built_in() if name in catalog.names() and name not in (*NAMES, *catalog.JUDGES))
+# Every other built-in verifier: made of those above, or independent of the response, or a foreign package, or asking a
+# judge, here one that accepts nothing.
+OTHERS = tuple(name for name in catalog.built_in() if name in catalog.names() and name not in NAMES)
 ACCEPTING = {"accept_all", "random", "inverted", "noisy", "math_verify"}  # they accept wrong answers by design
-TABLES = {"cascade": {"members": ["exact", "sympy"]}}  # without the judge of its default
 CPU_LIMIT = 0.05
 SIBLINGS = 3  # right responses to the same problem, for a majority
 FAR_QUESTION = question(FAR)
@@ -45,7 +45,16 @@ by_comparing = pytest.mark.parametrize("name", COMPARING)
 
 @functools.cache
 def built(name: str) -> Verifier:
-    return catalog.build(name, TABLES)
+    return catalog.build(name)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def judge_that_accepts_nothing() -> Iterator[None]:
+    """The server of all judges in this file. It answers 0, so that an accepted response was accepted by our code."""
+    with JudgeServer() as server, pytest.MonkeyPatch.context() as patch:
+        server.answer = lambda prompt: "0"
+        patch.setenv("OPENAI_BASE_URL", server.base_url)
+        yield
 
 
 def verdict(name: str, response: str, reference: str, asked: str) -> Verdict:
