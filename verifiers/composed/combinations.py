@@ -1,9 +1,10 @@
 """Verifiers made of several: all, any, vote, cascade.
 
-Takes attempts and the members; gives one verdict per attempt, whose rule tells which member it rests on. Undecided is a
-third value, not a "no": a wrong member settles `all_of` whatever an undecided one would have said, and a correct one
-`any_of` (Kleene's three-valued logic). Tokens, seconds and cost are the sums over the members that were asked. A judge
-that cannot be reached stops the whole: `JudgeUnavailable` passes through. Knows nothing of how members were named.
+Takes attempts and the members; gives one verdict per attempt, whose rule names the member that it is taken from.
+Undecided is a third value (Kleene's three-valued logic): one wrong member decides `all_of`, and one correct member
+decides `any_of`, whatever undecided members might have decided. Tokens, seconds and cost are sums over the members that
+were asked. A judge that cannot be reached stops everything: `JudgeUnavailable` is passed on. This file does not
+depend on the catalogue.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ from restem.verifiers.verdict import (
 
 VERSION = 1
 
-Said: TypeAlias = tuple[str, Verdict]
+Ballot: TypeAlias = tuple[str, Verdict]
 """A member's name, and its verdict."""
 
 
 class _Panel(abc.ABC):
-    """What the four have in common: members, of whom all are asked about everything."""
+    """The base of the four: it asks all members about everything."""
 
     name: str
 
@@ -52,95 +53,95 @@ class _Panel(abc.ABC):
         return [self._decide(list(zip(names, row, strict=True))) for row in zip(*columns, strict=True)]
 
     @abc.abstractmethod
-    def _decide(self, said: Sequence[Said]) -> Verdict:
-        """One verdict from those of the members that were asked."""
+    def _decide(self, ballots: Sequence[Ballot]) -> Verdict:
+        """One verdict from the verdicts of the members that were asked."""
 
 
 class AllOf(_Panel):
-    """Correct where all members say correct, wrong where any says wrong, else undecided; the score is the lowest."""
+    """Correct where all members decide correct, wrong where any decides wrong, else undecided; the lowest score."""
 
     name = "all_of"
 
-    def _decide(self, said: Sequence[Said]) -> Verdict:
-        side = _first_side((Outcome.WRONG, Outcome.UNDECIDED, Outcome.CORRECT), said)
-        return _resting_on(self.name, side, said, min(_scores(said), default=None))
+    def _decide(self, ballots: Sequence[Ballot]) -> Verdict:
+        side = _first_side((Outcome.WRONG, Outcome.UNDECIDED, Outcome.CORRECT), ballots)
+        return _resting_on(self.name, side, ballots, min(_scores(ballots), default=None))
 
 
 class AnyOf(_Panel):
-    """Correct where any member says correct, wrong where all say wrong, else undecided; the score is the highest."""
+    """Correct where any member decides correct, wrong where all decide wrong, else undecided; the highest score."""
 
     name = "any_of"
 
-    def _decide(self, said: Sequence[Said]) -> Verdict:
-        side = _first_side((Outcome.CORRECT, Outcome.UNDECIDED, Outcome.WRONG), said)
-        return _resting_on(self.name, side, said, max(_scores(said), default=None))
+    def _decide(self, ballots: Sequence[Ballot]) -> Verdict:
+        side = _first_side((Outcome.CORRECT, Outcome.UNDECIDED, Outcome.WRONG), ballots)
+        return _resting_on(self.name, side, ballots, max(_scores(ballots), default=None))
 
 
 class Vote(_Panel):
-    """What most of the members that decide say; undecided on a tie. The score is the share that says correct."""
+    """The outcome of most members that decide; undecided on a tie. The score is the share of correct."""
 
     name = "vote"
 
-    def _decide(self, said: Sequence[Said]) -> Verdict:
-        right, wrong, undecided = (_side(outcome, said) for outcome in Outcome)
+    def _decide(self, ballots: Sequence[Ballot]) -> Verdict:
+        right, wrong, undecided = (_side(outcome, ballots) for outcome in Outcome)
         if len(right) != len(wrong):
-            return _resting_on(self.name, max(right, wrong, key=len), said, len(right) / (len(right) + len(wrong)))
+            return _resting_on(self.name, max(right, wrong, key=len), ballots, len(right) / (len(right) + len(wrong)))
         tie = ("tie", Verdict(outcome=Outcome.UNDECIDED, reason=f"{len(right)} to {len(wrong)}"))
-        return _resting_on(self.name, [tie] if right else undecided, said, None)
+        return _resting_on(self.name, [tie] if right else undecided, ballots, None)
 
 
 class Cascade(_Panel):
-    """What the first member says that decides; the later ones are asked only about what is still undecided.
+    """The verdict of the first member that decides; later members are asked only about what is still undecided.
 
-    So the cheap ones stand first and a judge last. A member that needs whole problems (`whole_problem`) is shown all
-    responses to every problem of which one is still undecided; what it says of the decided ones is not used, and what
-    that cost is counted where it arose.
+    So cheap members come first and a judge last. A member that needs whole problems (`whole_problem`) gets all
+    responses to every problem with an undecided one; its verdicts on decided responses are not used, but their cost is
+    counted.
     """
 
     name = "cascade"
 
     def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
         """One verdict per attempt, in order."""
-        said: list[list[Said]] = [[] for _ in attempts]
+        ballots: list[list[Ballot]] = [[] for _ in attempts]
         left = list(range(len(attempts)))
         for member in self.members:
             shown = _with_their_problems(attempts, left) if needs_whole_problems(member) else left
             verdicts = checked(member, [attempts[index] for index in shown]) if shown else []
             for index, verdict in zip(shown, verdicts, strict=True):
-                said[index].append((member.name, verdict))
-            left = [index for index in left if said[index][-1][1].outcome is Outcome.UNDECIDED]
-        return [self._decide(row) for row in said]
+                ballots[index].append((member.name, verdict))
+            left = [index for index in left if ballots[index][-1][1].outcome is Outcome.UNDECIDED]
+        return [self._decide(row) for row in ballots]
 
-    def _decide(self, said: Sequence[Said]) -> Verdict:
-        for member, verdict in said:
+    def _decide(self, ballots: Sequence[Ballot]) -> Verdict:
+        for member, verdict in ballots:
             if verdict.outcome is not Outcome.UNDECIDED:
-                return _resting_on(self.name, [(member, verdict)], said, verdict.score)
-        return _resting_on(self.name, said, said, None)
+                return _resting_on(self.name, [(member, verdict)], ballots, verdict.score)
+        return _resting_on(self.name, ballots, ballots, None)
 
 
-def _side(outcome: Outcome, said: Sequence[Said]) -> list[Said]:
-    """Those that say so."""
-    return [(member, verdict) for member, verdict in said if verdict.outcome is outcome]
+def _side(outcome: Outcome, ballots: Sequence[Ballot]) -> list[Ballot]:
+    """The ballots with this outcome."""
+    return [(member, verdict) for member, verdict in ballots if verdict.outcome is outcome]
 
 
-def _first_side(order: Sequence[Outcome], said: Sequence[Said]) -> list[Said]:
-    """Those that say the first outcome of the order that any member says."""
-    return next(side for outcome in order if (side := _side(outcome, said)))
+def _first_side(order: Sequence[Outcome], ballots: Sequence[Ballot]) -> list[Ballot]:
+    """The ballots with the first outcome in the order that has any."""
+    return next(side for outcome in order if (side := _side(outcome, ballots)))
 
 
-def _scores(said: Sequence[Said]) -> list[float]:
-    return [verdict.score for _, verdict in said if verdict.score is not None]
+def _scores(ballots: Sequence[Ballot]) -> list[float]:
+    return [verdict.score for _, verdict in ballots if verdict.score is not None]
 
 
 def _with_their_problems(attempts: Sequence[Attempt], some: Sequence[int]) -> list[int]:
-    """The numbers of all attempts at the problems that some are attempts at."""
+    """The indices of all attempts at the problems of some attempts."""
     problems = {attempts[index].problem.id for index in some}
     return [index for index, attempt in enumerate(attempts) if attempt.problem.id in problems]
 
 
-def _resting_on(name: str, side: Sequence[Said], said: Sequence[Said], score: float | None) -> Verdict:
-    """What one side says: outcome, answer and rule of its first member that read an answer; and the costs of all."""
-    member, verdict = next((one for one in side if one[1].answer is not None), side[0])
+def _resting_on(name: str, side: Sequence[Ballot], ballots: Sequence[Ballot], score: float | None) -> Verdict:
+    """The verdict of one side: outcome, answer and rule of its first member with an answer; and the costs of all."""
+    member, verdict = next((ballot for ballot in side if ballot[1].answer is not None), side[0])
     reason = verdict.reason
     if verdict.outcome is Outcome.UNDECIDED:
         reason, score = "; ".join(f"{other}: {each.reason or 'undecided'}" for other, each in side), None
@@ -149,7 +150,7 @@ def _resting_on(name: str, side: Sequence[Said], said: Sequence[Said], score: fl
         score=score,
         rule=f"{name}: {member}: {verdict.rule}" if verdict.rule else f"{name}: {member}",
         reason=reason,
-        seconds=sum(each.seconds for _, each in said),
-        tokens=sum(each.tokens for _, each in said),
-        cost_usd=sum(each.cost_usd for _, each in said),
+        seconds=sum(each.seconds for _, each in ballots),
+        tokens=sum(each.tokens for _, each in ballots),
+        cost_usd=sum(each.cost_usd for _, each in ballots),
     )

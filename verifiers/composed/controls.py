@@ -1,9 +1,8 @@
-"""Verifiers that know no truth: what a training verifier has to beat.
+"""Verifiers that use no reference answer: baselines that a training verifier has to beat.
 
-Takes attempts and no reference; gives verdicts. `accept_all` and `reject_all` look at nothing; `random` draws from a
-hash, so the same batch gives the same verdicts on every machine and in every process; `format_only` asks whether there
-is an answer, `majority` whether it is its problem's commonest. What alters the verdicts of another verifier stands in
-noise.py.
+Takes attempts; gives verdicts. `accept_all` and `reject_all` are constant. `random` draws from a hash, so that the same
+batch gets the same verdicts on every machine and in every process. `format_only` accepts every response with a final
+answer, `majority` the most frequent answer to its problem. Verifiers that alter another one's verdicts are in noise.py.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ from restem.verifiers.algebra.characters import canonical
 from restem.verifiers.algebra.grammar import fraction
 from restem.verifiers.answers.final_answer import CANNOT_TELL, READER_VERSION, Answer, asked_variable, find
 from restem.verifiers.options import RandomOptions
-from restem.verifiers.verdict import Attempt, Outcome, Verdict, fingerprint
+from restem.verifiers.verdict import Attempt, Outcome, Verdict, fingerprint, verdict_of
 
 VERSION = 1
 
-Said: TypeAlias = tuple[Outcome, float | None, str | None]
+Decision: TypeAlias = tuple[Outcome, float | None, str | None]
 """Outcome, score and reason."""
 
 
@@ -38,7 +37,7 @@ class AcceptAll:
 
     def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
         """One verdict per attempt, in order."""
-        return [Verdict(outcome=Outcome.CORRECT, score=1.0, rule="accept_all") for _ in attempts]
+        return [verdict_of(Outcome.CORRECT, rule="accept_all") for _ in attempts]
 
 
 class RejectAll:
@@ -52,7 +51,7 @@ class RejectAll:
 
     def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
         """One verdict per attempt, in order."""
-        return [Verdict(outcome=Outcome.WRONG, score=0.0, rule="reject_all") for _ in attempts]
+        return [verdict_of(Outcome.WRONG, rule="reject_all") for _ in attempts]
 
 
 class Random:
@@ -68,25 +67,18 @@ class Random:
         return fingerprint(self.name, VERSION, self.options.settings())
 
     def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
-        """One verdict per attempt, in order; equal responses are told apart by their number in the batch."""
+        """One verdict per attempt, in order; equal responses are distinguished by how many stand before them."""
         verdicts: list[Verdict] = []
         for attempt, occurrence in zip(attempts, occurrences(attempts), strict=True):
             began = time.perf_counter()
-            drawn = uniform(self.options.seed, attempt.problem.id, attempt.response, occurrence)
-            accepted = drawn < self.options.rate
-            verdicts.append(
-                Verdict(
-                    outcome=Outcome.CORRECT if accepted else Outcome.WRONG,
-                    score=float(accepted),
-                    rule="random",
-                    seconds=time.perf_counter() - began,
-                )
-            )
+            number = uniform(self.options.seed, attempt.problem.id, attempt.response, occurrence)
+            accepted = number < self.options.rate
+            verdicts.append(verdict_of(accepted, rule="random", seconds=time.perf_counter() - began))
         return verdicts
 
 
 class FormatOnly:
-    """A response is correct where a final answer can be read in it, whatever the answer."""
+    """A response is correct where it has a readable final answer, whatever the answer."""
 
     name = "format_only"
 
@@ -99,18 +91,18 @@ class FormatOnly:
         verdicts: list[Verdict] = []
         for attempt in attempts:
             began = time.perf_counter()
-            found, text = final_answer(attempt)
-            said = _without_answer(found) if text is None else (Outcome.CORRECT, 1.0, None)
-            verdicts.append(_verdict(found, said, time.perf_counter() - began))
+            answer, text = final_answer(attempt)
+            decision = _without_answer(answer) if text is None else (Outcome.CORRECT, 1.0, None)
+            verdicts.append(_verdict(answer, decision, time.perf_counter() - began))
         return verdicts
 
 
 class Majority:
-    """A response is correct where its final answer is the commonest one of its problem in the batch.
+    """A response is correct where its final answer is the most frequent one of its problem in the batch.
 
-    Equal answers are equal by value, or by text where they are no numbers; equal responses count each. Where two
-    answers are the commonest, or fewer than two responses have one, there is no majority: undecided. The score is the
-    share of the problem's answers that agree with this one.
+    Answers are compared by value, or by text where they are no numbers; each of several equal responses counts. With a
+    tie, or with fewer than two answers, all are undecided. The score is the share of the problem's answers that equal
+    this one.
     """
 
     name = "majority"
@@ -126,21 +118,21 @@ class Majority:
         ballots: dict[str, Counter[Fraction | str]] = defaultdict(Counter)
         for attempt in attempts:
             began = time.perf_counter()
-            found, text = final_answer(attempt)
+            answer, text = final_answer(attempt)
             key = None if text is None else answer_key(text)
             if key is not None:
                 ballots[attempt.problem.id][key] += 1
-            read.append((found, key, time.perf_counter() - began))
+            read.append((answer, key, time.perf_counter() - began))
         return [
-            _verdict(found, _elected(found, key, ballots[attempt.problem.id]), seconds)
-            for attempt, (found, key, seconds) in zip(attempts, read, strict=True)
+            _verdict(answer, _elected(answer, key, ballots[attempt.problem.id]), seconds)
+            for attempt, (answer, key, seconds) in zip(attempts, read, strict=True)
         ]
 
 
-def _elected(found: Answer, key: Fraction | str | None, ballot: Counter[Fraction | str]) -> Said:
-    """What an answer is worth among those of its problem."""
+def _elected(answer: Answer, key: Fraction | str | None, ballot: Counter[Fraction | str]) -> Decision:
+    """The decision on an answer, given all answers to its problem."""
     if key is None:
-        return _without_answer(found)
+        return _without_answer(answer)
     first = ballot.most_common(2)
     if ballot.total() < 2:
         return Outcome.UNDECIDED, None, "too_few_answers"
@@ -150,50 +142,50 @@ def _elected(found: Answer, key: Fraction | str | None, ballot: Counter[Fraction
     return outcome, ballot[key] / ballot.total(), None
 
 
-def _without_answer(found: Answer) -> Said:
-    """What a response without an answer is worth: nothing, unless there may be one that nobody can read."""
-    if found.reason in CANNOT_TELL:
-        return Outcome.UNDECIDED, None, found.reason
-    return Outcome.WRONG, 0.0, found.reason
+def _without_answer(answer: Answer) -> Decision:
+    """The decision on a response without a readable answer: wrong, or undecided where it may have an answer."""
+    if answer.reason in CANNOT_TELL:
+        return Outcome.UNDECIDED, None, answer.reason
+    return Outcome.WRONG, 0.0, answer.reason
 
 
-def _verdict(found: Answer, said: Said, seconds: float) -> Verdict:
-    outcome, score, reason = said
-    return Verdict(
-        outcome=outcome,
+def _verdict(answer: Answer, decision: Decision, seconds: float) -> Verdict:
+    outcome, score, reason = decision
+    return verdict_of(
+        outcome,
         score=score,
-        answer=found.text,
-        span=found.span,
-        rule=found.rule,
+        answer=answer.text,
+        span=answer.span,
+        rule=answer.rule,
         reason=reason,
         seconds=seconds,
     )
 
 
-# -- What controls and noise share -------------------------------------------------------------------------------------
+# -- Shared by controls and noise --------------------------------------------------------------------------------------
 
 
 def final_answer(attempt: Attempt) -> tuple[Answer, str | None]:
-    """What was found in a response, and the answer's text where it can be read as one."""
-    found = find(attempt.response, asked_variable(attempt.problem.question))
-    return found, found.text if found.reason is None else None
+    """The final answer of a response, and its text where it is readable."""
+    answer = find(attempt.response, asked_variable(attempt.problem.question))
+    return answer, answer.text if answer.reason is None else None
 
 
 def answer_key(text: str) -> Fraction | str:
-    """What equal answers have in common: the exact value, or the text without its spaces where it is no number."""
+    """A key that equal answers share: the exact value, or the text without its spaces where it is no number."""
     number = fraction(text)
     return "".join(canonical(text).split()).strip("$.") if number is None else number
 
 
 def occurrences(attempts: Sequence[Attempt]) -> list[int]:
-    """How often the same response to the same problem stands earlier in the batch, for each attempt."""
+    """For each attempt, the number of earlier attempts in the batch with the same problem and response."""
     seen: Counter[tuple[str, str]] = Counter()
-    found: list[int] = []
+    counts: list[int] = []
     for attempt in attempts:
         key = (attempt.problem.id, attempt.response)
-        found.append(seen[key])
+        counts.append(seen[key])
         seen[key] += 1
-    return found
+    return counts
 
 
 def uniform(*parts: str | int) -> float:

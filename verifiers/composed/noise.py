@@ -1,8 +1,8 @@
-"""Verifiers that err on purpose: another verifier's verdicts, turned round all or at known rates.
+"""Verifiers with deliberate errors: another verifier's verdicts, all inverted or flipped at known rates.
 
-Takes attempts and a base verifier, whose verdicts count as the truth here; gives verdicts. What the base leaves
-undecided stays so: noise is a wrong verdict, never a missing one. Answer, span, rule, tokens and cost are the base's;
-a verdict that was turned round says so in its reason.
+Takes attempts and a base verifier, whose verdicts count as the truth here; gives verdicts. An undecided verdict of the
+base stays undecided: noise adds wrong verdicts, never missing ones. Answer, span, rule, tokens and cost are the base's;
+the reason of a flipped verdict names the verifier that flipped it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ VERSION = 1
 
 
 class Inverted:
-    """What the base calls correct is wrong, and the other way round; the score is turned round with it."""
+    """The opposite of the base's verdict, with the opposite score."""
 
     name = "inverted"
 
@@ -42,20 +42,20 @@ class Inverted:
 
     def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
         """One verdict per attempt, in order."""
-        return [turned(verdict, self.name) for verdict in checked(self.base, attempts)]
+        return [flipped(verdict, self.name) for verdict in checked(self.base, attempts)]
 
 
 class Noisy:
     """The base's verdicts with errors at known rates.
 
     A correct response stays correct with probability `tpr`, a wrong one becomes correct with probability `fpr`. The
-    draw is a hash, so it is the same on every machine, in every order of the batch and beside any other problems; and
-    with the same seed what passes at a low rate also passes at a higher one, so that two rates differ by the rates
-    alone.
+    random number is a hash of seed, problem, true outcome and tie, so it does not depend on the machine, on the order
+    of the batch or on other problems. Two rates with the same seed use the same random numbers (common random numbers):
+    a response that is accepted at the lower rate is accepted at the higher one too.
 
-    What errs together, `tied_to`: `sample`, each response by itself, equal ones too. `problem`: a problem's correct
-    responses are all called the same, and its wrong ones all the same. `answer`: equal final answers to a problem,
-    however they are written, as a verifier does that misreads a form; for a response without one, equal texts.
+    `tied_to` is the unit of an error. `sample`: each response, equal ones separately. `problem`: all correct responses
+    to a problem, and all wrong ones. `answer`: all responses with the same final answer to a problem, in any notation,
+    as with a verifier that misreads a form; for responses without an answer, those with the same text.
     """
 
     name = "noisy"
@@ -76,19 +76,19 @@ class Noisy:
         """One verdict per attempt, in order."""
         ties = _TIES[self.options.tied_to](attempts)
         truths = checked(self.base, attempts)
-        return [self._one(*found) for found in zip(attempts, truths, ties, strict=True)]
+        return [self._one(*each) for each in zip(attempts, truths, ties, strict=True)]
 
     def _one(self, attempt: Attempt, truth: Verdict, tie: tuple[str, ...]) -> Verdict:
         if truth.outcome is Outcome.UNDECIDED:
             return truth
-        # The truth is part of what is drawn for: a problem's correct and wrong responses err apart.
+        # The true outcome is hashed too, so that errors on correct and on wrong responses are independent.
         drawn = uniform(self.options.seed, attempt.problem.id, truth.outcome.value, *tie)
         accepted = drawn < (self.options.tpr if truth.outcome is Outcome.CORRECT else self.options.fpr)
-        return truth if accepted == (truth.outcome is Outcome.CORRECT) else turned(truth, self.name)
+        return truth if accepted == (truth.outcome is Outcome.CORRECT) else flipped(truth, self.name)
 
 
-def turned(verdict: Verdict, by: str) -> Verdict:
-    """The opposite verdict, with who turned it round before its reason; undecided has no opposite."""
+def flipped(verdict: Verdict, by: str) -> Verdict:
+    """The opposite verdict, with the name of the verifier that flipped it before its reason; undecided stays."""
     if verdict.score is None:
         return verdict
     return dataclasses.replace(
