@@ -1,4 +1,4 @@
 """From run.db to pages: estimates, what the law predicts, tables, figures, Markdown and HTML.
 
-`restem.reports.pages.report` has the three entries: `write_report`, `summary` and `status`.
+`restem.reports.pages.report` writes the report; `restem.reports.pages.terminal` gives a run's summary and its screen.
 """

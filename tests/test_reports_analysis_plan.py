@@ -18,13 +18,14 @@ from restem.benchmarks.problem import Problem
 from restem.harness.errors import ConfigError
 from restem.harness.store.records import Checkpoint, Sample
 from restem.harness.store.store import Store
-from restem.reports.analysis import plan
+from restem.reports.analysis import plan, plan_check
 from restem.reports.analysis.findings import find
 from restem.reports.data.read import read_run
 from restem.reports.data.run import Run
 from restem.reports.pages import plan as plan_pages
 from restem.reports.stats import law
 from restem.reports.stats.estimates import NOTHING, Estimate
+from restem.reports.tables import plan as plan_tables
 from restem.verifiers.verdict import Outcome, Verdict
 from tests.conftest import restem
 
@@ -228,7 +229,7 @@ def test_a_plan_is_the_same_bytes_and_reads_back(trial: Path, tmp_path: Path) ->
         plan_pages.write_plan(trial, tmp_path / name)
     for file in ("plan.json", "plan.md"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
-    data = plan_pages.read_plan(tmp_path / "one" / "plan.json")
+    data = plan_check.read_plan(tmp_path / "one" / "plan.json")
     assert [entry["verifier"] for entry in data["verifiers"]] == ["gold", "strict", "loose", "blind"]
     assert data["verifiers"][0]["likelihood_ratio"][0] is None  # infinite
     assert not (trial / "plan.json").exists()
@@ -238,7 +239,7 @@ def test_a_plan_is_the_same_bytes_and_reads_back(trial: Path, tmp_path: Path) ->
 def test_what_is_no_plan_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "plan.json").write_text(content)
     with pytest.raises(ConfigError, match="no plan"):
-        plan_pages.read_plan(tmp_path / "plan.json")
+        plan_check.read_plan(tmp_path / "plan.json")
 
 
 ENTRY = {"rank": 1, "verifier": "a", "fingerprint": "a", "gold": False, "likelihood_ratio": None}
@@ -261,7 +262,7 @@ def test_a_plan_with_a_field_that_is_none_is_refused_by_its_place(
 ) -> None:
     plan_pages.write_plan(trial, tmp_path)
     data = json.loads((tmp_path / "plan.json").read_text())
-    plan_pages.read_plan(tmp_path / "plan.json")
+    plan_check.read_plan(tmp_path / "plan.json")
     (tmp_path / "plan.json").write_text(json.dumps(data | change))
     result = restem("report", trial, "--output", tmp_path, "--against", tmp_path / "plan.json")
     assert result.exit_code == 2
@@ -303,14 +304,17 @@ def trained(folder: Path, gains: dict[str, float]) -> None:
                 store.add_verdicts(f"{verifier}-0", zip((s.id for s in samples), said, strict=True))
 
 
+SIDES = ("carried", "observed", "residual")
+
+
 def test_a_run_is_checked_against_its_plan(tmp_path: Path) -> None:
     folder = base_run(tmp_path / "run", 200)
     plan_pages.write_plan(folder)
-    planned = plan_pages.read_plan(folder / "plan.json")
+    planned = plan_check.read_plan(folder / "plan.json")
     trained(folder, {"gold": 0.3, "strict": 0.1, "loose": 0.2, "blind": 0.0})
     with Store(folder) as store:
-        table = plan_pages.checked(find(read_run(store)), planned, known(0.5))
-    assert [(row[0].text, row[2].text, row[3].text) for row in table.rows] == [
+        table = plan_tables.checked(plan_check.check_plan(find(read_run(store)), planned, known(0.5)))
+    assert [(row["verifier"].text, row["planned_rank"].text, row["observed_rank"].text) for row in table.rows] == [
         ("gold", "1", "1"),
         ("strict", "2", "3"),
         ("loose", "3", "2"),
@@ -324,9 +328,9 @@ def test_a_run_is_checked_against_its_plan(tmp_path: Path) -> None:
     p = test_gold.mean()
     assert abs(p - gold.mean()) > 0.01  # else it would not matter where the planned ratios start from
     for row in table.rows:
-        said = run.outcome(row[0].text, run.rows("base", "train"))
+        said = run.outcome(row["verifier"].text, run.rows("base", "train"))
         t, f = said[gold == 1].mean(), said[gold == 0].mean()
-        told, seen, missed = (float(row[place].text.replace("−", "-")) for place in (5, 6, 7))
+        told, seen, missed = (float(row[key].text.replace("−", "-")) for key in SIDES)
         assert told == pytest.approx(50 * (p * t / (p * t + (1 - p) * f) - p), abs=0.051)
         assert missed == pytest.approx(seen - told, abs=0.11)
 
@@ -336,9 +340,11 @@ def test_what_came_less_what_was_planned_has_the_width_of_both(tmp_path: Path) -
     plan_pages.write_plan(folder)
     trained(folder, {"gold": 0.3, "strict": 0.1})
     with Store(folder) as store:
-        table = plan_pages.checked(find(read_run(store)), plan_pages.read_plan(folder / "plan.json"), known(0.5))
+        table = plan_tables.checked(
+            plan_check.check_plan(find(read_run(store)), plan_check.read_plan(folder / "plan.json"), known(0.5))
+        )
     for row in table.rows:
-        widths = [high - low for low, high in (bounds(row[place].detail) for place in (5, 6, 7))]
+        widths = [high - low for low, high in (bounds(row[key].detail) for key in SIDES)]
         assert widths[2] == pytest.approx(math.hypot(*widths[:2]), abs=0.5)
         assert widths[2] >= max(widths[:2])
 
@@ -355,7 +361,7 @@ def known(value: float) -> Estimate:
 def test_a_plan_of_another_base_or_verifier_is_not_compared(tmp_path: Path) -> None:
     folder = base_run(tmp_path / "run", 200)
     plan_pages.write_plan(folder)
-    planned = plan_pages.read_plan(folder / "plan.json")
+    planned = plan_check.read_plan(folder / "plan.json")
     trained(folder, {"gold": 0.3, "strict": 0.1})
     with Store(folder) as store:
         findings = find(read_run(store))
@@ -364,13 +370,13 @@ def test_a_plan_of_another_base_or_verifier_is_not_compared(tmp_path: Path) -> N
         ("problems_sha256", "other", "other training problems"),
         ("sampling", {"temperature": 2.0}, "other sampling"),
     ):
-        table = plan_pages.checked(findings, {**planned, key: other}, NOTHING)
-        assert [row[0].text for row in table.rows] == ["nothing to compare"]
+        table = plan_tables.checked(plan_check.check_plan(findings, {**planned, key: other}, NOTHING))
+        assert [row["verifier"].text for row in table.rows] == ["nothing to compare"]
         assert table.note == f"Not compared: the plan is of {said}."
     changed = json.loads(json.dumps(planned))
     changed["verifiers"][1]["fingerprint"] = "strict-1"
-    table = plan_pages.checked(findings, changed, NOTHING)
-    assert [row[0].text for row in table.rows] == ["gold"]
+    table = plan_tables.checked(plan_check.check_plan(findings, changed, NOTHING))
+    assert [row["verifier"].text for row in table.rows] == ["gold"]
     assert "another verifier of that name: strict." in table.note
     with Store(folder) as store:
         assert not plan.make(read_run(store)).early
@@ -380,7 +386,7 @@ def test_a_plan_of_another_base_or_verifier_is_not_compared(tmp_path: Path) -> N
     ("change", "said"),
     [
         ({"base_sha256": "other"}, "another base"),
-        ({"problems_sha256": "other", "sampling": {}}, "other training problems and of other sampling"),
+        ({"problems_sha256": "other", "sampling": {"top_p": 0.5}}, "other training problems and of other sampling"),
     ],
 )
 def test_a_run_is_not_checked_against_a_plan_that_says_nothing_of_it(

@@ -15,11 +15,11 @@ from restem.reports.analysis import plan
 from restem.reports.analysis.probe import accepting_attacks, form_grids, problems_probed, tried
 from restem.reports.data.read import read_run
 from restem.reports.data.run import Run
-from restem.reports.figures import drawing
+from restem.reports.figures import style
 from restem.reports.figures.probe import probe_figure
 from restem.reports.pages import plan as plan_pages
 from restem.reports.pages.finding_sentences import attacks_accepted
-from restem.reports.pages.report import Report, to_html, to_markdown
+from restem.reports.pages.render import Report, to_html, to_markdown
 from restem.reports.stats import estimates
 from restem.reports.tables.probe import forms, probe
 from restem.reports.tables.table import Table
@@ -126,7 +126,7 @@ def test_a_grid_holds_an_outcome_for_every_verdict(run: Run) -> None:
     assert len(outcomes) == sum(len(verdicts) for verdicts in run.probed.values())
     assert attacks.outcomes["claim", "judge"] == (Outcome.CORRECT, Outcome.WRONG, Outcome.CORRECT, Outcome.WRONG)
     assert attacks.outcomes["gibberish", "sympy"] == (Outcome.UNDECIDED,) * 4
-    assert b"</svg>" in drawing.svg(probe_figure([attacks, others], drawing.DARK))
+    assert b"</svg>" in style.svg(probe_figure([attacks, others], style.DARK))
 
 
 def test_a_run_without_probes_has_no_section(run: Run) -> None:

@@ -79,7 +79,7 @@ def test_a_gold_that_decided_nothing_gives_no_numbers(tmp_path: Path) -> None:
     findings, _ = findings_of(folder)
     accuracies = [row["accuracy"].line for row in arms.arms(findings).rows]
     assert set(accuracies) == {"– (of 0.0 % decided: 0.0 to 100.0)"}
-    write_report(folder, tmp_path)
+    write_report(folder, tmp_path, figures=False)
     assert not re.search(r"\bnan\b", (tmp_path / "report.md").read_text("utf-8"))
 
 
@@ -144,7 +144,7 @@ def test_errors_are_counted_by_the_gold(findings: Findings) -> None:
 
 
 def test_the_pages_hold_every_table_of_verifiers(folder: Path, tmp_path: Path) -> None:
-    write_report(folder, tmp_path)
+    write_report(folder, tmp_path, figures=False)
     page = (tmp_path / "report.md").read_text("utf-8")
     for title in (
         *("One answer out of k samples", "Reward, corrected for the verifier's errors", "Systematic or random errors"),

@@ -13,7 +13,7 @@ from restem.reports.analysis.findings import Findings, find
 from restem.reports.data.read import read_run
 from restem.reports.data.run import Run
 from restem.reports.stats.estimates import Estimate
-from restem.reports.tables import verifiers as verifier_tables
+from restem.reports.tables import quality as quality_tables
 from tests.test_reports_pages_report import Size, build_run
 
 EXAMPLES = Path(__file__).parents[1] / "reports" / "examples"
@@ -90,9 +90,9 @@ def test_the_constant_verdict_stands_first_unless_the_suite_has_it(seeded: Findi
     assert (accepting.n, accepting.prevalence.value) == (count, pytest.approx(share))
     apart = 2 * (1 + share) / 2 * (1 - share) / 2
     assert accepting.agreement.ac1.value == pytest.approx((share - apart) / (1 - apart))
-    shown = [verifier_tables.verifier_quality(f.run, verifier_quality.measured(f.run)) for f in (seeded, single)]
-    assert shown[0].rows[0][0].line == "always accept (best constant)"
-    names = [row[0].text for row in shown[1].rows]
+    shown = [quality_tables.verifier_quality(f.run, verifier_quality.measured(f.run)) for f in (seeded, single)]
+    assert shown[0].rows[0]["verifier"].line == "always accept (best constant)"
+    names = [row["verifier"].text for row in shown[1].rows]
     assert "accept_all" in names
     assert "always accept" not in names
     assert "The best constant verdict is to accept all." in shown[1].note

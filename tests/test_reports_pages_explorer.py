@@ -20,7 +20,7 @@ from restem.reports.analysis.informative_samples import earlier, lay_out, tellin
 from restem.reports.analysis.unfinished import missing
 from restem.reports.data.judge_calls import Call, Calls
 from restem.reports.data.read import read_run
-from restem.reports.pages import explorer
+from restem.reports.pages import explorer, render
 from restem.reports.pages.report import write_report
 from restem.verifiers.judge.prompt import prompt
 from restem.verifiers.verdict import Outcome, Verdict
@@ -67,7 +67,7 @@ def copied(run: Path, folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def address(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    return write_report(finished_run, tmp_path_factory.mktemp("explored")).as_uri()
+    return write_report(finished_run, tmp_path_factory.mktemp("explored"), figures=False).as_uri()
 
 
 class Watch:
@@ -250,7 +250,7 @@ def test_all_splits_can_be_looked_at_where_there_are_as_many_as_verifiers(
     database.commit()
     database.close()
     page = browser.new_page()
-    page.goto(write_report(run, tmp_path / "report").as_uri())
+    page.goto(write_report(run, tmp_path / "report", figures=False).as_uri())
     choices = page.get_by_label("Split").locator("option").count() - 1
     assert choices == page.get_by_label("Verifier A").locator("option").count()
     page.get_by_label("Split").select_option("any")
@@ -289,7 +289,7 @@ def test_a_link_of_the_page_is_followed_to_its_response(page: Page, finished_run
     run = copied(finished_run, tmp_path / "run")
     with sqlite3.connect(run / "run.db") as database:  # the page links to responses on which a verifier errs
         database.execute("UPDATE verdict SET outcome = 'wrong' WHERE verifier LIKE 'exact-%'")
-    page.goto(write_report(run, tmp_path / "page").as_uri())
+    page.goto(write_report(run, tmp_path / "page", figures=False).as_uri())
     link = page.locator("details a.explore").first
     case = page.locator("details", has=page.locator("a.explore")).first
     case.locator("summary").click()
@@ -427,7 +427,7 @@ def test_saved_marks_become_verdicts_of_a_human_and_twice_nothing_new(
     assert rows(run, "SELECT count(*) FROM verdict")[0][0] == before + 2
     with Store(run) as store:
         assert missing(read_run(store)) == []
-    assert "human:ada" in write_report(run, tmp_path / "report").read_text()
+    assert "human:ada" in write_report(run, tmp_path / "report", figures=False).read_text()
 
 
 @browsing
@@ -514,7 +514,7 @@ def hostile(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.fixture(scope="module")
 def hostile_address(hostile: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    return write_report(hostile, tmp_path_factory.mktemp("page")).as_uri()
+    return write_report(hostile, tmp_path_factory.mktemp("page"), figures=False).as_uri()
 
 
 @browsing
@@ -574,7 +574,7 @@ texts = st.text(max_size=40)
 
 @given(st.dictionaries(texts, st.lists(texts | st.integers() | st.none(), max_size=4), max_size=4))
 def test_any_value_comes_back_from_its_script_element_and_cannot_end_it(value: object) -> None:
-    script = explorer.as_script(value)
+    script = render.as_script(value)
     assert json.loads(script) == value
     assert script.isascii()
     assert not set(script) & set("<>&\n\r")
@@ -656,7 +656,7 @@ def test_a_page_stays_within_its_bytes_and_says_what_it_left_out(
     assert value is not None
     carried = len(value["samples"]["id"])
     assert 20 < carried < len(run.samples.id)
-    assert len(explorer.as_script(value)) < 45_000
+    assert len(render.as_script(value)) < 45_000
     assert value["note"].startswith(f"This page carries {carried:,} of the run's {len(run.samples.id):,} samples")
     assert sum(number for *_, number in value["counts"]) == len(run.samples.id)
 

@@ -16,15 +16,16 @@ from restem.benchmarks.problem import Problem
 from restem.harness.errors import ConfigError
 from restem.harness.store.records import Checkpoint, Sample, Selected, Selection
 from restem.harness.store.store import Store
+from restem.reports.analysis import predictions
 from restem.reports.analysis.findings import find
 from restem.reports.analysis.raters import pairs
 from restem.reports.analysis.verifier_quality import measured
 from restem.reports.data.read import read_run
-from restem.reports.figures import diagnostics, drawing, gallery
-from restem.reports.figures.diagnostics import Drift
-from restem.reports.figures.drawing import Look, Panel
+from restem.reports.figures import accuracy, agreement, drift, gallery, kept, style
+from restem.reports.figures.style import Look
 from restem.reports.pages.escape import fence, markdown, visible
-from restem.reports.pages.report import status, summary, write_report
+from restem.reports.pages.report import write_report
+from restem.reports.pages.terminal import status, summary
 from restem.reports.stats.estimates import Estimate
 from restem.verifiers.verdict import Outcome, Verdict
 
@@ -375,17 +376,21 @@ STATES = {
 @pytest.mark.parametrize("name", STATES)
 def test_every_state_of_a_run_renders(name: str, tmp_path: Path) -> None:
     build_run(tmp_path, STATES[name])
-    page = write_report(tmp_path).read_text("utf-8")
+    page = write_report(tmp_path, figures=False).read_text("utf-8")
     text = (tmp_path / "report.md").read_text("utf-8")
     assert not re.search(r"\bnan\b|\binf\b|None", outside_fences(text.partition("## Provenance")[0]))
     assert ("This run is unfinished" in page) == (not STATES[name].finished)
     assert summary(tmp_path)
     assert status(tmp_path)
+    with Store(tmp_path) as store:
+        findings = find(read_run(store))
+    for drawing in gallery.drawings(findings, *predictions.predict(findings), pairs(findings.run)):
+        drawing.draw(style.DARK).draw_without_rendering()
 
 
 def test_an_empty_run_says_that_there_is_no_answer_yet(tmp_path: Path) -> None:
     Store(tmp_path, write=True).close()
-    page = write_report(tmp_path).read_text("utf-8")
+    page = write_report(tmp_path, figures=False).read_text("utf-8")
     assert "No answer yet" in page
     assert "the suite was not recorded" in page
 
@@ -425,7 +430,7 @@ def test_a_run_is_read_while_it_is_being_written(tmp_path: Path) -> None:
     build_run(tmp_path, Size(finished=False, stop_after=2))
     with Store(tmp_path, write=True) as writer:
         writer.log("sampled", seconds=1.0)
-        assert write_report(tmp_path, tmp_path / "out").is_file()
+        assert write_report(tmp_path, tmp_path / "out", figures=False).is_file()
 
 
 def test_verdicts_added_later_by_another_verifier_are_reported(tmp_path: Path) -> None:
@@ -449,7 +454,7 @@ def test_the_parts_of_a_kept_data_bar_add_up_to_the_samples_drawn(tmp_path: Path
             " sum(s.dropped_by = 'wrong') FROM selection s JOIN verdict v ON v.sample = s.sample"
             " WHERE v.verifier LIKE 'sympy%' GROUP BY 1 ORDER BY 1"
         )
-    bars = gallery.fates(findings, gallery.looks_of(findings))
+    bars = kept.bars_of(findings, style.looks_of(findings.run))
     found = {
         f"{bar.look.name}/{bar.iteration}": (sum(bar.parts), sum(bar.parts[:3]), bar.wrong, bar.rejected)
         for bar in bars
@@ -462,29 +467,29 @@ def test_the_parts_of_a_kept_data_bar_add_up_to_the_samples_drawn(tmp_path: Path
 def test_error_rates_drawn_are_those_of_the_quality_table(small: Path) -> None:
     with Store(small) as store:
         findings = find(read_run(store))
-    (drift,) = gallery.drifts(findings, gallery.looks_of(findings))
+    (drawn,) = drift.drifts_of(findings, style.looks_of(findings.run))
     found = {m.checkpoint: m.quality for m in measured(findings.run) if m.verifier == "judge"}
     own = [found[checkpoint] for checkpoint in ("base", "judge/1", "judge/2")]
-    assert drift.look.name == "judge"
-    assert drift.fpr == tuple(quality.fpr for quality in own)
-    assert [e.value for e in drift.fnr] == pytest.approx([1 - quality.tpr.value for quality in own])
+    assert drawn.look.name == "judge"
+    assert drawn.fpr == tuple(quality.fpr for quality in own)
+    assert [e.value for e in drawn.fnr] == pytest.approx([1 - quality.tpr.value for quality in own])
     others = [found[f"{arm}/2"].fpr for arm in ("sympy", "accept_all")]
     pooled = sum(e.value * e.n for e in others) / sum(e.n for e in others)
-    assert drift.elsewhere[2][0] == pytest.approx(pooled)
+    assert drawn.elsewhere[2][0] == pytest.approx(pooled)
 
 
 def test_a_verifier_that_was_not_asked_elsewhere_has_no_grey_line() -> None:
     look = Look(name="judge", kind="", order=0)
     rate = Estimate(value=0.2, low=0.1, high=0.3, n=10, clusters=5)
     for elsewhere, shown in (((0.2, 0.2), (math.nan, math.nan)), False), (((0.2, 0.2), (0.3, 0.1)), True):
-        drift = Drift(look=look, iterations=(0, 1), fpr=(rate, rate), fnr=(rate, rate), elsewhere=elsewhere)
-        labels = [text.get_text() for text in diagnostics.drift_figure([drift]).legends[0].get_texts()]
+        rates = drift.Drift(look=look, iterations=(0, 1), fpr=(rate, rate), fnr=(rate, rate), elsewhere=elsewhere)
+        labels = [text.get_text() for text in drift.drift_figure([rates]).legends[0].get_texts()]
         assert ("on the other arms' samples" in labels) == shown
 
 
 def test_the_agreement_picture_has_a_square_for_every_pair(small: Path) -> None:
     with Store(small) as store:
-        squares = gallery.squares(pairs(read_run(store)))
+        squares = agreement.squares_of(pairs(read_run(store)))
     names = ("sympy", "judge", "accept_all", "judge_blind")
     assert {frozenset((s.left, s.right)) for s in squares} == {frozenset(p) for p in itertools.combinations(names, 2)}
 
@@ -492,7 +497,7 @@ def test_the_agreement_picture_has_a_square_for_every_pair(small: Path) -> None:
 def test_the_legend_tells_each_seed_from_the_other_arms() -> None:
     rate = Estimate(value=0.2, low=0.1, high=0.3, n=10, clusters=5)
     panels = [
-        Panel(
+        accuracy.Panel(
             look=Look(name=name, kind="", order=place),
             iterations=(0, 1),
             accuracy=(rate, rate),
@@ -501,9 +506,9 @@ def test_the_legend_tells_each_seed_from_the_other_arms() -> None:
         )
         for place, name in enumerate(("a", "b"))
     ]
-    legend = drawing.accuracy_figure(panels).legends[0]
+    legend = accuracy.accuracy_figure(panels).legends[0]
     colours = dict(
         zip((t.get_text() for t in legend.get_texts()), (h.get_color() for h in legend.get_lines()), strict=True)
     )
-    assert colours["the other arms"] == drawing.LIGHT.soft
-    assert colours["each seed by itself, in colour"] in drawing.PALETTE
+    assert colours["the other arms"] == style.LIGHT.soft
+    assert colours["each seed by itself, in colour"] in style.PALETTE

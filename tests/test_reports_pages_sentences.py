@@ -25,11 +25,11 @@ from restem.reports.data.read import read_run
 from restem.reports.pages.comparison_sentences import note_sentence
 from restem.reports.pages.finding_sentences import gap_sentences, law_sentences, missing_sentence
 from restem.reports.pages.gate import remark_sentence
-from restem.reports.pages.plan import DIFFERENCES
 from restem.reports.pages.sentences import against_controls, answer_sentences, headline
 from restem.reports.stats.estimates import NOTHING, Estimate
 from restem.reports.stats.paired_tests import Equivalence, mcnemar
 from restem.reports.tables.phrases import advice_cell, contest_words
+from restem.reports.tables.plan import PLAN_DIFFERENCES
 from tests.test_reports_pages_report import Size, build_run
 
 EXAMPLES = Path(__file__).parents[1] / "reports" / "examples"
@@ -128,7 +128,7 @@ def test_every_remark_of_a_gate_has_a_sentence() -> None:
 
 
 def test_every_difference_from_a_plan_has_words() -> None:
-    assert set(DIFFERENCES) == set(PlanDifference)
+    assert set(PLAN_DIFFERENCES) == set(PlanDifference)
 
 
 def test_the_law_is_told_with_its_controls_and_its_misfit() -> None:

@@ -1,18 +1,24 @@
 """One screen of a run, and a run that is followed while another process writes it."""
 
+import contextlib
+import fcntl
 import io
 import os
+import pty
 import signal
 import sqlite3
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from restem.harness.store.store import Store
-from restem.reports.pages.terminal import status
+from restem.reports.pages.report import write_report
+from restem.reports.pages.terminal import status, summary
 from restem.reports.pages.watch import watch
 from tests.conftest import restem
 from tests.test_reports_pages_report import Size, build_run
@@ -153,7 +159,7 @@ def test_a_model_that_changed_its_name_is_told_by_screen_and_report(tmp_path: Pa
         store.log("judge_model", verifier=judge, model="*m*\n", before=["gpt-4-0314", "gpt-4-0613"])
     told = "The server of judge answered as gpt-4-0314 and as gpt-4-0613 and as "
     assert sum(told in line for line in status(run).splitlines()) == 1
-    assert restem("report", run, "--output", tmp_path).exit_code == 0
+    write_report(run, tmp_path, figures=False)
     lines = (tmp_path / "report.md").read_text().splitlines()
     first_section = next(place for place, line in enumerate(lines) if line.startswith("## "))
     assert [told in line for line in lines].index(True) < first_section
@@ -169,3 +175,51 @@ def test_arms_that_do_not_fit_are_counted(tmp_path: Path) -> None:
 
 def test_watch_and_json_exclude_each_other(finished_run: Path) -> None:
     assert restem("show", finished_run, "--watch", "--json").exit_code == 2
+
+
+SCREEN = """
+import sys
+from pathlib import Path
+from restem.harness.cli.reports import print_report
+print_report(Path(sys.argv[1]), False)
+"""
+
+
+def on_terminal(columns: int, run: Path) -> list[str]:
+    """What `print_report` shows on a terminal of so many columns."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    environment = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES")}
+    command = [sys.executable, "-c", SCREEN, str(run)]
+    with subprocess.Popen(command, stdout=theirs, stderr=subprocess.PIPE, env=environment) as child:
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # how the end of a terminal's output reads
+            while part := os.read(ours, 65536):
+                shown += part
+        assert child.wait() == 0
+    os.close(ours)
+    return shown.decode().splitlines()
+
+
+def test_the_last_screen_of_a_run_fits_its_terminal(tmp_path: Path) -> None:
+    run = build_run(tmp_path, Size(problems=6, arms=("sympy", "judge", "accept_all"), iterations=1))
+    shown = on_terminal(80, run)
+    assert max(map(len, shown)) <= 80
+    assert any(line.startswith("Trained on") and "Recommendation" in line for line in shown)
+    assert any(line.startswith("Arm") and "Gold accuracy, %" in line and "Gain over base" in line for line in shown)
+
+
+@pytest.mark.parametrize("columns", [50, 80, 120])
+def test_no_line_of_a_summary_is_wider_than_its_terminal(tmp_path: Path, columns: int) -> None:
+    run = build_run(tmp_path, Size(problems=12, arms=("judge", "judge_blind"), gold_undecided=0.1, iterations=1))
+    shown = summary(run, columns).splitlines()
+    assert max(map(len, shown)) <= columns
+    assert " ".join(" ".join(shown).split()).startswith(" ".join(summary(run).split("\n", 1)[0].split()))
+
+
+def test_a_summary_that_no_terminal_shows_has_every_column_and_unbroken_sentences(tmp_path: Path) -> None:
+    run = build_run(tmp_path, Size(problems=12, arms=("judge", "judge_blind"), iterations=1))
+    shown = summary(run).splitlines()
+    assert any("Gain over base, points" in line and "Reward − accuracy, points" in line for line in shown)
+    assert max(map(len, shown)) > 120

@@ -63,11 +63,11 @@ def test_the_kinds_of_a_division_hold_all_problems_and_their_gains(tmp_path: Pat
         findings = find(read_run(store))
     table = strata(findings)
     for arm in findings.run.arms:
-        own = [row for row in table.rows if row[0].text == arm.name and row[1].text in DIVISIONS[1]]
+        own = [row for row in table.rows if row["arm"].text == arm.name and row["kind"].text in DIVISIONS[1]]
         assert len(own) == 2
-        assert sum(int(row[2].text) for row in own) == 24
+        assert sum(int(row["problems"].text) for row in own) == 24
         last = findings.last(arm)
         assert last
-        mean = sum(int(row[2].text) * float(row[4].text) for row in own) / 24
+        mean = sum(int(row["problems"].text) * float(row["accuracy"].text) for row in own) / 24
         assert mean == pytest.approx(100 * last.accuracy.value, abs=0.06)
-        assert (own[0][7].text == "–") == arm.gold
+        assert (own[0]["fpr"].text == "–") == arm.gold

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import click
@@ -14,10 +15,12 @@ from restem.harness.errors import ConfigError
 
 def print_report(folder: Path, as_json: bool) -> None:
     """Writes a run's report and prints its summary."""
-    from restem.reports.pages.report import standings, summary, write_report
+    from restem.reports.pages.report import write_report
+    from restem.reports.pages.terminal import standings, summary
 
     path = write_report(folder)
-    click.echo(json.dumps(standings(folder)) if as_json else summary(folder))
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    click.echo(json.dumps(standings(folder)) if as_json else summary(folder, columns))
     click.echo(f"report: {path}", err=True)
 
 

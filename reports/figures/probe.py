@@ -1,10 +1,11 @@
-"""The probe at a glance: each verifier's outcome on each form, a small square a problem.
+"""The attack probe as a figure: each verifier's outcome on each form, a small square a problem.
 
-Takes grids of outcomes; gives a figure in the style of `restem.reports.figures.drawing`. Does not depend on runs.
+Takes a Run; gives a Drawing, or a figure of grids of outcomes.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
@@ -13,13 +14,28 @@ from matplotlib.patches import Patch, PathPatch
 from matplotlib.path import Path
 
 from restem.benchmarks.problem import ATTACK, EQUIVALENCE
-from restem.reports.analysis.probe import FormGrid
-from restem.reports.figures.drawing import LIGHT, Theme, legend, plain, short
+from restem.reports.analysis.probe import FormGrid, form_grids
+from restem.reports.data.run import Run
+from restem.reports.figures.style import LIGHT, Drawing, Theme, legend, plain, short
 from restem.verifiers.verdict import Outcome
 
 FILLED = 0.84  # of a cell's width and height
 CELL = "cell"
 TITLES = {ATTACK: "attacks", EQUIVALENCE: "right answers"}
+
+
+def probe(run: Run) -> Drawing | None:
+    """The figure of all verifiers that were tried; None where none was."""
+    grids = form_grids(run)
+    caption = (
+        "What each verifier says of responses that no policy wrote: above, attacks, none of which is a right answer; "
+        "below, right answers in other forms. A cell a form, in it a place a problem: filled where the response is "
+        "accepted, grey where it is left undecided, empty where it is rejected. A good verifier has nothing filled "
+        "above and all below. Counted, and so without intervals; shares with intervals, and the texts, stand in the "
+        "tables of the attack probe."
+    )
+    draw = functools.partial(probe_figure, grids)
+    return Drawing(name="probe", title="Attack probe, at a glance", caption=caption, draw=draw) if grids else None
 
 
 def probe_figure(grids: Sequence[FormGrid], theme: Theme = LIGHT) -> Figure:

@@ -21,7 +21,7 @@ def visible(text: str, limit: int = LIMIT, *, lines: bool = False) -> str:
 
     Args:
         text: Any text, lone surrogates included.
-        limit: Characters of the text that are shown; how many more there are is said.
+        limit: Characters of the text that are shown; how many more there are follows them.
         lines: Whether line feeds stay.
     """
     shown = "".join(_escaped(character, lines) for character in text[:limit])
@@ -48,8 +48,8 @@ def markdown(text: str, limit: int = LIMIT) -> str:
 
 
 def _backslashed(match: re.Match[str]) -> str:
-    found = match.group()
-    return f"{found}\\" if found.isdigit() else f"\\{found}"
+    markup = match.group()
+    return f"{markup}\\" if markup.isdigit() else f"\\{markup}"
 
 
 def fence(text: str, limit: int = LIMIT) -> str:

@@ -1,13 +1,14 @@
 """What the disagreement explorer of report.html holds: the samples it carries, as one value for JSON.
 
-Takes a Run, and the open Store for the texts of what is carried; gives plain lists and numbers. Does not know how they
-are shown (templates/explorer/ does) and asks no verifier. A page cannot hold every text of a large run, so it has
+Takes a Run, and the open Store for the texts of what is carried; gives plain lists and numbers. How they are shown is
+written in templates/explorer/. A page cannot hold every text of a large run, so it has
 
 - of the whole run: how many samples got which verdicts, by checkpoint and split;
-- of every problem that it shows: what every verifier said of every sample of every checkpoint;
-- of the carried samples, the most telling ones: text, verdicts with their reasons, and the judges' prompts and replies.
+- of every problem that it shows: every verifier's outcome on every sample of every checkpoint;
+- of the carried samples, the most informative ones: text, verdicts with their reasons, the judges' prompts and
+  replies.
 
-Verdicts stand as letters, one a verifier: `c`orrect, `w`rong, `u`ndecided, `-` not asked. Equal texts stand once.
+Verdicts are letters, one a verifier: `c`orrect, `w`rong, `u`ndecided, `-` no verdict. Equal texts are stored once.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Numbered(Generic[T]):
 
 
 def explorer(store: Store, run: Run, first: Sequence[int] = ()) -> dict[str, Any] | None:
-    """The value that the page carries; None where fewer than two verifiers have spoken.
+    """The value that the page carries; None where fewer than two verifiers have verdicts.
 
     Args:
         store: Where the texts are.
@@ -88,12 +89,6 @@ def _askable(run: Run, name: str) -> bool:
     return name in telling_names(run) and not name.startswith(HUMAN) and len(own_names(run, name)) == 1
 
 
-def as_script(value: object) -> str:
-    """JSON for a script element: pure ASCII, and nothing in it that could end the element or open a comment."""
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
 def run_key(run: Run) -> str:
     """Tells runs apart in a reader's browser: marks on one are not shown on another."""
     facts = json.dumps([run.suite, run.facts.get("base_sha256")], sort_keys=True)
@@ -120,9 +115,6 @@ def _seeded(run: Run, layout: Layout) -> str:
     )
 
 
-# what of each sample
-
-
 class _Page:
     """The carried samples in their order, as far as MOST_BYTES goes, and what they share.
 
@@ -130,15 +122,15 @@ class _Page:
         samples: One value a sample, by FIELDS.
         problems: (split, position) -> number.
         verdicts: [score, answer, rule, reason], the texts by their numbers in `words`; an answer that stands in the
-            text is told by the sample's spans instead.
-        calls: [who asked, prompt, reply, model and end]; the prompt as `Call.pieces` gives it.
+            text is given by the sample's spans instead.
+        calls: [the judge, prompt, reply, model and end]; the prompt as `Call.pieces` gives it.
     """
 
     def __init__(self, store: Store, run: Run, layout: Layout, order: Ints) -> None:
         self._run, self._layout = run, layout
         ids = run.samples.id[order].tolist()
         self._texts = {id: text for id, (_, text) in store.responses(ids).items()}
-        self._said = _verdicts(store, run, layout, ids)
+        self._verdicts_on = _verdicts(store, run, layout, ids)
         asked = {(self._problem(row).question, self._text(row)) for row in order.tolist()}
         self._calls = read_calls(store, asked, {fingerprint: name for name, fingerprint in run.fingerprints.items()})
         self.words: Numbered[str] = Numbered()
@@ -170,17 +162,19 @@ class _Page:
         return self._texts[int(self._run.samples.id[row])]
 
     def _sample(self, row: int) -> dict[str, Any]:
-        """What the page says of one sample: a long response keeps its beginning and its end."""
+        """One sample as the page holds it: of a long response its beginning and its end."""
         text, half = self._text(row), MOST_RESPONSE // 2
         missing = max(0, len(text) - MOST_RESPONSE)
         id, where = int(self._run.samples.id[row]), (self._split(row), int(self._run.samples.problem[row]))
-        said, spans = [-1] * len(self._layout.verifiers), []
-        for number, verdict in self._said.get(id, {}).items():
+        outcomes, spans = [-1] * len(self._layout.verifiers), []
+        for number, verdict in self._verdicts_on.get(id, {}).items():
             if span := _span(verdict.span, len(text)):
                 spans.append([number, *span])
             answer = None if span else verdict.answer
             texts = (answer, verdict.rule, verdict.reason)
-            said[number] = self.verdicts((verdict.score, *(None if t is None else self.words(short(t)) for t in texts)))
+            outcomes[number] = self.verdicts(
+                (verdict.score, *(None if t is None else self.words(short(t)) for t in texts))
+            )
         return {
             "id": str(id),  # 63 bits: more than a number in a browser holds
             "problem": self.problems.setdefault(where, len(self.problems)),
@@ -188,7 +182,7 @@ class _Page:
             "number": int(self._layout.number[row]),
             "text": self.words(text[:half] + text[-half:] if missing else text),
             "cut": [half, missing] if missing else 0,
-            "said": said,
+            "said": outcomes,
             "spans": spans,
             "calls": [self.calls(call) for call in self._about(row)],
         }
@@ -223,23 +217,20 @@ def _verdicts(store: Store, run: Run, layout: Layout, ids: Sequence[int]) -> dic
     """Sample id -> number of the verifier -> its verdict."""
     named: dict[str, list[int]] = {}
     for number, name in enumerate(layout.verifiers):
-        for own in own_names(run, name):
-            named.setdefault(run.fingerprints[own], []).append(number)
+        for own_name in own_names(run, name):
+            named.setdefault(run.fingerprints[own_name], []).append(number)
     rank = {fingerprint: place for place, fingerprint in enumerate(named)}
-    found: dict[int, dict[int, Verdict]] = {}
+    by_sample: dict[int, dict[int, Verdict]] = {}
     for sample, verdicts in store.verdicts_on(ids).items():
         for fingerprint in sorted(verdicts.keys() & rank.keys(), key=lambda fingerprint: rank[fingerprint]):
             for number in named[fingerprint]:
-                found.setdefault(sample, {}).setdefault(number, verdicts[fingerprint])
-    return found
+                by_sample.setdefault(sample, {}).setdefault(number, verdicts[fingerprint])
+    return by_sample
 
 
 def short(text: str, most: int = MOST_TEXT) -> str:
     """The text, its end left out where it is very long."""
     return text if len(text) <= most else f"{text[:most]} ... ({len(text) - most} characters more)"
-
-
-# what of the whole run, and of the problems
 
 
 def _patterns(layout: Layout) -> list[str]:
@@ -274,6 +265,6 @@ def _strips(run: Run, layout: Layout, problems: Sequence[tuple[str, int]]) -> li
         position = run.samples.problem[rows]
         for part in np.split(rows, np.flatnonzero(position[1:] != position[:-1]) + 1):
             if len(part):
-                found = number[split, int(run.samples.problem[part[0]])]
-                strips[found].append([place, layout.pattern[part].tolist()])
+                place_of_problem = number[split, int(run.samples.problem[part[0]])]
+                strips[place_of_problem].append([place, layout.pattern[part].tolist()])
     return strips

@@ -1,7 +1,7 @@
-"""What a gate found, as text for a terminal, as tables, and as JSON.
+"""What a gate measured, as text for a terminal, as Markdown, and as JSON.
 
-Takes Comparisons and Summaries; gives texts. What a response or a verifier says is shown with its control characters
-written out, and shortened: no row can play tricks with a terminal. Knows nothing of files.
+Takes Comparisons and Summaries; gives texts. Texts of responses and verifiers are shortened and their control
+characters written out, so that no row can send commands to a terminal. Does not depend on files.
 """
 
 from __future__ import annotations
@@ -12,58 +12,48 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tabulate import tabulate
-
 from restem.reports.analysis.gate import Comparison, Item, Remark, RemarkCode, Summary
+from restem.reports.pages.columns import piped, plain
 from restem.reports.pages.escape import visible
-from restem.reports.stats.estimates import Estimate
-from restem.reports.tables.format import DASH, number
+from restem.reports.tables import gate
+from restem.reports.tables.format import interval, number, percent, signed
 from restem.verifiers.verdict import Verdict
 
 SHOWN = 20
-HEADERS = (
-    "Verifier",
-    "Pinned",
-    "Rows",
-    "Agreement, %",
-    "Expected, %",
-    "Decided, %",
-    "AC1",
-    "Kappa",
-    "Prevalence, %",
-    "Flipped",
-    "Verdict",
-)
-QUALITY_HEADERS = ("Verifier", "TPR, %", "TNR, %", "Decided, %", "Correct", "Wrong", "Rows", "Problems")
 
 
-def message(found: Comparison, shown: int = SHOWN) -> str:
+def message(comparison: Comparison, shown: int = SHOWN) -> str:
     """What happened to a verifier, in lines that any terminal can print: agreement, tests, flipped rows."""
-    lines = [f"{visible(found.verifier, 80)}: {'passed' if found.passed else 'FAILED'}"]
+    lines = [f"{visible(comparison.verifier, 80)}: {'passed' if comparison.passed else 'FAILED'}"]
     lines += [
-        f"  {line}" for line in (*(visible(remark_sentence(gap), 300) for gap in found.gaps), *_agreement_lines(found))
+        f"  {line}"
+        for line in (*(visible(remark_sentence(gap), 300) for gap in comparison.gaps), *_agreement_lines(comparison))
     ]
-    if found.flips and (found.pinned or not found.passed):
-        one = len(found.flips) == 1
-        kind = f"golden {'row' if one else 'rows'} flipped" if found.pinned else f"{'row' if one else 'rows'} changed"
-        worse, better = (sum(item.change == sign for item in found.flips) for sign in (-1, 1))
-        lines.append(f"  {len(found.flips)} {kind}: {worse} for the worse, {better} for the better")
-        lines += [line for item in found.flips[:shown] for line in flip_lines(item)]
-        if len(found.flips) > shown:
-            lines.append(f"    and {len(found.flips) - shown} more (--json lists all)")
-    return "\n".join(lines + [f"  note: {visible(remark_sentence(note), 300)}" for note in found.notes])
+    if comparison.flips and (comparison.pinned or not comparison.passed):
+        single = len(comparison.flips) == 1
+        kind = (
+            f"golden {'row' if single else 'rows'} flipped"
+            if comparison.pinned
+            else f"{'row' if single else 'rows'} changed"
+        )
+        worse, better = (sum(item.change == sign for item in comparison.flips) for sign in (-1, 1))
+        lines.append(f"  {len(comparison.flips)} {kind}: {worse} for the worse, {better} for the better")
+        lines += [line for item in comparison.flips[:shown] for line in flip_lines(item)]
+        if len(comparison.flips) > shown:
+            lines.append(f"    and {len(comparison.flips) - shown} more (--json lists all)")
+    return "\n".join(lines + [f"  note: {visible(remark_sentence(note), 300)}" for note in comparison.notes])
 
 
-def _agreement_lines(found: Comparison) -> list[str]:
-    now, bar, moved = found.now, found.bar, found.shift
+def _agreement_lines(comparison: Comparison) -> list[str]:
+    now, bar, moved = comparison.now, comparison.bar, comparison.shift
     text = f"{percent(now.agreement)} of {now.agreement.n} rows, {now.agreement.clusters} problems"
     lines = [f"agreement {text}; decided {percent(now.coverage)}"]
     if bar and moved:
-        limits = f" [{number(bar.interval[0])}, {number(bar.interval[1])}]" if bar.interval else ""
+        limits = f" {interval(*bar.interval)}" if bar.interval else ""
         lines[0] = f"agreement {number(bar.agreement)} %{limits} -> {text}; decided {percent(now.coverage)}"
         lines.append(
-            f"change {points(moved.value)} points, at most {points(moved.high)} at {100 * bar.confidence:g} % "
-            f"(one-sided, by problem); {points(-bar.margin)} is allowed"
+            f"change {signed(moved.value, 2)} points, at most {signed(moved.high, 2)} at {100 * bar.confidence:g} % "
+            f"(one-sided, by problem); {signed(-bar.margin, 2)} is allowed"
         )
         if moved.worse is not None:
             lines.append(f"problems worse {moved.worse}, better {moved.better}: sign test p = {moved.p_value:.2g}")
@@ -106,54 +96,18 @@ def _why(verdict: Verdict) -> list[tuple[str, str | None]]:
     return [("rule", verdict.rule or "none"), ("reason", verdict.reason), ("answer", verdict.answer)]
 
 
-def percent(found: Estimate) -> str:
-    """`97.5 % [96.1, 98.4]`; a dash where there is nothing to estimate."""
-    return f"{number(found.value)} % [{number(found.low)}, {number(found.high)}]" if found.n else DASH
-
-
-def points(value: float) -> str:
-    """A signed difference of shares in percentage points."""
-    return f"{round(100 * value, 2) + 0.0:+.2f}".replace("-", "−") if math.isfinite(value) else "unknown"
-
-
-def table(found: Sequence[Comparison]) -> str:
-    """All comparisons, a line each; prevalence of the labels and of the verifier on what it decided."""
-    rows = [
-        (
-            visible(c.verifier, 60),
-            "yes" if c.pinned else "no",
-            c.now.agreement.n,
-            interval(c.now.agreement),
-            number(c.bar.agreement) if c.bar else DASH,
-            number(c.now.coverage.value),
-            number(c.now.decided.ac1.value, 3, 1),
-            number(c.now.decided.kappa.value, 3, 1),
-            f"{number(c.now.decided.prevalence[1])} / {number(c.now.decided.prevalence[0])}",
-            len(c.flips),
-            "passed" if c.passed else "FAILED",
-        )
-        for c in found
-    ]
-    return tabulate(rows, headers=HEADERS, tablefmt="simple", disable_numparse=True)
-
-
-def interval(found: Estimate) -> str:
-    """`97.5 [96.1, 98.4]`."""
-    return percent(found).replace(" %", "")
-
-
-def page(found: Sequence[Comparison]) -> str:
+def page(comparisons: Sequence[Comparison]) -> str:
     """The table, and below it what there is to say of those that failed or that have something to note."""
-    said = [message(c) for c in found if not c.passed or c.notes]
-    failed = [visible(c.verifier, 80) for c in found if not c.passed]
+    messages = [message(c) for c in comparisons if not c.passed or c.notes]
+    failed = [visible(c.verifier, 80) for c in comparisons if not c.passed]
     verdict = f"FAILED: {', '.join(failed)}" if failed else "passed"
-    return "\n\n".join([table(found), *said, verdict])
+    return "\n\n".join([plain(gate.agreement(comparisons)), *messages, verdict])
 
 
-def as_json(found: Sequence[Comparison]) -> str:
+def as_json(comparisons: Sequence[Comparison]) -> str:
     """The comparisons for programs; shares in [0, 1], intervals as [value, low, high], null where not measured."""
     page = {
-        "passed": all(c.passed for c in found),
+        "passed": all(c.passed for c in comparisons),
         "verifiers": [
             {
                 "verifier": c.verifier,
@@ -168,7 +122,7 @@ def as_json(found: Sequence[Comparison]) -> str:
                 "gaps": [dataclasses.asdict(gap) for gap in c.gaps],
                 "notes": [dataclasses.asdict(note) for note in c.notes],
             }
-            for c in found
+            for c in comparisons
         ],
     }
     return json.dumps(page)
@@ -213,24 +167,11 @@ def _flip(item: Item) -> dict[str, Any]:
     }
 
 
-def quality_table(found: Mapping[str, Summary]) -> str:
+def quality_table(summaries: Mapping[str, Summary]) -> str:
     """Sensitivity and specificity as a Markdown table."""
-    rows = [
-        (
-            visible(name, 60),
-            interval(now.sensitivity),
-            interval(now.specificity),
-            interval(now.coverage),
-            now.sensitivity.n,
-            now.specificity.n,
-            now.agreement.n,
-            now.agreement.clusters,
-        )
-        for name, now in found.items()
-    ]
-    return tabulate(rows, headers=QUALITY_HEADERS, tablefmt="github", disable_numparse=True)
+    return piped(gate.quality(summaries))
 
 
-def quality_json(found: Mapping[str, Summary]) -> str:
+def quality_json(summaries: Mapping[str, Summary]) -> str:
     """The same for programs."""
-    return json.dumps({name: figures(now) for name, now in found.items()})
+    return json.dumps({name: figures(now) for name, now in summaries.items()})

@@ -20,24 +20,30 @@ from restem.reports.analysis.reward_gap import partings
 from restem.reports.analysis.unfinished import missing
 from restem.reports.data.read import read_run
 from restem.reports.data.run import Run
-from restem.reports.pages.columns import fitted, plain
+from restem.reports.pages.columns import fitted, interval_alone, plain, without_interval
 from restem.reports.pages.escape import visible
 from restem.reports.pages.finding_sentences import gap_sentences, missing_sentence, seed_sentences
 from restem.reports.pages.json_data import advice_data, answer_data, finite, gap_data, interval, missing_data
 from restem.reports.pages.sentences import answer_sentences
-from restem.reports.tables import arms, ledger
+from restem.reports.tables import arms
 from restem.reports.tables.format import difference
 from restem.reports.tables.phrases import advice_cell
+from restem.reports.tables.provenance import changed_models, judge_line
 from restem.reports.tables.table import Cell, Column, Table
 
 SUMMARY = ("arm", "iteration", "accuracy", "gain", "reward", "gap")  # columns of Table 1
+FEWEST = 3  # columns of Table 1 that a screen shows, however narrow it is
 MOST_MISSING = 8
 LINES, COLUMNS = 40, 160
 AROUND_TABLE = 6  # its header, blank lines, the line that says what was left out, and the prompt
 
 
-def summary(run_folder: Path) -> str:
-    """The answer, which judge spoke, and the chief columns of the verdict and of Table 1.
+def summary(run_folder: Path, columns: int | None = None) -> str:
+    """The answer, which judge was asked, and the chief columns of the verdict and of Table 1.
+
+    Args:
+        run_folder: Where run.db lies.
+        columns: Of the terminal: no line is longer, and tables show what there is room for; all of it where None.
 
     Raises:
         ConfigError: The folder holds no run.
@@ -49,14 +55,19 @@ def summary(run_folder: Path) -> str:
         *(*gap_sentences(partings(findings)), *seed_sentences(ranking.standings)),
     ]
     lines = [visible(sentence, 2000) for sentence in sentences]
-    lines.append(visible(ledger.judge_line(findings.run)))
+    lines.append(visible(judge_line(findings.run)))
     lines += _unfinished(findings.run)
+    if columns is not None:
+        lines = wrapped(lines, columns)
     if advices := advise(findings, ranking):
-        lines += ["", _advised(advices, ranking)]
-    return "\n".join([*lines, "", plain(arms.arms(findings), SUMMARY), ""])
+        advised = _advised(advices, ranking)
+        lines += ["", plain(advised) if columns is None else fitted(_advice_variants(advised), columns)]
+    table = arms.arms(findings)
+    shown = plain(table, SUMMARY) if columns is None else fitted(_arms_variants(table, SUMMARY), columns)
+    return "\n".join([*lines, "", shown, ""])
 
 
-def _advised(advices: Sequence[Advice], ranking: Ranking) -> str:
+def _advised(advices: Sequence[Advice], ranking: Ranking) -> Table:
     """What to do with each verifier, short enough for a narrow terminal."""
 
     def gain(advice: Advice) -> Cell:
@@ -68,7 +79,23 @@ def _advised(advices: Sequence[Advice], ranking: Ranking) -> str:
         Column("gain", "Gain, points", gain),
         Column("advice", "Recommendation", lambda advice: advice_cell(advice).text),
     ]
-    return plain(Table.of(advices, columns, id="verdict"))
+    return Table.of(advices, columns, id="verdict")
+
+
+def _advice_variants(table: Table) -> list[Table]:
+    """Ever narrower: without the gain's interval, without the gain."""
+    return [table, table.changed(without_interval), table.only(("arm", "advice"))]
+
+
+def _arms_variants(table: Table, keys: Sequence[str]) -> list[Table]:
+    """Ever narrower: what stands behind an interval goes first, then the last columns, down to the accuracy."""
+    short = table.changed(interval_alone)
+    return [table.only(keys), *(short.only(keys[:count]) for count in range(len(keys), FEWEST - 1, -1))]
+
+
+def wrapped(lines: Sequence[str], columns: int) -> list[str]:
+    """The lines broken between words where they are longer than so many columns."""
+    return [part for line in lines for part in textwrap.wrap(line, columns) or [""]]
 
 
 def status(run_folder: Path, lines: int = LINES, columns: int = COLUMNS) -> str:
@@ -101,9 +128,9 @@ def screen(findings: Findings, lines: int, columns: int) -> str:
     """The same on at most so many lines, none of them longer than so many columns, of a run that was read."""
     run, table = findings.run, arms.arms(findings)
     suite = f"{run.suite.get('name', 'unnamed')}: {len(run.arms)} arms, {run.iterations} iterations, gold {run.gold}"
-    changed = [visible(line, 300) for line in ledger.changed_models(run)]
-    told = [visible(suite), visible(counted(run)), *changed, *(_unfinished(run) or ["Finished."])]
-    head = [part for line in told for part in textwrap.wrap(line, columns)]
+    changed = [visible(line, 300) for line in changed_models(run)]
+    facts = [visible(suite), visible(counted(run)), *changed, *(_unfinished(run) or ["Finished."])]
+    head = wrapped(facts, columns)
     room = lines - len(head) - AROUND_TABLE
     if len(table.rows) > room:
         latest = tuple({row["arm"]: row for row in table.rows}.values())
@@ -111,7 +138,7 @@ def screen(findings: Findings, lines: int, columns: int) -> str:
         more = f", {len(latest) - len(cut)} arms left out" if len(cut) < len(latest) else ""
         head.append(f"Only the latest iteration of each arm{more}; all in `restem report`.")
         table = dataclasses.replace(table, rows=cut)
-    return "\n".join([*head, "", fitted(table, SUMMARY[:5], columns), ""])
+    return "\n".join([*head, "", fitted(_arms_variants(table, SUMMARY[:5]), columns), ""])
 
 
 def standings(run_folder: Path) -> dict[str, Any]:

@@ -28,15 +28,16 @@ def watch(run_folder: Path, console: Console, seconds: float = SECONDS_BETWEEN_L
     Raises:
         ConfigError: The folder holds no run.
     """
-    said = ""
+    shown = ""
     with Live(console=console, auto_refresh=False) if console.is_terminal else nullcontext() as live:
         while True:
             findings = read(run_folder)
             if live:
-                shown = screen(findings, console.height, console.width)
-                live.update(Text(shown, no_wrap=True, overflow="crop"), refresh=True)
-            elif (line := _line(findings)) != said:
-                said = line
+                live.update(
+                    Text(screen(findings, console.height, console.width), no_wrap=True, overflow="crop"), refresh=True
+                )
+            elif (line := _line(findings)) != shown:
+                shown = line
                 print(line, file=console.file, flush=True)
             if findings.run.facts.get("finished"):
                 return
@@ -48,5 +49,5 @@ def _line(findings: Findings) -> str:
     standings = [s for (arm, i), s in findings.standings.items() if (i or not arm) and s.accuracy.n]
     measured = [f"{s.checkpoint} {estimate(s.accuracy).line} %" for s in standings[-1:]]
     end = ["finished"] if findings.run.facts.get("finished") else []
-    told = [counted(findings.run), f"{len(standings)} checkpoints measured", *measured, *end]
-    return visible("; ".join(told))
+    parts = [counted(findings.run), f"{len(standings)} checkpoints measured", *measured, *end]
+    return visible("; ".join(parts))

@@ -177,7 +177,7 @@ def picks(findings: Findings) -> Table:
             Column("picked", "Picked by own reward", lambda pick: str(pick.by_reward.iteration)),
             Column("picked_accuracy", "Its gold accuracy, %", lambda pick: number(pick.by_reward.accuracy.value)),
             Column("best", "Best by gold", lambda pick: str(pick.by_gold.iteration)),
-            Column("best_accuracy", "Its gold accuracy, % ", lambda pick: number(pick.by_gold.accuracy.value)),
+            Column("best_accuracy", "Its gold accuracy, %", lambda pick: number(pick.by_gold.accuracy.value)),
             Column("regret", "Regret, points", lambda pick: signed(pick.regret)),
         ],
         id="picks",

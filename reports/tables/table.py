@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Generic, NamedTuple, TypeVar, cast
+from typing import Any, Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 CLUSTERED = "Intervals: 95 %, clustered by problem."
@@ -86,6 +86,11 @@ class Table:
         rows = tuple({key: row[key] for key in keys} for row in self.rows)
         return dataclasses.replace(self, columns=tuple(by_key[key] for key in keys), rows=rows)
 
+    def after(self, rows: Iterable[Row]) -> Table:
+        """The table with these rows, which have a cell for every column, before its own."""
+        first = tuple({column.key: row[column.key] for column in self.columns} for row in rows)
+        return dataclasses.replace(self, rows=(*first, *self.rows))
+
     def changed(self, change: Callable[[Cell], Cell]) -> Table:
         """The table with every cell changed."""
         rows = tuple({key: change(cell) for key, cell in row.items()} for row in self.rows)
@@ -94,20 +99,3 @@ class Table:
 
 def _as_cell(cell: Cell | str) -> Cell:
     return Cell(cell) if isinstance(cell, str) else cell
-
-
-def numbered(
-    *,
-    id: str,
-    title: str,
-    columns: Sequence[str],
-    rows: Iterable[Sequence[Cell]],
-    note: str = "",
-    first: int = 1,
-) -> Table:
-    """Interim: a table whose columns have their positions as keys, until each is made from columns with keys."""
-    keyed: list[Column[Any]] = [
-        Column(cast(str, place), heading, lambda row, place=place: row[place], names=place < first)
-        for place, heading in enumerate(columns)
-    ]
-    return Table.of(rows, keyed, id=id, title=title, note=note)

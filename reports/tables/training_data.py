@@ -14,7 +14,7 @@ from restem.reports.tables.arms import arm_cell
 from restem.reports.tables.format import DASH, estimate, number, share
 from restem.reports.tables.table import CLUSTERED, Cell, Column, Table
 
-OWN_COLUMN = ("wrong", "undecided", "duplicate", "cap")  # rules of dropping that are told by other columns
+OWN_COLUMN = ("wrong", "undecided", "duplicate", "cap")  # rules that other columns count
 
 
 class _Forecast(NamedTuple):

@@ -1,0 +1,124 @@
+"""Reward quality against accuracy gain, as a figure: does training on better accepted samples gain more?
+
+Takes Findings; gives a Drawing with a mark for every arm and iteration.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import PercentFormatter
+
+from restem.reports.analysis.findings import Findings
+from restem.reports.figures.style import (
+    LIGHT,
+    Drawing,
+    Look,
+    Looks,
+    Theme,
+    draw_mark,
+    in_legend_order,
+    legend,
+    mark_handle,
+    plain,
+)
+from restem.reports.stats.estimates import Difference, Estimate
+
+CROWDED = 12  # marks; with more of them the bars are fainter
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Dot:
+    """One M-step: precision of what its verifier accepted, and the gold accuracy gained over the base."""
+
+    look: Look
+    iteration: int
+    precision: Estimate
+    gain: Difference
+
+
+def quality(findings: Findings, looks: Looks, eta: Estimate) -> Drawing | None:
+    """The figure of all M-steps; None where none has data that the gold has judged."""
+    dots = _dots(findings, looks)
+    base = findings.base.accuracy.value if findings.base else math.nan
+    caption = (
+        "One mark an arm and iteration (the number in it). Across: the share of the samples its verifier accepted "
+        "that the gold calls correct. Up: gold accuracy gained over the base, paired by problem. Bars: 95 %, clustered "
+        "by problem. Solid line: an ideal step, which makes the policy as accurate as what was accepted (F1). Dotted: "
+        "a step from the base of the size that the gold arm makes (F3). Hollow marks are control arms."
+    )
+    draw = functools.partial(quality_figure, dots, base, eta.value)
+    title = "Reward quality and accuracy gain"
+    return Drawing(name="quality", title=title, caption=caption, draw=draw) if dots else None
+
+
+def _dots(findings: Findings, looks: Looks) -> list[Dot]:
+    dots: list[Dot] = []
+    for item in findings.data:
+        standing = findings.standings.get((item.arm.name, item.iteration))
+        if standing and standing.gain and item.accepted_precision.n:
+            dots.append(
+                Dot(
+                    look=looks[item.arm.name],
+                    iteration=item.iteration,
+                    precision=item.accepted_precision,
+                    gain=standing.gain,
+                )
+            )
+    return dots
+
+
+def quality_figure(dots: Sequence[Dot], base: float, eta: float, theme: Theme = LIGHT) -> Figure:
+    """A dot for every arm and iteration; the line on which the policy is as accurate as what was accepted."""
+    figure = Figure(figsize=(7.0, 4.9), layout="constrained", facecolor=theme.paper)
+    axes = figure.subplots()
+    plain(axes, theme)
+    axes.axhline(0, color=theme.soft, linewidth=0.8, zorder=1)
+    looks = in_legend_order(dot.look for dot in dots)
+    for look in looks:
+        of_arm = [dot for dot in dots if dot.look == look]
+        places = [100 * dot.precision.value for dot in of_arm], [100 * dot.gain.value for dot in of_arm]
+        axes.plot(*places, color=look.colour(theme), linewidth=1, alpha=0.3, zorder=2)
+    for dot in dots:
+        _draw_dot(axes, dot, theme, 0.3 if len(dots) > CROWDED else 0.6)
+    low, high = _range(dots, base)
+    edges = [low, high]
+    axes.plot(edges, [100 * (x / 100 - base) for x in edges], color=theme.ink, linewidth=1.2, zorder=1)
+    handles = [Line2D([], [], color=theme.ink, linewidth=1.2, label="ideal step: as accurate as what was accepted")]
+    if not math.isnan(eta):
+        axes.plot(edges, [100 * eta * (x / 100 - base) for x in edges], color=theme.ink, linewidth=1.2, linestyle=":")
+        handles.append(
+            Line2D([], [], color=theme.ink, linewidth=1.2, linestyle=":", label=f"a step of η = {eta:.2f} (gold arm)")
+        )
+    handles += [mark_handle(look, theme) for look in looks]
+    gains = [100 * bound for dot in dots for bound in (dot.gain.low, dot.gain.high)] or [0.0]
+    margin = 0.12 * max(5.0, max(gains) - min(gains))
+    axes.set_ylim(min(0.0, *gains) - margin, max(0.0, *gains) + margin)
+    axes.set_xlim(low, high)
+    axes.xaxis.set_major_formatter(PercentFormatter(decimals=0, symbol=" %"))
+    axes.set_xlabel("reward quality: accepted training samples that the gold calls correct", fontsize=9)
+    axes.set_ylabel("gold accuracy gained over the base, points", fontsize=9)
+    legend(figure, handles, theme, 3)
+    return figure
+
+
+def _draw_dot(axes: Axes, dot: Dot, theme: Theme, alpha: float) -> None:
+    x, y, colour = 100 * dot.precision.value, 100 * dot.gain.value, dot.look.colour(theme)
+    axes.plot([100 * dot.precision.low, 100 * dot.precision.high], [y, y], color=colour, linewidth=1, alpha=alpha)
+    axes.plot([x, x], [100 * dot.gain.low, 100 * dot.gain.high], color=colour, linewidth=1, alpha=alpha)
+    draw_mark(axes, (x, y), dot.look, dot.iteration, theme)
+
+
+def _range(dots: Sequence[Dot], base: float) -> tuple[float, float]:
+    """What the horizontal axis shows, in percent: all dots with their intervals, and the base."""
+    known = [100 * x for dot in dots for x in (dot.precision.low, dot.precision.high) if not math.isnan(x)]
+    known.append(0.0 if math.isnan(base) else 100 * base)
+    low, high = min(known), max(known)
+    margin = max(2.0, 0.05 * (high - low))
+    return low - margin, high + margin

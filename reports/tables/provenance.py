@@ -1,0 +1,72 @@
+"""How a run was made: which judge was asked, and seed, versions, hashes and fingerprints as a table.
+
+Takes Findings or a Run; gives a Table and sentences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from restem.reports.analysis.findings import Findings
+from restem.reports.data.run import Run
+from restem.reports.tables.format import DASH, number, setting
+from restem.reports.tables.table import Column, Table
+
+SHOWN_ELSEWHERE = ("suite", "verifiers", "chance_level", "finished", "seconds")  # facts of the run
+
+
+def judge_line(run: Run) -> str:
+    """Which judge was asked: one of the report's first lines."""
+    judge: Mapping[str, Any] | None = run.facts.get("judge")
+    changed = " ".join(["", *changed_models(run)])
+    if not judge:
+        return f"No language model judged in this run.{changed}"
+    if judge.get("embedded"):
+        return (
+            f"The judge is the embedded tiny model, {judge.get('model')}: a stand-in that keeps this run free of keys "
+            f"and network.{_card(judge.get('card') or {})} What it is worth says nothing about any other judge."
+            f"{changed}"
+        )
+    return f"The judge is {judge.get('model')}.{changed}"
+
+
+def changed_models(run: Run) -> list[str]:
+    """A sentence for each judge whose server gave its model more than one name."""
+    return [
+        f"The server of {judge} answered as {' and as '.join(models)}: its verdicts are not of one judge."
+        for judge, models in run.models.items()
+    ]
+
+
+def _card(card: Mapping[str, Mapping[str, float]]) -> str:
+    rates = (f"{name} TPR {number(r['tpr'])} %, FPR {number(r['fpr'])} %" for name, r in card.items())
+    return f" Its card, on a base policy's responses: {'; '.join(rates)}." if card else ""
+
+
+def provenance(findings: Findings) -> Table:
+    """Seed, versions, hashes, fingerprints, chance level."""
+    return Table.of(
+        _facts(findings.run),
+        [
+            Column("what", "What", lambda fact: fact[0], names=True),
+            Column("value", "Value", lambda fact: fact[1], names=True),
+        ],
+        id="provenance",
+        title="Provenance",
+        note="The chance level is the test accuracy of the best constant answer.",
+    )
+
+
+def _facts(run: Run) -> Iterator[tuple[str, str]]:
+    suite, chance = run.suite, run.facts.get("chance_level")
+    yield from ((f"suite.{key}", _json(suite[key])) for key in sorted(suite) if key != "arms")
+    yield from ((f"arm {entry['name']}", _json(entry)) for entry in suite.get("arms", ()))
+    yield from ((f"verifier {name}", fingerprint) for name, fingerprint in sorted(run.fingerprints.items()))
+    yield "chance level", f"{number(chance)} %" if isinstance(chance, (int, float)) else DASH
+    yield from ((key, _json(value)) for key, value in sorted(run.facts.items()) if key not in SHOWN_ELSEWHERE)
+    yield from ((f"parameters of {c.id}", c.params_sha256) for c in run.checkpoints.values() if c.params_sha256)
+
+
+def _json(value: Any) -> str:
+    return "null" if value is None else setting(value)
