@@ -89,7 +89,7 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
 
 
 def follow(suite: Suite, hosts: Hosts) -> None:
-    """What a host that does not lead does of a suite: holds the policy, samples and trains when it is told to."""
+    """Takes part in a suite as a host that does not lead: holds the policy, samples and trains on the leader's orders."""
     _, base = prompted(suite, load_named_policy(suite.policy, hosts.meshes.local))
     hosts.begin(base)
     hosts.follow()
@@ -131,7 +131,7 @@ def check_same(store: Store, suite: Suite, problems: Mapping[str, Sequence[Probl
     if stored is None:
         return
     # A suite of an earlier version lacks settings that have come since; it ran with their defaults.
-    now, before = (_that_matters(found) for found in (suite, parse_suite(stored, str(store.folder))))
+    now, before = (_that_matters(settings) for settings in (suite, parse_suite(stored, str(store.folder))))
     if now["iterations"] > before["iterations"]:
         del now["iterations"], before["iterations"]
     if changes := _changes(before, now):
@@ -234,7 +234,7 @@ def load_named_policy(name: str, mesh: Mesh | None = None) -> Policy:
 
 
 def prompted(suite: Suite, base: Policy) -> tuple[Suite, Policy]:
-    """The suite with its few-shot prompt and the base that uses it; both as they are where the base knows turns.
+    """The suite with its few-shot prompt and the base that uses it; both unchanged where the base is tuned on turns.
 
     Raises:
         ConfigError: A base model, and neither suite nor benchmark has examples for it.
@@ -244,7 +244,7 @@ def prompted(suite: Suite, base: Policy) -> tuple[Suite, Policy]:
         text = suite.benchmark.definition.few_shot
         if text is None:
             raise ConfigError(
-                f"policy {suite.policy!r} is a base model, which knows no turns: give it examples by "
+                f"policy {suite.policy!r} is a base model, not tuned on turns: give it examples by "
                 "benchmark.few_shot or benchmark.few_shot_file"
             )
     if text is None:

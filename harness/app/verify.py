@@ -130,9 +130,9 @@ def verify_rows(rows: Rows, output: Path | None, names: Sequence[str], options: 
             size = len(rows.ids) if any(way.get("batch") for way in judge.values()) else VERIFY_BATCH
             verdicts.append(_verdicts(built[name], rows, size, progress))
         lines = [
-            json.dumps(output_row(id, name, found[i])) + "\n"
+            json.dumps(output_row(id, name, by_row[i])) + "\n"
             for i, id in enumerate(rows.ids)
-            for name, found in zip(names, verdicts, strict=True)
+            for name, by_row in zip(names, verdicts, strict=True)
         ]
     if output is None:
         sys.stdout.write("".join(lines))
@@ -145,8 +145,8 @@ def verify_rows(rows: Rows, output: Path | None, names: Sequence[str], options: 
 
 
 def _verdicts(verifier: Verifier, rows: Rows, size: int, progress: RunProgress) -> dict[int, Verdict]:
-    found: dict[int, Verdict] = {}
+    by_row: dict[int, Verdict] = {}
     for batch in rows.batches(size):
-        found |= zip(batch, checked(verifier, [rows.attempts[i] for i in batch]), strict=True)
+        by_row |= zip(batch, checked(verifier, [rows.attempts[i] for i in batch]), strict=True)
         progress.advance(len(batch))
-    return found
+    return by_row

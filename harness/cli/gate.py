@@ -78,13 +78,13 @@ def _print_gate(
         raise ConfigError("give a BASELINE.toml; docs/gate.md says what it holds")
     golden = check.read_golden(baseline or check.CALIBRATION)
     if tables:
-        found = check.quality(golden, names, quiet=quiet)
-        click.echo(gate_text.quality_json(found) if as_json else gate_text.quality_table(found))
+        rates = check.quality(golden, names, quiet=quiet)
+        click.echo(gate_text.quality_json(rates) if as_json else gate_text.quality_table(rates))
     elif updates:
         changes = update.update(golden, names, quiet=quiet)
         click.echo(update.differences_json(changes) if as_json else update.differences(changes))
     else:
         compared = list(check.check(golden, names, quiet=quiet))
         click.echo(gate_text.as_json(compared) if as_json else gate_text.page(compared))
-        if not all(found.passed for found in compared):
+        if not all(comparison.passed for comparison in compared):
             sys.exit(1)

@@ -1,4 +1,4 @@
-"""The commands that show what a run found: report, compare and show. Heavy imports stand in the commands."""
+"""The commands that show the results of a run: report, compare and show. Heavy imports stand in the commands."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def print_plan(folder: Path, output: Path | None, eta: float, labels: int | None
     """Writes a run's plan and prints it."""
     from restem.reports.pages import plan as plan_pages
 
-    found = plan_pages.write_plan(folder, output, eta=eta, labels=labels)
-    click.echo(json.dumps(plan_pages.as_data(found)) if as_json else plan_pages.text(found))
+    written = plan_pages.write_plan(folder, output, eta=eta, labels=labels)
+    click.echo(json.dumps(plan_pages.as_data(written)) if as_json else plan_pages.text(written))
     click.echo(f"plan: {(output or folder) / 'plan.md'}", err=True)
 
 
@@ -103,9 +103,9 @@ def compare_command(
     from restem.reports.pages import compare as compare_pages
 
     chosen = (ours or theirs or "", theirs or ours or "") if ours or theirs else None
-    found = compare(left, right, chosen=chosen, margin=margin / 100)
-    path = compare_pages.write_comparison(found, output or left)
-    click.echo(json.dumps(compare_pages.data(found)) if as_json else compare_pages.text(found))
+    comparison = compare(left, right, chosen=chosen, margin=margin / 100)
+    path = compare_pages.write_comparison(comparison, output or left)
+    click.echo(json.dumps(compare_pages.data(comparison)) if as_json else compare_pages.text(comparison))
     click.echo(f"comparison: {path}", err=True)
 
 

@@ -64,11 +64,11 @@ def run_command(
     from restem.harness.app.run import follow, run_suite
     from restem.harness.distributed.hosts import connect
 
-    with connect(resolved.mesh, hosts, host_index, coordinator) as those:
-        if not those.leads:
-            follow(resolved, those)
+    with connect(resolved.mesh, hosts, host_index, coordinator) as connected:
+        if not connected.leads:
+            follow(resolved, connected)
             return
-        run_suite(resolved, folder, quiet, until_base=until == "base", hosts=those)
+        run_suite(resolved, folder, quiet, until_base=until == "base", hosts=connected)
     if until == "base":
         print_plan(folder, None, 1.0, None, as_json)
     else:
