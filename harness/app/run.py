@@ -89,7 +89,7 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
 
 
 def follow(suite: Suite, hosts: Hosts) -> None:
-    """Takes part in a suite as a host that does not lead: holds the policy, samples and trains on the leader's orders."""
+    """Takes part in a suite as a host that does not lead: samples and trains on the leader's orders."""
     _, base = prompted(suite, load_named_policy(suite.policy, hosts.meshes.local))
     hosts.begin(base)
     hosts.follow()
