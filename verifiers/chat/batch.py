@@ -5,7 +5,7 @@ Takes encoded requests; hands back replies once their batch has ended. What was 
 stopped at any moment finds its batch again, and nothing is uploaded twice.
 
     line with a usable reply                            kept
-    line with 400, 413, 422                             `Rejected`, as in chat_live.py; a parameter that the model
+    line with 400, 413, 422                             `Rejected`, as in live.py;      a parameter that the model
                                                         refuses is left out, and the line is sent again
     expired, cancelled, 429, 5xx, unusable, no line     `JudgeUnavailable` at the end; the same command asks it again
     failed batch, refused key, quota used up            `JudgeUnavailable`; what was answered stays stored

@@ -1,6 +1,6 @@
 """How many requests may be in flight, and from when: what a server's refusals ask of all workers together.
 
-Takes what came of each request; lets the next one go when it may. Knows nothing of what is asked.
+Takes the result of each request; lets the next one start when it may. It does not depend on the requests.
 
 The limit starts at the most that is allowed. It is halved when refusals (429, 503, no reply in time) are more than one
 in eight of what the present limit lets out at once, and grows by one with each limit's worth of answers: additive

@@ -1,13 +1,13 @@
 """Asks a language model whether a response is right.
 
-Takes attempts; gives verdicts. Owns the rules that need no call, and how many requests an attempt makes. Knows nothing
-of HTTP (chat.py asks), of where replies are stored, of how a prompt is filled (prompt.py) or a reply read
-(judge_reply.py).
+Takes attempts; gives verdicts. It holds the rules that need no call and the number of requests per attempt. It does not
+depend on HTTP or on where replies are stored (chat/), on how a prompt is filled (prompt.py), or on how a reply is read
+(reply_grammar.py).
 
 - An empty response, or one of nothing but known openers ("Solution", ":", the master keys of arXiv:2507.08794), is
   wrong by rule, never asked. Any other text without a number is asked about: it may be an answer in words.
 - A reply that was cut off for its length is asked for once more with more tokens; the second one binds.
-- Several votes are several requests, told apart by a `seed`; the first is the request of a single vote. A tie of the
+- Several votes are several requests, distinguished by a `seed`; the first is the request of a single vote. A tie of the
   decided ones is undecided.
 
 A verdict carries the tokens, cost and seconds of its replies, also where those were shared with an equal attempt or

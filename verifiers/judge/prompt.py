@@ -1,6 +1,6 @@
 """What a judge is shown: a prompt from a file, with question, reference and response quoted into it as data.
 
-Takes texts; gives one text. Knows nothing of models, requests or replies.
+Takes texts; gives one text. It does not depend on models, requests or replies.
 
 A prompt is a text file with the places `{question}`, `{response}`, `{reference}` (not for a judge that is not shown it)
 and, where it fences its data, `{fence}`. Why no response gets out of its place:

@@ -1,11 +1,10 @@
-"""What a judge's replies say: 1, 0, or nothing that counts.
+"""The verdict in a judge's replies: 1, 0, or none.
 
-Takes usable replies; gives an outcome, a score and a reason. Knows nothing of prompts, of how replies are asked for, or
-of what they are about.
+Takes usable replies; gives an outcome, a score and a reason. It does not depend on prompts or on how replies come.
 
-Two grammars, each a full match, so that no reply is talked into a verdict:
+Two grammars, each a full match, so that no part of a reply is mistaken for a verdict:
 - Without reasons, the whole reply is `1` or `0`, perhaps in bold, with a full stop, or after `Verdict:`.
-- With reasons, the last line is `VERDICT: 1` or `VERDICT: 0`, and no line before it says a verdict.
+- With reasons, the last line is `VERDICT: 1` or `VERDICT: 0`, and no line before it holds a verdict.
 Whatever else a reply is, it is undecided, never wrong.
 """
 
