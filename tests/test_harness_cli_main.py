@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from restem.benchmarks.files import read_problems, split_problems
+from restem.benchmarks.catalog import find_benchmark
 from restem.harness.app.run import check_same, suite_problems
 from restem.harness.config import load_suite, to_toml
 from restem.harness.errors import ConfigError
@@ -292,7 +292,7 @@ def test_generated_problems_read_back_as_a_suites_benchmark(tmp_path: Path) -> N
     path = tmp_path / "set.txt"
     arguments = ["--count", 40, "--seed", 1, "--regime", "3,4.5", "--format", "lines", "--output", path]
     assert restem("generate", "linear_1d", *arguments).exit_code == 0
-    splits = split_problems(read_problems(path), {"train": 9, "test": 9})
+    splits = find_benchmark("file", path).problems(0, None, {"train": 9, "test": 9})
     assert 0 < sum(map(len, splits.values())) <= 40
 
 
