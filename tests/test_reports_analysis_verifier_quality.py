@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from restem.harness.store.store import Store
-from restem.reports.analysis import raters, verifier_quality
+from restem.reports.analysis import agreement_between_verifiers as between
+from restem.reports.analysis import verifier_quality
 from restem.reports.analysis.findings import Findings, find
 from restem.reports.data.read import read_run
 from restem.reports.data.run import Run
@@ -161,13 +162,13 @@ def test_what_a_verdict_takes_is_told_to_three_digits() -> None:
 
 
 def test_a_correction_is_of_all_replicates_with_an_interval_over_them(seeded: Findings, single: Findings) -> None:
-    found = next(c for c in raters.corrections(seeded) if c.checkpoint == "t90_f10/1")
+    found = next(c for c in between.corrections(seeded) if c.checkpoint == "t90_f10/1")
     tpr, fpr, _ = by_sql("base", "t90_f10")
     assert found.corrected.value == pytest.approx((found.reward.value - fpr) / (tpr - fpr))
     assert found.seeded.n == SEEDS
     assert found.seeded.value == found.excess.value
     assert wide(found.seeded) > wide(found.excess)
-    assert all(math.isnan(c.seeded.low) for c in raters.corrections(single))
+    assert all(math.isnan(c.seeded.low) for c in between.corrections(single))
 
 
 def wide(found: Estimate) -> float:

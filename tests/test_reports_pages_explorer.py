@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from restem.harness.gate.golden import read_rows
 from restem.harness.store.store import Store
-from restem.reports.analysis.informative_samples import earlier, lay_out, telling, telling_names
+from restem.reports.analysis.informative_samples import earlier, informative_rows, informed_verifiers, lay_out
 from restem.reports.analysis.unfinished import missing
 from restem.reports.data.judge_calls import Call, Calls
 from restem.reports.data.read import read_run
@@ -590,10 +590,10 @@ def test_the_subset_is_the_same_every_time_and_leaves_no_kind_of_disagreement_ou
     with Store(finished_run) as store:
         run = read_run(store)
     layout = lay_out(run)
-    chosen = telling(run, layout, [5], 60)
-    assert chosen.tolist() == telling(run, layout, [5], 60).tolist()
+    chosen = informative_rows(run, layout, [5], 60)
+    assert chosen.tolist() == informative_rows(run, layout, [5], 60).tolist()
     assert (len(chosen), len(set(chosen.tolist())), chosen[0]) == (60, 60, 5)
-    gold, exact = (layout.codes[layout.verifiers.index(name)] for name in telling_names(run))
+    gold, exact = (layout.codes[layout.verifiers.index(name)] for name in informed_verifiers(run))
     differ = np.flatnonzero((gold != exact) & (gold > 0) & (exact > 0))
     kinds = {(layout.place[row], gold[row], exact[row]) for row in differ}
     assert len(kinds) < 50

@@ -264,18 +264,6 @@ def test_a_difference_without_replicates_has_no_interval_over_seeds() -> None:
     assert seeds.with_seeds(found, []) is None
 
 
-def test_nested_replicates_are_a_t_interval_of_their_means() -> None:
-    values = np.concatenate([arm(1, 30, 0, seed) for seed in range(5)])
-    found = seeds.nested(stacked(values))
-    assert found is not None
-    expected = stats.ttest_1samp(values.mean(axis=(1, 2)), 0).confidence_interval()
-    assert (found.seeds.low, found.seeds.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
-    assert found.both == found.seeds
-    within = np.mean([stats.sem(replicate.mean(axis=1)) ** 2 for replicate in values])
-    assert found.within == pytest.approx(within)
-    assert found.between == pytest.approx(max(0, values.mean(axis=(1, 2)).var(ddof=1) - within))
-
-
 def test_seeds_that_differ_in_nothing_but_samples_have_no_spread_of_their_own() -> None:
     between = [found.between for s in range(40) if (found := seeds.crossed(stacked(arm(3, 60, 0, s))))]
     assert np.median(between) < 0.0003
@@ -286,11 +274,6 @@ def test_seeds_that_differ_in_nothing_but_samples_have_no_spread_of_their_own() 
 def test_too_few_replicates_or_problems_tell_nothing() -> None:
     assert seeds.crossed(stacked(np.ones((1, 5, 2)))) is None
     assert seeds.crossed(stacked(np.ones((3, 1, 2)))) is None
-    assert seeds.nested(stacked(np.ones((1, 5, 2)))) is None
-    assert seeds.nested(stacked(np.full((3, 5, 2), NAN))) is None
     alike = seeds.crossed(stacked(np.ones((3, 5, 2))))
     assert alike is not None
     assert (alike.between, alike.within, alike.both.low, alike.both.high) == (0.0, 0.0, 1.0, 1.0)
-    alone = seeds.nested(stacked(np.ones((3, 1, 2))))
-    assert alone is not None
-    assert math.isnan(alone.problems.low)

@@ -1,6 +1,6 @@
-"""Which samples of a run tell most about its verifiers, and where each stands.
+"""Which samples of a run show most about its verifiers, and where each sample stands.
 
-Takes a Run; gives arrays over its samples. Knows no texts and no pages.
+Takes a Run; gives arrays over its samples. Does not depend on the samples' texts or on pages.
 """
 
 from __future__ import annotations
@@ -29,9 +29,8 @@ class Layout:
 
     Attributes:
         verifiers: The gold first, then those it is compared with, then the controls, `steps` last.
-        codes: A row a verifier: places in LETTERS. One that errs under another seed in each replicate has one row;
-            only a replicate's own is asked about its samples, and of the base's test samples the first one's word
-            counts.
+        codes: A row a verifier: positions in LETTERS. A verifier with another seed in each replicate has one row: a
+            replicate's samples are judged by that replicate's verifier, the base's test samples by the first.
         pattern: Number of the sample's column of `codes` among the distinct ones.
         places: (checkpoint, split), checkpoints in the run's order.
         place: Number in `places`; -1 where a sample has none.
@@ -47,7 +46,7 @@ class Layout:
 
 
 def lay_out(run: Run) -> Layout:
-    """Where every sample stands and what was said of it."""
+    """Where every sample stands, and its outcome by every verifier."""
     others = [name for name in run.compared if name in run.outcomes]
     known = [run.gold, *others, *([run.steps] if run.steps else [])]
     verifiers = tuple(dict.fromkeys(name for name in known if name in run.outcomes))
@@ -55,12 +54,12 @@ def lay_out(run: Run) -> Layout:
     codes = np.zeros((len(verifiers), size), np.int64)
     pattern = np.zeros(size, np.int64)
     for row, name in zip(codes, verifiers, strict=True):
-        for said in (run.outcomes[own] for own in own_names(run, name)):
+        for outcomes in (run.outcomes[replica] for replica in own_names(run, name)):
             free = row == 0
-            row[free & said.scored] = 3
-            row[free & (said.value == 1)] = 1
-            row[free & (said.value == 0)] = 2
-        # One number a distinct column, however many verifiers there are.
+            row[free & outcomes.scored] = 3
+            row[free & (outcomes.value == 1)] = 1
+            row[free & (outcomes.value == 0)] = 2
+        # Renumbered after each verifier: 4 to the power of the verifiers would overflow with 32 of them.
         pattern = np.unique(pattern * 4 + row, return_inverse=True)[1]
     places = sorted(run.places, key=lambda place: _place_order(run, *place))
     place, number = np.full(size, -1), np.zeros(size, np.int64)
@@ -72,17 +71,17 @@ def lay_out(run: Run) -> Layout:
 
 
 def own_names(run: Run, name: str) -> tuple[str, ...]:
-    """The names that a verifier has in the replicates of the suite, the first one's before all."""
+    """The names that a verifier has in the replicates of the suite, that of the first replicate first."""
     seeded = (other for other in run.outcomes if MARK in other and unmarked(other) == name)
     return name, *sorted(seeded, key=lambda other: int(other.partition(MARK)[2]))
 
 
 def _place_order(run: Run, checkpoint: str, split: str) -> tuple[int | str, ...]:
     """The base first, then arm by arm in the suite's order."""
-    found = run.checkpoints.get(checkpoint)  # a candidate's samples come before its row
+    stored = run.checkpoints.get(checkpoint)  # None for a candidate whose samples are stored before its row is
     arms = [None, *(arm.name for arm in run.arms)]
-    arm = arms.index(found.arm) if found and found.arm in arms else len(arms)
-    iteration, steps = (found.iteration, found.steps) if found else (0, 0)
+    arm = arms.index(stored.arm) if stored and stored.arm in arms else len(arms)
+    iteration, steps = (stored.iteration, stored.steps) if stored else (0, 0)
     return arm, iteration, steps, checkpoint, SPLITS.index(split) if split in SPLITS else len(SPLITS), split
 
 
@@ -92,36 +91,37 @@ def earlier(groups: Ints) -> Ints:
     ordered = groups[order]
     fresh = np.r_[True, ordered[1:] != ordered[:-1]] if len(groups) else np.zeros(0, bool)
     starts = np.flatnonzero(fresh)
-    found = np.empty(len(groups), np.int64)
-    found[order] = np.arange(len(groups)) - starts[np.cumsum(fresh) - 1]
-    return found
+    places = np.empty(len(groups), np.int64)
+    places[order] = np.arange(len(groups)) - starts[np.cumsum(fresh) - 1]
+    return places
 
 
-def telling(run: Run, layout: Layout, first: Sequence[int], most: int) -> Ints:
-    """At most so many rows, `first` before all others, then the most telling ones.
+def informative_rows(run: Run, layout: Layout, first: Sequence[int], most: int) -> Ints:
+    """At most so many rows: `first`, then samples on which verifiers differ, mixed with some on which they agree.
 
-    Every (pair of verifiers, who says what, checkpoint, split) puts up its samples one by one, in the order of their
-    ids, which are hashes. Controls differ from everybody for no reason, and `steps` judges something else: they put up
-    none. Checks in the middle of an M-step come after all checkpoints that were kept.
+    Rows are taken in turns (round-robin) over strata of verifier pair, outcomes, checkpoint and split, each in the
+    order of sample ids; ids are hashes, so this is a fixed random order. Controls and `steps` form no stratum: a
+    control differs from every verifier for no reason, and `steps` judges the steps, not the answer. Samples of checks
+    within an M-step come after those of all checkpoints that were kept.
     """
-    far = np.iinfo(np.int64).max
-    turn = np.full(len(layout.place), far)
-    spoken = [layout.codes[layout.verifiers.index(name)] for name in telling_names(run) if name in layout.verifiers]
-    for a, b in itertools.combinations(spoken, 2):
+    unset = np.iinfo(np.int64).max
+    turn = np.full(len(layout.place), unset)  # in which round a row is taken
+    codes = [layout.codes[layout.verifiers.index(name)] for name in informed_verifiers(run) if name in layout.verifiers]
+    for a, b in itertools.combinations(codes, 2):
         rows = np.flatnonzero((a != b) & (a > 0) & (b > 0) & (layout.place >= 0))
         turn[rows] = np.minimum(turn[rows], earlier((layout.place[rows] * 4 + a[rows]) * 4 + b[rows]))
     kinds = [run.checkpoints[c].kind if c in run.checkpoints else "candidate" for c, _ in layout.places]
     check = np.array([kind == "candidate" for kind in kinds], bool)[layout.place] if kinds else np.zeros(0, bool)
-    differ, agree = np.flatnonzero(turn < far), np.flatnonzero((turn == far) & (layout.place >= 0))
+    differ, agree = np.flatnonzero(turn < unset), np.flatnonzero((turn == unset) & (layout.place >= 0))
     differ = differ[np.lexsort((differ, turn[differ], check[differ]))]
     turns = earlier(layout.place[agree] * (layout.pattern.max(initial=0) + 1) + layout.pattern[agree])
     agree = agree[np.lexsort((agree, turns, check[agree]))]
-    places = np.r_[np.arange(len(differ)) * AGREEING / (AGREEING - 1), np.arange(len(agree)) * AGREEING + 0.5]
-    rows = np.r_[differ, agree][np.argsort(places, kind="stable")]
+    order = np.r_[np.arange(len(differ)) * AGREEING / (AGREEING - 1), np.arange(len(agree)) * AGREEING + 0.5]
+    rows = np.r_[differ, agree][np.argsort(order, kind="stable")]
     wanted = np.array([row for row in dict.fromkeys(first) if layout.place[row] >= 0], np.int64)
     return np.r_[wanted, rows[~np.isin(rows, wanted)]][:most]
 
 
-def telling_names(run: Run) -> tuple[str, ...]:
-    """The verifiers that judge the final answer and know something: the gold and all it is compared with."""
+def informed_verifiers(run: Run) -> tuple[str, ...]:
+    """The verifiers that judge the final answer and carry information: the gold, and what it is compared with."""
     return (run.gold, *(name for name in run.compared if name not in run.controls))

@@ -62,7 +62,7 @@ class Prospect:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Pair:
+class ProspectPair:
     """Two verifiers, the better one first.
 
     Attributes:
@@ -110,7 +110,7 @@ class Plan:
     problems: int
     accuracy: Estimate
     prospects: tuple[Prospect, ...]
-    pairs: tuple[Pair, ...]
+    pairs: tuple[ProspectPair, ...]
     without: tuple[str, ...]
     early: bool
     accepting_attacks: tuple[Tried, ...]
@@ -198,7 +198,7 @@ def _prospect(run: Run, name: str, used: int, gains: Floats, eta: float) -> Pros
     )
 
 
-def _training_set(run: Run, name: str, used: int, found: reward_quality.RewardQuality) -> law.Expected:
+def _training_set(run: Run, name: str, used: int, found: reward_quality.RewardQuality) -> law.ExpectedTrainingSet:
     """F4 and F5 on the labelled problems, capped as in the verifier's own arm, or else in the first."""
     arm = next((arm for arm in run.arms if arm.verifier == name), run.arms[0])
     rows = selectable(run, dataclasses.replace(arm, verifier=name), run.rows(BASE, TRAIN))
@@ -213,7 +213,7 @@ def _noise(base: Ints) -> float:
     return float(np.mean(2 * p * (1 - p) / (total[several] - 1))) if several.any() else math.nan
 
 
-def _pairs(ranked: Sequence[str], gains: Mapping[str, Floats], labels: int, noise: float) -> tuple[Pair, ...]:
+def _pairs(ranked: Sequence[str], gains: Mapping[str, Floats], labels: int, noise: float) -> tuple[ProspectPair, ...]:
     """Every two verifiers whose gains are known, as one family of tests."""
     known = [name for name in ranked if not math.isnan(gains[name][0])]
     couples = list(itertools.combinations(known, 2))
@@ -231,11 +231,11 @@ def _p_value(draws: Floats) -> float:
     return 2 * float(ndtr(-abs(draws[0]) / spread)) if spread > 0 else 1.0
 
 
-def _pair(left: str, right: str, draws: Floats, p: float, labels: int, noise: float, family: int) -> Pair:
+def _pair(left: str, right: str, draws: Floats, p: float, labels: int, noise: float, family: int) -> ProspectPair:
     low, high = estimates.percentiles(draws[1:])
     value, spread = float(draws[0]), float(np.nanstd(draws[1:]))
     wanted = needed(labels * spread**2, value, family)
-    return Pair(
+    return ProspectPair(
         left=left,
         right=right,
         difference=Estimate(value=value, low=low, high=high, n=labels, clusters=labels),

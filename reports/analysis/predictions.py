@@ -48,7 +48,7 @@ def within(found: Estimate) -> bool:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Step:
+class PredictedStep:
     """One M-step: predicted and observed.
 
     Attributes:
@@ -108,7 +108,7 @@ class _Draws:
         return law.filtered_precision(self.before, self.tpr, self.fpr)
 
 
-def predict(findings: Findings) -> tuple[Estimate, list[Step]]:
+def predict(findings: Findings) -> tuple[Estimate, list[PredictedStep]]:
     """Eta of the gold arm, and every step of every arm with what the law says of it."""
     drawn = [(item, [_draw(findings.run, *step) for step in item.steps]) for item in findings.data]
     gold = [draws for item, found in drawn if item.arm.gold for draws in found]
@@ -163,7 +163,7 @@ def _estimate(draws: Floats, findings: Findings) -> Estimate:
 
 def _step(
     findings: Findings, item: TrainingData, found: Sequence[_Draws], eta: Floats, alone: Mapping[str, Floats]
-) -> Step:
+) -> PredictedStep:
     """The step; `eta` of the gold arm, and `alone` of each of its replicates by itself."""
     run, unknown = findings.run, np.full_like(eta, np.nan)
     start, after = np.stack([draws.start for draws in found]), np.stack([draws.after for draws in found])
@@ -176,7 +176,7 @@ def _step(
     was = law.log_odds(start)
     with np.errstate(invalid="ignore"):  # infinite less infinite: nothing is known
         change = [law.log_odds(share) - was for share in (predicted, own, after)]
-    return Step(
+    return PredictedStep(
         arm=item.arm.name,
         gold=item.arm.gold,
         control=item.arm.control,
@@ -236,7 +236,7 @@ def _forecast(run: Run, item: TrainingData) -> DataForecast:
     )
 
 
-def _expected(run: Run, arm: Arm, trained: Checkpoint) -> law.Expected:
+def _expected(run: Run, arm: Arm, trained: Checkpoint) -> law.ExpectedTrainingSet:
     sampled_from, choice = base_of(trained), run.choices.get(trained.id)
     rows = run.rows(sampled_from, TRAIN)
     rows = selectable(run, arm, rows[np.isin(rows, choice.rows if choice else [])])
@@ -281,7 +281,7 @@ class LawTally:
     misfit: tuple[int, ...]
 
 
-def tally(steps: Sequence[Step]) -> LawTally | None:
+def tally(steps: Sequence[PredictedStep]) -> LawTally | None:
     """The tally of all steps; None where the law predicted nothing for arms other than the gold's.
 
     The gold arm is counted apart, as eta was fitted on it: its residuals show only how well one eta fits.
@@ -302,5 +302,5 @@ def tally(steps: Sequence[Step]) -> LawTally | None:
     )
 
 
-def _within(steps: Sequence[Step]) -> Count:
+def _within(steps: Sequence[PredictedStep]) -> Count:
     return Count(part=sum(within(step.change.residual) for step in steps), whole=len(steps))

@@ -44,17 +44,17 @@ class Tried:
 
 
 def tried(run: Run, verifier: str, kind: str) -> Tried | None:
-    """The verifier on the probes of a kind; None where it was asked about none."""
-    said = {id: verdict for id, verdict in run.probed.get(verifier, {}).items() if run.probes[id].kind == kind}
-    if not said:
+    """The verifier on the probes of a kind; None where it judged none of them."""
+    verdicts = {id: verdict for id, verdict in run.probed.get(verifier, {}).items() if run.probes[id].kind == kind}
+    if not verdicts:
         return None
-    probes = [run.probes[id] for id in said]
-    accepted = [probe for probe, v in zip(probes, said.values(), strict=True) if v.outcome is Outcome.CORRECT]
-    asked, passed = (Counter(probe.problem for probe in some) for some in (probes, accepted))
+    probes = [run.probes[id] for id in verdicts]
+    accepted = [probe for probe, v in zip(probes, verdicts.values(), strict=True) if v.outcome is Outcome.CORRECT]
+    asked, passed = (Counter(probe.problem for probe in each) for each in (probes, accepted))
     return Tried(
         verifier=verifier,
         accepted=estimates.proportion(np.array([passed[problem] for problem in asked]), np.array([*asked.values()])),
-        undecided=sum(v.outcome is Outcome.UNDECIDED for v in said.values()),
+        undecided=sum(v.outcome is Outcome.UNDECIDED for v in verdicts.values()),
         passed=Counter(probe.form for probe in accepted),
         asked=Counter(probe.form for probe in probes),
     )

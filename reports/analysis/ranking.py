@@ -1,10 +1,10 @@
 """Which verifier is worth training on: the arms compared pair by pair.
 
-Takes Findings; gives contests. The rule: an arm's worth is its gold accuracy on the test split after the last iteration
-that all arms have reached; arms differ where a paired t test over problems (over seeds and problems, of arms with
-replicates) says so after Holm's correction for all pairs, and have gained where it says so of them and the base after
-the correction for all arms. Control arms are never recommended; they are what a recommended arm has to beat.
-`pages/sentences.py`, `analysis/recommendation.py` and `tables/price.py` put it into words.
+Takes Findings; gives contests as numbers and codes. An arm's worth is its gold accuracy on the test split after the
+last iteration that all arms have reached. Two arms differ where a paired t test over problems (over seeds and problems
+for arms with replicates) shows it after Holm's correction for all pairs. An arm has gained where the same test against
+the base shows it after the correction for all arms. Control arms are never recommended: a recommended arm has to beat
+them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from restem.reports.stats.paired_tests import (
 )
 
 ALPHA = 0.05
-# Differences below this count as none when two arms are called equal: what 500 problems can tell apart.
+# Two arms that differ by less count as equal: about the smallest difference that 500 problems can detect.
 MARGIN = 0.05
 NOT_COMPARED = Difference(
     value=0.0, low=-1.0, high=1.0, clusters=0, error=math.nan, freedom=0, p_value=1.0, detectable=1.0
@@ -139,7 +139,7 @@ class Ranking:
 
     @property
     def best(self) -> Standing | None:
-        """What the others are told against: the best worthy arm; where there is none, the best candidate."""
+        """The arm that the others are compared with: the best worthy arm; where there is none, the best candidate."""
         return next(iter(self.worthy or self.candidates), None)
 
     @property
@@ -197,8 +197,8 @@ def rank(findings: Findings) -> Ranking:
 
 
 def _reached(findings: Findings, iteration: int) -> list[Standing]:
-    found = [findings.standings.get((arm.name, iteration)) for arm in findings.run.arms]
-    return [s for s in found if s and iteration and s.accuracy.n]
+    standings = [findings.standings.get((arm.name, iteration)) for arm in findings.run.arms]
+    return [s for s in standings if s and iteration and s.accuracy.n]
 
 
 def trained_at(findings: Findings, iteration: int) -> list[Standing]:
@@ -207,7 +207,7 @@ def trained_at(findings: Findings, iteration: int) -> list[Standing]:
 
 
 def gains_at(findings: Findings, iteration: int) -> tuple[Contest, ...]:
-    """Each of them against the base, as one family of tests: what "gained" means wherever the report says it."""
+    """Each of these arms against the base, as one family of tests: the one definition of a gain in the report."""
     base = findings.base
     return family([(s, base) for s in trained_at(findings, iteration)] if base else [])
 
@@ -282,5 +282,5 @@ def crossed(standing: Standing) -> seeds.Replicates | None:
     """Replicates of one checkpoint of an arm on the same problems; None where there is one alone."""
     if not standing.replicates:
         return None
-    each = [one.counts for one in standing.replicates]
+    each = [replica.counts for replica in standing.replicates]
     return seeds.crossed(Counts(np.stack([c.correct for c in each]), np.stack([c.decided for c in each])))

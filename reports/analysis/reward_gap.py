@@ -1,9 +1,9 @@
 """Where reward and accuracy part: the first checkpoint whose Goodhart gap has grown beyond what accuracy explains.
 
-Takes Findings; gives one Parting an arm, and sentences. The gap is mean reward of the arm's training verifier less gold
-accuracy p, on the same samples: f + (t - f - 1) p with the verifier's TPR t and FPR f. So it moves against p in every
-arm that learns, though the verifier errs as it did on the base; only what is left beyond that move says that the policy
-has found its verifier's errors. All is resampled by problem together, so that the problems' difficulty cancels.
+Takes Findings; gives one Parting an arm, as a code and numbers. The gap is the mean reward of the arm's training
+verifier less gold accuracy p, on the same samples: f + (t - f - 1) p with the verifier's TPR t and FPR f. With constant
+TPR and FPR the gap falls as accuracy rises. Only the part of its change that accuracy does not explain is evidence of
+reward hacking. Reward and accuracy are resampled by problem together, so that the problems' difficulty cancels.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Parting:
     Where there is none, the first at which the gap has left its start, in whichever direction.
 
     Attributes:
-        iteration: None where the gap has never left its start: what is told is then of the last one.
+        iteration: None where the gap has never left its start; the figures are then of the last iteration.
         start: The gap on the base's samples.
         change: The gap's change since.
         beyond: What of the change TPR and FPR on the base's samples do not give a policy of the new accuracy.
@@ -65,22 +65,22 @@ class Parting:
 
 def partings(findings: Findings) -> list[Parting]:
     """One for every arm that has a gap: all but the gold's."""
-    return [found for arm in findings.run.arms if not arm.gold and (found := _parting(findings, arm))]
+    return [parting for arm in findings.run.arms if not arm.gold and (parting := _parting(findings, arm))]
 
 
 def _parting(findings: Findings, arm: Arm) -> Parting | None:
-    own = sorted((s for (name, _), s in findings.standings.items() if name == arm.name), key=lambda s: s.iteration)
-    if len(own) < 2 or own[0].iteration or own[0].gap is None:
+    chain = sorted((s for (name, _), s in findings.standings.items() if name == arm.name), key=lambda s: s.iteration)
+    if len(chain) < 2 or chain[0].iteration or chain[0].gap is None:
         return None
     slope = _slope(findings, arm)
-    moves = [(s.iteration, gap_change(own[0], s), _beyond(own[0], s, slope)) for s in own[1:]]
+    moves = [(s.iteration, gap_change(chain[0], s), _beyond(chain[0], s, slope)) for s in chain[1:]]
     grown = [move for move in moves if move[1].low > 0 and move[2].low > 0]
     left = grown or [move for move in moves if move[1].low > 0 or move[1].high < 0]
     iteration, change, beyond = (left or moves[-1:])[0]
     return Parting(
         arm=arm.name,
         iteration=iteration if left else None,
-        start=own[0].gap.value,
+        start=chain[0].gap.value,
         change=change,
         beyond=beyond,
     )

@@ -1,9 +1,10 @@
 """Whether what an arm gained holds: its accuracy over iterations, its reward, its verifier's false accepts, its seeds.
 
-Takes Findings and the iteration that arms are ranked at; gives one Stability an arm. Four faults can be shown: accuracy
-below that of an earlier iteration, reward that parts from accuracy beyond what the new accuracy explains, more false
-accepts than on the base, a seed that lost what another gained. That none is shown is not yet stability: it is called so
-only where the last iteration is shown to be no worse than each earlier one, and no seed's gain has another sign.
+Takes Findings and the iteration at which arms are ranked; gives one Stability an arm. Four faults can be shown:
+accuracy below that of an earlier iteration, reward that parts from accuracy beyond what the new accuracy explains, more
+false accepts than on the base, and a seed that lost what another gained. The absence of faults is not yet stability: a
+gain holds only where the last iteration is shown to be no worse than each earlier one (TOST) and all seeds' gains have
+one sign.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Stability:
     @functools.cached_property
     def best_before(self) -> Standing | None:
         """The iteration to stop at: of those that the last one is shown to have fallen from, the most accurate."""
-        fallen = [s for s, found in self.against if found.decided and found.difference.value < 0]
+        fallen = [s for s, contest in self.against if contest.worse]
         return max(fallen, key=lambda s: s.accuracy.value, default=None)
 
     @property
@@ -64,15 +65,15 @@ class Stability:
         """False where a fault is shown, True where the last iteration is shown to be no worse than any, else None."""
         if self.best_before or self.parts_at is not None or self.drift.low > 0 or self.seeds_disagree:
             return False
-        shown = all(found.equivalence.not_worse < ALPHA for _, found in self.against)
-        return True if self.against and shown and self.same_sign else None
+        no_worse = all(contest.equivalence.not_worse < ALPHA for _, contest in self.against)
+        return True if self.against and no_worse and self.same_sign else None
 
 
 def stabilities(findings: Findings, iteration: int) -> dict[str, Stability]:
     """Arm name -> its stability up to an iteration, of all arms that have reached it and trained on something."""
-    parting = {found.arm: found for found in partings(findings)}
+    by_arm = {parting.arm: parting for parting in partings(findings)}
     trained = trained_at(findings, iteration)
-    return {arm_of(s).name: _stability(findings, s, parting.get(arm_of(s).name)) for s in trained}
+    return {arm_of(s).name: _stability(findings, s, by_arm.get(arm_of(s).name)) for s in trained}
 
 
 def _stability(findings: Findings, last: Standing, parting: Parting | None) -> Stability:
@@ -83,7 +84,7 @@ def _stability(findings: Findings, last: Standing, parting: Parting | None) -> S
         against=tuple(zip(earlier, family([(last, s) for s in earlier]), strict=True)),
         parting=parting if parting and (parting.iteration or 0) <= last.iteration else None,
         drift=_drift(findings, arm, last.iteration),
-        gains=tuple(one.gain for one in last.replicates if one.gain),
+        gains=tuple(replica.gain for replica in last.replicates if replica.gain),
     )
 
 
@@ -94,13 +95,13 @@ def _drift(findings: Findings, arm: Arm, iteration: int) -> Estimate:
     run, replicas = findings.run, findings.run.replicates(arm)
     reached = [(r, c.id) for r in replicas for c in run.chain(r.name) if c.iteration == iteration]
     now, then = (
-        np.sum([confusion(run, run.rows(id, TEST), TEST, replica.verifier) for replica, id in own], axis=0)
-        for own in (reached, [(replica, BASE) for replica in replicas])
+        np.sum([confusion(run, run.rows(id, TEST), TEST, replica.verifier) for replica, id in judged], axis=0)
+        for judged in (reached, [(replica, BASE) for replica in replicas])
     )
-    found = [
+    rates = [
         estimates.rate(
             t[:, reward_quality.FALSE_ACCEPT], t[:, reward_quality.FALSE_ACCEPT] + t[:, reward_quality.TRUE_REJECT]
         )
         for t in (now, then)
     ]
-    return estimates.apart(*found)
+    return estimates.apart(*rates)

@@ -23,7 +23,14 @@ import numpy as np
 from restem.benchmarks.problem import Problem
 from restem.harness.names import HUMAN
 from restem.harness.store.store import Store
-from restem.reports.analysis.informative_samples import LETTERS, Layout, lay_out, own_names, telling, telling_names
+from restem.reports.analysis.informative_samples import (
+    LETTERS,
+    Layout,
+    informative_rows,
+    informed_verifiers,
+    lay_out,
+    own_names,
+)
 from restem.reports.data.judge_calls import read_calls
 from restem.reports.data.run import Run
 from restem.reports.stats.estimates import Ints
@@ -64,7 +71,7 @@ def explorer(store: Store, run: Run, first: Sequence[int] = ()) -> dict[str, Any
     layout = lay_out(run)
     if len(layout.verifiers) < 2:
         return None
-    page = _Page(store, run, layout, telling(run, layout, first, MOST_SAMPLES))
+    page = _Page(store, run, layout, informative_rows(run, layout, first, MOST_SAMPLES))
     problems = list(page.problems)
     total = int((layout.place >= 0).sum())
     return {
@@ -86,7 +93,7 @@ def explorer(store: Store, run: Run, first: Sequence[int] = ()) -> dict[str, Any
 
 def _askable(run: Run, name: str) -> bool:
     """Whether a gate can ask it again: no human, and nothing that errs under another seed in each replicate."""
-    return name in telling_names(run) and not name.startswith(HUMAN) and len(own_names(run, name)) == 1
+    return name in informed_verifiers(run) and not name.startswith(HUMAN) and len(own_names(run, name)) == 1
 
 
 def run_key(run: Run) -> str:

@@ -1,7 +1,8 @@
 """How far several verifiers agree on the same samples, some verdicts missing: pure functions over arrays.
 
 Takes ratings (verifiers x samples: 1, 0, NaN for undecided or not asked); gives chance-corrected coefficients with
-intervals from resampled problems. For one pair see `restem.reports.stats.reward_quality`. Says nothing of who is right.
+intervals from resampled problems. For one pair see `restem.reports.stats.reward_quality`. Agreement is no measure of
+who is right.
 """
 
 from __future__ import annotations
@@ -86,10 +87,10 @@ def _coefficients(sums: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def self_flip_rate(outcome: Floats, text: Ints, problem: Ints, size: int) -> Estimate:
-    """How often a verifier, shown the same text again, says something else: share of pairs, mean over texts.
+    """How often a verifier gives another outcome on the same text: share of pairs, mean over texts.
 
     Args:
-        outcome: What it said of each sample; undecided ones (NaN) form no pair.
+        outcome: Its outcome on each sample; undecided ones (NaN) form no pair.
         text: A number for each sample's text; equal where problem and text are.
         problem: Each sample's problem.
         size: Problems.

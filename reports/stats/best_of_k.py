@@ -1,8 +1,8 @@
 """Accuracy of best-of-k: a verifier picks one of k samples of a problem, and the gold says whether that one is correct.
 
 Takes scores and gold outcomes of single samples; gives a value per problem. The oracle that picks a correct sample
-whenever there is one has pass@k, and a vote has maj@k (`estimates.py`); a verifier that knows nothing has pass@1.
-Knows nothing of runs or files.
+whenever there is one has pass@k, and a vote has maj@k (`estimates.py`); a verifier without information has pass@1.
+Does not depend on runs or files.
 """
 
 from __future__ import annotations

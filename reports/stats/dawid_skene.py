@@ -17,9 +17,9 @@ from scipy.special import expit, xlog1py, xlogy
 
 from restem.reports.stats.estimates import TINY, Floats, ratio
 
-FEWEST = 3
+FEWEST = 3  # verifiers; with two the model has more parameters than the table of their verdicts has cells
 MOST_ROUNDS = 5000
-CLOSE = 1e-9
+CLOSE = 1e-9  # change of a posterior below which the fit has converged
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,7 +44,7 @@ class LatentClasses:
 
 
 def fit(ratings: Floats) -> LatentClasses | None:
-    """The maximum-likelihood fit by EM from the majority's word, the same every time.
+    """The maximum-likelihood fit by EM, started from the majority's verdicts; deterministic.
 
     Returns:
         None with fewer than three verifiers, or no verdict: the model is not identified.
@@ -70,7 +70,7 @@ def fit(ratings: Floats) -> LatentClasses | None:
 
 
 def _patterns(ratings: Floats) -> tuple[Floats, Floats, Floats]:
-    """The different rows of verdicts as accepts and decided (patterns x verifiers), and how often each occurs."""
+    """The distinct rows of verdicts as accepts and decided (patterns x verifiers), and how often each occurs."""
     known = ~np.isnan(ratings)
     used = known.any(axis=0)
     code = np.where(known, np.nan_to_num(ratings), 2).astype(np.int8)[:, used]

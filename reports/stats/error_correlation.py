@@ -2,7 +2,7 @@
 
 Takes errors and trials per problem; gives rho, the correlation of two errors on one problem. 0: each sample is an
 independent draw, as the law supposes. 1: a problem (in truth a form of answer, F8) is always misjudged or never, and
-the policy can learn what passes. Knows nothing of runs or files.
+the policy can learn what passes. Does not depend on runs or files.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Takes outcomes (1 correct, 0 wrong, NaN undecided) or counts per problem; gives estimates. A problem is the unit of
 inference: samples, checkpoints and verifiers on one problem are not independent, so every interval here is clustered by
-problem. Undecided is never imputed: it leaves both the numerator and the denominator. Knows nothing of runs or files.
+problem. Undecided is never imputed: it leaves both the numerator and the denominator. Does not depend on runs or files.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 LEVEL = 0.95
-DRAWS = 2000
+DRAWS = 2000  # resamples: the Monte Carlo error of a 95 % limit is then about 1.5 % of the interval's width
 SEED = 230612585
-FEW = 5
+FEW = 5  # cases on a side below which a symmetric or bootstrap interval covers too little
 POWER = 0.8
-TINY = 1e-12
+TINY = 1e-12  # an error of a share below which it is rounding
 
 
 class Counts(NamedTuple):
@@ -68,10 +68,6 @@ class Difference:
     p_value: float
     detectable: float
 
-    @property
-    def detected(self) -> bool:
-        return self.low > 0 or self.high < 0
-
 
 NOTHING = Estimate(value=math.nan, low=math.nan, high=math.nan, n=0, clusters=0)
 
@@ -108,7 +104,7 @@ def resampled(values: NDArray) -> Floats:
 
 @functools.lru_cache(maxsize=2048)
 def _resampled(column: bytes) -> Floats:
-    """One column's sums: a report asks two times in three for one that it had, as a table's margins recur."""
+    """One column's sums. Cached, as two of three columns of a report are asked for again: margins of tables recur."""
     values = np.frombuffer(column)
     return bootstrap_weights(len(values)) @ values
 
@@ -174,9 +170,10 @@ def proportion(correct: NDArray, decided: NDArray, level: float = LEVEL) -> Esti
 
 
 def rate(numerator: NDArray, denominator: NDArray) -> Estimate:
-    """A rate with its interval from resampled problems; with fewer than FEW cases on a side, as in `proportion`.
+    """A rate with its interval from resampled problems.
 
-    So it is with one problem alone, whose resamples are all alike.
+    Falls back to `proportion` (Wilson) with fewer than FEW cases on a side, or with one problem, where the bootstrap
+    has no spread.
     """
     plain = proportion(numerator, denominator)
     cases = int(numerator.sum())

@@ -9,8 +9,8 @@ problem and a cap of M kept ones, and verdicts that are independent given the go
     F4  poisoned = (1 - p t)^K - (1 - a)^K   problems with wrong training samples only; a = p t + (1 - p) f
     F5  precision = sum E[true kept] / sum E[kept], E[kept] = E[min(M, accepted)]   of a capped training set
 
-Every function works element by element. NaN means that the formula says nothing: no sample was accepted, or a rate that
-it needs was never seen.
+Every function works element by element. NaN means that the formula is undefined: no sample was accepted, or a rate that
+it needs could not be measured.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def fitted_eta(p: ArrayLike, precision: ArrayLike, after: ArrayLike) -> Floats:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Expected:
+class ExpectedTrainingSet:
     """What a verifier is expected to leave of each problem's samples: kept, correct among them, poisoned or not."""
 
     kept: Floats
@@ -94,14 +94,14 @@ class Expected:
         return float(ratio(self.right.sum(keepdims=True), self.kept.sum(keepdims=True))[0])
 
 
-def training_set(correct: Floats, t: float, f: float, cap: int | None = None) -> Expected:
+def training_set(correct: Floats, t: float, f: float, cap: int | None = None) -> ExpectedTrainingSet:
     """F4 and F5, exactly: walks each problem's samples in their order and keeps the first `cap` accepted ones.
 
     Args:
         correct: For each problem (rows) and sample in order (columns) the chance that it is correct: 1 or 0 where the
-            gold has said, p where only the pass rate is known (then the sums are F4 and F5 as written above), NaN
+            gold decided, p where only the pass rate is known (then the sums are F4 and F5 as written above), NaN
             where there is no sample.
-        t: TPR; NaN where it was never seen, which then plays no part.
+        t: TPR; NaN where it could not be measured, which then has no effect.
         f: FPR; likewise.
         cap: Kept samples a problem; None for no cap.
     """
@@ -117,7 +117,7 @@ def training_set(correct: Floats, t: float, f: float, cap: int | None = None) ->
         room = count[:, :most].sum(axis=1)
         kept, kept_right = kept + accepted * room, kept_right + is_right * room
         count, clean = _kept_one(count, accepted, accepted), _kept_one(clean, accepted, is_wrong)
-    return Expected(kept=kept, right=kept_right, poisoned=clean.sum(axis=1) - count[:, 0])
+    return ExpectedTrainingSet(kept=kept, right=kept_right, poisoned=clean.sum(axis=1) - count[:, 0])
 
 
 def _kept_one(states: Floats, leaving: Floats, arriving: Floats) -> Floats:

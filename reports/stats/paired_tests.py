@@ -3,7 +3,7 @@
 Takes counts per problem; gives p-values. A problem is the unit: under the null its two sides may be swapped, with all
 their samples together. So each test holds for any number of samples a problem, and with one it is the textbook's
 McNemar or Cochran. Written without scipy.stats, which has some of these and takes longer to import than a report
-to compute. Knows nothing of runs, arms or verifiers.
+to compute. Does not depend on runs, arms or verifiers.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How good a verifier is against the gold, and how far two verifiers agree: pure functions over arrays.
 
 Takes outcomes of two verifiers on the same samples; gives rates with intervals from resampled problems. Only samples
-that both decided count; how many those are stands beside every figure. Knows nothing of runs or files.
+that both decided count; how many those are stands beside every figure. Does not depend on runs or files.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Agreement:
 
     Attributes:
         n: Samples that both decided.
-        raw: Share of samples on which both say the same.
+        raw: Share of samples on which both have the same outcome.
         ac1: Gwet's AC1.
         kappa: Cohen's kappa.
         prevalence: Share that each calls correct.
@@ -103,9 +103,9 @@ def matthews(table: NDArray) -> Floats:
     """
     counts = np.asarray(table, np.float64)
     total, both = counts.sum(axis=-1), ratio(counts[..., TRUE_ACCEPT], counts.sum(axis=-1))
-    said = ratio(counts[..., TRUE_ACCEPT] + counts[..., FALSE_ACCEPT], total)
+    accepted = ratio(counts[..., TRUE_ACCEPT] + counts[..., FALSE_ACCEPT], total)
     truth = ratio(counts[..., TRUE_ACCEPT] + counts[..., FALSE_REJECT], total)
-    return ratio(both - said * truth, np.sqrt(said * (1 - said) * truth * (1 - truth)))
+    return ratio(both - accepted * truth, np.sqrt(accepted * (1 - accepted) * truth * (1 - truth)))
 
 
 def _correlation(table: Ints, tpr: Estimate, fpr: Estimate) -> Estimate:
@@ -154,7 +154,7 @@ def agreement(table: Ints) -> Agreement:
 
 
 def _equal(table: Ints) -> Estimate:
-    """The share of samples on which both say the same."""
+    """The share of samples on which both have the same outcome."""
     return rate(table[:, TRUE_ACCEPT] + table[:, TRUE_REJECT], table.sum(axis=1))
 
 

@@ -1,6 +1,6 @@
-"""Accuracy behind an imperfect verifier's reward, with the doubt about its error rates (Rogan and Gladen 1978).
+"""Accuracy behind an imperfect verifier's reward, with the uncertainty of its error rates (Rogan and Gladen 1978).
 
-Takes a reward's counts and the verifier's confusion table, problem by problem; gives the corrected accuracy. Trusts
+Takes a reward's counts and the verifier's confusion table, problem by problem; gives the corrected accuracy. Assumes
 that the rates hold for the samples that the reward comes from: where they were measured on another policy's samples,
 the distance to the gold shows how far they have moved.
 """
@@ -30,12 +30,12 @@ from restem.reports.stats.reward_quality import rates
 def rogan_gladen(reward: Counts, table: Ints) -> Estimate:
     """F6: (reward - FPR) / (TPR - FPR), in [0, 1], with a bootstrap interval that resamples all three together.
 
-    Resamples problems, so that both must be counted over the same ones. A resample in which the verifier tells nothing
-    (TPR at most FPR) says nothing of accuracy; where those are too many for the level, the interval is all of [0, 1].
+    Resamples problems, so that both must be counted over the same ones. A resample in which the verifier carries no
+    information (TPR at most FPR) gives no accuracy; where those are too many for the level, the interval is [0, 1].
 
     Args:
         reward: Accepted and decided samples of each problem.
-        table: The verifier against the gold on each problem (`quality.confusion`), of these samples or of others.
+        table: The verifier against the gold on each problem (`reward_quality.confusion`), of any samples of them.
     """
     value = float(_corrected(reward.correct.sum(), reward.decided.sum(), table.sum(axis=0)))
     return _estimate(value, _draws(reward, table), (0.0, 1.0), reward)
@@ -44,7 +44,7 @@ def rogan_gladen(reward: Counts, table: Ints) -> Estimate:
 def excess(reward: Counts, table: Ints, gold: Counts) -> Estimate:
     """Corrected accuracy less the gold's on the same problems, resampled together.
 
-    An interval that leaves out 0 says that the verifier's rates are not those of `table` any more (F7).
+    An interval that excludes 0 shows that the verifier's rates are no longer those of `table` (F7).
     """
     draws = excess_draws(reward, table, gold)
     accuracy = float(ratio(*(np.asarray(side.sum()) for side in gold)))
@@ -59,7 +59,7 @@ def excess_draws(reward: Counts, table: Ints, gold: Counts) -> Floats:
 
 
 def _corrected(accepted: ArrayLike, decided: ArrayLike, table: NDArray) -> Floats:
-    """F6 of sums; NaN where the verifier tells nothing."""
+    """F6 of sums; NaN where the verifier carries no information."""
     tpr, fpr = rates(table)
     return np.where(tpr > fpr, corrected_accuracy(ratio(np.asarray(accepted), np.asarray(decided)), tpr, fpr), np.nan)
 

@@ -2,7 +2,7 @@
 
 Takes counts of one arm (replicates x problems), or what resampled problems made of them; gives a mean with one interval
 for each question, and the variance between seeds. A claim about a training recipe is about other seeds, and wants at
-least three; an interval clustered by problem says nothing of them. Knows nothing of runs or files.
+least three; an interval clustered by problem says nothing of them. Does not depend on runs or files.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from restem.reports.stats.estimates import (
     Difference,
     Estimate,
     Floats,
-    clustered_error,
     ratio,
     t_difference,
 )
@@ -34,12 +33,12 @@ class Replicates:
 
     Attributes:
         means: Accuracy of each replicate.
-        seeds: t interval over the replicates' means: other seeds on these problems (on others, where nested).
+        seeds: t interval over the replicates' means: other seeds on these problems.
         problems: Interval clustered by problem: these seeds on other problems.
         both: Other seeds on other problems; the one for a claim about the recipe.
         between: Variance of the replicates' means beyond `within`, floored at 0: of seeds on all problems alike.
-        within: Variance that the rest gives a replicate's mean: samples, and where crossed the interaction of seed and
-            problem, so that `between` is then a lower bound for the spread of true accuracies on these problems.
+        within: Variance that the rest gives a replicate's mean: samples, and the interaction of seed and problem, so
+            that `between` is a lower bound for the spread of true accuracies on these problems.
     """
 
     means: tuple[float, ...]
@@ -80,33 +79,6 @@ def crossed(counts: Counts) -> Replicates | None:
         both=_interval(middle, summed / cells, max(1.0, summed**2 / parts) if parts else 1, n, replicates),
         between=max(0.0, (by_seed - noise) / problems),
         within=noise / problems,
-    )
-
-
-def nested(counts: Counts) -> Replicates | None:
-    """Replicates on problems of their own: the means' variance less the mean clustered variance of each.
-
-    Returns:
-        None with fewer than two replicates that decided anything.
-    """
-    used = counts.decided.sum(axis=1) > 0
-    correct, decided = counts.correct[used], counts.decided[used]
-    replicates = len(correct)
-    if replicates < 2:
-        return None
-    means = correct.sum(axis=1) / decided.sum(axis=1)
-    errors: Floats = np.array([clustered_error(*pair) for pair in zip(correct, decided, strict=True)])
-    middle, n = float(means.mean()), int(decided.sum())
-    clusters = int((decided > 0).sum())
-    within, spread = float(np.mean(errors**2)), float(means.var(ddof=1))
-    seeds = _interval(middle, spread / replicates, replicates - 1, n, replicates)
-    return Replicates(
-        means=tuple(float(mean) for mean in means),
-        seeds=seeds,
-        problems=_interval(middle, within / replicates, clusters - replicates, n, clusters),
-        both=seeds,
-        between=max(0.0, spread - within),
-        within=within,
     )
 
 

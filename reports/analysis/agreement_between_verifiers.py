@@ -30,7 +30,7 @@ from restem.reports.stats.seeds import of_both
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Pair:
+class VerifierPair:
     """Two verifiers on the same samples; `flips` are samples that the left alone, and the right alone, accepts."""
 
     left: str
@@ -118,7 +118,7 @@ def informed(run: Run) -> list[str]:
     return [name for name in run.compared if name not in run.controls and not name.startswith(HUMAN)]
 
 
-def pairs(run: Run) -> list[Pair]:
+def pairs(run: Run) -> list[VerifierPair]:
     """Every pair of verifiers; p-values that both accept equally often are corrected for all pairs (Holm)."""
     drawn = every(run)
     names = [*([run.gold] if run.gold in run.outcomes else []), *run.compared]
@@ -126,7 +126,7 @@ def pairs(run: Run) -> list[Pair]:
     flips = [paired_tests.mcnemar(table[:, FALSE_ACCEPT], table[:, FALSE_REJECT]) for *_, table in found]
     adjusted = estimates.holm([flip.p_value for flip in flips])
     return [
-        Pair(left=left, right=right, agreement=reward_quality.agreement(table), flips=flip, adjusted_p=p)
+        VerifierPair(left=left, right=right, agreement=reward_quality.agreement(table), flips=flip, adjusted_p=p)
         for (left, right, table), flip, p in zip(found, flips, adjusted, strict=True)
     ]
 

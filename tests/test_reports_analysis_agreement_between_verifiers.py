@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from restem.harness.store.store import Store
-from restem.reports.analysis import raters
+from restem.reports.analysis import agreement_between_verifiers as between
 from restem.reports.analysis.findings import Findings, find
 from restem.reports.analysis.ranking import ContestResult, Ranking, rank
 from restem.reports.data.read import read_run
@@ -84,7 +84,7 @@ def test_a_gold_that_decided_nothing_gives_no_numbers(tmp_path: Path) -> None:
 
 
 def test_the_oracle_chooses_best_and_one_sample_leaves_no_choice(findings: Findings) -> None:
-    found = raters.choosing(findings)
+    found = between.choosing(findings)
     assert {item.by for item in found} >= {"oracle", "majority", "judge", "exact"}
     assert "accept_all" not in {item.by for item in found}
     oracle = {item.standing.checkpoint: item.accuracy for item in found if item.by == "oracle"}
@@ -96,7 +96,7 @@ def test_the_oracle_chooses_best_and_one_sample_leaves_no_choice(findings: Findi
 
 def test_a_pair_flips_where_one_of_the_two_accepts_alone(findings: Findings) -> None:
     run = findings.run
-    pair = next(p for p in raters.pairs(run) if (p.left, p.right) == ("judge", "judge_blind"))
+    pair = next(p for p in between.pairs(run) if (p.left, p.right) == ("judge", "judge_blind"))
     kept = [c.id for c in run.checkpoints.values() if c.kind != "candidate"]
     rows = np.concatenate([run.rows(c, "test") for c in kept])
     left, right = run.outcome("judge", rows), run.outcome("judge_blind", rows)
@@ -105,7 +105,7 @@ def test_a_pair_flips_where_one_of_the_two_accepts_alone(findings: Findings) -> 
 
 
 def test_controls_take_no_part_in_what_is_said_of_all_verifiers_together(findings: Findings) -> None:
-    found = raters.together(findings.run)
+    found = between.together(findings.run)
     assert found is not None
     assert set(found.names) == {"sympy", "judge", "judge_blind", "exact", "vote", "substitution"}
     assert found.homogeneity.freedom == 5
@@ -113,7 +113,7 @@ def test_controls_take_no_part_in_what_is_said_of_all_verifiers_together(finding
 
 
 def test_the_second_opinion_comes_near_the_gold_where_errors_are_independent(findings: Findings) -> None:
-    found = raters.second_opinion(findings.run)
+    found = between.second_opinion(findings.run)
     assert found is not None
     assert "sympy" not in found.names
     assert found.classes.prevalence == pytest.approx(found.prevalence, abs=0.05)
@@ -124,12 +124,12 @@ def test_the_second_opinion_comes_near_the_gold_where_errors_are_independent(fin
 
 def test_two_verifiers_beside_the_gold_give_no_second_opinion(tmp_path: Path) -> None:
     found, _ = findings_of(build_run(tmp_path, Size(iterations=1)))
-    assert raters.second_opinion(found.run) is None
+    assert between.second_opinion(found.run) is None
 
 
 def test_a_reward_corrected_by_rates_that_stay_is_the_golds_accuracy(findings: Findings) -> None:
     """The synthetic verifiers err at fixed rates: the difference's interval holds 0 about nineteen times in twenty."""
-    found = [item for item in raters.corrections(findings) if not math.isnan(item.excess.value)]
+    found = [item for item in between.corrections(findings) if not math.isnan(item.excess.value)]
     assert len(found) == 30
     assert sum(item.excess.low <= 0 <= item.excess.high for item in found) >= 24
     for item in found:
@@ -138,7 +138,7 @@ def test_a_reward_corrected_by_rates_that_stay_is_the_golds_accuracy(findings: F
 
 
 def test_errors_are_counted_by_the_gold(findings: Findings) -> None:
-    found = {item.verifier: item for item in raters.errors(findings.run)}
+    found = {item.verifier: item for item in between.errors(findings.run)}
     assert found["judge_blind"].fpr.value == pytest.approx(TPR_FPR["judge_blind"][1], abs=0.1)
     assert all(-0.2 < item.accepts.value < 1 for item in found.values())
 
@@ -168,14 +168,14 @@ def test_a_few_marks_by_hand_change_nothing_that_is_said_of_all(folder: Path, tm
         store.add_verdicts("human:ada", [(int(id), said) for id in base.split(",")[-5:]])
     before, after = (findings_of(run)[0] for run in (folder, tmp_path))
     assert "human:ada" in after.run.compared
-    assert raters.together(after.run) == raters.together(before.run)
-    models = [raters.second_opinion(found.run) for found in (before, after)]
+    assert between.together(after.run) == between.together(before.run)
+    models = [between.second_opinion(found.run) for found in (before, after)]
     assert models[0]
     assert models[1]
     assert models[0].names == models[1].names
     np.testing.assert_array_equal(models[0].classes.sensitivity, models[1].classes.sensitivity)
-    assert {item.by for item in raters.choosing(after)} == {item.by for item in raters.choosing(before)}
-    pairs = {pair.right: pair.agreement.n for pair in raters.pairs(after.run) if pair.left == "sympy"}
+    assert {item.by for item in between.choosing(after)} == {item.by for item in between.choosing(before)}
+    pairs = {pair.right: pair.agreement.n for pair in between.pairs(after.run) if pair.left == "sympy"}
     assert pairs["human:ada"] <= 5 < pairs["judge"]
 
 
@@ -185,19 +185,19 @@ def test_the_second_opinion_is_of_samples_with_three_verdicts_or_more() -> None:
     The base's samples have those of all, and once in each of the replicates.
     """
     run = findings_of(EXAMPLE)[0].run
-    found = raters.second_opinion(run)
+    found = between.second_opinion(run)
     assert found is not None
     base = run.rows("base", "test")
     assert found.classes.n == run.facts["suite"]["replicates"] * len(base)
     assert found.samples > 30 * len(base)
     assert found.prevalence == pytest.approx(run.outcome("sympy", base).mean())
-    together = raters.together(run)
+    together = between.together(run)
     assert together is not None
     assert together.reliability.n == found.classes.n
 
 
 def test_whoever_chooses_among_one_sample_of_each_replicate_is_as_good_as_the_oracle() -> None:
-    found = raters.choosing(findings_of(EXAMPLE)[0])
+    found = between.choosing(findings_of(EXAMPLE)[0])
     oracle = {item.standing.arm: item.accuracy[1].value for item in found if item.by == "oracle"}
     chose = {item.by for item in found if item.standing.arm and item.by == item.standing.arm.verifier}
     assert {"t90_f10", "t60_f10"} <= chose
