@@ -1,8 +1,9 @@
 """Verifiers side by side on the test samples of all checkpoints: pairs, all together, and against their own consensus.
 
-Takes a Run; gives estimates with names. Controls take part in pairs only: together with them a coefficient says how
-many controls there are. So do humans, who marked a few samples: of all together only those few would remain. Every
-figure counts a problem's samples, of all checkpoints and replicates, as one cluster.
+Takes a Run; gives estimates with names. Controls take part in pairs only: with them, a coefficient over all verifiers
+would depend on the number of controls. Human annotators take part in pairs only as well: they marked a few samples, to
+which all others would be restricted. Every figure counts a problem's samples, of all checkpoints and replicates, as one
+cluster.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ class SecondOpinion:
 
     @property
     def worst(self) -> tuple[str, str, float] | None:
-        """The pair whose verdicts hang together most beyond what the model explains."""
+        """The pair whose verdicts correlate most beyond what the model explains."""
         residual = self.classes.residual
         if np.isnan(residual).all():
             return None
@@ -106,7 +107,7 @@ class Errors:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Choosing:
-    """Accuracy of one answer out of k samples, as somebody chooses it: k -> estimate."""
+    """Accuracy of one answer out of k samples under a rule of choice (oracle, majority, a verifier): k -> estimate."""
 
     standing: Standing
     by: str
@@ -122,19 +123,19 @@ def pairs(run: Run) -> list[VerifierPair]:
     """Every pair of verifiers; p-values that both accept equally often are corrected for all pairs (Holm)."""
     drawn = every(run)
     names = [*([run.gold] if run.gold in run.outcomes else []), *run.compared]
-    found = [(a, b, against(run, drawn, a, b)) for i, a in enumerate(names) for b in names[i + 1 :]]
-    flips = [paired_tests.mcnemar(table[:, FALSE_ACCEPT], table[:, FALSE_REJECT]) for *_, table in found]
+    tables = [(a, b, against(run, drawn, a, b)) for i, a in enumerate(names) for b in names[i + 1 :]]
+    flips = [paired_tests.mcnemar(table[:, FALSE_ACCEPT], table[:, FALSE_REJECT]) for *_, table in tables]
     adjusted = estimates.holm([flip.p_value for flip in flips])
     return [
         VerifierPair(left=left, right=right, agreement=reward_quality.agreement(table), flips=flip, adjusted_p=p)
-        for (left, right, table), flip, p in zip(found, flips, adjusted, strict=True)
+        for (left, right, table), flip, p in zip(tables, flips, adjusted, strict=True)
     ]
 
 
 def together(run: Run) -> Together | None:
     """The gold and all verifiers but the controls, on samples that all were asked of.
 
-    None where those are fewer than three, as a pair says it all, or no sample was shown to all.
+    None where those are fewer than three, which the table of pairs covers, or where no sample was judged by all.
     """
     names = (*([run.gold] if run.gold in run.outcomes else []), *informed(run))
     if len(names) < 3:
@@ -154,7 +155,7 @@ def together(run: Run) -> Together | None:
 
 
 def second_opinion(run: Run) -> SecondOpinion | None:
-    """What the verifiers' agreement alone says of them; None where they are too few for the model.
+    """Error rates from the verifiers' agreement alone; None where they are too few for the model.
 
     Samples with fewer verdicts than the model wants of verifiers are left out, of the gold's figures as well.
     """
@@ -163,19 +164,20 @@ def second_opinion(run: Run) -> SecondOpinion | None:
         return None
     rows, (gold, *ratings) = judged(run, every(run), (run.gold, *names))
     enough = (~np.isnan(ratings)).sum(axis=0) >= dawid_skene.FEWEST
-    gold, said, problem = gold[enough], np.stack(ratings)[:, enough], run.samples.problem[rows[enough]]
-    classes = dawid_skene.fit(said)
+    gold, verdicts, problem = gold[enough], np.stack(ratings)[:, enough], run.samples.problem[rows[enough]]
+    classes = dawid_skene.fit(verdicts)
     if classes is None:
         return None
-    found = [
-        reward_quality.rates(reward_quality.confusion(own, gold, problem, run.size(TEST)).sum(axis=0)) for own in said
+    rates = [
+        reward_quality.rates(reward_quality.confusion(outcome, gold, problem, run.size(TEST)).sum(axis=0))
+        for outcome in verdicts
     ]
     return SecondOpinion(
         names=names,
         samples=len(rows),
         classes=classes,
-        tpr=tuple(float(tpr) for tpr, _ in found),
-        fpr=tuple(float(fpr) for _, fpr in found),
+        tpr=tuple(float(tpr) for tpr, _ in rates),
+        fpr=tuple(float(fpr) for _, fpr in rates),
         prevalence=float(np.nanmean(gold)) if not np.isnan(gold).all() else math.nan,
     )
 
@@ -184,14 +186,14 @@ def corrections(findings: Findings) -> list[Correction]:
     """Each verifier's reward on every trained checkpoint, corrected by the rates it had on the base's samples."""
     run = findings.run
     trained = {place: drawn for place, drawn in places(run).items() if place != BASE}
-    found = [_correction(run, name, place, drawn) for name in informed(run) for place, drawn in trained.items()]
-    return [item for item in found if item.reward.n]
+    results = [_correction(run, name, place, drawn) for name in informed(run) for place, drawn in trained.items()]
+    return [item for item in results if item.reward.n]
 
 
 def _correction(run: Run, verifier: str, place: str, drawn: Sequence[Drawn]) -> Correction:
     reward, table, gold = _ingredients(run, verifier, drawn)
-    scored = sum(run.scored(own, run.rows(id, TEST)) for id, (own,) in called(run, drawn, (verifier,)))
-    apart = np.stack([excess_draws(*_ingredients(run, verifier, [one])) for one in drawn])
+    scored = sum(run.scored(name, run.rows(id, TEST)) for id, (name,) in called(run, drawn, (verifier,)))
+    apart = np.stack([excess_draws(*_ingredients(run, verifier, [draw])) for draw in drawn])
     value = excess(reward, table, gold)
     return Correction(
         verifier=verifier,
@@ -207,20 +209,20 @@ def _correction(run: Run, verifier: str, place: str, drawn: Sequence[Drawn]) -> 
 
 def _ingredients(run: Run, verifier: str, drawn: Sequence[Drawn]) -> tuple[Counts, Ints, Counts]:
     """The reward's counts, the verifier's table on the base, and the gold's counts; in the replicates drawn."""
-    rows, (said, gold) = judged(run, drawn, (verifier, run.gold))
+    rows, (outcome, gold) = judged(run, drawn, (verifier, run.gold))
     problem, size = run.samples.problem[rows], run.size(TEST)
     table = against(run, [(BASE, number) for _, number in drawn], verifier)
-    return estimates.per_problem(said, problem, size), table, estimates.per_problem(gold, problem, size)
+    return estimates.per_problem(outcome, problem, size), table, estimates.per_problem(gold, problem, size)
 
 
 def errors(run: Run) -> list[Errors]:
     """Each verifier's errors by the gold."""
-    drawn, found = every(run), []
+    drawn, results = every(run), []
     for name in informed(run):
         table = against(run, drawn, name)
         wrong = table[:, FALSE_ACCEPT] + table[:, TRUE_REJECT]
         correct = table[:, TRUE_ACCEPT] + table[:, FALSE_REJECT]
-        found.append(
+        results.append(
             Errors(
                 verifier=name,
                 fpr=estimates.rate(table[:, FALSE_ACCEPT], wrong),
@@ -229,36 +231,36 @@ def errors(run: Run) -> list[Errors]:
                 rejects=error_correlation(table[:, FALSE_REJECT], correct),
             )
         )
-    return [item for item in found if item.fpr.n or item.fnr.n]
+    return [item for item in results if item.fpr.n or item.fnr.n]
 
 
 def choosing(findings: Findings) -> list[Choosing]:
     """Base and last checkpoint of each arm: the oracle (pass@k), the vote (maj@k), and each verifier (best-of-k)."""
-    found: list[Choosing] = []
+    results: list[Choosing] = []
     for standing in (findings.base, *(findings.last(arm) for arm in findings.run.arms)):
         if standing is None or len(standing.passed) < 2:
             continue
         ks = tuple(standing.passed)
         parts = [_chosen(findings.run, part, ks) for part in standing.replicates or (standing,)]
-        found.append(Choosing(standing=standing, by="oracle", accuracy=dict(standing.passed)))
-        # Only who chose in every replicate: the mean of some stands beside the oracle's of all.
+        results.append(Choosing(standing=standing, by="oracle", accuracy=dict(standing.passed)))
+        # Only verifiers that chose in every replicate: the oracle beside them is a mean over all replicates.
         for name in (name for name in parts[0] if all(name in part for part in parts)):
             accuracy = {k: estimates.mean(averaged([part[name][k] for part in parts])) for k in ks}
-            found.append(Choosing(standing=standing, by=name, accuracy=accuracy))
-    return found
+            results.append(Choosing(standing=standing, by=name, accuracy=accuracy))
+    return results
 
 
 def _chosen(run: Run, standing: Standing, ks: Sequence[int]) -> dict[str, dict[int, Floats]]:
-    """Who chooses -> k -> accuracy of each problem, on the test samples of one checkpoint.
+    """Rule of choice -> k -> accuracy of each problem, on the test samples of one checkpoint.
 
-    In a replicate a verifier that errs under another seed there is the replicate's own, under the name of the first.
+    A verifier that has another seed in each replicate is the replicate's, under the name of the first.
     """
     rows, size = run.rows(standing.checkpoint, TEST), run.size(TEST)
     mark = standing.arm.name.removeprefix(unmarked(standing.arm.name)) if standing.arm else ""
     problem, gold = run.samples.problem[rows], run.outcome(run.gold, rows)
-    found = {"majority": {k: majority_by_problem(run, rows, gold, size, k) for k in ks}}
+    accuracy = {"majority": {k: majority_by_problem(run, rows, gold, size, k) for k in ks}}
     for name in informed(run):
         score = run.outcome(name + mark if name + mark in run.outcomes else name, rows)
         if not np.isnan(score).all():
-            found[name] = {k: best_of_k(score, gold, problem, size, k) for k in ks}
-    return found
+            accuracy[name] = {k: best_of_k(score, gold, problem, size, k) for k in ks}
+    return accuracy

@@ -1,7 +1,7 @@
 """What a run shows, checkpoint by checkpoint: accuracy, reward, reward quality, training data.
 
 Takes a Run; gives estimates with names. Every figure is computed from rows here and nowhere else: tables, figures and
-the sentence on top of the report all read these values.
+the answer at the top of the report all read these values.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Standing:
     """One checkpoint on the test split, seen from one arm (None: the base by itself).
 
     Of an arm with several replicates: their checkpoints of one iteration together. Intervals are by problem, so they
-    speak of these seeds; `restem.reports.stats.seeds` has those over seeds.
+    hold for these seeds; `restem.reports.stats.seeds` computes those over seeds.
 
     Attributes:
         checkpoint: Its id; that of the first replicate.
@@ -79,7 +79,7 @@ class TrainingData:
         steps: Each replicate, and the checkpoint that it trained.
         accepted: Samples the training verifier calls correct.
         dropped: Rule -> samples it dropped.
-        accepted_precision: Share of the accepted samples that the gold calls correct: what the law (F1) speaks of.
+        accepted_precision: Share of the accepted samples that the gold calls correct: pi of the law (F1).
         precision: The same of the kept ones: after duplicates and the cap, what the policy was really trained on.
         problems: All that there are, once a replicate.
         covered: Problems with a kept sample.
@@ -103,7 +103,7 @@ class TrainingData:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Findings:
-    """All of it. `standings` by (arm name, iteration), with ("", 0) for the base by itself."""
+    """All findings of a run; `standings` by (arm name, iteration), with ("", 0) for the base by itself."""
 
     run: Run
     standings: Mapping[tuple[str, int], Standing]
@@ -112,13 +112,13 @@ class Findings:
     @functools.cached_property
     def data(self) -> tuple[TrainingData, ...]:
         """What every M-step was given."""
-        found: list[TrainingData] = []
+        items: list[TrainingData] = []
         for arm in self.run.arms:
             steps = [(replica, c) for replica in self.run.replicates(arm) for c in self.run.chain(replica.name)]
             for iteration in sorted({checkpoint.iteration for _, checkpoint in steps}):
-                own = tuple(step for step in steps if step[1].iteration == iteration)
-                found.append(_training_data(self.run, arm, iteration, own))
-        return tuple(found)
+                same = tuple(step for step in steps if step[1].iteration == iteration)
+                items.append(_training_data(self.run, arm, iteration, same))
+        return tuple(items)
 
     @property
     def base(self) -> Standing | None:
@@ -126,8 +126,8 @@ class Findings:
 
     def last(self, arm: Arm) -> Standing | None:
         """The arm's latest trained (or skipped) checkpoint that has gold verdicts."""
-        own = [s for (name, _), s in self.standings.items() if name == arm.name and s.iteration and s.accuracy.n]
-        return max(own, key=lambda s: s.iteration, default=None)
+        reached = [s for (name, _), s in self.standings.items() if name == arm.name and s.iteration and s.accuracy.n]
+        return max(reached, key=lambda s: s.iteration, default=None)
 
     def alone(self, replica: Arm, iteration: int) -> Standing | None:
         """What one replicate of an arm has reached by itself."""
@@ -152,12 +152,12 @@ def find(run: Run, *, brief: bool = False) -> Findings:
             for checkpoint in run.chain(replica.name):
                 if len(run.rows(checkpoint.id, TEST)):
                     reached.setdefault(checkpoint.iteration, []).append((checkpoint.id, replica))
-        for iteration, own in sorted(reached.items()):
-            found = _standing(run, [(id, replica.verifier) for id, replica in own], arm, base, most)
-            if len(own) > 1:
-                alone = tuple(_standing(run, [(id, replica.verifier)], replica, base, most) for id, replica in own)
-                found = dataclasses.replace(found, replicates=alone)
-            standings[arm.name, iteration] = found
+        for iteration, parts in sorted(reached.items()):
+            standing = _standing(run, [(id, replica.verifier) for id, replica in parts], arm, base, most)
+            if len(parts) > 1:
+                alone = tuple(_standing(run, [(id, replica.verifier)], replica, base, most) for id, replica in parts)
+                standing = dataclasses.replace(standing, replicates=alone)
+            standings[arm.name, iteration] = standing
     return Findings(run=run, standings=standings, samples_per_problem=most)
 
 
@@ -171,14 +171,16 @@ def steps_of_two(most: int) -> list[int]:
     return sorted({1 << power for power in range(most.bit_length())} | {most}) if most else []
 
 
-def _standing(run: Run, own: Sequence[tuple[str, str]], arm: Arm | None, base: Standing | None, most: int) -> Standing:
+def _standing(
+    run: Run, checkpoints: Sequence[tuple[str, str]], arm: Arm | None, base: Standing | None, most: int
+) -> Standing:
     """The standing of checkpoints (each with the verifier that trained it, if any) together."""
-    size, checkpoint = run.size(TEST), own[0][0]
-    parts = [_part(run, id, verifier, most) for id, verifier in own]
+    size, checkpoint = run.size(TEST), checkpoints[0][0]
+    parts = [_part(run, id, verifier, most) for id, verifier in checkpoints]
     rows = np.concatenate([part.rows for part in parts])
     counts, rewarded = _summed([part.counts for part in parts]), _summed([part.rewarded for part in parts])
-    stored = [run.checkpoints[id] for id, _ in own if id in run.checkpoints]
-    kinds = {found.kind for found in stored} or {"base"}
+    stored = [run.checkpoints[id] for id, _ in checkpoints if id in run.checkpoints]
+    kinds = {record.kind for record in stored} or {"base"}
     return Standing(
         checkpoint=checkpoint,
         arm=arm,
@@ -279,10 +281,10 @@ def _training_data(run: Run, arm: Arm, iteration: int, steps: tuple[tuple[Arm, C
     kept = [_gold_counts(run, choice.kept, size) for choice in choices]
     covered = [np.bincount(run.samples.problem[choice.kept], minlength=size) > 0 for choice in choices]
     verdict = np.concatenate(
-        [run.outcome(own.verifier, choice.rows) for (own, _), choice in zip(steps, choices, strict=True)]
+        [run.outcome(replica.verifier, choice.rows) for (replica, _), choice in zip(steps, choices, strict=True)]
     )
-    scored = sum(run.scored(own.verifier, choice.rows) for (own, _), choice in zip(steps, choices, strict=True))
-    known = _by_definition if arm.gold else lambda found: found
+    scored = sum(run.scored(replica.verifier, choice.rows) for (replica, _), choice in zip(steps, choices, strict=True))
+    known = _by_definition if arm.gold else lambda estimate: estimate
     return TrainingData(
         arm=arm,
         iteration=iteration,
@@ -307,6 +309,6 @@ def _gold_counts(run: Run, rows: Ints, size: int) -> Counts:
     return estimates.per_problem(run.outcome(run.gold, rows), run.samples.problem[rows], size)
 
 
-def _by_definition(found: Estimate) -> Estimate:
-    """The gold's word on its own selection: certain, so without an interval's width."""
-    return dataclasses.replace(found, low=found.value, high=found.value)
+def _by_definition(estimate: Estimate) -> Estimate:
+    """The precision of the gold's own selection: known by definition, so its interval has no width."""
+    return dataclasses.replace(estimate, low=estimate.value, high=estimate.value)

@@ -1,9 +1,10 @@
 """Which verifier to train on, before any training: what the base's training samples and verdicts alone predict.
 
 Takes a Run that has the base's samples on the training split; gives a Plan. The gold's labels of some problems (the
-first N, or all) tell each verifier's TPR and FPR; F1 and F3 then predict what a step gains, F4 and F5 what the cap
-leaves. The verdicts of a plan are never those of a trained policy: TPR and FPR drift as it learns. Eta, how far a real
-step gets, is not known before one was made: 1 bounds every gain from above and leaves the order as it is.
+first N, or all) give each verifier's TPR and FPR; F1 and F3 then predict the gain of a step, F4 and F5 the training set
+under the cap. A plan rests on verdicts on the base alone, while TPR and FPR drift as a policy learns. Eta, the share of
+an ideal step that a real one makes, is not known before training: 1 is an upper bound of every gain, and does not
+change the order of the verifiers.
 """
 
 from __future__ import annotations
@@ -69,8 +70,7 @@ class ProspectPair:
         difference: Of their predicted gains, over the same labelled problems.
         adjusted_p: That there is none, from the resamples' spread; corrected for all pairs (Holm).
         labels: Labelled problems with which such a difference is found 80 % of the time, as the first of all pairs;
-            more than there are where they did not tell the two apart, as a spread seen on few problems is often too
-            small.
+            more than there are where these did not show it, as a spread seen on few problems is often too small.
         tests: Test problems, sampled as often as the training problems, with which a full run finds it 80 % of the
             time (F10). At least: policies that differ more on some problems than on others need more.
     """
@@ -169,20 +169,20 @@ def origin(run: Run) -> dict[str, Any]:
 
 def _ideal_gain(table: Ints, base: Ints) -> Floats:
     """What an ideal step gains (F1): the value, then that of each resample of the labelled problems."""
-    own, whole = (np.vstack([counts.sum(axis=0), estimates.resampled(counts)]) for counts in (table, base))
+    counted, whole = (np.vstack([counts.sum(axis=0), estimates.resampled(counts)]) for counts in (table, base))
     p = estimates.ratio(whole[:, reward_quality.TRUE_ACCEPT], whole.sum(axis=1))
-    return law.filtered_precision(p, *reward_quality.rates(own)) - p
+    return law.filtered_precision(p, *reward_quality.rates(counted)) - p
 
 
 def _prospect(run: Run, name: str, used: int, gains: Floats, eta: float) -> Prospect:
     rows, gold = run.rows(BASE, TRAIN), name == run.gold
     verdict = run.outcome(name, rows)
-    found = reward_quality.reward_quality(confusion(run, rows, TRAIN, name)[:used])
+    quality = reward_quality.reward_quality(confusion(run, rows, TRAIN, name)[:used])
     low, high = estimates.percentiles(gains[1:])
-    if not gold:  # where hardly a false accept was seen, resampling knows no spread, but Wilson's limits do
-        low = min(low, eta * (found.precision.low - found.prevalence.value))
-        high = max(high, eta * (found.precision.high - found.prevalence.value))
-    expected = _training_set(run, name, used, found)
+    if not gold:  # with hardly any false accept the bootstrap has no spread; Wilson's limits have one
+        low = min(low, eta * (quality.precision.low - quality.prevalence.value))
+        high = max(high, eta * (quality.precision.high - quality.prevalence.value))
+    expected = _training_set(run, name, used, quality)
     return Prospect(
         verifier=name,
         fingerprint=run.fingerprints.get(name, ""),
@@ -190,19 +190,19 @@ def _prospect(run: Run, name: str, used: int, gains: Floats, eta: float) -> Pros
         control=name in run.controls,
         coverage=float(np.mean(~np.isnan(verdict))),
         accepted=float(np.mean(verdict == 1)),
-        quality=found,
-        gain=Estimate(value=float(gains[0]), low=low, high=high, n=found.n, clusters=used),
+        quality=quality,
+        gain=Estimate(value=float(gains[0]), low=low, high=high, n=quality.n, clusters=used),
         kept=float(expected.kept.mean()),
         kept_precision=expected.precision,
         poisoned=float(expected.poisoned.mean()),
     )
 
 
-def _training_set(run: Run, name: str, used: int, found: reward_quality.RewardQuality) -> law.ExpectedTrainingSet:
+def _training_set(run: Run, name: str, used: int, quality: reward_quality.RewardQuality) -> law.ExpectedTrainingSet:
     """F4 and F5 on the labelled problems, capped as in the verifier's own arm, or else in the first."""
     arm = next((arm for arm in run.arms if arm.verifier == name), run.arms[0])
     rows = selectable(run, dataclasses.replace(arm, verifier=name), run.rows(BASE, TRAIN))
-    return law.training_set(in_order(run, rows)[:used], found.tpr.value, found.fpr.value, arm.selection.cap or None)
+    return law.training_set(in_order(run, rows)[:used], quality.tpr.value, quality.fpr.value, arm.selection.cap or None)
 
 
 def _noise(base: Ints) -> float:

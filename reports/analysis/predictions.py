@@ -1,13 +1,13 @@
 """The law beside the run: predicted and observed accuracy of every step, predicted and audited training data.
 
 Takes Findings; gives, per arm and iteration, what `stats/law.py` predicts from the verifier's quality on the training
-samples of the sampling policy and that policy's accuracy on the test split, with the observed values. One free number,
-eta, is fitted on the gold arm and carried to the other arms unchanged. Where the M-step starts again from the base,
-F3's p is the base's accuracy, and pi still that of the data: the policy moves from where training started towards the
-accuracy of its data. Every figure is a mean over the arm's replicates. Problems of the test and of the training split
-are resampled, everything that a prediction uses anew in each resample: so its interval is of other problems, and these
-seeds. The difference of the two has one of other seeds too. For that each replicate is a run of its own, predicted with
-the eta of its own gold arm, so that what seeds do to eta enters as well as what they do to the arm.
+samples of the sampling policy and that policy's accuracy on the test split, with the observed values. One free
+parameter, eta, is fitted on the gold arm and used for the other arms unchanged. Where the M-step starts again from the
+base, F3's p is the base's accuracy, and pi still that of the data: the policy moves from where training started towards
+the accuracy of its data. Every figure is a mean over the arm's replicates. Problems of the test and of the training
+split are resampled, and everything that a prediction uses is computed anew in each resample: so its interval holds for
+other problems and these seeds. The residual has an interval for other seeds as well. For it each replicate is treated
+as a separate run and predicted with the eta of its own gold arm, so that the variance that seeds give to eta is in it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from restem.reports.stats.seeds import of_both
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Compared:
-    """A prediction and what came, with intervals by problem.
+    """A prediction and the observation, with intervals by problem.
 
     Attributes:
         seeded: The residual, of other seeds on other problems; NaN limits where there is one replicate alone.
@@ -42,9 +42,9 @@ class Compared:
     seeded: Estimate
 
 
-def within(found: Estimate) -> bool:
+def within(estimate: Estimate) -> bool:
     """Whether 0 lies within the interval."""
-    return found.low <= 0 <= found.high
+    return estimate.low <= 0 <= estimate.high
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -109,12 +109,12 @@ class _Draws:
 
 
 def predict(findings: Findings) -> tuple[Estimate, list[PredictedStep]]:
-    """Eta of the gold arm, and every step of every arm with what the law says of it."""
+    """Eta of the gold arm, and every step of every arm as the law predicts it and as it was observed."""
     drawn = [(item, [_draw(findings.run, *step) for step in item.steps]) for item in findings.data]
-    gold = [draws for item, found in drawn if item.arm.gold for draws in found]
+    gold = [draws for item, replicates in drawn if item.arm.gold for draws in replicates]
     eta = _eta(gold)
     alone = {seed: _eta([draws for draws in gold if draws.seed == seed]) for seed in {draws.seed for draws in gold}}
-    return _estimate(eta, findings), [_step(findings, item, found, eta, alone) for item, found in drawn]
+    return _estimate(eta, findings), [_step(findings, item, each, eta, alone) for item, each in drawn]
 
 
 def _eta(gold: Sequence[_Draws]) -> Floats:
@@ -162,50 +162,50 @@ def _estimate(draws: Floats, findings: Findings) -> Estimate:
 
 
 def _step(
-    findings: Findings, item: TrainingData, found: Sequence[_Draws], eta: Floats, alone: Mapping[str, Floats]
+    findings: Findings, item: TrainingData, replicates: Sequence[_Draws], eta: Floats, alone: Mapping[str, Floats]
 ) -> PredictedStep:
     """The step; `eta` of the gold arm, and `alone` of each of its replicates by itself."""
     run, unknown = findings.run, np.full_like(eta, np.nan)
-    start, after = np.stack([draws.start for draws in found]), np.stack([draws.after for draws in found])
-    ideal = np.stack([draws.ideal for draws in found])
-    own_eta = np.stack([alone.get(draws.seed, unknown) for draws in found])
-    predicted, own = (_partial(start, ideal, each, item) for each in (eta, own_eta))
+    start, after = np.stack([draws.start for draws in replicates]), np.stack([draws.after for draws in replicates])
+    ideal = np.stack([draws.ideal for draws in replicates])
+    own_eta = np.stack([alone.get(draws.seed, unknown) for draws in replicates])
+    predicted, with_own_eta = (_partial(start, ideal, each, item) for each in (eta, own_eta))
     at_base = _pooled(run, [(arm, BASE) for arm, _ in item.steps]).sum(axis=0)
     from_base = findings.base.accuracy.value if findings.base else math.nan
     tables = _pooled(run, [(arm, base_of(checkpoint)) for arm, checkpoint in item.steps])
     was = law.log_odds(start)
     with np.errstate(invalid="ignore"):  # infinite less infinite: nothing is known
-        change = [law.log_odds(share) - was for share in (predicted, own, after)]
+        change = [law.log_odds(share) - was for share in (predicted, with_own_eta, after)]
     return PredictedStep(
         arm=item.arm.name,
         gold=item.arm.gold,
         control=item.arm.control,
         iteration=item.iteration,
-        before=float(np.mean([draws.before[0] for draws in found])),
+        before=float(np.mean([draws.before[0] for draws in replicates])),
         quality=reward_quality.reward_quality(tables),
         ideal=_estimate(ideal.mean(axis=0), findings),
         ideal_chain=float(law.after_steps(from_base, *reward_quality.rates(at_base), item.iteration)),
-        accuracy=_compared(findings, predicted, own, after),
+        accuracy=_compared(findings, predicted, with_own_eta, after),
         change=_compared(findings, *change),
     )
 
 
 def _partial(start: Floats, ideal: Floats, eta: Floats, item: TrainingData) -> Floats:
-    """F3; with samples accepted, an unknown ideal is a rate that was never seen, not an empty selection."""
+    """F3. Where samples were accepted, an unknown ideal means a rate that could not be measured, so NaN is returned."""
     predicted = law.partial_step(start, ideal, eta)
     return np.where(np.isnan(ideal), np.nan, predicted) if item.accepted else predicted
 
 
-def _compared(findings: Findings, predicted: Floats, own: Floats, observed: Floats) -> Compared:
-    """All from values by replicate (rows) and resample (columns); `own` is predicted with the replicate's own eta."""
+def _compared(findings: Findings, predicted: Floats, with_own_eta: Floats, observed: Floats) -> Compared:
+    """All from values by replicate (rows) and resample (columns); `with_own_eta` has each replicate's own."""
     with np.errstate(invalid="ignore"):
-        residual, alone = observed - predicted, observed - own
-    found = _estimate(residual.mean(axis=0), findings)
+        residual, alone = observed - predicted, observed - with_own_eta
+    mean = _estimate(residual.mean(axis=0), findings)
     return Compared(
         predicted=_estimate(predicted.mean(axis=0), findings),
         observed=_estimate(observed.mean(axis=0), findings),
-        residual=found,
-        seeded=of_both(found.value, alone, found.clusters),
+        residual=mean,
+        seeded=of_both(mean.value, alone, mean.clusters),
     )
 
 
@@ -222,8 +222,8 @@ def forecasts(findings: Findings) -> list[DataForecast]:
 
 def _forecast(run: Run, item: TrainingData) -> DataForecast:
     expected = [_expected(run, arm, checkpoint) for arm, checkpoint in item.steps]
-    kept = sum(float(found.kept.sum()) for found in expected)
-    right = sum(float(found.right.sum()) for found in expected)
+    kept = sum(float(part.kept.sum()) for part in expected)
+    right = sum(float(part.right.sum()) for part in expected)
     return DataForecast(
         arm=item.arm.name,
         iteration=item.iteration,
@@ -231,7 +231,7 @@ def _forecast(run: Run, item: TrainingData) -> DataForecast:
         audited=item.precision,
         kept=kept,
         observed_kept=item.kept,
-        poisoned=sum(float(found.poisoned.sum()) for found in expected),
+        poisoned=sum(float(part.poisoned.sum()) for part in expected),
         observed_poisoned=item.poisoned,
     )
 

@@ -45,11 +45,11 @@ class Measured:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Constant:
-    """What a verifier is worth that says the same of every sample: what any other has to beat.
+    """The figures of a verifier that gives every sample the same outcome: the baseline for all others.
 
     Attributes:
-        accepts: What it says.
-        best: Whether the other one agrees less often with the gold.
+        accepts: Whether it accepts every sample, or rejects every sample.
+        best: Whether it agrees with the gold more often than the other constant.
         prevalence: Share of all samples that the gold calls correct: what is right of the accepted.
     """
 
@@ -62,10 +62,10 @@ class Constant:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Steadiness:
-    """How a verifier gives its verdicts.
+    """How repeatable, how fast and how expensive a verifier's verdicts are.
 
     Attributes:
-        flips: Of a text that it was shown more than once, the share of pairs of verdicts that differ.
+        flips: Of a text that it judged more than once, the share of pairs of verdicts that differ.
         median: Seconds of a verdict; the mean over replicates, of a verifier with a seed in each. So are the next two.
         slow: What 95 % of its verdicts take at most.
         usd: Of a verdict.
@@ -80,42 +80,44 @@ class Steadiness:
 
 def places(run: Run) -> dict[str, tuple[Drawn, ...]]:
     """The base and every arm's checkpoints, by the id of the first replicate, each in all its replicates."""
-    found: dict[str, list[Drawn]] = {BASE: []}
+    drawn_at: dict[str, list[Drawn]] = {BASE: []}
     if len(run.rows(BASE, TEST)):
-        found[BASE] = [(BASE, number) for number in range(int(run.suite.get("replicates", 1)))]
+        drawn_at[BASE] = [(BASE, number) for number in range(int(run.suite.get("replicates", 1)))]
     for arm in run.arms:
         for number, replica in enumerate(run.replicates(arm)):
             for checkpoint in run.chain(replica.name):
                 if len(run.rows(checkpoint.id, TEST)):
-                    found.setdefault(f"{arm.name}/{checkpoint.iteration}", []).append((checkpoint.id, number))
-    return {place: tuple(drawn) for place, drawn in found.items()}
+                    drawn_at.setdefault(f"{arm.name}/{checkpoint.iteration}", []).append((checkpoint.id, number))
+    return {place: tuple(drawn) for place, drawn in drawn_at.items()}
 
 
 def every(run: Run) -> tuple[Drawn, ...]:
-    """What was drawn at all places."""
+    """The checkpoints of all places."""
     return tuple(itertools.chain.from_iterable(places(run).values()))
 
 
 def called(run: Run, drawn: Iterable[Drawn], names: Sequence[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Checkpoints, each with what the verifiers are called in its replicate.
 
-    The base is the same in all replicates: it comes again only where one of the verifiers judges it anew.
+    The base is the same in all replicates: it is repeated only where one of the verifiers judges it again in each.
     """
     return tuple(dict.fromkeys((id, tuple(run.own(name, number) for name in names)) for id, number in drawn))
 
 
 def judged(run: Run, drawn: Iterable[Drawn], names: Sequence[str], *, by_all: bool = False) -> tuple[Ints, Floats]:
-    """Test samples, and what each verifier (rows) said of them.
+    """Test samples, and each verifier's outcomes on them (a row a verifier).
 
     Args:
-        by_all: Only samples that every one of the verifiers was asked of.
+        by_all: Only samples that every one of the verifiers has judged.
     """
-    parts = [(run.rows(id, TEST), own) for id, own in called(run, drawn, names)]
+    parts = [(run.rows(id, TEST), replicas) for id, replicas in called(run, drawn, names)]
     if by_all:
-        parts = [(rows[np.all([run.asked(name, rows) for name in own], axis=0)], own) for rows, own in parts]
-    said = [np.stack([run.outcome(name, rows) for name in own]) for rows, own in parts]
+        parts = [
+            (rows[np.all([run.asked(name, rows) for name in replicas], axis=0)], replicas) for rows, replicas in parts
+        ]
+    outcomes = [np.stack([run.outcome(name, rows) for name in replicas]) for rows, replicas in parts]
     rows = np.concatenate([np.zeros(0, np.int64), *(rows for rows, _ in parts)])
-    return rows, np.concatenate([np.zeros((len(names), 0)), *said], axis=1)
+    return rows, np.concatenate([np.zeros((len(names), 0)), *outcomes], axis=1)
 
 
 def against(run: Run, drawn: Iterable[Drawn], verifier: str, other: str | None = None) -> Ints:
@@ -126,20 +128,20 @@ def against(run: Run, drawn: Iterable[Drawn], verifier: str, other: str | None =
 
 def measured(run: Run) -> list[Measured]:
     """Every compared verifier at all places together, and at each that it was asked at."""
-    found: list[Measured] = []
+    results: list[Measured] = []
     for name in run.compared:
-        own = [item for place, drawn in places(run).items() if (item := _measured(run, name, place, drawn)).scored]
-        found += [_measured(run, name, "", every(run)), *own] if own else []
-    return found
+        each = [item for place, drawn in places(run).items() if (item := _measured(run, name, place, drawn)).scored]
+        results += [_measured(run, name, "", every(run)), *each] if each else []
+    return results
 
 
 def _measured(run: Run, verifier: str, place: str, drawn: Sequence[Drawn]) -> Measured:
-    parts = [(id, own, run.rows(id, TEST)) for id, (own,) in called(run, drawn, (verifier,))]
-    scored = sum(run.scored(own, rows) for _, own, rows in parts)
-    decided = sum(int((~np.isnan(run.outcome(own, rows))).sum()) for _, own, rows in parts)
+    parts = [(id, name, run.rows(id, TEST)) for id, (name,) in called(run, drawn, (verifier,))]
+    scored = sum(run.scored(name, rows) for _, name, rows in parts)
+    decided = sum(int((~np.isnan(run.outcome(name, rows))).sum()) for _, name, rows in parts)
     reasons: Counter[str] = Counter()
-    for id, own, _ in parts:
-        reasons.update(dict(run.reasons.get((id, TEST, own), ())))
+    for id, name, _ in parts:
+        reasons.update(dict(run.reasons.get((id, TEST, name), ())))
     return Measured(
         verifier=verifier,
         checkpoint=place,
@@ -160,7 +162,7 @@ def constants(run: Run) -> tuple[Constant, ...]:
     none = np.zeros_like(correct)
     accepting = np.stack([correct, decided - correct, none, none], axis=1)
     better = bool(2 * correct.sum() >= decided.sum())
-    found = [(True, accepting)] if better else [(True, accepting), (False, accepting[:, [2, 3, 0, 1]])]
+    tables = [(True, accepting)] if better else [(True, accepting), (False, accepting[:, [2, 3, 0, 1]])]
     return tuple(
         Constant(
             accepts=accepts,
@@ -169,7 +171,7 @@ def constants(run: Run) -> tuple[Constant, ...]:
             prevalence=estimates.rate(correct, decided),
             agreement=reward_quality.agreement(table),
         )
-        for accepts, table in found
+        for accepts, table in tables
     )
 
 
@@ -177,20 +179,20 @@ def steadiness(run: Run) -> list[Steadiness]:
     """Every compared verifier."""
     rows = np.concatenate([np.zeros(0, np.int64), *(run.rows(id, TEST) for id in dict.fromkeys(dict(every(run))))])
     problem, text = run.samples.problem[rows], run.samples.text[rows]
-    found: list[Steadiness] = []
+    results: list[Steadiness] = []
     for name in run.compared:
-        own = list(dict.fromkeys(run.own(name, n) for n in range(int(run.suite.get("replicates", 1)))))
-        said = np.concatenate([run.outcome(one, rows) for one in own])
-        texts = np.concatenate([text + n * len(run.samples.id) for n in range(len(own))])
-        costs = [cost for cost in run.costs if cost.verifier in own and cost.verdicts]
+        replicas = list(dict.fromkeys(run.own(name, n) for n in range(int(run.suite.get("replicates", 1)))))
+        outcomes = np.concatenate([run.outcome(replica, rows) for replica in replicas])
+        texts = np.concatenate([text + n * len(run.samples.id) for n in range(len(replicas))])
+        costs = [cost for cost in run.costs if cost.verifier in replicas and cost.verdicts]
         median, slow, usd = np.mean([(c.median, c.slow, c.usd / c.verdicts) for c in costs], axis=0)
-        found.append(
+        results.append(
             Steadiness(
                 verifier=name,
-                flips=agreement.self_flip_rate(said, texts, np.tile(problem, len(own)), run.size(TEST)),
+                flips=agreement.self_flip_rate(outcomes, texts, np.tile(problem, len(replicas)), run.size(TEST)),
                 median=float(median),
                 slow=float(slow),
                 usd=float(usd),
             )
         )
-    return found
+    return results

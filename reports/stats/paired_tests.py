@@ -97,8 +97,8 @@ def _sign_flip(balance: Ints) -> float:
         return min(1.0, 2 * NormalDist().cdf((1 - seen) / math.sqrt(times @ size**2)))
     angle = 2j * math.pi * np.arange(span + 1) / (span + 1)
     transform = np.ones(span + 1, np.complex128)
-    for one, many in zip(size, times, strict=True):
-        transform *= ((1 + np.exp(-one * angle)) / 2) ** many
+    for step, count in zip(size, times, strict=True):
+        transform *= ((1 + np.exp(-step * angle)) / 2) ** count
     chance = np.fft.ifft(transform).real.clip(0)
     return min(1.0, float(chance[np.abs(2 * np.arange(span + 1) - span) >= seen].sum()))
 
@@ -138,7 +138,7 @@ def cochran_q(values: Floats) -> Homogeneity:
     return Homogeneity(statistic=statistic, freedom=conditions - 1, p_value=p_value, problems=len(used))
 
 
-def equivalence(found: Difference, margin: float) -> Equivalence:
+def equivalence(difference: Difference, margin: float) -> Equivalence:
     """Whether the left is no worse, and no better, than the right by `margin`: t tests with its freedom.
 
     Where no problem changed the spread is unknown, and a p-value is the chance of seeing no change in so many problems
@@ -146,20 +146,22 @@ def equivalence(found: Difference, margin: float) -> Equivalence:
     """
 
     def beyond(distance: float) -> float:
-        if math.isnan(found.error):
-            return (1 - min(1.0, max(0.0, distance))) ** found.clusters
-        return student_t.cdf(found.freedom, -distance / found.error)
+        if math.isnan(difference.error):
+            return (1 - min(1.0, max(0.0, distance))) ** difference.clusters
+        return student_t.cdf(difference.freedom, -distance / difference.error)
 
-    return Equivalence(margin=margin, not_worse=beyond(found.value + margin), not_better=beyond(margin - found.value))
+    return Equivalence(
+        margin=margin, not_worse=beyond(difference.value + margin), not_better=beyond(margin - difference.value)
+    )
 
 
-def problems_needed(found: Difference, effect: float) -> float:
+def problems_needed(difference: Difference, effect: float) -> float:
     """Problems that a paired comparison with this spread needs to find a true difference `effect` 80 % of the time.
 
     n = ((1.96 + 0.84) sd / effect)^2; infinite where the effect is 0, NaN where the spread is unknown.
     """
     if not effect:
         return math.inf
-    deviation = found.error * math.sqrt(found.clusters)
+    deviation = difference.error * math.sqrt(difference.clusters)
     needed = ((NormalDist().inv_cdf((1 + LEVEL) / 2) + NormalDist().inv_cdf(POWER)) * deviation / effect) ** 2
     return needed if math.isnan(needed) else math.ceil(needed)

@@ -94,7 +94,7 @@ def over_seeds(values: Floats) -> Estimate:
     return Estimate(value=value, low=value - half, high=value + half, n=n, clusters=n)
 
 
-def with_seeds(found: Difference, sides: Sequence[Replicates]) -> Difference | None:
+def with_seeds(difference: Difference, sides: Sequence[Replicates]) -> Difference | None:
     """A difference by problem, of other seeds on other problems: each side's seeds add their variance.
 
     As in `crossed`: the squared errors by problem and of each side's seeds, less what both of them count (the
@@ -108,11 +108,11 @@ def with_seeds(found: Difference, sides: Sequence[Replicates]) -> Difference | N
     Returns:
         None where no side has, or where the error by problem is unknown.
     """
-    if not sides or math.isnan(found.error):
+    if not sides or math.isnan(difference.error):
         return None
     by_seed = [Spread.of(side.means, side.within) for side in sides]
-    variance, freedom = _joined(found.error**2, found.freedom, by_seed)
-    return t_difference(found.value, math.sqrt(variance), freedom, found.clusters)
+    variance, freedom = _joined(difference.error**2, difference.freedom, by_seed)
+    return t_difference(difference.value, math.sqrt(variance), freedom, difference.clusters)
 
 
 def of_both(value: float, draws: Floats, clusters: int) -> Estimate:
