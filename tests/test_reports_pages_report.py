@@ -17,8 +17,8 @@ from restem.harness.errors import ConfigError
 from restem.harness.store.records import Checkpoint, Sample, Selected, Selection
 from restem.harness.store.store import Store
 from restem.reports.analysis import predictions
+from restem.reports.analysis.agreement_between_verifiers import pairs
 from restem.reports.analysis.findings import find
-from restem.reports.analysis.raters import pairs
 from restem.reports.analysis.verifier_quality import measured
 from restem.reports.data.read import read_run
 from restem.reports.figures import accuracy, agreement, drift, gallery, kept, style

@@ -14,7 +14,7 @@ from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from restem.reports.analysis.raters import Pair
+from restem.reports.analysis.agreement_between_verifiers import VerifierPair
 from restem.reports.figures.style import LIGHT, Drawing, Theme, legend, on, plain, short
 
 
@@ -28,7 +28,7 @@ class Square:
     raw: float
 
 
-def agreement(pairs: Sequence[Pair]) -> Drawing | None:
+def agreement(pairs: Sequence[VerifierPair]) -> Drawing | None:
     """The figure of all pairs; None where there is none."""
     squares = squares_of(pairs)
     caption = (
@@ -43,7 +43,7 @@ def agreement(pairs: Sequence[Pair]) -> Drawing | None:
     return Drawing(name="agreement", title=title, caption=caption, draw=draw) if squares else None
 
 
-def squares_of(pairs: Sequence[Pair]) -> list[Square]:
+def squares_of(pairs: Sequence[VerifierPair]) -> list[Square]:
     """Every pair of verifiers."""
     return [
         Square(left=pair.left, right=pair.right, ac1=pair.agreement.ac1.value, raw=pair.agreement.raw.value)

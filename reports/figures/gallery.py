@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from restem.reports.analysis.agreement_between_verifiers import VerifierPair
 from restem.reports.analysis.findings import Findings
-from restem.reports.analysis.predictions import Step
-from restem.reports.analysis.raters import Pair
+from restem.reports.analysis.predictions import PredictedStep
 from restem.reports.figures.accuracy import accuracy
 from restem.reports.figures.agreement import agreement
 from restem.reports.figures.drift import drift
@@ -24,7 +24,9 @@ from restem.reports.figures.style import DARK, LIGHT, Drawing, looks_of, png, sv
 from restem.reports.stats.estimates import Estimate
 
 
-def drawings(findings: Findings, eta: Estimate, steps: Sequence[Step], pairs: Sequence[Pair]) -> list[Drawing]:
+def drawings(
+    findings: Findings, eta: Estimate, steps: Sequence[PredictedStep], pairs: Sequence[VerifierPair]
+) -> list[Drawing]:
     """All figures that the run has something for, in the page's order, not drawn yet."""
     looks = looks_of(findings.run)
     figures = (
@@ -40,7 +42,9 @@ def drawings(findings: Findings, eta: Estimate, steps: Sequence[Step], pairs: Se
     return [drawing for drawing in figures if drawing]
 
 
-def pictures(findings: Findings, eta: Estimate, steps: Sequence[Step], pairs: Sequence[Pair]) -> list[Picture]:
+def pictures(
+    findings: Findings, eta: Estimate, steps: Sequence[PredictedStep], pairs: Sequence[VerifierPair]
+) -> list[Picture]:
     """The same, drawn."""
     return [_drawn(drawing) for drawing in drawings(findings, eta, steps, pairs)]
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from restem.reports.analysis.predictions import Step
+from restem.reports.analysis.predictions import PredictedStep
 from restem.reports.figures.style import (
     LIGHT,
     Drawing,
@@ -39,7 +39,7 @@ class Change:
     observed: Estimate
 
 
-def law(steps: Sequence[Step], looks: Looks) -> Drawing | None:
+def law(steps: Sequence[PredictedStep], looks: Looks) -> Drawing | None:
     """The figure of all steps for which both changes are known and finite; None where there is none."""
     changes = _changes(steps, looks)
     caption = (
@@ -52,7 +52,7 @@ def law(steps: Sequence[Step], looks: Looks) -> Drawing | None:
     return Drawing(name="law", title="The law and what came", caption=caption, draw=draw) if changes else None
 
 
-def _changes(steps: Sequence[Step], looks: Looks) -> list[Change]:
+def _changes(steps: Sequence[PredictedStep], looks: Looks) -> list[Change]:
     return [
         Change(
             look=looks[step.arm],

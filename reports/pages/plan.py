@@ -106,7 +106,7 @@ def sentences(planned: Plan) -> list[str]:
     return [*lines, *attacks_accepted(planned.accepting_attacks, planned.problems_probed)]
 
 
-def _with_best(planned: Plan) -> list[plan.Pair]:
+def _with_best(planned: Plan) -> list[plan.ProspectPair]:
     """The pairs of the verifier that is predicted to gain most, the gold left out: what a screen has room for."""
     best = _best(planned)
     return [pair for pair in planned.pairs if best and best.verifier in (pair.left, pair.right)]

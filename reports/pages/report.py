@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from restem.harness.store.store import Store
-from restem.reports.analysis import predictions, raters
+from restem.reports.analysis import agreement_between_verifiers as between
+from restem.reports.analysis import predictions
 from restem.reports.analysis.answer import answer
 from restem.reports.analysis.findings import Findings, find
 from restem.reports.analysis.plan_check import check_plan, read_plan
@@ -87,7 +88,7 @@ def compose(
     """The report's content, in order."""
     run, ranking = findings.run, rank(findings)
     eta, steps = predictions.predict(findings)
-    rated = raters.pairs(run)
+    rated = between.pairs(run)
     law_lines = law_sentences(predictions.tally(steps))
     tables = [
         *_arm_tables(findings, ranking),
@@ -123,7 +124,7 @@ def _arm_tables(findings: Findings, ranking: Ranking) -> list[Table]:
     return [pairs(ranking), arms.curves(findings), rewards.choosing(findings)]
 
 
-def _verifier_tables(findings: Findings, rated: Sequence[raters.Pair]) -> list[Table]:
+def _verifier_tables(findings: Findings, rated: Sequence[between.VerifierPair]) -> list[Table]:
     run, rates = findings.run, measured(findings.run)
     return [
         quality.verifier_quality(run, rates),
@@ -148,7 +149,7 @@ def _data_tables(findings: Findings) -> list[Table]:
 
 
 def _pictures(
-    findings: Findings, eta: Estimate, steps: Sequence[predictions.Step], rated: Sequence[raters.Pair]
+    findings: Findings, eta: Estimate, steps: Sequence[predictions.PredictedStep], rated: Sequence[between.VerifierPair]
 ) -> tuple[Picture, ...]:
     from restem.reports.figures.gallery import pictures  # here, as Matplotlib takes a second to import
 

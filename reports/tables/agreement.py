@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from restem.reports.analysis import raters
+from restem.reports.analysis import agreement_between_verifiers as between
+from restem.reports.analysis.agreement_between_verifiers import SecondOpinion, VerifierPair
 from restem.reports.analysis.findings import Findings
-from restem.reports.analysis.raters import Pair, SecondOpinion
 from restem.reports.data.run import Run
 from restem.reports.stats.dawid_skene import FEWEST
 from restem.reports.stats.paired_tests import Homogeneity
@@ -19,7 +19,7 @@ from restem.reports.tables.quality import errs_anew, pooled
 from restem.reports.tables.table import CLUSTERED, Cell, Column, Table
 
 
-def agreement(run: Run, pairs: Sequence[Pair]) -> Table:
+def agreement(run: Run, pairs: Sequence[VerifierPair]) -> Table:
     """Every pair of verifiers over all test samples."""
     return Table.of(
         pairs,
@@ -46,7 +46,7 @@ def agreement(run: Run, pairs: Sequence[Pair]) -> Table:
 
 def together(findings: Findings) -> Table:
     """All verifiers at once."""
-    everyone = raters.together(findings.run)
+    everyone = between.together(findings.run)
     return Table.of(
         [everyone] if everyone else [],
         [
@@ -86,7 +86,7 @@ class _Modelled(NamedTuple):
 
 def second_opinion(findings: Findings) -> Table:
     """Dawid-Skene beside the gold."""
-    opinion = raters.second_opinion(findings.run)
+    opinion = between.second_opinion(findings.run)
     records: list[_Modelled] = []
     if opinion:
         model = opinion.classes

@@ -8,14 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from restem.reports.analysis.predictions import Compared, Step, within
+from restem.reports.analysis.predictions import Compared, PredictedStep, within
 from restem.reports.stats import law
 from restem.reports.stats.estimates import Estimate
 from restem.reports.tables.format import DASH, change, difference, estimate, number
 from restem.reports.tables.table import CLUSTERED, Cell, Column, Table
 
 
-def law_table(steps: Sequence[Step], eta: Estimate) -> Table:
+def law_table(steps: Sequence[PredictedStep], eta: Estimate) -> Table:
     """Predicted and observed accuracy of every step: F1, F2, F3."""
     several = any(step.accuracy.seeded.n > 1 for step in steps)
     fitted = (
@@ -69,7 +69,7 @@ def _both(several: bool) -> str:
     )
 
 
-def _unless_gold(step: Step, by_definition: str, measured: Cell) -> Cell:
+def _unless_gold(step: PredictedStep, by_definition: str, measured: Cell) -> Cell:
     return Cell(by_definition, "by definition") if step.gold else measured
 
 
@@ -77,7 +77,7 @@ def _odds(value: float) -> str:
     return number(float(law.odds(value)), 2, 1)
 
 
-def change_table(steps: Sequence[Step], summary: str) -> Table:
+def change_table(steps: Sequence[PredictedStep], summary: str) -> Table:
     """Predicted and observed change of log-odds of every step: the scale on which ideal steps add up.
 
     Args:
@@ -111,7 +111,7 @@ def change_table(steps: Sequence[Step], summary: str) -> Table:
     )
 
 
-def _ratio(step: Step) -> str:
+def _ratio(step: PredictedStep) -> str:
     return "∞" if step.gold else number(step.quality.likelihood_ratio.value, 2, 1)
 
 

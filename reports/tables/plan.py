@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from restem.reports.analysis.plan import Pair, Plan, PlanDifference, Prospect
+from restem.reports.analysis.plan import Plan, PlanDifference, Prospect, ProspectPair
 from restem.reports.analysis.plan_check import PlanCheck
 from restem.reports.tables.format import DASH, difference, estimate, number, p_value
 from restem.reports.tables.table import CLUSTERED, Cell, Column, Table
@@ -68,7 +68,7 @@ def _accepted(prospect: Prospect) -> Cell:
     return Cell(number(prospect.accepted), partly)
 
 
-def pairs(plan: Plan, chosen: Sequence[Pair] | None = None) -> Table:
+def pairs(plan: Plan, chosen: Sequence[ProspectPair] | None = None) -> Table:
     """Every two verifiers (or those chosen), and what it takes to tell them apart."""
     return Table.of(
         plan.pairs if chosen is None else chosen,
@@ -92,7 +92,7 @@ def pairs(plan: Plan, chosen: Sequence[Pair] | None = None) -> Table:
     )
 
 
-def _problems(pair: Pair, labels: int) -> str:
+def _problems(pair: ProspectPair, labels: int) -> str:
     """The labelled problems needed; where they are more than there were, but no number is to be trusted, only that."""
     untold = not pair.told_apart and pair.labels == labels + 1
     return f"more than {labels}" if untold else number(pair.labels, 0, 1)

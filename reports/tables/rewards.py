@@ -5,9 +5,9 @@ Takes Findings; gives Tables.
 
 from __future__ import annotations
 
-from restem.reports.analysis import raters
+from restem.reports.analysis import agreement_between_verifiers as between
+from restem.reports.analysis.agreement_between_verifiers import Correction
 from restem.reports.analysis.findings import Findings
-from restem.reports.analysis.raters import Correction
 from restem.reports.tables.arms import arm_cell
 from restem.reports.tables.format import difference, estimate, number
 from restem.reports.tables.quality import pooled
@@ -16,7 +16,7 @@ from restem.reports.tables.table import CLUSTERED, Cell, Column, Table
 
 def corrected(findings: Findings) -> Table:
     """Raw reward, corrected reward and gold side by side: F6."""
-    corrections = raters.corrections(findings)
+    corrections = between.corrections(findings)
     several = any(item.seeded.n > 1 for item in corrections)
     seeds = "Over seeds and problems: of other seeds on other problems, each replicate corrected by itself. " * several
     return Table.of(
@@ -53,7 +53,7 @@ def _reward(correction: Correction) -> Cell:
 def errors(findings: Findings) -> Table:
     """Systematic or random errors: F8."""
     return Table.of(
-        raters.errors(findings.run),
+        between.errors(findings.run),
         [
             Column("verifier", "Verifier", lambda e: e.verifier, names=True),
             Column("fpr", "FPR, %", lambda e: estimate(e.fpr)),
@@ -73,7 +73,7 @@ def errors(findings: Findings) -> Table:
 
 def choosing(findings: Findings) -> Table:
     """pass@k, maj@k and best-of-k side by side."""
-    choices = raters.choosing(findings)
+    choices = between.choosing(findings)
     ks = tuple(choices[0].accuracy) if choices else ()
     return Table.of(
         choices,
