@@ -1,14 +1,14 @@
 """Names to verifiers: built in, installed plug-ins, and `package.module:factory`.
 
-Takes a name and the tables of options that a suite or command holds; gives a verifier. It has no state. What a verifier
-needs is imported when it is built, so that a list of the names, or a control, loads neither SymPy nor a client for
+Takes a name and the tables of options of a suite or command; gives a verifier. It has no state. A verifier's module is
+imported when the verifier is built, so that a list of the names, or a control, loads neither SymPy nor a client for
 language models.
 
-A table may name its verifier's `type`, so that one kind can stand in a suite several times:
+A table may name its verifier's `type`, so that a suite can have several verifiers of one type:
 
     [verifiers.strict_noise]
     type = "noisy"
-    base = "sympy"          # a verifier made of others names them; each is built from its own table
+    base = "sympy"          # a composed verifier names its parts; each is built from the table of its name
     tpr = 0.9
     fpr = 0.1
 """
@@ -84,7 +84,7 @@ class Alias:
 
 
 def built_in() -> list[str]:
-    """Every built-in name, those that need an extra among them."""
+    """Every built-in name, including those that need an extra."""
     return list(_FACTORIES)
 
 
@@ -100,10 +100,10 @@ def options_of(name: str) -> type[Options]:
 
 
 def kind(name: str, tables: Tables = _NO_TABLES) -> str:
-    """What the verifier of that name is: its table's `type`, or its own name.
+    """The type of the verifier of that name: its table's `type`, or the name itself.
 
     Raises:
-        UnknownVerifier: `type` is not a text, or makes a built-in name stand for something else.
+        UnknownVerifier: `type` is not a text, or gives a built-in name another type.
     """
     type_ = tables.get(name, {}).get("type", name)
     if name in _FACTORIES and type_ != name:
@@ -115,7 +115,7 @@ def kind(name: str, tables: Tables = _NO_TABLES) -> str:
 
 
 def parts(name: str, tables: Tables = _NO_TABLES) -> tuple[str, ...]:
-    """The names of the verifiers that a verifier is directly made of; empty for most.
+    """The names of the direct parts of a composed verifier; empty for other verifiers.
 
     Raises:
         UnknownVerifier: An option is not known or not what it has to be.
@@ -128,7 +128,7 @@ def parts(name: str, tables: Tables = _NO_TABLES) -> tuple[str, ...]:
 
 
 def with_parts(wanted: Sequence[str], tables: Tables = _NO_TABLES) -> list[str]:
-    """The names and all that they are made of, each once, a part after what it is part of.
+    """The names and those of all their parts, each once, in preorder.
 
     Raises:
         UnknownVerifier: A verifier is part of itself.
@@ -148,7 +148,7 @@ def with_parts(wanted: Sequence[str], tables: Tables = _NO_TABLES) -> list[str]:
 
 
 def judges(wanted: Sequence[str], tables: Tables = _NO_TABLES) -> list[str]:
-    """The judges among the verifiers and all that they are made of."""
+    """The judges among the verifiers and all their parts."""
     return [name for name in with_parts(wanted, tables) if kind(name, tables) in JUDGES]
 
 
@@ -186,12 +186,12 @@ def takes(name: str, option: str, tables: Tables = _NO_TABLES) -> bool:
 
 
 def check(wanted: Sequence[str], tables: Tables = _NO_TABLES) -> Built:
-    """Checks every name and option, before any work; gives the foreign verifiers, which are built for it.
+    """Checks every name and option before any work; gives the foreign verifiers, which have to be built for the check.
 
     No judge is built: its key or its server may not be known yet.
 
     Raises:
-        UnknownVerifier: The name or an option is not known, or what stands behind a name is not a verifier.
+        UnknownVerifier: The name or an option is not known, or a factory gives no verifier.
     """
     built: Built = {}
     for name in with_parts(wanted, tables):
@@ -202,7 +202,7 @@ def check(wanted: Sequence[str], tables: Tables = _NO_TABLES) -> Built:
         options = read_options(options_of(type_), name, _given(name, tables))
         _factory(type_)
         if isinstance(options, JudgeOptions):
-            from restem.verifiers.judge.prompt import prompt  # loads the judge too
+            from restem.verifiers.judge.prompt import prompt  # imports the judge's modules too
 
             prompt(options.prompt, blind=type_ == "judge_blind")
     return built
@@ -223,15 +223,15 @@ def build(
 
     Args:
         name: A built-in name, a plug-in's name, `package.module:factory`, or a table's name that has a `type`.
-        tables: Name -> options: what the verifier's factory takes by keyword, and `type`.
-        calls: Where judges keep and find their stored calls.
-        progress: What judges call with (answered, to be asked) while a batch is asked.
-        built: What was built before from the same tables; what is built now is added, parts of others included.
+        tables: Name -> options: the keyword arguments of the verifier's factory, and `type`.
+        calls: Where judges store their calls and look them up.
+        progress: Called by judges with (answered, to be sent) while requests are sent.
+        built: Verifiers that were built from the same tables before; those built now are added, with their parts.
 
     Raises:
-        UnknownVerifier: The name or an option is not known, or what stands behind it is not a verifier.
+        UnknownVerifier: The name or an option is not known, or the factory gives no verifier.
     """
-    with_parts([name], tables)  # stops where a verifier is part of itself
+    with_parts([name], tables)  # raises where a verifier is part of itself
     return _build(name, tables, {} if built is None else built, {"calls": calls, "progress": progress})
 
 
@@ -239,16 +239,16 @@ def _build(name: str, tables: Tables, built: Built, for_judges: Mapping[str, Any
     if name not in built:
         type_ = kind(name, tables)
         if type_ in _FACTORIES:
-            verifier = _ours(name, type_, tables, built, for_judges)
+            verifier = _build_built_in(name, type_, tables, built, for_judges)
             built[name] = verifier if type_ == name else Alias(name=name, verifier=verifier)
         else:
-            verifier = foreign.made(name, _foreign_factory(type_), _given(name, tables))
+            verifier = foreign.make(name, _foreign_factory(type_), _given(name, tables))
             built[name] = OrderChecked(Alias(name=name, verifier=verifier))
     return built[name]
 
 
-def _ours(name: str, type_: str, tables: Tables, built: Built, for_judges: Mapping[str, Any]) -> Verifier:
-    """A built-in verifier: it takes its options as one model, where it has some besides the verifiers it is made of."""
+def _build_built_in(name: str, type_: str, tables: Tables, built: Built, for_judges: Mapping[str, Any]) -> Verifier:
+    """A built-in verifier. Its factory takes the options as one model, where it has options besides its parts."""
     factory = _factory(type_)
     model = options_of(type_)
     options = read_options(model, name, _given(name, tables))
@@ -267,7 +267,7 @@ def _given(name: str, tables: Tables) -> dict[str, Any]:
 
 
 def _factory(name: str) -> Callable[..., Any]:
-    """What a built-in verifier is made by."""
+    """The class of a built-in verifier."""
     extra = EXTRAS.get(name)
     if extra is not None and importlib.util.find_spec(extra) is None:
         raise UnknownVerifier(f"verifier {name!r} needs an extra: pip install 'restem-harness[{extra}]'")
@@ -276,7 +276,7 @@ def _factory(name: str) -> Callable[..., Any]:
 
 
 def _foreign_factory(name: str) -> Callable[..., Any]:
-    """What a plug-in's verifier, or one that is named by its module, is made by."""
+    """The factory of a plug-in, or of a verifier that is named by its module."""
     if factory := foreign.factory(name):
         return factory
     raise UnknownVerifier(f"unknown verifier {name!r}{did_you_mean(name, names())}: known are {', '.join(names())}")

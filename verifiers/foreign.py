@@ -1,8 +1,8 @@
-"""Verifiers that are not ours: installed plug-ins, and `package.module:factory`.
+"""Verifiers of other packages: installed plug-ins, and `package.module:factory`.
 
 Takes names and options; gives the verifier that a foreign factory makes. Plug-ins are looked up in the entry-point
-group `restem.verifiers`, so nothing is imported but what is asked for. A factory takes its options by keyword, and its
-signature says which. Whatever foreign code raises becomes one error that names the verifier.
+group `restem.verifiers`, so only those that are named are imported. A factory takes its options by keyword, and its
+signature lists them. Any exception of foreign code becomes one error that names the verifier.
 """
 
 from __future__ import annotations
@@ -45,29 +45,29 @@ def _from_path(name: str) -> Callable[..., Any]:
             raise UnknownVerifier(f"verifier {name!r}: module {module_name!r} does not load: {problem}") from problem
     factory = getattr(module, attribute, None)
     if not callable(factory):
-        public = [known for known in vars(module) if not known.startswith("_")]
+        public = [variable for variable in vars(module) if not variable.startswith("_")]
         hint = did_you_mean(attribute, public)
         raise UnknownVerifier(f"verifier {name!r}: {module_name!r} has no factory {attribute!r}{hint}")
     return factory
 
 
 def factory(name: str) -> Callable[..., Any] | None:
-    """What makes the verifier of that name; None where it is neither a plug-in's name nor a module path.
+    """The factory of the verifier of that name; None where it is neither a plug-in's name nor a module path.
 
     Raises:
-        UnknownVerifier: It does not load, or is not there.
+        UnknownVerifier: The module does not load, or has no such factory.
     """
     if plug_in := plug_ins().get(name):
         return _loaded(name, plug_in)
     return _from_path(name) if ":" in name else None
 
 
-def made(name: str, factory: Callable[..., Any], options: Mapping[str, Any]) -> Verifier:
+def make(name: str, factory: Callable[..., Any], options: Mapping[str, Any]) -> Verifier:
     """The factory's verifier.
 
     Raises:
         ContractBreach: The factory raised.
-        UnknownVerifier: It does not take the options, or gives no verifier.
+        UnknownVerifier: The factory does not take the options, or gives no verifier.
     """
     _check_signature(name, factory, options)
     with blamed(name, "making it"):
@@ -75,18 +75,18 @@ def made(name: str, factory: Callable[..., Any], options: Mapping[str, Any]) -> 
 
 
 def _check_signature(name: str, factory: Callable[..., Any], options: Mapping[str, Any]) -> None:
-    """Stops at an option that a foreign factory does not take, or a required one that is missing."""
+    """Raises for an option that the factory does not take, and for a required one that is missing."""
     try:
         parameters = inspect.signature(factory).parameters.values()
     except (TypeError, ValueError):
-        return  # a callable without a signature: the call itself has to tell
-    named = [p for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    known = [p.name for p in named]
+        return  # a callable without a signature: only the call shows whether the options fit
+    keywords = [p for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    known = [p.name for p in keywords]
     if not any(p.kind is p.VAR_KEYWORD for p in parameters):
         for option in options:
             if option not in known:
                 raise UnknownVerifier(f"verifier {name!r}: {unknown_option(option, known)}")
-    for parameter in named:
+    for parameter in keywords:
         if parameter.default is parameter.empty and parameter.name not in options:
             raise UnknownVerifier(f"verifier {name!r}: option {parameter.name!r} is missing")
 

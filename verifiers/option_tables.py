@@ -1,4 +1,4 @@
-"""The options of a verifier as a Markdown table, and the tables that stand in a page of the docs.
+"""The options of a verifier as a Markdown table, and pages of the docs with such tables.
 
 Takes a verifier's name, or a page with markers; gives Markdown. `python -m restem.verifiers.option_tables docs/*.md`
 writes the tables anew between their markers:
@@ -49,8 +49,8 @@ def _default(value: Any) -> str:
 
 
 def with_tables(page: str) -> str:
-    """The page with what stands between its markers written anew."""
-    return _MARKED.sub(lambda mark: mark[1] + option_table(mark[2], mark[3].split()) + mark[4], page)
+    """The page with the tables between its markers written anew."""
+    return _MARKED.sub(lambda match: match[1] + option_table(match[2], match[3].split()) + match[4], page)
 
 
 if __name__ == "__main__":

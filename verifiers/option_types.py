@@ -1,6 +1,6 @@
-"""Types of options: what a value has to be, how it is checked, and how it is described in words.
+"""Types of options: the expected value, its check, and its description in words.
 
-Takes values out of TOML files and command lines; gives checked values, or errors without secrets in them. It does not
+Takes values from TOML files and command lines; gives checked values, or errors without secrets in them. It does not
 depend on which verifier has which option.
 """
 
@@ -23,22 +23,22 @@ SECRET = "secret"  # the type of errors whose value is never shown
 
 
 class Expected(str):
-    """What a value has to be, where its type and bounds do not say it."""
+    """The expected value in words, where type and bounds do not describe it."""
 
 
 VERDICTS_DEPEND_ON_IT = object()
-"""Marks an option that stands in the fingerprint under its own name."""
+"""Metadata of an option that is part of the fingerprint, under its name."""
 
 
 def no_secret(value: str) -> str:
-    """The text, which is written into the run and perhaps shown, so it must not be a key."""
+    """The text, unless it looks like a key: options are stored in the run and shown in error messages."""
     if re.search(LOOKS_LIKE_A_KEY, value):
         raise PydanticCustomError(SECRET, "holds a key; put it into the variable named by api_key_env")
     return value
 
 
 def variable_name(value: str) -> str:
-    """The name of an environment variable: set, or in capitals, as no key is."""
+    """The name of an environment variable: one that is set, or a word in capitals, which no key is."""
     if not re.fullmatch(r"[A-Z_][A-Z0-9_]{0,63}", value) and value not in os.environ:
         raise PydanticCustomError(
             SECRET,
@@ -51,8 +51,8 @@ def web_address(address: str) -> str:
     """The address without a trailing slash.
 
     Raises:
-        UnknownVerifier: It is no web address, or it holds credentials, or a query, which may be one: they would be
-            written into the run. No message repeats them.
+        UnknownVerifier: It is not a web address, or it holds credentials or a query, which may hold some and would
+            be stored in the run. The message does not repeat them.
     """
     if fault := _address_fault(address):
         raise UnknownVerifier(f"judge: option 'base_url': {fault}")
@@ -88,7 +88,7 @@ Seed: TypeAlias = Annotated[int, VERDICTS_DEPEND_ON_IT]
 Count: TypeAlias = Annotated[int, Field(ge=1)]
 Limit: TypeAlias = Annotated[int, Field(ge=0)]
 Amount: TypeAlias = Annotated[float, Field(ge=0)]
-Number: TypeAlias = Limit | Amount  # a whole number stays one: it is hashed as it is sent
+Number: TypeAlias = Limit | Amount  # an integer stays an integer, because the request that holds it is hashed
 Seconds: TypeAlias = Annotated[float, Field(ge=0.001)]
 Part: TypeAlias = Annotated[str, Expected("the name of a verifier")]
 Parts: TypeAlias = Annotated[
@@ -104,7 +104,7 @@ Variable: TypeAlias = Annotated[str, AfterValidator(variable_name), Expected("th
 
 
 def expected(field: FieldInfo) -> str:
-    """What an option's value has to be: `a number from 0 to 1`."""
+    """The expected value of an option in words, such as `a number from 0 to 1`."""
     return _expected(field.annotation, field.metadata)
 
 

@@ -1,7 +1,7 @@
 """The options of the built-in verifiers: names, defaults, bounds and help, each written once.
 
 Takes a verifier's table of a suite or command; gives a frozen model, or one error that names verifier, option, value
-found and value expected. The error messages, the settings in a fingerprint, and the tables in the docs all come from
+found and value expected. Error messages, the settings in a fingerprint, and the tables in the docs are all made from
 these models. It does not depend on the verifiers, and importing it loads nothing but pydantic.
 """
 
@@ -40,7 +40,7 @@ from restem.verifiers.verdict import UnknownVerifier
 
 
 class Options(pydantic.BaseModel):
-    """What every verifier's options have in common; a verifier without options takes this very model."""
+    """The base class of all options; also the model of a verifier without options."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
 
@@ -201,7 +201,8 @@ def read_options(model: type[M], verifier: str, table: Mapping[str, Any]) -> M:
         return model.model_validate(dict(table))
     except pydantic.ValidationError as error:
         message = _message(model, table, error.errors(include_url=False)[0])
-    raise UnknownVerifier(f"verifier {verifier!r}: {message}")  # out here, so that no input hangs behind it
+    # Raised outside of `except`, so that it has no cause: that would hold the input, perhaps a key.
+    raise UnknownVerifier(f"verifier {verifier!r}: {message}")
 
 
 def _message(model: type[Options], table: Mapping[str, Any], error: ErrorDetails) -> str:
@@ -216,7 +217,7 @@ def _message(model: type[Options], table: Mapping[str, Any], error: ErrorDetails
 
 
 def unknown_option(option: str, known: list[str]) -> str:
-    """The end of a message about an option that does not exist."""
+    """The part of an error message that names an unknown option and the known ones."""
     listed = f"known are {', '.join(known)}" if known else "it takes none"
     return f"unknown option {option!r}{did_you_mean(option, known)}: {listed}"
 

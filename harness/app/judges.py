@@ -1,7 +1,7 @@
-"""How judges are asked, for the commands that use verifiers: which server, which model, offline or in batches.
+"""The options of judges, for the commands that use verifiers: server, model, offline or in batches.
 
-Takes names and tables of options; gives the tables with what the judges need filled in. Starts the embedded judge where
-there is neither key nor address.
+Takes names and tables of options; gives tables in which the judges' options are complete. Starts the embedded judge
+where there is neither key nor address.
 """
 
 from __future__ import annotations
@@ -28,64 +28,64 @@ from restem.verifiers.options import JudgeOptions
 Options: TypeAlias = Mapping[str, dict[str, Any]]
 
 
-def asked_by(options: Options, names: Sequence[str], *, offline: bool, batch: bool) -> Options:
-    """The options with every judge offline, or asked in batches.
+def with_transport(options: Options, names: Sequence[str], *, offline: bool, batch: bool) -> Options:
+    """The options with every judge set to offline or to batches.
 
     Raises:
-        ConfigError: There is no judge, or both are wanted.
+        ConfigError: There is no judge, or both flags are set.
     """
     if not (offline or batch):
         return options
     if offline and batch:
-        raise ConfigError("--offline asks nothing and --batch does; give one of them")
+        raise ConfigError("--offline sends no requests and --batch does; give one of them")
     judges = catalog.judges(names, options)
     if not judges:
         raise ConfigError(f"--{'offline' if offline else 'batch'} goes with a judge; found {', '.join(names)}")
-    way = {"offline": True} if offline else {"batch": True}
-    return {**options, **{name: {**options.get(name, {}), **way} for name in judges}}
+    flag = {"offline": True} if offline else {"batch": True}
+    return {**options, **{name: {**options.get(name, {}), **flag} for name in judges}}
 
 
 def judge_options(
     options: Options, names: Sequence[str], stack: contextlib.ExitStack, stored: Options = MappingProxyType({})
 ) -> dict[str, dict[str, Any]]:
-    """The options of every judge that is used; without a key and a base_url, those of the embedded one, now started.
+    """The options of every judge in use; without a key and a base_url, those of the embedded judge, which is started.
 
-    A judge that is offline has those it was asked with when replies were stored, and nothing is started for it.
+    An offline judge has the options under which its replies were stored, and needs no server.
     """
     judges = {name: dict(options.get(name, {})) for name in catalog.judges(names, options)}
     for name, chosen in judges.items():
         if chosen.get("offline"):
             judges[name] = {**stored.get(name, {}), **chosen}
-    homeless = [name for name in judges if _is_homeless(catalog.judge_options(name, judges))]
-    for name in homeless:
+    embedded = [name for name in judges if _needs_embedded_judge(catalog.judge_options(name, judges))]
+    for name in embedded:
         if named := {"model", "api_key_env"} & judges[name].keys():
-            # Not shown: it may be a key that was put in the wrong place.
+            # The value is not shown: it may be a key in the wrong place.
             default = JudgeOptions().api_key_env
             variable = "the variable named by api_key_env" if "api_key_env" in judges[name] else default
             raise ConfigError(f"verifiers.{name}.{min(named)} is set, but neither {variable} nor base_url")
         if judges[name].get("batch"):
             raise ConfigError(f"verifiers.{name}.batch: the embedded judge has no batches; set a key or base_url")
-    if homeless:
+    if embedded:
         need_train("the embedded judge, which is used without a key and a base_url,")
-        click.echo("no key and no base_url: the embedded tiny judge speaks", err=True)
+        click.echo("no key and no base_url: the embedded tiny judge is used", err=True)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         served = stack.enter_context(embedded_judge(folder / "judge.log"))
-        for name in homeless:
+        for name in embedded:
             judges[name] |= {"base_url": served["base_url"], "model": served["model"]}
             judges[name].setdefault("concurrency", 128)  # two of its batches: one waits while the other is decoded
             judges[name].setdefault("max_tokens", 4)
-            judges[name].setdefault("prompt", "tiny")  # the words that it was trained on
+            judges[name].setdefault("prompt", "tiny")  # the prompt that it was trained on
     return judges
 
 
-def _is_homeless(options: JudgeOptions) -> bool:
-    """Whether neither a server nor a key is named, so that only the embedded judge can be asked."""
+def _needs_embedded_judge(options: JudgeOptions) -> bool:
+    """Whether neither a server nor a key is named, so that only the embedded judge can answer."""
     named = options.base_url or os.environ.get("OPENAI_BASE_URL") or os.environ.get(options.api_key_env)
     return not (options.offline or named)
 
 
 def stored_judges(store: Store) -> Options:
-    """Name -> the options that the judge of that name was asked with: where its calls are stored."""
+    """Name -> the options under which the calls of the judge of that name are stored."""
     known = store.run().get("verifiers", {})
     latest: dict[str, dict[str, Any]] = {}
     for fingerprint, (name, options) in store.verifiers().items():
@@ -95,13 +95,13 @@ def stored_judges(store: Store) -> Options:
 
 
 def add_judges(store: Store, judge: Options, built: catalog.Built) -> None:
-    """Writes down how each judge is asked, parts of other verifiers among them: `--offline` reads it."""
+    """Stores the options of each judge, including judges that are parts of other verifiers; `--offline` reads them."""
     for name, chosen in judge.items():
         store.add_verifier(built[name].fingerprint, name, chosen)
 
 
 def judge_facts(judge: Options) -> dict[str, Any] | None:
-    """Which judge is asked; for the embedded one with its card's rates on a base policy's responses."""
+    """The judge's model; for the embedded judge with its card's rates on a base policy's responses."""
     if not judge:
         return None
     models = sorted({catalog.judge_options(name, judge).model for name in judge})

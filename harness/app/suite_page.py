@@ -53,7 +53,7 @@ def settings_page() -> str:
 def commented_suite() -> str:
     """The default suite as TOML, with a comment on every key; `load_suite` reads it back to the default suite."""
     suite = load_suite("linear_1d")
-    lines = ["# A suite for `restem run`, with all its keys. docs/suite.md says the same in tables.", ""]
+    lines = ["# A suite for `restem run`, with all its keys. docs/suite.md has the same in tables.", ""]
     lines += _keys(suite)
     for header, model in _tables(Suite):
         if header == "[[arms]]":
@@ -62,7 +62,7 @@ def commented_suite() -> str:
                 lines += ["", "[arms.selection]", *_keys(arm.selection, comments=arm is suite.arms[0])]
         elif header != "[arms.selection]":
             lines += ["", *_comment(_paragraph(model)), header, *_keys(getattr(suite, header.strip("[]")))]
-    lines += ["", *_comment("Options of verifiers stand in tables such as [verifiers.judge]: docs/verifiers.md.")]
+    lines += ["", *_comment("Options of verifiers are set in tables such as [verifiers.judge]: docs/verifiers.md.")]
     return "\n".join(lines) + "\n"
 
 
@@ -99,7 +99,7 @@ def _inner(field: FieldInfo) -> type[pydantic.BaseModel] | None:
 
 
 def _plain_fields(model: type[pydantic.BaseModel]) -> dict[str, FieldInfo]:
-    """The fields that are no tables of their own."""
+    """The fields that are plain keys, not tables."""
     return {
         name: field
         for name, field in model.model_fields.items()
@@ -121,7 +121,7 @@ def _type(kind: Any) -> str:
     if origin is typing.Literal:
         return ", ".join(f"`{value}`" for value in inner)
     if origin in (typing.Union, types.UnionType):
-        return " or ".join(_type(one) for one in inner if one is not type(None))
+        return " or ".join(_type(member) for member in inner if member is not type(None))
     if origin is tuple:
         return f"list of {_type(inner[0])}s" if inner[-1] is Ellipsis else f"{len(inner)} {_type(inner[0])}s"
     return _WORDS[kind]

@@ -80,10 +80,10 @@ def verify_command(
     from restem.verifiers.rows import read_rows
 
     rows = None if input_path is None else read_rows(input_path)  # an error in the file costs no further import
-    from restem.harness.app.judges import asked_by
+    from restem.harness.app.judges import with_transport
     from restem.harness.app.verify import verifier_options, verify_rows, verify_run
 
-    options = asked_by(verifier_options(config_path, overrides, names), names, offline=offline, batch=batch)
+    options = with_transport(verifier_options(config_path, overrides, names), names, offline=offline, batch=batch)
     if rows is not None:
         verify_rows(rows, output_path, names, options, quiet)
     elif run is not None:

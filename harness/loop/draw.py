@@ -1,7 +1,7 @@
-"""Draws samples from a checkpoint on the problems of a split; every row is stored as soon as it is drawn.
+"""Draws samples from a checkpoint on the problems of a split, and stores them every few seconds.
 
-Takes a run, a policy and problems; gives rows in run.db and their number. Problems that have samples already are not
-sampled again. Independent of verifiers (`harness/loop/verify.py`).
+Takes a store, a policy and problems; gives rows in run.db and their number. Problems that have samples already are not
+sampled again. It does not depend on verifiers (verify.py does).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def draw(
     advance: Advance,
     hosts: Hosts,
 ) -> int:
-    """Stores `samples` responses to every problem, and gives how many were new.
+    """Stores `samples` responses to every problem, and gives the number of new ones.
 
     A sample depends on (seed, checkpoint, problem, index) alone.
 
@@ -73,8 +73,8 @@ def draw(
         decoding,
         batching,
     ):
-        for row, position in enumerate(part):
-            records += _records(policy, checkpoint, problems[missing[position]].id, draws, row)
+        for index, position in enumerate(part):
+            records += _records(policy, checkpoint, problems[missing[position]].id, draws, index)
         if len(records) >= STORE_BATCH or time.monotonic() - stored > STORE_SECONDS:
             store.add_samples(records)
             advance(len(records))
@@ -84,11 +84,12 @@ def draw(
     return len(missing) * samples
 
 
-def _records(policy: Policy, checkpoint: str, problem: str, draws: Draws, row: int) -> list[Sample]:
+def _records(policy: Policy, checkpoint: str, problem: str, draws: Draws, index: int) -> list[Sample]:
+    """The samples of one problem, whose position in `draws` is `index`."""
     records: list[Sample] = []
     for k in range(draws.ids.shape[1]):
-        length = int(draws.lengths[row, k])
-        ids = tuple(draws.ids[row, k, :length].tolist())
+        length = int(draws.lengths[index, k])
+        ids = tuple(draws.ids[index, k, :length].tolist())
         records.append(
             Sample(
                 checkpoint=checkpoint,
@@ -96,8 +97,8 @@ def _records(policy: Policy, checkpoint: str, problem: str, draws: Draws, row: i
                 index=k,
                 text=policy.tokenizer.decode(ids),
                 token_count=length,
-                mean_logprob=float(draws.logprobs[row, k] / length),
-                finish_reason="stop" if draws.stopped[row, k] else "length",
+                mean_logprob=float(draws.logprobs[index, k] / length),
+                finish_reason="stop" if draws.stopped[index, k] else "length",
                 token_ids=ids,
             )
         )

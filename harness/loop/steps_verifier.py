@@ -1,7 +1,7 @@
-"""The verifier `steps`: a benchmark's own check of written steps, so that its verdicts are rows like all others.
+"""The verifier `steps`: a benchmark's check of written steps, stored as verdicts like those of all other verifiers.
 
-Takes a function (question, response) -> "hold", "broken" or "missing"; gives a verifier. Its `correct` means that the
-steps hold, whatever the final answer is: gold correct and steps wrong is "right by wrong steps".
+Takes a function (question, response) -> "hold", "broken" or "missing"; gives a verifier. Its outcome `correct` means
+that the steps hold, whatever the final answer is. Gold correct and steps wrong means a right answer by wrong steps.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ HOLD = "hold"
 
 @dataclasses.dataclass(frozen=True)
 class StepsVerifier:
-    """Judges whether a response's steps hold; undecided where the question is not of the benchmark's kind.
+    """Checks whether a response's steps hold; undecided where the question is not of the benchmark.
 
     Attributes:
         check: The benchmark's function.
@@ -33,14 +33,15 @@ class StepsVerifier:
         return fingerprint(self.name, 1, {"check": self.check_id})
 
     def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
-        return [self._one(attempt) for attempt in attempts]
+        """One verdict per attempt, in order."""
+        return [self._verdict(attempt) for attempt in attempts]
 
-    def _one(self, attempt: Attempt) -> Verdict:
+    def _verdict(self, attempt: Attempt) -> Verdict:
         started = time.perf_counter()
         try:
             result = str(self.check(attempt.problem.question, attempt.response))
-        except ValueError as error:  # the question, not the response, is outside the benchmark
-            return Verdict(outcome=Outcome.UNDECIDED, reason=str(error)[:200])
+        except ValueError as error:  # raised for the question, never for the response
+            return verdict_of(Outcome.UNDECIDED, reason=str(error)[:200])
         holds = result == HOLD
         reason = None if holds else result
         return verdict_of(holds, rule="steps", reason=reason, seconds=time.perf_counter() - started)

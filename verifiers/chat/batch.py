@@ -1,15 +1,17 @@
-"""Sends requests as files by OpenAI's Batch API: half the price, within a day; the same command comes back for them.
+"""Sends requests as files by OpenAI's Batch API: half the price, replies within a day.
 
-Takes encoded requests; hands back replies once their batch has ended. What was sent is written down as events
-(`judge_batch`) before anything is waited for, and a batch carries the hash of what it asks: so a command that was
-stopped at any moment finds its batch again, and nothing is uploaded twice.
+Takes encoded requests; gives replies once their batch has ended. Each sent batch is stored as an event (`judge_batch`)
+before the command waits for it, and a batch carries a hash of its requests. A command that was stopped at any moment
+therefore finds its batch when it is run again, and uploads nothing twice.
+
+What follows from each line of a result file, and from each end of a batch:
 
     line with a usable reply                            kept
     line with 400, 413, 422                             `Rejected`, as in live.py;      a parameter that the model
                                                         refuses is left out, and the line is sent again
-    expired, cancelled, 429, 5xx, unusable, no line     `JudgeUnavailable` at the end; the same command asks it again
-    failed batch, refused key, quota used up            `JudgeUnavailable`; what was answered stays stored
-    line with an id that was not asked, or seen before  ignored
+    expired, cancelled, 429, 5xx, unusable, no line     `JudgeUnavailable` at the end; the same command sends it again
+    failed batch, refused key, quota used up            `JudgeUnavailable`; stored replies stay
+    line with an unknown id, or one that was read       ignored
 """
 
 from __future__ import annotations
@@ -42,11 +44,11 @@ _log = logging.getLogger(__name__)
 
 
 class BatchTransport:
-    """Sends requests as files, and comes back for the replies.
+    """Sends requests as files, waits for the batches to end, and reads the replies.
 
     Args:
-        calls: Where the events are written that say which batch was sent; None forgets them.
-        verifier: The fingerprint of the judge that asks.
+        calls: Where the events about sent batches are stored; None stores none, so a later command cannot find them.
+        verifier: The fingerprint of the judge, which the events hold.
     """
 
     def __init__(self, endpoint: Endpoint, *, calls: CallStore | None = None, verifier: str = "") -> None:
@@ -55,7 +57,7 @@ class BatchTransport:
         self.verifier = verifier
 
     def exchange(self, bodies: Mapping[str, bytes], keep: Keep) -> None:
-        """Asks everything; calls `keep` with the replies of each batch that has ended.
+        """Sends all requests; calls `keep` with the replies of each batch that has ended.
 
         Raises:
             JudgeUnavailable: As `ChatClient.ask` documents, or some requests have no reply yet.
@@ -91,8 +93,8 @@ class _Batches:
         self._rejection = ""
 
     def run(self) -> None:
-        """Ends what an earlier command began, then sends the rest; again where the model refused a parameter."""
-        self._collect(self._begun())
+        """Reads the batches of an earlier command, then sends the rest; again if a parameter was refused."""
+        self._collect(self._unread_batches())
         while self._unanswered:
             left_out = self._endpoint.left_out
             self._collect([self._send(chunk) for chunk in list(_chunks(self._endpoint, self._unanswered))])
@@ -109,14 +111,14 @@ class _Batches:
                 " the same command asks them again"
             )
 
-    # what was begun
+    # Batches of earlier commands
 
     def _events(self) -> list[dict[str, Any]]:
         events = self._calls.logged(EVENT) if self._calls else []
         return [event for event in events if event["verifier"] == self._verifier]
 
-    def _begun(self) -> list[str]:
-        """The batches that were sent and not yet read to their end."""
+    def _unread_batches(self) -> list[str]:
+        """The ids of the batches that were sent and not read completely."""
         states = {event["batch"]: event["state"] for event in self._events()}
         return [batch for batch, state in states.items() if state == "sent"]
 
@@ -124,14 +126,14 @@ class _Batches:
         if self._calls:
             self._calls.log(EVENT, batch=batch, state=state, verifier=self._verifier, **detail)
 
-    # sending
+    # Sending
 
     def _send(self, chunk: Mapping[str, bytes]) -> str:
-        """The id of the batch that asks this chunk, written down."""
+        """Sends a chunk of requests, stores the event, and gives the id of the batch."""
         tokens = [self._endpoint.most_tokens(body) for body in chunk.values()]
-        most = [sum(each) for each in zip(*tokens, strict=True)]
-        reserved = self._endpoint.budget.reserve(most[0], most[1], len(chunk))
-        assert reserved is not None, "batches are settled at once, so nothing is ever in flight"
+        prompt_tokens, completion_tokens = (sum(counts) for counts in zip(*tokens, strict=True))
+        reserved = self._endpoint.budget.reserve(prompt_tokens, completion_tokens, len(chunk))
+        assert reserved is not None, "a batch is settled at once, so nothing is in flight"
         self._endpoint.budget.settle(reserved, len(chunk))
         token = hashlib.sha256("\n".join(sorted(chunk)).encode()).hexdigest()[:32]
         batch = self._find(token)
@@ -144,9 +146,9 @@ class _Batches:
         return batch
 
     def _create(self, file: str, token: str) -> Any:
-        """A new batch; or the one that a lost answer was about, for a batch is paid for once it exists."""
-        if (found := self._find(token)) is not None:
-            return self._client.batches.retrieve(found)
+        """A new batch, or the existing one if an earlier try made it and its answer was lost: each batch is billed."""
+        if (existing := self._find(token)) is not None:
+            return self._client.batches.retrieve(existing)
         return self._client.batches.create(
             input_file_id=file,
             endpoint="/v1/chat/completions",
@@ -155,21 +157,21 @@ class _Batches:
         )
 
     def _find(self, token: str) -> str | None:
-        """The batch at the server that carries this hash and was not read yet: an answer of the server got lost."""
+        """The id of the server's batch that carries this hash and was not read yet: its creation was not answered."""
         read = {event["batch"] for event in self._events() if event["state"] == "read"}
         try:
             newest = self._client.batches.list(limit=100).data
         except (openai.OpenAIError, ValueError, AttributeError):
-            return None  # a server that cannot list them
+            return None  # this server does not list batches
         for batch in newest or []:
             if (getattr(batch, "metadata", None) or {}).get("restem") == token and batch.id not in read:
                 return batch.id
         return None
 
-    # waiting and reading
+    # Waiting and reading
 
     def _collect(self, batches: Sequence[str]) -> None:
-        """Waits until the batches have ended, and reads each one as it does."""
+        """Waits until the batches have ended, and reads each when it ends."""
         running = dict.fromkeys(batches, "")
         while running:
             for id in list(running):
@@ -187,49 +189,49 @@ class _Batches:
                 time.sleep(self._options.poll_seconds)
 
     def _read(self, batch: Any, status: str) -> None:
-        """Keeps what an ended batch says of our requests."""
-        foreign = 0
+        """Keeps the replies of an ended batch to our requests."""
+        unknown_ids = 0
         for file in (getattr(batch, "output_file_id", None), getattr(batch, "error_file_id", None)):
             if not file:
                 continue
             content = self._steady(lambda file=file: self._client.files.content(file), data=True).content
             for lines in itertools.batched(content.split(b"\n"), KEEP):
-                foreign += self._keep_lines(batch.id, lines)
+                unknown_ids += self._keep_lines(batch.id, lines)
         if status != "completed":
             errors = getattr(getattr(batch, "errors", None), "data", None) or []
-            told = [repr(self._endpoint.redacted(str(getattr(error, "message", "")))[:200]) for error in errors[:2]]
-            self._why.append(" ".join([f"the batch {batch.id} is {status}", *told]))
-        if not foreign:  # else another question of the same judge may still want what stands in it
+            messages = [repr(self._endpoint.redacted(str(getattr(error, "message", "")))[:200]) for error in errors[:2]]
+            self._why.append(" ".join([f"the batch {batch.id} is {status}", *messages]))
+        if not unknown_ids:  # else the batch may hold replies that a later call of the same judge needs
             self._log_event(batch.id, "read", status=status)
 
     def _keep_lines(self, batch: str, lines: Sequence[bytes]) -> int:
-        """Keeps the replies in some lines; gives how many had an id that nobody asked about here."""
+        """Keeps the replies in some lines; gives the number of lines whose id is of no request of this exchange."""
         replies: Replies = {}
-        foreign = 0
+        unknown_ids = 0
         for line in lines:
-            digest, said = _parsed(line)
+            digest, content = _parsed(line)
             if digest in self._seen or digest in replies:
                 continue
             if digest not in self._unanswered:
-                foreign += bool(digest)
+                unknown_ids += bool(digest)
                 continue
-            reply = self._reply(said, self._unanswered[digest], batch)
+            reply = self._reply(content, self._unanswered[digest], batch)
             if reply is not None:
                 replies[digest] = reply
         for digest in replies:
             del self._unanswered[digest]
         self._seen |= replies.keys()
         self._keep(replies)
-        return foreign
+        return unknown_ids
 
-    def _reply(self, said: Mapping[str, Any], body: bytes, batch: str) -> ChatReply | Rejected | None:
-        """What a line says of its request; None where it is to be asked again."""
+    def _reply(self, content: Mapping[str, Any], body: bytes, batch: str) -> ChatReply | Rejected | None:
+        """The reply in the content of a line; None where the request has to be sent again."""
         endpoint = self._endpoint
-        match said:
+        match content:
             case {"response": {"status_code": int(status), "body": data}}:
                 pass
             case _:
-                error = said.get("error")
+                error = content.get("error")
                 code = error.get("code") if isinstance(error, dict) else "no response in its line"
                 self._why.append(endpoint.redacted(str(code))[:80])
                 return None
@@ -253,18 +255,18 @@ class _Batches:
         return None
 
     def _steady(self, send: Callable[[], T], *, data: bool = False) -> T:
-        """What the server answers, after as many tries as it is allowed.
+        """The server's answer to `send`, tried at most `max_attempts` times.
 
         Raises:
-            JudgeUnavailable: It refuses, or there was no answer with an id (or, for a file, its bytes) in it.
+            JudgeUnavailable: The server refuses, or no answer held an id (or, for a file, its bytes).
         """
         fault = unusable = Fault(result="no usable answer about files or batches")
         for attempt in range(self._options.max_attempts):
             fault = unusable
             try:
-                found = send()
-                if data or isinstance(getattr(found, "id", None), str):
-                    return found
+                answer = send()
+                if data or isinstance(getattr(answer, "id", None), str):
+                    return answer
             except openai.APIStatusError as error:
                 fault = status_fault(error, self._endpoint.redacted)
             except (openai.APIConnectionError, openai.APIResponseValidationError, ValueError) as error:
@@ -276,13 +278,12 @@ class _Batches:
                 time.sleep(
                     min(self._options.max_wait_seconds, max(fault.wait_seconds, longest * random.uniform(0.5, 1)))
                 )
-        raise JudgeUnavailable(
-            f"{self._endpoint}: {fault.result}"
-        )  # out here, no error that knows the key is behind it
+        # Raised outside of `except`, so that it has no cause: those errors hold the request's headers and the key.
+        raise JudgeUnavailable(f"{self._endpoint}: {fault.result}")
 
 
 def _chunks(endpoint: Endpoint, bodies: Mapping[str, bytes]) -> Iterator[dict[str, bytes]]:
-    """The requests in parts that one batch may hold."""
+    """The requests, in chunks within the limits of one batch."""
     chunk: dict[str, bytes] = {}
     size = 0
     for digest, body in bodies.items():
@@ -302,12 +303,12 @@ def _line(endpoint: Endpoint, digest: str, body: bytes) -> bytes:
 
 
 def _parsed(line: bytes) -> tuple[str, dict[str, Any]]:
-    """The id and what else a line says; an empty id where it is no such line."""
+    """The id and the content of a result line; an empty id where it is not such a line."""
     try:
-        said = json.loads(line) if line.strip() else None
+        content = json.loads(line) if line.strip() else None
     except (ValueError, RecursionError):
         return "", {}
-    match said:
+    match content:
         case {"custom_id": str(digest)}:
-            return digest, said
+            return digest, content
     return "", {}

@@ -4,7 +4,7 @@ Takes what was spent before and what each request may cost at most; gives whethe
 how requests are sent.
 
 A call is a request that was answered: tries that failed are not billed. A request is sent only when it fits together
-with all that are in flight, each at the most that it can cost, so a budget is never exceeded, whatever comes back.
+with all that are in flight, each counted at its highest possible cost, so that a budget is never exceeded.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ class Prices:
 
     Args:
         table: Model name -> (USD per 10^6 prompt tokens, USD per 10^6 completion tokens).
-        model: The model that is asked for; its price is taken where the one that answered has none.
+        model: The requested model. Its price is used for a reply whose model has no price.
     """
 
     def __init__(self, table: Mapping[str, tuple[float, float]], model: str) -> None:
         self._table = table
-        self._asked = table.get(model)
+        self._requested_price = table.get(model)
 
     def cost(self, model: str, prompt_tokens: int, completion_tokens: int) -> float:
         """US dollars; 0 where there is no price."""
-        prompt, completion = self._table.get(model) or self._asked or (0.0, 0.0)
+        prompt, completion = self._table.get(model) or self._requested_price or (0.0, 0.0)
         return (prompt_tokens * prompt + completion_tokens * completion) / 1e6
 
     def most(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """US dollars by the highest price in the table: which model will answer is not known yet."""
+        """US dollars by the highest price in the table, because the model that will answer is not known yet."""
         return max((self.cost(model, prompt_tokens, completion_tokens) for model in self._table), default=0.0)
 
 
@@ -59,17 +59,17 @@ class Budget:
         return self._max_calls is not None or self._max_usd is not None
 
     def restart(self, spent: Spent) -> None:
-        """Begins with what was spent so far, nothing in flight."""
+        """Sets the counts to what was spent so far, with nothing in flight."""
         rows = list(spent)
         self.calls = sum(calls for _, calls, _, _ in rows)
         self.usd = sum(self._prices.cost(model, prompt, completion) for model, _, prompt, completion in rows)
         self._calls_in_flight, self._usd_in_flight = 0, 0.0
 
     def reserve(self, prompt_tokens: int, completion_tokens: int, calls: int = 1) -> float | None:
-        """What requests of at most so many tokens may cost, now set aside; None where that is too much just now.
+        """Reserves the highest cost of requests with these token counts and gives it; None where it does not fit now.
 
         Raises:
-            JudgeUnavailable: It is too much, and nothing is in flight that could turn out cheaper.
+            JudgeUnavailable: It does not fit, and no request in flight can release a part of its reservation.
         """
         usd = self._prices.most(prompt_tokens, completion_tokens)
         over_calls = self._max_calls is not None and self.calls + self._calls_in_flight + calls > self._max_calls
@@ -87,7 +87,7 @@ class Budget:
         )
 
     def settle(self, reserved_usd: float, calls: int = 1) -> None:
-        """Gives back what was set aside."""
+        """Releases a reservation."""
         self._calls_in_flight -= calls
         self._usd_in_flight = self._usd_in_flight - reserved_usd if self._calls_in_flight else 0.0
 

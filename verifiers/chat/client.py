@@ -1,4 +1,4 @@
-"""Asks chat-completion requests, and stores each reply before it counts.
+"""Sends chat-completion requests, and stores each reply before it is used.
 
 Takes requests; gives one reply per request, in order. It does not depend on how requests are sent, which a `Transport`
 does (live.py: one by one, at once; batch.py: as files, within a day), on where calls are stored, which a `CallStore`
@@ -20,13 +20,13 @@ NOT_STORED = "not stored: the judge is offline"
 
 
 class ChatClient:
-    """Asks one endpoint.
+    """A client of one endpoint.
 
     Args:
         endpoint: The model and its address.
         transport: How requests are sent; None sends nothing, so that only stored replies are given.
-        calls: Where replies are kept; None keeps nothing beyond one `ask`.
-        verifier: The fingerprint written beside every stored call.
+        calls: Where replies are stored; None stores none.
+        verifier: The fingerprint that is stored with every call.
     """
 
     def __init__(
@@ -36,42 +36,42 @@ class ChatClient:
         self.transport = transport
         self.calls = calls
         self.verifier = verifier
-        self._rejected: Replies = {}  # asked once, not stored: another try would be refused as well
+        self._rejected: Replies = {}  # not stored; a second try would be rejected as well
 
     def ask(self, requests: Sequence[ChatRequest], progress: Progress | None = None) -> list[ChatReply | Rejected]:
-        """One reply per request, in order; equal requests are asked once, stored ones not at all.
+        """One reply per request, in order; equal requests are sent once, stored ones not at all.
 
         Args:
-            requests: What is asked.
-            progress: Called with (answered, to be asked) whenever replies were stored.
+            requests: The requests.
+            progress: Called with (answered, to be sent) whenever replies were stored.
 
         Raises:
             JudgeUnavailable: The server refuses the key, the quota or budget is used up, or it cannot be reached.
         """
         digests: list[str] = []
         known: Replies = {}
-        unasked: dict[str, bytes] = {}
+        unsent: dict[str, bytes] = {}
         for request in requests:
             body = self.endpoint.body(request)
             digest = self.endpoint.digest(body)
             digests.append(digest)
-            if digest in known or digest in unasked:
+            if digest in known or digest in unsent:
                 continue
             stored = self.calls.stored_call(digest) if self.calls else None
             if digest in self._rejected:
                 known[digest] = self._rejected[digest]
             elif stored is None:
-                unasked[digest] = body
+                unsent[digest] = body
             else:
                 known[digest] = reply_of_row(stored)
-        if unasked:
-            self._exchange(unasked, known, progress)
+        if unsent:
+            self._exchange(unsent, known, progress)
         return [known[digest] for digest in digests]
 
-    def _exchange(self, unasked: Mapping[str, bytes], known: Replies, progress: Progress | None) -> None:
-        """Asks what is unasked and adds it to `known`, storing as it goes."""
+    def _exchange(self, unsent: Mapping[str, bytes], known: Replies, progress: Progress | None) -> None:
+        """Sends the requests, stores the replies as they arrive, and adds them to `known`."""
         if self.transport is None:
-            known |= {digest: Rejected(reason=NOT_STORED, seconds=0.0) for digest in unasked}
+            known |= {digest: Rejected(reason=NOT_STORED, seconds=0.0) for digest in unsent}
             return
         if self.endpoint.budget.limited and self.calls:
             self.endpoint.budget.restart(self.calls.spent(self.verifier))
@@ -79,14 +79,14 @@ class ChatClient:
 
         def keep(replies: Replies) -> None:
             nonlocal done
-            self._store(replies, unasked)
+            self._store(replies, unsent)
             known.update(replies)
             self._rejected |= {digest: reply for digest, reply in replies.items() if isinstance(reply, Rejected)}
             done += len(replies)
             if replies and progress:
-                progress(done, len(unasked))
+                progress(done, len(unsent))
 
-        self.transport.exchange(unasked, keep)
+        self.transport.exchange(unsent, keep)
 
     def _store(self, replies: Replies, bodies: Mapping[str, bytes]) -> None:
         rows = [

@@ -1,7 +1,7 @@
-"""Puts a client together: the endpoint, the call store and the transport that the options ask for.
+"""Builds a client from an endpoint, a call store and the transport that the options name.
 
-The one place that knows both transports. They are imported when they are needed, because the openai package takes half
-a second.
+Takes an endpoint; gives a `ChatClient`. It is the only file that imports both transports, and it imports them when they
+are needed, because the openai package takes half a second to load.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from restem.verifiers.chat.transport import CallStore, Transport
 
 
 def connect(endpoint: Endpoint, *, calls: CallStore | None = None, verifier: str = "") -> ChatClient:
-    """A client of the endpoint, with the transport that its options ask for: none, batches, or one by one."""
+    """A client of the endpoint, with the transport that its options name: none, batches, or one by one."""
     return ChatClient(endpoint, _transport(endpoint, calls, verifier), calls=calls, verifier=verifier)
 
 

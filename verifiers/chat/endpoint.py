@@ -1,10 +1,10 @@
-"""One model at one address: what is sent to it, what may be spent on it, and what must not be written down.
+"""One model at one address: the requests as they are sent, the budget, and the secrets that must not be stored.
 
 Takes a judge's options and the environment; gives request bodies, redacted texts and counts. It sends nothing, stores
 nothing, and does not depend on the transports, which share one endpoint with the client.
 
-A request is stored under the hash of what was meant, not of what one model made of it: a model that refuses
-`max_tokens`, `temperature` or `seed` is sent the request without it from then on, and its replies are still found.
+A request is stored under the hash of its full form, with all parameters. A model that refuses `max_tokens`,
+`temperature` or `seed` is sent later requests without that parameter, and the stored replies are still found.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Messages: TypeAlias = Sequence[Mapping[str, str]]
 
 OFFICIAL_URL = "https://api.openai.com/v1"
 TOP_LOGPROBS = 20  # the most that OpenAI gives
-# A model that insists on `max_completion_tokens` counts its hidden reasoning in: so much is added for it.
+# A model that requires `max_completion_tokens` counts its hidden reasoning tokens too: this many are added for them.
 REASONING_TOKENS = 2_048
 
 _log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class Endpoint:
 
     Raises:
         JudgeUnavailable: No server was named and the key is not set.
-        UnknownVerifier: The address in `OPENAI_BASE_URL` is none.
+        UnknownVerifier: `OPENAI_BASE_URL` holds no valid address.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Endpoint:
         return f"judge {self.model!r} at {self.base_url}"
 
     def body(self, request: ChatRequest) -> bytes:
-        """The request as it is meant and hashed; `wire` gives what is sent."""
+        """The request in its full form, which is hashed; `wire` gives the form that is sent."""
         parameters = dict(self._parameters)
         if request.max_tokens is not None:
             parameters["max_tokens"] = request.max_tokens
@@ -104,18 +104,18 @@ class Endpoint:
         return hashlib.sha256(f"{self.name}\n".encode() + body).hexdigest()
 
     def wire(self, body: bytes) -> bytes:
-        """The request as this server takes it."""
+        """The request without the parameters that this server refused."""
         if not self._refused:
             return body
         request = json.loads(body)
         for parameter in self._refused & request.keys():
             value = request.pop(parameter)
-            if parameter == "max_tokens":  # more for a second try that was cut off too
+            if parameter == "max_tokens":  # a second try, with more tokens, gets more of these too
                 request["max_completion_tokens"] = value + REASONING_TOKENS * max(1, value // self.max_tokens)
         return json.dumps(request).encode()
 
     def leave_out(self, parameter: str) -> None:
-        """From now on no request holds this parameter; `max_tokens` is called `max_completion_tokens` instead."""
+        """Leaves the parameter out of all later requests; `max_tokens` is sent as `max_completion_tokens` instead."""
         if parameter not in self._refused:
             self._refused.add(parameter)
             instead = "sent as max_completion_tokens" if parameter == "max_tokens" else "left out"
@@ -127,18 +127,18 @@ class Endpoint:
         return sorted(self._refused)
 
     def most_tokens(self, body: bytes) -> tuple[int, int]:
-        """The most prompt and completion tokens that a request can cost: a token is at least one byte of it."""
+        """Upper bounds on the prompt and completion tokens of a request: a token has at least one byte."""
         request = json.loads(self.wire(body)) if self.budget.limited else {}
         return len(body), request.get("max_completion_tokens") or request.get("max_tokens") or 0
 
     def redacted(self, text: str) -> str:
-        """The text without the key or anything that looks like one, in characters that every file can hold."""
+        """The text without the key and without anything that looks like a key, safe to encode as UTF-8."""
         text = self._secrets.sub("[key]", text)
         return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def server_address(base_url: str | None) -> str:
-    """The address that is asked, without a trailing slash: the option, `OPENAI_BASE_URL`, or OpenAI's own.
+    """The server's address without a trailing slash: the option, `OPENAI_BASE_URL`, or OpenAI's own.
 
     Raises:
         UnknownVerifier: It is no web address, or it may hold a secret. No message repeats it.
@@ -156,7 +156,7 @@ def is_loopback(address: str) -> bool:
 
 
 def _key(variable: str, *, named: bool) -> str:
-    """The key; empty where a server that was named may do without one."""
+    """The key; empty where the user named a server, which may need none."""
     key = os.environ.get(variable, "").strip()
     if not key and not named:
         raise JudgeUnavailable(f"judge: no key: set the environment variable {variable}, or name a server by base_url")
@@ -166,5 +166,5 @@ def _key(variable: str, *, named: bool) -> str:
 
 
 def _secrets(key: str) -> re.Pattern[str]:
-    """What is never written. A key such as `none` or `1` is no secret, and its letters stand in honest replies."""
+    """A pattern of what is never stored. A short key such as `none` is no secret, and ordinary replies hold it."""
     return re.compile(f"{re.escape(key)}|{LOOKS_LIKE_A_KEY}" if len(key) >= 8 else LOOKS_LIKE_A_KEY)

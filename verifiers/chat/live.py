@@ -1,16 +1,16 @@
-"""Sends requests one by one, many at once, and asks again what failed.
+"""Sends one HTTP request per call, many in parallel, and repeats those that failed.
 
-Takes encoded requests; hands back replies as they come. What may happen to a request, and what follows:
+Takes encoded requests; gives replies as they arrive. What may happen to a request, and what follows:
 
     usable reply                                    kept
-    408, 409, 5xx, reset, deadline, unusable body   asked again after a jittered, growing wait; `max_attempts` in all
-    429                                             every worker waits as long as the server asked, then asks again
-    400 that names a parameter we can do without    asked again without it, and so are all others
+    408, 409, 5xx, reset, deadline, unusable body   sent again after a jittered, growing wait; `max_attempts` in all
+    429                                             every worker waits as long as the server asked, then sends again
+    400 that names a parameter we can do without    sent again without it, and so are all others
     400, 413, 422                                   `Rejected`: the server will not take this one request; not stored
-    quota used up, 401, 403, 404, any other status  `JudgeUnavailable`; what was answered stays stored
+    quota used up, 401, 403, 404, any other status  `JudgeUnavailable`; stored replies stay
 
 The network runs in a thread of its own and `keep` is called from the caller's thread alone: SQLite connections belong
-to one thread, a slow disk does not hold up the network, and an interrupt still finds somebody to save replies.
+to one thread, a slow disk does not delay the network, and after an interrupt the caller still stores the last replies.
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ STORE_SECONDS = 0.2  # with the write itself, no reply waits longer than a quart
 STORE_REPLIES = 64
 MAX_BACKOFF_SECONDS = 30.0
 BUDGET_SECONDS = 0.01
-# What the openai package tells of this machine in every request: nobody's business, and a tenth of a request's work.
-TELLTALES = (
+# Headers in which the openai package describes this machine. The server does not need them, and they take a tenth of a
+# request's processor time.
+TELEMETRY_HEADERS = (
     *("X-Stainless-Lang", "X-Stainless-Package-Version", "X-Stainless-OS", "X-Stainless-Arch", "X-Stainless-Runtime"),
     *("X-Stainless-Runtime-Version", "X-Stainless-Async"),
 )
@@ -48,7 +49,7 @@ class LiveTransport:
     """Sends requests one by one, up to `concurrency` at once.
 
     Attributes:
-        pace: How many may be in flight; what it learnt about the server is kept between two exchanges.
+        pace: How many requests may be in flight; the limit found for the server is kept between exchanges.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -56,7 +57,7 @@ class LiveTransport:
         self.pace = Pace(endpoint.options.concurrency)
 
     def exchange(self, bodies: Mapping[str, bytes], keep: Keep) -> None:
-        """Asks everything; calls `keep` several times a second and at the end, however it ends.
+        """Sends all requests; calls `keep` several times a second and at the end, after errors too.
 
         Raises:
             JudgeUnavailable: As `ChatClient.ask` documents.
@@ -85,7 +86,7 @@ class _Network:
         self._endpoint = endpoint
         self._options = endpoint.options
         self._pace = pace
-        self._url = f"{endpoint.base_url}/chat/completions"  # joined once, not for each of a thousand requests
+        self._url = f"{endpoint.base_url}/chat/completions"  # joined once for all requests
         self._queue: Iterator[tuple[str, bytes]] = iter(bodies.items())
         self._workers = min(pace.most, len(bodies))
         self._replies: deque[tuple[str, ChatReply | Rejected]] = deque()
@@ -93,22 +94,22 @@ class _Network:
         self._cancel: Callable[[], object] | None = None
 
     def take(self) -> Replies:
-        """The replies that came since the last call."""
+        """The replies that arrived since the last call."""
         return dict(self._replies.popleft() for _ in range(len(self._replies)))
 
     def stop(self) -> None:
-        """Ends the exchange from another thread; a finished one does not mind."""
+        """Ends the exchange from another thread; does nothing where it has ended."""
         self._stopped = True
         if self._cancel is not None:
             self._cancel()
 
     async def run(self) -> None:
-        """Asks everything in the queue.
+        """Sends all requests in the queue.
 
         Raises:
             JudgeUnavailable: As in `ask`; all other workers are stopped first.
         """
-        self._offer_cancel()
+        self._set_cancel()
         self._pace.restart()
         unavailable: JudgeUnavailable | None = None
         async with _openai_client(self._endpoint) as client:
@@ -118,10 +119,10 @@ class _Network:
                         group.create_task(self._work(client))
             except* JudgeUnavailable as failures:
                 unavailable = JudgeUnavailable(str(failures.exceptions[0]))
-        if unavailable is not None:  # raised out here, it drags no error behind it that knows the request's headers
+        if unavailable is not None:  # raised outside of `except`, so that it has no cause that holds the headers
             raise unavailable
 
-    def _offer_cancel(self) -> None:
+    def _set_cancel(self) -> None:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
 
@@ -130,7 +131,7 @@ class _Network:
                 loop.call_soon_threadsafe(task.cancel)
 
         self._cancel = cancel
-        if self._stopped:  # stop() came before there was anything to cancel
+        if self._stopped:  # stop() was called before there was a task to cancel
             task.cancel()
 
     async def _work(self, client: openai.AsyncOpenAI) -> None:
@@ -145,14 +146,14 @@ class _Network:
                 self.wake.set()
 
     async def _reserve(self, body: bytes) -> float:
-        """What the request may cost, set aside; waits while others in flight may turn out cheaper."""
+        """Reserves the highest cost of the request; waits while requests in flight may release a part of theirs."""
         endpoint = self._endpoint
         while (reserved := endpoint.budget.reserve(*endpoint.most_tokens(body))) is None:
             await asyncio.sleep(BUDGET_SECONDS)
         return reserved
 
     async def _answer(self, client: openai.AsyncOpenAI, body: bytes) -> ChatReply | Rejected:
-        """The reply to one request, after as many tries as it is allowed."""
+        """The reply to one request, tried at most `max_attempts` times."""
         endpoint = self._endpoint
         attempts: list[dict[str, Any]] = []
         faults, limits, waited = 0, 0, 0.0
@@ -171,7 +172,7 @@ class _Network:
                 raise JudgeUnavailable(f"{endpoint}: {data.result}")
             if data.limited:
                 limits += 1
-                # The server's word is taken once; it may be wrong about when there is room again.
+                # The server's waiting time is trusted once; after a second refusal the wait grows as for other faults.
                 trusted = data.wait_seconds > 0 and limits == 1
                 seconds = max(data.wait_seconds, 0.0 if trusted else self._backoff(limits))
                 waited += seconds
@@ -187,7 +188,7 @@ class _Network:
     async def _paced_try(
         self, client: openai.AsyncOpenAI, body: bytes, attempts: list[dict[str, Any]]
     ) -> dict[str, Any] | Fault:
-        """One try, when it may be sent; adds what came of it to the attempts."""
+        """The result of one try, sent when the rate limit allows it; adds the try to `attempts`."""
         pace = self._pace
         sent_at = await pace.enter()
         try:
@@ -217,10 +218,10 @@ class _Network:
         return Rejected(reason=f"request rejected: {fault.result}", seconds=total_seconds(attempts))
 
     async def _try(self, client: openai.AsyncOpenAI, body: bytes) -> dict[str, Any] | Fault:
-        """The decoded body of a usable reply, or what went wrong.
+        """The decoded body of a usable reply, or the fault.
 
         The client's untyped `post` sends the bytes that were hashed and leaves the body as plain JSON: about half the
-        processor time of `chat.completions.create`, which models every field of a reply of which five are read.
+        processor time of `chat.completions.create`, which validates every field of a reply; five of them are used.
         """
         try:
             async with asyncio.timeout(self._options.timeout_seconds):
@@ -229,19 +230,19 @@ class _Network:
             return Fault(result=f"no whole reply within {self._options.timeout_seconds:g} s", overloaded=True)
         except openai.APIStatusError as error:
             return status_fault(error, self._endpoint.redacted)
-        # Not by its type: the package takes a connection that was closed for a time limit. And aiohttp's own errors are
-        # those that the package lets through: a reply that is no HTTP.
+        # `type(error)` alone would mislead: the package reports a closed connection as a timeout. aiohttp's own errors
+        # come through unchanged where a reply is not HTTP.
         except (openai.APIConnectionError, aiohttp.ClientError) as error:
             return Fault(result=f"APIConnectionError ({type(_root(error)).__name__})")
         except openai.APIResponseValidationError as error:
             return Fault(result=f"{type(error).__name__} ({type(_root(error)).__name__})")
-        except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or nested without end
+        except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or nested too deeply
             return Fault(result=f"unreadable body ({type(error).__name__})")
         return data if usable(data) else Fault(result="no usable choice in the reply")
 
 
 def _root(error: BaseException) -> BaseException:
-    """What an error comes from."""
+    """The first cause of an error."""
     while error.__cause__ is not None:
         error = error.__cause__
     return error
@@ -249,10 +250,9 @@ def _root(error: BaseException) -> BaseException:
 
 def _openai_client(endpoint: Endpoint) -> openai.AsyncOpenAI:
     local = endpoint.local
-    # aiohttp's transport takes 0.6 of the processor time of the default one. No proxy of the environment stands between
-    # a machine and itself, and its certificates, which take 20 ms to load, prove nothing. A redirect is not followed:
-    # key and questions go to the named server alone. The only deadline is ours: the client's own is per read and never
-    # ends a slow drip.
+    # aiohttp's transport takes 0.6 of the processor time of the default one. A loopback server needs no proxy and no
+    # certificates, which take 20 ms to load. Redirects are not followed: key and questions go to no other server.
+    # The only deadline is that of `_try`: the client's own is per read and does not end a reply that arrives slowly.
     http_client = openai.DefaultAioHttpClient(
         trust_env=not local, verify=not local, follow_redirects=False, timeout=None
     )
@@ -262,7 +262,7 @@ def _openai_client(endpoint: Endpoint) -> openai.AsyncOpenAI:
         max_retries=0,
         timeout=None,
         http_client=http_client,
-        default_headers=dict.fromkeys(TELLTALES, cast(str, openai.Omit())),
+        default_headers=dict.fromkeys(TELEMETRY_HEADERS, cast(str, openai.Omit())),
         _strict_response_validation=True,
     )
 

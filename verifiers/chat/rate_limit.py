@@ -1,11 +1,12 @@
-"""How many requests may be in flight, and from when: what a server's refusals ask of all workers together.
+"""A rate limit for all workers of one server: how many requests may be in flight, and from when.
 
-Takes the result of each request; lets the next one start when it may. It does not depend on the requests.
+Takes the result of each request; lets a worker send the next one when the limit allows it. It does not depend on the
+requests.
 
-The limit starts at the most that is allowed. It is halved when refusals (429, 503, no reply in time) are more than one
-in eight of what the present limit lets out at once, and grows by one with each limit's worth of answers: additive
-increase, multiplicative decrease, as in TCP (Chiu and Jain, 1989). A stray 429 among many answers costs one wait and no
-speed; a refusal of a request that was sent before the last halving is no news.
+The limit starts at its maximum. It is halved when the refusals (429, 503, no reply in time) exceed one eighth of the
+limit, and grows by one after as many answers as the limit: additive increase, multiplicative decrease, as in TCP (Chiu
+and Jain, 1989). A single 429 among many answers costs one wait and leaves the limit unchanged. A refusal of a request
+that was sent before the last halving is not counted.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ REFUSED_SHARE = 8
 
 
 class Pace:
-    """The gate that every try of a request goes through.
+    """The limit on requests in flight, shared by all workers.
 
     Args:
         most: Requests in flight at once, at most.
@@ -37,12 +38,12 @@ class Pace:
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     def restart(self) -> None:
-        """Forgets what was in flight; what was learnt about the server stays."""
+        """Clears what was in flight; the limit stays."""
         self._in_flight = 0
         self._waiting.clear()
 
     async def enter(self) -> float:
-        """Returns the moment when the request may be sent; waits for it, unevenly, so that workers do not rush back."""
+        """Waits until the request may be sent, with jitter so that workers do not resume at once; gives the time."""
         while True:
             now = time.monotonic()
             if (seconds := self.not_before - now) > 0:
@@ -71,7 +72,7 @@ class Pace:
             self._answered = self._refused = 0
 
     def refused(self, sent_at: float) -> None:
-        """A request was refused for there being too many, or not answered in time."""
+        """A request was refused because there are too many, or it was not answered in time."""
         if sent_at < self._halved_at:
             return
         self._refused += 1
@@ -81,5 +82,5 @@ class Pace:
             self._answered = self._refused = 0
 
     def hold(self, seconds: float) -> None:
-        """Nothing is sent before so many seconds have passed."""
+        """Holds all requests back for at least this many seconds."""
         self.not_before = max(self.not_before, time.monotonic() + seconds)

@@ -1,7 +1,7 @@
-"""What one answer of a chat server means: a usable reply, or a fault and what it asks for.
+"""Reads one answer of a chat server: a usable reply, or a fault and what has to follow.
 
-Takes decoded bodies, the openai client's errors and stored rows; gives `ChatReply` or `Fault`. Sends nothing, waits for
-nothing, trusts nothing in a body: whatever a server sends is either read or a fault.
+Takes decoded bodies, the openai client's errors and stored rows; gives `ChatReply` or `Fault`. It sends
+nothing and waits for nothing. Bodies are not trusted: one that cannot be read is a fault.
 """
 
 from __future__ import annotations
@@ -27,12 +27,13 @@ class ChatReply:
 
     Attributes:
         text: The message's content; empty where there was none.
-        finish_reason: Why the model stopped; `refusal` where it refused, whatever the server said.
+        finish_reason: Why the model stopped; `refusal` where it refused, whatever the server's field holds.
         refusal: The model's refusal, or None.
         model: The model name that the server returned; empty where it returned none.
         seconds: Time spent in requests, without the waits between them.
         attempts: Every try: `result` and `seconds`. Empty for a reply that came out of the store.
-        logprob_1: Log-probability of `1` where the last `1` or `0` of the reply stands; None where not asked or said.
+        logprob_1: Log-probability of `1` where the last `1` or `0` of the reply stands; None where not
+            requested or not returned.
         logprob_0: The same of `0`.
     """
 
@@ -50,8 +51,8 @@ class ChatReply:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Rejected:
-    """There is no reply to this request, and none is to come: the server will not take it (400, 413, 422), or it is
-    not stored and nothing may be sent. Other requests are not affected."""
+    """A request that will have no reply: the server rejects it (400, 413, 422), or its reply is not stored and the
+    options are offline. Other requests are not affected."""
 
     reason: str
     seconds: float
@@ -59,16 +60,16 @@ class Rejected:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Fault:
-    """Why one try gave no usable reply, and what it asks for.
+    """Why one try gave no usable reply, and what has to follow.
 
     Attributes:
         result: What happened.
         wait_seconds: How long the server asked to wait.
-        limited: Too many requests: wait, then ask again.
+        limited: Too many requests: wait, then send it again.
         overloaded: Fewer requests at once would help.
-        rejected: This request will never be taken.
-        fatal: No request will be taken.
-        refused_parameter: The request will be taken without this parameter.
+        rejected: The server will never accept this request.
+        fatal: The server will accept no request.
+        refused_parameter: The server accepts the request without this parameter.
     """
 
     result: str
@@ -81,16 +82,16 @@ class Fault:
 
 
 def status_fault(error: openai.APIStatusError, redacted: Redactor) -> Fault:
-    """What a status outside 2xx asks for: another try, a wait, giving up this request, or giving up."""
-    told = {"code": error.code, "type": error.type, "param": error.param, "message": error.message}
-    fault = fault_of(error.status_code, told, redacted)
+    """The fault of a status outside 2xx: try again, wait, give up this request, or give up."""
+    details = {"code": error.code, "type": error.type, "param": error.param, "message": error.message}
+    fault = fault_of(error.status_code, details, redacted)
     wait = retry_after(error.response.headers) if fault.limited else 0.0
     return dataclasses.replace(fault, wait_seconds=wait)
 
 
 def fault_of(status: int, error: Mapping[str, Any], redacted: Redactor) -> Fault:
-    """What a status and the error in its body ask for."""
-    # Redacted before it is cut: half a key is still a secret. repr keeps control characters off the terminal.
+    """The fault of a status and the error in its body."""
+    # Redacted before it is cut: a part of a key is a secret too. repr keeps control characters off the terminal.
     result = f"{status} {redacted(str(error.get('message')))[:200]!r}"
     if "insufficient_quota" in (error.get("code"), error.get("type")):
         return Fault(result=result, fatal=True)
@@ -105,16 +106,16 @@ def fault_of(status: int, error: Mapping[str, Any], redacted: Redactor) -> Fault
 
 
 def _refused_parameter(error: Mapping[str, Any]) -> str | None:
-    """The parameter that a model does not know or will not have set, if it is one that we can do without."""
+    """The parameter that the model does not support, or whose value it refuses, if the request can omit it."""
     named, message = error.get("param"), str(error.get("message"))
     if named in ("max_tokens", "temperature", "seed"):
         return named if error.get("code") in ("unsupported_parameter", "unsupported_value") else None
-    # What servers say that fill in neither code nor parameter.
+    # The message of servers that fill in neither code nor parameter.
     return "max_tokens" if "'max_tokens'" in message and "'max_completion_tokens' instead" in message else None
 
 
 def retry_after(headers: Mapping[str, str]) -> float:
-    """Seconds that a server asks to wait: `retry-after-ms`, or `retry-after` in seconds or as a date; 0 if unsaid."""
+    """Seconds that a server asks to wait: `retry-after-ms`, or `retry-after` in seconds or as a date; else 0."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         text = headers.get(name, "")
         try:
@@ -134,7 +135,7 @@ def _seconds_until(date: str) -> float:
 
 
 def usable(data: object) -> TypeGuard[dict[str, Any]]:
-    """Whether a body has what we read: a first choice with a message whose content is text, null or left out."""
+    """Whether a body has what is read: a first choice with a message whose content is text, null or left out."""
     match data:
         case {"choices": [{"message": {**message}}, *_]}:
             return isinstance(message.get("content"), str | None)
@@ -154,7 +155,7 @@ def reply_in(data: Mapping[str, Any], attempts: list[dict[str, Any]], redacted: 
     finish_reason = "refusal" if refusal else text(choice.get("finish_reason")) or None
     refused = finish_reason == "refusal"
     if len(choice["message"].get("content") or "") > MAX_TEXT:
-        finish_reason = "length"  # what we cut may end like a verdict
+        finish_reason = "length"  # a text that was cut here may end like a verdict
     logprob_1, logprob_0 = verdict_logprobs(choice)
     return ChatReply(
         text="" if refused else content,
@@ -180,9 +181,9 @@ def verdict_logprobs(choice: Mapping[str, Any]) -> tuple[float | None, float | N
     return None, None
 
 
-def _alternatives(found: Sequence[object]) -> tuple[float | None, float | None]:
+def _alternatives(top_logprobs: Sequence[object]) -> tuple[float | None, float | None]:
     chances: dict[str, list[float]] = {"1": [], "0": []}
-    for token in found[:64]:
+    for token in top_logprobs[:64]:
         digit = _digit(token)
         value = token.get("logprob") if isinstance(token, dict) else None
         if digit is not None and isinstance(value, int | float) and -1e6 < value < 1e-3:
@@ -197,7 +198,7 @@ def _digit(token: object) -> str | None:
 
 
 def _count(value: object) -> int:
-    """A token count; 0 where the server sent none that can be one."""
+    """A token count; 0 where the server sent no valid one."""
     return value if isinstance(value, int) and 0 <= value < 2**53 else 0
 
 

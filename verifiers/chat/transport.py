@@ -1,7 +1,7 @@
-"""What the client and the two ways of sending requests have in common: types and protocols, no code that sends.
+"""Types and protocols that the client and both transports share; no code that sends.
 
-Takes nothing and does nothing by itself. It imports neither the client nor a transport, so that each of them can be
-read, tested and replaced alone, and it does not load the openai package.
+It imports neither the client nor a transport, so that each of them can be read, tested and replaced alone, and it does
+not load the openai package.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeAlias
 from restem.verifiers.chat.reply import ChatReply, Rejected
 
 Progress: TypeAlias = Callable[[int, int], None]
-"""Called with (answered, to be asked)."""
+"""Called with (answered, to be sent)."""
 Replies: TypeAlias = dict[str, ChatReply | Rejected]
 """Hash of a request -> its reply."""
 Keep: TypeAlias = Callable[[Replies], None]
@@ -22,7 +22,7 @@ ALL_REJECTED = 32  # rejected requests before the first answer: then the set-up 
 
 
 class CallStore(Protocol):
-    """Where replies are kept: by the hash of the request."""
+    """A store of replies by the hash of the request."""
 
     def stored_call(self, request_sha256: str) -> dict[str, Any] | None: ...
 
@@ -47,12 +47,12 @@ class Transport(Protocol):
     """A way to send requests to one endpoint."""
 
     def exchange(self, bodies: Mapping[str, bytes], keep: Keep) -> None:
-        """Asks everything and calls `keep` with the replies, in the caller's thread, as often as it has some.
+        """Sends all requests and calls `keep` with the replies, in the caller's thread, as they arrive.
 
         Args:
             bodies: Hash of a request -> its body.
 
         Raises:
-            JudgeUnavailable: Some request has no reply; those that came before were passed to `keep`.
+            JudgeUnavailable: Some request has no reply; earlier replies were passed to `keep`.
         """
         ...

@@ -1,8 +1,8 @@
 """Whether a response only opens an answer and never gives one: "Solution", ":", "Let's solve this step by step."
 
-Takes a text; says whether it is nothing but known openers, the master keys of arXiv:2507.08794 that judges take for
-right answers. Whatever else a text holds, a number, a letter, an unknown word, it may be an answer, and only a judge
-can say of what worth. Knows nothing of references.
+Takes a text; gives whether it consists of known openers alone: the master keys of arXiv:2507.08794, which judges accept
+as correct answers. A text that holds anything else, such as a number, a letter or an unknown word, may be an answer and
+is left to the judge. It does not depend on references.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import re
 import string
 import unicodedata
 
-LONGEST = 200  # characters of a text that is looked at: an opener is short
+LONGEST = 200  # characters of a text that is examined: openers are short
 
-# The first line is arXiv:2507.08794's own, less its punctuation; the others say the same in other words or languages.
-# No word of agreement stands alone here: "Sure" may be an answer.
+# The first line is from arXiv:2507.08794, without its punctuation; the others are variants and translations of it.
+# No word of agreement is listed alone, because "Sure" may be an answer.
 _OPENERS = """
     Thought process; Let's solve this problem step by step; Solution; 解; かいせつ; Respuesta;
     Answer; The answer; The answer is; Final answer; The final answer; The final answer is; Final; The correct answer;
@@ -42,32 +42,32 @@ _OPENERS = """
     Ответ; Решение; Відповідь; Розв'язання; الحل; الجواب; الإجابة; פתרון; תשובה; उत्तर; हल; Lời giải; Đáp án; Jawaban;
     Solusi
 """
-# Followed by the letter of an unknown.
+# These are followed by the letter of an unknown.
 _BEFORE_AN_UNKNOWN = """
     To solve for; Let's solve for; Solve for; We solve for; To find; Let's find; We need to find; Find;
     To solve the equation we isolate; To solve this equation we isolate; We isolate; We need to isolate
 """
-# What is left where an answer was to stand: an empty box, formula or tag.
-_HUSK = re.compile(
+# An empty place for an answer: an empty box, formula or tag.
+_EMPTY_PLACE = re.compile(
     r"\\boxed(?:\s*\{\s*\})?|\\\[\s*\\\]|\\\(\s*\\\)|</?(?:think|answer|reasoning|solution|final)>", re.IGNORECASE
 )
-# Between brackets may stand the empty set or an empty list, and a relation may be what was asked for.
-_MEANT = frozenset("(){}[]<>=")
-_NO_ANSWER = frozenset(string.punctuation) - _MEANT
+# Brackets may write the empty set or an empty list, and a relation may be the answer.
+_MAY_ANSWER = frozenset("(){}[]<>=")
+_NO_ANSWER = frozenset(string.punctuation) - _MAY_ANSWER
 
 
 def _words(text: str) -> str | None:
-    """The words in one case, each followed by a space; None where a character stands there that may be an answer."""
-    found: list[str] = []
+    """The words in lower case, each followed by a space; None where a character may be an answer."""
+    characters: list[str] = []
     for char in unicodedata.normalize("NFKC", text).casefold():
         group = unicodedata.category(char)[0]
         if group in "LM":
-            found.append(char)
-        elif char in _MEANT or group == "N" or (group == "S" and char not in _NO_ANSWER):
+            characters.append(char)
+        elif char in _MAY_ANSWER or group == "N" or (group == "S" and char not in _NO_ANSWER):
             return None
         elif char.isspace() or (group != "C" and char not in "'\u2019"):
-            found.append(" ")
-    return "".join(f"{word} " for word in "".join(found).split())
+            characters.append(" ")
+    return "".join(f"{word} " for word in "".join(characters).split())
 
 
 def _any_of(openers: str) -> str:
@@ -75,13 +75,13 @@ def _any_of(openers: str) -> str:
     return "|".join(sorted({_words(opener) or "" for opener in openers.split(";")}, key=len, reverse=True))
 
 
-# Possessive: no text makes this look twice at anything.
+# Possessive, so that no text causes backtracking.
 _ONLY_OPENERS = re.compile(rf"(?:(?:{_any_of(_BEFORE_AN_UNKNOWN)})\w |{_any_of(_OPENERS)})*+")
 
 
 def is_opener(text: str) -> bool:
-    """Whether the text is openers and punctuation, nothing else; case, spaces and marks of formatting do not count."""
+    """Whether the text holds only openers and punctuation; case, spaces and formatting characters are ignored."""
     if len(text) > LONGEST:
         return False
-    words = _words(_HUSK.sub(" ", text))
+    words = _words(_EMPTY_PLACE.sub(" ", text))
     return words is not None and _ONLY_OPENERS.fullmatch(words) is not None

@@ -1,15 +1,15 @@
-"""What a judge is shown: a prompt from a file, with question, reference and response quoted into it as data.
+"""The prompt of a judge: a text from a file, with question, reference and response quoted into it as data.
 
 Takes texts; gives one text. It does not depend on models, requests or replies.
 
-A prompt is a text file with the places `{question}`, `{response}`, `{reference}` (not for a judge that is not shown it)
-and, where it fences its data, `{fence}`. Why no response gets out of its place:
+A prompt is a text file with the places `{question}`, `{response}`, `{reference}` (not for `judge_blind`) and, where it
+fences its data, `{fence}`. No response can be read as a part of the prompt:
 - Every value is one JSON string on one line, without line breaks, turn markers or invisible characters, so it cannot
-  forge a labelled line or end the user's turn. In a prompt with a fence, neither can it hold a label of ours: the colon
-  of `Correct Answer:` or `VERDICT:`, in wide letters too, is written as its escape, which reads as the same text.
-- The places are filled in one pass, so `{reference}` inside a response stays what it is.
-- The fence is a marker that stands in none of the values: it is a hash of them, hashed again until it does not. So the
-  same content has the same fence, and a stored call is found again.
+  forge a labelled line or end the user's turn. In a prompt with a fence, a value cannot hold a label of the prompt
+  either: the colon of `Correct Answer:` or `VERDICT:`, in full-width letters too, is written as its JSON escape.
+- The places are filled in one pass, so `{reference}` inside a response is not filled.
+- The fence is a marker that occurs in none of the values: a hash of them, hashed again until that holds. The same
+  content therefore has the same fence, and a stored call is found again.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ MAX_VALUE = 4_000  # characters of a question, reference or response
 MAX_PROMPT = 100_000
 FENCE_DIGITS = 16
 PROMPTS = Path(__file__).with_name("prompts")
-BUILT_IN = ("judge", "rubric", "tiny")  # `tiny`: the words that the embedded judge was trained on
+BUILT_IN = ("judge", "rubric", "tiny")  # `tiny`: the prompt that the embedded judge was trained on
 
-# Controls, line and paragraph separators, halves of surrogate pairs, blank Braille, and what no reader sees: the
+# Controls, line and paragraph separators, halves of surrogate pairs, blank Braille, and invisible characters: the
 # Default_Ignorable_Code_Point of Unicode's DerivedCoreProperties.txt (fillers, direction marks, selectors, tags).
 _UNSAFE = re.compile(
     "[\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800"
@@ -41,7 +41,7 @@ _MARKER = re.compile(
     r"<(?=/?(?:start_of_turn|end_of_turn|bos|eos|s|pad|unk)>|<?/?SYS>|[|\uff5c])"
     r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\])"
 )
-_COLONS = ":\u2236\ua789\ufe13\ufe55\uff1a"  # the plain one, and those that look like it
+_COLONS = ":\u2236\ua789\ufe13\ufe55\uff1a"  # the ASCII colon, and those that look like it
 
 
 def _wide(word: str) -> str:
@@ -49,7 +49,7 @@ def _wide(word: str) -> str:
     return "".join(f"[{letter}{chr(ord(letter) + 0xFEE0)}]" for letter in word)
 
 
-# Invisible characters are escaped by then, but for those that JSON leaves and that look like a space.
+# Values are quoted before, so the only invisible characters left are those that JSON keeps and that look like a space.
 _LABEL = re.compile(
     rf"((?:{_wide('question')}|(?:{_wide('correct')}|{_wide('model')})\s*{_wide('answer')}|{_wide('verdict')})[\s*]*)"
     rf"([{_COLONS}])",
@@ -60,7 +60,7 @@ _FIELD = re.compile(r"\{(question|reference|response|fence)\}")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Prompt:
-    """A prompt whose places are still open."""
+    """A prompt whose places are not filled yet."""
 
     text: str
 
@@ -70,23 +70,23 @@ class Prompt:
 
     @property
     def asks_for_reasons(self) -> bool:
-        """Whether the reply ends in a line `VERDICT: 1` or `VERDICT: 0`; else it is that one character."""
+        """Whether the reply ends in a line `VERDICT: 1` or `VERDICT: 0`; else it is the digit alone."""
         return "VERDICT:" in self.text
 
     def filled(self, question: str, reference: str | None, response: str) -> str:
-        """The prompt with its places filled; what is filled in is never read as a prompt."""
+        """The prompt with its places filled in one pass, so that no value is read as a prompt."""
         texts = {"question": question, "reference": reference or "", "response": response}
         parts = _parts(self.text)
         values = {place: quoted(bounded(texts[place])) for place in dict.fromkeys(parts[1::2]) if place != "fence"}
         if "fence" in parts:
             values = {place: _without_labels(value) for place, value in values.items()}
             values["fence"] = fence(list(values.values()))
-        return "".join(values[part] if odd % 2 else part for odd, part in enumerate(parts))
+        return "".join(values[part] if index % 2 else part for index, part in enumerate(parts))
 
 
 @functools.cache
 def _parts(text: str) -> list[str]:
-    """The stretches of a prompt and, between them, the names of its places."""
+    """The texts between the places of a prompt, alternating with the names of the places."""
     return _FIELD.split(text)
 
 
@@ -123,7 +123,7 @@ def _check_places(name: str, text: str, *, blind: bool) -> None:
 
 
 def fence(values: Sequence[str]) -> str:
-    """A marker that occurs in none of the values, each of one line; the same one for the same values."""
+    """A marker that occurs in none of the values, each of them one line; equal values have equal markers."""
     digest = hashlib.sha256("\n".join(values).encode()).hexdigest()
     while any(digest[:FENCE_DIGITS] in value for value in values):
         digest = hashlib.sha256(digest.encode()).hexdigest()
@@ -131,24 +131,24 @@ def fence(values: Sequence[str]) -> str:
 
 
 def quoted(value: str) -> str:
-    """The value as a JSON string on one line, nothing in it invisible, a line break or a turn marker."""
+    """The value as a JSON string on one line, without invisible characters, line breaks and turn markers."""
     text = _MARKER.sub(_escape, json.dumps(value, ensure_ascii=False))
     return text if text.isascii() and "\x7f" not in text else _UNSAFE.sub(_escape, text)
 
 
 def _escape(match: re.Match[str]) -> str:
-    """The character as JSON escapes it: in two halves where it has more than 16 bits."""
+    """The character as JSON escapes it: as a surrogate pair where it has more than 16 bits."""
     code = ord(match.group())
     return f"\\u{code:04x}" if code < 0x10000 else json.dumps(match.group())[1:-1]
 
 
 def _without_labels(value: str) -> str:
-    """The JSON string with the colons of our labels escaped."""
+    """The JSON string with the colons of the prompt's labels escaped."""
     if not any(colon in value for colon in _COLONS):
         return value
     return _LABEL.sub(lambda match: f"{match[1]}\\u{ord(match[2]):04x}", value)
 
 
 def bounded(value: str) -> str:
-    """At most 4,000 characters: the end, where a response's final answer stands, after a mark of the cut."""
+    """At most 4,000 characters: the end, where a response's final answer stands, after an ellipsis where it was cut."""
     return value if len(value) <= MAX_VALUE else f"\u2026{value[1 - MAX_VALUE :]}"

@@ -1,11 +1,11 @@
 """The verdict in a judge's replies: 1, 0, or none.
 
-Takes usable replies; gives an outcome, a score and a reason. It does not depend on prompts or on how replies come.
+Takes usable replies; gives an outcome, a score and a reason. It does not depend on prompts or on the transport.
 
 Two grammars, each a full match, so that no part of a reply is mistaken for a verdict:
 - Without reasons, the whole reply is `1` or `0`, perhaps in bold, with a full stop, or after `Verdict:`.
 - With reasons, the last line is `VERDICT: 1` or `VERDICT: 0`, and no line before it holds a verdict.
-Whatever else a reply is, it is undecided, never wrong.
+Any other reply is undecided, never wrong.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ _BARE = re.compile(
 _LAST_LINE = re.compile(
     f"[{_INVISIBLE}*]*+verdict[{_INVISIBLE}*]*+:[{_INVISIBLE}*]*+([01])[{_INVISIBLE}*.]*+", re.IGNORECASE
 )
-_SAYS_VERDICT = re.compile(f"verdict[{_INVISIBLE}*]*+:", re.IGNORECASE)
+_VERDICT_LABEL = re.compile(f"verdict[{_INVISIBLE}*]*+:", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Vote:
-    """What one reply says.
+    """The vote in one reply.
 
     Attributes:
-        value: 1, 0, or None where it says neither.
-        score: The chance of 1, by the log-probabilities where they were asked for and came, else the value.
+        value: 1, 0, or None where the reply gives neither.
+        score: The probability of 1, from log-probabilities where they were requested and returned, else the value.
         soft: Whether the score comes from log-probabilities.
         reason: Why there is no value.
     """
@@ -47,14 +47,14 @@ class Vote:
 
 
 def read_vote(reply: ChatReply | Rejected, *, reasons: bool) -> Vote:
-    """What one reply says."""
+    """The vote in one reply."""
     if isinstance(reply, Rejected):
         return Vote(value=None, reason=reply.reason)
     value, reason = read_reply(reply, reasons=reasons)
     if value is None:
         return Vote(value=None, reason=reason)
     score = soft_score(reply.logprob_1, reply.logprob_0)
-    if score is None or score == 1 - value:  # log-probabilities that rule out what was said are not those of the reply
+    if score is None or score == 1 - value:  # a score that excludes the written digit is not of this reply
         return Vote(value=value, score=float(value))
     return Vote(value=value, score=score, soft=True)
 
@@ -74,13 +74,13 @@ def read_reply(reply: ChatReply, *, reasons: bool = False) -> tuple[int | None, 
     match = _LAST_LINE.fullmatch(lines[-1])
     if match is None:
         return None, f"the judge's last line is no verdict: {lines[-1][-80:]!r}"
-    if len(_SAYS_VERDICT.findall(reply.text)) > 1:
+    if len(_VERDICT_LABEL.findall(reply.text)) > 1:
         return None, "the judge's reply says more than one verdict"
     return int(match[1]), None
 
 
 def soft_score(logprob_1: float | None, logprob_0: float | None) -> float | None:
-    """p(1) / (p(1) + p(0)); one that is not among the likeliest tokens counts as 0. None where neither is known."""
+    """p(1) / (p(1) + p(0)), p = 0 for a digit that is not among the likeliest tokens; None where both are missing."""
     if logprob_1 is None:
         return None if logprob_0 is None else 0.0
     if logprob_0 is None:
@@ -89,9 +89,9 @@ def soft_score(logprob_1: float | None, logprob_0: float | None) -> float | None
 
 
 def majority(votes: Sequence[Vote]) -> tuple[Outcome, float | None, str | None]:
-    """Outcome, score and reason of the votes that are decided; a tie of them is undecided.
+    """Outcome, score and reason by the majority of the decided votes; a tie is undecided.
 
-    The score is their mean: the share of ones, or the mean chance of 1 where votes are soft.
+    The score is their mean: the share of ones, or the mean probability of 1 where votes are soft.
     """
     decided = [vote for vote in votes if vote.value is not None]
     if not decided:
