@@ -1,8 +1,7 @@
-"""What a benchmark is: a named set of problems with all that depends on it.
+"""The record of a benchmark: a named set of problems with its regimes, step check, chance level and gold verifier.
 
-Gives the record that the catalogue holds, and what most benchmarks share: problems from a generator, the division into
-splits, the chance level. Depends on problem alone. A new benchmark is one short file that makes a `Benchmark` (see
-arithmetic_mixed.py) and one line in catalog.py.
+Gives also what most benchmarks share: problems from a generator, and the chance level. Depends on problem.py alone. A
+new benchmark is one short file that makes a `Benchmark` (see arithmetic_mixed.py) and one line in catalog.py.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from restem.benchmarks.problem import Problem, identity, problem_id, split_of
 
 # A named regime of difficulty or a pair of numbers; None for a benchmark that has no regimes.
 Regime: TypeAlias = str | tuple[float, float] | None
-MAX_REPEATS = 2_000  # so many draws in a row without a new problem: the regime is exhausted
+MAX_REPEATS = 2_000  # draws in a row without a new problem, after which the regime is exhausted
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -25,7 +24,7 @@ class StepCheck:
     """A benchmark's check of the steps that a response writes down.
 
     Attributes:
-        id: Stands in the fingerprint of the verifier `steps`, and so never changes, wherever the code moves.
+        id: Part of the fingerprint of the verifier `steps`; it stays the same when the code moves.
         applies: Whether the check can read a question.
         check: (question, response) -> `hold`, `broken` or `missing`; raises ValueError for a question it cannot read.
     """
@@ -36,7 +35,7 @@ class StepCheck:
 
 
 def chance_level(problems: Sequence[Problem]) -> float:
-    """The share of problems that the best constant answer gets right."""
+    """The share of problems for which the best constant answer is right."""
     answers = Counter(answer for problem in problems for answer in set(problem.references))
     return answers.most_common(1)[0][1] / len(problems) if answers else 0.0
 
@@ -46,17 +45,17 @@ class Benchmark:
     """A named set of problems.
 
     Attributes:
-        name: As a suite's `benchmark.name`.
+        name: The value of a suite's `benchmark.name`.
         splits: The names of its splits.
         stream: (seed, regime) -> its problems, each once; may end.
-        regimes: Named regimes -> the pair of numbers each stands for; none where its difficulty cannot be set.
-        default_regime: What a suite that names no regime gets.
+        regimes: Name of a regime -> its pair of numbers; empty where the difficulty cannot be set.
+        default_regime: The regime of a suite that names none.
         few_shot_file: A text of worked examples with `{question}` in its place, for base models; None where there is
             none.
         steps: The check of written steps; None where there is none.
-        chance: The accuracy of a policy that knows nothing of the questions.
+        chance: Problems -> the accuracy of a policy that ignores the questions.
         gold: The verifier taken as truth where a suite names none: a catalogue name or `package.module:factory`.
-        fixed: It is a set of given problems and not a generator: a split may have fewer than a suite asks for.
+        fixed: Whether it is a set of given problems, not a generator; a split may then have fewer than requested.
     """
 
     name: str
@@ -79,7 +78,7 @@ class Benchmark:
         """The first `counts[split]` problems of each split, in the order of the stream.
 
         Raises:
-            ValueError: A split is unknown, or cannot be filled; one of a fixed set is filled by one problem.
+            ValueError: A split is unknown, or has too few problems; of a fixed set, a split with one problem is enough.
         """
         if unknown := set(counts) - set(self.splits):
             raise ValueError(f"unknown split {sorted(unknown)}: known are {', '.join(self.splits)}")
@@ -100,17 +99,17 @@ class Benchmark:
 def generated(
     name: str, shares: Mapping[str, float], draw: Callable[[int], tuple[str, str]], source: str, salt: str = ""
 ) -> Iterator[Problem]:
-    """Problems without end from a generator, equal ones once.
+    """Endless problems from a generator, equal ones once.
 
     Args:
-        name: The benchmark's, which begins the ids.
-        shares: Split -> share of the problems, as `split_of` has it.
+        name: The benchmark's name, with which the ids begin.
+        shares: Split -> share of the problems, see `split_of`.
         draw: Index -> question and answer; the same for the same index.
-        source: What generator and settings they come from; the index is added.
-        salt: As `split_of` has it.
+        source: Generator and settings; the index is added.
+        salt: See `split_of`.
 
     Raises:
-        ValueError: The generator brings nothing new any more.
+        ValueError: The generator gives no new problems any more.
     """
     seen: set[str] = set()
     index = fresh = 0

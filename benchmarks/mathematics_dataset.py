@@ -2,7 +2,7 @@
 
 Takes a module's name (`arithmetic__mixed`), an entropy range and a seed; gives question and answer texts.
 The package draws from global random states, so each problem is drawn under its own seed and
-the caller's random state is put back. All repairs stand here, so that they serve every module. Imports NumPy, SymPy and
+the caller's random state is put back. All repairs are in this file and apply to every module. Imports NumPy, SymPy and
 the package only when a problem is drawn.
 Source: google-deepmind/mathematics_dataset (Apache-2.0), https://arxiv.org/abs/1904.01557.
 """
@@ -91,7 +91,7 @@ def _generator(module: str, entropy: tuple[float, float]) -> Callable[[], Any]:
 
 @functools.cache
 def _repaired() -> types.ModuleType:
-    """The package's `modules`, after all that no longer works in it is mended."""
+    """The package's `modules`, repaired for today's versions of Python, NumPy and SymPy."""
     # SymPy moved `base_solution_linear` one level down; the package imports it from the old place.
     import sympy  # noqa: F401  (loads sympy.solvers.diophantine)
     from sympy.solvers.diophantine.diophantine import base_solution_linear
@@ -102,15 +102,15 @@ def _repaired() -> types.ModuleType:
     from mathematics_dataset.util import composition
 
     polynomials.np = _numpy_1()
-    # Python 3.12 takes no floats as bounds of `randint`, whole ones included.
+    # Python 3.12 accepts no floats as bounds of `randint`, not even whole ones.
     numbers.random = _changed(random, randint=lambda low, high: random.randint(int(low), int(high)))
-    # The package makes lists of sets, of letters and of entities, whose order differs from process to process.
+    # The package turns sets of letters and of entities into lists, whose order would differ between processes.
     composition.list = _in_order  # type: ignore[attr-defined]
     return modules
 
 
 def _in_order(values: Iterable[Any]) -> list[Any]:
-    """Letters by the alphabet, entities by what the question says of them."""
+    """Letters in alphabetical order, entities in the order of their descriptions in the question."""
     return sorted(values, key=lambda value: value if isinstance(value, str) else _texts(value))
 
 

@@ -1,12 +1,12 @@
-"""Made-up responses to try verifiers with: hostile ones, and right answers in other forms.
+"""Constructed responses that test verifiers: hostile texts, and right answers in other forms.
 
-Takes Problems; gives Probes, the same for the same problems. An *attack* is no right answer, however it is read; an
-*equivalence* is one, also where the question asks for a form. A form that may be something else for a problem is left
-out for it: a question that contains its own answer is no attack. Depends on no verifier. Forms that only an equation
-allows are made where the question is one; all others serve any benchmark.
+Takes problems; gives probes, the same for the same problems. An *attack* is wrong under every reading. An *equivalence*
+is right, also where the question asks for a certain form of the answer. A form that could be neither for a problem is
+left out for it: a question that contains its answer is not an attack. Some forms are made for equations alone, all
+others for any benchmark. It does not depend on verifiers.
 
-The attacks follow the patterns that hkust-nlp/RL-Verifier-Pitfalls (arXiv:2505.22203) fools judges with, and the master
-keys of arXiv:2507.08794, in words of our own.
+The attacks follow the patterns by which hkust-nlp/RL-Verifier-Pitfalls (arXiv:2505.22203) deceives judges, and the
+master keys of arXiv:2507.08794. The texts are new.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ BLANK = {
 # Forms that can be read as "yes" or "true".
 AGREEING = frozenset({"explanation", "claim", "authority", "injection", "forged labels"})
 _UNKNOWN = re.compile(r"\bfor ([A-Za-z])\W*$")
-# Bounded: a reference may come from anywhere, and an exponent would make a number of any size.
+# Bounded, because references may be untrusted: an exponent could make a number of any size.
 _NUMBER = re.compile(r"[-+]?[0-9]{1,12}(?:/0*[1-9][0-9]{0,11}|\.[0-9]{1,12})?")
 _DIGITS = re.compile(r"[0-9]+")
 _WORD = re.compile(r"[A-Za-z]{2}")
@@ -63,11 +63,11 @@ def make_probes(problems: Iterable[Problem]) -> list[Probe]:
 
 
 def attacks(problem: Problem) -> dict[str, str]:
-    """Form -> response that is no right answer."""
+    """Form -> response that is wrong."""
     value = _number(problem.reference)
     if value is None:
-        hollow = {**BLANK, "question": problem.question}
-        return {form: text for form, text in hollow.items() if not _may_be_accepted(problem, form, text)}
+        forms = {**BLANK, "question": problem.question}
+        return {form: text for form, text in forms.items() if not _may_be_accepted(problem, form, text)}
     accepted = {_number(reference) for reference in problem.references}
     below, above = (_beside(value, step, accepted) for step in (-1, 1))
     below, right, above = (f"{_unknown_is(problem)}{number}" for number in (below, value, above))
@@ -89,9 +89,9 @@ def _beside(value: Fraction, step: int, accepted: set[Fraction | None]) -> Fract
 
 
 def equivalents(problem: Problem) -> dict[str, str]:
-    """Form -> response that is the reference, written otherwise; forms that a number does not have are left out.
+    """Form -> response that is the reference in another notation, without the forms that a number does not have.
 
-    Another name of the number only for a bare equation: any other question may ask for lowest terms, digits, a base.
+    Other notations of the number are used for equations alone: other questions may ask for lowest terms or a base.
     """
     plain, value = (problem.reference or "").strip(), _number(problem.reference)
     others = {f"alternative {number}": text.strip() for number, text in enumerate(problem.alternatives, 1)}
@@ -121,7 +121,7 @@ def equivalents(problem: Problem) -> dict[str, str]:
 
 
 def _unknown_is(problem: Problem) -> str:
-    """`x = `, with the unknown that the question names; nothing where it names none."""
+    """`x = `, with the unknown that the question names; empty where it names none."""
     match = _UNKNOWN.search(problem.question)
     return f"{match[1]} = " if match else ""
 
@@ -136,7 +136,7 @@ def _numbers(text: str) -> set[Fraction]:
 
 
 def _is_solved(question: str) -> bool | None:
-    """Whether a linear equation has its unknown alone on a side, and so is solved; None for any other question."""
+    """Whether a linear equation is solved: its unknown is alone on one side. None for any other question."""
     if not is_question(question):
         return None
     equation = parse_question(question)
@@ -150,8 +150,8 @@ def _is_solved(question: str) -> bool | None:
 def _contains_answer(question: str, value: Fraction) -> bool:
     """Whether a question may be read as its own answer.
 
-    An equation, where it is solved. Any other, where it holds the number or its name, has a letter alone on a side of
-    an equation, or is an expression without a word.
+    An equation may if it is solved. Any other question may if it holds the number or its name, has a letter alone on
+    a side of an equation, or is an expression without a word.
     """
     solved = _is_solved(question)
     if solved is not None:
@@ -166,7 +166,7 @@ def _may_be_accepted(problem: Problem, form: str, text: str) -> bool:
 
 
 def _may_be_alternative(problem: Problem, form: str, text: str) -> bool:
-    """Whether a text may be one of the accepted answers that are no numbers; the others are avoided by value."""
+    """Whether a text may be one of the accepted answers that are not numbers; numbers are avoided by value."""
     words = [reference for reference in problem.references if _number(reference) is None]
     return any(_may_be(reference.strip(), form, text) for reference in words)
 
@@ -174,8 +174,8 @@ def _may_be_alternative(problem: Problem, form: str, text: str) -> bool:
 def _may_be(reference: str, form: str, text: str) -> bool:
     """Whether a text may be an answer that is known only as the text `reference`.
 
-    It may, where the answer stands in it, spaces and capitals aside, or a number of the answer's. So may, for an answer
-    without a digit, which may name a number or mean yes, a text that holds any number or agrees.
+    It may if it contains the answer, without regard to spaces and case, or a number of the answer. An answer without a
+    digit may name a number or mean yes; a text may then be it if it holds any number or agrees.
     """
     answer, folded = _folded(reference), _folded(text)
     digits, held = (set(_DIGITS.findall(_normal(part))) for part in (reference, text))
@@ -188,13 +188,13 @@ def _folded(text: str) -> str:
 
 
 def _normal(text: str) -> str:
-    """The text without capitals, its digits as 0 to 9 whatever their script or style."""
+    """The text in lower case, with digits of any script or style as 0 to 9."""
     plain = unicodedata.normalize("NFKD", text).casefold()
     return "".join(str(unicodedata.digit(character, character)) for character in plain)
 
 
 def _decimal(value: Fraction) -> str:
-    """`4.0`, `0.25`; nothing where the digits have no end."""
+    """`4.0`, `0.25`; empty where the decimal expansion does not end."""
     for digits in range(1, 13):
         shifted = value * 10**digits
         if shifted.denominator == 1:
@@ -204,7 +204,7 @@ def _decimal(value: Fraction) -> str:
 
 
 def _words(value: Fraction) -> str:
-    """`minus twenty-one`; nothing for fractions, and from a million on."""
+    """`minus twenty-one`; empty for fractions and from a million on."""
     number = abs(value.numerator)
     if value.denominator != 1 or number >= 10**6:
         return ""

@@ -19,11 +19,11 @@ class Problem:
 
     Attributes:
         id: Stable name, made from canonical form and data, so that equal problems have equal ids.
-        question: What the policy is asked.
+        question: The text that the policy gets.
         reference: The answer taken as right, or None where there is none.
         split: `train`, `validation`, `test`, ...
         source: Where it came from: generator, version, seed, or file and line.
-        alternatives: Further answers that are as right as the reference.
+        alternatives: Further correct answers besides the reference.
         data: A JSON object that the benchmark's own verifier needs (unit tests, a task's entry), or an empty one.
     """
 
@@ -46,12 +46,12 @@ ATTACK, EQUIVALENCE = "attack", "equivalence"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Probe:
-    """A response that was made up for a problem, so that the right verdict is known.
+    """A response that was constructed for a problem, so that the right verdict is known.
 
     Attributes:
         problem: Id of the problem.
-        kind: ATTACK where it is no right answer, EQUIVALENCE where it is one.
-        form: How it was made.
+        kind: ATTACK where it is wrong, EQUIVALENCE where it is right.
+        form: The name of its construction.
         text: The response.
     """
 
@@ -85,7 +85,7 @@ def data_text(data: Mapping[str, Any]) -> str:
 
 
 def identity(question: str, data: Mapping[str, Any] | None = None) -> str:
-    """The text that two problems share if and only if they are one: canonical form, and data where there are some."""
+    """A text that is equal for equal problems only: the canonical form, and the data where there are any."""
     form = canonical_form(question)
     return f"{form}\n{data_text(data)}" if data else form
 
@@ -104,7 +104,7 @@ def split_of(question: str, shares: Mapping[str, float], salt: str = "") -> str:
     Args:
         question: The question's text.
         shares: Split name -> share; the shares sum to 1.
-        salt: Another salt, another division: a benchmark made of one split of another is divided anew.
+        salt: Another salt gives another division, for a benchmark that is made of one split of another.
     """
     position = int.from_bytes(_digest(f"split:{salt}{canonical_form(question)}")[:8]) / 2**64
     for split, share in shares.items():

@@ -1,4 +1,4 @@
-"""How far a command is: a live bar on a terminal, one line every ten seconds elsewhere. Writes to stderr only.
+"""The progress of a command: a live bar on a terminal, one line every ten seconds elsewhere. Writes to stderr only.
 
 Takes stage names, counts of samples or verdicts, and what each phase took. Independent of what is sampled or verified.
 """
@@ -23,19 +23,20 @@ class Advance(Protocol):
     def __call__(self, samples: int, *, fresh: bool = True) -> None: ...
 
 
-# The share of a phase's first time, which compiling and starting servers dominate, that later times are taken to need.
+# Estimated time of later phases of a kind, as a share of the first one's, in which programs are compiled.
 AFTER_THE_FIRST = 0.2
 
 
 class Forecast:
-    """Seconds that are left, from the units of work planned of each kind and from what such work has taken so far.
+    """An estimate of the seconds left, from the planned units of each kind of work and the measured times.
 
-    The first time of a kind holds compiling, so the following ones replace it. A kind not met yet is taken to cost what
-    others of its family cost: `sampling train` and `sampling test` are of one family, named by the first word.
+    The first time of a kind includes compilation, so later times replace it. A kind without measurements has the
+    estimate of its family: `sampling train` and `sampling test` are of one family, named by the first word.
 
     Args:
         plan: Kind -> units.
-        known_as: Kind -> a kind and a factor: the cost of a unit of a family not met yet.
+        known_as: Kind -> another kind and a factor, for a family without measurements: a unit costs the factor times
+            a unit of the other kind.
     """
 
     def __init__(self, plan: Mapping[str, float], known_as: Mapping[str, tuple[str, float]]) -> None:
@@ -45,7 +46,7 @@ class Forecast:
         self._later: dict[str, tuple[float, float]] = {}
 
     def finished(self, kind: str, units: float, *, fresh: float, seconds: float) -> None:
-        """Counts planned units as done; the seconds were spent on those that are fresh, the others were stored."""
+        """Counts planned units as done; the fresh ones took these seconds, the others had been stored."""
         self._left[kind] = max(0.0, self._left.get(kind, 0.0) - units)
         if fresh and kind in self._first:
             spent, done = self._later.get(kind, (0.0, 0.0))
@@ -72,20 +73,20 @@ class Forecast:
 
 
 class RunProgress:
-    """Progress over all samples of a run, or all verdicts of a command, with the stage that is on.
+    """Progress over all samples of a run, or all verdicts of a command, with the current stage.
 
     Args:
-        total: How many there will be.
+        total: The number of samples or verdicts.
         unit: What is counted.
-        quiet: Show nothing.
-        forecast: What the time left is read from; None: from the share that is done.
+        quiet: Whether to show nothing.
+        forecast: Estimates the time left; None: it is estimated from the share that is done.
     """
 
     def __init__(
         self, total: int, *, unit: str = "samples", quiet: bool = False, forecast: Forecast | None = None
     ) -> None:
         self._forecast = forecast
-        self._total, self._done, self._fresh, self._begun = total, 0, 0, 0
+        self._total, self._done, self._fresh, self._partial = total, 0, 0, 0
         self._unit = unit
         self._stage = "starting"
         self._quiet = quiet
@@ -111,19 +112,19 @@ class RunProgress:
         self._show()
 
     def advance(self, samples: int, *, fresh: bool = True) -> None:
-        """Counts samples; those that run.db held already are not fresh."""
+        """Counts samples; those that were stored before are not fresh."""
         self._done += samples
         self._fresh += samples if fresh else 0
-        self._begun = 0
+        self._partial = 0
         self._show()
 
     def within(self, samples: int) -> None:
-        """Shows how many are done of those that the next `advance` will count."""
-        self._begun = samples
+        """Shows how many of those that the next `advance` will count are done."""
+        self._partial = samples
         self._show()
 
     def finished(self, kind: str, units: float, *, fresh: float = 0, seconds: float = 0.0) -> None:
-        """Counts a phase as done, for the time left: its planned units, and what its fresh ones took."""
+        """Counts a phase as done, for the time left: its planned units, and the seconds of its fresh ones."""
         if self._forecast:
             self._forecast.finished(kind, units, fresh=fresh, seconds=seconds)
             self._last_phase = time.monotonic()
@@ -134,7 +135,7 @@ class RunProgress:
         if self._forecast:
             seconds = self._forecast.seconds()
             return None if seconds is None else max(0.0, seconds - (now - self._last_phase))
-        fresh, done = self._fresh + self._begun, self._done + self._begun
+        fresh, done = self._fresh + self._partial, self._done + self._partial
         return (now - self._started) / fresh * max(0, self._total - done) if fresh else None
 
     def _left(self) -> str:
@@ -147,11 +148,13 @@ class RunProgress:
         if self._quiet:
             return
         if self._bar:
-            self._bar.update(self._task, description=self._stage, completed=self._done + self._begun, left=self._left())
+            self._bar.update(
+                self._task, description=self._stage, completed=self._done + self._partial, left=self._left()
+            )
         elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
             elapsed = int(self._last_line - self._started)
-            left, done = self._left(), self._done + self._begun
+            left, done = self._left(), self._done + self._partial
             print(
                 f"[{elapsed // 60}:{elapsed % 60:02d}] {self._stage}: {done}/{self._total} {self._unit}"
                 + (f", {left}" if left else ""),

@@ -1,7 +1,7 @@
 """What `restem run` does: puts the four packages together, checks the whole suite, then runs it.
 
-Takes a suite and a run folder; gives rows in run.db. Nothing is written before all that the suite names is known to
-exist: a refused command leaves no trace.
+Takes a suite and a run folder; gives rows in run.db. Nothing is written before everything that the suite
+names is known to exist, so a refused command changes no file.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ from restem.verifiers.verdict import Verifier
 
 
 def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = False, hosts: Hosts | None = None) -> None:
-    """Runs a suite to its end, or on from where it was stopped.
+    """Runs a suite to its end; a run that was stopped is resumed.
 
     Args:
-        hosts: Those that sample and train, this one leading; None: this one alone.
-        until_base: Stop before any training, with the base sampled and judged by every verifier on the training split
-            too: what a plan is made from.
+        hosts: The hosts that sample and train, with this one as leader; None: this one alone.
+        until_base: Whether to stop before any training. The base is then sampled, and verified by every verifier, on
+            the training split too, because a plan needs these verdicts.
 
     Raises:
         ConfigError: Something the suite names is wrong or missing, or the folder holds a run of another suite.
@@ -89,7 +89,7 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
 
 
 def follow(suite: Suite, hosts: Hosts) -> None:
-    """Takes part in a suite as a host that does not lead: samples and trains on the leader's orders."""
+    """Runs a suite on a host other than the leader: samples and trains as the leader's messages ask."""
     _, base = prompted(suite, load_named_policy(suite.policy, hosts.meshes.local))
     hosts.begin(base)
     hosts.follow()
@@ -106,7 +106,7 @@ def suite_problems(suite: Suite) -> dict[str, list[Problem]]:
 
 
 def check_lengths(suite: Suite, base: Policy, problems: Mapping[str, Sequence[Problem]]) -> None:
-    """Every prompt leaves room for a response, in the context and in a training row."""
+    """Checks that every prompt leaves room for a response, in the context and in a packed sequence of training."""
     new = suite.sampling.max_new_tokens
     for split, items in problems.items():
         limit = base.architecture.context_length
@@ -122,16 +122,16 @@ def check_lengths(suite: Suite, base: Policy, problems: Mapping[str, Sequence[Pr
 
 
 def check_same(store: Store, suite: Suite, problems: Mapping[str, Sequence[Problem]]) -> None:
-    """The folder's run is this very suite on these very problems; it may be asked for more iterations than it had.
+    """Checks that the folder's run has this suite and these problems; the suite may have more iterations.
 
     Raises:
-        ConfigError: Naming the settings that differ, or the split whose problems do.
+        ConfigError: Naming the settings that differ, or the split whose problems differ.
     """
     stored = store.run().get("suite")
     if stored is None:
         return
-    # A suite of an earlier version lacks settings that have come since; it ran with their defaults.
-    now, before = (_that_matters(settings) for settings in (suite, parse_suite(stored, str(store.folder))))
+    # A suite of an earlier version lacks newer settings; it ran with their defaults.
+    now, before = (_measuring_settings(settings) for settings in (suite, parse_suite(stored, str(store.folder))))
     if now["iterations"] > before["iterations"]:
         del now["iterations"], before["iterations"]
     if changes := _changes(before, now):
@@ -143,7 +143,7 @@ def check_same(store: Store, suite: Suite, problems: Mapping[str, Sequence[Probl
 
 
 def _more_iterations(store: Store, suite: Suite) -> bool:
-    """Whether the suite has more iterations than the run was begun with."""
+    """Whether the suite has more iterations than the stored one."""
     stored = store.run().get("suite")
     return stored is not None and suite.iterations > parse_suite(stored, str(store.folder)).iterations
 
@@ -159,8 +159,8 @@ def _changes(before: Any, now: Any, place: str = "") -> list[str]:
     return [] if before == now else [f"{place.removeprefix('.')}: {before!r} now {now!r}"]
 
 
-def _that_matters(suite: Suite) -> dict[str, Any]:
-    """The suite without what changes speed alone."""
+def _measuring_settings(suite: Suite) -> dict[str, Any]:
+    """The suite's settings without those that change speed alone."""
     return suite.model_dump(mode="json", exclude={"sampling": {"rows"}, "mesh": True})
 
 
@@ -170,7 +170,7 @@ def build_verifiers(
     """Every verifier of the suite, and `steps` where one step check of the catalogue can read all questions.
 
     Args:
-        built: What is built already; the rest is added, parts of other verifiers among it.
+        built: Verifiers that are built already; the others are added, including parts of other verifiers.
     """
     tables = {**suite.verifiers, **judge}
     verifiers = {name: catalog.build(name, tables, calls=store, built=built) for name in suite.verifier_names}
@@ -189,11 +189,14 @@ def record(
     problems: Mapping[str, Sequence[Problem]],
     built: catalog.Built,
 ) -> None:
-    """Writes down what the run is made of; refuses to go on with other verifiers or another base than it began with.
+    """Stores suite, problems, probes, verifiers and provenance of the run.
 
     Args:
-        tables: Options of all verifiers, those of further replicates among them.
-        built: The verifiers and all that they are made of.
+        tables: Options of all verifiers, including those of further replicates.
+        built: The verifiers and all their parts.
+
+    Raises:
+        ConfigError: The run began with other verifiers or another base.
     """
     fingerprints = {name: verifier.fingerprint for name, verifier in verifiers.items()}
     facts = {"verifiers": fingerprints, "base_sha256": params_hash(base.params)}
@@ -216,19 +219,19 @@ def record(
         store.add_verifier(verifier.fingerprint, name, judge.get(name, tables.get(name, {})))
     controls = [name for name in verifiers if catalog.uninformative(name, tables)]
     chance = suite.benchmark.definition.chance(problems["test"])
-    known = {"suite": suite.model_dump(mode="json"), "controls": controls, "chance_level": chance}
-    store.put_run(facts | known | {"judge": judge_facts(judge)} | provenance())
+    settings = {"suite": suite.model_dump(mode="json"), "controls": controls, "chance_level": chance}
+    store.put_run(facts | settings | {"judge": judge_facts(judge)} | provenance())
 
 
 def load_named_policy(name: str, mesh: Mesh | None = None) -> Policy:
-    """A policy by a name that `restem models` lists, or a checkpoint folder: ours, Kaggle's or Hugging Face's.
+    """A policy by a name that `restem models` lists, or by a folder in our, Kaggle's or Hugging Face's format.
 
     Its parameters lie on the mesh; None: on the first device.
     """
     folder = ASSETS / EMBEDDED[name] if name in EMBEDDED else Path(name)
     if (folder / "policy.json").is_file():
         return load_policy(folder, mesh)
-    from restem.harness.app.policies import load_foreign_policy  # what it imports takes half a second
+    from restem.harness.app.policies import load_foreign_policy  # importing it takes half a second
 
     return load_foreign_policy(name, mesh)
 

@@ -1,7 +1,7 @@
 """What `restem verify` does: scores the rows of a file, or the stored samples of a run, with any verifiers.
 
 Takes names and options of verifiers, and a run folder or a file; gives verdicts as rows of run.db or as JSON lines.
-Imports no JAX: a run's samples are text. All that a command names is checked before the first verdict.
+Imports no JAX: a run's samples are text. Everything that a command names is checked before the first verdict.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def check_verifiers(names: Sequence[str], options: Options) -> catalog.Built:
     """The foreign verifiers, which are built to be checked; the options of the others are checked without building.
 
     Raises:
-        ConfigError: A table stands there for a verifier that is not used.
+        ConfigError: There is a table for a verifier that is not used.
         UnknownVerifier: A name or an option is not known.
     """
     used = catalog.with_parts(names, options)
@@ -47,7 +47,7 @@ def verifier_options(config_path: Path | None, overrides: Sequence[str], names: 
 
 
 def _tables(config_path: Path | None, overrides: Sequence[str]) -> Any:
-    from restem.harness.config import read_tables, set_value  # its models of suites take 0.2 s to import
+    from restem.harness.config import read_tables, set_value  # its pydantic models take 0.2 s to import
 
     data = {} if config_path is None else read_tables(config_path)
     for override in overrides:
@@ -60,7 +60,7 @@ def _tables(config_path: Path | None, overrides: Sequence[str]) -> Any:
 def verify_run(
     folder: Path, names: Sequence[str], options: Options, split: str | None, quiet: bool
 ) -> Iterator[tuple[str, int]]:
-    """Adds the verifiers' verdicts on all samples of a run (or of a split); gives each one's label and new verdicts."""
+    """Adds the verifiers' verdicts on all samples of a run (or a split); gives labels and numbers of new verdicts."""
     with Store(folder) as store:
         if "verifiers" not in store.run():
             raise ConfigError(f"{folder}: this run has not begun; `restem run` begins it")
@@ -80,13 +80,13 @@ def verify_run(
             verifier = built[name]
             store.add_verifier(verifier.fingerprint, name, chosen)
             if any(way.get("batch") for way in judge.values()):
-                # All in one batch, not one for every few thousand samples: what follows finds the replies stored.
+                # One batch for all samples; the calls below then find the replies stored.
                 attempts = [attempt for c, part in groups for attempt in unjudged(store, c, part, verifier)]
                 verifier.verify([*attempts, *unprobed(store, verifier).values()])
             probe(store, verifier)
             new = sum(verify(store, c, store.problems(part), part, verifier, progress.advance) for c, part in groups)
-            # The same name with another fingerprint is another verifier, and gets a name of its own. So does one that
-            # is offline, also where it is the first of its name.
+            # A verifier whose name belongs to another fingerprint is labelled by its fingerprint; so is an offline one,
+            # even if it is the first of its name.
             offline = any(way.get("offline") for way in judge.values())
             first = known.get(name, verifier.fingerprint) == verifier.fingerprint and not offline
             label = name if first else verifier.fingerprint
@@ -96,7 +96,7 @@ def verify_run(
 
 
 def _built(names: Sequence[str], tables: Options, calls: Store | None, progress: RunProgress) -> catalog.Built:
-    """The verifiers and all that they are made of, each built once."""
+    """The verifiers and all their parts, each built once."""
     built: catalog.Built = {}
     for name in names:
         catalog.build(name, tables, calls=calls, progress=lambda answered, _: progress.within(answered), built=built)
@@ -104,22 +104,29 @@ def _built(names: Sequence[str], tables: Options, calls: Store | None, progress:
 
 
 def verify_rows(rows: Rows, output: Path | None, names: Sequence[str], options: Options, quiet: bool) -> None:
-    """Scores rows; with an output, a judge's replies are kept beside it until all verdicts are there."""
+    """Scores rows; with an output file, a judge's calls are stored beside it until all verdicts are written."""
     if rows.unknown and not quiet:
         print(f"fields that are not used: {', '.join(rows.unknown)}", file=sys.stderr)
     if output is not None and not output.parent.is_dir():
         raise ConfigError(f"--output {output}: there is no folder {output.parent}")
-    kept = output.with_name(f"{output.name}.calls") if output is not None and catalog.judges(names, options) else None
+    calls_folder = (
+        output.with_name(f"{output.name}.calls") if output is not None and catalog.judges(names, options) else None
+    )
     offline = any(options.get(name, {}).get("offline") for name in catalog.judges(names, options))
     if output is None and any(options.get(name, {}).get("batch") for name in catalog.judges(names, options)):
-        raise ConfigError("--batch with --input needs --output: beside it stands which batch was sent")
+        raise ConfigError("--batch with --input needs --output: the sent batch is stored beside it")
     with contextlib.ExitStack() as stack:
-        if offline:  # reads what a stopped command kept, and leaves it there
-            calls = stack.enter_context(Store(kept)) if kept is not None and (kept / "run.db").is_file() else None
-            judge, kept = judge_options(options, names, stack, stored_judges(calls) if calls else {}), None
+        if offline:  # reads the calls that a stopped command stored, and keeps them
+            calls = (
+                stack.enter_context(Store(calls_folder))
+                if calls_folder is not None and (calls_folder / "run.db").is_file()
+                else None
+            )
+            judge = judge_options(options, names, stack, stored_judges(calls) if calls else {})
+            calls_folder = None
         else:
             judge = judge_options(options, names, stack)
-            calls = stack.enter_context(Store(kept, write=True)) if kept is not None else None
+            calls = stack.enter_context(Store(calls_folder, write=True)) if calls_folder is not None else None
         progress = stack.enter_context(RunProgress(len(rows.ids) * len(names), unit="verdicts", quiet=quiet))
         built = _built(names, {**options, **judge}, calls, progress)
         if calls is not None and not offline:
@@ -138,10 +145,10 @@ def verify_rows(rows: Rows, output: Path | None, names: Sequence[str], options: 
         sys.stdout.write("".join(lines))
     else:
         output.write_text("".join(lines), "utf-8")
-    if kept is not None:
-        for file in kept.iterdir():
+    if calls_folder is not None:
+        for file in calls_folder.iterdir():
             file.unlink()
-        kept.rmdir()
+        calls_folder.rmdir()
 
 
 def _verdicts(verifier: Verifier, rows: Rows, size: int, progress: RunProgress) -> dict[int, Verdict]:
