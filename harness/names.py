@@ -1,4 +1,4 @@
-"""The names of checkpoints, arms, verifiers, annotators and sampling settings, and how a name tells its replicate.
+"""The names of checkpoints, arms, verifiers, annotators and sampling settings, and the replicate in a name.
 
 Takes names and gives names. It reads no run and depends on nothing else of this project.
 """
@@ -26,7 +26,7 @@ SAMPLING_SETTINGS = {
     "rows": SPEED,
     "compute_dtype": MEASURING,
 }
-# What runs of the first versions, which did not have these settings, sampled with.
+# The values of runs of the first versions, which did not have these settings.
 _BEFORE = {"top_p": 1.0, "compute_dtype": "float32"}
 
 
@@ -54,8 +54,8 @@ def first_sampled(arm: str) -> str:
 def measuring(verifiers: Iterable[str], trained_on: str) -> tuple[str, ...]:
     """The verifiers of a run that judge the test samples of an arm trained on `trained_on`.
 
-    These are all verifiers, with one exception: of those that have another seed in each replicate only the arm's own,
-    because the verdicts of the others on its samples would carry no further information.
+    These are all verifiers, with one exception: of a verifier that has another seed in each replicate, only the one
+    of the arm's replicate, because the verdicts of the others would carry no further information.
     """
     names = tuple(verifiers)
     seeded = {unmarked(name) for name in names if MARK in name}

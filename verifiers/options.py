@@ -60,28 +60,28 @@ class RandomOptions(Options):
 class InvertedOptions(Options):
     """Options of `inverted`."""
 
-    base: Part = Field(default="sympy", description="Whose verdicts are turned round")
+    base: Part = Field(default="sympy", description="The verifier whose verdicts are inverted")
 
 
 class NoisyOptions(Options):
     """Options of `noisy`."""
 
-    base: Part = Field(default="sympy", description="Whose verdicts are taken as the truth")
+    base: Part = Field(default="sympy", description="The verifier whose verdicts are taken as the truth")
     tpr: Share = Field(default=0.9, description="Share of the correct responses that are called correct")
     fpr: Share = Field(default=0.1, description="Share of the wrong responses that are called correct")
-    seed: Seed = Field(default=0, description="Another seed errs on other responses")
+    seed: Seed = Field(default=0, description="Another seed makes errors on other responses")
     tied_to: Annotated[Literal["sample", "problem", "answer"], VERDICTS_DEPEND_ON_IT] = Field(
         default="sample",
-        description="What errs together. `sample`: each response by itself, equal ones too. `problem`: a problem's"
-        " correct responses are all called the same, and its wrong ones all the same. `answer`: equal final answers to"
-        " a problem, however they are written, as by a verifier that misreads a form; without one, equal texts",
+        description="The unit of an error. `sample`: each response, equal ones separately. `problem`: all correct"
+        " responses to a problem together, and all wrong ones. `answer`: all responses with the same final answer to a"
+        " problem, in any notation, as with a verifier that misreads a form; without an answer, those with the same text",
     )
 
 
 class AllOfOptions(Options):
     """Options of `all_of` and `any_of`."""
 
-    members: Parts = Field(default=("sympy", "substitution"), description="The verifiers that it is made of")
+    members: Parts = Field(default=("sympy", "substitution"), description="The verifiers that are combined")
 
 
 class VoteOptions(Options):
@@ -93,7 +93,9 @@ class VoteOptions(Options):
 class CascadeOptions(Options):
     """Options of `cascade`."""
 
-    members: Parts = Field(default=("sympy", "judge"), description="The verifiers, in the order in which they decide")
+    members: Parts = Field(
+        default=("sympy", "judge"), description="The verifiers, in the order in which they are applied"
+    )
 
 
 class ChatOptions(Options):
@@ -102,40 +104,43 @@ class ChatOptions(Options):
     model: ModelName = Field(default="gpt-4", description="The model's name at the server")
     base_url: Address | None = Field(
         default=None,
-        description="The server. Without it, `OPENAI_BASE_URL` of the environment, else OpenAI's own. With neither key"
-        " nor address, the embedded tiny judge is started",
+        description="The server's address. Without it, `OPENAI_BASE_URL` of the environment, else OpenAI's. With"
+        " neither key nor address, the embedded tiny judge is started",
     )
     api_key_env: Variable = Field(
         default="OPENAI_API_KEY",
-        description="The environment variable that holds the key. The key is written nowhere; a named server may need"
+        description="The environment variable that holds the key. The key is stored nowhere; a named server may need"
         " none",
     )
     prices: Prices = Field(
         default_factory=dict,
-        description="What tokens cost, by the model's name. There are no built-in prices: they change",
+        description="Prices of tokens, by the model's name. There are no built-in prices, because they change",
     )
     max_calls: Limit | None = Field(
-        default=None, description="Answered requests, at most; this judge's stored ones count"
+        default=None, description="Most answered requests, including this judge's stored ones"
     )
-    max_cost_usd: Amount | None = Field(default=None, description="The same in US dollars; needs the model's price")
+    max_cost_usd: Amount | None = Field(
+        default=None, description="The most that they may cost, in US dollars; needs the model's price"
+    )
     concurrency: Count = Field(
         default=16,
-        description="Requests in flight at once, at most. Halved where the server refuses more than one in eight, grown"
+        description="Most requests in flight at once. Halved when the server refuses more than one in eight, increased"
         " by one with each round of answers",
     )
     timeout_seconds: Seconds = Field(default=60.0, description="Deadline of a whole request, its body included")
     max_attempts: Count = Field(default=6, description="Tries of a request that failed; a 429 is not counted")
     backoff_seconds: Amount = Field(default=0.5, description="First wait between two tries; it doubles")
     max_wait_seconds: Amount = Field(
-        default=600.0, description="Longest time that 429s may hold one request back, in all"
+        default=600.0, description="Longest time, in all, that one request waits after 429s"
     )
     batch: bool = Field(
         default=False, description="OpenAI's Batch API: half the price, within a day; `--batch` sets it"
     )
-    poll_seconds: Seconds = Field(default=15.0, description="Wait between two looks at a batch")
+    poll_seconds: Seconds = Field(default=15.0, description="Wait between two checks of a batch")
     offline: Annotated[bool, VERDICTS_DEPEND_ON_IT] = Field(
         default=False,
-        description="Sends nothing and needs no key: stored replies, undecided for the rest; `--offline` sets it",
+        description="Sends nothing and needs no key: verdicts from stored replies, undecided where there is none;"
+        " `--offline` sets it",
     )
 
     @pydantic.model_validator(mode="after")
@@ -151,12 +156,12 @@ class JudgeOptions(ChatOptions):
     prompt: str = Field(
         default="judge",
         description="`judge`: three labelled lines, a bare `1` or `0` back. `rubric`: criteria and short reasons first,"
-        " then a last line `VERDICT: 1` or `VERDICT: 0`. `tiny`: what the embedded judge was trained on. Or the path of"
-        " your own file",
+        " then a last line `VERDICT: 1` or `VERDICT: 0`. `tiny`: the prompt that the embedded judge was trained on."
+        " Or the path of your own file",
     )
     votes: Annotated[Count, VERDICTS_DEPEND_ON_IT] = Field(
         default=1,
-        description="How often each response is asked. The majority of the decided votes counts, a tie is undecided"
+        description="Requests per response. The majority of the decided votes counts, a tie is undecided"
         " (`tie 2:2`), and the score is the share of 1",
     )
     soft: Annotated[bool, VERDICTS_DEPEND_ON_IT] = Field(
@@ -164,7 +169,7 @@ class JudgeOptions(ChatOptions):
     )
     temperature: Annotated[Number | None, VERDICTS_DEPEND_ON_IT] = Field(
         default=None,
-        description="Without it, 0 for one vote and 1 for several: votes at 0 would be one vote asked again",
+        description="Without it, 0 for one vote and 1 for several: several votes at 0 would be the same vote",
     )
     max_tokens: Annotated[Count | None, VERDICTS_DEPEND_ON_IT] = Field(
         default=None, description="The longest reply. Without it, 16, or 512 where the prompt asks for reasons"

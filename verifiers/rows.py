@@ -75,7 +75,7 @@ def read_rows(path: Path) -> Rows:
 
 
 def _separate(attempts: list[Attempt], alone: Sequence[int]) -> None:
-    """Gives each row without `problem_id` a problem of its own: under the row's id, unless another problem has it."""
+    """Gives each row without `problem_id` a separate problem: under the row's id, unless another problem has it."""
     separate = set(alone)
     taken = {attempt.problem.id for number, attempt in enumerate(attempts) if number not in separate}
     for number in alone:

@@ -168,7 +168,7 @@ def checked(verifier: Verifier, attempts: Sequence[Attempt]) -> list[Verdict]:
 
 
 def _breach(attempt: Attempt, verdict: Any) -> str | None:
-    """How one verdict breaks the contract, or None."""
+    """How a verdict breaks the contract, or None."""
     if type(verdict) is not Verdict or not isinstance(verdict.outcome, Outcome):
         return f"is not a Verdict: {verdict!r:.80}"
     undecided = verdict.outcome is Outcome.UNDECIDED

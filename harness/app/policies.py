@@ -65,7 +65,7 @@ def fetch(name: str, confirmed: bool) -> Path:
 
     Args:
         name: The model's name.
-        confirmed: Whether the user has accepted size and licence; otherwise he is asked.
+        confirmed: Whether the user has accepted size and licence; otherwise the user is asked.
 
     Raises:
         ConfigError: There is no such model, there are no credentials, or the user refused.

@@ -100,7 +100,7 @@ class _Commands(click.Group):
         except (RestemError, VerifierError) as error:
             click.echo(f"restem: {error}", err=True)
             sys.exit(2 if isinstance(error, ConfigError | UnknownVerifier) else 1)
-        except BrokenPipeError:  # the reader of our output has gone, as `head` does: not our failure
+        except BrokenPipeError:  # the reader of the output has ended, as `head` does; this is no failure
             raise
         except OSError as error:
             click.echo(f"restem: {error}", err=True)

@@ -40,7 +40,7 @@ def import_marks(folder: Path, path: Path) -> dict[str, int]:
         ConfigError: Naming every line that is wrong; nothing is stored then.
     """
     marks = read_marks(path)
-    with Store(folder) as store:  # a writer would begin a run where there is none
+    with Store(folder) as store:  # opening for writing would create a run where there is none
         new = _new(store, marks)
     with Store(folder, write=True) as store:
         for verifier, verdicts in new.items():

@@ -9,12 +9,12 @@
                      while the training verifier's reward on the validation split improves      (lines 5-7)
             measure  draw from the new policy on the test split; apply gold and every scoring verifier
 
-Before that, every verifier judges responses that no policy wrote (the probes).
+Before that, every verifier verifies the probes, which no policy wrote.
 
 Samples do not depend on the verifier, so all arms of a replicate share one sampling of the base. Every stage leaves
-rows in run.db and does nothing where it finds them: a killed run goes on where it was. An M-step is repeated whole; it
-gives the same parameters again. A replicate needs no seed of its own: its arms have names of their own, and every draw
-is made for a name.
+rows in run.db and does nothing where it finds them, so a killed run resumes where it was. An M-step is repeated whole,
+and gives the same parameters again. A replicate needs no other seed: its arms have other names, and the random numbers
+of every draw depend on the name.
 
 What is simpler than in the paper: no few-shot prompt (the tiny policy has none), and one sampling temperature for
 training and test.

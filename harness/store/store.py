@@ -89,7 +89,7 @@ class Store:
             schema.view_as_current(self._db)
 
     def close(self) -> None:
-        """Closes the file, and gives the folder back where it was held."""
+        """Closes the file, and releases the folder's lock where it was held."""
         self._resources.close()
 
     def __enter__(self) -> Store:

@@ -104,7 +104,7 @@ def fit(
 
     Args:
         policy: Where training starts; its parameters are not changed.
-        examples: What to learn; at least one.
+        examples: The responses to train on; at least one.
         training: The settings.
         seed: Decides the order of the batches, and LoRA's first factors.
         check: Takes a step and parameters, gives the mean reward of the training verifier on the validation split, or

@@ -28,7 +28,7 @@ from restem.harness.training.loss import Batch
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Example:
-    """A response to learn, stop token included, and the weight (reward) of its tokens."""
+    """A response to train on, stop token included, and the weight (reward) of its tokens."""
 
     prompt_ids: tuple[int, ...]
     response_ids: tuple[int, ...]

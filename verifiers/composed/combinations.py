@@ -3,7 +3,7 @@
 Takes attempts and the members; gives one verdict per attempt, whose rule names the member that it is taken from.
 Undecided is a third value (Kleene's three-valued logic): one wrong member decides `all_of`, and one correct member
 decides `any_of`, whatever undecided members might have decided. Tokens, seconds and cost are sums over the members that
-were asked. A judge that cannot be reached stops everything: `JudgeUnavailable` is passed on. This file does not
+were applied. A judge that cannot be reached stops everything: `JudgeUnavailable` is passed on. This file does not
 depend on the catalogue.
 """
 
@@ -32,7 +32,7 @@ Ballot: TypeAlias = tuple[str, Verdict]
 
 
 class _Panel(abc.ABC):
-    """The base of the four: it asks all members about everything."""
+    """The base class of the four: every member verifies all attempts."""
 
     name: str
 
@@ -54,7 +54,7 @@ class _Panel(abc.ABC):
 
     @abc.abstractmethod
     def _decide(self, ballots: Sequence[Ballot]) -> Verdict:
-        """One verdict from the verdicts of the members that were asked."""
+        """One verdict from the verdicts of the members that were applied."""
 
 
 class AllOf(_Panel):
@@ -91,7 +91,7 @@ class Vote(_Panel):
 
 
 class Cascade(_Panel):
-    """The verdict of the first member that decides; later members are asked only about what is still undecided.
+    """The verdict of the first member that decides; later members get only the attempts that are still undecided.
 
     So cheap members come first and a judge last. A member that needs whole problems (`whole_problem`) gets all
     responses to every problem with an undecided one; its verdicts on decided responses are not used, but their cost is

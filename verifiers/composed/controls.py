@@ -55,7 +55,7 @@ class RejectAll:
 
 
 class Random:
-    """A response is correct with probability `rate`, whatever it says."""
+    """A response is correct with probability `rate`, independent of its text."""
 
     name = "random"
 
@@ -67,7 +67,7 @@ class Random:
         return fingerprint(self.name, VERSION, self.options.settings())
 
     def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
-        """One verdict per attempt, in order; equal responses are distinguished by how many stand before them."""
+        """One verdict per attempt, in order; equal responses are distinguished by their order."""
         verdicts: list[Verdict] = []
         for attempt, occurrence in zip(attempts, occurrences(attempts), strict=True):
             began = time.perf_counter()
