@@ -74,7 +74,7 @@ class NoisyOptions(Options):
         default="sample",
         description="The unit of an error. `sample`: each response, equal ones separately. `problem`: all correct"
         " responses to a problem together, and all wrong ones. `answer`: all responses with the same final answer to a"
-        " problem, in any notation, as with a verifier that misreads a form; without an answer, those with the same text",
+        " problem, in any notation, as with a verifier that misreads a form; without an answer, those with equal texts",
     )
 
 
