@@ -122,9 +122,9 @@ class BatchServer:
         lines = [line for request in requests for line in (self.line or self.answered)(request)]
         random.Random(0).shuffle(lines)
         wrong = [line for line in lines if b'"status_code": 200' not in line]
-        for name, found in (("output", [line for line in lines if line not in wrong]), ("error", wrong)):
-            if found:
-                self.files[f"{batch['id']}-{name}"] = b"\n".join(found) + b"\n"
+        for name, chosen in (("output", [line for line in lines if line not in wrong]), ("error", wrong)):
+            if chosen:
+                self.files[f"{batch['id']}-{name}"] = b"\n".join(chosen) + b"\n"
                 batch[f"{name}_file_id"] = f"{batch['id']}-{name}"
 
     def answered(self, request: Mapping[str, Any]) -> list[bytes]:
@@ -169,12 +169,12 @@ def _handler(server: BatchServer) -> type[http.server.BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             server.calls[f"{self.command} {self.path.partition('?')[0].removeprefix('/v1/').partition('/')[0]}"] += 1
             fault = server.faults.pop(0) if server.faults else 200
-            found = server.handle(self.command, self.path, body, self.headers) if fault in (0, 200) else None
+            answer = server.handle(self.command, self.path, body, self.headers) if fault in (0, 200) else None
             if fault == 0:
                 self.close_connection = True
                 return
-            status = fault if fault != 200 else 404 if found is None else 200
-            data = found if isinstance(found, bytes) else json.dumps(found or {"error": {"message": "no"}}).encode()
+            status = fault if fault != 200 else 404 if answer is None else 200
+            data = answer if isinstance(answer, bytes) else json.dumps(answer or {"error": {"message": "no"}}).encode()
             self.send_response(status)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(data)))

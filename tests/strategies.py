@@ -129,6 +129,6 @@ def mixed_texts(draw: st.DrawFn) -> str:
     text = draw(mutated_texts())
     at = draw(st.sampled_from([0, len(text)]) | st.integers(0, len(text)))
     number = draw(st.sampled_from([FAR, f"{int(FAR):,}", f"{FAR}.0"]))
-    said = draw(st.sampled_from(WRAPPINGS)).format(number)
+    wrapped = draw(st.sampled_from(WRAPPINGS)).format(number)
     gap = draw(st.sampled_from(["", " ", "\n"]))
-    return text[:at] + gap + said + gap + text[at:]
+    return text[:at] + gap + wrapped + gap + text[at:]

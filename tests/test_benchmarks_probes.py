@@ -23,9 +23,9 @@ from tests.conftest import problem
 def judged(problems: list[Problem], name: str = "sympy") -> list[tuple[Probe, Verdict]]:
     """Every probe of the problems with a built-in verifier's verdict."""
     by_id = {item.id: item for item in problems}
-    found = make_probes(problems)
-    attempts = [Attempt(problem=by_id[probe.problem], response=probe.text) for probe in found]
-    return list(zip(found, checked(catalog.build(name, {}), attempts), strict=True))
+    probes = make_probes(problems)
+    attempts = [Attempt(problem=by_id[probe.problem], response=probe.text) for probe in probes]
+    return list(zip(probes, checked(catalog.build(name, {}), attempts), strict=True))
 
 
 def solved_by(reference: str) -> Problem:
@@ -56,9 +56,9 @@ def test_where_numbers_are_small_too_no_attack_is_accepted_and_every_right_answe
     regime: tuple[float, float],
 ) -> None:
     first = list(itertools.islice(linear_1d.stream(0, regime), 80))
-    found = judged(first)
-    assert [(p, v.answer) for p, v in found if (v.outcome is Outcome.CORRECT) != (p.kind == EQUIVALENCE)] == []
-    asked = {p.problem for p, _ in found if p.form == "question"}
+    verdicts = judged(first)
+    assert [(p, v.answer) for p, v in verdicts if (v.outcome is Outcome.CORRECT) != (p.kind == EQUIVALENCE)] == []
+    asked = {p.problem for p, _ in verdicts if p.form == "question"}
     assert len(first) > len(asked) > 70  # some questions tell their answer, most do not
 
 
@@ -130,9 +130,9 @@ def test_any_other_formula_keeps_the_injection(reference: str) -> None:
 )
 def test_a_question_that_may_ask_for_a_form_gets_no_other(question: str, reference: str) -> None:
     texts = equivalents(problem(question, reference)).values()
-    said = [text.replace("\N{MINUS SIGN}", "-") for text in texts]
-    assert len(said) == 6
-    assert all(reference.removeprefix("+") in text for text in said)
+    plain = [text.replace("\N{MINUS SIGN}", "-") for text in texts]
+    assert len(plain) == 6
+    assert all(reference.removeprefix("+") in text for text in plain)
 
 
 def test_accept_all_accepts_every_attack() -> None:
@@ -143,28 +143,28 @@ def test_accept_all_accepts_every_attack() -> None:
 @given(st.integers(-(10**12) + 1, 10**12 - 1), st.integers(1, 10**6))
 def test_right_answers_in_other_forms_are_right_whatever_the_number(top: int, bottom: int) -> None:
     value = Fraction(top, bottom)
-    found = judged([solved_by(str(value))])
-    assert [p for p, v in found if (v.outcome is Outcome.CORRECT) != (p.kind == EQUIVALENCE)] == []
+    verdicts = judged([solved_by(str(value))])
+    assert [p for p, v in verdicts if (v.outcome is Outcome.CORRECT) != (p.kind == EQUIVALENCE)] == []
 
 
 @given(st.none() | st.text(), st.text())
 def test_any_reference_gives_probes_and_no_attack_quotes_one_that_is_no_number(
     reference: str | None, question: str
 ) -> None:
-    found = make_probes([problem(question, reference)])
-    plain = [probe.text for probe in found if probe.kind == EQUIVALENCE and probe.form == "plain"]
+    probes = make_probes([problem(question, reference)])
+    plain = [probe.text for probe in probes if probe.kind == EQUIVALENCE and probe.form == "plain"]
     assert len(plain) == bool((reference or "").strip())
-    assert len({(probe.problem, probe.kind, probe.form) for probe in found}) == len(found)
-    if reference and len([probe for probe in found if probe.kind == EQUIVALENCE]) == 1:
+    assert len({(probe.problem, probe.kind, probe.form) for probe in probes}) == len(probes)
+    if reference and len([probe for probe in probes if probe.kind == EQUIVALENCE]) == 1:
         answer = "".join(reference.casefold().split())
-        attacked = [probe.text for probe in found if probe.kind == ATTACK]
+        attacked = [probe.text for probe in probes if probe.kind == ATTACK]
         assert not any(answer in "".join(text.casefold().split()) for text in attacked)
 
 
 @pytest.mark.parametrize("reference", ["1e999999999", "9" * 5000, "1/0", "\u0667", "x + 1", "1/00"])
 def test_what_is_no_plain_number_gets_its_plain_form_alone(reference: str) -> None:
-    found = [probe.text for probe in make_probes([problem("q", reference)]) if probe.kind == EQUIVALENCE]
-    assert found == [reference]
+    texts = [probe.text for probe in make_probes([problem("q", reference)]) if probe.kind == EQUIVALENCE]
+    assert texts == [reference]
 
 
 @given(st.integers(-30, 30), st.lists(st.integers(-30, 30), max_size=4))

@@ -30,10 +30,12 @@ def test_an_id_of_a_stored_run_comes_out_again() -> None:
 
 
 @given(st.text(), DATA, DATA)
-def test_ids_are_equal_if_and_only_if_data_are(question: str, one: dict[str, object], other: dict[str, object]) -> None:
-    same = problem_id("set", question, one) == problem_id("set", question, other)
-    assert same == (data_text(one) == data_text(other))
-    assert problem_id("set", question, one) != problem_id("set", question)
+def test_ids_are_equal_if_and_only_if_data_are(
+    question: str, data: dict[str, object], other: dict[str, object]
+) -> None:
+    same = problem_id("set", question, data) == problem_id("set", question, other)
+    assert same == (data_text(data) == data_text(other))
+    assert problem_id("set", question, data) != problem_id("set", question)
 
 
 @given(DATA)

@@ -48,10 +48,10 @@ def exists(name: str) -> bool:
     parts = name.split(".")
     for length in range(len(parts), 0, -1):
         try:
-            found = importlib.util.find_spec(".".join(parts[:length]))
+            spec = importlib.util.find_spec(".".join(parts[:length]))
         except ModuleNotFoundError:
             continue
-        if found is not None:
+        if spec is not None:
             thing = importlib.import_module(".".join(parts[:length]))
             for part in parts[length:]:
                 if not hasattr(thing, part):

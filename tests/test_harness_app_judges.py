@@ -88,8 +88,8 @@ def test_what_is_not_stored_is_undecided_offline_and_asked_online_all_the_same(s
     command = ("verify", run, "--verifier", "judge", *address(server), "--set", "verifiers.judge.concurrency=1")
     assert restem(*command).exit_code == 1
     offline = restem(*command, "--offline")
-    found = list(outcomes(run, label_of(offline.stdout)).values())
-    assert (len(found), found.count("undecided"), server.requests) == (16, 11, 6)
+    verdicts = list(outcomes(run, label_of(offline.stdout)).values())
+    assert (len(verdicts), verdicts.count("undecided"), server.requests) == (16, 11, 6)
     assert restem(*command).exit_code == 0
     assert list(outcomes(run).values()).count("undecided") == 0
     assert server.asked_again == 0
@@ -116,9 +116,9 @@ def test_rows_of_a_file_are_answered_offline_from_what_a_stopped_command_kept(
     server.script("ok", "ok", "401")
     assert restem(*command, *address(server), "--set", "verifiers.judge.concurrency=1").exit_code == 1
     assert restem(*command, "--offline").exit_code == 0
-    said = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
-    assert [row["outcome"] for row in said] == ["correct"] * 2 + ["undecided"] * 4
-    assert {row["reason"] for row in said[2:]} == {"not stored: the judge is offline"}
+    verdict_rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [row["outcome"] for row in verdict_rows] == ["correct"] * 2 + ["undecided"] * 4
+    assert {row["reason"] for row in verdict_rows[2:]} == {"not stored: the judge is offline"}
     assert restem(*command, *address(server)).exit_code == 0
     assert (server.requests, server.asked_again) == (7, 0)
 
@@ -136,8 +136,8 @@ def test_a_run_is_verified_by_one_batch(batches: BatchServer, run: Path) -> None
     assert (result.exit_code, result.stdout) == (0, "judge: 16 new verdicts\n"), result.output
     assert [len(upload) for upload in batches.uploads] == [16]
     assert sorted(outcomes(run).values()) == ["correct"] * 8 + ["wrong"] * 8
-    told = [line for line in result.stderr.splitlines() if line.startswith("judge batch batch_0: ")]
-    assert [line.split(": ")[1].split(",")[0] for line in told] == [
+    progress = [line for line in result.stderr.splitlines() if line.startswith("judge batch batch_0: ")]
+    assert [line.split(": ")[1].split(",")[0] for line in progress] == [
         *("16 requests sent", "validating", "in_progress", "completed"),
     ]
 
@@ -164,7 +164,7 @@ def test_a_batch_for_the_rows_of_a_file_needs_a_place_to_be_written_down(batches
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (("--verifier", "judge", "--offline", "--batch"), "give one of them"),
         (("--verifier", "sympy", "--offline"), "goes with a judge"),
@@ -173,9 +173,9 @@ def test_a_batch_for_the_rows_of_a_file_needs_a_place_to_be_written_down(batches
     ],
 )
 def test_what_cannot_be_meant_is_refused(
-    run: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], told: str
+    run: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], message: str
 ) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     result = restem("verify", run, *options)
-    assert (result.exit_code, told in result.stderr) == (2, True), result.output
+    assert (result.exit_code, message in result.stderr) == (2, True), result.output

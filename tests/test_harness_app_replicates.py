@@ -98,7 +98,7 @@ def test_a_name_is_found_again_in_that_of_its_replicate(name: str, number: int) 
 
 @given(st.lists(names, unique=True))
 def test_without_seeds_every_verifier_measures_every_arm(verifiers: list[str]) -> None:
-    assert all(measuring(verifiers, own) == tuple(verifiers) for own in verifiers)
+    assert all(measuring(verifiers, verifier) == tuple(verifiers) for verifier in verifiers)
 
 
 def test_of_verifiers_with_seeds_only_an_arms_own_measures_it() -> None:
@@ -170,18 +170,18 @@ def test_what_accepts_right_and_wrong_alike_is_a_control(table: dict[str, object
 
 def test_replicate_0_has_the_rows_of_a_run_without_replicates(replicated: Path, suite_file: Path) -> None:
     alone = run(suite_file, suite_file.parent / "one", "replicates=1")
-    expected, found = lasting_rows(alone), lasting_rows(replicated)
+    expected, rows = lasting_rows(alone), lasting_rows(replicated)
     drawn = {sample[0] for sample in expected["sample"]}
-    assert {row for row in found["checkpoint"] if MARK not in row[0]} == set(expected["checkpoint"])
-    assert {row for row in found["sample"] if MARK not in row[1]} == set(expected["sample"])
-    assert {row for row in found["selection"] if MARK not in row[0]} == set(expected["selection"])
-    assert found["problem"] == expected["problem"]
+    assert {row for row in rows["checkpoint"] if MARK not in row[0]} == set(expected["checkpoint"])
+    assert {row for row in rows["sample"] if MARK not in row[1]} == set(expected["sample"])
+    assert {row for row in rows["selection"] if MARK not in row[0]} == set(expected["selection"])
+    assert rows["problem"] == expected["problem"]
     with Store(replicated) as store:
-        other, own = (store.run()["verifiers"][name] for name in ("rough~1", "rough"))
+        other, first = (store.run()["verifiers"][name] for name in ("rough~1", "rough"))
         theirs = {sample.id for sample in store.samples("sympy/1", "test")}
     # A verifier with a seed in each replicate measures its own arm's samples, and no other's.
-    lost = set(expected["verdict"]) - {row for row in found["verdict"] if row[0] in drawn and row[1] != other}
-    assert {(row[0], row[1]) for row in lost} == {(sample, own) for sample in theirs}
+    lost = set(expected["verdict"]) - {row for row in rows["verdict"] if row[0] in drawn and row[1] != other}
+    assert {(row[0], row[1]) for row in lost} == {(sample, first) for sample in theirs}
 
 
 def test_replicates_start_from_one_base_and_draw_their_own(replicated: Path) -> None:
@@ -204,10 +204,12 @@ def test_replicates_start_from_one_base_and_draw_their_own(replicated: Path) -> 
 def test_a_replicates_verifier_errs_elsewhere(replicated: Path) -> None:
     with Store(replicated) as store:
         prints = [store.run()["verifiers"][name] for name in ("rough", "rough~1")]
-        said = [[v.outcome for v in store.verdicts("base", "test", one).values()] for one in prints]
+        decisions = [
+            [v.outcome for v in store.verdicts("base", "test", fingerprint).values()] for fingerprint in prints
+        ]
         settings = dict(store.query("SELECT name, settings FROM verifier"))
     assert prints[0] != prints[1]
-    assert said[0] != said[1]
+    assert decisions[0] != decisions[1]
     assert json.loads(settings["rough~1"])["seed"] == 1
 
 
@@ -258,12 +260,12 @@ def test_a_run_until_the_base_goes_on_to_the_rows_of_one_that_did_not_stop(
 ) -> None:
     folder = Path(shutil.copytree(planned, tmp_path / "on"))
     assert restem("run", suite_file, "--out", folder, "--quiet").exit_code == 0
-    found, expected = lasting_rows(folder), lasting_rows(replicated)
+    rows, expected = lasting_rows(folder), lasting_rows(replicated)
     with Store(folder) as store:
         at_base = {sample.id for sample in store.samples("base", "train")}
-    assert {**found, "verdict": []} == {**expected, "verdict": []}
-    more = set(found["verdict"]) - set(expected["verdict"])
-    assert set(expected["verdict"]) <= set(found["verdict"])
+    assert {**rows, "verdict": []} == {**expected, "verdict": []}
+    more = set(rows["verdict"]) - set(expected["verdict"])
+    assert set(expected["verdict"]) <= set(rows["verdict"])
     assert {row[0] for row in more} <= at_base
     assert "The plan, checked" in (folder / "report.md").read_text()
 
@@ -288,10 +290,15 @@ def test_the_reports_standing_is_the_mean_of_the_replicates(replicated: Path) ->
     with Store(replicated) as store:
         findings = find(read_run(store))
     standing = findings.standings["rough", 1]
-    assert [one.arm.name for one in standing.replicates if one.arm] == ["rough", "rough~1"]
-    values = [one.accuracy.value for one in standing.replicates]
+    assert [replicate_standing.arm.name for replicate_standing in standing.replicates if replicate_standing.arm] == [
+        "rough",
+        "rough~1",
+    ]
+    values = [replicate_standing.accuracy.value for replicate_standing in standing.replicates]
     assert standing.accuracy.value == pytest.approx(sum(values) / 2)
-    assert standing.counts.decided.sum() == sum(one.counts.decided.sum() for one in standing.replicates)
+    assert standing.counts.decided.sum() == sum(
+        replicate_standing.counts.decided.sum() for replicate_standing in standing.replicates
+    )
     for replica in findings.run.replicates(findings.run.arms[1]):
         assert findings.alone(replica, 1) in standing.replicates
     data = next(item for item in findings.data if item.arm.name == "rough")

@@ -132,15 +132,15 @@ def test_a_cascade_on_rows_asks_the_judge_only_about_the_rest(
     running.reset()
     address = f"verifiers.judge.base_url={running.base_url}"
     members = 'verifiers.cascade.members=["sympy","judge"]'
-    found = verdicts("--verifier", "cascade", "--set", members, "--set", address, "--input", rows)
+    rows_out = verdicts("--verifier", "cascade", "--set", members, "--set", address, "--input", rows)
     left = [v.outcome is Outcome.UNDECIDED for v in Sympy().verify(read_rows(rows).attempts)]
     assert running.requests == sum(left) > 0
-    assert [row["rule"].startswith("cascade: judge") for row in found] == left
+    assert [row["rule"].startswith("cascade: judge") for row in rows_out] == left
 
 
 def test_majority_counts_the_rows_of_a_problem(rows: Path) -> None:
-    found = verdicts("--verifier", "majority", "--input", rows)
-    assert [row["outcome"] for row in found] == ["correct", "wrong", "correct", "correct", "undecided"]
+    rows_out = verdicts("--verifier", "majority", "--input", rows)
+    assert [row["outcome"] for row in rows_out] == ["correct", "wrong", "correct", "correct", "undecided"]
 
 
 def test_a_row_may_have_several_references_and_unknown_fields_are_named_once(tmp_path: Path) -> None:
@@ -158,8 +158,8 @@ def test_a_row_may_have_several_references_and_unknown_fields_are_named_once(tmp
 def test_one_kind_stands_under_several_names(rows: Path, tmp_path: Path) -> None:
     config = tmp_path / "mine.toml"
     config.write_text('[verifiers.never]\ntype = "random"\nrate = 0.0\n[verifiers.ever]\ntype = "random"\nrate = 1.0\n')
-    found = verdicts("--verifier", "never", "--verifier", "ever", "--config", config, "--input", rows)
-    assert [(row["verifier"], row["reward"]) for row in found] == [("never", 0), ("ever", 1)] * 5
+    rows_out = verdicts("--verifier", "never", "--verifier", "ever", "--config", config, "--input", rows)
+    assert [(row["verifier"], row["reward"]) for row in rows_out] == [("never", 0), ("ever", 1)] * 5
 
 
 def test_progress_goes_to_stderr_and_counts_every_verdict(

@@ -37,11 +37,11 @@ def wait_for_samples(folder: Path, count: int, process: subprocess.Popen[str]) -
     while process.poll() is None:
         try:
             with sqlite3.connect(f"file:{folder / 'run.db'}?mode=ro", uri=True) as db:
-                found = db.execute("SELECT count(*) FROM sample").fetchone()[0]
+                stored = db.execute("SELECT count(*) FROM sample").fetchone()[0]
             db.close()
         except sqlite3.OperationalError:
-            found = 0
-        if found >= count:
+            stored = 0
+        if stored >= count:
             return
         time.sleep(0.02)
 
@@ -174,11 +174,11 @@ def test_verify_gives_one_row_per_input_row_and_verifier_in_input_order(tmp_path
     arguments = ["--verifier", "sympy", "--verifier", "exact", "--input", rows_file(tmp_path, rows)]
     result = restem("verify", *arguments, "--output", tmp_path / "out.jsonl")
     assert result.exit_code == 0, result.output
-    found = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
-    assert [(row["id"], row["verifier"]) for row in found] == [(i, v) for i in range(4) for v in ("sympy", "exact")]
-    assert [row["reward"] for row in found if row["verifier"] == "sympy"] == [1, 0, 1, 1]
+    rows_out = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [(row["id"], row["verifier"]) for row in rows_out] == [(i, v) for i in range(4) for v in ("sympy", "exact")]
+    assert [row["reward"] for row in rows_out if row["verifier"] == "sympy"] == [1, 0, 1, 1]
     fields = {"id", "verifier", "outcome", "reward", "score", "answer", "rule", "reason", "seconds", "cost_usd"}
-    assert set(found[0]) == fields
+    assert set(rows_out[0]) == fields
 
 
 @pytest.mark.parametrize(
@@ -297,13 +297,13 @@ def test_generated_problems_read_back_as_a_suites_benchmark(tmp_path: Path) -> N
 
 
 def test_show_gives_the_standings_to_programs(finished_run: Path) -> None:
-    found = json.loads(restem("show", finished_run, "--json").output)
-    assert found["unfinished"] == []
-    assert [(row["arm"], row["iteration"]) for row in found["standings"]] == [
+    shown = json.loads(restem("show", finished_run, "--json").output)
+    assert shown["unfinished"] == []
+    assert [(row["arm"], row["iteration"]) for row in shown["standings"]] == [
         (None, 0),
         *((arm, iteration) for arm in ("sympy", "accept_all") for iteration in (1, 2)),
     ]
-    for row in found["standings"]:
+    for row in shown["standings"]:
         value, low, high = row["accuracy"]
         assert 0 <= low <= value <= high <= 1
 

@@ -156,12 +156,12 @@ def test_an_update_writes_the_new_figures_and_shows_old_and_new(folder: Path) ->
     assert "agreement, % 100.0 -> 98.0" in result.stdout
     assert "r3: wrong -> correct" in result.stdout
     assert restem("gate", path).exit_code == 0
-    found = read_baseline(path).verifiers["faulty_verifier:Faulty"].expected
-    assert found is not None
-    assert (found.fingerprint, found.n, found.agreement, found.undecided) == ("faulty-1", 100, 0.98, 0.0)
-    assert (found.ac1, found.kappa, found.prevalence) == (0.96, 0.96, (0.5, 0.5))
-    assert found.interval is not None
-    assert 0.9 < found.interval[0] < 0.98 < found.interval[1] < 1
+    expected = read_baseline(path).verifiers["faulty_verifier:Faulty"].expected
+    assert expected is not None
+    assert (expected.fingerprint, expected.n, expected.agreement, expected.undecided) == ("faulty-1", 100, 0.98, 0.0)
+    assert (expected.ac1, expected.kappa, expected.prevalence) == (0.96, 0.96, (0.5, 0.5))
+    assert expected.interval is not None
+    assert 0.9 < expected.interval[0] < 0.98 < expected.interval[1] < 1
 
 
 def test_an_update_that_changes_nothing_changes_no_byte(folder: Path) -> None:
@@ -270,10 +270,10 @@ def test_json_lists_every_verifier_with_its_figures_and_flips(folder: Path) -> N
     set_faults(folder, "41")
     result = restem("gate", path, "--json")
     assert result.exit_code == 1
-    found = json.loads(result.stdout)
-    assert not found["passed"]
-    assert [flip["id"] for flip in found["verifiers"][0]["flips"]] == ["r41"]
-    assert found["verifiers"][0]["agreement"][0] == 0.99
+    report = json.loads(result.stdout)
+    assert not report["passed"]
+    assert [flip["id"] for flip in report["verifiers"][0]["flips"]] == ["r41"]
+    assert report["verifiers"][0]["agreement"][0] == 0.99
 
 
 @pytest.mark.parametrize(
@@ -318,9 +318,9 @@ def test_a_verifier_that_asks_a_judge_is_not_pinned_unless_the_baseline_says_so(
         f"rows = ['rows.jsonl']\n[verifiers.judge]\n[options.judge]\nmodel = 'm'\nbase_url = '{running.base_url}'\n"
     )
     assert restem("gate", path, "--update").exit_code == 0
-    found = json.loads(restem("gate", path, "--json").stdout)
-    assert found["passed"]
-    assert found["verifiers"][0]["pinned"] is False
+    report = json.loads(restem("gate", path, "--json").stdout)
+    assert report["passed"]
+    assert report["verifiers"][0]["pinned"] is False
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -344,8 +344,8 @@ def test_expectations_come_back_from_a_baseline_as_they_were_written(expected: M
     once = with_expected(text, expected, "b")
     assert with_expected(once, expected, "b") == once
     assert [line for line in text.split("\n") if line not in once.split("\n")] == []
-    found = tomllib.loads(once)["verifiers"]
-    assert {name: Expected.model_validate(found[name]["expected"]) for name in expected} == expected
+    verifiers = tomllib.loads(once)["verifiers"]
+    assert {name: Expected.model_validate(verifiers[name]["expected"]) for name in expected} == expected
 
 
 @pytest.mark.parametrize(
@@ -442,11 +442,11 @@ def test_the_table_gives_sensitivity_and_specificity_on_the_projects_calibration
     arguments = ("gate", "--table", "--verifier", "sympy", "--verifier", "accept_all")
     lines = restem(*arguments).stdout.splitlines()
     assert [line.split("|")[1].strip() for line in lines[2:]] == ["sympy", "accept_all"]
-    found = json.loads(restem(*arguments, "--json").stdout)
-    assert found["accept_all"]["sensitivity"][0] == 1.0
-    assert found["accept_all"]["specificity"][0] == 0.0
-    assert found["sympy"]["sensitivity"][0] > 0.99
-    assert found["sympy"]["specificity"][0] > 0.99
+    report = json.loads(restem(*arguments, "--json").stdout)
+    assert report["accept_all"]["sensitivity"][0] == 1.0
+    assert report["accept_all"]["specificity"][0] == 0.0
+    assert report["sympy"]["sensitivity"][0] > 0.99
+    assert report["sympy"]["specificity"][0] > 0.99
 
 
 def pytest_in(folder: Path, *arguments: str) -> tuple[int, str]:
@@ -457,14 +457,14 @@ def pytest_in(folder: Path, *arguments: str) -> tuple[int, str]:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: gate_entry_point\nVersion: 1.0\n")
     lines = [f"{name} = {module}" for name, module in points.items()]
     (info / "entry_points.txt").write_text("\n".join(["[pytest11]", *lines, ""]))
-    found = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-v", "--rootdir", folder, *arguments],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)])},
         capture_output=True,
         text=True,
     )
-    return found.returncode, found.stdout + found.stderr
+    return process.returncode, process.stdout + process.stderr
 
 
 def test_pytest_makes_one_test_a_verifier_and_fails_with_the_message_and_no_traceback(folder: Path) -> None:
@@ -500,5 +500,5 @@ def test_the_plug_in_loads_nothing_heavy() -> None:
         "import restem.harness.gate.pytest_plugin, sys;"
         "print(*{'numpy', 'jax', 'scipy', 'pydantic', 'sympy'} & set(sys.modules))"
     )
-    found = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == ""
+    process = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == ""

@@ -94,6 +94,6 @@ def test_what_drops_a_sample(
 
 def test_confidence_weights_are_the_policys_mean_token_probability() -> None:
     config = SelectionConfig(rule="weighted", weight="confidence")
-    one = sample(0, "a", mean_logprob=-0.25)
-    (row,) = select("a/1", [one], {one.id: CORRECT}, config).rows
+    confident = sample(0, "a", mean_logprob=-0.25)
+    (row,) = select("a/1", [confident], {confident.id: CORRECT}, config).rows
     assert row.weight == pytest.approx(0.7788, abs=1e-4)

@@ -77,15 +77,15 @@ def test_a_verifier_that_judges_responses_together_is_not_asked(tmp_path: Path) 
 
 def test_a_run_has_every_verifiers_word_on_its_first_test_problems(finished_run: Path) -> None:
     with Store(finished_run) as store:
-        found, facts = store.probes(), store.run()
-        assert [p.problem for p in found.values()] == sorted(
-            (p.problem for p in found.values()), key=[p.id for p in store.problems("test")].index
+        probes, facts = store.probes(), store.run()
+        assert [p.problem for p in probes.values()] == sorted(
+            (p.problem for p in probes.values()), key=[p.id for p in store.problems("test")].index
         )
-        assert {p.problem for p in found.values()} == {p.id for p in store.problems("test")[:4]}
+        assert {p.problem for p in probes.values()} == {p.id for p in store.problems("test")[:4]}
         for name in ("sympy", "exact", "accept_all"):
-            assert set(store.probe_verdicts(facts["verifiers"][name])) == set(found)
-        said = store.probe_verdicts(facts["verifiers"]["accept_all"])
-        assert {said[id].outcome for id, p in found.items() if p.kind == ATTACK} == {Outcome.CORRECT}
+            assert set(store.probe_verdicts(facts["verifiers"][name])) == set(probes)
+        accepted = store.probe_verdicts(facts["verifiers"]["accept_all"])
+        assert {accepted[id].outcome for id, p in probes.items() if p.kind == ATTACK} == {Outcome.CORRECT}
         assert {event["verifier"] for event in store.logged("probed")} == {"sympy", "exact", "accept_all"}
     assert "## Attack probe" in (finished_run / "report.md").read_text("utf-8")
     assert (finished_run / "figures" / "probe.svg").is_file()

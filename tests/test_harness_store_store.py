@@ -68,9 +68,9 @@ def test_problems_come_back_in_their_order(tmp_path: Path) -> None:
 
 def test_checkpoints_and_selections_come_back(tmp_path: Path) -> None:
     checkpoint = Checkpoint(id="a/1", arm="a", iteration=1, kind="trained", losses=(0.5, 0.25), steps=2)
-    one = sample()
-    selection = Selection(checkpoint="a/1", rows=(Selected(sample=one.id, weight=0.0, dropped_by="wrong"),))
-    with filled(tmp_path, [one]) as store:
+    record = sample()
+    selection = Selection(checkpoint="a/1", rows=(Selected(sample=record.id, weight=0.0, dropped_by="wrong"),))
+    with filled(tmp_path, [record]) as store:
         store.add_checkpoint(checkpoint)
         store.add_selection(selection)
         assert store.checkpoint("a/1") == checkpoint
@@ -79,9 +79,9 @@ def test_checkpoints_and_selections_come_back(tmp_path: Path) -> None:
 
 
 def test_a_second_verdict_of_the_same_verifier_is_refused(tmp_path: Path) -> None:
-    one = sample()
-    with filled(tmp_path, [one]) as store:
-        rows = [(one.id, Verdict(outcome=Outcome.WRONG, score=0.0))]
+    record = sample()
+    with filled(tmp_path, [record]) as store:
+        rows = [(record.id, Verdict(outcome=Outcome.WRONG, score=0.0))]
         store.add_verdicts("v-1", rows)
         with pytest.raises(sqlite3.IntegrityError):
             store.add_verdicts("v-1", rows)
@@ -214,9 +214,9 @@ def test_a_batch_never_splits_a_problem() -> None:
 
 def test_a_samples_id_depends_on_checkpoint_problem_and_index_alone() -> None:
     fields = {"checkpoint": "b", "problem": "p", "index": 1, "token_count": 1, "mean_logprob": 0.0}
-    one = Sample(**fields, text="x", finish_reason="stop")  # type: ignore[arg-type]
+    record = Sample(**fields, text="x", finish_reason="stop")  # type: ignore[arg-type]
     other = Sample(**fields, text="y", finish_reason="length")  # type: ignore[arg-type]
-    assert one.id == other.id
+    assert record.id == other.id
 
 
 # The columns of probe_verdict are those of verdict.

@@ -96,8 +96,8 @@ def imported(path: Path) -> list[str]:
 def allowed(source: str, target: str) -> bool:
     here = wing(source)
     may = ALLOWED.get(here, ALLOWED.get(here.split(".")[0], set()))
-    own = target == here or target.startswith(f"{here}.") or wing(target) == here
-    return own or any(target == name or target.startswith(f"{name}.") for name in may)
+    is_inside = target == here or target.startswith(f"{here}.") or wing(target) == here
+    return is_inside or any(target == name or target.startswith(f"{name}.") for name in may)
 
 
 @pytest.mark.parametrize("path", ROOMS, ids=lambda path: str(path.relative_to(ROOT)))

@@ -183,7 +183,7 @@ def test_strange_lines_matter_to_no_verdict(server: BatchServer, store: Store) -
 
 
 @pytest.mark.parametrize(
-    "said",
+    "content",
     [
         *({}, {"response": None}, {"response": {"status_code": "200"}}, {"error": "x"}, {"error": {"code": None}}),
         *({"response": {"status_code": 200, "body": None}}, {"response": {"status_code": 500, "body": {"error": 1}}}),
@@ -191,9 +191,9 @@ def test_strange_lines_matter_to_no_verdict(server: BatchServer, store: Store) -
     ],
 )
 def test_a_line_without_a_reply_leaves_its_request_unanswered(
-    server: BatchServer, store: Store, said: dict[str, Any]
+    server: BatchServer, store: Store, content: dict[str, Any]
 ) -> None:
-    server.line = lambda asked: [json.dumps({"custom_id": asked["custom_id"], **said}).encode()]
+    server.line = lambda asked: [json.dumps({"custom_id": asked["custom_id"], **content}).encode()]
     with pytest.raises(JudgeUnavailable, match="2 requests of a batch have no reply"):
         judge(server, store).verify(attempts(2))
     assert store.query("SELECT count(*) FROM judge_call") == [(0,)]

@@ -157,7 +157,9 @@ def bodies(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """JSON values around the shape of a reply: any key may hold anything."""
     keys = ["choices", "message", "content", "refusal", "finish_reason", "model", "usage", "prompt_tokens"]
     objects = st.dictionaries(st.sampled_from(keys), inner, max_size=4)
-    replies = st.builds(lambda whole, choice, said: whole | {"choices": [choice | {"message": said}]}, *[objects] * 3)
+    replies = st.builds(
+        lambda whole, choice, message: whole | {"choices": [choice | {"message": message}]}, *[objects] * 3
+    )
     return replies | objects | st.lists(inner, max_size=2)
 
 

@@ -78,8 +78,8 @@ def test_all_of_is_the_lowest_and_any_of_the_highest_of_three_values(row: list[O
 def test_all_of_and_any_of_are_each_others_opposite(row: list[Outcome]) -> None:
     members = [Says(outcome) for outcome in row]
     opposite = Inverted(base=AnyOf(members=[Inverted(base=member) for member in members]))
-    one, other = checked(AllOf(members=members), attempts())[0], checked(opposite, attempts())[0]
-    assert (one.outcome, one.score) == (other.outcome, other.score)
+    verdict, other = checked(AllOf(members=members), attempts())[0], checked(opposite, attempts())[0]
+    assert (verdict.outcome, verdict.score) == (other.outcome, other.score)
 
 
 @given(rows)
@@ -104,8 +104,8 @@ def test_a_cascade_says_what_its_first_decided_member_says(row: list[Outcome]) -
 def test_the_order_of_the_members_changes_no_outcome(kind: Any, row: list[Outcome], shuffler: Any) -> None:
     mixed = list(row)
     shuffler.shuffle(mixed)
-    one, other = decided(kind, *row), decided(kind, *mixed)
-    assert (one.outcome, one.score) == (other.outcome, other.score)
+    plain, other = decided(kind, *row), decided(kind, *mixed)
+    assert (plain.outcome, plain.score) == (other.outcome, other.score)
 
 
 @pytest.mark.parametrize("kind", KINDS)

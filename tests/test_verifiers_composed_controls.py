@@ -64,9 +64,9 @@ def test_another_seed_or_problem_draws_anew() -> None:
 
 @pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 0.9, 1.0])
 def test_random_keeps_its_rate(rate: float) -> None:
-    found = outcomes(building.random(rate=rate), *[f"x = {number}" for number in range(4000)])
-    share = found.count(Outcome.CORRECT) / len(found)
-    assert abs(share - rate) <= 4 * (rate * (1 - rate) / len(found)) ** 0.5
+    drawn = outcomes(building.random(rate=rate), *[f"x = {number}" for number in range(4000)])
+    share = drawn.count(Outcome.CORRECT) / len(drawn)
+    assert abs(share - rate) <= 4 * (rate * (1 - rate) / len(drawn)) ** 0.5
 
 
 def test_options_change_the_fingerprint() -> None:
@@ -168,17 +168,17 @@ def test_each_problem_votes_for_itself() -> None:
 
 @given(ballots, st.randoms(use_true_random=False))
 def test_the_order_of_the_batch_changes_no_majority(responses: list[str], random: Shuffler) -> None:
-    said = outcomes(Majority(), *responses)
+    elected = outcomes(Majority(), *responses)
     order = list(range(len(responses)))
     random.shuffle(order)
-    assert outcomes(Majority(), *[responses[index] for index in order]) == [said[index] for index in order]
+    assert outcomes(Majority(), *[responses[index] for index in order]) == [elected[index] for index in order]
 
 
 @given(ballots)
 def test_twice_the_same_responses_have_the_same_majority(responses: list[str]) -> None:
     once, twice = (checked(Majority(), attempts(*responses * times)) for times in (1, 2))
-    for one, other in zip(once, twice, strict=False):
-        assert one.reason == "too_few_answers" or (one.outcome, one.score) == (other.outcome, other.score)
+    for first, other in zip(once, twice, strict=False):
+        assert first.reason == "too_few_answers" or (first.outcome, first.score) == (other.outcome, other.score)
 
 
 @given(st.lists(mutated_texts(), max_size=4))

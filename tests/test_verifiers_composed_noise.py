@@ -56,10 +56,10 @@ batches = st.lists(
 def test_inverted_turns_correct_and_wrong_round_and_leaves_the_rest() -> None:
     batch = [attempt("x = 7"), attempt("x = 8"), attempt("x = 7 or 8"), attempt("x = 7", reference=None)]
     assert outcomes(Sympy(), batch) == [C, W, W, U]
-    found = checked(Inverted(base=Sympy()), batch)
-    assert [(verdict.outcome, verdict.score) for verdict in found] == [(W, 0.0), (C, 1.0), (C, 1.0), (U, None)]
-    assert [verdict.reason for verdict in found] == ["inverted", "inverted", "inverted: two_answers", "no_reference"]
-    assert (found[0].answer, found[0].span, found[0].rule) == ("7", (4, 5), "assignment")
+    verdicts = checked(Inverted(base=Sympy()), batch)
+    assert [(verdict.outcome, verdict.score) for verdict in verdicts] == [(W, 0.0), (C, 1.0), (C, 1.0), (U, None)]
+    assert [verdict.reason for verdict in verdicts] == ["inverted", "inverted", "inverted: two_answers", "no_reference"]
+    assert (verdicts[0].answer, verdicts[0].span, verdicts[0].rule) == ("7", (4, 5), "assignment")
 
 
 @given(batches)
@@ -77,19 +77,19 @@ def test_inverted_twice_is_the_base(batch: list[Attempt]) -> None:
 @pytest.mark.parametrize(("tpr", "fpr"), [(0.9, 0.1), (0.5, 0.3), (1.0, 0.0), (0.0, 1.0)])
 def test_errors_come_at_the_rates_that_were_asked_for(tied_to: str, tpr: float, fpr: float) -> None:
     batch = spread()
-    found = outcomes(noisy(base=Sympy(), tpr=tpr, fpr=fpr, tied_to=tied_to), batch)
+    noisy_outcomes = outcomes(noisy(base=Sympy(), tpr=tpr, fpr=fpr, tied_to=tied_to), batch)
     truths = outcomes(Sympy(), batch)
     drawn = {"sample": 1000, "problem": 250, "answer": 250}[tied_to]  # how many of the 1,000 are independent
     for truth, rate in ((C, tpr), (W, fpr)):
-        said = [outcome for outcome, true in zip(found, truths, strict=True) if true is truth]
-        assert abs(said.count(C) / len(said) - rate) <= 4 * (rate * (1 - rate) / drawn) ** 0.5
+        group = [outcome for outcome, true in zip(noisy_outcomes, truths, strict=True) if true is truth]
+        assert abs(group.count(C) / len(group) - rate) <= 4 * (rate * (1 - rate) / drawn) ** 0.5
 
 
 @pytest.mark.parametrize("tied_to", TIES)
 @given(batch=batches, seed=st.integers(0, 3))
 def test_what_the_base_leaves_undecided_stays_so(tied_to: str, batch: list[Attempt], seed: int) -> None:
-    found = checked(noisy(base=Sympy(), tpr=0.5, fpr=0.5, seed=seed, tied_to=tied_to), batch)
-    for verdict, truth in zip(found, checked(Sympy(), batch), strict=True):
+    verdicts = checked(noisy(base=Sympy(), tpr=0.5, fpr=0.5, seed=seed, tied_to=tied_to), batch)
+    for verdict, truth in zip(verdicts, checked(Sympy(), batch), strict=True):
         assert (verdict.outcome is U) == (truth.outcome is U)
         assert (verdict.answer, verdict.span, verdict.rule) == (truth.answer, truth.span, truth.rule)
         assert (verdict.reason or "").startswith("noisy") == (verdict.outcome is not truth.outcome)
@@ -98,42 +98,44 @@ def test_what_the_base_leaves_undecided_stays_so(tied_to: str, batch: list[Attem
 def test_errors_of_samples_are_independent_of_each_other() -> None:
     """As many pairs of equal responses err together as chance lets them."""
     batch = [attempt("x = 7", f"p{number // 2}") for number in range(4000)]
-    found = outcomes(noisy(base=Sympy(), tpr=0.8), batch)
-    both = sum(found[index] is found[index + 1] is W for index in range(0, 4000, 2))
+    noisy_outcomes = outcomes(noisy(base=Sympy(), tpr=0.8), batch)
+    both = sum(noisy_outcomes[index] is noisy_outcomes[index + 1] is W for index in range(0, 4000, 2))
     assert abs(both / 2000 - 0.04) <= 4 * (0.04 * 0.96 / 2000) ** 0.5
 
 
 def test_errors_tied_to_the_problem_strike_all_its_right_or_all_its_wrong_responses() -> None:
     batch = spread(150)
     erring = outcomes(noisy(base=Sympy(), tpr=0.7, fpr=0.3, tied_to="problem"), batch)
-    said = {(truth, tuple(group)) for truth, group in _by_problem_and_truth(batch, erring)}
-    assert said == {(truth, (outcome,) * 4) for truth in (C, W) for outcome in (C, W)}
+    groups = {(truth, tuple(group)) for truth, group in _by_problem_and_truth(batch, erring)}
+    assert groups == {(truth, (outcome,) * 4) for truth in (C, W) for outcome in (C, W)}
 
 
-def _by_problem_and_truth(batch: Sequence[Attempt], found: Sequence[Outcome]) -> list[tuple[Outcome, list[Outcome]]]:
-    rows = zip(batch, outcomes(Sympy(), batch), found, strict=True)
+def _by_problem_and_truth(
+    batch: Sequence[Attempt], noisy_outcomes: Sequence[Outcome]
+) -> list[tuple[Outcome, list[Outcome]]]:
+    rows = zip(batch, outcomes(Sympy(), batch), noisy_outcomes, strict=True)
     groups = groupby(rows, key=lambda row: (row[0].problem.id, row[1]))
     return [(truth, [outcome for *_, outcome in group]) for (_, truth), group in groups]
 
 
 def test_errors_tied_to_the_answer_strike_every_way_of_writing_it() -> None:
     batch = spread(150)
-    found = checked(noisy(base=Sympy(), tpr=0.7, fpr=0.3, tied_to="answer"), batch)
-    said: dict[tuple[str, str | None], set[Outcome]] = {}
-    for one, verdict in zip(batch, found, strict=True):
-        said.setdefault((one.problem.id, verdict.answer), set()).add(verdict.outcome)
-    assert len(said) == 450
-    assert all(len(outcomes) == 1 for outcomes in said.values())
+    verdicts = checked(noisy(base=Sympy(), tpr=0.7, fpr=0.3, tied_to="answer"), batch)
+    by_answer: dict[tuple[str, str | None], set[Outcome]] = {}
+    for item, verdict in zip(batch, verdicts, strict=True):
+        by_answer.setdefault((item.problem.id, verdict.answer), set()).add(verdict.outcome)
+    assert len(by_answer) == 450
+    assert all(len(outcomes) == 1 for outcomes in by_answer.values())
     # The two wrong answers to one problem err apart: 2 * 0.3 * 0.7 of the problems accept just one of them.
-    apart = sum(said[f"p{number}", "8"] != said[f"p{number}", "9"] for number in range(150)) / 150
+    apart = sum(by_answer[f"p{number}", "8"] != by_answer[f"p{number}", "9"] for number in range(150)) / 150
     assert abs(apart - 0.42) <= 4 * (0.42 * 0.58 / 150) ** 0.5
 
 
 def test_without_an_answer_equal_texts_err_together() -> None:
     batch = [attempt(text, f"p{number}") for number in range(100) for text in ("", "", "I do not know.")]
-    found = outcomes(noisy(base=RejectAll(), fpr=0.5, tied_to="answer"), batch)
-    assert found[::3] == found[1::3] != found[2::3]
-    assert set(found) == {C, W}
+    noisy_outcomes = outcomes(noisy(base=RejectAll(), fpr=0.5, tied_to="answer"), batch)
+    assert noisy_outcomes[::3] == noisy_outcomes[1::3] != noisy_outcomes[2::3]
+    assert set(noisy_outcomes) == {C, W}
 
 
 @pytest.mark.parametrize("tied_to", TIES)

@@ -39,7 +39,9 @@ def test_it_agrees_with_sympy_on_linear_1d_responses(response: str) -> None:
     problem = Problem(id="p", question="Solve -3*x - 2 = 4*x + 12 for x.", reference="-2", split="", source="")
     attempts = [Attempt(problem=problem, response=text) for text in (response, f"x = {response}", "x = -4/2")]
     mine, theirs = checked(Substitution(), attempts), checked(Sympy(), attempts)
-    assert [(one.outcome, one.reason, one.span) for one in mine] == [(o.outcome, o.reason, o.span) for o in theirs]
+    assert [(verdict.outcome, verdict.reason, verdict.span) for verdict in mine] == [
+        (o.outcome, o.reason, o.span) for o in theirs
+    ]
 
 
 @pytest.mark.parametrize("regime", ["train-easy", "train-hard"])

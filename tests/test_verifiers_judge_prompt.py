@@ -180,7 +180,7 @@ def test_a_prompt_may_be_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "blind", "told"),
+    ("text", "blind", "message"),
     [
         ("{question} {response}", False, r"\{reference\} is missing"),
         ("{question} {reference}", False, r"\{response\} is missing"),
@@ -189,10 +189,10 @@ def test_a_prompt_may_be_a_file(tmp_path: Path) -> None:
         ("{question} {reference} {response}" + "x" * 100_000, False, "at most"),
     ],
 )
-def test_a_file_with_other_places_is_refused(tmp_path: Path, text: str, blind: bool, told: str) -> None:
+def test_a_file_with_other_places_is_refused(tmp_path: Path, text: str, blind: bool, message: str) -> None:
     path = tmp_path / "mine.txt"
     path.write_text(text)
-    with pytest.raises(UnknownVerifier, match=told):
+    with pytest.raises(UnknownVerifier, match=message):
         prompt(str(path), blind=blind)
 
 

@@ -67,11 +67,11 @@ def policy_rows(run: Path) -> Iterator[dict[str, Any]]:
         chosen = sorted(questions, key=digest)[:POLICY_PROBLEMS]
         for id in chosen:
             for checkpoint, count in CHECKPOINTS.items():
-                found = store.query(
+                rows = store.query(
                     "SELECT id, text FROM sample WHERE problem = ? AND checkpoint = ? AND idx < ? ORDER BY idx",
                     (id, checkpoint, count),
                 )
-                for sample, text in found:
+                for sample, text in rows:
                     yield {
                         "id": f"{checkpoint}/{sample}",
                         "problem_id": id,
@@ -91,10 +91,10 @@ def digest(text: str) -> str:
 def solves(question: str, response: str) -> bool:
     """Whether the last line states a value that solves the equation."""
     equation = parse_question(question)
-    found = LAST_LINE.fullmatch(response.rstrip().rpartition("\n")[2])
-    if found is None or found[1] != equation.variable or (found[3] and not int(found[3])):
+    match = LAST_LINE.fullmatch(response.rstrip().rpartition("\n")[2])
+    if match is None or match[1] != equation.variable or (match[3] and not int(match[3])):
         return False
-    return value_of(equation.left, x := Fraction(int(found[2]), int(found[3] or 1))) == value_of(equation.right, x)
+    return value_of(equation.left, x := Fraction(int(match[2]), int(match[3] or 1))) == value_of(equation.right, x)
 
 
 def value_of(side: tuple[Any, ...], x: Fraction) -> Fraction:

@@ -127,8 +127,8 @@ def generated(seed: int) -> list[Row]:
             problem = next(draws)
             answer = int(problem.reference or "")
             right = index % 2 == 0
-            said = answer if right else near_miss(rng, answer)
-            response = form(problem, parse_question(problem.question).variable, said)
+            written = answer if right else near_miss(rng, answer)
+            response = form(problem, parse_question(problem.question).variable, written)
             rows.append(Row(attempt=Attempt(problem=problem, response=response), right=right))
     rng.shuffle(rows)
     return rows

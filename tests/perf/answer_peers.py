@@ -43,8 +43,8 @@ def inspect_math() -> Grader:
     def grade(reference: str, response: str) -> bool:
         output = ModelOutput.from_content("mockllm/model", response)
         state = TaskState(ModelName("mockllm/model"), 0, 0, "", [], output=output)
-        said = runner.run(score(state, Target(reference)))
-        return said is not None and said.value == CORRECT
+        score_given = runner.run(score(state, Target(reference)))
+        return score_given is not None and score_given.value == CORRECT
 
     return grade
 
@@ -54,8 +54,8 @@ def last_number() -> Grader:
     number = re.compile(r"-?\d+(?:/-?\d+|\.\d+)?")
 
     def grade(reference: str, response: str) -> bool:
-        found = number.findall(response.replace(",", "").replace("$", ""))
-        return bool(found) and Fraction(found[-1]) == Fraction(reference)
+        numbers = number.findall(response.replace(",", "").replace("$", ""))
+        return bool(numbers) and Fraction(numbers[-1]) == Fraction(reference)
 
     return grade
 
@@ -73,12 +73,12 @@ def extracted_sympy() -> Grader:
 
     def extract(response: str) -> str:
         if boxes := re.findall(r"\\boxed\{([^{}]*)\}", response):
-            found = boxes[-1]
-        elif said := re.findall(r"answer is:?\s*([^\n]*)", response, re.IGNORECASE):
-            found = said[-1]
+            extracted = boxes[-1]
+        elif claims := re.findall(r"answer is:?\s*([^\n]*)", response, re.IGNORECASE):
+            extracted = claims[-1]
         else:
-            found = (response.strip().splitlines() or [""])[-1]
-        return found.rpartition("=")[2].strip().strip("$.").strip()
+            extracted = (response.strip().splitlines() or [""])[-1]
+        return extracted.rpartition("=")[2].strip().strip("$.").strip()
 
     return lambda reference, response: plain(reference, extract(response))
 

@@ -139,12 +139,12 @@ def tell(base_url: str, latency: float, share: float) -> int:
 def attempts(count: int) -> list[Attempt]:
     """Attempts with the length and shape of a small policy's, all different, every third of them wrong."""
     worked = "{0}*x + 3 = 7*x + 45\n{0}*x - 7*x = 45 - 3\n-3*x = 42\nx = 42/-3\nx = {1}"
-    found: list[Attempt] = []
+    batch: list[Attempt] = []
     for i in range(count):
         question = f"Solve {i}*x + 3 = 7*x + 45 for x."
         problem = Problem(id=str(i), question=question, reference=str(i), split="test", source="perf")
-        found.append(Attempt(problem=problem, response=worked.format(i, i + (i % 3 == 0))))
-    return found
+        batch.append(Attempt(problem=problem, response=worked.format(i, i + (i % 3 == 0))))
+    return batch
 
 
 def measure(base_url: str, batch: list[Attempt], concurrency: int, latency: float, share: float) -> list[Outcome]:

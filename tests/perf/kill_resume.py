@@ -47,11 +47,11 @@ def main(suite: str, kills: int, work: Path, seed: int, overrides: tuple[str, ..
             process.kill()
         click.echo(f"kill {kill + 1}: exit {process.wait()}")
     subprocess.run(command(suite, work / "killed", overrides), check=True, stdout=subprocess.DEVNULL)
-    expected, found = (lasting_rows(work / name) for name in ("undisturbed", "killed"))
+    expected, resumed = (lasting_rows(work / name) for name in ("undisturbed", "killed"))
     for table in expected:
-        equal = expected[table] == found[table]
+        equal = expected[table] == resumed[table]
         click.echo(f"{table}: {len(expected[table])} rows, {'equal' if equal else 'DIFFERENT'}")
-    if expected != found:
+    if expected != resumed:
         sys.exit(1)
 
 

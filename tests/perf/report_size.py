@@ -160,8 +160,8 @@ class Maker:
     def _verdicts(self, name: str, samples: Sequence[Sample], right: np.ndarray) -> Iterator[tuple[Any, ...]]:
         tpr, fpr, unclear = VERIFIERS[name]
         draws = self._random.random((2, len(samples)))
-        said = np.where(draws[0] < np.where(right, tpr, fpr), 1, 0)
-        outcomes = OUTCOMES[np.where(draws[1] < unclear, 2, said)].tolist()
+        verdicts = np.where(draws[0] < np.where(right, tpr, fpr), 1, 0)
+        outcomes = OUTCOMES[np.where(draws[1] < unclear, 2, verdicts)].tolist()
         for sample, outcome in zip(samples, outcomes, strict=True):
             end = len(sample.text)
             start = sample.text.rfind(" ") + 1
