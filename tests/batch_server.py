@@ -149,7 +149,7 @@ class BatchServer:
         return json.dumps({"custom_id": request["custom_id"], "response": response, "error": None}).encode()
 
     def expired(self, request: Mapping[str, Any]) -> bytes:
-        """The line of a request that nobody came to."""
+        """The line of a request that the batch did not reach."""
         error = {"code": "batch_expired", "message": "This request could not be executed before the window ended."}
         return json.dumps({"custom_id": request["custom_id"], "response": None, "error": error}).encode()
 

@@ -164,7 +164,7 @@ class JudgeServer:
         await self._refusal(fault, value)(scope, receive, send)
 
     def _reply(self, kind: str, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """A usable reply: ordinary, or one that says nothing."""
+        """A usable reply: an ordinary one, or one without text."""
         message: dict[str, Any] = {"role": "assistant", "content": self.answer(asked["messages"][-1]["content"])}
         choice: dict[str, Any] = {"index": 0, "message": message, "finish_reason": "stop"}
         if self.logprobs and asked.get("logprobs"):

@@ -125,7 +125,7 @@ def mutated_texts(draw: st.DrawFn) -> str:
 
 @st.composite
 def mixed_texts(draw: st.DrawFn) -> str:
-    """Mutated hostile text with `FAR` said somewhere in it, in one of the ways in which an answer is said."""
+    """Mutated hostile text that somewhere gives the answer `FAR`, in one of the usual forms of an answer."""
     text = draw(mutated_texts())
     at = draw(st.sampled_from([0, len(text)]) | st.integers(0, len(text)))
     number = draw(st.sampled_from([FAR, f"{int(FAR):,}", f"{FAR}.0"]))

@@ -57,7 +57,7 @@ class Backwards:
 
 
 class Broken:
-    """A plug-in whose verdicts are what the option says."""
+    """A plug-in whose verdicts are those that its option names."""
 
     name = fingerprint = "broken"
 
@@ -276,7 +276,7 @@ def test_whatever_a_plug_in_raises_is_one_line_that_names_it(
 
 
 class Signalled:
-    """A plug-in that is at work when the command is told to stop."""
+    """A plug-in that is working when the command receives a signal to stop."""
 
     name = fingerprint = "signalled"
 

@@ -85,7 +85,7 @@ def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def baseline(folder: Path, *, pinned: bool, faults: str = "") -> Path:
-    """The path of a baseline that expects what the verifier says with these faults."""
+    """The path of a baseline that expects the verifier's outcomes with these faults."""
     path = folder / "own.gate.toml"
     set_faults(folder, faults)
     path.write_text(BASELINE.format(pinned=str(pinned).lower(), faults=folder / "faults.txt"))

@@ -23,8 +23,8 @@ EXAMPLE = Path(__file__).parents[1] / "reports" / "examples" / "dose_response"
 
 def findings_of(folder: Path) -> tuple[Findings, Ranking]:
     with Store(folder) as store:
-        found = find(read_run(store))
-    return found, rank(found)
+        findings = find(read_run(store))
+    return findings, rank(findings)
 
 
 @pytest.fixture(scope="module")
@@ -42,26 +42,26 @@ def findings(folder: Path) -> Findings:
 
 
 def test_each_arm_meets_the_base_and_every_other_arm(findings: Findings) -> None:
-    found = rank(findings)
-    assert {c.left for c in found.gains} == {"sympy", "judge", "accept_all"}
-    assert {c.right for c in found.gains} == {"base"}
-    assert len(found.contests) == 3
-    for contest in (*found.gains, *found.contests):
+    ranking = rank(findings)
+    assert {c.left for c in ranking.gains} == {"sympy", "judge", "accept_all"}
+    assert {c.right for c in ranking.gains} == {"base"}
+    assert len(ranking.contests) == 3
+    for contest in (*ranking.gains, *ranking.contests):
         assert contest.p_value <= contest.adjusted_p <= 1
         assert contest.flips.gained + contest.flips.lost <= 80
-    assert found.overall.freedom == 3
-    assert found.overall.p_value < 0.001
+    assert ranking.overall.freedom == 3
+    assert ranking.overall.p_value < 0.001
 
 
 def test_one_sample_a_problem_is_tested_by_mcnemar(tmp_path: Path) -> None:
-    _, found = findings_of(build_run(tmp_path, Size(problems=60, test_samples=1)))
-    assert found.contests
-    assert all(contest.p_value == contest.flips.p_value for contest in found.contests)
+    _, ranking = findings_of(build_run(tmp_path, Size(problems=60, test_samples=1)))
+    assert ranking.contests
+    assert all(contest.p_value == contest.flips.p_value for contest in ranking.contests)
 
 
 def test_a_contests_code_is_what_its_tests_show(tmp_path: Path) -> None:
-    _, found = findings_of(build_run(tmp_path, Size(problems=150, test_samples=6, iterations=1)))
-    for contest in (*found.gains, *found.contests):
+    _, ranking = findings_of(build_run(tmp_path, Size(problems=150, test_samples=6, iterations=1)))
+    for contest in (*ranking.gains, *ranking.contests):
         difference, margin = contest.difference, contest.equivalence.margin
         if contest.decided:
             left = difference.value > 0
@@ -69,7 +69,7 @@ def test_a_contests_code_is_what_its_tests_show(tmp_path: Path) -> None:
         elif contest.equal:
             assert contest.result is ContestResult.EQUAL
             assert -margin < difference.value < margin
-    results = {(c.left, c.right): c.result for c in found.gains}
+    results = {(c.left, c.right): c.result for c in ranking.gains}
     assert results["sympy", "base"] is ContestResult.LEFT_BETTER
     assert results["accept_all", "base"] is not ContestResult.LEFT_BETTER
 
@@ -84,11 +84,11 @@ def test_a_gold_that_decided_nothing_gives_no_numbers(tmp_path: Path) -> None:
 
 
 def test_the_oracle_chooses_best_and_one_sample_leaves_no_choice(findings: Findings) -> None:
-    found = between.choosing(findings)
-    assert {item.by for item in found} >= {"oracle", "majority", "judge", "exact"}
-    assert "accept_all" not in {item.by for item in found}
-    oracle = {item.standing.checkpoint: item.accuracy for item in found if item.by == "oracle"}
-    for item in found:
+    gains = between.choosing(findings)
+    assert {item.by for item in gains} >= {"oracle", "majority", "judge", "exact"}
+    assert "accept_all" not in {item.by for item in gains}
+    oracle = {item.standing.checkpoint: item.accuracy for item in gains if item.by == "oracle"}
+    for item in gains:
         best = oracle[item.standing.checkpoint]
         assert item.accuracy[1].value == pytest.approx(best[1].value)
         assert all(item.accuracy[k].value <= best[k].value + 1e-12 for k in best)
@@ -105,42 +105,42 @@ def test_a_pair_flips_where_one_of_the_two_accepts_alone(findings: Findings) -> 
 
 
 def test_controls_take_no_part_in_what_is_said_of_all_verifiers_together(findings: Findings) -> None:
-    found = between.together(findings.run)
-    assert found is not None
-    assert set(found.names) == {"sympy", "judge", "judge_blind", "exact", "vote", "substitution"}
-    assert found.homogeneity.freedom == 5
-    assert found.reliability.ac1.low < found.reliability.ac1.value < found.reliability.ac1.high
+    reliability = between.together(findings.run)
+    assert reliability is not None
+    assert set(reliability.names) == {"sympy", "judge", "judge_blind", "exact", "vote", "substitution"}
+    assert reliability.homogeneity.freedom == 5
+    assert reliability.reliability.ac1.low < reliability.reliability.ac1.value < reliability.reliability.ac1.high
 
 
 def test_the_second_opinion_comes_near_the_gold_where_errors_are_independent(findings: Findings) -> None:
-    found = between.second_opinion(findings.run)
-    assert found is not None
-    assert "sympy" not in found.names
-    assert found.classes.prevalence == pytest.approx(found.prevalence, abs=0.05)
-    np.testing.assert_allclose(found.classes.sensitivity, found.tpr, atol=0.05)
-    assert found.worst is not None
-    assert abs(found.worst[2]) < 0.15
+    model = between.second_opinion(findings.run)
+    assert model is not None
+    assert "sympy" not in model.names
+    assert model.classes.prevalence == pytest.approx(model.prevalence, abs=0.05)
+    np.testing.assert_allclose(model.classes.sensitivity, model.tpr, atol=0.05)
+    assert model.worst is not None
+    assert abs(model.worst[2]) < 0.15
 
 
 def test_two_verifiers_beside_the_gold_give_no_second_opinion(tmp_path: Path) -> None:
-    found, _ = findings_of(build_run(tmp_path, Size(iterations=1)))
-    assert between.second_opinion(found.run) is None
+    findings, _ = findings_of(build_run(tmp_path, Size(iterations=1)))
+    assert between.second_opinion(findings.run) is None
 
 
 def test_a_reward_corrected_by_rates_that_stay_is_the_golds_accuracy(findings: Findings) -> None:
     """The synthetic verifiers err at fixed rates: the difference's interval holds 0 about nineteen times in twenty."""
-    found = [item for item in between.corrections(findings) if not math.isnan(item.excess.value)]
-    assert len(found) == 30
-    assert sum(item.excess.low <= 0 <= item.excess.high for item in found) >= 24
-    for item in found:
+    corrected = [item for item in between.corrections(findings) if not math.isnan(item.excess.value)]
+    assert len(corrected) == 30
+    assert sum(item.excess.low <= 0 <= item.excess.high for item in corrected) >= 24
+    for item in corrected:
         assert item.excess.value == pytest.approx(item.corrected.value - item.gold.value)
         assert item.bounds[0] <= item.reward.value <= item.bounds[1]
 
 
 def test_errors_are_counted_by_the_gold(findings: Findings) -> None:
-    found = {item.verifier: item for item in between.errors(findings.run)}
-    assert found["judge_blind"].fpr.value == pytest.approx(TPR_FPR["judge_blind"][1], abs=0.1)
-    assert all(-0.2 < item.accepts.value < 1 for item in found.values())
+    by_verifier = {item.verifier: item for item in between.errors(findings.run)}
+    assert by_verifier["judge_blind"].fpr.value == pytest.approx(TPR_FPR["judge_blind"][1], abs=0.1)
+    assert all(-0.2 < item.accepts.value < 1 for item in by_verifier.values())
 
 
 def test_the_pages_hold_every_table_of_verifiers(folder: Path, tmp_path: Path) -> None:
@@ -162,14 +162,14 @@ def test_a_few_marks_by_hand_change_nothing_that_is_said_of_all(folder: Path, tm
     copy.close()
     with Store(tmp_path, write=True) as store:
         (base,) = store.query("SELECT group_concat(id) FROM sample WHERE checkpoint = 'base'")[0]
-        said = Verdict(outcome=Outcome.CORRECT, score=1.0)
+        verdict = Verdict(outcome=Outcome.CORRECT, score=1.0)
         store.add_verifier("human:ada", "human:ada", {})
         store.set_run("verifiers", {**store.run()["verifiers"], "human:ada": "human:ada"})
-        store.add_verdicts("human:ada", [(int(id), said) for id in base.split(",")[-5:]])
+        store.add_verdicts("human:ada", [(int(id), verdict) for id in base.split(",")[-5:]])
     before, after = (findings_of(run)[0] for run in (folder, tmp_path))
     assert "human:ada" in after.run.compared
     assert between.together(after.run) == between.together(before.run)
-    models = [between.second_opinion(found.run) for found in (before, after)]
+    models = [between.second_opinion(findings.run) for findings in (before, after)]
     assert models[0]
     assert models[1]
     assert models[0].names == models[1].names
@@ -185,21 +185,21 @@ def test_the_second_opinion_is_of_samples_with_three_verdicts_or_more() -> None:
     The base's samples have those of all, and once in each of the replicates.
     """
     run = findings_of(EXAMPLE)[0].run
-    found = between.second_opinion(run)
-    assert found is not None
+    model = between.second_opinion(run)
+    assert model is not None
     base = run.rows("base", "test")
-    assert found.classes.n == run.facts["suite"]["replicates"] * len(base)
-    assert found.samples > 30 * len(base)
-    assert found.prevalence == pytest.approx(run.outcome("sympy", base).mean())
+    assert model.classes.n == run.facts["suite"]["replicates"] * len(base)
+    assert model.samples > 30 * len(base)
+    assert model.prevalence == pytest.approx(run.outcome("sympy", base).mean())
     together = between.together(run)
     assert together is not None
-    assert together.reliability.n == found.classes.n
+    assert together.reliability.n == model.classes.n
 
 
 def test_whoever_chooses_among_one_sample_of_each_replicate_is_as_good_as_the_oracle() -> None:
-    found = between.choosing(findings_of(EXAMPLE)[0])
-    oracle = {item.standing.arm: item.accuracy[1].value for item in found if item.by == "oracle"}
-    chose = {item.by for item in found if item.standing.arm and item.by == item.standing.arm.verifier}
+    gains = between.choosing(findings_of(EXAMPLE)[0])
+    oracle = {item.standing.arm: item.accuracy[1].value for item in gains if item.by == "oracle"}
+    chose = {item.by for item in gains if item.standing.arm and item.by == item.standing.arm.verifier}
     assert {"t90_f10", "t60_f10"} <= chose
-    for item in found:
+    for item in gains:
         assert item.accuracy[1].value == pytest.approx(oracle[item.standing.arm])

@@ -24,43 +24,43 @@ def names(standings: Iterable[Standing]) -> list[str]:
 
 
 def test_the_better_verifier_is_recommended_with_its_paired_gain(tmp_path: Path) -> None:
-    found = answer_of(build_run(tmp_path, Size(problems=120, arms=("judge", "judge_blind", "accept_all"))))
-    assert found.code is Headline.TRAIN
-    assert found.best
-    assert found.gain
-    assert arm_of(found.best).name == "judge"
-    assert found.iteration == 2
-    assert found.gain.claim.low > 0
-    assert names(rival.standing for rival in found.behind) == ["judge_blind"]
-    assert found.control is Control.BEATEN
+    result = answer_of(build_run(tmp_path, Size(problems=120, arms=("judge", "judge_blind", "accept_all"))))
+    assert result.code is Headline.TRAIN
+    assert result.best
+    assert result.gain
+    assert arm_of(result.best).name == "judge"
+    assert result.iteration == 2
+    assert result.gain.claim.low > 0
+    assert names(rival.standing for rival in result.behind) == ["judge_blind"]
+    assert result.control is Control.BEATEN
 
 
 def test_arms_that_cannot_be_told_apart_are_named_as_such(tmp_path: Path) -> None:
-    found = answer_of(build_run(tmp_path, Size(problems=40, arms=("sympy", "judge")), seed=2))
-    assert found.unclear
-    assert not any(rival.contest.decided or rival.contest.equal for rival in found.unclear)
-    assert found.control is Control.ABSENT
+    result = answer_of(build_run(tmp_path, Size(problems=40, arms=("sympy", "judge")), seed=2))
+    assert result.unclear
+    assert not any(rival.contest.decided or rival.contest.equal for rival in result.unclear)
+    assert result.control is Control.ABSENT
 
 
 def test_a_control_arm_is_never_the_best(tmp_path: Path) -> None:
-    found = answer_of(build_run(tmp_path, Size(arms=("accept_all",))))
-    assert found.code is Headline.NO_CHECKPOINT
-    assert found.best is None
+    result = answer_of(build_run(tmp_path, Size(arms=("accept_all",))))
+    assert result.code is Headline.NO_CHECKPOINT
+    assert result.best is None
 
 
 def test_an_arm_that_trained_nothing_is_not_ranked_however_lucky_its_samples(tmp_path: Path) -> None:
-    found = answer_of(build_run(tmp_path, Size(skipped=("judge/1", "judge/2"))))
-    assert found.best
-    assert arm_of(found.best).name != "judge"
-    assert names(found.idle) == ["judge"]
+    result = answer_of(build_run(tmp_path, Size(skipped=("judge/1", "judge/2"))))
+    assert result.best
+    assert arm_of(result.best).name != "judge"
+    assert names(result.idle) == ["judge"]
 
 
 def test_the_golds_coverage_is_given_where_it_left_samples_undecided(tmp_path: Path) -> None:
-    found = answer_of(build_run(tmp_path, Size(problems=60, gold_undecided=0.2)))
-    assert found.gold_coverage
-    assert 0.7 < found.gold_coverage.base < 0.9
+    result = answer_of(build_run(tmp_path, Size(problems=60, gold_undecided=0.2)))
+    assert result.gold_coverage
+    assert 0.7 < result.gold_coverage.base < 0.9
 
 
 def test_a_gold_that_decided_nothing_gives_no_answer(tmp_path: Path) -> None:
-    found = answer_of(build_run(tmp_path, Size(problems=12, iterations=1, gold_undecided=1.0)))
-    assert found.code is Headline.NO_CHECKPOINT
+    result = answer_of(build_run(tmp_path, Size(problems=12, iterations=1, gold_undecided=1.0)))
+    assert result.code is Headline.NO_CHECKPOINT

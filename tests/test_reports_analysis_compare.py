@@ -76,17 +76,17 @@ def refused(left: Path, right: Path) -> Result:
 
 @pytest.mark.parametrize("checkpoint", ["base", "sympy/1"])
 def test_figures_are_those_of_metrics_on_the_same_counts(finished_run: Path, other_run: Path, checkpoint: str) -> None:
-    found = next(p for p in compare(finished_run, other_run).pairs if p.names == (checkpoint, checkpoint))
+    pair = next(p for p in compare(finished_run, other_run).pairs if p.names == (checkpoint, checkpoint))
     left, right = counts(finished_run, checkpoint), counts(other_run, checkpoint)
     expected = estimates.paired(left, right)
     assert expected
-    difference = found.contest.difference
+    difference = pair.contest.difference
     assert difference.value == pytest.approx(expected.value)
     assert (difference.low, difference.high) == pytest.approx((expected.low, expected.high))
-    assert found.contest.p_value == pytest.approx(expected.p_value)
-    assert found.contest.flips.gained == problem_flips(left, right).gained
-    assert found.contest.equivalence.p_value == pytest.approx(equivalence(expected, 0.05).p_value)
-    assert found.left.accuracy.value == pytest.approx(left.correct.sum() / left.decided.sum())
+    assert pair.contest.p_value == pytest.approx(expected.p_value)
+    assert pair.contest.flips.gained == problem_flips(left, right).gained
+    assert pair.contest.equivalence.p_value == pytest.approx(equivalence(expected, 0.05).p_value)
+    assert pair.left.accuracy.value == pytest.approx(left.correct.sum() / left.decided.sum())
 
 
 def test_all_checkpoints_that_both_have_are_one_family(finished_run: Path, other_run: Path) -> None:
@@ -97,10 +97,10 @@ def test_all_checkpoints_that_both_have_are_one_family(finished_run: Path, other
 
 
 def test_a_run_does_not_differ_from_itself(finished_run: Path) -> None:
-    found = compare(finished_run, finished_run)
-    assert {pair.contest.difference.value for pair in found.pairs} == {0.0}
-    assert not any(pair.contest.decided for pair in found.pairs)
-    assert found.settings == ()
+    comparison = compare(finished_run, finished_run)
+    assert {pair.contest.difference.value for pair in comparison.pairs} == {0.0}
+    assert not any(pair.contest.decided for pair in comparison.pairs)
+    assert comparison.settings == ()
 
 
 def test_sides_changed_over_change_signs(finished_run: Path, other_run: Path) -> None:
@@ -123,11 +123,11 @@ def test_problems_in_another_order_are_paired_by_their_ids(finished_run: Path, c
 def test_chosen_checkpoints_are_compared_and_named(finished_run: Path, tmp_path: Path) -> None:
     sides = ("--left", "sympy/2", "--right", "base")
     result = restem("compare", finished_run, finished_run, *sides, "--json", "--output", tmp_path)
-    (found,) = json.loads(result.stdout)["comparisons"]
-    assert (found["left"], found["right"]) == ("sympy/2", "base")
+    (comparison,) = json.loads(result.stdout)["comparisons"]
+    assert (comparison["left"], comparison["right"]) == ("sympy/2", "base")
     expected = estimates.paired(counts(finished_run, "sympy/2"), counts(finished_run, "base"))
     assert expected
-    assert found["difference"] == [round(x, 6) for x in (expected.value, expected.low, expected.high)]
+    assert comparison["difference"] == [round(x, 6) for x in (expected.value, expected.low, expected.high)]
 
 
 def test_one_name_stands_for_both_sides(finished_run: Path, tmp_path: Path) -> None:
@@ -210,9 +210,9 @@ def test_samples_a_problem_may_differ_and_it_is_said(finished_run: Path, other_r
 def test_an_arm_trained_on_another_verifier_is_left_out_unless_it_is_chosen(
     finished_run: Path, other_run: Path
 ) -> None:
-    found = compare(finished_run, other_run)
-    assert [pair.names for pair in found.pairs] == [("base", "base"), ("sympy/1", "sympy/1")]
-    assert NoteCode.ARM_VERIFIER in {note.code for note in found.notes}
+    comparison = compare(finished_run, other_run)
+    assert [pair.names for pair in comparison.pairs] == [("base", "base"), ("sympy/1", "sympy/1")]
+    assert NoteCode.ARM_VERIFIER in {note.code for note in comparison.notes}
     place = "accept_all/1"
     chosen = compare(finished_run, other_run, chosen=(place, place))
     assert [pair.names for pair in chosen.pairs] == [(place, place)]
@@ -231,9 +231,9 @@ def test_a_verifier_with_another_fingerprint_is_left_out_of_reward_quality(
         "UPDATE run SET value = json_set(value, '$.exact', 'exact-other') WHERE key = 'verifiers';"
     )
     assert {item.verifier for item in compare(finished_run, finished_run).quality} == {"exact", "accept_all"}
-    found = compare(finished_run, other)
-    assert {item.verifier for item in found.quality} == {"accept_all"}
-    (note,) = (note for note in found.notes if note.code is NoteCode.VERIFIER)
+    comparison = compare(finished_run, other)
+    assert {item.verifier for item in comparison.quality} == {"accept_all"}
+    (note,) = (note for note in comparison.notes if note.code is NoteCode.VERIFIER)
     assert (note.names, note.right) == (("exact",), "exact-other")
 
 

@@ -57,16 +57,16 @@ def test_the_same_outcomes_again_pass_whatever_the_margin(items: list[Item]) -> 
         dataclasses.replace(i, verdict=Verdict(outcome=i.expected or UNDECIDED, score=None, reason="as before"))
         for i in items
     ]
-    found = compare("v", same, pinned=True, bar=bar(same))
-    assert found.passed
-    assert found.flips == ()
+    comparison = compare("v", same, pinned=True, bar=bar(same))
+    assert comparison.passed
+    assert comparison.flips == ()
 
 
 @given(gated())
 def test_a_pinned_verifier_fails_exactly_when_an_outcome_differs(items: list[Item]) -> None:
-    found = compare("v", items, pinned=True, bar=None)
-    assert found.passed == all(i.expected == i.verdict.outcome for i in items)
-    assert len(found.flips) == sum(i.expected != i.verdict.outcome for i in items)
+    comparison = compare("v", items, pinned=True, bar=None)
+    assert comparison.passed == all(i.expected == i.verdict.outcome for i in items)
+    assert len(comparison.flips) == sum(i.expected != i.verdict.outcome for i in items)
 
 
 @given(gated(), st.floats(0, 0.3))
@@ -86,9 +86,9 @@ def test_the_order_of_the_rows_changes_nothing(items: list[Item], order: random.
 
 @given(gated())
 def test_agreement_counts_undecided_as_disagreement_and_coverage_counts_the_decided(items: list[Item]) -> None:
-    found = summary(items)
-    assert found.agreement.value == pytest.approx(np.mean([i.verdict.outcome == i.label for i in items]))
-    assert found.coverage.value == pytest.approx(np.mean([i.verdict.outcome != UNDECIDED for i in items]))
+    figures = summary(items)
+    assert figures.agreement.value == pytest.approx(np.mean([i.verdict.outcome == i.label for i in items]))
+    assert figures.coverage.value == pytest.approx(np.mean([i.verdict.outcome != UNDECIDED for i in items]))
 
 
 def test_with_one_row_a_problem_the_limit_is_that_of_scipys_t_test_and_the_sign_test_is_scipys() -> None:
@@ -96,12 +96,12 @@ def test_with_one_row_a_problem_the_limit_is_that_of_scipys_t_test_and_the_sign_
     items += [item(CORRECT, WRONG, CORRECT, f"worse{n}") for n in range(9)]
     items += [item(WRONG, CORRECT, CORRECT, f"better{n}") for n in range(3)]
     changes = [i.change for i in items]
-    found = shift(items, bar(items))
+    change = shift(items, bar(items))
     theirs = ttest_1samp(changes, 0, alternative="less").confidence_interval(0.95)
-    assert found.value == pytest.approx(np.mean(changes))
-    assert found.high == pytest.approx(theirs.high)
-    assert (found.worse, found.better) == (9, 3)
-    assert found.p_value == pytest.approx(binomtest(9, 12, alternative="greater").pvalue)
+    assert change.value == pytest.approx(np.mean(changes))
+    assert change.high == pytest.approx(theirs.high)
+    assert (change.worse, change.better) == (9, 3)
+    assert change.p_value == pytest.approx(binomtest(9, 12, alternative="greater").pvalue)
 
 
 def test_three_rows_for_the_worse_and_none_for_the_better_are_no_proof_and_five_are() -> None:
@@ -115,17 +115,17 @@ def test_three_rows_for_the_worse_and_none_for_the_better_are_no_proof_and_five_
 
 def test_many_changed_rows_of_one_problem_count_as_one() -> None:
     rows = [item(CORRECT, CORRECT, CORRECT, f"p{n}") for n in range(50)]
-    one = rows + [item(CORRECT, WRONG, CORRECT, "same") for _ in range(30)]
+    clustered = rows + [item(CORRECT, WRONG, CORRECT, "same") for _ in range(30)]
     many = rows + [item(CORRECT, WRONG, CORRECT, f"own{n}") for n in range(30)]
-    assert not shift(one, bar(one)).significant
+    assert not shift(clustered, bar(clustered)).significant
     assert shift(many, bar(many)).significant
 
 
 def test_a_flood_of_undecided_is_worse_agreement() -> None:
     items = [item(CORRECT, UNDECIDED if n % 4 == 0 else CORRECT, CORRECT, f"p{n}") for n in range(100)]
-    found = compare("v", items, pinned=False, bar=bar(items, margin=0.02))
-    assert found.failures == (Failure.WORSE,)
-    assert found.now.coverage.value == pytest.approx(0.75)
+    comparison = compare("v", items, pinned=False, bar=bar(items, margin=0.02))
+    assert comparison.failures == (Failure.WORSE,)
+    assert comparison.now.coverage.value == pytest.approx(0.75)
 
 
 def test_a_fall_within_the_margin_passes_however_certain_it_is() -> None:
@@ -137,16 +137,16 @@ def test_a_fall_within_the_margin_passes_however_certain_it_is() -> None:
 def test_an_expected_number_without_rows_to_compare_is_held_against_the_agreement_of_all_rows() -> None:
     items = [item(None, WRONG if n % 5 == 0 else CORRECT, CORRECT, f"p{n}") for n in range(200)]
     for then, worse in ((0.8, False), (0.84, False), (0.9, True)):
-        found = shift(items, Bar(agreement=then, n=200, margin=0.0, confidence=0.95))
-        assert found.significant == worse
-        assert found.worse is None
+        change = shift(items, Bar(agreement=then, n=200, margin=0.0, confidence=0.95))
+        assert change.significant == worse
+        assert change.worse is None
 
 
 def test_one_problem_alone_proves_nothing() -> None:
     items = [item(CORRECT, WRONG) for _ in range(40)]
-    found = shift(items, bar(items))
-    assert math.isnan(found.high)
-    assert not found.significant
+    change = shift(items, bar(items))
+    assert math.isnan(change.high)
+    assert not change.significant
 
 
 @pytest.mark.parametrize(("flip", "margin"), [(0.5, 0.0), (0.1, 0.0), (0.01, 0.0), (0.05, 0.02)])
@@ -167,15 +167,15 @@ def test_a_judge_asked_again_fails_no_oftener_than_the_level_says(flip: float, m
 
 
 def test_a_judge_that_got_worse_by_five_points_is_found_nearly_always() -> None:
-    draw, found = np.random.default_rng(5), 0
+    draw, significant = np.random.default_rng(5), 0
     for _ in range(40):
         then, broken = draw.random(1000) < 0.03, draw.random(1000) < 0.05
         items = [
             item(WRONG if a else CORRECT, WRONG if a or b else CORRECT, CORRECT, f"p{n}")
             for n, (a, b) in enumerate(zip(then, broken, strict=True))
         ]
-        found += shift(items, bar(items, margin=0.01)).significant
-    assert found >= 38
+        significant += shift(items, bar(items, margin=0.01)).significant
+    assert significant >= 38
 
 
 def worsened() -> Comparison:
@@ -219,28 +219,28 @@ def test_no_text_of_a_row_reaches_the_terminal_unescaped_or_at_full_length() -> 
 
 def test_a_long_list_is_cut_and_says_so_and_json_has_it_all() -> None:
     assert "and 11 more (--json lists all)" in message(worsened(), shown=3)
-    found = json.loads(as_json([worsened()]))
-    assert found["passed"] is False
-    assert found["verifiers"][0]["failures"] == ["flipped", "worse"]
-    assert found["verifiers"][0]["notes"][0]["code"] == "other_verifier"
-    assert len(found["verifiers"][0]["flips"]) == 14
-    assert found["verifiers"][0]["flips"][0]["expected"] == "correct"
+    report = json.loads(as_json([worsened()]))
+    assert report["passed"] is False
+    assert report["verifiers"][0]["failures"] == ["flipped", "worse"]
+    assert report["verifiers"][0]["notes"][0]["code"] == "other_verifier"
+    assert len(report["verifiers"][0]["flips"]) == 14
+    assert report["verifiers"][0]["flips"][0]["expected"] == "correct"
 
 
 def test_an_unpinned_verifier_that_passes_lists_no_rows_and_asks_for_an_update_where_it_got_better() -> None:
     items = [item(WRONG if n < 5 else CORRECT, CORRECT, CORRECT, f"p{n}") for n in range(50)]
-    found = compare("v", items, pinned=False, bar=bar(items))
-    assert found.passed
-    assert [note.code for note in found.notes] == [RemarkCode.BETTER]
-    assert "rows changed" not in message(found)
+    comparison = compare("v", items, pinned=False, bar=bar(items))
+    assert comparison.passed
+    assert [note.code for note in comparison.notes] == [RemarkCode.BETTER]
+    assert "rows changed" not in message(comparison)
 
 
 def test_rows_without_a_label_can_flip_and_count_in_no_agreement() -> None:
     items = [item(UNDECIDED, WRONG, None), item(CORRECT, CORRECT)]
-    found = compare("v", items, pinned=True, bar=None)
-    assert found.now.agreement.n == 1
-    assert [flip.label for flip in found.flips] == [None]
-    assert found.failures == (Failure.FLIPPED,)
+    comparison = compare("v", items, pinned=True, bar=None)
+    assert comparison.now.agreement.n == 1
+    assert [flip.label for flip in comparison.flips] == [None]
+    assert comparison.failures == (Failure.FLIPPED,)
 
 
 def test_a_gap_in_what_could_be_checked_fails() -> None:
@@ -249,10 +249,10 @@ def test_a_gap_in_what_could_be_checked_fails() -> None:
 
 
 def test_nothing_labelled_gives_dashes_and_nulls() -> None:
-    found = compare("v", [item(CORRECT, CORRECT, None)], pinned=True, bar=None)
-    assert found.passed
-    assert "–" in page([found])
-    assert json.loads(as_json([found]))["verifiers"][0]["agreement"] is None
+    comparison = compare("v", [item(CORRECT, CORRECT, None)], pinned=True, bar=None)
+    assert comparison.passed
+    assert "–" in page([comparison])
+    assert json.loads(as_json([comparison]))["verifiers"][0]["agreement"] is None
 
 
 def test_the_quality_table_has_sensitivity_and_specificity_of_what_was_decided() -> None:
@@ -260,12 +260,12 @@ def test_the_quality_table_has_sensitivity_and_specificity_of_what_was_decided()
     items += [item(None, WRONG, CORRECT, f"b{n}") for n in range(10)]
     items += [item(None, WRONG, WRONG, f"c{n}") for n in range(50)]
     items += [item(None, UNDECIDED, WRONG, f"d{n}") for n in range(50)]
-    found = {"mine": summary(items)}
-    assert found["mine"].sensitivity.value == pytest.approx(0.9)
-    assert found["mine"].specificity.value == 1.0
-    assert found["mine"].specificity.low < 0.95  # Wilson's: a perfect score of 50 is no certainty
-    line = quality_table(found).splitlines()[2]
+    figures = {"mine": summary(items)}
+    assert figures["mine"].sensitivity.value == pytest.approx(0.9)
+    assert figures["mine"].specificity.value == 1.0
+    assert figures["mine"].specificity.low < 0.95  # Wilson's: a perfect score of 50 is no certainty
+    line = quality_table(figures).splitlines()[2]
     assert line.startswith("| mine")
     assert "90.0 [" in line
     assert "75.0 [" in line
-    assert json.loads(quality_json(found))["mine"]["sensitivity"][0] == pytest.approx(0.9)
+    assert json.loads(quality_json(figures))["mine"]["sensitivity"][0] == pytest.approx(0.9)

@@ -61,7 +61,7 @@ def base_run(folder: Path, problems: int, seed: int = 0, rates: dict[str, tuple[
 
 
 def drawn(checkpoint: str, split: str, right: np.ndarray) -> list[Sample]:
-    """Samples whose text says whether they are right; no two of a problem are the same."""
+    """Samples whose text holds their outcome; no two of a problem are the same."""
     return [
         Sample(
             checkpoint=checkpoint,
@@ -92,33 +92,33 @@ def rows(trial: Path) -> Run:
 
 
 def test_verifiers_stand_in_the_order_of_their_likelihood_ratios(rows: Run) -> None:
-    found = plan.make(rows)
-    assert [one.verifier for one in found.prospects] == ["gold", "strict", "loose", "blind"]
-    assert found.early
-    assert found.without == ()
+    ranking = plan.make(rows)
+    assert [prospect.verifier for prospect in ranking.prospects] == ["gold", "strict", "loose", "blind"]
+    assert ranking.early
+    assert ranking.without == ()
 
 
 def test_a_predicted_gain_is_what_f1_and_f3_say_of_the_counts(rows: Run) -> None:
     at = rows.rows("base", "train")
     gold = rows.outcome("gold", at)
-    for one in plan.make(rows, eta=0.4).prospects:
-        said = rows.outcome(one.verifier, at)
-        p, t, f = gold.mean(), said[gold == 1].mean(), said[gold == 0].mean()
+    for prospect in plan.make(rows, eta=0.4).prospects:
+        outcomes = rows.outcome(prospect.verifier, at)
+        p, t, f = gold.mean(), outcomes[gold == 1].mean(), outcomes[gold == 0].mean()
         expected = 0.4 * (p * t / (p * t + (1 - p) * f) - p)
-        assert one.gain.value == pytest.approx(expected)
-        assert one.gain.low <= one.gain.value <= one.gain.high
-        assert one.accepted == pytest.approx(said.mean())
+        assert prospect.gain.value == pytest.approx(expected)
+        assert prospect.gain.low <= prospect.gain.value <= prospect.gain.high
+        assert prospect.accepted == pytest.approx(outcomes.mean())
 
 
 def test_a_plan_knows_its_problems_whatever_their_order_and_its_sampling(rows: Run) -> None:
-    own = plan.origin(rows)
+    origin = plan.origin(rows)
     problems = rows.problems["train"]
     turned = dataclasses.replace(rows, problems={"train": problems[::-1]})
-    assert plan.origin(turned) == own
+    assert plan.origin(turned) == origin
     other = (dataclasses.replace(problems[0], reference="2"), *problems[1:])
-    assert plan.origin(dataclasses.replace(rows, problems={"train": other})) != own
+    assert plan.origin(dataclasses.replace(rows, problems={"train": other})) != origin
     hot = {**rows.facts, "suite": {**rows.suite, "sampling": {"temperature": 9.0}}}
-    assert plan.origin(dataclasses.replace(rows, facts=hot))["sampling"] != own["sampling"]
+    assert plan.origin(dataclasses.replace(rows, facts=hot))["sampling"] != origin["sampling"]
 
 
 def test_a_larger_eta_changes_no_order_and_scales_every_gain(rows: Run) -> None:
@@ -133,11 +133,11 @@ def test_the_yield_under_the_cap_is_that_of_the_law(rows: Run) -> None:
     at = rows.rows("base", "train")
     gold = rows.outcome("gold", at).reshape(-1, SAMPLES)
     # Texts differ by index and truth: nothing is a duplicate, nothing is cut off.
-    for one in plan.make(rows).prospects:
-        expected = law.training_set(gold, one.quality.tpr.value, one.quality.fpr.value, 3)
-        assert one.kept == pytest.approx(expected.kept.mean())
-        assert one.kept_precision == pytest.approx(expected.precision)
-        assert one.poisoned == pytest.approx(expected.poisoned.mean())
+    for prospect in plan.make(rows).prospects:
+        expected = law.training_set(gold, prospect.quality.tpr.value, prospect.quality.fpr.value, 3)
+        assert prospect.kept == pytest.approx(expected.kept.mean())
+        assert prospect.kept_precision == pytest.approx(expected.precision)
+        assert prospect.poisoned == pytest.approx(expected.poisoned.mean())
 
 
 def test_labels_beyond_the_first_n_problems_are_not_looked_at(rows: Run) -> None:
@@ -150,11 +150,11 @@ def test_labels_beyond_the_first_n_problems_are_not_looked_at(rows: Run) -> None
         again = plan.make(rows, labels=20)
     finally:
         rows.outcomes["gold"].value[:] = hidden
-    gains = [[(one.verifier, one.gain) for one in found.prospects] for found in (few, again)]
+    gains = [[(prospect.verifier, prospect.gain) for prospect in ranking.prospects] for ranking in (few, again)]
     assert gains[0] == gains[1]
-    whole = {one.verifier: one.gain for one in plan.make(rows).prospects}
-    for one in few.prospects:
-        assert one.gain.high - one.gain.low > whole[one.verifier].high - whole[one.verifier].low
+    whole = {prospect.verifier: prospect.gain for prospect in plan.make(rows).prospects}
+    for prospect in few.prospects:
+        assert prospect.gain.high - prospect.gain.low > whole[prospect.verifier].high - whole[prospect.verifier].low
 
 
 def test_needed_problems_find_the_effect_with_80_percent_power() -> None:
@@ -177,47 +177,47 @@ def test_as_many_labels_as_a_plan_asks_for_tell_the_pair_apart_four_times_in_fiv
     with Store(tmp_path / "large") as store:
         run = read_run(store)
     gold, at = run.outcome("gold", run.rows("base", "train")).reshape(-1, SAMPLES), run.rows("base", "train")
-    said = [run.outcome(name, at).reshape(-1, SAMPLES) for name in ("better", "worse")]
+    outcomes = [run.outcome(name, at).reshape(-1, SAMPLES) for name in ("better", "worse")]
     random = np.random.default_rng(2)
     first = NormalDist().inv_cdf(1 - 0.025 / len(large.pairs))  # what Holm asks of the first of all pairs
     for _ in range(200):  # so many problems drawn from the large set, and the difference tested on them
         chosen = random.integers(0, 600, int(pair.labels))
-        deviation = _difference_error(gold[chosen], [one[chosen] for one in said])
-        difference = _difference(gold[chosen], [one[chosen] for one in said])
+        deviation = _difference_error(gold[chosen], [column[chosen] for column in outcomes])
+        difference = _difference(gold[chosen], [column[chosen] for column in outcomes])
         apart += abs(difference) > first * deviation
     assert 0.7 < apart / 200 < 0.9
 
 
-def _difference(gold: np.ndarray, said: list[np.ndarray]) -> float:
-    better, worse = (gold[one == 1].mean() for one in said)
+def _difference(gold: np.ndarray, outcomes: list[np.ndarray]) -> float:
+    better, worse = (gold[column == 1].mean() for column in outcomes)
     return float(better - worse)
 
 
-def _difference_error(gold: np.ndarray, said: list[np.ndarray]) -> float:
+def _difference_error(gold: np.ndarray, outcomes: list[np.ndarray]) -> float:
     """Delete-one-problem jackknife."""
     n = len(gold)
-    left = [_difference(np.delete(gold, i, 0), [np.delete(one, i, 0) for one in said]) for i in range(n)]
+    left = [_difference(np.delete(gold, i, 0), [np.delete(column, i, 0) for column in outcomes]) for i in range(n)]
     return math.sqrt((n - 1) / n * np.sum((np.array(left) - np.mean(left)) ** 2))
 
 
 def test_a_plan_compares_every_two_verifiers_as_one_family(rows: Run) -> None:
-    found = plan.make(rows)
-    names = [one.verifier for one in found.prospects]
-    assert [(pair.left, pair.right) for pair in found.pairs] == list(itertools.combinations(names, 2))
-    alone = [2 * NormalDist().cdf(-abs(pair.difference.value) / _spread(pair.difference)) for pair in found.pairs]
+    ranking = plan.make(rows)
+    names = [prospect.verifier for prospect in ranking.prospects]
+    assert [(pair.left, pair.right) for pair in ranking.pairs] == list(itertools.combinations(names, 2))
+    alone = [2 * NormalDist().cdf(-abs(pair.difference.value) / _spread(pair.difference)) for pair in ranking.pairs]
     again = multipletests(alone, method="holm")[1]
-    for pair, p in zip(found.pairs, again, strict=True):
+    for pair, p in zip(ranking.pairs, again, strict=True):
         assert pair.adjusted_p == pytest.approx(p, abs=0.02)
 
 
-def _spread(found: Estimate) -> float:
+def _spread(estimate: Estimate) -> float:
     """Of a nearly normal estimate, from its percentile limits."""
-    return (found.high - found.low) / 2 / NormalDist().inv_cdf(0.975)
+    return (estimate.high - estimate.low) / 2 / NormalDist().inv_cdf(0.975)
 
 
 def test_a_verifier_that_erred_never_so_far_has_an_interval_all_the_same(tmp_path: Path) -> None:
     with Store(base_run(tmp_path, 12, 3, {"gold": (1.0, 0.0), "lucky": (0.9, 0.0)})) as store:
-        lucky = next(one for one in plan.make(read_run(store)).prospects if one.verifier == "lucky")
+        lucky = next(prospect for prospect in plan.make(read_run(store)).prospects if prospect.verifier == "lucky")
     assert lucky.quality.fpr.value == 0
     assert lucky.gain.high - lucky.gain.low > 0.05
     accuracy = lucky.quality.prevalence.value
@@ -274,11 +274,11 @@ def test_a_plan_that_tells_no_pair_apart_asks_for_more_labels_than_it_had(tmp_pa
     undecided = 0
     for seed in range(8):
         with Store(base_run(tmp_path / str(seed), 12, seed)) as store:
-            found = plan.make(read_run(store), labels=4)
-        for pair in found.pairs:
+            ranking = plan.make(read_run(store), labels=4)
+        for pair in ranking.pairs:
             if not pair.told_apart and not math.isnan(pair.labels):
                 undecided += 1
-                assert pair.labels > found.labels
+                assert pair.labels > ranking.labels
     assert undecided
 
 
@@ -300,8 +300,8 @@ def trained(folder: Path, gains: dict[str, float]) -> None:
             samples = drawn(f"{name}/1", "test", right)
             store.add_samples(samples)
             for verifier in dict.fromkeys(("gold", name)):
-                said = map(verdict, right.ravel())
-                store.add_verdicts(f"{verifier}-0", zip((s.id for s in samples), said, strict=True))
+                verdicts = map(verdict, right.ravel())
+                store.add_verdicts(f"{verifier}-0", zip((s.id for s in samples), verdicts, strict=True))
 
 
 SIDES = ("carried", "observed", "residual")
@@ -328,11 +328,11 @@ def test_a_run_is_checked_against_its_plan(tmp_path: Path) -> None:
     p = test_gold.mean()
     assert abs(p - gold.mean()) > 0.01  # else it would not matter where the planned ratios start from
     for row in table.rows:
-        said = run.outcome(row["verifier"].text, run.rows("base", "train"))
-        t, f = said[gold == 1].mean(), said[gold == 0].mean()
-        told, seen, missed = (float(row[key].text.replace("−", "-")) for key in SIDES)
-        assert told == pytest.approx(50 * (p * t / (p * t + (1 - p) * f) - p), abs=0.051)
-        assert missed == pytest.approx(seen - told, abs=0.11)
+        outcomes = run.outcome(row["verifier"].text, run.rows("base", "train"))
+        t, f = outcomes[gold == 1].mean(), outcomes[gold == 0].mean()
+        forecast, seen, missed = (float(row[key].text.replace("−", "-")) for key in SIDES)
+        assert forecast == pytest.approx(50 * (p * t / (p * t + (1 - p) * f) - p), abs=0.051)
+        assert missed == pytest.approx(seen - forecast, abs=0.11)
 
 
 def test_what_came_less_what_was_planned_has_the_width_of_both(tmp_path: Path) -> None:
@@ -365,14 +365,14 @@ def test_a_plan_of_another_base_or_verifier_is_not_compared(tmp_path: Path) -> N
     trained(folder, {"gold": 0.3, "strict": 0.1})
     with Store(folder) as store:
         findings = find(read_run(store))
-    for key, other, said in (
+    for key, other, message in (
         ("base_sha256", "other", "another base"),
         ("problems_sha256", "other", "other training problems"),
         ("sampling", {"temperature": 2.0}, "other sampling"),
     ):
         table = plan_tables.checked(plan_check.check_plan(findings, {**planned, key: other}, NOTHING))
         assert [row["verifier"].text for row in table.rows] == ["nothing to compare"]
-        assert table.note == f"Not compared: the plan is of {said}."
+        assert table.note == f"Not compared: the plan is of {message}."
     changed = json.loads(json.dumps(planned))
     changed["verifiers"][1]["fingerprint"] = "strict-1"
     table = plan_tables.checked(plan_check.check_plan(findings, changed, NOTHING))
@@ -383,21 +383,21 @@ def test_a_plan_of_another_base_or_verifier_is_not_compared(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"base_sha256": "other"}, "another base"),
         ({"problems_sha256": "other", "sampling": {"top_p": 0.5}}, "other training problems and of other sampling"),
     ],
 )
 def test_a_run_is_not_checked_against_a_plan_that_says_nothing_of_it(
-    trial: Path, tmp_path: Path, change: dict[str, object], said: str
+    trial: Path, tmp_path: Path, change: dict[str, object], message: str
 ) -> None:
     plan_pages.write_plan(trial, tmp_path)
     path, output = tmp_path / "plan.json", tmp_path / "out"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     result = restem("report", trial, "--output", output, "--against", path)
     assert result.exit_code == 2
-    assert f"plan.json: the plan is of {said}" in result.output
+    assert f"plan.json: the plan is of {message}" in result.output
     assert not output.exists()
 
 
@@ -429,9 +429,9 @@ def test_options_of_plan_and_report_do_not_mix(
 
 
 def test_the_command_prints_the_plan_and_its_json(trial: Path, tmp_path: Path) -> None:
-    said = restem("report", "--plan", trial, "--output", tmp_path, "--labels", 50)
-    assert said.exit_code == 0
-    assert "strict is predicted to gain most" in said.output
-    assert "50 of 200" in said.output
+    result = restem("report", "--plan", trial, "--output", tmp_path, "--labels", 50)
+    assert result.exit_code == 0
+    assert "strict is predicted to gain most" in result.output
+    assert "50 of 200" in result.output
     printed = restem("report", "--plan", trial, "--output", tmp_path, "--labels", 50, "--json").output.splitlines()[0]
     assert json.loads(printed) == json.loads((tmp_path / "plan.json").read_text())

@@ -33,21 +33,21 @@ VERDICTS = {
 }
 
 
-def said(name: str, one: Probe, number: int) -> str:
+def scripted(name: str, probe: Probe, number: int) -> str:
     """The synthetic verifiers: sympy is right or cannot tell, judge falls for a claim on every second problem."""
     if name == "accept_all":
         return "correct"
-    if one.kind == ATTACK:
-        fooled = name == "judge" and one.form == "claim" and number % 2 == 0
-        return "correct" if fooled else "undecided" if one.form == "gibberish" else "wrong"
-    return "wrong" if name == "judge" and one.form == "words" else "correct"
+    if probe.kind == ATTACK:
+        fooled = name == "judge" and probe.form == "claim" and number % 2 == 0
+        return "correct" if fooled else "undecided" if probe.form == "gibberish" else "wrong"
+    return "wrong" if name == "judge" and probe.form == "words" else "correct"
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose first four test problems were probed, as equations; two of the attacks are hostile."""
-    found = build_run(tmp_path_factory.mktemp("probed"), Size(problems=8, iterations=1))
-    with Store(found, write=True) as store:
+    folder = build_run(tmp_path_factory.mktemp("probed"), Size(problems=8, iterations=1))
+    with Store(folder, write=True) as store:
         first = store.problems("test")[:4]
         equations = [dataclasses.replace(p, question=f"Solve 0 = 5*b - {5 * i} for b.") for i, p in enumerate(first)]
         hostile = ("markup", "question")
@@ -55,9 +55,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         store.add_probes(made)
         order = [problem.id for problem in first]
         for name in ("sympy", "judge", "accept_all"):
-            words = [said(name, one, order.index(one.problem)) for one in made]
+            words = [scripted(name, probe, order.index(probe.problem)) for probe in made]
             store.add_probe_verdicts(f"{name}-000000000000", [(id, VERDICTS[word]) for id, word in enumerate(words)])
-    return found
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -78,12 +78,12 @@ def test_a_share_is_what_sql_counts_and_its_interval_is_clustered_by_problem(
             (f"{name}-000000000000", kind),
         )
     accepted, asked, undecided = (np.array(column) for column in zip(*rows, strict=True))
-    found = tried(run, name, kind)
-    assert found is not None
-    assert found.accepted == estimates.proportion(accepted, asked)
-    assert found.accepted.clusters == 4
-    assert found.undecided == undecided.sum()
-    assert sum(found.passed.values()) == accepted.sum()
+    tally = tried(run, name, kind)
+    assert tally is not None
+    assert tally.accepted == estimates.proportion(accepted, asked)
+    assert tally.accepted.clusters == 4
+    assert tally.undecided == undecided.sum()
+    assert sum(tally.passed.values()) == accepted.sum()
 
 
 def test_a_training_verifier_that_accepts_an_attack_is_named_and_no_control(run: Run) -> None:
@@ -135,21 +135,21 @@ def test_a_run_without_probes_has_no_section(run: Run) -> None:
     assert form_grids(without) == accepting_attacks(without) == []
 
 
-def told(run: Run) -> Report:
+def report(run: Run) -> Report:
     """A report of nothing but the probe: pictures take long to draw."""
     nothing = {"pictures": (), "first": (), "cases": (), "unfinished": (), "explorer": None, "verdict": None}
     empty = Table(id="provenance", title="Provenance", columns=(), rows=())
-    said = {
+    words = {
         "title": "t",
         "judge": "",
         "answer": tuple(attacks_accepted(accepting_attacks(run), problems_probed(run))),
         "provenance": empty,
     }
-    return Report(**nothing, **said, others=(probe(run), forms(run)))
+    return Report(**nothing, **words, others=(probe(run), forms(run)))
 
 
 def test_nothing_of_a_probe_becomes_markup(run: Run) -> None:
-    page, text = (printed(told(run)) for printed in (to_html, to_markdown))
+    page, text = (printed(report(run)) for printed in (to_html, to_markdown))
     section = page[page.index('<table id="probe">') : page.index("</table>", page.index('<table id="probe-forms">'))]
     tags = Tags(section).found
     plain = {"table", "thead", "tbody", "tr", "th", "td", "bdi", "small", "div", "h2", "p"}
@@ -184,6 +184,6 @@ def test_costs_are_of_the_verdicts_on_probes_too(folder: Path, run: Run) -> None
             count, seconds = 0, 0.0
             for table in ("verdict", "probe_verdict"):
                 sql = f"SELECT count(*), coalesce(sum(seconds), 0) FROM {table} WHERE verifier = ?"
-                (found,) = store.query(sql, (run.fingerprints[cost.verifier],))
-                count, seconds = count + found[0], seconds + found[1]
+                (row,) = store.query(sql, (run.fingerprints[cost.verifier],))
+                count, seconds = count + row[0], seconds + row[1]
             assert (cost.verdicts, cost.seconds) == (count, pytest.approx(seconds))

@@ -30,7 +30,7 @@ def read(folder: Path) -> Findings:
 
 
 def advised(findings: Findings) -> dict[str, Advice]:
-    return {arm_of(one.standing).name: one for one in advise(findings, rank(findings))}
+    return {arm_of(advice.standing).name: advice for advice in advise(findings, rank(findings))}
 
 
 def names(standings: Iterable[Standing]) -> list[str]:
@@ -38,11 +38,11 @@ def names(standings: Iterable[Standing]) -> list[str]:
 
 
 def recommended(findings: Findings, ranking: Ranking) -> list[str]:
-    """The arms that the headline says to train on."""
-    found = answer(findings, ranking)
-    if found.code is not Headline.TRAIN or not found.best:
+    """The arms that the headline recommends."""
+    result = answer(findings, ranking)
+    if result.code is not Headline.TRAIN or not result.best:
         return []
-    return names([found.best, *(rival.standing for rival in found.equals)])
+    return names([result.best, *(rival.standing for rival in result.equals)])
 
 
 @pytest.fixture(scope="module")
@@ -56,56 +56,56 @@ def dose() -> Findings:
 
 
 def test_a_verifier_whose_reward_parts_while_accuracy_falls_is_called_hacked(linear: Findings) -> None:
-    told = advised(linear)["judge_blind"]
-    assert told.code is Recommendation.OTHER_GAINS_MORE
-    assert told.than == arm_of(rank(linear).standings[0]).name
-    assert told.fault is Fault.REWARD_HACKED
-    assert told.stop_at == 1
-    assert told.stability
-    assert told.stability.holds is False
+    advice = advised(linear)["judge_blind"]
+    assert advice.code is Recommendation.OTHER_GAINS_MORE
+    assert advice.than == arm_of(rank(linear).standings[0]).name
+    assert advice.fault is Fault.REWARD_HACKED
+    assert advice.stop_at == 1
+    assert advice.stability
+    assert advice.stability.holds is False
     accuracy = {i: linear.standings["judge_blind", i].accuracy.value for i in (1, 2)}
     assert accuracy[1] > accuracy[2]
 
 
 def test_the_best_is_to_be_trained_on_or_one_that_is_shown_to_equal_it(tmp_path: Path) -> None:
-    told = advised(read(build_run(tmp_path, Size(problems=300))))
-    assert told["sympy"].code is Recommendation.TRAIN
-    assert told["judge"].code is Recommendation.TIED
-    assert told["judge"].than == "sympy"
-    assert told["judge"].fault is None
-    assert told["judge"].contest
-    assert told["judge"].contest.equivalence.margin == 0.05
+    advice = advised(read(build_run(tmp_path, Size(problems=300))))
+    assert advice["sympy"].code is Recommendation.TRAIN
+    assert advice["judge"].code is Recommendation.TIED
+    assert advice["judge"].than == "sympy"
+    assert advice["judge"].fault is None
+    assert advice["judge"].contest
+    assert advice["judge"].contest.equivalence.margin == 0.05
 
 
 def test_an_arm_that_gained_no_more_than_a_control_is_not_recommended(tmp_path: Path) -> None:
     arms = ("judge", "judge_blind", "accept_all")
     findings = read(build_run(tmp_path, Size(problems=16, arms=arms), seed=1))
-    told, ranking = advised(findings)["judge_blind"], rank(findings)
-    assert ranking.gained(told.standing)
-    assert not ranking.contest(ranking.standings[0], told.standing).decided
-    assert told.code is Recommendation.CONTROL_MAY_DO
-    assert told.than == "accept_all"
+    advice, ranking = advised(findings)["judge_blind"], rank(findings)
+    assert ranking.gained(advice.standing)
+    assert not ranking.contest(ranking.standings[0], advice.standing).decided
+    assert advice.code is Recommendation.CONTROL_MAY_DO
+    assert advice.than == "accept_all"
     assert "judge_blind" not in recommended(findings, ranking)
 
 
 def test_constant_error_rates_over_seeds_show_no_fault(dose: Findings) -> None:
-    assert all(one.stability and one.stability.holds is not False for one in advised(dose).values())
+    assert all(advice.stability and advice.stability.holds is not False for advice in advised(dose).values())
 
 
 def test_one_iteration_shows_no_stability(tmp_path: Path) -> None:
-    told = advised(read(build_run(tmp_path, Size(problems=60, iterations=1))))
-    assert told["sympy"].stability
-    assert told["sympy"].stability.holds is None
-    assert holds_cell(told["sympy"].stability, gained=True) == ("not shown", "one iteration")
+    advice = advised(read(build_run(tmp_path, Size(problems=60, iterations=1))))
+    assert advice["sympy"].stability
+    assert advice["sympy"].stability.holds is None
+    assert holds_cell(advice["sympy"].stability, gained=True) == ("not shown", "one iteration")
 
 
 def test_without_a_gain_the_verdict_is_what_could_have_been_seen(tmp_path: Path) -> None:
     findings = read(build_run(tmp_path, Size(problems=4, iterations=1, arms=("judge", "accept_all"))))
-    told, ranking = advised(findings)["judge"], rank(findings)
-    gain = ranking.gain(told.standing)
+    advice, ranking = advised(findings)["judge"], rank(findings)
+    gain = ranking.gain(advice.standing)
     assert gain
-    assert told.code is Recommendation.NO_GAIN
-    assert told.contest == gain
+    assert advice.code is Recommendation.NO_GAIN
+    assert advice.contest == gain
 
 
 def test_an_arm_that_trained_nothing_stands_last_and_says_so(tmp_path: Path) -> None:
@@ -117,9 +117,9 @@ def test_an_arm_that_trained_nothing_stands_last_and_says_so(tmp_path: Path) -> 
 
 def test_the_verdict_has_a_row_for_every_arm_and_advises_no_control(linear: Findings, dose: Findings) -> None:
     for findings in (linear, dose):
-        told = advised(findings)
-        assert set(told) == {arm.name for arm in findings.run.arms}
-        assert all((one.code is Recommendation.CONTROL) == arm_of(one.standing).control for one in told.values())
+        by_arm = advised(findings)
+        assert set(by_arm) == {arm.name for arm in findings.run.arms}
+        assert all((item.code is Recommendation.CONTROL) == arm_of(item.standing).control for item in by_arm.values())
 
 
 def moved(low: float, high: float) -> Difference:
@@ -132,13 +132,13 @@ def stability(drift: Estimate = estimates.NOTHING, gains: tuple[Difference, ...]
 
 
 def test_a_seed_shown_to_have_lost_what_another_is_shown_to_have_gained_is_a_fault() -> None:
-    found = stability(gains=(moved(0.1, 0.2), moved(-0.1, -0.02), moved(0.1, 0.3)))
-    assert holds_cell(found, gained=True) == ("no", "2 of 3 seeds gained")
+    result = stability(gains=(moved(0.1, 0.2), moved(-0.1, -0.02), moved(0.1, 0.3)))
+    assert holds_cell(result, gained=True) == ("no", "2 of 3 seeds gained")
 
 
 def test_a_seed_whose_other_sign_may_be_chance_is_no_fault_and_no_proof() -> None:
-    found = stability(gains=(moved(0.1, 0.2), moved(-0.1, 0.08), moved(0.1, 0.3)))
-    assert holds_cell(found, gained=True) == ("not shown", "2 of 3 seeds gained; one iteration")
+    result = stability(gains=(moved(0.1, 0.2), moved(-0.1, 0.08), moved(0.1, 0.3)))
+    assert holds_cell(result, gained=True) == ("not shown", "2 of 3 seeds gained; one iteration")
 
 
 def test_more_false_accepts_than_on_the_base_are_a_fault_and_fewer_are_none() -> None:
@@ -170,10 +170,10 @@ def altered(run: Path, folder: Path, *changes: tuple[str, str, str]) -> Findings
 
 def test_hacking_that_begins_after_the_gap_has_moved_otherwise_is_found(plain_run: Path, tmp_path: Path) -> None:
     findings = altered(plain_run, tmp_path, ("judge", "judge/1", "'wrong'"), ("judge", "judge/2", "'correct'"))
-    told = advised(findings)["judge"]
-    assert told.stability
-    assert told.stability.parts_at == 2
-    assert told.fault is Fault.UNTRUSTED_REWARD
+    advice = advised(findings)["judge"]
+    assert advice.stability
+    assert advice.stability.parts_at == 2
+    assert advice.fault is Fault.UNTRUSTED_REWARD
 
 
 def test_more_false_accepts_are_told_in_the_recommendation_though_reward_has_not_outgrown_accuracy(
@@ -181,21 +181,21 @@ def test_more_false_accepts_are_told_in_the_recommendation_though_reward_has_not
 ) -> None:
     inverted = "CASE g.outcome WHEN 'correct' THEN 'wrong' ELSE 'correct' END"
     findings = altered(plain_run, tmp_path, ("judge", "judge/2", inverted))
-    told = advised(findings)["judge"]
-    assert told.stability
-    assert told.stability.parts_at is None
-    assert told.stability.drift.low > 0
-    assert told.fault is Fault.UNTRUSTED_REWARD
+    advice = advised(findings)["judge"]
+    assert advice.stability
+    assert advice.stability.parts_at is None
+    assert advice.stability.drift.low > 0
+    assert advice.fault is Fault.UNTRUSTED_REWARD
     assert names(answer(findings, rank(findings)).faulty) == ["judge"]
 
 
 def test_the_best_arm_that_has_fallen_is_given_one_order(tmp_path: Path) -> None:
     run = build_run(tmp_path, Size(problems=40, arms=("judge", "accept_all")))
     (tmp_path / "fallen").mkdir()
-    told = advised(altered(run, tmp_path / "fallen", ("sympy", "judge/1", "'correct'")))["judge"]
-    assert told.code is Recommendation.TRAIN_UP_TO
-    assert told.stop_at == 1
-    assert told.fault is Fault.ACCURACY_FELL
+    advice = advised(altered(run, tmp_path / "fallen", ("sympy", "judge/1", "'correct'")))["judge"]
+    assert advice.code is Recommendation.TRAIN_UP_TO
+    assert advice.stop_at == 1
+    assert advice.fault is Fault.ACCURACY_FELL
 
 
 def test_an_arm_that_is_not_shown_to_equal_the_best_is_not_called_tied(plain_run: Path) -> None:
@@ -205,10 +205,10 @@ def test_an_arm_that_is_not_shown_to_equal_the_best_is_not_called_tied(plain_run
     contest = ranking.contest(best, other)
     assert not contest.equal
     assert not contest.decided
-    told = advised(findings)[arm_of(other).name]
-    assert told.code is Recommendation.NOT_TOLD_APART
-    assert told.than == arm_of(best).name
-    assert told.contest == contest
+    advice = advised(findings)[arm_of(other).name]
+    assert advice.code is Recommendation.NOT_TOLD_APART
+    assert advice.than == arm_of(best).name
+    assert advice.contest == contest
     assert recommended(findings, ranking) == [arm_of(best).name]
 
 
@@ -222,8 +222,8 @@ def test_headline_and_rows_recommend_the_same_arm_where_the_most_accurate_may_ow
     findings = read(plain_run)
     first, second = (arm_of(s).name for s in rank(findings).candidates)
     ranking = with_chance(rank(findings), first)
-    told = {arm_of(one.standing).name: one.code for one in advise(findings, ranking)}
-    assert told == {first: Recommendation.NO_GAIN, second: Recommendation.TRAIN, "accept_all": Recommendation.CONTROL}
+    codes = {arm_of(advice.standing).name: advice.code for advice in advise(findings, ranking)}
+    assert codes == {first: Recommendation.NO_GAIN, second: Recommendation.TRAIN, "accept_all": Recommendation.CONTROL}
     assert recommended(findings, ranking) == [second]
 
 
@@ -231,13 +231,13 @@ def test_a_gain_that_the_correction_takes_back_is_neither_recommended_nor_priced
     """By its interval the judge's arm has gained; among four arms that may be chance."""
     size = Size(problems=14, test_samples=2, arms=("sympy", "judge", "judge_blind", "accept_all"))
     findings = read(build_run(tmp_path, size, seed=15))
-    ranking, told = rank(findings), advised(findings)["judge"]
-    gain = ranking.gain(told.standing)
+    ranking, advice = rank(findings), advised(findings)["judge"]
+    gain = ranking.gain(advice.standing)
     assert gain
     assert gain.claim.low > 0
     assert not gain.decided
-    assert told.code is Recommendation.NO_GAIN
-    assert told.contest == gain
+    assert advice.code is Recommendation.NO_GAIN
+    assert advice.contest == gain
     assert answer(findings, ranking).code is Headline.NO_GAIN
     row = next(
         r for r in price(findings).rows if (r["arm"].text, r["iteration"].text) == ("judge", str(ranking.iteration))
@@ -247,9 +247,9 @@ def test_a_gain_that_the_correction_takes_back_is_neither_recommended_nor_priced
 
 def test_a_control_that_accepted_nothing_is_known_to_have_trained_nothing(tmp_path: Path) -> None:
     findings = read(build_run(tmp_path, Size(skipped=("accept_all/1", "accept_all/2"))))
-    found = answer(findings, rank(findings))
-    assert found.control is Control.UNTRAINED
-    assert names(found.untrained_controls) == names(found.idle) == ["accept_all"]
+    result = answer(findings, rank(findings))
+    assert result.control is Control.UNTRAINED
+    assert names(result.untrained_controls) == names(result.idle) == ["accept_all"]
     table = verdict(findings, rank(findings))
     last = advise(findings, rank(findings))[-1]
     assert last.code is Recommendation.CONTROL

@@ -54,12 +54,12 @@ def by_sql(checkpoints: str, verifiers: str) -> tuple[float, float, int]:
 
 @pytest.mark.parametrize(("place", "checkpoints"), [("base", "base"), ("t90_f30/2", "t90_f30*/2"), ("", "*")])
 def test_a_verifiers_rates_are_over_all_replicates(seeded: Findings, place: str, checkpoints: str) -> None:
-    found = next(m for m in verifier_quality.measured(seeded.run) if (m.verifier, m.checkpoint) == ("t90_f30", place))
+    measure = next(m for m in verifier_quality.measured(seeded.run) if (m.verifier, m.checkpoint) == ("t90_f30", place))
     tpr, fpr, count = by_sql(checkpoints, "t90_f30")
-    assert (found.scored, found.quality.n) == (count, count)
-    assert found.quality.tpr.value == pytest.approx(tpr)
-    assert found.quality.fpr.value == pytest.approx(fpr)
-    assert found.quality.tpr.clusters <= seeded.run.size("test")
+    assert (measure.scored, measure.quality.n) == (count, count)
+    assert measure.quality.tpr.value == pytest.approx(tpr)
+    assert measure.quality.fpr.value == pytest.approx(fpr)
+    assert measure.quality.tpr.clusters <= seeded.run.size("test")
 
 
 def test_all_samples_of_a_problem_are_one_unit_whichever_replicate_drew_them(seeded: Findings) -> None:
@@ -78,7 +78,7 @@ def test_the_base_comes_again_only_where_a_verifier_judges_it_anew(seeded: Findi
     base = verifier_quality.places(run)["base"]
     assert [number for _, number in base] == [*range(SEEDS)]
     assert verifier_quality.called(run, base, ["sympy"]) == (("base", ("sympy",)),)
-    assert [own for _, own in verifier_quality.called(run, base, ["sympy", "t90_f10"])] == [
+    assert [quality for _, quality in verifier_quality.called(run, base, ["sympy", "t90_f10"])] == [
         ("sympy", "t90_f10"),
         *(("sympy", f"t90_f10~{seed}") for seed in range(1, SEEDS)),
     ]
@@ -100,7 +100,7 @@ def test_the_constant_verdict_stands_first_unless_the_suite_has_it(seeded: Findi
 
 
 def test_where_most_is_wrong_to_reject_all_is_the_better_constant(seeded: Findings) -> None:
-    """As good as to accept all where the gold says the opposite of everything."""
+    """Equal to accepting all where the gold's outcomes are all inverted."""
     run = seeded.run
     gold = dataclasses.replace(run.outcomes["sympy"], value=1 - run.outcomes["sympy"].value)
     (before,) = verifier_quality.constants(run)
@@ -120,8 +120,8 @@ def gold_share(run: Run) -> list[tuple[float, int]]:
 
 
 def test_verdicts_left_undecided_are_told_with_their_reasons(single: Findings) -> None:
-    found = [m for m in verifier_quality.measured(single.run) if m.verifier == "judge"]
-    whole, *parts = found
+    measures = [m for m in verifier_quality.measured(single.run) if m.verifier == "judge"]
+    whole, *parts = measures
     assert whole.checkpoint == ""
     assert whole.undecided == sum(part.undecided for part in parts) > 0
     assert sum(count for _, count in whole.reasons) == whole.undecided
@@ -129,7 +129,7 @@ def test_verdicts_left_undecided_are_told_with_their_reasons(single: Findings) -
 
 def test_what_a_verifier_says_of_the_same_text_again(seeded: Findings) -> None:
     """By hand: pairs of test samples of a problem with one text, judged under one seed."""
-    found = {item.verifier: item for item in verifier_quality.steadiness(seeded.run)}
+    by_verifier = {item.verifier: item for item in verifier_quality.steadiness(seeded.run)}
     texts: dict[tuple[str, str, str], list[bool]] = {}
     with Store(EXAMPLES / "dose_response") as store:
         prints = {p for name, p in store.run()["verifiers"].items() if name.partition("~")[0] == "t60_f10"}
@@ -139,10 +139,10 @@ def test_what_a_verifier_says_of_the_same_text_again(seeded: Findings) -> None:
         ):
             if verifier in prints:
                 texts.setdefault((problem, text, verifier), []).append(outcome == "correct")
-    again = [said for said in texts.values() if len(said) > 1]
-    flips = [2 * sum(said) * (len(said) - sum(said)) / len(said) / (len(said) - 1) for said in again]
-    assert found["t60_f10"].flips.n == len(again)
-    assert found["t60_f10"].flips.value == pytest.approx(np.mean(flips))
+    again = [flags for flags in texts.values() if len(flags) > 1]
+    flips = [2 * sum(flags) * (len(flags) - sum(flags)) / len(flags) / (len(flags) - 1) for flags in again]
+    assert by_verifier["t60_f10"].flips.n == len(again)
+    assert by_verifier["t60_f10"].flips.value == pytest.approx(np.mean(flips))
 
 
 def test_what_a_verdict_takes_is_told_to_three_digits() -> None:
@@ -162,14 +162,14 @@ def test_what_a_verdict_takes_is_told_to_three_digits() -> None:
 
 
 def test_a_correction_is_of_all_replicates_with_an_interval_over_them(seeded: Findings, single: Findings) -> None:
-    found = next(c for c in between.corrections(seeded) if c.checkpoint == "t90_f10/1")
+    correction = next(c for c in between.corrections(seeded) if c.checkpoint == "t90_f10/1")
     tpr, fpr, _ = by_sql("base", "t90_f10")
-    assert found.corrected.value == pytest.approx((found.reward.value - fpr) / (tpr - fpr))
-    assert found.seeded.n == SEEDS
-    assert found.seeded.value == found.excess.value
-    assert wide(found.seeded) > wide(found.excess)
+    assert correction.corrected.value == pytest.approx((correction.reward.value - fpr) / (tpr - fpr))
+    assert correction.seeded.n == SEEDS
+    assert correction.seeded.value == correction.excess.value
+    assert wide(correction.seeded) > wide(correction.excess)
     assert all(math.isnan(c.seeded.low) for c in between.corrections(single))
 
 
-def wide(found: Estimate) -> float:
-    return found.high - found.low
+def wide(estimate: Estimate) -> float:
+    return estimate.high - estimate.low

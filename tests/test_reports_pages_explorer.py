@@ -50,9 +50,9 @@ HOSTILE = (
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield found
-        found.close()
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 def copied(run: Path, folder: Path) -> Path:
@@ -90,10 +90,10 @@ class Watch:
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1300, "height": 900})
-    found = context.new_page()
-    watch = Watch(found)
-    found.goto(address)
-    yield found
+    page = context.new_page()
+    watch = Watch(page)
+    page.goto(address)
+    yield page
     context.close()
     assert watch.seen == []
 
@@ -118,10 +118,10 @@ def pairs(folder: Path, a: str, b: str, split: str = "test") -> dict[str, int]:
 
 
 def cells(page: Page) -> dict[str, int]:
-    found = page.eval_on_selector_all(
+    texts = page.eval_on_selector_all(
         ".cross td button", "all => all.map(b => [b.dataset.cell, b.querySelector('b').textContent])"
     )
-    return {cell: int(text.replace(",", "")) for cell, text in found if text != "0"}
+    return {cell: int(text.replace(",", "")) for cell, text in texts if text != "0"}
 
 
 def view(page: Page) -> str:
@@ -161,10 +161,10 @@ def test_the_table_of_a_against_b_counts_the_verdicts_of_the_run(page: Page, fin
 @browsing
 def test_every_filter_shows_what_a_query_counts(page: Page, finished_run: Path) -> None:
     page.get_by_label("Verifier B").select_option("accept_all")
-    found = pairs(finished_run, "sympy", "accept_all")
-    assert matching(page) == found.get("wc", 0) + found.get("uc", 0)
+    shown = pairs(finished_run, "sympy", "accept_all")
+    assert matching(page) == shown.get("wc", 0) + shown.get("uc", 0)
     page.get_by_label("A says").select_option("correct")
-    assert matching(page) == found["cc"]
+    assert matching(page) == shown["cc"]
     page.get_by_label("Arm", exact=True).select_option("base")
     count = (
         "SELECT count(*) FROM sample s JOIN problem p ON p.id = s.problem JOIN verdict v ON v.sample = s.id"
@@ -199,17 +199,17 @@ def test_a_strip_says_what_the_verifiers_said_of_every_sample_of_every_checkpoin
     page.get_by_label("Verifier B").select_option("accept_all")
     page.locator(".problems tbody tr").first.locator("th button").click()
     position = int(page.locator(".problems tbody tr th").first.inner_text().split()[1])
-    told = page.eval_on_selector_all(".problems tbody tr:first-child svg", "all => all.map(s => s.ariaLabel)")
+    labels = page.eval_on_selector_all(".problems tbody tr:first-child svg", "all => all.map(s => s.ariaLabel)")
     signs = {"correct": "✓", "wrong": "✗", "undecided": "?"}
-    said: dict[str, str] = {}
+    names: dict[str, str] = {}
     for checkpoint, outcome in rows(
         finished_run,
         "SELECT s.checkpoint, v.outcome FROM sample s JOIN problem p ON p.id = s.problem JOIN verdict v"
         " ON v.sample = s.id WHERE p.split = 'test' AND p.position = ? AND v.verifier LIKE 'sympy-%' ORDER BY s.idx",
         (position,),
     ):
-        said[checkpoint] = said.get(checkpoint, "") + signs[outcome]
-    assert {text.split(":")[0]: text.split("sympy ")[1].split(",")[0] for text in told} == said
+        names[checkpoint] = names.get(checkpoint, "") + signs[outcome]
+    assert {text.split(":")[0]: text.split("sympy ")[1].split(",")[0] for text in labels} == names
 
 
 @browsing
@@ -422,8 +422,8 @@ def test_saved_marks_become_verdicts_of_a_human_and_twice_nothing_new(
     assert saved.name == "marks-ada.jsonl"
     assert restem("verify", run, "--import", saved).output == "human:ada: 2 new verdicts\n"
     assert json.loads(restem("verify", run, "--import", saved, "--json").output) == {"new_verdicts": {"human:ada": 0}}
-    found = rows(run, "SELECT outcome, score, rule, reason FROM verdict WHERE verifier = 'human:ada' ORDER BY outcome")
-    assert sorted(found, key=str) == [("correct", 1.0, "mark", None), ("undecided", None, "mark", "reference wrong")]
+    stored = rows(run, "SELECT outcome, score, rule, reason FROM verdict WHERE verifier = 'human:ada' ORDER BY outcome")
+    assert sorted(stored, key=str) == [("correct", 1.0, "mark", None), ("undecided", None, "mark", "reference wrong")]
     assert rows(run, "SELECT count(*) FROM verdict")[0][0] == before + 2
     with Store(run) as store:
         assert missing(read_run(store)) == []
@@ -488,10 +488,10 @@ def hostile(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     """A run in which every text that anybody but us writes is hostile."""
     run = copied(finished_run, tmp_path_factory.mktemp("hostile"))
     database = sqlite3.connect(run / "run.db")
-    found = database.execute(
+    stored = database.execute(
         "SELECT s.id, p.id FROM sample s JOIN problem p ON p.id = s.problem WHERE p.split = 'test' ORDER BY s.id"
     ).fetchall()
-    for number, (sample, problem) in enumerate(found[: 4 * len(HOSTILE)]):
+    for number, (sample, problem) in enumerate(stored[: 4 * len(HOSTILE)]):
         text = HOSTILE[number % len(HOSTILE)]
         database.execute("UPDATE sample SET text = ? WHERE id = ?", (text, sample))
         database.execute("UPDATE problem SET question = ?, reference = ? WHERE id = ?", (text, text, problem))
@@ -582,8 +582,8 @@ def test_any_value_comes_back_from_its_script_element_and_cannot_end_it(value: o
 
 @given(st.lists(st.integers(-3, 3)))
 def test_earlier_counts_equal_elements_before_each(values: list[int]) -> None:
-    found = earlier(np.array(values, np.int64))
-    assert found.tolist() == [values[:place].count(value) for place, value in enumerate(values)]
+    counts = earlier(np.array(values, np.int64))
+    assert counts.tolist() == [values[:place].count(value) for place, value in enumerate(values)]
 
 
 def test_the_subset_is_the_same_every_time_and_leaves_no_kind_of_disagreement_out(finished_run: Path) -> None:
@@ -606,13 +606,13 @@ def test_a_verifier_that_has_a_name_in_each_replicate_is_shown_as_one(finished_r
 
     def value() -> dict[str, Any]:
         with Store(run) as store:
-            found = explorer.explorer(store, read_run(store))
-        assert found is not None
-        return found
+            page = explorer.explorer(store, read_run(store))
+        assert page is not None
+        return page
 
     plain = value()
     with sqlite3.connect(run / "run.db") as database:
-        # A replicate's verifier has a name and a fingerprint of its own, and says the same of half the checkpoints.
+        # A replicate's verifier has another name and fingerprint, and the same outcomes on half the checkpoints.
         (fact,) = database.execute("SELECT value FROM run WHERE key = 'verifiers'").fetchone()
         verifiers = json.loads(fact) | {"exact~1": "exact-other"}
         database.execute("UPDATE run SET value = ? WHERE key = 'verifiers'", (json.dumps(verifiers),))
@@ -639,9 +639,9 @@ def test_a_human_is_shown_among_the_verifiers_but_no_gate_is_to_ask_one(finished
         store.add_verifier("human:ada", "human:ada", {})
         store.set_run("verifiers", {**store.run()["verifiers"], "human:ada": "human:ada"})
         store.add_verdicts("human:ada", [(id, Verdict(outcome=Outcome.CORRECT, score=1.0, rule="mark"))])
-        found = explorer.explorer(store, read_run(store))
-    assert found
-    golden = dict(zip(found["verifiers"], found["golden"], strict=True))
+        page = explorer.explorer(store, read_run(store))
+    assert page
+    golden = dict(zip(page["verifiers"], page["golden"], strict=True))
     assert golden["human:ada"] is False
     assert golden["sympy"] is True
 
@@ -666,9 +666,9 @@ def test_a_long_response_keeps_its_ends_and_spans_point_at_what_they_did() -> No
     half, missing = explorer.MOST_RESPONSE // 2, len(text) - explorer.MOST_RESPONSE
     shown = text[:half] + text[-half:]
     for start, end in ((0, 9_000), (len(text) - 9_000, len(text)), (8_000, half)):
-        found = explorer._span((start, end), len(text))
-        assert found is not None
-        assert shown[slice(*found)] == text[start:end]
+        span = explorer._span((start, end), len(text))
+        assert span is not None
+        assert shown[slice(*span)] == text[start:end]
     assert explorer._span((half, half + missing), len(text)) is None
     assert explorer._span((3, 7), 10) == (3, 7)
 

@@ -244,8 +244,8 @@ PICTURES = ("accuracy", "quality", "law", "drift", "passes", "kept", "agreement"
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    found = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("run."))
-    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("run."))
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def test_the_same_rows_give_the_same_bytes(small: Path, rendered: Path, tmp_path: Path) -> None:
@@ -417,13 +417,13 @@ def test_undecided_gold_verdicts_are_not_counted_as_wrong(tmp_path: Path) -> Non
 
 def test_training_data_is_counted_and_audited_from_the_rows(small: Path) -> None:
     with Store(small) as store:
-        found = next(d for d in find(read_run(store)).data if (d.arm.name, d.iteration) == ("judge", 1))
+        data = next(d for d in find(read_run(store)).data if (d.arm.name, d.iteration) == ("judge", 1))
         kept = store.query(
             "SELECT count(*), avg(v.outcome = 'correct') FROM selection s JOIN verdict v ON v.sample = s.sample"
             " WHERE s.checkpoint = 'judge/1' AND s.dropped_by IS NULL AND v.verifier LIKE 'sympy%'"
         )[0]
-    assert (found.kept, found.precision.value) == (kept[0], pytest.approx(kept[1]))
-    assert found.sampled == found.kept + sum(found.dropped.values())
+    assert (data.kept, data.precision.value) == (kept[0], pytest.approx(kept[1]))
+    assert data.sampled == data.kept + sum(data.dropped.values())
 
 
 def test_a_run_is_read_while_it_is_being_written(tmp_path: Path) -> None:
@@ -440,8 +440,8 @@ def test_verdicts_added_later_by_another_verifier_are_reported(tmp_path: Path) -
         verdict = Verdict(outcome=Outcome.CORRECT, score=1.0)
         store.add_verdicts("exact-111111111111", [(s.id, verdict) for s in store.samples("base", "test")])
     with Store(tmp_path) as store:
-        found = next(m for m in measured(read_run(store)) if (m.verifier, m.checkpoint) == ("exact", "base"))
-    assert (found.checkpoint, found.quality.tpr.value, found.quality.fpr.value) == ("base", 1.0, 1.0)
+        measure = next(m for m in measured(read_run(store)) if (m.verifier, m.checkpoint) == ("exact", "base"))
+    assert (measure.checkpoint, measure.quality.tpr.value, measure.quality.fpr.value) == ("base", 1.0, 1.0)
 
 
 def test_the_parts_of_a_kept_data_bar_add_up_to_the_samples_drawn(tmp_path: Path) -> None:
@@ -455,11 +455,11 @@ def test_the_parts_of_a_kept_data_bar_add_up_to_the_samples_drawn(tmp_path: Path
             " WHERE v.verifier LIKE 'sympy%' GROUP BY 1 ORDER BY 1"
         )
     bars = kept.bars_of(findings, style.looks_of(findings.run))
-    found = {
+    cells = {
         f"{bar.look.name}/{bar.iteration}": (sum(bar.parts), sum(bar.parts[:3]), bar.wrong, bar.rejected)
         for bar in bars
     }
-    assert found == {checkpoint: tuple(counts) for checkpoint, *counts in rows}
+    assert cells == {checkpoint: tuple(counts) for checkpoint, *counts in rows}
     assert any(bar.unknown for bar in bars)
     assert any(bar.wrong for bar in bars)
 
@@ -468,12 +468,12 @@ def test_error_rates_drawn_are_those_of_the_quality_table(small: Path) -> None:
     with Store(small) as store:
         findings = find(read_run(store))
     (drawn,) = drift.drifts_of(findings, style.looks_of(findings.run))
-    found = {m.checkpoint: m.quality for m in measured(findings.run) if m.verifier == "judge"}
-    own = [found[checkpoint] for checkpoint in ("base", "judge/1", "judge/2")]
+    qualities = {m.checkpoint: m.quality for m in measured(findings.run) if m.verifier == "judge"}
+    expected = [qualities[checkpoint] for checkpoint in ("base", "judge/1", "judge/2")]
     assert drawn.look.name == "judge"
-    assert drawn.fpr == tuple(quality.fpr for quality in own)
-    assert [e.value for e in drawn.fnr] == pytest.approx([1 - quality.tpr.value for quality in own])
-    others = [found[f"{arm}/2"].fpr for arm in ("sympy", "accept_all")]
+    assert drawn.fpr == tuple(quality.fpr for quality in expected)
+    assert [e.value for e in drawn.fnr] == pytest.approx([1 - quality.tpr.value for quality in expected])
+    others = [qualities[f"{arm}/2"].fpr for arm in ("sympy", "accept_all")]
     pooled = sum(e.value * e.n for e in others) / sum(e.n for e in others)
     assert drawn.elsewhere[2][0] == pytest.approx(pooled)
 

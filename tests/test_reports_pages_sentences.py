@@ -42,7 +42,7 @@ def linear() -> Findings:
 
 
 @pytest.fixture(scope="module")
-def found(linear: Findings) -> Answer:
+def result(linear: Findings) -> Answer:
     return answer(linear, rank(linear))
 
 
@@ -51,42 +51,42 @@ def distinct(texts: list[str], codes: type[StrEnum]) -> None:
     assert all(texts)
 
 
-def test_every_headline_has_a_sentence(found: Answer) -> None:
-    answers = [dataclasses.replace(found, code=code) for code in Headline]
+def test_every_headline_has_a_sentence(result: Answer) -> None:
+    answers = [dataclasses.replace(result, code=code) for code in Headline]
     answers[0] = dataclasses.replace(answers[0], best=None)
     answers[1] = dataclasses.replace(answers[1], gain=None)
     distinct([headline(each) for each in answers], Headline)
 
 
-def test_every_standing_against_controls_has_a_sentence(found: Answer) -> None:
-    assert found.best
-    shown = [dataclasses.replace(found, control=code) for code in Control]
+def test_every_standing_against_controls_has_a_sentence(result: Answer) -> None:
+    assert result.best
+    shown = [dataclasses.replace(result, control=code) for code in Control]
     shown = [
         a if a.control in (Control.BEATEN, Control.NOT_BEATEN) else dataclasses.replace(a, best_control=None)
         for a in shown
     ]
-    shown = [dataclasses.replace(a, untrained_controls=(found.best,)) for a in shown]
-    distinct([against_controls(each, found.best) for each in shown], Control)
+    shown = [dataclasses.replace(a, untrained_controls=(result.best,)) for a in shown]
+    distinct([against_controls(each, result.best) for each in shown], Control)
 
 
-def test_every_recommendation_has_a_phrase(found: Answer) -> None:
-    assert found.best
+def test_every_recommendation_has_a_phrase(result: Answer) -> None:
+    assert result.best
     advices = [
-        Advice(standing=found.best, stability=None, code=code, than="other", stop_at=1, fault=Fault.REWARD_HACKED)
+        Advice(standing=result.best, stability=None, code=code, than="other", stop_at=1, fault=Fault.REWARD_HACKED)
         for code in Recommendation
     ]
     distinct([advice_cell(each).text for each in advices], Recommendation)
 
 
-def test_every_fault_has_a_phrase(found: Answer) -> None:
-    assert found.best
-    advices = [Advice(standing=found.best, stability=None, code=Recommendation.TRAIN, fault=fault) for fault in Fault]
+def test_every_fault_has_a_phrase(result: Answer) -> None:
+    assert result.best
+    advices = [Advice(standing=result.best, stability=None, code=Recommendation.TRAIN, fault=fault) for fault in Fault]
     distinct([advice_cell(each).text for each in advices], Fault)
 
 
-def test_every_result_of_a_contest_has_a_phrase(found: Answer) -> None:
-    assert found.gain
-    difference = found.gain.difference
+def test_every_result_of_a_contest_has_a_phrase(result: Answer) -> None:
+    assert result.gain
+    difference = result.gain.difference
 
     def contest(value: float, p: float, not_worse: float = 1.0, not_better: float = 1.0) -> Contest:
         return Contest(
@@ -162,6 +162,6 @@ def test_an_interval_by_problem_is_given_only_where_it_differs() -> None:
     assert all(both != alone for both, alone in pairs)
 
 
-def test_an_arm_is_called_by_its_verifier(found: Answer) -> None:
-    assert found.best
-    assert arm_of(found.best).verifier in headline(found)
+def test_an_arm_is_called_by_its_verifier(result: Answer) -> None:
+    assert result.best
+    assert arm_of(result.best).verifier in headline(result)

@@ -23,7 +23,7 @@ from restem.reports.pages.watch import watch
 from tests.conftest import restem
 from tests.test_reports_pages_report import Size, build_run
 
-# Copies a finished run into another folder, table by table, as a run that is written while somebody watches.
+# Copies a finished run into another folder, table by table, as a run that is written while it is shown.
 WRITER = """
 import sqlite3, sys, time
 from pathlib import Path
@@ -71,22 +71,22 @@ def test_a_watched_run_says_what_changed_until_it_is_finished(finished_run: Path
         assert writer.stdout.readline() == "begun\n"
         with watching(tmp_path) as watcher:
             assert watcher.stdout
-            said = [watcher.stdout.readline()]
+            lines = [watcher.stdout.readline()]
             for _ in range(2):
                 writer.stdin.write("\n")
                 writer.stdin.flush()
                 assert writer.stdout.readline() == "written\n"
-                said.append(watcher.stdout.readline())
+                lines.append(watcher.stdout.readline())
             writer.stdin.write("\n")
             writer.stdin.flush()
             *_, last = watcher.stdout.readlines()
             assert watcher.wait() == 0
         assert writer.wait() == 0
-    assert said[0].startswith("0 samples, 0 verdicts")
-    assert "64 samples" in said[1]
-    assert "1 checkpoints measured; base" in said[1]
-    assert "128 samples" in said[2]
-    assert "2 checkpoints measured; sympy/1" in said[2]
+    assert lines[0].startswith("0 samples, 0 verdicts")
+    assert "64 samples" in lines[1]
+    assert "1 checkpoints measured; base" in lines[1]
+    assert "128 samples" in lines[2]
+    assert "2 checkpoints measured; sympy/1" in lines[2]
     assert last.endswith("; finished\n")
 
 
@@ -157,12 +157,12 @@ def test_a_model_that_changed_its_name_is_told_by_screen_and_report(tmp_path: Pa
         ((judge,),) = store.query("SELECT fingerprint FROM verifier WHERE name = 'judge'")
         store.log("judge_model", verifier=judge, model="gpt-4-0613", before=["gpt-4-0314"])
         store.log("judge_model", verifier=judge, model="*m*\n", before=["gpt-4-0314", "gpt-4-0613"])
-    told = "The server of judge answered as gpt-4-0314 and as gpt-4-0613 and as "
-    assert sum(told in line for line in status(run).splitlines()) == 1
+    note = "The server of judge answered as gpt-4-0314 and as gpt-4-0613 and as "
+    assert sum(note in line for line in status(run).splitlines()) == 1
     write_report(run, tmp_path, figures=False)
     lines = (tmp_path / "report.md").read_text().splitlines()
     first_section = next(place for place, line in enumerate(lines) if line.startswith("## "))
-    assert [told in line for line in lines].index(True) < first_section
+    assert [note in line for line in lines].index(True) < first_section
     assert "*m*" not in (tmp_path / "report.md").read_text()
 
 

@@ -69,11 +69,11 @@ def ac1_by_hand(ratings: np.ndarray) -> float:
     """Gwet 2014, chapter 5, sample by sample."""
     agreed, called = [], []
     for column in ratings.T:
-        said = column[~np.isnan(column)]
-        if len(said):
-            called.append(said.mean())
-        if len(said) > 1:
-            agreed.append(np.mean([a == b for a, b in itertools.combinations(said, 2)]))
+        rated = column[~np.isnan(column)]
+        if len(rated):
+            called.append(rated.mean())
+        if len(rated) > 1:
+            agreed.append(np.mean([a == b for a, b in itertools.combinations(rated, 2)]))
     q = np.mean(called)
     chance = q * (1 - q) + (1 - q) * q
     return (np.mean(agreed) - chance) / (1 - chance)
@@ -89,17 +89,17 @@ def test_of_two_verifiers_raw_and_ac1_are_those_of_the_pair() -> None:
     _, ratings = rated(200, 0.0)
     problem = np.arange(200) // 4
     pair = reward_quality.agreement(reward_quality.confusion(ratings[0], ratings[1], problem, 50))
-    found = agreement.reliability(ratings[:2], problem, 50)
-    assert found.raw == pair.raw
-    assert dataclasses.astuple(found.ac1) == pytest.approx(dataclasses.astuple(pair.ac1))
+    result = agreement.reliability(ratings[:2], problem, 50)
+    assert result.raw == pair.raw
+    assert dataclasses.astuple(result.ac1) == pytest.approx(dataclasses.astuple(pair.ac1))
 
 
 def test_cohens_kappa_and_matthews_are_those_of_scikit_learn() -> None:
     truth, ratings = rated(500, 0.0)
     table = reward_quality.confusion(ratings[1], truth.astype(float), np.arange(500), 500)
-    found, pooled = reward_quality.reward_quality(table), table.sum(axis=0)
+    quality, pooled = reward_quality.reward_quality(table), table.sum(axis=0)
     assert reward_quality.cohen_kappa(pooled) == pytest.approx(sklearn.cohen_kappa_score(truth, ratings[1]))
-    assert found.mcc.value == pytest.approx(sklearn.matthews_corrcoef(truth, ratings[1]))
+    assert quality.mcc.value == pytest.approx(sklearn.matthews_corrcoef(truth, ratings[1]))
 
 
 def test_matthews_of_a_million_samples_does_not_overflow() -> None:
@@ -110,9 +110,9 @@ def test_matthews_of_a_million_samples_does_not_overflow() -> None:
 
 
 def test_a_faultless_verifier_has_an_interval_below_one() -> None:
-    found = reward_quality.reward_quality(np.tile([3, 0, 0, 2], (30, 1)))
-    assert found.mcc.value == pytest.approx(1.0)
-    assert 0.7 < found.mcc.low < 1.0
+    quality = reward_quality.reward_quality(np.tile([3, 0, 0, 2], (30, 1)))
+    assert quality.mcc.value == pytest.approx(1.0)
+    assert 0.7 < quality.mcc.low < 1.0
     assert math.isnan(reward_quality.reward_quality(np.tile([3, 2, 0, 0], (30, 1))).mcc.value)
 
 
@@ -138,19 +138,19 @@ def test_a_verifier_that_never_decides_changes_nothing(rows: list[list[float]]) 
 def test_self_flips_are_pairs_of_verdicts_on_one_text_that_differ() -> None:
     outcome = np.array([1, 1, 0, NAN, 1, 0, 0, 1, 1, 1])
     text = np.array([0, 1, 2, 3, 0, 1, 2, 3, 0, 1])
-    found = agreement.self_flip_rate(outcome, text, text // 2, 2)
-    assert (found.value, found.n) == (pytest.approx((0 + 2 / 3 + 0) / 3), 3)
+    rate = agreement.self_flip_rate(outcome, text, text // 2, 2)
+    assert (rate.value, rate.n) == (pytest.approx((0 + 2 / 3 + 0) / 3), 3)
     assert math.isnan(agreement.self_flip_rate(np.ones(4), np.arange(4), np.arange(4), 4).value)
 
 
 def test_one_problem_alone_gives_no_interval_of_resamples() -> None:
     """All resamples of one problem are alike: an interval of them would have no width."""
     table = np.array([[6, 2, 1, 3], [0, 0, 0, 0]])
-    found, pair = reward_quality.reward_quality(table), reward_quality.agreement(table)
+    quality, pair = reward_quality.reward_quality(table), reward_quality.agreement(table)
     several = agreement.reliability(np.array([[1, 0, 1, 1], [1, 1, 0, 1.0]]), np.zeros(4, int), 2)
     rho = error_correlation.error_correlation(np.array([2, 0]), np.array([5, 0]))
     corrected = rogan_gladen.rogan_gladen(Counts(np.array([8]), np.array([12])), table[:1])
-    of_one = (found.likelihood_ratio, found.mcc, found.ac1, pair.ac1, pair.kappa)
+    of_one = (quality.likelihood_ratio, quality.mcc, quality.ac1, pair.ac1, pair.kappa)
     for item in (*of_one, several.alpha, several.ac1, rho, corrected):
         assert item.clusters == 1
         assert math.isfinite(item.value) or item is rho
@@ -159,21 +159,21 @@ def test_one_problem_alone_gives_no_interval_of_resamples() -> None:
 
 
 def test_correct_samples_of_one_problem_and_wrong_ones_of_another_resample_alike_too() -> None:
-    found = reward_quality.reward_quality(np.array([[6, 0, 2, 0], [0, 3, 0, 5]]))
-    assert (found.likelihood_ratio.clusters, found.mcc.clusters) == (1, 1)
-    assert math.isnan(found.likelihood_ratio.low)
-    assert found.ac1.clusters == 2
+    quality = reward_quality.reward_quality(np.array([[6, 0, 2, 0], [0, 3, 0, 5]]))
+    assert (quality.likelihood_ratio.clusters, quality.mcc.clusters) == (1, 1)
+    assert math.isnan(quality.likelihood_ratio.low)
+    assert quality.ac1.clusters == 2
 
 
 @given(st.integers(2, 200), st.integers(0, 4))
 def test_agreement_without_a_flaw_is_no_certainty(problems: int, accepted: int) -> None:
     """The lower limit falls with fewer problems, as that of the raw agreement does."""
     table = np.tile([accepted, 0, 0, 4 - accepted], (problems, 1))
-    found = reward_quality.agreement(table)
+    pair = reward_quality.agreement(table)
     fewer = reward_quality.agreement(table[: problems // 2])
-    assert found.ac1.value == found.ac1.high == 1
-    assert fewer.ac1.low < found.ac1.low < 1
-    assert found.ac1.low > 0 or problems < 10
+    assert pair.ac1.value == pair.ac1.high == 1
+    assert fewer.ac1.low < pair.ac1.low < 1
+    assert pair.ac1.low > 0 or problems < 10
 
 
 # Best-of-k.
@@ -190,8 +190,8 @@ def best_by_counting(score: list[float], gold: list[float], k: int) -> float:
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([0.0, 0.5, 1.0, NAN]), verdicts), min_size=1, max_size=8), st.integers(1, 8))
-def test_best_of_k_counts_all_subsets(found: list[tuple[float, float]], k: int) -> None:
-    score, gold = (list(side) for side in zip(*found, strict=True))
+def test_best_of_k_counts_all_subsets(samples: list[tuple[float, float]], k: int) -> None:
+    score, gold = (list(side) for side in zip(*samples, strict=True))
     value = best_of_k.best_of_k(np.array(score), np.array(gold), np.full(len(gold), 1), 3, k)
     assert np.isnan(value[[0, 2]]).all()
     assert value[1] == pytest.approx(best_by_counting(score, gold, k), abs=1e-12, nan_ok=True)
@@ -204,16 +204,16 @@ def test_the_gold_picks_as_the_oracle_and_ignorance_as_one_try(k: int, seed: int
     problem = random.integers(0, 6, 40)
     counts = estimates.per_problem(gold, problem, 6)
     oracle, enough = estimates.pass_at_k(*counts, k), counts.decided >= k
-    one = np.where(enough, estimates.pass_at_k(*counts, 1), NAN)
+    single = np.where(enough, estimates.pass_at_k(*counts, 1), NAN)
     assert best_of_k.best_of_k(gold, gold, problem, 6, k) == pytest.approx(oracle, nan_ok=True)
-    assert best_of_k.best_of_k(np.full(40, NAN), gold, problem, 6, k) == pytest.approx(one, nan_ok=True)
-    assert best_of_k.best_of_k(np.zeros(40), gold, problem, 6, k) == pytest.approx(one, nan_ok=True)
+    assert best_of_k.best_of_k(np.full(40, NAN), gold, problem, 6, k) == pytest.approx(single, nan_ok=True)
+    assert best_of_k.best_of_k(np.zeros(40), gold, problem, 6, k) == pytest.approx(single, nan_ok=True)
 
 
 def test_best_of_many_samples_stays_finite() -> None:
     random = np.random.default_rng(0)
-    found = best_of_k.best_of_k(random.random(3000), (random.random(3000) < 0.5) * 1.0, np.zeros(3000, int), 1, 1024)
-    assert 0 <= found[0] <= 1
+    curve = best_of_k.best_of_k(random.random(3000), (random.random(3000) < 0.5) * 1.0, np.zeros(3000, int), 1, 1024)
+    assert 0 <= curve[0] <= 1
     assert best_of_k.best_of_k(np.zeros(0), np.zeros(0), np.zeros(0, int), 0, 2).size == 0
 
 
@@ -222,19 +222,19 @@ def test_best_of_many_samples_stays_finite() -> None:
 
 def test_independent_errors_are_found_again() -> None:
     _, ratings = rated(40_000, 0.1, 1)
-    found = dawid_skene.fit(ratings)
-    assert found is not None
-    assert found.converged
-    np.testing.assert_allclose(found.sensitivity, [0.95, 0.9, 0.85, 0.7], atol=0.01)
-    np.testing.assert_allclose(found.specificity, [0.9, 0.8, 0.95, 0.9], atol=0.015)
-    assert found.prevalence == pytest.approx(0.6, abs=0.01)
-    assert np.nanmax(np.abs(found.residual)) < 0.02
+    model = dawid_skene.fit(ratings)
+    assert model is not None
+    assert model.converged
+    np.testing.assert_allclose(model.sensitivity, [0.95, 0.9, 0.85, 0.7], atol=0.01)
+    np.testing.assert_allclose(model.specificity, [0.9, 0.8, 0.95, 0.9], atol=0.015)
+    assert model.prevalence == pytest.approx(0.6, abs=0.01)
+    assert np.nanmax(np.abs(model.residual)) < 0.02
 
 
 def test_the_fit_is_where_a_general_optimiser_finds_the_likelihoods_top() -> None:
     _, ratings = rated(800, 0.1, 2)
-    found = dawid_skene.fit(ratings)
-    assert found is not None
+    model = dawid_skene.fit(ratings)
+    assert model is not None
 
     def loss(logits: np.ndarray) -> float:
         prior, hit, correct = (1 / (1 + np.exp(-part)) for part in np.split(logits, [1, 5]))
@@ -244,7 +244,7 @@ def test_the_fit_is_where_a_general_optimiser_finds_the_likelihoods_top() -> Non
 
     top = optimize.minimize(loss, np.r_[0.0, np.ones(8)], method="BFGS", options={"gtol": 1e-4})
     expected = 1 / (1 + np.exp(-top.x))
-    ours = np.r_[found.prevalence, found.sensitivity, found.specificity]
+    ours = np.r_[model.prevalence, model.sensitivity, model.specificity]
     np.testing.assert_allclose(ours, expected, atol=2e-5)
 
 
@@ -254,34 +254,34 @@ def test_shared_errors_blame_the_verifiers_that_are_right_and_show_as_residuals(
     rates = ((0.97, 0.97), (0.97, 0.96), (0.98, 0.97), (0.96, 0.9), (0.96, 0.85))
     truth, ratings = rated(40_000, 0.0, 4, rates)
     ratings[:3, truth & (random.random(len(truth)) < 0.06)] = 0.0
-    found = dawid_skene.fit(ratings)
-    assert found is not None
-    assert (found.specificity[3:] < [0.88, 0.83]).all()
-    assert found.prevalence < 0.58
-    residual = found.residual
+    model = dawid_skene.fit(ratings)
+    assert model is not None
+    assert (model.specificity[3:] < [0.88, 0.83]).all()
+    assert model.prevalence < 0.58
+    residual = model.residual
     assert residual[3, 4] > 0.1
     assert np.nanargmax(residual) == 3 * 5 + 4
 
 
 def test_three_verifiers_leave_no_residual() -> None:
-    found = dawid_skene.fit(rated(5000, 0.0, 6)[1][:3])
-    assert found is not None
-    assert np.nanmax(np.abs(found.residual)) < 1e-4
+    model = dawid_skene.fit(rated(5000, 0.0, 6)[1][:3])
+    assert model is not None
+    assert np.nanmax(np.abs(model.residual)) < 1e-4
 
 
 @settings(deadline=None, max_examples=40)
 @given(tables)
 def test_dawid_skene_of_any_table_ends_without_a_warning(rows: list[list[float]]) -> None:
     ratings = np.array(rows).T
-    found = dawid_skene.fit(ratings)
-    assert (found is None) == (len(ratings) < 3 or bool(np.isnan(ratings).all()))
-    if found:
-        assert found.n == (~np.isnan(ratings)).any(axis=0).sum()
-        assert 0 <= found.prevalence <= 1
+    model = dawid_skene.fit(ratings)
+    assert (model is None) == (len(ratings) < 3 or bool(np.isnan(ratings).all()))
+    if model:
+        assert model.n == (~np.isnan(ratings)).any(axis=0).sum()
+        assert 0 <= model.prevalence <= 1
         order = np.arange(len(ratings))[::-1]
         other = dawid_skene.fit(ratings[order][:, ::-1])
         assert other is not None
-        np.testing.assert_allclose(found.sensitivity, other.sensitivity[order], atol=1e-6)
+        np.testing.assert_allclose(model.sensitivity, other.sensitivity[order], atol=1e-6)
 
 
 # Rogan-Gladen, and errors that come in clusters.
@@ -292,12 +292,12 @@ def test_the_corrected_reward_of_the_same_samples_is_the_golds_accuracy() -> Non
     problem = np.arange(600) // 6
     table = reward_quality.confusion(ratings[1], truth.astype(float), problem, 100)
     reward = estimates.per_problem(ratings[1], problem, 100)
-    found = rogan_gladen.rogan_gladen(reward, table)
+    corrected = rogan_gladen.rogan_gladen(reward, table)
     gold = estimates.rate(*estimates.per_problem(truth.astype(float), problem, 100))
-    assert found.value == pytest.approx(truth.mean())
+    assert corrected.value == pytest.approx(truth.mean())
     left = rogan_gladen.excess(reward, table, estimates.per_problem(truth.astype(float), problem, 100))
     assert dataclasses.astuple(left)[:3] == pytest.approx((0.0, 0.0, 0.0), abs=1e-9)
-    assert (found.low, found.high) == (pytest.approx(gold.low), pytest.approx(gold.high))
+    assert (corrected.low, corrected.high) == (pytest.approx(gold.low), pytest.approx(gold.high))
 
 
 def test_the_correction_of_known_rates_has_rogan_and_gladens_error() -> None:
@@ -305,10 +305,10 @@ def test_the_correction_of_known_rates_has_rogan_and_gladens_error() -> None:
     random = np.random.default_rng(2)
     accepted = random.random(2000) < 0.42 * 0.9 + 0.58 * 0.2
     table = np.tile([900, 200, 100, 800], (2000, 1))
-    found = rogan_gladen.rogan_gladen(Counts(accepted.astype(np.int64), np.ones(2000, np.int64)), table)
+    corrected = rogan_gladen.rogan_gladen(Counts(accepted.astype(np.int64), np.ones(2000, np.int64)), table)
     m = accepted.mean()
-    assert found.value == pytest.approx((m - 0.2) / 0.7)
-    assert (found.high - found.low) / 2 / 1.96 == pytest.approx(math.sqrt(m * (1 - m) / 2000) / 0.7, rel=0.05)
+    assert corrected.value == pytest.approx((m - 0.2) / 0.7)
+    assert (corrected.high - corrected.low) / 2 / 1.96 == pytest.approx(math.sqrt(m * (1 - m) / 2000) / 0.7, rel=0.05)
 
 
 def test_doubt_about_the_rates_widens_the_interval_until_nothing_is_known() -> None:
@@ -341,14 +341,14 @@ def test_error_correlation_finds_the_beta_binomials_rho(rho: float) -> None:
     random, share = np.random.default_rng(7), 0.2
     total = 1 / rho - 1 if rho else 1e9
     errors = random.binomial(8, random.beta(share * total, (1 - share) * total, 3000))
-    found = error_correlation.error_correlation(errors, np.full(3000, 8))
-    assert found.value == pytest.approx(rho, abs=0.03)
-    assert found.low <= rho <= found.high
+    correlation = error_correlation.error_correlation(errors, np.full(3000, 8))
+    assert correlation.value == pytest.approx(rho, abs=0.03)
+    assert correlation.low <= rho <= correlation.high
     if rho:
         fitted = optimize.minimize(
             lambda x: -stats.betabinom.logpmf(errors, 8, *np.exp(x)).sum(), [0.0, 1.0], method="Nelder-Mead"
         )
-        assert found.value == pytest.approx(1 / (1 + np.exp(fitted.x).sum()), abs=0.03)
+        assert correlation.value == pytest.approx(1 / (1 + np.exp(fitted.x).sum()), abs=0.03)
 
 
 def test_errors_of_nothing_or_of_everything_have_no_correlation() -> None:

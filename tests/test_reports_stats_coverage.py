@@ -22,12 +22,12 @@ ACCURACY, TPR, FPR = (2.0, 3.0), (17.0, 3.0), (4.0, 16.0)
 def drawn(random: np.random.Generator, problems: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Gold and two verifiers' outcomes (problems x samples), 5 % of the verdicts undecided."""
     gold = random.random((problems, SAMPLES)) < random.beta(*ACCURACY, (problems, 1))
-    said = []
+    outcomes = []
     for _ in range(2):
         rate = np.where(gold, random.beta(*TPR, (problems, 1)), random.beta(*FPR, (problems, 1)))
         verdict = (random.random(gold.shape) < rate).astype(float)
-        said.append(np.where(random.random(gold.shape) < 0.05, np.nan, verdict))
-    return gold.astype(float), *said
+        outcomes.append(np.where(random.random(gold.shape) < 0.05, np.nan, verdict))
+    return gold.astype(float), *outcomes
 
 
 def counted(outcome: np.ndarray) -> Counts:
@@ -36,17 +36,17 @@ def counted(outcome: np.ndarray) -> Counts:
 
 
 def found_in(random: np.random.Generator, problems: int) -> dict[str, Estimate | estimates.Difference | None]:
-    gold, said, other = drawn(random, problems)
+    gold, outcomes, other = drawn(random, problems)
     problem = np.repeat(np.arange(problems), SAMPLES)
-    table = reward_quality.confusion(said.ravel(), gold.ravel(), problem, problems)
+    table = reward_quality.confusion(outcomes.ravel(), gold.ravel(), problem, problems)
     judged = reward_quality.reward_quality(table)
-    pair = reward_quality.agreement(reward_quality.confusion(said.ravel(), other.ravel(), problem, problems))
-    several = agreement.reliability(np.stack([gold.ravel(), said.ravel(), other.ravel()]), problem, problems)
+    pair = reward_quality.agreement(reward_quality.confusion(outcomes.ravel(), other.ravel(), problem, problems))
+    several = agreement.reliability(np.stack([gold.ravel(), outcomes.ravel(), other.ravel()]), problem, problems)
     wrong = table[:, reward_quality.FALSE_ACCEPT] + table[:, reward_quality.TRUE_REJECT]
     return {
         "accuracy": estimates.proportion(*counted(gold)),
         "mean of pass@4": estimates.mean(estimates.pass_at_k(*counted(gold), 4)),
-        "paired difference": estimates.paired(counted(said), counted(gold)),
+        "paired difference": estimates.paired(counted(outcomes), counted(gold)),
         "TPR": judged.tpr,
         "FPR": judged.fpr,
         "LR+": judged.likelihood_ratio,
@@ -56,7 +56,7 @@ def found_in(random: np.random.Generator, problems: int) -> dict[str, Estimate |
         "AC1": pair.ac1,
         "alpha of three": several.alpha,
         "AC1 of three": several.ac1,
-        "Rogan-Gladen": rogan_gladen.rogan_gladen(counted(said), table),
+        "Rogan-Gladen": rogan_gladen.rogan_gladen(counted(outcomes), table),
         "rho of false accepts": error_correlation.error_correlation(table[:, reward_quality.FALSE_ACCEPT], wrong),
     }
 
@@ -101,15 +101,15 @@ def coefficients() -> dict[str, float]:
 
     # Two of three verdicts may be missing; pairs and shares then keep their expectations up to the missing's weights.
     keep = 0.95
-    both, one = keep**2, 2 * keep * (1 - keep)
+    both, either = keep**2, 2 * keep * (1 - keep)
     agree = {pair: shares @ (x * y + (1 - x) * (1 - y)) for pair, x, y in (("ga", g, a), ("gb", g, b), ("ab", a, b))}
     raw_all = sum(agree.values()) / 3
-    raw = (both * raw_all + one * agree["ga"]) / (both + one)
+    raw = (both * raw_all + either * agree["ga"]) / (both + either)
     q_all, q_pair, q_gold = (float(shares @ x) for x in ((g + a + b) / 3, (g + a) / 2, g))
-    q = both * q_all + one * q_pair + (1 - keep) ** 2 * q_gold
-    verdicts = both * 3 + one * 2
-    called = (both * 3 * q_all + one * 2 * q_pair) / verdicts
-    unequal = (both * 3 * (1 - raw_all) + one * 2 * (1 - agree["ga"])) / verdicts
+    q = both * q_all + either * q_pair + (1 - keep) ** 2 * q_gold
+    verdicts = both * 3 + either * 2
+    called = (both * 3 * q_all + either * 2 * q_pair) / verdicts
+    unequal = (both * 3 * (1 - raw_all) + either * 2 * (1 - agree["ga"])) / verdicts
     chance = 2 * q * (1 - q)
     return {
         "MCC": float(reward_quality.matthews(table(a, g) * 1.0)),
@@ -125,9 +125,9 @@ def test_intervals_of_clustered_samples_cover_what_they_say(problems: int, capsy
     random, truth = np.random.default_rng((17, problems)), truths()
     held = dict.fromkeys(truth, 0)
     for _ in range(ROUNDS):
-        for name, found in found_in(random, problems).items():
-            assert found is not None
-            held[name] += found.low <= truth[name] <= found.high
+        for name, interval in found_in(random, problems).items():
+            assert interval is not None
+            held[name] += interval.low <= truth[name] <= interval.high
     coverage = {name: count / ROUNDS for name, count in held.items()}
     _show(capsys, f"{problems} problems x {SAMPLES} samples", coverage)
     # An intraclass correlation of few problems is the one whose resamples lean: 92 % of 60 problems.
@@ -140,8 +140,8 @@ def between_seeds(problems: int, crossed: bool) -> Callable[[np.random.Generator
 
     def draw(random: np.random.Generator) -> tuple[Counts, float]:
         seed = random.normal(0, 0.05, (5, 1))
-        own = random.uniform(-0.3, 0.3, (1 if crossed else 5, problems))
-        correct = random.binomial(SAMPLES, np.clip(0.5 + seed + own, 0, 1))
+        deviation = random.uniform(-0.3, 0.3, (1 if crossed else 5, problems))
+        correct = random.binomial(SAMPLES, np.clip(0.5 + seed + deviation, 0, 1))
         return Counts(np.broadcast_to(correct, (5, problems)), np.full((5, problems), SAMPLES)), 0.5
 
     return draw
@@ -156,11 +156,11 @@ def test_intervals_over_seeds_cover_the_recipes_accuracy(problems: int, capsys: 
         draw = between_seeds(problems, name == "crossed")
         for _ in range(ROUNDS):
             counts, truth = draw(random)
-            found = estimate[name](counts)
-            assert found is not None
-            held[name] += found.both.low <= truth <= found.both.high
-            blind[name] += found.problems.low <= truth <= found.problems.high
-            between[name].append(found.between)
+            interval = estimate[name](counts)
+            assert interval is not None
+            held[name] += interval.both.low <= truth <= interval.both.high
+            blind[name] += interval.problems.low <= truth <= interval.problems.high
+            between[name].append(interval.between)
     coverage = {name: count / ROUNDS for name, count in held.items()}
     _show(capsys, f"5 seeds x {problems} problems, both", coverage)
     _show(capsys, "  the same, clustered by problem alone", {name: count / ROUNDS for name, count in blind.items()})
@@ -194,11 +194,11 @@ def test_residuals_over_seeds_and_problems_cover_a_law_that_holds(
             np.vstack([c.sum(axis=-1, keepdims=True).T, estimates.resampled(c.T)]).T for c in (base[None], gold, arm)
         ]
         p, a, b = (each / (problems * SAMPLES) for each in drawn)
-        found = (a - p) / (1 - p)
-        residual = b - p - found * (ideal - p)
+        kappa = (a - p) / (1 - p)
+        residual = b - p - kappa * (ideal - p)
         both = replicates.of_both(float(residual[:, 0].mean()), residual, problems)
         held += both.low <= 0 <= both.high
-        alone = replicates.over_seeds((b - p - found.mean(axis=0) * (ideal - p))[:, 0])
+        alone = replicates.over_seeds((b - p - kappa.mean(axis=0) * (ideal - p))[:, 0])
         blind += alone.low <= 0 <= alone.high
     coverage = {"both": held / (ROUNDS // 2), "over seeds alone": blind / (ROUNDS // 2)}
     _show(capsys, f"residual of 5 seeds x {problems} problems, spread {seeds}", coverage)

@@ -28,12 +28,12 @@ def noisy(problems: int, samples: int, seed: int = 1) -> np.ndarray:
 
 @given(st.lists(st.booleans(), min_size=1, max_size=7), st.integers(1, 7))
 def test_pass_at_k_counts_all_subsets(correct: list[bool], k: int) -> None:
-    found = estimates.pass_at_k(np.array([sum(correct)]), np.array([len(correct)]), k)[0]
+    value = estimates.pass_at_k(np.array([sum(correct)]), np.array([len(correct)]), k)[0]
     subsets = list(itertools.combinations(correct, k))
     if subsets:
-        assert found == pytest.approx(np.mean([any(subset) for subset in subsets]), abs=1e-12)
+        assert value == pytest.approx(np.mean([any(subset) for subset in subsets]), abs=1e-12)
     else:
-        assert math.isnan(found)
+        assert math.isnan(value)
 
 
 def majority_by_counting(answers: list[str], k: int) -> float:
@@ -50,48 +50,48 @@ def majority_by_counting(answers: list[str], k: int) -> float:
 @given(st.lists(st.sampled_from(["c", "x", "y", "z", ""]), min_size=1, max_size=8), st.integers(1, 8))
 def test_majority_at_k_counts_all_subsets(answers: list[str], k: int) -> None:
     wrong = tuple(answers.count(answer) for answer in "xyz" if answers.count(answer))
-    found = estimates.majority_at_k(answers.count("c"), wrong, answers.count(""), k)
+    value = estimates.majority_at_k(answers.count("c"), wrong, answers.count(""), k)
     if k <= len(answers):
-        assert found == pytest.approx(majority_by_counting(answers, k), abs=1e-12)
+        assert value == pytest.approx(majority_by_counting(answers, k), abs=1e-12)
     else:
-        assert math.isnan(found)
+        assert math.isnan(value)
 
 
 def test_proportion_is_the_t_interval_of_problem_means() -> None:
     values = noisy(60, 8)
-    found = estimates.proportion(*counts(values))
+    estimate = estimates.proportion(*counts(values))
     expected = stats.ttest_1samp(values.mean(axis=1), 0).confidence_interval()
-    assert (found.value, found.n, found.clusters) == (pytest.approx(values.mean()), 480, 60)
-    assert (found.low, found.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
+    assert (estimate.value, estimate.n, estimate.clusters) == (pytest.approx(values.mean()), 480, 60)
+    assert (estimate.low, estimate.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
 
 
 def test_paired_is_the_paired_t_test_of_problem_means() -> None:
     left, right = noisy(60, 8, 1), noisy(60, 8, 2)
-    found = estimates.paired(counts(left), counts(right))
+    difference = estimates.paired(counts(left), counts(right))
     test = stats.ttest_rel(left.mean(axis=1), right.mean(axis=1))
     expected = test.confidence_interval()
-    assert found is not None
-    assert found.p_value == pytest.approx(test.pvalue)
-    assert (found.low, found.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
+    assert difference is not None
+    assert difference.p_value == pytest.approx(test.pvalue)
+    assert (difference.low, difference.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
     spread = (left - right).mean(axis=1).std(ddof=1)
-    assert found.error == pytest.approx(spread / math.sqrt(60))
-    assert found.detectable == pytest.approx((stats.t.ppf(0.975, 59) + stats.t.ppf(0.8, 59)) * found.error)
+    assert difference.error == pytest.approx(spread / math.sqrt(60))
+    assert difference.detectable == pytest.approx((stats.t.ppf(0.975, 59) + stats.t.ppf(0.8, 59)) * difference.error)
 
 
 def test_a_difference_is_the_difference_of_the_two_shares_even_with_undecided_samples() -> None:
     left, right = noisy(40, 6, 1), noisy(40, 6, 2)
     left[np.random.default_rng(0).random(left.shape) < 0.3] = NAN
-    found = estimates.paired(counts(left), counts(right))
-    assert found is not None
+    difference = estimates.paired(counts(left), counts(right))
+    assert difference is not None
     shares = [estimates.proportion(*counts(side)).value for side in (left, right)]
-    assert found.value == pytest.approx(shares[0] - shares[1])
+    assert difference.value == pytest.approx(shares[0] - shares[1])
 
 
 def test_equal_sides_differ_by_nothing_but_not_for_certain() -> None:
     values = counts(noisy(30, 4))
-    found = estimates.paired(values, values)
-    assert found is not None
-    assert (found.value, found.low, found.high, found.p_value) == (0.0, -0.1, 0.1, 1.0)
+    difference = estimates.paired(values, values)
+    assert difference is not None
+    assert (difference.value, difference.low, difference.high, difference.p_value) == (0.0, -0.1, 0.1, 1.0)
 
 
 def test_sides_without_a_common_problem_are_not_compared() -> None:
@@ -111,9 +111,9 @@ def test_wilson_gives_newcombes_published_intervals(successes: int, n: int, low:
 @pytest.mark.parametrize("successes", [0, 1, 4, 39, 40])
 def test_one_sample_a_problem_near_the_edge_has_scipys_wilson_interval(successes: int) -> None:
     correct = (np.arange(40) < successes).astype(int)
-    found = estimates.proportion(correct, np.ones(40, int))
+    estimate = estimates.proportion(correct, np.ones(40, int))
     expected = stats.binomtest(successes, 40).proportion_ci(method="wilson")
-    assert (found.low, found.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
+    assert (estimate.low, estimate.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
 
 
 def test_many_samples_of_one_problem_are_one_piece_of_evidence() -> None:
@@ -124,8 +124,8 @@ def test_many_samples_of_one_problem_are_one_piece_of_evidence() -> None:
 
 def test_undecided_samples_are_in_neither_numerator_nor_denominator() -> None:
     values = np.array([[1, 0, NAN, NAN], [1, 1, NAN, 0], [NAN, NAN, NAN, NAN]])
-    found = estimates.proportion(*counts(values))
-    assert (found.value, found.n, found.clusters) == (0.6, 5, 2)
+    estimate = estimates.proportion(*counts(values))
+    assert (estimate.value, estimate.n, estimate.clusters) == (0.6, 5, 2)
     assert estimates.undecided_bounds(3, 5, 12) == (0.25, pytest.approx(10 / 12))
 
 
@@ -137,9 +137,9 @@ def test_nothing_decided_is_nothing_estimated() -> None:
 
 def test_the_bootstrap_interval_of_a_mean_is_scipys() -> None:
     values = noisy(80, 8).mean(axis=1)
-    found = estimates.mean(values)
+    mean = estimates.mean(values)
     expected = stats.bootstrap((values,), np.mean, n_resamples=4000, method="percentile", rng=1).confidence_interval
-    assert (found.low, found.high) == (pytest.approx(expected.low, abs=0.006), pytest.approx(expected.high, abs=0.006))
+    assert (mean.low, mean.high) == (pytest.approx(expected.low, abs=0.006), pytest.approx(expected.high, abs=0.006))
 
 
 def test_resamples_are_the_same_every_time() -> None:
@@ -181,13 +181,13 @@ def test_kappa_collapses_with_prevalence_and_ac1_does_not(prevalence: float, kap
 
 def test_reward_quality_of_counted_samples() -> None:
     gold = np.array([1, 1, 1, 1, 0, 0, 0, 0, 1, NAN])
-    said = np.array([1, 1, 1, 0, 1, 0, 0, 0, NAN, 1])
-    table = reward_quality.confusion(said, gold, np.array([0, 0, 1, 1, 2, 2, 3, 3, 3, 3]), 4)
-    found = reward_quality.reward_quality(table)
+    outcomes = np.array([1, 1, 1, 0, 1, 0, 0, 0, NAN, 1])
+    table = reward_quality.confusion(outcomes, gold, np.array([0, 0, 1, 1, 2, 2, 3, 3, 3, 3]), 4)
+    quality = reward_quality.reward_quality(table)
     assert table.sum(axis=0).tolist() == [3, 1, 1, 3]
-    assert (found.n, found.tpr.value, found.fpr.value, found.precision.value) == (8, 0.75, 0.25, 0.75)
-    assert found.likelihood_ratio.value == pytest.approx(3.0)
-    assert found.prevalence.value == 0.5
+    assert (quality.n, quality.tpr.value, quality.fpr.value, quality.precision.value) == (8, 0.75, 0.25, 0.75)
+    assert quality.likelihood_ratio.value == pytest.approx(3.0)
+    assert quality.prevalence.value == 0.5
 
 
 def test_a_verifier_without_false_accepts_has_an_infinite_ratio_with_a_finite_lower_limit() -> None:
@@ -199,9 +199,9 @@ def test_a_verifier_without_false_accepts_has_an_infinite_ratio_with_a_finite_lo
 
 def test_quality_of_a_verifier_that_never_decides_is_unknown() -> None:
     table = reward_quality.confusion(np.full(4, NAN), np.ones(4), np.arange(4), 4)
-    found = reward_quality.reward_quality(table)
-    assert found.n == 0
-    assert all(math.isnan(e.value) for e in (found.tpr, found.fpr, found.likelihood_ratio, found.precision))
+    quality = reward_quality.reward_quality(table)
+    assert quality.n == 0
+    assert all(math.isnan(e.value) for e in (quality.tpr, quality.fpr, quality.likelihood_ratio, quality.precision))
     assert math.isnan(reward_quality.agreement(table).ac1.value)
 
 
@@ -212,6 +212,6 @@ def test_intervals_of_rates_cover_what_they_should() -> None:
         rate = random.beta(16, 4, 50)[:, None]
         accepted = (random.random((50, 6)) < rate).sum(axis=1)
         table = np.stack([accepted, np.full(50, 2), 6 - accepted, np.full(50, 4)], axis=1)
-        found = reward_quality.reward_quality(table).tpr
-        held += found.low <= 0.8 <= found.high
+        true_rate = reward_quality.reward_quality(table).tpr
+        held += true_rate.low <= 0.8 <= true_rate.high
     assert 0.88 <= held / 150 <= 0.99

@@ -72,26 +72,26 @@ def test_eta_is_found_again_from_its_own_predictions() -> None:
 
 
 def test_eta_leaves_out_steps_without_a_prediction() -> None:
-    found = law.fitted_eta(np.array([0.2, 0.5]), np.array([1.0, np.nan]), np.array([0.6, 0.9]))
-    assert found == pytest.approx(0.5)
+    eta = law.fitted_eta(np.array([0.2, 0.5]), np.array([1.0, np.nan]), np.array([0.6, 0.9]))
+    assert eta == pytest.approx(0.5)
 
 
 @given(shares, shares, shares, st.integers(1, 8))
 def test_f4_poisoned_problems_are_those_with_wrong_samples_only(p: float, t: float, f: float, samples: int) -> None:
     accepted = p * t + (1 - p) * f
     expected = (1 - p * t) ** samples - (1 - accepted) ** samples
-    found = law.training_set(np.full((1, samples), p), t, f)
-    assert found.poisoned[0] == pytest.approx(expected, abs=1e-12)
-    assert found.kept[0] == pytest.approx(samples * accepted)
-    assert found.precision == pytest.approx(float(law.filtered_precision(p, t, f)))
+    training_set = law.training_set(np.full((1, samples), p), t, f)
+    assert training_set.poisoned[0] == pytest.approx(expected, abs=1e-12)
+    assert training_set.kept[0] == pytest.approx(samples * accepted)
+    assert training_set.precision == pytest.approx(float(law.filtered_precision(p, t, f)))
 
 
 def test_f4_yield_is_the_mean_of_the_capped_binomial() -> None:
     p, t, f, samples, cap = 0.3, 0.9, 0.2, 12, 3
     accepted = p * t + (1 - p) * f
     binomial = [math.comb(samples, k) * accepted**k * (1 - accepted) ** (samples - k) for k in range(samples + 1)]
-    found = law.training_set(np.full((1, samples), p), t, f, cap)
-    assert found.kept[0] == pytest.approx(sum(min(k, cap) * share for k, share in enumerate(binomial)))
+    training_set = law.training_set(np.full((1, samples), p), t, f, cap)
+    assert training_set.kept[0] == pytest.approx(sum(min(k, cap) * share for k, share in enumerate(binomial)))
 
 
 def test_f5_a_cap_lowers_the_precision_of_the_training_set() -> None:
@@ -116,16 +116,16 @@ def test_a_training_set_is_what_a_simulated_verifier_keeps() -> None:
         kept += taken.sum(axis=1)
         right += (taken & (correct == 1)).sum(axis=1)
         poisoned += taken.any(axis=1) & ~(taken & (correct == 1)).any(axis=1)
-    found = law.training_set(correct, t, f, cap)
-    np.testing.assert_allclose(found.kept, kept / 4000, atol=0.04)
-    np.testing.assert_allclose(found.right, right / 4000, atol=0.04)
-    np.testing.assert_allclose(found.poisoned, poisoned / 4000, atol=0.04)
+    training_set = law.training_set(correct, t, f, cap)
+    np.testing.assert_allclose(training_set.kept, kept / 4000, atol=0.04)
+    np.testing.assert_allclose(training_set.right, right / 4000, atol=0.04)
+    np.testing.assert_allclose(training_set.poisoned, poisoned / 4000, atol=0.04)
 
 
 def test_nothing_accepted_leaves_no_precision() -> None:
-    found = law.training_set(np.array([[1.0, 0.0]]), 0.0, 0.0)
-    assert found.kept.sum() == 0
-    assert math.isnan(found.precision)
+    training_set = law.training_set(np.array([[1.0, 0.0]]), 0.0, 0.0)
+    assert training_set.kept.sum() == 0
+    assert math.isnan(training_set.precision)
 
 
 def test_corrected_accuracy_undoes_a_verifiers_errors() -> None:
@@ -151,7 +151,7 @@ SEEDS, PROBLEMS, SAMPLES, ETA = 3, 250, 8, 0.4
 
 @pytest.fixture(scope="module")
 def obeying(tmp_path_factory: pytest.TempPathFactory) -> Findings:
-    """A run with three seeds whose every policy moves as F3 says, with errors that are independent."""
+    """A run with three seeds in which every policy moves as F3 predicts, with independent errors."""
     return find(lawful_run(tmp_path_factory.mktemp("lawful"), drift=0.0))
 
 
@@ -179,18 +179,23 @@ def lawful_run(folder: Path, drift: float, learnt: float = 0.0) -> Run:
             source = replicate("base", r)
             draw(store, random, source, "train", start, ["gold", *(replicate(n, r) for n in ("good", "poor"))])
             for name, (t, f) in TPR_FPR.items():
-                own = replicate(name, r)
-                verifier = own if own in names else name
+                arm_id = replicate(name, r)
+                verifier = arm_id if arm_id in names else name
                 gain = ETA * (float(law.filtered_precision(start.mean(), t, f)) - start.mean())
                 end = np.clip(start + gain + drift * (name == "good"), 0, 1)
                 chosen = [Selected(sample=s.id, weight=1.0) for s in store.samples(source, "train")]
-                store.add_selection(Selection(checkpoint=f"{own}/1", rows=tuple(chosen)))
+                store.add_selection(Selection(checkpoint=f"{arm_id}/1", rows=tuple(chosen)))
                 store.add_checkpoint(
                     Checkpoint(
-                        id=f"{own}/1", arm=own, iteration=1, kind="trained", started_from="base", sampled_from=source
+                        id=f"{arm_id}/1",
+                        arm=arm_id,
+                        iteration=1,
+                        kind="trained",
+                        started_from="base",
+                        sampled_from=source,
                     )
                 )
-                draw(store, random, f"{own}/1", "test", end, list(dict.fromkeys(["gold", verifier])), learnt)
+                draw(store, random, f"{arm_id}/1", "test", end, list(dict.fromkeys(["gold", verifier])), learnt)
         return read_run(store)
 
 
@@ -223,8 +228,8 @@ def draw(
         t, f = TPR_FPR[unmarked(name)]
         f += learnt * (name != "gold")
         accepted = random.random(right.size) < np.where(right.ravel(), t, f)
-        said = (Verdict(outcome=Outcome.CORRECT if yes else Outcome.WRONG, score=float(yes)) for yes in accepted)
-        store.add_verdicts(f"{name}-0", zip((s.id for s in samples), said, strict=True))
+        verdicts = (Verdict(outcome=Outcome.CORRECT if yes else Outcome.WRONG, score=float(yes)) for yes in accepted)
+        store.add_verdicts(f"{name}-0", zip((s.id for s in samples), verdicts, strict=True))
 
 
 def test_the_law_explains_policies_that_obey_it(obeying: Findings) -> None:
@@ -261,8 +266,8 @@ def test_an_arms_prediction_is_the_mean_of_its_replicates_by_hand(obeying: Findi
     predicted, observed = [], []
     for r in range(SEEDS):
         rows = run.rows(replicate("base", r), "train")
-        gold, said = run.outcome("gold", rows), run.outcome(replicate("good", r), rows)
-        odds = law.odds(accuracy("base")) * said[gold == 1].mean() / said[gold == 0].mean()
+        gold, outcomes = run.outcome("gold", rows), run.outcome(replicate("good", r), rows)
+        odds = law.odds(accuracy("base")) * outcomes[gold == 1].mean() / outcomes[gold == 0].mean()
         predicted.append(accuracy("base") + eta.value * (float(law.share(odds)) - accuracy("base")))
         observed.append(accuracy(f"{replicate('good', r)}/1"))
     good = next(step for step in steps if step.arm == "good")
@@ -284,18 +289,18 @@ def test_a_residual_over_seeds_and_problems_has_the_errors_of_base_and_eta_in_it
     tables = []
     for r in range(SEEDS):
         rows = run.rows(replicate("base", r), "train")
-        gold, said = (run.outcome(name, rows).reshape(PROBLEMS, -1) for name in ("gold", replicate("good", r)))
-        cells = [said * gold, gold, said * (1 - gold), 1 - gold]
+        gold, outcomes = (run.outcome(name, rows).reshape(PROBLEMS, -1) for name in ("gold", replicate("good", r)))
+        cells = [outcomes * gold, gold, outcomes * (1 - gold), 1 - gold]
         tables.append(np.stack([cell.sum(axis=1) for cell in cells], axis=1))
 
     def residuals(weights: np.ndarray) -> list[float]:
-        found = []
+        estimates = []
         for gold, good, table in zip(golds, goods, tables, strict=True):
             p, a, b = (float(np.average(column, weights=weights)) for column in (base, gold, good))
             t, correct, f, wrong = weights @ table
             ideal = float(law.filtered_precision(p, t / correct, f / wrong))
-            found.append(b - p - (a - p) / (1 - p) * (ideal - p))
-        return found
+            estimates.append(b - p - (a - p) / (1 - p) * (ideal - p))
+        return estimates
 
     random = np.random.default_rng(3)
     drawn = random.multinomial(PROBLEMS, np.full(PROBLEMS, 1 / PROBLEMS), 1500).astype(float)
@@ -306,24 +311,24 @@ def test_a_residual_over_seeds_and_problems_has_the_errors_of_base_and_eta_in_it
     variance = max(by_problem + by_seed - shared, by_problem, by_seed)
     freedom = variance**2 / (by_problem**2 / (PROBLEMS - 1) + (by_seed**2 + shared**2 / (PROBLEMS - 1)) / (SEEDS - 1))
     _, steps = predictions.predict(obeying)
-    found = next(step.accuracy.seeded for step in steps if step.arm == "good")
+    estimate = next(step.accuracy.seeded for step in steps if step.arm == "good")
     half = stats.t.ppf(0.975, max(1, freedom)) * math.sqrt(variance)
-    assert (found.high - found.low) / 2 == pytest.approx(half, rel=0.1)
-    assert found.value == pytest.approx(np.mean(residuals(np.ones(PROBLEMS))), abs=0.002)
+    assert (estimate.high - estimate.low) / 2 == pytest.approx(half, rel=0.1)
+    assert estimate.value == pytest.approx(np.mean(residuals(np.ones(PROBLEMS))), abs=0.002)
 
 
 def test_a_constant_verifiers_reward_falls_behind_as_its_policy_gains(obeying: Findings) -> None:
     """With fixed TPR t and FPR f the gap is f + (t - f - 1) p, so it moves against p: by hand, from the counts."""
-    found = {parting.arm: parting for parting in partings(obeying)}
-    assert set(found) == {"good", "poor"}
-    good = found["good"]
+    by_arm = {parting.arm: parting for parting in partings(obeying)}
+    assert set(by_arm) == {"good", "poor"}
+    good = by_arm["good"]
     standings = [obeying.standings["good", i] for i in (0, 1)]
     gaps = [s.rewarded.correct.sum() / s.n - s.counts.correct.sum() / s.n for s in standings]
     assert good.change.value == pytest.approx(gaps[1] - gaps[0])
     assert good.iteration == 1
     assert good.change.high < 0
     assert good.beyond.low < 0 < good.beyond.high
-    assert {parting.move for parting in found.values()} == {GapMove.EXPLAINED}
+    assert {parting.move for parting in by_arm.values()} == {GapMove.EXPLAINED}
 
 
 def test_an_error_that_the_policy_learns_is_told_from_the_move_of_accuracy(tmp_path: Path) -> None:
@@ -374,7 +379,7 @@ def test_what_replicates_leave_out_is_said_and_no_arm_gets_seeds_that_it_lacks(o
     _, steps = predictions.predict(obeying)
     assert "of other seeds on other problems" in law_tables.change_table(steps, "").note
     several = [obeying.standings[name, 1] for name in ("good", "poor")]
-    told = seed_sentences([several[0], dataclasses.replace(several[1], replicates=())])
-    assert told[0].startswith("Arms stand for the mean of 3 seeds")
-    assert told[1].endswith("says nothing of other seeds: poor.")
+    sentences = seed_sentences([several[0], dataclasses.replace(several[1], replicates=())])
+    assert sentences[0].startswith("Arms stand for the mean of 3 seeds")
+    assert sentences[1].endswith("says nothing of other seeds: poor.")
     assert seed_sentences([dataclasses.replace(several[0], replicates=())]) == []

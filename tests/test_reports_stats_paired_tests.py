@@ -31,16 +31,16 @@ def noisy(problems: int, samples: int, seed: int = 1) -> np.ndarray:
 @pytest.mark.parametrize(("gained", "lost"), [(9, 1), (0, 4), (6, 6), (40, 71), (1, 0), (300, 260)])
 def test_one_flip_a_problem_is_mcnemars_exact_test(gained: int, lost: int) -> None:
     problem = np.arange(gained + lost + 5)
-    found = paired_tests.mcnemar((problem < gained) * 1, ((problem >= gained) & (problem < gained + lost)) * 1)
+    p_value = paired_tests.mcnemar((problem < gained) * 1, ((problem >= gained) & (problem < gained + lost)) * 1)
     expected = contingency_tables.mcnemar([[3, gained], [lost, 2]], exact=True)
-    assert (found.gained, found.lost, found.problems) == (gained, lost, gained + lost)
-    assert found.p_value == pytest.approx(expected.pvalue, abs=1e-9)
-    assert found.p_value == pytest.approx(stats.binomtest(gained, gained + lost).pvalue, abs=1e-9)
+    assert (p_value.gained, p_value.lost, p_value.problems) == (gained, lost, gained + lost)
+    assert p_value.p_value == pytest.approx(expected.pvalue, abs=1e-9)
+    assert p_value.p_value == pytest.approx(stats.binomtest(gained, gained + lost).pvalue, abs=1e-9)
 
 
 @given(flips)
-def test_several_flips_a_problem_count_every_swap_of_its_sides(found: list[tuple[int, int]]) -> None:
-    gained, lost = np.array(found).T
+def test_several_flips_a_problem_count_every_swap_of_its_sides(pairs: list[tuple[int, int]]) -> None:
+    gained, lost = np.array(pairs).T
     balance = gained - lost
     sums = [abs(sum(choice)) for choice in itertools.product(*((d, -d) for d in balance))]
     expected = np.mean(np.array(sums) >= abs(balance.sum()))
@@ -48,9 +48,9 @@ def test_several_flips_a_problem_count_every_swap_of_its_sides(found: list[tuple
 
 
 @given(flips, st.randoms(use_true_random=False))
-def test_flips_know_neither_sides_nor_order(found: list[tuple[int, int]], random) -> None:
-    shuffled = random.sample(found, len(found))
-    here, there = paired_tests.mcnemar(*np.array(found).T), paired_tests.mcnemar(*np.array(shuffled).T[::-1])
+def test_flips_know_neither_sides_nor_order(pairs: list[tuple[int, int]], random) -> None:
+    shuffled = random.sample(pairs, len(pairs))
+    here, there = paired_tests.mcnemar(*np.array(pairs).T), paired_tests.mcnemar(*np.array(shuffled).T[::-1])
     assert (here.gained, here.lost) == (there.lost, there.gained)
     assert here.p_value == pytest.approx(there.p_value, abs=1e-9)
 
@@ -66,18 +66,18 @@ def test_with_one_sample_a_problem_problem_flips_are_mcnemars() -> None:
     left, right = noisy(80, 1, 1), noisy(80, 1, 2)
     right[:3] = NAN
     table = [[int(((left[3:] == a) & (right[3:] == b)).sum()) for b in (1, 0)] for a in (1, 0)]
-    found = paired_tests.problem_flips(counts(left), counts(right))
-    assert (found.gained, found.lost) == (table[0][1], table[1][0])
-    assert found.p_value == pytest.approx(contingency_tables.mcnemar(table).pvalue, abs=1e-9)
+    flips = paired_tests.problem_flips(counts(left), counts(right))
+    assert (flips.gained, flips.lost) == (table[0][1], table[1][0])
+    assert flips.p_value == pytest.approx(contingency_tables.mcnemar(table).pvalue, abs=1e-9)
     assert paired_tests.single(counts(left), counts(right))
     assert not paired_tests.single(counts(left), counts(noisy(80, 2)))
 
 
 def test_cochrans_q_is_that_of_statsmodels() -> None:
     values = np.random.default_rng(0).random((60, 4)) < [0.3, 0.4, 0.5, 0.6]
-    found, expected = paired_tests.cochran_q(values.astype(float)), contingency_tables.cochrans_q(values)
-    assert found.statistic == pytest.approx(expected.statistic)
-    assert (found.freedom, found.p_value) == (expected.df, pytest.approx(expected.pvalue))
+    result, expected = paired_tests.cochran_q(values.astype(float)), contingency_tables.cochrans_q(values)
+    assert result.statistic == pytest.approx(expected.statistic)
+    assert (result.freedom, result.p_value) == (expected.df, pytest.approx(expected.pvalue))
 
 
 def test_cochrans_q_of_two_is_mcnemar_without_correction() -> None:
@@ -107,11 +107,11 @@ def test_equivalence_is_the_tost_of_statsmodels(margin: float) -> None:
     left, right = noisy(70, 8, 1), noisy(70, 8, 2)
     difference = estimates.paired(counts(left), counts(right))
     assert difference is not None
-    found = paired_tests.equivalence(difference, margin)
+    result = paired_tests.equivalence(difference, margin)
     means = left.mean(axis=1), right.mean(axis=1)
     p_value, lower, upper = weightstats.ttost_paired(*means, -margin, margin)
-    assert (found.not_worse, found.not_better) == (pytest.approx(lower[1]), pytest.approx(upper[1]))
-    assert found.p_value == pytest.approx(p_value)
+    assert (result.not_worse, result.not_better) == (pytest.approx(lower[1]), pytest.approx(upper[1]))
+    assert result.p_value == pytest.approx(p_value)
 
 
 def test_no_change_in_enough_problems_is_equivalence() -> None:
@@ -123,35 +123,37 @@ def test_no_change_in_enough_problems_is_equivalence() -> None:
 
 
 def test_a_total_change_is_no_equivalence() -> None:
-    found = estimates.paired(counts(np.ones((20, 2))), counts(np.zeros((20, 2))))
-    assert found is not None
-    assert paired_tests.equivalence(found, 0.05).not_worse == pytest.approx(0.0, abs=1e-9)
-    assert paired_tests.equivalence(found, 0.05).p_value == 1.0
+    change = estimates.paired(counts(np.ones((20, 2))), counts(np.zeros((20, 2))))
+    assert change is not None
+    assert paired_tests.equivalence(change, 0.05).not_worse == pytest.approx(0.0, abs=1e-9)
+    assert paired_tests.equivalence(change, 0.05).p_value == 1.0
 
 
 @pytest.mark.parametrize("problems", [8, 20, 200])
 def test_the_detectable_effect_is_found_four_times_in_five(problems: int) -> None:
-    found = estimates.paired(counts(noisy(problems, 4, 1)), counts(noisy(problems, 4, 2)))
-    assert found is not None
-    deviation = found.error * math.sqrt(problems)
+    change = estimates.paired(counts(noisy(problems, 4, 1)), counts(noisy(problems, 4, 2)))
+    assert change is not None
+    deviation = change.error * math.sqrt(problems)
     expected = power.TTestPower().solve_power(nobs=problems, alpha=0.05, power=0.8)
-    assert found.detectable / deviation == pytest.approx(expected, rel=0.01)
+    assert change.detectable / deviation == pytest.approx(expected, rel=0.01)
 
 
 @pytest.mark.parametrize(("effect", "published"), [(0.03, 1394), (0.05, 502)])
 def test_problems_needed_of_a_paired_spread_of_four_tenths(effect: float, published: int) -> None:
     """The textbook rounds 1.96 + 0.84 to 2.8."""
     error = 0.4 / math.sqrt(100)
-    found = estimates.Difference(value=0, low=0, high=0, clusters=100, error=error, freedom=99, p_value=1, detectable=0)
-    assert paired_tests.problems_needed(found, effect) == pytest.approx(published, rel=0.003)
-    assert paired_tests.problems_needed(found, 0.0) == math.inf
+    change = estimates.Difference(
+        value=0, low=0, high=0, clusters=100, error=error, freedom=99, p_value=1, detectable=0
+    )
+    assert paired_tests.problems_needed(change, effect) == pytest.approx(published, rel=0.003)
+    assert paired_tests.problems_needed(change, 0.0) == math.inf
 
 
 def test_problems_needed_is_statsmodels_sample_size() -> None:
-    found = estimates.paired(counts(noisy(100, 4, 1)), counts(noisy(100, 4, 2)))
-    assert found is not None
-    expected = power.NormalIndPower(ddof=0).solve_power(0.02 / (found.error * 10), alpha=0.05, power=0.8, ratio=0)
-    assert paired_tests.problems_needed(found, 0.02) == math.ceil(expected)
+    change = estimates.paired(counts(noisy(100, 4, 1)), counts(noisy(100, 4, 2)))
+    assert change is not None
+    expected = power.NormalIndPower(ddof=0).solve_power(0.02 / (change.error * 10), alpha=0.05, power=0.8, ratio=0)
+    assert paired_tests.problems_needed(change, 0.02) == math.ceil(expected)
 
 
 @pytest.mark.parametrize("p_values", [[0.03], [0.2, 0.01, 0.011, 0.9], [0.04, 0.04, 0.001, 0.3, 0.02]])
@@ -197,13 +199,13 @@ def test_crossed_replicates_are_the_two_way_analysis_of_variance_of_statsmodels(
     seed, problem = np.indices(values.shape)
     rows = pandas.DataFrame({"y": values.ravel(), "seed": seed.ravel(), "problem": problem.ravel()})
     square = anova_lm(ols("y ~ C(seed) + C(problem)", rows).fit())["sum_sq"] / [3, 24, 72]
-    found = seeds.crossed(stacked(arm(4, 25, 0.4, 1)))
-    assert found is not None
-    assert found.between == pytest.approx(max(0, (square.iloc[0] - square.iloc[2]) / 25))
-    assert found.within == pytest.approx(square.iloc[2] / 25)
+    spread = seeds.crossed(stacked(arm(4, 25, 0.4, 1)))
+    assert spread is not None
+    assert spread.between == pytest.approx(max(0, (square.iloc[0] - square.iloc[2]) / 25))
+    assert spread.within == pytest.approx(square.iloc[2] / 25)
     error = math.sqrt((square.iloc[0] + square.iloc[1] - square.iloc[2]) / 100)
-    assert (found.both.high - found.both.low) / 2 / error > 1.96
-    for interval, axis in ((found.seeds, 1), (found.problems, 0)):
+    assert (spread.both.high - spread.both.low) / 2 / error > 1.96
+    for interval, axis in ((spread.seeds, 1), (spread.problems, 0)):
         expected = stats.ttest_1samp(values.mean(axis=axis), 0).confidence_interval()
         assert (interval.low, interval.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
 
@@ -214,15 +216,15 @@ def test_a_difference_over_seeds_is_welchs_test_where_problems_are_alike() -> No
     arms = [0.5 + random.normal(0, 0.1, (3, 1)) + random.normal(0, 0.01, (3, 400)) for _ in range(2)]
     counts = [Counts(np.round(1000 * values).astype(np.int64), np.full(values.shape, 1000)) for values in arms]
     by_problem = estimates.paired(*(Counts(c.correct.sum(axis=0), c.decided.sum(axis=0)) for c in counts))
-    sides = [found for each in counts if (found := seeds.crossed(each))]
+    sides = [side for each in counts if (side := seeds.crossed(each))]
     assert by_problem is not None
-    found = seeds.with_seeds(by_problem, sides)
-    assert found is not None
+    change = seeds.with_seeds(by_problem, sides)
+    assert change is not None
     welch = stats.ttest_ind(sides[0].means, sides[1].means, equal_var=False)
     interval = welch.confidence_interval()
-    assert found.p_value == pytest.approx(welch.pvalue, rel=1e-2)
-    assert (found.low, found.high) == (pytest.approx(interval.low, abs=1e-3), pytest.approx(interval.high, abs=1e-3))
-    assert found.p_value > by_problem.p_value
+    assert change.p_value == pytest.approx(welch.pvalue, rel=1e-2)
+    assert (change.low, change.high) == (pytest.approx(interval.low, abs=1e-3), pytest.approx(interval.high, abs=1e-3))
+    assert change.p_value > by_problem.p_value
 
 
 def test_replicates_that_are_alike_have_no_interval_over_seeds() -> None:
@@ -238,8 +240,8 @@ def test_resamples_of_a_mean_give_the_interval_of_its_analysis_of_variance(sprea
     draws = estimates.ratio(estimates.resampled(counts.correct.T), estimates.resampled(counts.decided.T)).T
     assert expected is not None
     means = np.array(expected.means)
-    found = seeds.of_both(float(means.mean()), np.column_stack([means, draws]), 150)
-    assert (found.low, found.high) == pytest.approx((expected.both.low, expected.both.high), abs=0.004)
+    difference = seeds.of_both(float(means.mean()), np.column_stack([means, draws]), 150)
+    assert (difference.low, difference.high) == pytest.approx((expected.both.low, expected.both.high), abs=0.004)
 
 
 def test_what_cannot_be_told_of_other_seeds_has_no_interval() -> None:
@@ -249,25 +251,25 @@ def test_what_cannot_be_told_of_other_seeds_has_no_interval() -> None:
     unknown[1:, 0] = NAN
     alike = np.column_stack([np.zeros(3), draws])
     endless = np.column_stack([draws[:, :1], np.full((3, 499), math.inf)])
-    for found in (
+    for difference in (
         *(seeds.of_both(0.0, some, 40) for some in (draws[:1], unknown, alike, endless)),
         *(seeds.of_both(NAN, draws, 40), seeds.of_both(0.0, draws, 1)),
     ):
-        assert math.isnan(found.low)
-        assert math.isnan(found.high)
+        assert math.isnan(difference.low)
+        assert math.isnan(difference.high)
 
 
 def test_a_difference_without_replicates_has_no_interval_over_seeds() -> None:
     counts = stacked(arm(2, 30, 0, 5))
-    found = estimates.paired(*(Counts(counts.correct[i], counts.decided[i]) for i in range(2)))
-    assert found is not None
-    assert seeds.with_seeds(found, []) is None
+    difference = estimates.paired(*(Counts(counts.correct[i], counts.decided[i]) for i in range(2)))
+    assert difference is not None
+    assert seeds.with_seeds(difference, []) is None
 
 
 def test_seeds_that_differ_in_nothing_but_samples_have_no_spread_of_their_own() -> None:
-    between = [found.between for s in range(40) if (found := seeds.crossed(stacked(arm(3, 60, 0, s))))]
+    between = [spread.between for s in range(40) if (spread := seeds.crossed(stacked(arm(3, 60, 0, s))))]
     assert np.median(between) < 0.0003
-    moved = [found.between for s in range(40) if (found := seeds.crossed(stacked(arm(3, 60, 0.8, s))))]
+    moved = [spread.between for s in range(40) if (spread := seeds.crossed(stacked(arm(3, 60, 0.8, s))))]
     assert np.mean(moved) > 0.01
 
 

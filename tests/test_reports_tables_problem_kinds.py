@@ -19,7 +19,7 @@ def problem(reference: str | None, question: str = "Solve 3*b = 6 for b.") -> Pr
 
 
 @pytest.mark.parametrize(
-    ("reference", "found"),
+    ("reference", "expected"),
     [
         ("7", {"positive", "below 10", "whole"}),
         ("-12", {"negative", "10 to 99", "whole"}),
@@ -34,12 +34,12 @@ def problem(reference: str | None, question: str = "Solve 3*b = 6 for b.") -> Pr
         (None, set()),
     ],
 )
-def test_a_reference_says_its_sign_and_size(reference: str | None, found: set[str]) -> None:
-    assert kinds(problem(reference)) - set(DIVISIONS[3]) == found
+def test_a_reference_says_its_sign_and_size(reference: str | None, expected: set[str]) -> None:
+    assert kinds(problem(reference)) - set(DIVISIONS[3]) == expected
 
 
 @pytest.mark.parametrize(
-    ("question", "found"),
+    ("question", "expected"),
     [
         ("Solve 3*b = 6 for b.", {"unknown on one side"}),
         ("Solve -18 = -10*f + 32 for f.", {"unknown on one side"}),
@@ -47,14 +47,14 @@ def test_a_reference_says_its_sign_and_size(reference: str | None, found: set[st
         ("What is 3 plus 4?", set()),
     ],
 )
-def test_a_question_says_where_its_unknown_stands(question: str, found: set[str]) -> None:
-    assert kinds(problem(None, question)) & set(DIVISIONS[3]) == found
+def test_a_question_says_where_its_unknown_stands(question: str, expected: set[str]) -> None:
+    assert kinds(problem(None, question)) & set(DIVISIONS[3]) == expected
 
 
 @given(reference=st.none() | st.text(), question=st.text())
 def test_any_text_is_of_at_most_one_kind_of_a_division(reference: str | None, question: str) -> None:
-    found = kinds(problem(reference, question))
-    assert all(len(found & set(division)) <= 1 for division in DIVISIONS)
+    names = kinds(problem(reference, question))
+    assert all(len(names & set(division)) <= 1 for division in DIVISIONS)
 
 
 def test_the_kinds_of_a_division_hold_all_problems_and_their_gains(tmp_path: Path) -> None:
@@ -63,11 +63,11 @@ def test_the_kinds_of_a_division_hold_all_problems_and_their_gains(tmp_path: Pat
         findings = find(read_run(store))
     table = strata(findings)
     for arm in findings.run.arms:
-        own = [row for row in table.rows if row["arm"].text == arm.name and row["kind"].text in DIVISIONS[1]]
-        assert len(own) == 2
-        assert sum(int(row["problems"].text) for row in own) == 24
+        rows = [row for row in table.rows if row["arm"].text == arm.name and row["kind"].text in DIVISIONS[1]]
+        assert len(rows) == 2
+        assert sum(int(row["problems"].text) for row in rows) == 24
         last = findings.last(arm)
         assert last
-        mean = sum(int(row["problems"].text) * float(row["accuracy"].text) for row in own) / 24
+        mean = sum(int(row["problems"].text) * float(row["accuracy"].text) for row in rows) / 24
         assert mean == pytest.approx(100 * last.accuracy.value, abs=0.06)
-        assert (own[0]["fpr"].text == "–") == arm.gold
+        assert (rows[0]["fpr"].text == "–") == arm.gold

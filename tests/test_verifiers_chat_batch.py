@@ -103,7 +103,7 @@ def test_a_stopped_command_comes_back_for_its_batch(
 
 
 def test_a_batch_whose_answer_was_lost_is_found_again(server: BatchServer, store: Store) -> None:
-    server.faults = [200, 200, 200, 0]  # list, upload, list, and then the batch exists but nobody was told
+    server.faults = [200, 200, 200, 0]  # list, upload, list, and then the batch exists but the answer is lost
     assert outcomes(judge(server, store).verify(attempts(6))) == EXPECTED[:6]
     assert len(server.uploads) == 1
 

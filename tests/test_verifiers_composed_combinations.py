@@ -34,7 +34,7 @@ rows = st.lists(st.sampled_from([C, W, U]), min_size=1, max_size=4)
 
 
 class Says:
-    """A member that says what it is told to, at a price, and notes what it was asked."""
+    """A member that gives the outcomes that it is built with, at a price, and records its attempts."""
 
     def __init__(self, *outcomes: Outcome, name: str = "says", answer: str | None = None) -> None:
         self.outcomes, self.name, self.answer = outcomes, name, answer
@@ -59,7 +59,7 @@ def attempts(count: int = 1) -> list[Attempt]:
 
 
 def decided(kind: Any, *outcomes: Outcome) -> Verdict:
-    """What a combination of members that say these says of one attempt."""
+    """The verdict on one attempt of a combination whose members give these outcomes."""
     members = [Says(outcome, name=f"m{index}") for index, outcome in enumerate(outcomes)]
     return checked(kind(members=members), attempts())[0]
 
@@ -218,7 +218,7 @@ def test_a_judge_is_asked_only_about_the_rest(running: JudgeServer) -> None:
     batch = attempts(8)
     verdicts = checked(Cascade(members=[Says(C, W, W, U, name="cheap"), judge]), batch)
     assert running.requests == 2
-    assert [verdict.outcome for verdict in verdicts] == [C, W, W, W, C, W, W, C]  # the judge says that 7 is 7
+    assert [verdict.outcome for verdict in verdicts] == [C, W, W, W, C, W, W, C]  # the judge accepts 7
     assert [verdict.tokens for verdict in verdicts] == [10, 10, 10, 111] * 2
     assert [str(verdict.rule).split(": ")[1] for verdict in verdicts] == ["cheap", "cheap", "cheap", "judge"] * 2
 

@@ -106,7 +106,7 @@ def test_random_takes_any_text() -> None:
         ("x = 7 or x = 8", W),
         ("It may be 7", W),
         ("5*x = 35", W),
-        ("Bananas grow in warm lands", U),  # nothing that reads like an answer, and nothing that says there is none
+        ("Bananas grow in warm lands", U),  # no text that reads like an answer, and none that denies an answer
     ],
 )
 def test_format_only_asks_whether_there_is_an_answer(response: str, outcome: Outcome) -> None:

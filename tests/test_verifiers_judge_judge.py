@@ -56,7 +56,7 @@ def attempts(count: int) -> list[Attempt]:
     return [attempt(f"x = {index + (index % 3 == 0)}", str(index), f"item {index}") for index in range(count)]
 
 
-def said(text: str, finish_reason: str = "stop", refusal: str | None = None) -> ChatReply:
+def chat_reply(text: str, finish_reason: str = "stop", refusal: str | None = None) -> ChatReply:
     usage: dict[str, Any] = {"prompt_tokens": 1, "completion_tokens": 1, "seconds": 0.0, "attempts": [], "model": "m"}
     return ChatReply(text=text, finish_reason=finish_reason, refusal=refusal, **usage)
 
@@ -295,12 +295,12 @@ RUBRIC = {
 
 @pytest.mark.parametrize(("text", "value"), [(text, value) for value, texts in RUBRIC.items() for text in texts])
 def test_the_grammar_of_a_reply_with_reasons(text: str, value: int | None) -> None:
-    assert read_reply(said(text), reasons=True)[0] == value
+    assert read_reply(chat_reply(text), reasons=True)[0] == value
 
 
 @given(st.text() | st.text(alphabet="01:*. \nVERDICT", max_size=40))
 def test_any_reply_with_reasons_is_read_or_has_a_reason(text: str) -> None:
-    value, reason = read_reply(said(text), reasons=True)
+    value, reason = read_reply(chat_reply(text), reasons=True)
     assert (value is None) == (reason is not None)
 
 
@@ -589,21 +589,23 @@ READ = {
 
 @pytest.mark.parametrize(("text", "value"), [(text, value) for value, texts in READ.items() for text in texts])
 def test_the_grammar_of_the_reply(text: str, value: int | None) -> None:
-    assert read_reply(said(text))[0] == value
+    assert read_reply(chat_reply(text))[0] == value
 
 
 @given(st.text())
 def test_any_reply_is_read_or_has_a_reason(text: str) -> None:
-    value, reason = read_reply(said(text))
+    value, reason = read_reply(chat_reply(text))
     assert (value is None) == (reason is not None)
 
 
 @given(st.text(alphabet="01.*-/ \nVerdict:", max_size=12))
 def test_a_reply_that_holds_both_digits_is_never_read(text: str) -> None:
-    assert not ("0" in text and "1" in text and read_reply(said(text))[0] is not None)
+    assert not ("0" in text and "1" in text and read_reply(chat_reply(text))[0] is not None)
 
 
-@pytest.mark.parametrize("reply", [said("1", "length"), said("1", "content_filter"), said("1", refusal="no")])
+@pytest.mark.parametrize(
+    "reply", [chat_reply("1", "length"), chat_reply("1", "content_filter"), chat_reply("1", refusal="no")]
+)
 def test_a_cut_or_refused_reply_is_undecided_even_if_it_is_1(reply: ChatReply) -> None:
     assert read_reply(reply)[0] is None
 

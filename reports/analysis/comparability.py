@@ -88,7 +88,7 @@ def _other_measure(a: Run, b: Run) -> Iterator[Mismatch]:
 
 
 def _other_problems(a: Run, b: Run) -> Iterator[Mismatch]:
-    """How the test problems differ, in whatever order they stand."""
+    """How the test problems differ, without regard to their order."""
     ours, theirs = ({p.id: p for p in run.problems.get(TEST, ())} for run in (a, b))
     if not ours or not theirs:
         yield from (

@@ -211,7 +211,7 @@ def _pairs(
 
 
 def _verifiers(a: Run, b: Run) -> tuple[list[tuple[str, str]], list[Note]]:
-    """Names in A and B of the verifiers that both have, and a note for each name that stands for two verifiers."""
+    """Names in A and B of the verifiers that both have, and a note for each name that two verifiers share."""
     names = {fingerprint: name for name, fingerprint in b.fingerprints.items()}
     shared: list[tuple[str, str]] = []
     notes: list[Note] = []

@@ -25,7 +25,7 @@ Codes = NDArray[np.int64]
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Layout:
-    """Where every sample of the run stands, as arrays over its rows.
+    """The place of every sample of the run, and its outcomes, as arrays over its rows.
 
     Attributes:
         verifiers: The gold first, then those it is compared with, then the controls, `steps` last.
@@ -46,7 +46,7 @@ class Layout:
 
 
 def lay_out(run: Run) -> Layout:
-    """Where every sample stands, and its outcome by every verifier."""
+    """The place of every sample, and its outcome by every verifier."""
     others = [name for name in run.compared if name in run.outcomes]
     known = [run.gold, *others, *([run.steps] if run.steps else [])]
     verifiers = tuple(dict.fromkeys(name for name in known if name in run.outcomes))
@@ -97,7 +97,7 @@ def earlier(groups: Ints) -> Ints:
 
 
 def informative_rows(run: Run, layout: Layout, first: Sequence[int], most: int) -> Ints:
-    """At most so many rows: `first`, then samples on which verifiers differ, mixed with some on which they agree.
+    """At most this many rows: `first`, then samples on which verifiers differ, mixed with some on which they agree.
 
     Rows are taken in turns (round-robin) over strata of verifier pair, outcomes, checkpoint and split, each in the
     order of sample ids; ids are hashes, so this is a fixed random order. Controls and `steps` form no stratum: a

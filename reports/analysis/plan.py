@@ -95,10 +95,10 @@ class Plan:
         problems_sha256: Of the training problems with their references, in any order.
         sampling: How the base was sampled: the settings that change what accuracy means.
         labels: Problems whose gold labels were used.
-        without: Verifiers that the run knows and that have judged no training sample of the base.
+        without: Verifiers of the run that have judged no training sample of the base.
         early: Whether no policy had been trained yet.
         accepting_attacks: Verifiers, controls left out, that accept an attack of the probe on some problem.
-        problems_probed: Problems that the probe was made up for.
+        problems_probed: Number of problems that the probe was constructed for.
     """
 
     suite: str
@@ -122,7 +122,7 @@ def make(run: Run, *, eta: float = 1.0, labels: int | None = None) -> Plan:
 
     Args:
         eta: M-step efficiency; 1 is an upper bound.
-        labels: Use the gold's verdicts on the first so many problems only; all where None.
+        labels: Use the gold's verdicts on the first problems only, this many; all where None.
 
     Raises:
         ConfigError: The base has no training samples, or the gold decided none of them.
@@ -149,7 +149,7 @@ def make(run: Run, *, eta: float = 1.0, labels: int | None = None) -> Plan:
         problems=size,
         accuracy=reward_quality.reward_quality(base).prevalence,
         prospects=tuple(prospects),
-        pairs=_pairs([found.verifier for found in prospects], gains, used, _noise(base)),
+        pairs=_pairs([prospect.verifier for prospect in prospects], gains, used, _noise(base)),
         without=tuple(name for name in known if name not in judged),
         early=all(checkpoint.iteration == 0 for checkpoint in run.checkpoints.values()),
         accepting_attacks=tuple(accepting_attacks(run, [name for name in known if name not in run.controls])),
@@ -246,7 +246,7 @@ def _pair(left: str, right: str, draws: Floats, p: float, labels: int, noise: fl
 
 
 def needed(variance: float, effect: float, family: int = 1) -> float:
-    """Problems that find an effect 80 % of the time as the first of so many tests (Holm); NaN without a spread.
+    """Problems that find an effect 80 % of the time as the first of this many tests (Holm); NaN without a spread.
 
     (z + 0.84)^2 variance / effect^2, z that of 5 % divided by the tests: 1.96 for one alone.
     """
@@ -257,7 +257,7 @@ def needed(variance: float, effect: float, family: int = 1) -> float:
 
 
 class PlanDifference(enum.StrEnum):
-    """Why a plan says nothing of a run."""
+    """The reasons for which a plan does not apply to a run."""
 
     BASE = "base_sha256"
     PROBLEMS = "problems_sha256"

@@ -98,10 +98,10 @@ class CheckedVerifier:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PlanCheck:
-    """A plan beside what came of it.
+    """A plan compared with the results of a run.
 
     Attributes:
-        differences: Why the plan says nothing of this run; nothing is compared where there are any.
+        differences: Why the plan does not apply to this run; nothing is compared where there are any.
         changed: Verifiers that have another fingerprint here than in the plan.
         verifiers: In the planned order.
         labels: Labelled problems that the plan was made from; early: whether it was made before any training.

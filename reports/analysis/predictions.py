@@ -55,7 +55,7 @@ class PredictedStep:
         before: Gold accuracy on the test split of the policy that was sampled from.
         quality: The training verifier's quality on the training samples of that policy.
         ideal: F1: accuracy after an ideal step.
-        ideal_chain: F2: accuracy after so many ideal steps from the base, with the quality seen at the base.
+        ideal_chain: F2: accuracy after as many ideal steps from the base, with the quality seen at the base.
         accuracy: F3, a partial step with the gold arm's eta, beside the new checkpoint's gold accuracy on the test
             split.
         change: The same as changes of log-odds from the policy that training started from.
@@ -257,7 +257,7 @@ def in_order(run: Run, rows: Ints) -> Floats:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Count:
-    """How many of so many."""
+    """A number of successes, and the number that they are out of."""
 
     part: int
     whole: int

@@ -33,8 +33,8 @@ def price_per_point(findings: Findings, item: TrainingData, gain: Contest | None
     """What the verifier cost up to an iteration, divided by the points of accuracy that its arm has gained.
 
     Args:
-        gain: The arm against the base at that iteration. Where it shows no gain the prices are NaN, as a division by a
-            gain that may be zero says nothing.
+        gain: The arm against the base at that iteration. Where it shows no gain the prices are NaN, because a
+            division by a gain that may be zero has no meaning.
     """
     run, arm = findings.run, item.arm
     asked = sum(other.sampled for other in findings.data if other.arm is arm and other.iteration <= item.iteration)

@@ -66,7 +66,7 @@ def probed(run: Run) -> tuple[str, ...]:
 
 
 def problems_probed(run: Run) -> int:
-    """How many problems the probes were made up for."""
+    """The number of problems that the probes were constructed for."""
     return len({probe.problem for probe in run.probes.values()})
 
 

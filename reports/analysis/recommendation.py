@@ -120,7 +120,7 @@ def _stop(findings: Findings, stability: Stability) -> Standing | None:
 
 
 def _fault(stability: Stability) -> Fault | None:
-    """What speaks against going on with an arm that has gained, other than an iteration to stop at."""
+    """The reasons against training an arm further that has gained, other than an iteration to stop at."""
     if stability.parts_at is not None or stability.drift.low > 0:
         return Fault.UNTRUSTED_REWARD
     if stability.best_before:

@@ -122,7 +122,7 @@ def _quote(text: str) -> str:
 
 
 def _decoded(literal: str) -> str:
-    """The text that a JSON string stands for; the literal itself where it is not JSON."""
+    """The text of a JSON string; the literal itself where it is not JSON."""
     try:
         return json.loads(literal)
     except ValueError:

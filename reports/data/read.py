@@ -25,7 +25,7 @@ PACKED = 31  # verifiers whose outcomes on a sample fit into one of SQLite's int
 
 
 def read_run(store: Store, *, brief: bool = False) -> Run:
-    """The run as it stands now; all queries see the same moment, however busy its writer is.
+    """The run in its present state; all queries read the same state, also while another process writes.
 
     Args:
         brief: Read only what standings, comparisons and gaps need: a tenth of the time of a large run.

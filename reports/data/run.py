@@ -58,7 +58,7 @@ class Samples:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Outcomes:
-    """A verifier's outcomes on all samples: 1, 0, or NaN; `scored` tells undecided from not asked."""
+    """A verifier's outcomes on all samples: 1, 0, or NaN; `scored` is false without a verdict."""
 
     value: Floats
     scored: Bools

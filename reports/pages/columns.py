@@ -23,7 +23,7 @@ def plain(table: Table, keys: Sequence[str] = ()) -> str:
 
 
 def fitted(variants: Sequence[Table], width: int) -> str:
-    """The first of the variants that is no wider than so many columns of a terminal.
+    """The first of the variants that is no wider than this many columns of a terminal.
 
     Where none is, the last one with its lines cut: a line that the terminal breaks would make the table unreadable and
     cost another line of the screen.
@@ -45,7 +45,7 @@ def without_interval(cell: Cell) -> Cell:
 
 
 def piped(table: Table, limit: int = 400) -> str:
-    """The table in Markdown, whose cells show so many characters; names to the left, numbers to the right."""
+    """The table in Markdown, whose cells show at most this many characters; names to the left, numbers to the right."""
     rows = [[markdown(cell.line, limit).strip() for cell in row.values()] for row in table.rows]
     headings = [markdown(heading).strip() for heading in table.headings]
     widths = _widths(headings, rows)
@@ -81,7 +81,7 @@ def aligned(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def width_of(text: str) -> int:
-    """Cells that a terminal gives a text: two for an East Asian wide character, none for one that stands on another."""
+    """Cells that a terminal gives a text: two for an East Asian wide character, none for a combining character."""
     wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
     return len(text) + wide - sum(unicodedata.category(character) in ("Mn", "Me") for character in text)
 

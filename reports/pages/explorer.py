@@ -210,7 +210,7 @@ class _Page:
 
 
 def _span(span: tuple[int, int] | None, length: int) -> tuple[int, int] | None:
-    """Where an answer stands in what is shown of a response; None where that leaves it out."""
+    """The position of an answer in the shown part of a response; None where that part does not hold it."""
     half, missing = MOST_RESPONSE // 2, max(0, length - MOST_RESPONSE)
     if span is None:
         return None

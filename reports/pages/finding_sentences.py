@@ -94,7 +94,7 @@ def seed_sentences(standings: Sequence[Standing]) -> list[str]:
 
 
 def attacks_accepted(verifiers: Sequence[Tried], problems: int) -> list[str]:
-    """One sentence on the verifiers that accept attacks of the probe, which was made up for so many problems."""
+    """One sentence on the verifiers that accept attacks of the probe, which was constructed for this many problems."""
     if not verifiers:
         return []
     named = [f"{v.verifier} accepts {len(v.through)} of {len(v.asked)}{_forms(v.through)}" for v in verifiers]

@@ -137,7 +137,7 @@ def text(planned: Plan) -> str:
 
 
 def hold(run: Run, planned: Mapping[str, Any], path: Path) -> None:
-    """Refuses a plan that says nothing of a run.
+    """Checks that a plan applies to a run.
 
     Raises:
         ConfigError: It was made from another base, other training problems or other sampling.

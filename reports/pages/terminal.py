@@ -88,18 +88,18 @@ def _advice_variants(table: Table) -> list[Table]:
 
 
 def _arms_variants(table: Table, keys: Sequence[str]) -> list[Table]:
-    """Ever narrower: what stands behind an interval goes first, then the last columns, down to the accuracy."""
+    """Variants of decreasing width: first without what follows an interval, then without the last columns."""
     short = table.changed(interval_alone)
     return [table.only(keys), *(short.only(keys[:count]) for count in range(len(keys), FEWEST - 1, -1))]
 
 
 def wrapped(lines: Sequence[str], columns: int) -> list[str]:
-    """The lines broken between words where they are longer than so many columns."""
+    """The lines broken between words where they are longer than this many columns."""
     return [part for line in lines for part in textwrap.wrap(line, columns) or [""]]
 
 
 def status(run_folder: Path, lines: int = LINES, columns: int = COLUMNS) -> str:
-    """Arms, iterations, accuracy with intervals, cost, what is unfinished: one screen of so many lines and columns.
+    """Arms, iterations, accuracy with intervals, cost, what is unfinished: one screen of this many lines and columns.
 
     Raises:
         ConfigError: The folder holds no run.
@@ -125,7 +125,7 @@ def counted(run: Run) -> str:
 
 
 def screen(findings: Findings, lines: int, columns: int) -> str:
-    """The same on at most so many lines, none of them longer than so many columns, of a run that was read."""
+    """The same for a run that was read, within this many lines and columns."""
     run, table = findings.run, arms.arms(findings)
     suite = f"{run.suite.get('name', 'unnamed')}: {len(run.arms)} arms, {run.iterations} iterations, gold {run.gold}"
     changed = [visible(line, 300) for line in changed_models(run)]

@@ -17,7 +17,7 @@ import numpy as np
 from restem.reports.stats import student_t
 from restem.reports.stats.estimates import LEVEL, POWER, Counts, Difference, Floats, Ints, ratio
 
-# Above so many flips the normal curve gives the p-value: it then differs from the count by less than 0.0001.
+# Above this number of flips the p-value is the normal approximation, which differs by less than 0.0001.
 MOST_COUNTED = 20_000
 
 
@@ -141,8 +141,8 @@ def cochran_q(values: Floats) -> Homogeneity:
 def equivalence(difference: Difference, margin: float) -> Equivalence:
     """Whether the left is no worse, and no better, than the right by `margin`: t tests with its freedom.
 
-    Where no problem changed the spread is unknown, and a p-value is the chance of seeing no change in so many problems
-    although a share of them as large as the distance to the margin does change.
+    Where no problem changed the spread is unknown, and a p-value is the probability that no problem of these
+    changes although the share that changes is as large as the distance to the margin.
     """
 
     def beyond(distance: float) -> float:

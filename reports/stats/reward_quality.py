@@ -20,7 +20,7 @@ TRUE_ACCEPT, FALSE_ACCEPT, FALSE_REJECT, TRUE_REJECT = range(4)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RewardQuality:
-    """What a verifier's reward is worth on one set of samples.
+    """The quality of a verifier's reward on one set of samples.
 
     Attributes:
         n: Samples that both the verifier and the gold decided.

@@ -69,7 +69,7 @@ def _accepted(prospect: Prospect) -> Cell:
 
 
 def pairs(plan: Plan, chosen: Sequence[ProspectPair] | None = None) -> Table:
-    """Every two verifiers (or those chosen), and what it takes to tell them apart."""
+    """Every two verifiers (or the chosen pairs), and the number of problems that distinguishes them."""
     return Table.of(
         plan.pairs if chosen is None else chosen,
         [
@@ -101,7 +101,7 @@ def _problems(pair: ProspectPair, labels: int) -> str:
 def checked(check: PlanCheck) -> Table:
     """Predicted rank and gain of every trained verifier beside what its first iteration gave.
 
-    A table without rows is not shown, so a plan that says nothing of the run is a row that says so.
+    A table without rows is not shown, so for a plan that does not apply to the run there is a row that states this.
     """
     table = Table.of(
         check.verifiers,

@@ -23,7 +23,7 @@ class _Seeds(NamedTuple):
     spread: Replicates | None
 
     def accuracy(self, seed: int) -> str:
-        """The accuracy of a replicate; a dash where there are not so many."""
+        """The accuracy of a replicate; a dash where there are fewer."""
         replicates = self.standing.replicates
         return number(replicates[seed].accuracy.value) if seed < len(replicates) else DASH
 

@@ -23,7 +23,7 @@ class Cell(NamedTuple):
 
     @property
     def line(self) -> str:
-        """Both on one line; a detail that is no interval stands in parentheses."""
+        """Both on one line; a detail that is no interval is in parentheses."""
         detail = self.detail if not self.detail or self.detail.startswith("[") else f"({self.detail})"
         return f"{self.text} {detail}".rstrip()
 

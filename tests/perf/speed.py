@@ -105,7 +105,7 @@ def measure_training(
 def profiled(overrides: Sequence[str]) -> dict[str, dict[str, float]]:
     """For each workload, the share of each part in the time of all operations.
 
-    In another process, because XLA dumps its compiled programs only if a flag says so when it starts.
+    In another process, because XLA dumps its compiled programs only with a flag that is set at its start.
     """
     with tempfile.TemporaryDirectory() as place:
         sets = [word for override in overrides for word in ("--set", override)]
