@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from restem.benchmarks.probes import make_probes
 from restem.benchmarks.problem import ATTACK, Problem
 from restem.harness.loop.probe import BATCH, probe, unprobed
 from restem.harness.store.store import Store
@@ -39,7 +40,7 @@ class Counting:
 def filled(folder: Path, problems: list[Problem] = PROBLEMS) -> Store:
     store = Store(folder, write=True)
     store.add_problems(problems)
-    store.add_probes(probes(problems))
+    store.add_probes(make_probes(problems))
     store.add_verifier("counting-1", "counting", {})
     return store
 

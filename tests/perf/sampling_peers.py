@@ -240,7 +240,7 @@ def main() -> None:
     expected = np.load(folder / "logits.npz")
     actual = peer.logits(expected["ids"])
     error = float(np.abs(actual - expected["logits"]).max() / np.abs(expected["logits"]).max())
-    most = max(ROWS) // work["samples"]
+    most = max(SLOTS) // work["samples"]
     speeds: dict[int, float] = {}
     for size in (slots // work["samples"] for slots in SLOTS):
         figures(peer, work, work["prompts"][:size], size, seed=0)  # compiles
