@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import pydantic
 from pydantic import Field
@@ -20,11 +20,16 @@ from restem.benchmarks.catalog import BENCHMARKS, FILE, SUITES, find_benchmark
 from restem.benchmarks.hints import did_you_mean
 from restem.harness.errors import ConfigError
 from restem.harness.names import MARK, replicate
+from restem.harness.store.selection_rules import RULES
 
 COMPUTE = "`mixed`: float32, with products in bfloat16 summed in float32"
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 Compute: TypeAlias = Literal["float32", "mixed", "bfloat16"]
+if TYPE_CHECKING:
+    RuleName: TypeAlias = str
+else:  # a type checker does not accept a Literal that is made from a table
+    RuleName = Literal[tuple(RULES)]
 
 
 class Model(pydantic.BaseModel):
@@ -103,7 +108,7 @@ class SamplingConfig(Model):
 class SelectionConfig(Model):
     """Which accepted samples train the policy, and with what weight."""
 
-    rule: Literal["filter", "majority", "weighted"] = Field(
+    rule: RuleName = Field(
         default="filter",
         description="`filter`: what the verifier accepts, with weight 1 (the paper). `majority`: of those, what agrees "
         "with most samples of its problem. `weighted`: what it accepts, weighted as `weight` says",

@@ -1,10 +1,13 @@
-"""Reports select as the loop does: every rule, on any stored samples and verdicts."""
+"""Reports select as the loop does: every rule, on any stored samples and verdicts; forecasts hold for every rule."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -12,17 +15,41 @@ from hypothesis import strategies as st
 from restem.harness.config import SelectionConfig
 from restem.harness.loop.e_step import select
 from restem.harness.store.records import Sample
-from restem.harness.store.selection_rules import RULES
+from restem.harness.store.selection_rules import RULES, Candidate, Rule, SelectionSettings
 from restem.harness.store.store import Store
-from restem.reports.analysis.selection import selectable, selected
+from restem.reports.analysis.selection import expected_training_set, selectable, selected
 from restem.reports.data.read import read_run
 from restem.reports.data.run import Arm, Run
 from restem.verifiers.verdict import Outcome, Verdict
 from tests.conftest import problem
 from tests.strategies import judged_samples
+from tests.test_reports_analysis_plan import base_run
 
 Judged = tuple[list[Sample], dict[int, Verdict]]
 ARM = "a"
+
+
+def _shortest(candidates: Sequence[Candidate], _: SelectionSettings) -> list[float | str]:
+    """The shortest accepted sample of each problem, of equally long ones the first."""
+    lengths = [c.tokens for c in candidates if c.outcome is Outcome.CORRECT]
+    places = [p for p, c in enumerate(candidates) if c.outcome is Outcome.CORRECT and c.tokens == min(lengths)]
+    return [1.0 if place in places[:1] else "longer" for place in range(len(candidates))]
+
+
+def _confident(candidates: Sequence[Candidate], _: SelectionSettings) -> list[float | str]:
+    return [1.0 if candidate.confidence > 0.3 else "unsure" for candidate in candidates]
+
+
+# Rules that a user might add; they do not declare what they read.
+ADDED = {"shortest": Rule(_shortest), "confident": Rule(_confident), "alike": Rule(RULES["filter"].weigh)}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _with_added_rules() -> Iterator[None]:
+    RULES.update(ADDED)
+    yield
+    for name in ADDED:
+        del RULES[name]
 
 
 def stored(folder: Path, judged: Judged, config: SelectionConfig) -> Run:
@@ -56,13 +83,13 @@ def only_arm(run: Run) -> Arm:
     return arm
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", [*RULES, *ADDED])
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(scored(), st.sampled_from(["score", "confidence"]), st.integers(0, 4), st.booleans())
 def test_a_report_keeps_what_the_e_step_keeps(
     tmp_path_factory: pytest.TempPathFactory, rule: str, judged: Judged, weight: Any, cap: int, dedupe: bool
 ) -> None:
-    config = SelectionConfig(rule=rule, weight=weight, cap=cap, dedupe=dedupe)
+    config = SelectionConfig.model_construct(rule=rule, weight=weight, cap=cap, dedupe=dedupe)
     run = stored(tmp_path_factory.mktemp("run"), judged, config)
     rows = run.rows("base", "test")
     kept = selected(run, only_arm(run), rows, run.outcome("v", rows))
@@ -85,8 +112,71 @@ def test_an_arm_with_a_control_that_selects_by_answers_is_no_control(tmp_path: P
     suite = {"gold": "g", "arms": [{"name": r, "verifier": "accept_all", "selection": {"rule": r}} for r in RULES]}
     with Store(tmp_path, write=True) as store:
         store.put_run({"suite": suite})
-        assert {arm.name: arm.control for arm in read_run(store).arms} == {
-            "filter": True,
-            "majority": False,
-            "weighted": True,
-        }
+        controls = {arm.name for arm in read_run(store).arms if arm.control}
+    assert controls == {name for name, rule in RULES.items() if "answer" not in rule.reads}
+    assert {"filter", "weighted"} == controls
+
+
+def test_a_suite_takes_every_rule_and_no_other_name() -> None:
+    names = [name for name in RULES if name not in ADDED]
+    assert [SelectionConfig(rule=name).rule for name in names] == names
+    with pytest.raises(ValueError, match=r"filter.*majority.*weighted"):
+        SelectionConfig(rule="fliter")
+
+
+candidates = st.builds(
+    Candidate,
+    outcome=st.sampled_from(list(Outcome)),
+    complete=st.booleans(),
+    text=st.integers(0, 3),
+    answer=st.integers(0, 3),
+    score=st.sampled_from([0.0, 0.5, 1.0]),
+    confidence=st.sampled_from([0.1, 0.9]),
+    tokens=st.integers(1, 3),
+)
+
+
+@pytest.mark.parametrize("rule", RULES)
+@given(st.lists(st.tuples(candidates, candidates), min_size=1), st.sampled_from(["score", "confidence"]))
+def test_a_rule_reads_what_it_declares_and_nothing_else(
+    rule: str, pairs: list[tuple[Candidate, Candidate]], weight: str
+) -> None:
+    config, reads = SelectionSettings(rule=rule, weight=weight), RULES[rule].reads
+    ours = [pair[0] for pair in pairs]
+    changed = [dataclasses.replace(b, **{name: getattr(a, name) for name in reads}) for a, b in pairs]
+    assert list(RULES[rule].weigh(ours, config)) == list(RULES[rule].weigh(changed, config))
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run with 100 training problems, 8 samples each."""
+    with Store(base_run(tmp_path_factory.mktemp("base"), 100)) as store:
+        return read_run(store)
+
+
+def selecting(run: Run, rule: str, cap: int, dedupe: bool) -> Arm:
+    selection = SelectionSettings(rule=rule, cap=cap, dedupe=dedupe)
+    return dataclasses.replace(run.arms[1], selection=selection)
+
+
+@pytest.mark.parametrize("cap", [0, 2])
+@pytest.mark.parametrize("dedupe", [False, True])
+def test_a_simulated_training_set_is_the_exact_one(base: Run, cap: int, dedupe: bool) -> None:
+    rows = base.rows("base", "train")
+    exact, simulated = (
+        expected_training_set(base, selecting(base, rule, cap, dedupe), rows, 0.6, 0.1, 80)
+        for rule in ("filter", "alike")
+    )
+    for name in ("kept", "right", "poisoned"):
+        sums = [getattr(part, name).sum() for part in (exact, simulated)]
+        assert len(getattr(simulated, name)) == 80
+        assert sums[1] == pytest.approx(sums[0], rel=0.05)
+
+
+def test_a_rule_that_keeps_one_accepted_sample_is_forecast_by_the_chance_of_any(base: Run) -> None:
+    rows, tpr, fpr = base.rows("base", "train"), 0.3, 0.05
+    accepted = np.where(base.outcome(base.gold, rows).reshape(100, -1) == 1, tpr, fpr)
+    some = 1 - np.prod(1 - accepted, axis=1)
+    expected = expected_training_set(base, selecting(base, "shortest", 0, True), rows, tpr, fpr, 100)
+    assert expected.kept.sum() == pytest.approx(some.sum(), rel=0.05)
+    assert expected.kept.max() <= 1

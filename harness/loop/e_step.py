@@ -46,4 +46,5 @@ def _candidate(sample: Sample, verdict: Verdict) -> Candidate:
         answer=answer_of(verdict.answer, sample.text),
         score=verdict.score or 0.0,
         confidence=math.exp(sample.mean_logprob),
+        tokens=sample.token_count,
     )

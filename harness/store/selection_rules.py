@@ -4,7 +4,8 @@ Takes the samples of one problem with a verifier's outcomes, as plain values; gi
 that dropped it. The loop selects by these rules, and reports forecast with them; they depend on neither.
 Source: ReST-EM, arXiv:2312.06585, section 3 (filter by reward, at most 10 solutions per problem).
 
-To add a rule: write a function like `_majority`, and give it a name in RULES.
+To add a rule: write a function like `_majority`, and give it a name in RULES. Without a declaration of what it reads it
+counts as one that reads everything: reports then forecast its training sets by simulation, which is right for any rule.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class Candidate:
         answer: Equal for equal final answers, as the verifier read them.
         score: The verifier's; 0 where it is undecided.
         confidence: The policy's mean token probability.
+        tokens: Length of the response.
     """
 
     outcome: Outcome
@@ -53,6 +55,7 @@ class Candidate:
     answer: Hashable
     score: float
     confidence: float
+    tokens: int
 
 
 class Fate(NamedTuple):
@@ -67,14 +70,13 @@ class Rule(NamedTuple):
 
     Attributes:
         weigh: The candidates of a problem -> for each its weight, or the reason to drop it, were it accepted.
-        reads_answer: Whether it compares answers. Such a rule carries information of its own: an arm that selects by
-            it is no control, whatever its verifier.
-        reads_score: Whether it looks at the verifier's score.
+        reads: The fields of a Candidate on which the result depends. A rule that reads `answer` carries information of
+            its own: an arm that selects by it is no control, whatever its verifier. Reports read the verdicts' answers
+            and scores and the samples' confidence only where a rule of the run reads them.
     """
 
     weigh: Callable[[Sequence[Candidate], SelectionSettings], Sequence[float | str]]
-    reads_answer: bool = False
-    reads_score: bool = False
+    reads: frozenset[str] = frozenset(field.name for field in dataclasses.fields(Candidate))
 
 
 def _filter(candidates: Sequence[Candidate], _: SelectionSettings) -> list[float | str]:
@@ -94,9 +96,9 @@ def _weighted(candidates: Sequence[Candidate], settings: SelectionSettings) -> l
 
 
 RULES = {
-    "filter": Rule(_filter),
-    "majority": Rule(_majority, reads_answer=True),
-    "weighted": Rule(_weighted, reads_score=True),
+    "filter": Rule(_filter, frozenset()),
+    "majority": Rule(_majority, frozenset({"answer"})),
+    "weighted": Rule(_weighted, frozenset({"score", "confidence"})),
 }
 
 

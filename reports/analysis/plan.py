@@ -24,9 +24,8 @@ from scipy.special import ndtr, ndtri
 from restem.harness.errors import ConfigError
 from restem.harness.names import BASE, measuring_settings
 from restem.reports.analysis.findings import TRAIN, confusion
-from restem.reports.analysis.predictions import in_order
 from restem.reports.analysis.probe import Tried, accepting_attacks, problems_probed
-from restem.reports.analysis.selection import selectable
+from restem.reports.analysis.selection import expected_training_set
 from restem.reports.data.run import Run
 from restem.reports.stats import estimates, law, reward_quality
 from restem.reports.stats.estimates import Estimate, Floats, Ints
@@ -201,8 +200,8 @@ def _prospect(run: Run, name: str, used: int, gains: Floats, eta: float) -> Pros
 def _training_set(run: Run, name: str, used: int, quality: reward_quality.RewardQuality) -> law.ExpectedTrainingSet:
     """F4 and F5 on the labelled problems, capped as in the verifier's own arm, or else in the first."""
     arm = next((arm for arm in run.arms if arm.verifier == name), run.arms[0])
-    rows = selectable(run, dataclasses.replace(arm, verifier=name), run.rows(BASE, TRAIN))
-    return law.training_set(in_order(run, rows)[:used], quality.tpr.value, quality.fpr.value, arm.selection.cap or None)
+    arm, rows = dataclasses.replace(arm, verifier=name), run.rows(BASE, TRAIN)
+    return expected_training_set(run, arm, rows, quality.tpr.value, quality.fpr.value, used)
 
 
 def _noise(base: Ints) -> float:

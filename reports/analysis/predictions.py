@@ -21,7 +21,7 @@ import numpy as np
 from restem.harness.names import BASE, unmarked
 from restem.harness.store.records import Checkpoint
 from restem.reports.analysis.findings import TEST, TRAIN, Findings, TrainingData, confusion
-from restem.reports.analysis.selection import selectable
+from restem.reports.analysis.selection import expected_training_set, selectable
 from restem.reports.data.run import Arm, Run, base_of, tested
 from restem.reports.stats import estimates, law, reward_quality
 from restem.reports.stats.estimates import Estimate, Floats, Ints
@@ -239,20 +239,10 @@ def _forecast(run: Run, item: TrainingData) -> DataForecast:
 def _expected(run: Run, arm: Arm, trained: Checkpoint) -> law.ExpectedTrainingSet:
     sampled_from, choice = base_of(trained), run.choices.get(trained.id)
     rows = run.rows(sampled_from, TRAIN)
-    rows = selectable(run, arm, rows[np.isin(rows, choice.rows if choice else [])])
+    rows = rows[np.isin(rows, choice.rows if choice else [])]
     held_out = selectable(run, arm, run.rows(tested(sampled_from), TEST))
     tpr, fpr = reward_quality.rates(confusion(run, held_out, TEST, arm.verifier).sum(axis=0))
-    return law.training_set(in_order(run, rows), float(tpr), float(fpr), arm.selection.cap or None)
-
-
-def in_order(run: Run, rows: Ints) -> Floats:
-    """Gold outcomes of training rows, a line for each problem, in the order of sampling; NaN where there is no more."""
-    problem, gold = run.samples.problem[rows], run.outcome(run.gold, rows)
-    first = np.searchsorted(problem, problem)  # rows come problem by problem
-    place = np.arange(len(rows)) - first
-    table = np.full((run.size(TRAIN), int(place.max(initial=0)) + 1), np.nan)
-    table[problem, place] = gold
-    return table
+    return expected_training_set(run, arm, rows, float(tpr), float(fpr), run.size(TRAIN))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

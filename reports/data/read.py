@@ -40,7 +40,8 @@ def _read(store: Store, brief: bool) -> Run:
     for problem in store.problems():
         grouped.setdefault(problem.split, []).append(problem)
     problems = {split: tuple(items) for split, items in grouped.items()}
-    samples, places = _samples(store, problems, brief)
+    read = set() if brief else _read_by_rules(facts)
+    samples, places = _samples(store, problems, brief, "confidence" in read)
     names = _names(store, facts)
     fingerprints = {name: fingerprint for fingerprint, name in names.items()} | (facts.get("verifiers") or {})
     gold = (facts.get("suite") or {}).get("gold", "sympy")
@@ -55,7 +56,7 @@ def _read(store: Store, brief: bool) -> Run:
         fingerprints=fingerprints,
         reasons={} if brief else _reasons(store, names),
         answers=() if brief else _answers(store, samples, fingerprints.get(gold, "")),
-        readings={} if brief else _readings(store, samples, facts, fingerprints),
+        readings=_readings(store, samples, fingerprints) if read & {"answer", "score"} else {},
         choices={} if brief else _choices(store, samples),
         costs=_costs(store, names, outcomes, brief),
         models=_models(store, names),
@@ -65,8 +66,15 @@ def _read(store: Store, brief: bool) -> Run:
     )
 
 
+def _read_by_rules(facts: Mapping[str, Any]) -> set[str]:
+    """The fields of a candidate that the selection rules of the run's arms read."""
+    arms = (facts.get("suite") or {}).get("arms", ())
+    rules = (RULES[(arm.get("selection") or {}).get("rule", "filter")] for arm in arms)
+    return {field for rule in rules for field in rule.reads}
+
+
 def _samples(
-    store: Store, problems: Mapping[str, Sequence[Problem]], brief: bool
+    store: Store, problems: Mapping[str, Sequence[Problem]], brief: bool, with_confidence: bool
 ) -> tuple[Samples, dict[tuple[str, str], Ints]]:
     """The samples, and where they stand; their places come from the index, which holds them sorted."""
     where = {p.id: (split, index) for split, items in problems.items() for index, p in enumerate(items)}
@@ -85,7 +93,10 @@ def _samples(
     same = "SELECT min(id) OVER (PARTITION BY problem, text) FROM sample ORDER BY id"
     tokens, cut = np.zeros((2, 0), np.int64) if brief else _columns(store, drawn, 2)
     text = np.zeros(0, np.int64) if brief else np.searchsorted(id, _columns(store, same, 1)[0])
-    samples = Samples(id=id, problem=problem, tokens=tokens, cut=cut.astype(bool), text=text)
+    confidence = np.full(len(text), np.nan)
+    if with_confidence:
+        confidence[:] = [math.exp(row[0]) for row in store.query("SELECT mean_logprob FROM sample ORDER BY id")]
+    samples = Samples(id=id, problem=problem, tokens=tokens, cut=cut.astype(bool), text=text, confidence=confidence)
     return samples, dict(zip(keys, parts, strict=False))  # of no keys np.split still makes one part
 
 
@@ -158,13 +169,7 @@ def _answers(store: Store, samples: Samples, gold: str) -> list[str]:
     return answers
 
 
-def _readings(
-    store: Store, samples: Samples, facts: Mapping[str, Any], fingerprints: Mapping[str, str]
-) -> dict[str, Readings]:
-    arms = (facts.get("suite") or {}).get("arms", ())
-    rules = [RULES[(arm.get("selection") or {}).get("rule", "filter")] for arm in arms]
-    if not any(rule.reads_answer or rule.reads_score for rule in rules):
-        return {}
+def _readings(store: Store, samples: Samples, fingerprints: Mapping[str, str]) -> dict[str, Readings]:
     numbers: dict[str, int] = {}
     readings: dict[str, Readings] = {}
     for name, fingerprint in fingerprints.items():

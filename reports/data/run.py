@@ -47,6 +47,7 @@ class Samples:
         problem: Position within its split.
         cut: Whether the response hit the length limit.
         text: The row of one sample for all that have its problem and its text.
+        confidence: The policy's mean token probability; NaN where no arm's selection rule reads it.
     """
 
     id: Ints
@@ -54,6 +55,7 @@ class Samples:
     tokens: Ints
     cut: Bools
     text: Ints
+    confidence: Floats
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -231,7 +233,7 @@ def _arm(entry: Mapping[str, Any], controls: Sequence[str], gold: str) -> Arm:
         name=entry["name"],
         verifier=verifier,
         selection=selection,
-        control=verifier in controls and verifier != gold and not RULES[selection.rule].reads_answer,
+        control=verifier in controls and verifier != gold and "answer" not in RULES[selection.rule].reads,
         gold=verifier == gold,
     )
 
