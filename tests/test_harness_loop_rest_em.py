@@ -130,6 +130,24 @@ def test_a_finished_run_takes_more_iterations(one_iteration: Path, two_iteration
         assert store.run()["suite"]["iterations"] == 2
 
 
+@pytest.mark.parametrize("key", ["finished", "suite"])
+def test_a_run_whose_extension_was_killed_is_extended_the_next_time(
+    one_iteration: Path, two_iterations: Path, tmp_path: Path, key: str
+) -> None:
+    """The process ends before it writes this fact about the run."""
+    folder = Path(shutil.copytree(one_iteration, tmp_path / "more"))
+    with closing(sqlite3.connect(folder / "run.db")) as db:
+        db.execute(
+            f"CREATE TRIGGER kill BEFORE INSERT ON run WHEN NEW.key = '{key}' BEGIN SELECT RAISE(ABORT, 'killed'); END"
+        )
+    with pytest.raises(sqlite3.IntegrityError, match="killed"):
+        run(folder, "iterations=2")
+    with closing(sqlite3.connect(folder / "run.db")) as db:
+        db.execute("DROP TRIGGER kill")
+    run(folder, "iterations=2")
+    assert lasting_rows(folder) == lasting_rows(two_iterations)
+
+
 def test_a_run_cannot_have_fewer_iterations_than_it_began_with(two_iterations: Path) -> None:
     with pytest.raises(ConfigError, match=r"another --out\. iterations: 2 now 1$"):
         run(two_iterations)

@@ -126,6 +126,14 @@ def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
         Store(tmp_path / "nothing")
 
 
+@pytest.mark.parametrize("write", [False, True])
+def test_a_file_that_is_no_database_is_refused_by_name(tmp_path: Path, write: bool) -> None:
+    (tmp_path / "run.db").write_text("junk\n" * 300)
+    with pytest.raises(ConfigError, match=r"run\.db: file is not a database$"):
+        Store(tmp_path, write=write)
+    assert (tmp_path / "run.db").read_text() == "junk\n" * 300
+
+
 def test_a_database_of_another_schema_is_refused(tmp_path: Path) -> None:
     Store(tmp_path, write=True).close()
     set_version(tmp_path, 99)

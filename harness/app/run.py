@@ -207,8 +207,9 @@ def record(
         if key in stored and stored[key] != value:
             raise ConfigError(f"{store.folder}: {key} differs from when this run began: {stored[key]} now {value}")
     if _more_iterations(store, suite):
-        store.set_run("suite", suite.model_dump(mode="json"))
+        # In this order: a process killed in between leaves a run that can still be extended.
         store.set_run("finished", False)
+        store.set_run("suite", suite.model_dump(mode="json"))
     (store.folder / "suite.toml").write_text(to_toml(suite))
     for items in problems.values():
         store.add_problems(items)

@@ -57,7 +57,8 @@ class Store:
         write: Whether to write; a reader opens the file read-only and never creates it.
 
     Raises:
-        ConfigError: There is no run in the folder (reading), or its schema is of another version.
+        ConfigError: There is no run in the folder (reading), SQLite cannot read its file, or the schema is of another
+            version.
         RunBusy: Another process writes to it.
     """
 
@@ -68,9 +69,12 @@ class Store:
                 folder.mkdir(parents=True, exist_ok=True)
                 stack.enter_context(run_lock(folder))
             self._db = stack.enter_context(contextlib.closing(_connect(folder / "run.db", write)))
-            for setting in _SETTINGS[write]:
-                self._db.execute(f"PRAGMA {setting}")
-            self._take_version(write)
+            try:
+                for setting in _SETTINGS[write]:
+                    self._db.execute(f"PRAGMA {setting}")
+                self._take_version(write)
+            except sqlite3.DatabaseError as error:
+                raise ConfigError(f"{folder / 'run.db'}: {error}") from None
             self._resources = stack.pop_all()
 
     def _take_version(self, write: bool) -> None:
