@@ -47,7 +47,8 @@ class Benchmark:
     Attributes:
         name: The value of a suite's `benchmark.name`.
         splits: The names of its splits.
-        stream: (seed, regime) -> its problems, each once; may end.
+        stream: (seed, regime) -> its problems, each once; may end. For a regime that it does not know it raises
+            ValueError when it is called, before a problem is drawn.
         regimes: Name of a regime -> its pair of numbers; empty where the difficulty cannot be set.
         default_regime: The regime of a suite that names none.
         few_shot_file: A text of worked examples with `{question}` in its place, for base models; None where there is

@@ -28,8 +28,11 @@ def find_benchmark(name: str, path: Path | None = None) -> Benchmark:
     """
     if name == FILE and path is not None:
         return Benchmark(name=FILE, splits=tuple(SHARES), stream=lambda *_: iter(read_problems(path)), fixed=True)
+    if name == FILE:
+        raise ValueError(f"benchmark {FILE!r}: the problems of a file, whose path is missing")
     if name not in BENCHMARKS:
-        raise ValueError(f"no benchmark {name!r}{did_you_mean(name, BENCHMARKS)}: known are {', '.join(BENCHMARKS)}")
+        known = [*BENCHMARKS, FILE]
+        raise ValueError(f"no benchmark {name!r}{did_you_mean(name, known)}: known are {', '.join(known)}")
     return BENCHMARKS[name]
 
 

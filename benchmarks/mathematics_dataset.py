@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from restem.benchmarks.benchmark import Regime
+from restem.benchmarks.hints import did_you_mean
 
 VERSION = "1.0.1"
 # google-deepmind/mathematics_dataset:mathematics_dataset/modules/algebra.py (_ENTROPY_TRAIN, _ENTROPY_INTERPOLATE)
@@ -34,16 +35,21 @@ ENTROPY_OF_REGIME: dict[str, tuple[float, float]] = {
 VARIABLES = string.ascii_lowercase.replace("e", "")
 
 
+MAX_ENTROPY = 30.0  # from about 40 on, numbers of the package exceed what NumPy holds
+
+
 def entropy_range(regime: Regime) -> tuple[float, float]:
     """The entropy range of a named regime, or the pair itself."""
     if regime is None:
         raise ValueError(f"a regime is missing: known are {', '.join(ENTROPY_OF_REGIME)}")
     if not isinstance(regime, str):
-        if not 0 <= regime[0] <= regime[1]:
-            raise ValueError(f"an entropy range needs 0 <= low <= high, found {regime[0]}, {regime[1]}")
+        if not 0 <= regime[0] <= regime[1] <= MAX_ENTROPY:
+            low, high = regime
+            raise ValueError(f"a regime of two numbers: found {low:g}, {high:g}, expected 0 <= low <= high <= 30")
         return regime
     if regime not in ENTROPY_OF_REGIME:
-        raise ValueError(f"unknown regime {regime!r}: known are {', '.join(ENTROPY_OF_REGIME)}")
+        known = f"known are {', '.join(ENTROPY_OF_REGIME)}, and any two numbers LOW,HIGH"
+        raise ValueError(f"unknown regime {regime!r}{did_you_mean(regime, ENTROPY_OF_REGIME)}: {known}")
     return ENTROPY_OF_REGIME[regime]
 
 

@@ -18,8 +18,9 @@ from pydantic import Field
 from restem.benchmarks.benchmark import Benchmark, Regime
 from restem.benchmarks.catalog import BENCHMARKS, FILE, SUITES, find_benchmark
 from restem.benchmarks.hints import did_you_mean
+from restem.harness.config_errors import explain, hint
 from restem.harness.errors import ConfigError
-from restem.harness.names import MARK, replicate
+from restem.harness.names import BASE, MARK, replicate
 from restem.harness.store.selection_rules import RULES
 
 COMPUTE = "`mixed`: float32, with products in bfloat16 summed in float32"
@@ -68,7 +69,9 @@ class BenchmarkConfig(Model):
         known = BENCHMARKS.get(info.data.get("name", ""))
         if known is None or not known.regimes:
             return None
-        return known.default_regime if regime is None else regime
+        chosen = known.default_regime if regime is None else regime
+        known.stream(0, chosen)  # draws nothing; raises where the regime is not known
+        return chosen
 
     @pydantic.field_validator("few_shot")
     @classmethod
@@ -215,10 +218,12 @@ class Suite(Model):
     @pydantic.model_validator(mode="after")
     def _names_are_unique(self) -> Suite:
         names = [arm.name for arm in self.arms]
-        if len(set(names)) != len(names) or "base" in names:
-            raise ValueError("arm names must differ, and none may be `base`")
+        if repeated := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"arms: arm names must differ, found {repeated[0]!r} {names.count(repeated[0])} times")
+        if BASE in names:
+            raise ValueError(f"arms: no arm may be called {BASE!r}, the name of the untrained policy")
         if marked := [name for name in (*self.verifier_names, *self.verifiers) if MARK in name]:
-            raise ValueError(f"{marked[0]}: `{MARK}` stands for replicates and may be in no name")
+            raise ValueError(f"verifier {marked[0]!r}: `{MARK}` stands for replicates and may be in no name")
         return self
 
     def replicated(self, seeded: Collection[str]) -> Suite:
@@ -297,7 +302,8 @@ def parse_suite(data: Mapping[str, Any], origin: str) -> Suite:
     try:
         return Suite.model_validate(data)
     except pydantic.ValidationError as error:
-        raise ConfigError("\n".join(f"{origin}: {_explain(item)}" for item in error.errors())) from None
+        lines = explain(error, Suite)
+    raise ConfigError("\n".join(f"{origin}: {line}" for line in lines))
 
 
 def set_value(data: dict[str, Any], override: str) -> None:
@@ -344,7 +350,7 @@ def read_tables(path: Path) -> dict[str, Any]:
     data = _toml(path)
     for key in data:
         if key not in Suite.model_fields:
-            raise ConfigError(f"{path}: {key}: unknown key{did_you_mean(key, list(Suite.model_fields))}")
+            raise ConfigError(f"{path}: {key}: unknown key{hint(key, list(Suite.model_fields))}")
     return data
 
 
@@ -353,20 +359,3 @@ def to_toml(suite: Suite) -> str:
     import tomlkit
 
     return tomlkit.dumps(suite.model_dump(mode="json", exclude_none=True))
-
-
-def _explain(item: Any) -> str:
-    place = ".".join(str(part) for part in item["loc"]) or "suite"
-    if item["type"] == "extra_forbidden":
-        return f"{place}: unknown key{did_you_mean(str(item['loc'][-1]), _fields(item['loc'][:-1]))}"
-    return f"{place}: {item['msg']} (found {item['input']!r:.80})"
-
-
-def _fields(path: Sequence[Any]) -> list[str]:
-    model: Any = Suite
-    for part in path:
-        if isinstance(part, str) and hasattr(model, "model_fields"):
-            annotation = model.model_fields[part].annotation
-            inner = [a for a in getattr(annotation, "__args__", ()) if hasattr(a, "model_fields")]
-            model = inner[0] if inner else annotation
-    return list(getattr(model, "model_fields", {}))

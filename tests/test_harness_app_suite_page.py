@@ -28,7 +28,8 @@ TABLES = (BenchmarkConfig, SamplingConfig, TrainingConfig, MeshConfig, ProbeConf
 
 
 def test_the_page_in_docs_is_the_printed_one() -> None:
-    assert (ROOT / "docs" / "suite.md").read_text("utf-8") == settings_page()
+    page = (ROOT / "docs" / "suite.md").read_text("utf-8")
+    assert page == settings_page(), "mend it: restem run --settings > docs/suite.md"
 
 
 def test_run_prints_the_page_and_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

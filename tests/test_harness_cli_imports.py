@@ -97,6 +97,39 @@ def test_an_error_in_a_suite_is_reported_before_jax_is_imported(suite: str) -> N
 
 
 @pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--set", "arms.0.verifier=sympi"), "did you mean 'sympy'"),
+        (("--set", "gold=sympi"), "did you mean 'sympy'"),
+        (("--set", 'scoring=["sympi"]'), "did you mean 'sympy'"),
+        (("--set", "arms.0.verifier=judge", "--set", "verifiers.judge.modle=x"), "did you mean 'model'"),
+        (("--set", "verifiers.symp.x=1"), "verifiers.symp: no verifier of that name is used here (did you mean"),
+        (("--set", "gold=foreign:Strict", "--set", "verifiers.foreign:Strict.colour=red"), "'colour'"),
+        (("--set", "benchmark.name=file", "--set", "benchmark.path=nowhere"), "benchmark.path: found 'nowhere'"),
+        (("--set", "benchmark.regime=easy"), "benchmark.regime: unknown regime 'easy'"),
+        (("--set", "benchmark.regime=[1e9, 1e9]"), "benchmark.regime: "),
+        (("--set", "policy=nope"), "policy 'nope'"),
+        (("--hosts", "2"), "--coordinator HOST:PORT and --host-index"),
+        (("--hosts", "2", "--host-index", "2", "--coordinator", "leader:1"), "--host-index: found 2"),
+        (("--hosts", "2", "--host-index", "1", "--coordinator", "leader"), "--coordinator: found 'leader'"),
+        (("--out", ""), "--out"),
+        (("--out", "/proc/x"), "--out /proc/x"),
+    ],
+)
+def test_a_wrong_name_is_reported_before_jax_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "foreign.py").write_text("class Strict:\n    def __init__(self, *, rate=1):\n        print('built')\n")
+    code, text, modules = child("run", *arguments)
+    assert code == 2
+    assert message in text
+    assert "built" not in text
+    assert modules & {"jax", "gemma", "kauldron", "flax", "orbax"} == set()
+    assert {path.name for path in tmp_path.iterdir()} <= {"foreign.py", "__pycache__"}
+
+
+@pytest.mark.parametrize(
     ("arguments", "limit"),
     [(("verify", "--verifier", "exact", "--input"), 0.6), (("show", EXAMPLE), 0.5), (("--help",), 0.25)],
 )
@@ -132,7 +165,6 @@ main(sys.argv[1:])
         ("run",),
         ("serve", "tiny"),
         ("export", "tiny", "--output", "new"),
-        ("models",),
         ("models", "download", "gemma3-1b-it", "--yes"),
         ("verify", "--verifier", "judge", "--input"),
     ],
@@ -147,3 +179,10 @@ def test_a_command_that_needs_the_extra_names_it_in_one_line(
     assert ended.stderr.startswith("restem: ")
     assert ended.stderr.endswith('needs jax: pip install "restem-harness[train]"\n')
     assert len(ended.stderr.splitlines()) == 1
+
+
+def test_policies_are_listed_without_the_extra(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WITHOUT, "models"]
+    ended = subprocess.run(command, env=ENVIRONMENT, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 0
+    assert "gemma3-1b-it" in ended.stdout

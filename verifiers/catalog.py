@@ -185,10 +185,27 @@ def takes(name: str, option: str, tables: Tables = _NO_TABLES) -> bool:
         return False
 
 
-def check(wanted: Sequence[str], tables: Tables = _NO_TABLES) -> Built:
+def check_name(name: str, tables: Tables = _NO_TABLES) -> None:
+    """Checks that the name leads to a verifier; its options are not read.
+
+    Raises:
+        UnknownVerifier: It does not.
+    """
+    type_ = kind(name, tables)
+    if type_ not in _FACTORIES:
+        _foreign_factory(type_)
+
+
+def check(wanted: Sequence[str], tables: Tables = _NO_TABLES, *, build_foreign: bool = True) -> Built:
     """Checks every name and option before any work; gives the foreign verifiers, which have to be built for the check.
 
     No judge is built: its key or its server may not be known yet.
+
+    Args:
+        wanted: Names of verifiers.
+        tables: Name -> options.
+        build_foreign: Whether foreign verifiers are built; otherwise their options are compared with the signatures of
+            their factories, and nothing is given.
 
     Raises:
         UnknownVerifier: The name or an option is not known, or a factory gives no verifier.
@@ -197,7 +214,10 @@ def check(wanted: Sequence[str], tables: Tables = _NO_TABLES) -> Built:
     for name in with_parts(wanted, tables):
         type_ = kind(name, tables)
         if type_ not in _FACTORIES:
-            build(name, tables, built=built)
+            if build_foreign:
+                build(name, tables, built=built)
+            else:
+                foreign.check_options(name, _foreign_factory(type_), _given(name, tables))
             continue
         options = read_options(options_of(type_), name, _given(name, tables))
         _factory(type_)

@@ -69,13 +69,17 @@ def make(name: str, factory: Callable[..., Any], options: Mapping[str, Any]) -> 
         ContractBreach: The factory raised.
         UnknownVerifier: The factory does not take the options, or gives no verifier.
     """
-    _check_signature(name, factory, options)
+    check_options(name, factory, options)
     with blamed(name, "making it"):
         return _checked(name, factory(**options))
 
 
-def _check_signature(name: str, factory: Callable[..., Any], options: Mapping[str, Any]) -> None:
-    """Raises for an option that the factory does not take, and for a required one that is missing."""
+def check_options(name: str, factory: Callable[..., Any], options: Mapping[str, Any]) -> None:
+    """Compares options with the factory's signature, without calling it.
+
+    Raises:
+        UnknownVerifier: The factory does not take an option, or a required one is missing.
+    """
     try:
         parameters = inspect.signature(factory).parameters.values()
     except (TypeError, ValueError):

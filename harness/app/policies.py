@@ -23,6 +23,30 @@ if TYPE_CHECKING:
     from restem.harness.model.policy import Policy
 
 
+def check_policy(name: str) -> None:
+    """Checks that there is a policy of that name, or a folder.
+
+    Raises:
+        ConfigError: There is none, or the model is not on disk.
+    """
+    if name not in EMBEDDED:
+        _foreign_folder(name)
+
+
+def _foreign_folder(name: str) -> Path:
+    if name in KNOWN:
+        if folder := KNOWN[name].folder:
+            return folder
+        size = size_text(BYTES * KNOWN[name].parameters)
+        raise ConfigError(f"policy {name!r} is not on disk: `restem models download {name}` fetches {size}")
+    if not Path(name).exists():
+        raise ConfigError(
+            f"policy {name!r}: neither a name that `restem models` lists nor a checkpoint folder"
+            f"{did_you_mean(name, [*EMBEDDED, *KNOWN])}"
+        )
+    return Path(name)
+
+
 def load_foreign_policy(name: str, mesh: Mesh | None = None) -> Policy:
     """The policy of a known model that is on disk, or of a folder in Kaggle's or Hugging Face's format.
 
@@ -34,15 +58,7 @@ def load_foreign_policy(name: str, mesh: Mesh | None = None) -> Policy:
         ConfigError: There is no such name or folder, or the model is not on disk.
         CheckpointMismatch: A leaf differs from what the model or the folder's own config says.
     """
-    if name in KNOWN and KNOWN[name].folder is None:
-        size = size_text(BYTES * KNOWN[name].parameters)
-        raise ConfigError(f"policy {name!r} is not on disk: `restem models download {name}` fetches {size}")
-    folder = KNOWN[name].folder if name in KNOWN else Path(name)
-    if folder is None or not folder.exists():
-        raise ConfigError(
-            f"policy {name!r}: neither a name that `restem models` lists nor a checkpoint folder"
-            f"{did_you_mean(name, [*EMBEDDED, *KNOWN])}"
-        )
+    folder = _foreign_folder(name)
     import jax
 
     from restem.harness.model.mesh import make_mesh, shardings_of

@@ -19,6 +19,7 @@ from restem.benchmarks.catalog import step_check
 from restem.benchmarks.probes import make_probes
 from restem.benchmarks.problem import Problem
 from restem.harness.app.judges import Options, add_judges, judge_facts, judge_options
+from restem.harness.app.suite_check import suite_problems
 from restem.harness.app.verify import check_verifiers
 from restem.harness.config import Suite, parse_suite, to_toml
 from restem.harness.distributed.hosts import Hosts, connect
@@ -93,16 +94,6 @@ def follow(suite: Suite, hosts: Hosts) -> None:
     _, base = prompted(suite, load_named_policy(suite.policy, hosts.meshes.local))
     hosts.begin(base)
     hosts.follow()
-
-
-def suite_problems(suite: Suite) -> dict[str, list[Problem]]:
-    """The problems of each split."""
-    config = suite.benchmark
-    counts = {"train": config.train, "validation": config.validation, "test": config.test}
-    try:
-        return config.definition.problems(suite.seed, config.regime, counts)
-    except (ValueError, OSError) as error:
-        raise ConfigError(f"benchmark: {error}") from None
 
 
 def check_lengths(suite: Suite, base: Policy, problems: Mapping[str, Sequence[Problem]]) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from restem.benchmarks.hints import did_you_mean
 from restem.harness.app.judges import Options, add_judges, judge_options, stored_judges
 from restem.harness.errors import ConfigError
 from restem.harness.loop.probe import probe, unprobed
@@ -31,10 +32,26 @@ def check_verifiers(names: Sequence[str], options: Options) -> catalog.Built:
         ConfigError: There is a table for a verifier that is not used.
         UnknownVerifier: A name or an option is not known.
     """
-    used = catalog.with_parts(names, options)
-    if unused := sorted(set(options) - set(used)):
-        raise ConfigError(f"verifiers.{unused[0]}: no verifier of that name is used here ({', '.join(used)})")
+    check_names(names, options)
     return catalog.check(names, options)
+
+
+def check_names(names: Sequence[str], options: Options) -> None:
+    """Checks that every name is known, and that every table of options belongs to a verifier that is used.
+
+    Raises:
+        ConfigError: There is a table for a verifier that is not used.
+        UnknownVerifier: A name is not known.
+    """
+    used = catalog.with_parts(names, options)
+    for name in used:
+        catalog.check_name(name, options)
+    if unused := sorted(set(options) - set(used)):
+        listed = ", ".join(used)
+        raise ConfigError(
+            f"verifiers.{unused[0]}: no verifier of that name is used here{did_you_mean(unused[0], used)}: "
+            f"used are {listed}; remove the table, or use the verifier"
+        )
 
 
 def verifier_options(config_path: Path | None, overrides: Sequence[str], names: Sequence[str]) -> Options:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from restem.harness.cli.paths import TO_FILE
+from restem.harness.cli.paths import TO_FILE, check_file
 from restem.harness.errors import ConfigError
 
 
@@ -49,6 +49,8 @@ def gate_command(
     if run is None and (limit is not None or output_path is not None):
         raise ConfigError("--limit and --output go with --from-run")
     names = tuple(dict.fromkeys(names))
+    if output_path is not None:
+        check_file("--output", output_path)
     if run is not None:
         if baseline is not None:
             raise ConfigError("--from-run makes rows; it takes no BASELINE.toml")
@@ -74,7 +76,12 @@ def _print_gate(
     from restem.harness.gate import check, update
     from restem.reports.pages import gate as gate_text
 
-    if baseline is None and not (tables and check.CALIBRATION.is_file()):
+    if baseline is None and tables and not check.CALIBRATION.is_file():
+        raise ConfigError(
+            "--table without a BASELINE.toml reads the project's calibration rows, which are in a checkout, not in an "
+            "installed package: give a BASELINE.toml, or run it in a checkout"
+        )
+    if baseline is None and not tables:
         raise ConfigError("give a BASELINE.toml; docs/gate.md says what it holds")
     golden = check.read_golden(baseline or check.CALIBRATION)
     if tables:

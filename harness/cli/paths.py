@@ -3,17 +3,41 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import click
 
 from restem.harness.errors import ConfigError
 
+
+class _FolderPath(click.Path):
+    """A folder, which need not exist; an empty text is refused, because Python takes it for the working folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("an empty text names no folder; `.` is the working folder", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 TO_FILE = click.Path(path_type=Path, dir_okay=False, writable=True)
+TO_FOLDER = _FolderPath(path_type=Path)
+
+
+def check_file(option: str, file: Path) -> None:
+    """Checks that a file can be written: its folder must exist.
+
+    Raises:
+        ConfigError: It does not, or cannot be written to.
+    """
+    if not file.parent.is_dir():
+        raise ConfigError(f"{option} {file}: there is no folder {file.parent}")
+    check_folder(option, file.parent)
 
 
 def check_folder(option: str, folder: Path) -> None:
-    """Checks that files can be written in a folder, which need not exist yet; creates nothing.
+    """Checks that files can be written in a folder, which need not exist yet; nothing stays behind.
 
     Raises:
         ConfigError: It, or a folder that it would stand in, is a file or cannot be written to.
@@ -24,8 +48,13 @@ def check_folder(option: str, folder: Path) -> None:
         raise ConfigError(f"{option} {folder}: {error.strerror}") from None
     if not place.is_dir():
         raise ConfigError(f"{option} {folder}: {place} is not a folder")
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise ConfigError(f"{option} {folder}: {place} cannot be written to")
+    try:
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise PermissionError
+        # The rights do not tell whether the file system accepts new folders: /proc does not, even from root.
+        tempfile.TemporaryDirectory(dir=place).cleanup()
+    except OSError:
+        raise ConfigError(f"{option} {folder}: {place} cannot be written to; give another folder") from None
 
 
 def _exists(path: Path) -> bool:

@@ -20,9 +20,6 @@ def models_command(context: click.Context, as_json: bool) -> None:
       restem models download gemma3-1b-it
       restem run --set policy=gemma3-1b-it          docs/gemma.md says what else to set
     """
-    from restem.harness.app.extra import need_train
-
-    need_train("restem models")
     if context.invoked_subcommand is None:
         from restem.harness.weights import registry
 
@@ -40,8 +37,10 @@ def download_command(name: str, yes: bool) -> None:
     Example:
       KAGGLE_API_TOKEN=... restem models download gemma3-270m-it --yes
     """
+    from restem.harness.app.extra import need_train
     from restem.harness.app.policies import fetch
 
+    need_train("restem models download")
     click.echo(fetch(name, yes))
 
 

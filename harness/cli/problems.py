@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from restem.harness.cli.paths import TO_FILE
+from restem.harness.cli.paths import TO_FILE, check_file
 from restem.harness.errors import ConfigError
 
 
@@ -31,10 +31,11 @@ def generate_command(
     from restem.benchmarks import catalog
     from restem.benchmarks.files import write_json_lines, write_lines
 
-    low, comma, high = (regime or "").partition(",")
+    if output is not None:
+        check_file("--output", output)
     try:
         drawn = catalog.find_benchmark(benchmark)
-        pair = (float(low), float(high)) if comma else regime or next(iter(drawn.regimes), None)
+        pair = _regime(regime) if regime is not None else next(iter(drawn.regimes), None)
         problems = drawn.problems(seed, pair, {split: count})[split]
     except ValueError as error:
         raise ConfigError(str(error)) from None
@@ -43,3 +44,14 @@ def generate_command(
         click.echo(text, nl=False)
     else:
         output.write_text(text, "utf-8")
+
+
+def _regime(text: str) -> str | tuple[float, float]:
+    """A pair of numbers where the text has a comma, otherwise the name of a regime."""
+    if "," not in text:
+        return text
+    try:
+        low, high = map(float, text.split(","))
+    except ValueError:
+        raise ConfigError(f"--regime: found {text!r}, expected a name, or LOW,HIGH with two numbers") from None
+    return low, high

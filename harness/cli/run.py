@@ -6,14 +6,13 @@ from pathlib import Path
 
 import click
 
-from restem.harness.cli.paths import check_folder
+from restem.harness.cli.paths import TO_FOLDER, check_folder
 from restem.harness.cli.reports import print_plan, print_report
-from restem.harness.errors import ConfigError
 
 
 @click.command("run")
 @click.argument("suite", default="linear_1d")
-@click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/<suite name>]")
+@click.option("--out", type=TO_FOLDER, help="Run folder.  [default: runs/<suite name>]")
 @click.option("--set", "overrides", multiple=True, metavar="a.b=value", help="Change one setting of the suite.")
 @click.option("--until", type=click.Choice(["base"]), help="Stop before any training, with a plan; resumes without it.")
 @click.option("--hosts", type=click.IntRange(min=1), default=1, help="Machines that run this together, each the same.")
@@ -50,14 +49,15 @@ def run_command(
 
         click.echo(settings_page(), nl=False)
         return
-    if hosts == 1 and (host_index is not None or coordinator is not None):
-        raise ConfigError("--host-index and --coordinator go with --hosts")
     from restem.harness.app.extra import need_train
+    from restem.harness.app.suite_check import check_hosts, check_suite
     from restem.harness.config import load_suite
 
+    check_hosts(hosts, host_index, coordinator)
     resolved = load_suite(suite, overrides)
     folder = out or Path("runs") / resolved.name
     check_folder("--out" if out else "run folder", folder)
+    check_suite(resolved, leads=not host_index)
     need_train("restem run")
     if not quiet:
         click.echo(f"suite {resolved.name}, run folder {folder}: loading JAX and gemma", err=True)

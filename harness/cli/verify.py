@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from restem.harness.cli.paths import TO_FILE
+from restem.harness.cli.paths import TO_FILE, check_file
 from restem.harness.errors import ConfigError
 
 
@@ -53,8 +53,9 @@ def verify_command(
 ) -> None:
     """Scores rows of a file, or the stored samples of a run, with any verifiers.
 
-    An input row has id, question, reference (may be null), response, and optionally problem_id. Marks are what "Save
-    marks" of a report's explorer wrote: they become verdicts of human:<name>.
+    An input row has id, question, response and reference (a text, a number, a list of these, or null), and optionally
+    problem_id, data (an object for the verifier) and label (1 for a right response, 0 for a wrong one, or null).
+    Marks are what "Save marks" of a report's explorer wrote: they become verdicts of human:<name>.
 
     \b
     Example:
@@ -72,6 +73,8 @@ def verify_command(
         raise ConfigError("--import goes with a RUN, on whose samples the marks are")
     if run is not None and output_path is not None:
         raise ConfigError("--output goes with --input; a run keeps its verdicts in run.db")
+    if output_path is not None:
+        check_file("--output", output_path)
     if run is not None and marks_path is not None:
         from restem.harness.gate.annotations import import_marks
 

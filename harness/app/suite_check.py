@@ -1,0 +1,84 @@
+"""The checks of `restem run` before anything heavy: everything that a suite and the command name must be known.
+
+Takes a suite; raises one error that names place, value found and remedy. Writes nothing and imports no JAX, so that a
+wrong name is reported at once. Foreign verifiers are imported but not built: building may start JAX, which has
+to be configured first.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+
+from restem.benchmarks.problem import Problem
+from restem.harness.app.policies import check_policy
+from restem.harness.app.verify import check_names
+from restem.harness.config import Suite
+from restem.harness.errors import ConfigError
+from restem.verifiers import catalog
+
+# What JAX reads to find the leader and its own number: google/jax:jax/_src/clusters and jax/_src/distributed.py.
+CLUSTERS = (
+    "JAX_COORDINATOR_ADDRESS",
+    "SLURM_JOB_ID",
+    "OMPI_MCA_orte_hnp_uri",
+    "KUBERNETES_SERVICE_HOST",
+    "TPU_PROCESS_ADDRESSES",
+    "TPU_WORKER_HOSTNAMES",
+)
+
+
+def check_suite(suite: Suite, *, leads: bool = True) -> None:
+    """Checks the names of a suite's policy and, for the leader, of its verifiers and of its file of problems.
+
+    Raises:
+        ConfigError: The policy or the file is not there, or a table of verifier options has no use.
+        UnknownVerifier: The name or an option of a verifier is not known.
+    """
+    check_policy(suite.policy)
+    if leads:
+        check_names(suite.verifier_names, suite.verifiers)
+        catalog.check(suite.verifier_names, suite.verifiers, build_foreign=False)
+        if suite.benchmark.path is not None:
+            suite_problems(suite)
+
+
+def suite_problems(suite: Suite) -> dict[str, list[Problem]]:
+    """The problems of each split.
+
+    Raises:
+        ConfigError: The file is not there or holds something else, or there are too few problems.
+    """
+    config = suite.benchmark
+    counts = {"train": config.train, "validation": config.validation, "test": config.test}
+    try:
+        return config.definition.problems(suite.seed, config.regime, counts)
+    except OSError as error:
+        raise ConfigError(
+            f"benchmark.path: found {config.path!r} ({error.strerror}), expected a file of problems; "
+            "a relative path starts at the suite's folder"
+        ) from None
+    except ValueError as error:
+        raise ConfigError(f"benchmark: {error}") from None
+
+
+def check_hosts(count: int, index: int | None, coordinator: str | None) -> None:
+    """Checks that a host can find the leader and knows its own number, from the options or from a cluster.
+
+    Raises:
+        ConfigError: Naming the option that is missing or wrong.
+    """
+    if count == 1:
+        if index is not None or coordinator is not None:
+            raise ConfigError("--host-index and --coordinator go with --hosts")
+        return
+    if index is not None and index >= count:
+        raise ConfigError(f"--host-index: found {index}, expected 0 to {count - 1} with --hosts {count}")
+    if coordinator is not None and not coordinator.rpartition(":")[2].isdecimal():
+        raise ConfigError(f"--coordinator: found {coordinator!r}, expected HOST:PORT of the leader")
+    # A virtual machine with TPUs asks its metadata server.
+    if any(name in os.environ for name in CLUSTERS) or importlib.util.find_spec("libtpu") is not None:
+        return
+    missing = {"--coordinator HOST:PORT": coordinator, "--host-index": index}
+    if lacking := [option for option, value in missing.items() if value is None]:
+        raise ConfigError(f"--hosts {count}: give {' and '.join(lacking)}; no cluster that JAX knows was detected")
