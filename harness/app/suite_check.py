@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from pathlib import Path
 
 from restem.benchmarks.problem import Problem
 from restem.harness.app.policies import check_policy
@@ -50,15 +51,15 @@ def suite_problems(suite: Suite) -> dict[str, list[Problem]]:
         ConfigError: The file is not there or holds something else, or there are too few problems.
     """
     config = suite.benchmark
+    if config.path is not None and not Path(config.path).is_file():
+        raise ConfigError(
+            f"benchmark.path: found {config.path!r}, which is no file, expected a file of problems; "
+            "in a suite's file a relative path starts at the folder of the suite"
+        )
     counts = {"train": config.train, "validation": config.validation, "test": config.test}
     try:
         return config.definition.problems(suite.seed, config.regime, counts)
-    except OSError as error:
-        raise ConfigError(
-            f"benchmark.path: found {config.path!r} ({error.strerror}), expected a file of problems; "
-            "a relative path starts at the suite's folder"
-        ) from None
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise ConfigError(f"benchmark: {error}") from None
 
 
