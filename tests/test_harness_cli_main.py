@@ -191,7 +191,7 @@ def test_verify_gives_one_row_per_input_row_and_verifier_in_input_order(tmp_path
     [
         ("not json", "rows.jsonl:2: not JSON"),
         ('{"id": "b", "question": "q", "reference": "1"}', "rows.jsonl:2: response"),
-        ('{"id": "b", "question": "q", "reference": 1, "response": "r"}', "rows.jsonl:2: reference"),
+        ('{"id": "b", "question": "q", "reference": {}, "response": "r"}', "rows.jsonl:2: reference"),
         ("[]", "rows.jsonl:2: expected a JSON object"),
     ],
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +47,8 @@ def check_folder(option: str, folder: Path) -> None:
         raise ConfigError(f"{option} {folder}: {error.strerror}") from None
     if not place.is_dir():
         raise ConfigError(f"{option} {folder}: {place} is not a folder")
+    import tempfile  # only the commands that write a folder pay for it
+
     try:
         if not os.access(place, os.W_OK | os.X_OK):
             raise PermissionError
