@@ -109,6 +109,7 @@ def test_an_error_in_a_suite_is_reported_before_jax_is_imported(suite: str) -> N
         (("--set", "benchmark.regime=easy"), "benchmark.regime: unknown regime 'easy'"),
         (("--set", "benchmark.regime=[1e9, 1e9]"), "benchmark.regime: "),
         (("--set", "policy=nope"), "policy 'nope'"),
+        (("--set", "verifiers.judge.model=gpt-4"), "neither OPENAI_API_KEY nor base_url"),
         (("--hosts", "2"), "--coordinator HOST:PORT and --host-index"),
         (("--hosts", "2", "--host-index", "2", "--coordinator", "leader:1"), "--host-index: found 2"),
         (("--hosts", "2", "--host-index", "1", "--coordinator", "leader"), "--coordinator: found 'leader'"),
@@ -120,6 +121,8 @@ def test_a_wrong_name_is_reported_before_jax_is_imported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delitem(ENVIRONMENT, name, raising=False)
     (tmp_path / "foreign.py").write_text("class Strict:\n    def __init__(self, *, rate=1):\n        print('built')\n")
     code, text, modules = child("run", *arguments)
     assert code == 2

@@ -179,7 +179,7 @@ def test_hosts_without_a_coordinator_are_a_mistake() -> None:
     command = [sys.executable, "-m", "restem.harness.cli", "run", "--hosts", "2"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
-    assert "--hosts 2: coordinator_address" in done.stderr
+    assert "--hosts 2: give --coordinator HOST:PORT and --host-index" in done.stderr
 
 
 @pytest.mark.slow

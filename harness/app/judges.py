@@ -56,15 +56,7 @@ def judge_options(
     for name, chosen in judges.items():
         if chosen.get("offline"):
             judges[name] = {**stored.get(name, {}), **chosen}
-    embedded = [name for name in judges if _needs_embedded_judge(catalog.judge_options(name, judges))]
-    for name in embedded:
-        if named := {"model", "api_key_env"} & judges[name].keys():
-            # The value is not shown: it may be a key in the wrong place.
-            default = JudgeOptions().api_key_env
-            variable = "the variable named by api_key_env" if "api_key_env" in judges[name] else default
-            raise ConfigError(f"verifiers.{name}.{min(named)} is set, but neither {variable} nor base_url")
-        if judges[name].get("batch"):
-            raise ConfigError(f"verifiers.{name}.batch: the embedded judge has no batches; set a key or base_url")
+    embedded = _embedded(judges)
     if embedded:
         need_train("the embedded judge, which is used without a key and a base_url,")
         click.echo("no key and no base_url: the embedded tiny judge is used", err=True)
@@ -76,6 +68,29 @@ def judge_options(
             judges[name].setdefault("max_tokens", 4)
             judges[name].setdefault("prompt", "tiny")  # the prompt that it was trained on
     return judges
+
+
+def check_judges(options: Options, names: Sequence[str]) -> None:
+    """Checks that every judge has a key or a server, or can be the embedded one; starts nothing.
+
+    Raises:
+        ConfigError: A judge has a model or batches, and neither key nor server.
+    """
+    _embedded({name: options.get(name, {}) for name in catalog.judges(names, options)})
+
+
+def _embedded(judges: Options) -> list[str]:
+    """The names of the judges for which only the embedded judge can answer."""
+    embedded = [name for name in judges if _needs_embedded_judge(catalog.judge_options(name, judges))]
+    for name in embedded:
+        if named := {"model", "api_key_env"} & judges[name].keys():
+            # The value is not shown: it may be a key in the wrong place.
+            default = JudgeOptions().api_key_env
+            variable = "the variable named by api_key_env" if "api_key_env" in judges[name] else default
+            raise ConfigError(f"verifiers.{name}.{min(named)} is set, but neither {variable} nor base_url")
+        if judges[name].get("batch"):
+            raise ConfigError(f"verifiers.{name}.batch: the embedded judge has no batches; set a key or base_url")
+    return embedded
 
 
 def _needs_embedded_judge(options: JudgeOptions) -> bool:

@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 
 from restem.benchmarks.problem import Problem
+from restem.harness.app.judges import check_judges
 from restem.harness.app.policies import check_policy
 from restem.harness.app.verify import check_names
 from restem.harness.config import Suite
@@ -33,13 +34,14 @@ def check_suite(suite: Suite, *, leads: bool = True) -> None:
     """Checks the names of a suite's policy and, for the leader, of its verifiers and of its file of problems.
 
     Raises:
-        ConfigError: The policy or the file is not there, or a table of verifier options has no use.
+        ConfigError: The policy or the file is not there, a table of verifier options has no use, or a judge has no key.
         UnknownVerifier: The name or an option of a verifier is not known.
     """
     check_policy(suite.policy)
     if leads:
         check_names(suite.verifier_names, suite.verifiers)
         catalog.check(suite.verifier_names, suite.verifiers, build_foreign=False)
+        check_judges(suite.verifiers, suite.verifier_names)
         if suite.benchmark.path is not None:
             suite_problems(suite)
 

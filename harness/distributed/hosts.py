@@ -60,7 +60,8 @@ def connect(config: MeshConfig, count: int = 1, index: int | None = None, coordi
         try:
             jax.distributed.initialize(coordinator, count, index, shutdown_timeout_seconds=20)
         except (ValueError, RuntimeError) as error:
-            raise ConfigError(f"--hosts {count}: {error}") from None
+            remedy = "give --host-index, and the leader's address as --coordinator HOST:PORT"
+            raise ConfigError(f"--hosts {count}: {error}; {remedy}") from None
     keep_freed_memory()
     return Hosts(make_meshes(config.data, config.model))
 
