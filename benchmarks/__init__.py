@@ -8,9 +8,9 @@ Imports nothing of the other packages. Importing it loads the records alone; Num
 is drawn.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from restem.benchmarks.lazy import exports
 from restem.benchmarks.problem import Probe, Problem, canonical_form, problem_id, split_of
 
 if TYPE_CHECKING:
@@ -38,17 +38,12 @@ __all__ = [
     "write_json_lines",
     "write_lines",
 ]
-_LATE = {
-    "benchmark": ("Benchmark", "StepCheck", "chance_level"),
-    "catalog": ("BENCHMARKS", "find_benchmark", "step_check"),
-    "files": ("read_problems", "write_json_lines", "write_lines"),
-    "probes": ("attacks", "equivalents", "make_probes"),
-}
-
-
-def __getattr__(name: str) -> Any:
-    """The names whose modules are imported at their first use, so that a command line starts at once."""
-    for module, names in _LATE.items():
-        if name in names:
-            return getattr(importlib.import_module(f"restem.benchmarks.{module}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__ = exports(
+    __name__,
+    {
+        "benchmark": ("Benchmark", "StepCheck", "chance_level"),
+        "catalog": ("BENCHMARKS", "find_benchmark", "step_check"),
+        "files": ("read_problems", "write_json_lines", "write_lines"),
+        "probes": ("attacks", "equivalents", "make_probes"),
+    },
+)

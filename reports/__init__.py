@@ -8,8 +8,9 @@
 Importing this package loads none of it; each name is imported when it is first used.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from restem.benchmarks.lazy import exports
 
 if TYPE_CHECKING:
     from restem.reports.analysis.answer import answer
@@ -37,24 +38,18 @@ __all__ = [
     "write_plan",
     "write_report",
 ]
-_MODULES = {
-    "advise": "analysis.recommendation",
-    "answer": "analysis.answer",
-    "compare": "analysis.compare",
-    "find": "analysis.findings",
-    "rank": "analysis.ranking",
-    "read_run": "data.read",
-    "standings": "pages.terminal",
-    "status": "pages.terminal",
-    "summary": "pages.terminal",
-    "write_comparison": "pages.compare",
-    "write_plan": "pages.plan",
-    "write_report": "pages.report",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """A public name, imported late: the pages load matplotlib and Jinja."""
-    if name in _MODULES:
-        return getattr(importlib.import_module(f"restem.reports.{_MODULES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__ = exports(
+    __name__,
+    {
+        "analysis.answer": ("answer",),
+        "analysis.compare": ("compare",),
+        "analysis.findings": ("find",),
+        "analysis.ranking": ("rank",),
+        "analysis.recommendation": ("advise",),
+        "data.read": ("read_run",),
+        "pages.compare": ("write_comparison",),
+        "pages.plan": ("write_plan",),
+        "pages.report": ("write_report",),
+        "pages.terminal": ("standings", "status", "summary"),
+    },
+)

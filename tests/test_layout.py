@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,10 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("benchmarks", "verifiers", "harness", "reports")
 # Wing -> the wings that it may import. A wing is a folder, or a file that stands beside the folders. Every wing may
 # import itself. The order is that of the layers: a wing imports what stands above it.
-VERDICT = {"benchmarks.problem", "benchmarks.hints", "benchmarks.json_lines", "verifiers.verdict"}
+VERDICT = {"benchmarks.problem", "benchmarks.hints", "benchmarks.json_lines", "benchmarks.lazy", "verifiers.verdict"}
 ALGEBRA = VERDICT | {"verifiers.algebra"}
 EXACT = ALGEBRA | {"verifiers.worker", "verifiers.answers", "verifiers.options"}
-BASICS = VERDICT | {"harness.errors", "harness.lazy", "harness.names"}
+BASICS = VERDICT | {"harness.errors", "harness.names"}
 STORE = BASICS | {"harness.store"}
 MODEL = BASICS | {"harness.model", "harness.config", "harness.store"}
 NUMERICS = MODEL | {"harness.sampling", "harness.training"}
@@ -27,6 +28,7 @@ HARNESS = LOOP | {"harness.weights", "harness.serving"}
 EVERYTHING = {"benchmarks", "verifiers", "harness", "reports"}
 ALLOWED: dict[str, set[str]] = {
     "benchmarks": {"benchmarks"},
+    **{package: {"benchmarks.lazy"} for package in ("verifiers", "harness", "reports")},
     "verifiers.verdict": {"benchmarks.problem"},
     "verifiers.option_types": VERDICT,
     "verifiers.options": VERDICT | {"verifiers.option_types"},
@@ -43,7 +45,6 @@ ALLOWED: dict[str, set[str]] = {
     "verifiers.judge": VERDICT | {"verifiers.options", "verifiers.chat"},
     "verifiers.catalog": VERDICT | {"verifiers"},
     "harness.errors": set(),
-    "harness.lazy": set(),
     "harness.names": set(),
     "harness.progress": BASICS,
     "harness.config": STORE | {"benchmarks", "harness.config_errors"},
@@ -82,15 +83,26 @@ def module(path: Path) -> str:
 
 def imported(path: Path) -> list[str]:
     """Our modules that a file imports, anywhere in it, `TYPE_CHECKING` included; without the root `restem`."""
+    return targets(path.read_text("utf-8"))
+
+
+def targets(source: str, *, by_name: bool = True) -> list[str]:
+    """Our modules that a source imports, by a statement or, `by_name`, by `import_module` or a text "module:name"."""
     names: list[str] = []
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
+            assert "restem" not in [alias.name for alias in node.names], "import a package of ours, not the root"
             names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "no relative imports"
             for alias in node.names:
-                inner = ROOT / node.module.removeprefix("restem.").replace(".", "/") / alias.name
+                inner = ROOT / f"{node.module}.".removeprefix("restem.").replace(".", "/") / alias.name
                 is_module = inner.with_suffix(".py").is_file() or inner.is_dir()
-                names.append(f"{node.module}.{alias.name}" if is_module else node.module)
+                names.append(f"{node.module}.{alias.name}" if is_module else str(node.module))
+        elif by_name and isinstance(node, ast.Constant) and re.fullmatch(r"restem(\.\w+)+:\w+", str(node.value)):
+            names.append(str(node.value).partition(":")[0])
+        elif by_name and isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            names += [str(text.value) for text in node.args[:1] if isinstance(text, ast.Constant)]
     return [name.removeprefix("restem.") for name in names if name.startswith("restem.")]
 
 
@@ -106,8 +118,61 @@ def test_imports_follow_the_arrows(path: Path) -> None:
     assert [name for name in imported(path) if not allowed(module(path), name)] == []
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import restem.harness.loop",
+        "from restem.harness import loop",
+        "def f():\n    from restem.harness.loop import run",
+        'importlib.import_module("restem.harness.loop")',
+        'FACTORIES = {"a": "restem.harness.loop:Loop"}',
+    ],
+)
+def test_every_way_to_import_a_module_is_an_arrow(source: str) -> None:
+    assert targets(source) == ["harness.loop"]
+
+
+def test_a_package_under_the_root_is_an_arrow() -> None:
+    assert targets("from restem import harness") == ["harness"]
+
+
+@pytest.mark.parametrize("source", ["from . import loop", "from .loop import run", "import restem"])
+def test_imports_that_hide_their_module_are_refused(source: str) -> None:
+    with pytest.raises(AssertionError):
+        targets(source)
+
+
+def lazy_table(source: str) -> dict[str, list[str]] | None:
+    """Module -> names of the table that a package passes to `exports`; None where there is none."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "exports":
+            return {module: sorted(names) for module, names in ast.literal_eval(node.args[1]).items()}
+    return None
+
+
+LAZY = [path for path in ROOMS if path.name == "__init__.py" and lazy_table(path.read_text("utf-8"))]
+
+
+@pytest.mark.parametrize("path", LAZY, ids=lambda path: str(path.relative_to(ROOT)))
+def test_names_that_load_late_are_those_that_the_type_checker_sees(path: Path) -> None:
+    source, package = path.read_text("utf-8"), f"restem.{module(path)}."
+    (block,) = (node for node in ast.parse(source).body if isinstance(node, ast.If))
+    seen = {
+        str(node.module).removeprefix(package): sorted(alias.name for alias in node.names)
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+    }
+    assert lazy_table(source) == seen
+
+
+def test_every_package_that_loads_late_uses_the_same_functions() -> None:
+    by_hand = [path for path in ROOMS if "def __getattr__(name: str)" in path.read_text("utf-8")]
+    assert by_hand == []
+    assert {module(path) for path in LAZY} >= {"benchmarks", "verifiers", "harness", "reports"}
+
+
 def test_no_module_imports_itself_through_others() -> None:
-    arrows = {module(path): set(imported(path)) for path in ROOMS}
+    arrows = {module(path): set(targets(path.read_text("utf-8"), by_name=False)) for path in ROOMS}
     arrows = {name: {target for target in targets if target in arrows} for name, targets in arrows.items()}
     while leaves := [name for name, targets in arrows.items() if not targets & arrows.keys()]:
         for name in leaves:

@@ -9,9 +9,9 @@
 Importing this package loads the records alone; what a verifier needs is imported when `build` makes it.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from restem.benchmarks.lazy import exports
 from restem.verifiers.verdict import (
     Attempt,
     ContractBreach,
@@ -45,10 +45,4 @@ __all__ = [
     "names",
     "verdict_of",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    """`build`, `check` and `names`, imported late: the catalogue loads pydantic."""
-    if name in ("build", "check", "names"):
-        return getattr(importlib.import_module("restem.verifiers.catalog"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__ = exports(__name__, {"catalog": ("build", "check", "names")})

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from restem.harness.lazy import exports
+from restem.benchmarks.lazy import exports
 
 if TYPE_CHECKING:
     from restem.harness.distributed.hosts import Hosts, connect
