@@ -134,6 +134,14 @@ def test_the_light_install_verifies(light: Path, tmp_path: Path) -> None:
     assert verified(light, tmp_path, "exact", "sympy", "substitution") == ["correct"] * 3
 
 
+def test_the_light_install_lists_policies_and_names_the_checkout_of_the_calibration_rows(light: Path) -> None:
+    command = light.parent / "restem"
+    assert "gemma3-1b-it" in call(command, "models", cwd=light.parent)
+    ended = subprocess.run([command, "gate", "--table"], cwd=light.parent, capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert "in a checkout" in ended.stderr
+
+
 def record(python: Path, distribution: str) -> dict[str, str]:
     """File -> SHA-256 of all that a distribution installed, below site-packages."""
     code = (
