@@ -15,7 +15,7 @@ from restem.harness.app.run import run_suite, suite_problems
 from restem.harness.config import Suite, load_suite, parse_suite
 from restem.harness.errors import ConfigError
 from restem.harness.loop.rest_em import planned_samples
-from restem.harness.names import MARK, first_sampled, measuring, replicate, unmarked
+from restem.harness.names import MARK, first_sampled, replicate, unmarked, verifiers_that_judge
 from restem.harness.store.store import Store
 from restem.reports.analysis.findings import find
 from restem.reports.analysis.unfinished import missing
@@ -98,14 +98,14 @@ def test_a_name_is_found_again_in_that_of_its_replicate(name: str, number: int) 
 
 @given(st.lists(names, unique=True))
 def test_without_seeds_every_verifier_measures_every_arm(verifiers: list[str]) -> None:
-    assert all(measuring(verifiers, verifier) == tuple(verifiers) for verifier in verifiers)
+    assert all(verifiers_that_judge(verifiers, verifier) == tuple(verifiers) for verifier in verifiers)
 
 
 def test_of_verifiers_with_seeds_only_an_arms_own_measures_it() -> None:
     verifiers = ["sympy", "rough", "exact", "rough~1", "rough~2"]
-    assert measuring(verifiers, "rough") == ("sympy", "rough", "exact")
-    assert measuring(verifiers, "rough~2") == ("sympy", "exact", "rough~2")
-    assert measuring(verifiers, "sympy") == ("sympy", "exact")
+    assert verifiers_that_judge(verifiers, "rough") == ("sympy", "rough", "exact")
+    assert verifiers_that_judge(verifiers, "rough~2") == ("sympy", "exact", "rough~2")
+    assert verifiers_that_judge(verifiers, "sympy") == ("sympy", "exact")
 
 
 @given(st.integers(1, 5), st.integers(0, 9))

@@ -15,7 +15,7 @@ PACKAGES = ("benchmarks", "verifiers", "harness", "reports")
 VERDICT = {"benchmarks.problem", "benchmarks.hints", "benchmarks.json_lines", "benchmarks.lazy", "verifiers.verdict"}
 ALGEBRA = VERDICT | {"verifiers.algebra"}
 EXACT = ALGEBRA | {"verifiers.worker", "verifiers.answers", "verifiers.options"}
-BASICS = VERDICT | {"harness.errors", "harness.names"}
+BASICS = VERDICT | {"harness.errors", "harness.names", "harness.sampling_settings"}
 STORE = BASICS | {"harness.store"}
 MODEL = BASICS | {"harness.model", "harness.config", "harness.store"}
 NUMERICS = MODEL | {"harness.sampling", "harness.training"}
@@ -46,6 +46,7 @@ ALLOWED: dict[str, set[str]] = {
     "verifiers.catalog": VERDICT | {"verifiers"},
     "harness.errors": set(),
     "harness.names": set(),
+    "harness.sampling_settings": set(),
     "harness.progress": BASICS,
     "harness.config": STORE | {"benchmarks", "harness.config_errors"},
     "harness.config_errors": {"benchmarks.hints"},

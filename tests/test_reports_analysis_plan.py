@@ -435,3 +435,14 @@ def test_the_command_prints_the_plan_and_its_json(trial: Path, tmp_path: Path) -
     assert "50 of 200" in result.output
     printed = restem("report", "--plan", trial, "--output", tmp_path, "--labels", 50, "--json").output.splitlines()[0]
     assert json.loads(printed) == json.loads((tmp_path / "plan.json").read_text())
+
+
+@pytest.mark.parametrize(("others", "judged"), [((), False), (("blind",), True)])
+def test_a_plan_without_a_verifier_to_train_on_has_no_pairs_and_names_who_judged(
+    tmp_path: Path, others: tuple[str, ...], judged: bool
+) -> None:
+    with Store(base_run(tmp_path, 20, rates={name: RATES[name] for name in ("gold", *others)})) as store:
+        planned = plan.make(read_run(store))
+    assert ("No verifier but the gold has judged" in plan_pages.text(planned)) != judged
+    assert "Told apart" not in plan_pages.text(planned)
+    assert ("Told apart" in plan_pages.page(planned)) == judged

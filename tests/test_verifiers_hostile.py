@@ -33,7 +33,7 @@ COMPARING = ("sympy", "exact", "substitution", "majority")  # they compare the v
 NAMES = (*COMPARING, "format_only")
 # Every other built-in verifier: made of those above, or independent of the response, or a foreign package, or asking a
 # judge, here one that accepts nothing.
-OTHERS = tuple(name for name in catalog.built_in() if name in catalog.names() and name not in NAMES)
+OTHERS = tuple(name for name in catalog.names() if name not in NAMES)
 ACCEPTING = {"accept_all", "random", "inverted", "noisy", "math_verify"}  # they accept wrong answers by design
 CPU_LIMIT = 0.05
 SIBLINGS = 3  # right responses to the same problem, for a majority

@@ -83,11 +83,6 @@ class Alias:
 # -- Names and options -------------------------------------------------------------------------------------------------
 
 
-def built_in() -> list[str]:
-    """Every built-in name, including those that need an extra."""
-    return list(_FACTORIES)
-
-
 def names() -> list[str]:
     """Every name that `build` accepts without a module path: the built-in ones, then the plug-ins."""
     usable = [name for name in _FACTORIES if name not in EXTRAS or importlib.util.find_spec(EXTRAS[name])]

@@ -22,7 +22,7 @@ from restem.benchmarks.catalog import BENCHMARKS, FILE
 from restem.benchmarks.files import SHARES
 from restem.harness.config import NAME, SamplingConfig, Suite, load_suite
 from restem.harness.errors import ConfigError
-from restem.harness.names import AMOUNT, MEASURING, SAMPLING_SETTINGS, SPEED
+from restem.harness.sampling_settings import AMOUNT, MEASURING, SAMPLING_SETTINGS, SPEED
 
 HEADER = """# Every key of a suite
 

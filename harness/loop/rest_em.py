@@ -38,7 +38,7 @@ from restem.harness.loop.e_step import select
 from restem.harness.loop.probe import probe
 from restem.harness.loop.verify import verify
 from restem.harness.model.policy import Params, Policy, load_policy, params_hash, save_policy
-from restem.harness.names import BASE, first_sampled, measuring, unmarked
+from restem.harness.names import BASE, first_sampled, unmarked, verifiers_that_judge
 from restem.harness.progress import Forecast, RunProgress
 from restem.harness.store.records import Checkpoint, Selection
 from restem.harness.store.store import Store
@@ -95,7 +95,7 @@ def forecast(suite: Suite, problems: Mapping[str, Sequence[Problem]], verifiers:
     for name in verifiers:
         plan[f"verifying:{name}"] += test
     for arm in suite.arms:
-        for name in measuring(verifiers, arm.verifier):
+        for name in verifiers_that_judge(verifiers, arm.verifier):
             plan[f"verifying:{name}"] += suite.iterations * test
         for name in {arm.verifier, suite.gold}:
             plan[f"verifying:{name}"] += suite.iterations * train
@@ -122,7 +122,7 @@ def run(run: Run) -> None:
             label = f"arm {arm.name}, iteration {iteration}"
             selection = e_step(run, arm, checkpoint, policy, target, label)
             policy = maximise(run, arm, iteration, checkpoint, policy, selection, label)
-            judges = measuring(run.verifiers, arm.verifier)
+            judges = verifiers_that_judge(run.verifiers, arm.verifier)
             draw_and_verify(run, target, policy, "test", judges, label)
             checkpoint = target
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from restem.harness.errors import ConfigError
-from restem.harness.names import measuring_settings
+from restem.harness.sampling_settings import measuring_settings
 from restem.reports.analysis.findings import TEST
 from restem.reports.data.run import Run
 

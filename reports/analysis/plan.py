@@ -22,7 +22,8 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from restem.harness.errors import ConfigError
-from restem.harness.names import BASE, measuring_settings
+from restem.harness.names import BASE
+from restem.harness.sampling_settings import measuring_settings
 from restem.reports.analysis.findings import TRAIN, confusion
 from restem.reports.analysis.probe import Tried, accepting_attacks, problems_probed
 from restem.reports.analysis.selection import expected_training_set

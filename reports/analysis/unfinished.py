@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 
-from restem.harness.names import BASE, HUMAN, measuring
+from restem.harness.names import BASE, HUMAN, verifiers_that_judge
 from restem.reports.analysis.findings import TEST
 from restem.reports.data.run import Run
 
@@ -49,7 +49,7 @@ def missing(run: Run) -> list[Missing]:
     # A person marks as many samples as they like, so no marks are missing.
     verifiers = tuple(name for name in run.facts.get("verifiers") or {} if not name.startswith(HUMAN))
     expected = {BASE: verifiers} | {
-        f"{replica.name}/{i}": measuring(verifiers, replica.verifier)
+        f"{replica.name}/{i}": verifiers_that_judge(verifiers, replica.verifier)
         for arm in run.arms
         for replica in run.replicates(arm)
         for i in range(1, run.iterations + 1)

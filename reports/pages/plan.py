@@ -87,6 +87,11 @@ def sentences(planned: Plan) -> list[str]:
     """The plan's answer, and what it rests on."""
     best = _best(planned)
     lines = [f"No verifier but the gold has judged the base's training samples of {planned.suite}."]
+    if any(not prospect.gold for prospect in planned.prospects):
+        lines = [
+            "Of no verifier but the gold and controls is a gain known from the base's training samples of "
+            f"{planned.suite}."
+        ]
     if best:
         bound = "at most " if planned.eta == 1 else ""
         lines = [
@@ -120,7 +125,7 @@ def page(planned: Plan, probed: Sequence[Table] = ()) -> str:
     """The plan as Markdown, with the tables of the probe where it has any rows."""
     lines = [f"# Plan: which verifier to train on ({markdown(planned.suite)})", ""]
     lines += [line for sentence in sentences(planned) for line in (markdown(sentence, 2000), "")]
-    for table in (prospects(planned), pairs(planned), *(table for table in probed if table.rows)):
+    for table in (prospects(planned), *(table for table in (pairs(planned), *probed) if table.rows)):
         lines += [f"## {table.title}", "", piped(table, 200), "", markdown(table.note, 2000), ""]
     return "\n".join(lines)
 
@@ -131,7 +136,8 @@ def text(planned: Plan) -> str:
         [
             *(visible(sentence, 2000) for sentence in sentences(planned)),
             *("", plain(prospects(planned), SCREEN)),
-            *("", plain(pairs(planned, _with_best(planned))), ""),
+            *(("", plain(pairs(planned, best))) if (best := _with_best(planned)) else ()),
+            "",
         ]
     )
 
