@@ -19,7 +19,6 @@ ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "reports" / "examples" / "linear_1d"
 SHIPPED = ("harness", "verifiers", "benchmarks", "reports", "src", "tests", "docs")
 UV = os.environ.get("UV") or shutil.which("uv") or ""
-PYTHON_311 = "~/.pyenv/versions/3.11.*/bin/python"
 HEAVY = ("jax", "jaxlib", "gemma", "kauldron", "flax", "orbax")
 MEGABYTES = 400
 
@@ -37,8 +36,8 @@ def call(*command: object, cwd: Path = ROOT) -> str:
 @functools.cache
 def python_311() -> str | None:
     """A Python 3.11 that is on this machine already; none is downloaded."""
-    known = sorted(Path.home().glob(PYTHON_311.removeprefix("~/")))
-    return str(known[-1]) if known else shutil.which("python3.11")
+    search = [UV, "python", "find", "--no-project", "--no-python-downloads", "3.11"]
+    return (subprocess.run(search, capture_output=True, text=True).stdout.strip() or None) if UV else None
 
 
 def environment(folder: Path, python: str = "3.12") -> Path:
