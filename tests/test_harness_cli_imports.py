@@ -35,7 +35,7 @@ def child(*arguments: object) -> tuple[int, str, set[str]]:
     return ended.returncode, "\n".join(messages), set(modules.split())
 
 
-IMPORTS = "import click, numpy"  # what no command can do without
+IMPORTS = "import click, numpy"  # they take most of the time of `restem show`
 IMPORT_SECONDS = 0.2  # of processor time that these take where nothing else runs
 
 
