@@ -24,11 +24,20 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from restem.benchmarks.hints import did_you_mean
+from restem.benchmarks.problem import Problem
 from restem.verifiers import foreign
 from restem.verifiers.chat.transport import CallStore, Progress
 from restem.verifiers.options import OPTIONS, JudgeOptions, NoisyOptions, Options, read_options
 from restem.verifiers.order_check import OrderChecked
-from restem.verifiers.verdict import CONTROLS, Attempt, UnknownVerifier, Verdict, Verifier, needs_whole_problems
+from restem.verifiers.verdict import (
+    CONTROLS,
+    Attempt,
+    UnknownVerifier,
+    Verdict,
+    Verifier,
+    needs_whole_problems,
+    unreadable_references,
+)
 
 Tables: TypeAlias = Mapping[str, Mapping[str, Any]]
 Built: TypeAlias = dict[str, Verifier]
@@ -78,6 +87,10 @@ class Alias:
     def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
         """One verdict per attempt, in order."""
         return self.verifier.verify(attempts)
+
+    def unreadable_references(self, problems: Sequence[Problem]) -> list[tuple[Problem, str]]:
+        """The problems whose references the verifier cannot read, each with the reason."""
+        return unreadable_references(self.verifier, problems)
 
 
 # -- Names and options -------------------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from restem.verifiers.verdict import (
     VerifierError,
     checked,
     needs_whole_problems,
+    unreadable_references,
 )
 
 # Right and wrong answers as bare numbers, so that a verifier that compares texts gives both outcomes too.
@@ -92,6 +93,23 @@ class OrderChecked:
             if not self._in_order and len(attempts) > 1:
                 self._in_order = keeps_order(self.verifier, attempts)
             return self.verifier.verify(attempts)
+
+    def unreadable_references(self, problems: Sequence[Problem]) -> list[tuple[Problem, str]]:
+        """The problems whose references the verifier cannot read, each with the reason.
+
+        Raises:
+            ContractBreach: The verifier raises, or gives something other than pairs of such a problem and a text.
+        """
+        with blamed(self.name, "unreadable_references"):
+            pairs = unreadable_references(self.verifier, problems)
+        given = set(problems)
+        for pair in pairs:
+            if not (isinstance(pair, tuple) and len(pair) == 2 and pair[0] in given and isinstance(pair[1], str)):
+                raise ContractBreach(
+                    f"verifier {self.name!r}: unreadable_references gave {pair!r:.80}, expected pairs of one of the "
+                    "problems and a text"
+                )
+        return pairs
 
 
 def keeps_order(verifier: Verifier, attempts: Sequence[Attempt]) -> bool:

@@ -126,6 +126,9 @@ class Verifier(Protocol):
     `fingerprint` covers code version, prompt, parameters and served model: a changed fingerprint is another verifier.
     A verifier whose verdict depends on the other responses to the same problem, such as a majority vote, has the
     attribute `whole_problem = True`: a cascade then passes it all responses and not only the undecided ones.
+    A verifier that has to read the reference may have the method
+    `unreadable_references(problems) -> [(problem, reason), ...]`: the problems on which it cannot decide, whatever the
+    response, so that they are counted before any sampling (see `unreadable_references` below).
     """
 
     @property
@@ -148,6 +151,15 @@ def fingerprint(name: str, version: int, settings: Mapping[str, Any]) -> str:
 def needs_whole_problems(*verifiers: Verifier) -> bool:
     """Whether one of the verifiers needs all responses to a problem to judge one of them."""
     return any(getattr(verifier, "whole_problem", False) for verifier in verifiers)
+
+
+def unreadable_references(verifier: Verifier, problems: Sequence[Problem]) -> list[tuple[Problem, str]]:
+    """The problems none of whose references the verifier can read, in order, each with the reason.
+
+    Empty for a verifier without a method of that name: a control, or a judge, which reads any text.
+    """
+    method = getattr(verifier, "unreadable_references", None)
+    return [] if method is None else list(method(problems))
 
 
 def checked(verifier: Verifier, attempts: Sequence[Attempt]) -> list[Verdict]:

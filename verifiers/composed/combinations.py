@@ -14,6 +14,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TypeAlias
 
+from restem.benchmarks.problem import Problem
 from restem.verifiers.verdict import (
     Attempt,
     Outcome,
@@ -23,6 +24,7 @@ from restem.verifiers.verdict import (
     checked,
     fingerprint,
     needs_whole_problems,
+    unreadable_references,
 )
 
 VERSION = 1
@@ -52,6 +54,13 @@ class _Panel(abc.ABC):
         names = [member.name for member in self.members]
         return [self._decide(list(zip(names, row, strict=True))) for row in zip(*columns, strict=True)]
 
+    def unreadable_references(self, problems: Sequence[Problem]) -> list[tuple[Problem, str]]:
+        """The problems whose references no member can read, each with the reason of the last member."""
+        unread = [(problem, "") for problem in problems]
+        for member in self.members:  # a later member is asked only for what the earlier ones cannot read
+            unread = unreadable_references(member, [problem for problem, _ in unread]) if unread else []
+        return unread
+
     @abc.abstractmethod
     def _decide(self, ballots: Sequence[Ballot]) -> Verdict:
         """One verdict from the verdicts of the members that were applied."""
@@ -61,6 +70,14 @@ class AllOf(_Panel):
     """Correct where all members decide correct, wrong where any decides wrong, else undecided; the lowest score."""
 
     name = "all_of"
+
+    def unreadable_references(self, problems: Sequence[Problem]) -> list[tuple[Problem, str]]:
+        """The problems whose references any member cannot read, so that no response can be correct."""
+        reasons: dict[Problem, str] = {}
+        for member in self.members:
+            for problem, reason in unreadable_references(member, problems):
+                reasons.setdefault(problem, reason)
+        return [(problem, reasons[problem]) for problem in problems if problem in reasons]
 
     def _decide(self, ballots: Sequence[Ballot]) -> Verdict:
         side = _first_side((Outcome.WRONG, Outcome.UNDECIDED, Outcome.CORRECT), ballots)

@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
+from restem.benchmarks.problem import Problem
 from restem.verifiers.answers.final_answer import READER_VERSION
 from restem.verifiers.composed.controls import answer_key, final_answer, occurrences, uniform
 from restem.verifiers.options import NoisyOptions
@@ -22,6 +23,7 @@ from restem.verifiers.verdict import (
     checked,
     fingerprint,
     needs_whole_problems,
+    unreadable_references,
 )
 
 VERSION = 1
@@ -43,6 +45,10 @@ class Inverted:
     def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
         """One verdict per attempt, in order."""
         return [flipped(verdict, self.name) for verdict in checked(self.base, attempts)]
+
+    def unreadable_references(self, problems: Sequence[Problem]) -> list[tuple[Problem, str]]:
+        """The problems whose references the base cannot read, each with the reason."""
+        return unreadable_references(self.base, problems)
 
 
 class Noisy:
@@ -77,6 +83,10 @@ class Noisy:
         ties = _TIES[self.options.tied_to](attempts)
         truths = checked(self.base, attempts)
         return [self._one(*each) for each in zip(attempts, truths, ties, strict=True)]
+
+    def unreadable_references(self, problems: Sequence[Problem]) -> list[tuple[Problem, str]]:
+        """The problems whose references the base cannot read, each with the reason."""
+        return unreadable_references(self.base, problems)
 
     def _one(self, attempt: Attempt, truth: Verdict, tie: tuple[str, ...]) -> Verdict:
         if truth.outcome is Outcome.UNDECIDED:

@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
+from restem.benchmarks.problem import Problem
 from restem.verifiers.exact.references import accepted_texts, against_any
 from restem.verifiers.verdict import Attempt, Outcome, Verdict, fingerprint, verdict_of
 from restem.verifiers.worker import Failure, Worker
@@ -32,6 +33,7 @@ VERSION = 1
 SECONDS_PER_RESPONSE = 3.0
 MEMORY_BYTES = 1 << 30
 MAX_SHOWN = 200
+UNREAD = "unread_reference"
 
 # Shared by all verifiers of a process; its child starts at the first response.
 _WORKER = Worker(
@@ -64,6 +66,14 @@ class MathVerify:
             against_any([_verdict(results[pair], seconds) for pair in group]) if group else missing for group in groups
         ]
 
+    def unreadable_references(self, problems: Sequence[Problem]) -> list[tuple[Problem, str]]:
+        """The problems none of whose references the package can read, each with the reason of its first one."""
+        groups = [[(reference.strip(), "") for reference in accepted_texts(problem)] for problem in problems]
+        pairs = list(dict.fromkeys(pair for group in groups for pair in group))
+        reasons = {pair: _unread(result) for pair, result in zip(pairs, _WORKER.map(pairs), strict=True)}
+        unread = [[reasons[pair] for pair in group] or ["no_reference"] for group in groups]
+        return [(problem, texts[0]) for problem, texts in zip(problems, unread, strict=True) if texts[0] and all(texts)]
+
 
 def _verdict(result: Failure | tuple[bool | None, str], seconds: float) -> Verdict:
     """The verdict that a result of `graded` stands for."""
@@ -76,6 +86,13 @@ def _verdict(result: Failure | tuple[bool | None, str], seconds: float) -> Verdi
     return verdict_of(is_equal, answer=text, rule="math_verify", seconds=seconds)
 
 
+def _unread(result: Failure | tuple[bool | None, str]) -> str | None:
+    """Why the reference was not read, from the result for an empty response; None where it was."""
+    if isinstance(result, Failure):
+        return f"worker: {result.kind}"
+    return result[1] if result[1] == UNREAD else None
+
+
 def graded(pair: tuple[str, str]) -> tuple[bool | None, str]:
     """Whether the package accepts the response, and the text that it read as answer; or None and the reason.
 
@@ -85,7 +102,7 @@ def graded(pair: tuple[str, str]) -> tuple[bool | None, str]:
     reference, response = pair
     gold = _PACKAGE.parse(f"${reference.replace('**', '^')}$", parsing_timeout=None, raise_on_error=True)
     if all(isinstance(part, str) for part in gold):
-        return None, "unread_reference"
+        return None, UNREAD
     answer = _PACKAGE.parse(response, parsing_timeout=None, raise_on_error=True)
     texts = [part for part in answer if isinstance(part, str)]
     if len(texts) == len(answer):

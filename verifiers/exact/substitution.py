@@ -18,7 +18,7 @@ from restem.verifiers.algebra.characters import canonical
 from restem.verifiers.algebra.grammar import parse
 from restem.verifiers.algebra.nodes import MAX_BITS, Many, Node, Number, Operation, Symbol, Unreadable, symbols, value
 from restem.verifiers.answers.final_answer import READER_VERSION, asked_variable
-from restem.verifiers.exact.sympy_exact import ExpectedAnswer, by_value
+from restem.verifiers.exact.sympy_exact import ExpectedAnswer, by_value, unreadable
 from restem.verifiers.verdict import Attempt, Verdict, fingerprint
 
 VERSION = 2
@@ -51,6 +51,10 @@ class Substitution:
     def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
         """One verdict per attempt, in order."""
         return by_value(attempts, _solution)
+
+    def unreadable_references(self, problems: Sequence[Problem]) -> list[tuple[Problem, str]]:
+        """The problems whose question is not one equation with one solution, which stands for the reference here."""
+        return unreadable(problems, _solution)
 
 
 def _solution(problem: Problem) -> Sequence[ExpectedAnswer]:

@@ -65,6 +65,10 @@ class Exact:
         """One verdict per attempt, in order."""
         return [self._verdict(attempt) for attempt in attempts]
 
+    def unreadable_references(self, problems: Sequence[Problem]) -> list[tuple[Problem, str]]:
+        """The problems without a reference: every text can be compared."""
+        return [(problem, "no_reference") for problem in problems if not accepted_texts(problem)]
+
     def _verdict(self, attempt: Attempt) -> Verdict:
         references = accepted_texts(attempt.problem)
         if not references:
@@ -96,6 +100,10 @@ class Sympy:
     def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
         """One verdict per attempt, in order."""
         return by_value(attempts, _references)
+
+    def unreadable_references(self, problems: Sequence[Problem]) -> list[tuple[Problem, str]]:
+        """The problems none of whose references can be read, each with the reason of its first one."""
+        return unreadable(problems, _references)
 
 
 _LOOSE_SPACE = re.compile(r"(?<![0-9])\s+|\s+(?![0-9])")  # not a space between two digits: `14 2` is not 142
@@ -150,6 +158,14 @@ def by_value(attempts: Sequence[Attempt], expect: Callable[[Problem], Sequence[E
         return verdicts
     remaining = iter(verdicts)
     return [against_any([next(remaining) for _ in answers]) for answers in expected]
+
+
+def unreadable(
+    problems: Sequence[Problem], expect: Callable[[Problem], Sequence[ExpectedAnswer]]
+) -> list[tuple[Problem, str]]:
+    """The problems without a readable expected answer, each with the reason of its first one."""
+    reasons = [[answer.unreadable for answer in expect(problem)] for problem in problems]
+    return [(problem, texts[0]) for problem, texts in zip(problems, reasons, strict=True) if texts[0] and all(texts)]
 
 
 def _verdicts(drafts: Sequence[tuple[_Draft, float]]) -> list[Verdict]:
