@@ -207,6 +207,11 @@ class Suite(Model):
         description="the verifier that is taken as truth; without it the benchmark's own, which is `sympy` for all "
         "built-in ones",
     )
+    accept_unreadable: bool = Field(
+        default=False,
+        description="whether to run although the gold cannot read the references of all problems; the report then "
+        "counts them",
+    )
     scoring: tuple[str, ...] = Field(default=(), description="further verifiers, which give verdicts and train nothing")
     sampling: SamplingConfig = SamplingConfig()
     training: TrainingConfig = TrainingConfig()

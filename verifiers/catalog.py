@@ -160,6 +160,11 @@ def judges(wanted: Sequence[str], tables: Tables = _NO_TABLES) -> list[str]:
     return [name for name in with_parts(wanted, tables) if kind(name, tables) in JUDGES]
 
 
+def foreign_parts(wanted: Sequence[str], tables: Tables = _NO_TABLES) -> list[str]:
+    """The foreign verifiers, plug-ins and module paths, among the verifiers and all their parts."""
+    return [name for name in with_parts(wanted, tables) if kind(name, tables) not in _FACTORIES]
+
+
 def judge_options(name: str, tables: Tables = _NO_TABLES) -> JudgeOptions:
     """The options of a judge.
 

@@ -19,6 +19,7 @@ from restem.benchmarks.catalog import step_check
 from restem.benchmarks.probes import make_probes
 from restem.benchmarks.problem import Problem
 from restem.harness.app.judges import Options, add_judges, judge_facts, judge_options
+from restem.harness.app.references import check_references, unread_facts
 from restem.harness.app.suite_check import suite_problems
 from restem.harness.app.verify import check_verifiers
 from restem.harness.config import Suite, parse_suite, to_toml
@@ -46,14 +47,16 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
             the training split too, because a plan needs these verdicts.
 
     Raises:
-        ConfigError: Something the suite names is wrong or missing, or the folder holds a run of another suite.
+        ConfigError: Something the suite names is wrong or missing, the gold cannot read all references, or the folder
+            holds a run of another suite.
     """
     built = check_verifiers(suite.verifier_names, suite.verifiers)
+    problems = suite_problems(suite)
+    unread = check_references(suite, problems, built, begun=has_begun(folder))
     enable_compilation_cache()
     hosts = hosts or connect(suite.mesh)
     suite, base = prompted(suite, load_named_policy(suite.policy, hosts.meshes.local))
     whole = suite.replicated([name for name in suite.verifier_names if catalog.takes(name, "seed", suite.verifiers)])
-    problems = suite_problems(suite)
     check_lengths(suite, base, problems)
     if suite.training.trainable == "lora":
         check_lora(base.model)
@@ -68,6 +71,8 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
         store = stack.enter_context(Store(folder, write=True))
         verifiers = build_verifiers(store, whole, judge, problems, built)
         record(store, suite, whole.verifiers, verifiers, judge, base, problems, built)
+        if unread:
+            store.put_run({"unreadable_references": unread_facts(unread, problems)})
         planned = rest_em.planned_samples(whole, problems, until_base=until_base)
         forecast = None if until_base else rest_em.forecast(whole, problems, verifiers)
         progress = stack.enter_context(RunProgress(planned, quiet=quiet, forecast=forecast))
@@ -87,6 +92,14 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
             return
         store.log("finished", seconds=time.monotonic() - started)
         store.set_run("finished", True)
+
+
+def has_begun(folder: Path) -> bool:
+    """Whether a folder holds a run whose suite is recorded."""
+    if not (folder / "run.db").is_file():
+        return False
+    with Store(folder) as store:
+        return "suite" in store.run()
 
 
 def follow(suite: Suite, hosts: Hosts) -> None:
@@ -151,8 +164,8 @@ def _changes(before: Any, now: Any, place: str = "") -> list[str]:
 
 
 def _measuring_settings(suite: Suite) -> dict[str, Any]:
-    """The suite's settings without those that change speed alone."""
-    return suite.model_dump(mode="json", exclude={"sampling": {"rows"}, "mesh": True})
+    """The suite's settings without those that change no sample and no verdict."""
+    return suite.model_dump(mode="json", exclude={"sampling": {"rows"}, "mesh": True, "accept_unreadable": True})
 
 
 def build_verifiers(

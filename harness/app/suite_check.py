@@ -14,6 +14,7 @@ from pathlib import Path
 from restem.benchmarks.problem import Problem
 from restem.harness.app.judges import check_judges
 from restem.harness.app.policies import check_policy
+from restem.harness.app.references import check_references
 from restem.harness.app.verify import check_names
 from restem.harness.config import Suite
 from restem.harness.errors import ConfigError
@@ -30,11 +31,17 @@ CLUSTERS = (
 )
 
 
-def check_suite(suite: Suite, *, leads: bool = True) -> None:
+def check_suite(suite: Suite, *, leads: bool = True, begun: bool = False) -> None:
     """Checks the names of a suite's policy and, for the leader, of its verifiers and of its file of problems.
 
+    Args:
+        suite: The suite.
+        leads: Whether this host is the leader.
+        begun: Whether the run folder holds a run already, whose references are not checked again.
+
     Raises:
-        ConfigError: The policy or the file is not there, a table of verifier options has no use, or a judge has no key.
+        ConfigError: The policy or the file is not there, a table of verifier options has no use, a judge has no key,
+            or the gold cannot read all references of the file.
         UnknownVerifier: The name or an option of a verifier is not known.
     """
     check_policy(suite.policy)
@@ -43,7 +50,9 @@ def check_suite(suite: Suite, *, leads: bool = True) -> None:
         catalog.check(suite.verifier_names, suite.verifiers, build_foreign=False)
         check_judges(suite.verifiers, suite.verifier_names)
         if suite.benchmark.path is not None:
-            suite_problems(suite)
+            problems = suite_problems(suite)
+            if not catalog.foreign_parts([suite.gold], suite.verifiers):
+                check_references(suite, problems, begun=begun)
 
 
 def suite_problems(suite: Suite) -> dict[str, list[Problem]]:

@@ -14,6 +14,7 @@ from restem.harness.cli.reports import print_plan, print_report
 @click.argument("suite", default="linear_1d")
 @click.option("--out", type=TO_FOLDER, help="Run folder.  [default: runs/<suite name>]")
 @click.option("--set", "overrides", multiple=True, metavar="a.b=value", help="Change one setting of the suite.")
+@click.option("--accept-unreadable", is_flag=True, help="Run although the gold cannot read all references.")
 @click.option("--until", type=click.Choice(["base"]), help="Stop before any training, with a plan; resumes without it.")
 @click.option("--hosts", type=click.IntRange(min=1), default=1, help="Machines that run this together, each the same.")
 @click.option("--host-index", type=click.IntRange(min=0), help="This one's number; 0 leads and writes the run folder.")
@@ -25,6 +26,7 @@ def run_command(
     suite: str,
     out: Path | None,
     overrides: tuple[str, ...],
+    accept_unreadable: bool,
     until: str | None,
     hosts: int,
     host_index: int | None,
@@ -36,7 +38,10 @@ def run_command(
     """Runs a suite, a built-in name or a TOML file, into a run folder; the same --out again resumes.
 
     All devices are used, on CPUs one for each core, unless mesh.data and mesh.model say otherwise; docs/gemma.md says
-    how several hosts are.
+    how several hosts are started.
+
+    Before any sampling the gold reads all references. Where it cannot read one of them, nothing is done, and the
+    message names the first ones and what to do.
 
     \b
     Example:
@@ -54,10 +59,10 @@ def run_command(
     from restem.harness.config import load_suite
 
     check_hosts(hosts, host_index, coordinator)
-    resolved = load_suite(suite, overrides)
+    resolved = load_suite(suite, (*overrides, "accept_unreadable=true") if accept_unreadable else overrides)
     folder = out or Path("runs") / resolved.name
     check_folder("--out" if out else "run folder", folder)
-    check_suite(resolved, leads=not host_index)
+    check_suite(resolved, leads=not host_index, begun=(folder / "run.db").is_file())
     need_train("restem run")
     if not quiet:
         click.echo(f"suite {resolved.name}, run folder {folder}: loading JAX and gemma", err=True)

@@ -40,7 +40,7 @@ from restem.reports.tables.law import change_table, law_table
 from restem.reports.tables.pairs import pairs
 from restem.reports.tables.price import price
 from restem.reports.tables.problem_kinds import strata
-from restem.reports.tables.provenance import judge_line, provenance
+from restem.reports.tables.provenance import judge_line, provenance, unread_references
 from restem.reports.tables.seeds import seeds_table
 from restem.reports.tables.table import Table
 from restem.reports.tables.training_data import training_data
@@ -107,6 +107,7 @@ def compose(
             *answer_sentences(answer(findings, ranking)),
             *(*gap_sentences(partings(findings)), *law_lines, *seed_sentences(ranking.standings)),
             *attacks_accepted(accepting_attacks(run), problems_probed(run)),
+            *unread_references(run),
         ),
         verdict=advised if advised.rows else None,
         judge=judge_line(run),

@@ -28,7 +28,7 @@ from restem.reports.pages.sentences import answer_sentences
 from restem.reports.tables import arms
 from restem.reports.tables.format import difference
 from restem.reports.tables.phrases import advice_cell
-from restem.reports.tables.provenance import changed_models, judge_line
+from restem.reports.tables.provenance import changed_models, judge_line, unread_references
 from restem.reports.tables.table import Cell, Column, Table
 
 SUMMARY = ("arm", "iteration", "accuracy", "gain", "reward", "gap")  # columns of Table 1
@@ -56,6 +56,7 @@ def summary(run_folder: Path, columns: int | None = None) -> str:
     ]
     lines = [visible(sentence, 2000) for sentence in sentences]
     lines.append(visible(judge_line(findings.run)))
+    lines += [visible(sentence) for sentence in unread_references(findings.run)]
     lines += _unfinished(findings.run)
     if columns is not None:
         lines = wrapped(lines, columns)
@@ -128,7 +129,7 @@ def screen(findings: Findings, lines: int, columns: int) -> str:
     """The same for a run that was read, within this many lines and columns."""
     run, table = findings.run, arms.arms(findings)
     suite = f"{run.suite.get('name', 'unnamed')}: {len(run.arms)} arms, {run.iterations} iterations, gold {run.gold}"
-    changed = [visible(line, 300) for line in changed_models(run)]
+    changed = [visible(line, 600) for line in (*changed_models(run), *unread_references(run))]
     facts = [visible(suite), visible(counted(run)), *changed, *(_unfinished(run) or ["Finished."])]
     head = wrapped(facts, columns)
     room = lines - len(head) - AROUND_TABLE

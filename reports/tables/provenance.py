@@ -13,7 +13,8 @@ from restem.reports.data.run import Run
 from restem.reports.tables.format import DASH, number, setting
 from restem.reports.tables.table import Column, Table
 
-SHOWN_ELSEWHERE = ("suite", "verifiers", "chance_level", "finished", "seconds")  # facts of the run
+# Facts of the run.
+SHOWN_ELSEWHERE = ("suite", "verifiers", "chance_level", "finished", "seconds", "unreadable_references")
 
 
 def judge_line(run: Run) -> str:
@@ -29,6 +30,21 @@ def judge_line(run: Run) -> str:
             f"{changed}"
         )
     return f"The judge is {judge.get('model')}.{changed}"
+
+
+def unread_references(run: Run) -> list[str]:
+    """A sentence on the references that the gold cannot read, where there are any."""
+    facts: Mapping[str, Any] | None = run.facts.get("unreadable_references")
+    if not facts:
+        return []
+    counts = [(split, unread, total) for split, (unread, total) in facts["splits"].items() if unread]
+    listed = ", ".join(f"{unread} of {total} {split} problems" for split, unread, total in counts)
+    first = ", ".join(f"{problem} ({reason})" for problem, reason in facts["first"])
+    return [
+        f"The gold, {run.gold}, cannot read the references of {listed}; the first: {first}. Of the responses to these "
+        "it decides few but those that equal the reference as text, which are correct: accuracy, which counts decided "
+        "responses, is too high there."
+    ]
 
 
 def changed_models(run: Run) -> list[str]:
