@@ -116,7 +116,7 @@ def test_a_run_is_scored_by_a_combination_and_the_counts_are_json(noisy_run: Pat
     counts = [json.loads(restem("verify", copy, "--verifier", "cascade", *arguments).stdout) for _ in range(2)]
     with Store(copy) as store:
         ((samples,),) = store.query("SELECT count(*) FROM sample")
-    assert counts == [{"new_verdicts": {"cascade": samples}}, {"new_verdicts": {"cascade": 0}}]
+    assert [each["new_verdicts"] for each in counts] == [{"cascade": samples}, {"cascade": 0}]
 
 
 def verdicts(*arguments: object) -> list[dict[str, Any]]:
@@ -151,8 +151,8 @@ def test_a_row_may_have_several_references_and_unknown_fields_are_named_once(tmp
     result = restem("verify", "--verifier", "sympy", "--verifier", "exact", "--input", path)
     assert result.exit_code == 0, result.output
     assert [json.loads(line)["reward"] for line in result.stdout.splitlines()] == [1, 1, 1, 0, 0, 0]
-    assert result.stderr.count("colour") == 1
-    assert not any(f" {field}" in result.stderr for field in ("label", "data", "reference"))
+    (named,) = [line for line in result.stderr.splitlines() if "colour" in line]
+    assert not any(f" {field}" in named for field in ("label", "data", "reference"))
 
 
 def test_one_kind_stands_under_several_names(rows: Path, tmp_path: Path) -> None:
@@ -169,7 +169,8 @@ def test_progress_goes_to_stderr_and_counts_every_verdict(
     running.reset()
     names = ("--verifier", "majority", "--verifier", "judge", "--input", rows)
     shown = restem("verify", *names, "--set", f"verifiers.judge.base_url={running.base_url}")
-    lines = [line.partition("] ")[2].partition(",")[0] for line in shown.stderr.splitlines()]
+    progress = [line for line in shown.stderr.splitlines() if line.startswith("[")]
+    lines = [line.partition("] ")[2].partition(",")[0] for line in progress]
     assert lines[0] == "majority: 0/10 verdicts"
     assert lines[-1] == "judge: 10/10 verdicts"
     counts = [int(line.partition(": ")[2].partition("/")[0]) for line in lines]

@@ -71,6 +71,14 @@ def rows(tmp_path: Path) -> Path:
 def test_verify_imports_only_what_its_verifier_needs(rows: Path) -> None:
     code, _, modules = child("verify", "--verifier", "exact", "--input", rows)
     assert code == 0
+    assert modules & (HEAVY | {"numpy"}) == set()
+
+
+def test_the_rates_of_labelled_rows_import_numpy_and_no_more(rows: Path) -> None:
+    rows.write_text(rows.read_text().replace("}", ', "label": 1}'))
+    code, _, modules = child("verify", "--verifier", "exact", "--input", rows)
+    assert code == 0
+    assert "numpy" in modules
     assert modules & HEAVY == set()
 
 

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from restem.benchmarks.problem import Problem
 from restem.harness.app.judges import Options
-from restem.harness.config import Suite
 from restem.harness.errors import ConfigError
 from restem.verifiers import catalog
 from restem.verifiers.verdict import Verifier, unreadable_references
+
+if TYPE_CHECKING:
+    from restem.harness.config import Suite  # its pydantic models take 0.2 s to import
 
 SHOWN = 3  # unreadable references that a message names
 

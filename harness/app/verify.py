@@ -7,6 +7,7 @@ Imports no JAX: a run's samples are text. Everything that a command names is che
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,11 +16,13 @@ from typing import Any
 
 from restem.benchmarks.hints import did_you_mean
 from restem.harness.app.judges import Options, add_judges, judge_options, stored_judges
+from restem.harness.app.verdict_summaries import summary_of_rows, unreadable_rows
 from restem.harness.errors import ConfigError
 from restem.harness.loop.probe import probe, unprobed
 from restem.harness.loop.verify import VERIFY_BATCH, unjudged, verify
 from restem.harness.progress import RunProgress
 from restem.harness.store.store import Store
+from restem.reports.analysis.verdict_summary import VerdictSummary
 from restem.verifiers import catalog
 from restem.verifiers.rows import Rows, output_row
 from restem.verifiers.verdict import Verdict, Verifier, checked
@@ -120,8 +123,13 @@ def _built(names: Sequence[str], tables: Options, calls: Store | None, progress:
     return built
 
 
-def verify_rows(rows: Rows, output: Path | None, names: Sequence[str], options: Options, quiet: bool) -> None:
-    """Scores rows; with an output file, a judge's calls are stored beside it until all verdicts are written."""
+def verify_rows(
+    rows: Rows, output: Path | None, names: Sequence[str], options: Options, quiet: bool
+) -> list[VerdictSummary]:
+    """Scores rows and writes the verdicts; gives a summary for each verifier.
+
+    With an output file, a judge's calls are stored beside it until all verdicts are written.
+    """
     if rows.unknown and not quiet:
         print(f"fields that are not used: {', '.join(rows.unknown)}", file=sys.stderr)
     if output is not None and not output.parent.is_dir():
@@ -148,6 +156,7 @@ def verify_rows(rows: Rows, output: Path | None, names: Sequence[str], options: 
         built = _built(names, {**options, **judge}, calls, progress)
         if calls is not None and not offline:
             add_judges(calls, judge, built)
+        unread = [unreadable_rows(built[name], rows) for name in names]
         verdicts: list[dict[int, Verdict]] = []
         for name in names:
             progress.stage(name)
@@ -166,6 +175,8 @@ def verify_rows(rows: Rows, output: Path | None, names: Sequence[str], options: 
         for file in calls_folder.iterdir():
             file.unlink()
         calls_folder.rmdir()
+    ordered = [[by_row[number] for number in range(len(rows.ids))] for by_row in verdicts]
+    return [summary_of_rows(*each) for each in zip(names, ordered, itertools.repeat(rows), unread)]
 
 
 def _verdicts(verifier: Verifier, rows: Rows, size: int, progress: RunProgress) -> dict[int, Verdict]:

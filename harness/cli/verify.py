@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from restem.harness.cli.paths import TO_FILE, check_file
 from restem.harness.errors import ConfigError
+
+if TYPE_CHECKING:
+    from restem.reports.analysis.verdict_summary import VerdictSummary
 
 
 @click.command("verify")
@@ -35,8 +39,8 @@ from restem.harness.errors import ConfigError
 @click.option(
     "--batch", is_flag=True, help="Ask judges by OpenAI's Batch API; the same command comes back for replies."
 )
-@click.option("--json", "as_json", is_flag=True, help="Of a RUN, print the counts as JSON; rows are JSON in any case.")
-@click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("--json", "as_json", is_flag=True, help="The counts and the summary as JSON; rows are JSON in any case.")
+@click.option("--quiet", is_flag=True, help="No progress and no summary, unless --json asks for it.")
 def verify_command(
     run: Path | None,
     names: tuple[str, ...],
@@ -55,6 +59,10 @@ def verify_command(
 
     An input row has id, question, response and reference (a text, a number, a list of these, or null), and optionally
     problem_id, data (an object for the verifier) and label (1 for a right response, 0 for a wrong one, or null).
+    Verdicts go to --output or stdout. A summary ends the command, on stderr: what each verifier decided, why it was
+    undecided, which references it cannot read, and, where rows have labels or the run has a gold, TPR and FPR with 95 %
+    intervals clustered by problem. With --json the summary is one JSON object, on stdout unless the verdicts are there.
+
     Marks are what "Save marks" of a report's explorer wrote: they become verdicts of human:<name>.
 
     \b
@@ -78,26 +86,46 @@ def verify_command(
     if run is not None and marks_path is not None:
         from restem.harness.gate.annotations import import_marks
 
-        _print_new(import_marks(run, marks_path).items(), as_json)
+        counts = _print_new(import_marks(run, marks_path).items(), as_json)
+        if as_json:
+            click.echo(json.dumps({"new_verdicts": counts}))
         return
     from restem.verifiers.rows import read_rows
 
     rows = None if input_path is None else read_rows(input_path)  # an error in the file costs no further import
     from restem.harness.app.judges import with_transport
+    from restem.harness.app.verdict_summaries import summaries_of_run
     from restem.harness.app.verify import verifier_options, verify_rows, verify_run
 
     options = with_transport(verifier_options(config_path, overrides, names), names, offline=offline, batch=batch)
     if rows is not None:
-        verify_rows(rows, output_path, names, options, quiet)
+        summaries = verify_rows(rows, output_path, names, options, quiet)
+        if as_json or not quiet:
+            _print_summary(summaries, {}, as_json, err=output_path is None)
     elif run is not None:
-        _print_new(verify_run(run, names, options, split, quiet), as_json)
+        counts = _print_new(verify_run(run, names, options, split, quiet), as_json)
+        if as_json or not quiet:
+            labels = dict(zip(counts, names, strict=True))
+            _print_summary(summaries_of_run(run, labels, options, split), {"new_verdicts": counts}, as_json)
 
 
-def _print_new(counted: Iterable[tuple[str, int]], as_json: bool) -> None:
+def _print_new(counted: Iterable[tuple[str, int]], as_json: bool) -> dict[str, int]:
+    """Prints the number of new verdicts of each verifier as soon as it is known, unless JSON is wanted; gives all."""
     counts: dict[str, int] = {}
     for label, new in counted:
         counts[label] = new
         if not as_json:
             click.echo(f"{label}: {new} new verdicts")
+    return counts
+
+
+def _print_summary(
+    summaries: Sequence[VerdictSummary], counts: Mapping[str, object], as_json: bool, err: bool = False
+) -> None:
+    """Prints the summary: text on stderr, or one JSON object with the counts."""
+    from restem.reports.pages import verdict_summary
+
     if as_json:
-        click.echo(json.dumps({"new_verdicts": counts}))
+        click.echo(json.dumps({**counts, "verifiers": verdict_summary.data(summaries)}), err=err)
+    else:
+        click.echo(verdict_summary.text(summaries), err=True)
