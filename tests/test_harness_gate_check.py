@@ -438,15 +438,18 @@ def test_a_run_without_two_known_verifiers_gives_no_rows(finished_run: Path, nam
     assert restem("gate", "--from-run", finished_run, *options).exit_code == 2
 
 
-def test_the_table_gives_sensitivity_and_specificity_on_the_projects_calibration_rows() -> None:
+def test_the_table_gives_sensitivity_and_specificity_on_each_kind_of_the_projects_calibration_rows() -> None:
     arguments = ("gate", "--table", "--verifier", "sympy", "--verifier", "accept_all")
     lines = restem(*arguments).stdout.splitlines()
-    assert [line.split("|")[1].strip() for line in lines[2:]] == ["sympy", "accept_all"]
+    named = [line.split("|")[1].strip() for line in lines if line.startswith("| ") and "TPR" not in line]
     report = json.loads(restem(*arguments, "--json").stdout)
-    assert report["accept_all"]["sensitivity"][0] == 1.0
-    assert report["accept_all"]["specificity"][0] == 0.0
-    assert report["sympy"]["sensitivity"][0] > 0.99
-    assert report["sympy"]["specificity"][0] > 0.99
+    assert list(report) == ["linear_1d.jsonl", "word_problems.jsonl", "mathematics.jsonl", "hostile.jsonl"]
+    assert named == ["sympy", "accept_all"] * len(report)
+    for rates in report.values():
+        assert rates["accept_all"]["sensitivity"][0] == 1.0
+        assert rates["accept_all"]["specificity"][0] == 0.0
+    assert report["linear_1d.jsonl"]["sympy"]["sensitivity"][0] > 0.99
+    assert report["linear_1d.jsonl"]["sympy"]["specificity"][0] > 0.99
 
 
 def pytest_in(folder: Path, *arguments: str) -> tuple[int, str]:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, ttest_1samp
 
 from restem.reports.analysis.gate import Bar, Comparison, Failure, Item, Remark, RemarkCode, compare, shift, summary
-from restem.reports.pages.gate import as_json, message, page, quality_json, quality_table
+from restem.reports.pages.gate import as_json, message, page, quality_json, quality_tables
 from restem.verifiers.verdict import Outcome, Verdict
 from tests.conftest import problem
 
@@ -264,8 +264,18 @@ def test_the_quality_table_has_sensitivity_and_specificity_of_what_was_decided()
     assert figures["mine"].sensitivity.value == pytest.approx(0.9)
     assert figures["mine"].specificity.value == 1.0
     assert figures["mine"].specificity.low < 0.95  # Wilson's: a perfect score of 50 is no certainty
-    line = quality_table(figures).splitlines()[2]
+    line = quality_tables({"rows.jsonl": figures}).splitlines()[2]
     assert line.startswith("| mine")
     assert "90.0 [" in line
     assert "75.0 [" in line
-    assert json.loads(quality_json(figures))["mine"]["sensitivity"][0] == pytest.approx(0.9)
+    report = json.loads(quality_json({"rows.jsonl": figures}))
+    assert report["rows.jsonl"]["mine"]["sensitivity"][0] == pytest.approx(0.9)
+
+
+def test_each_file_of_rows_has_a_quality_table_of_its_own() -> None:
+    right, wrong = ({"mine": summary([item(None, outcome, CORRECT)])} for outcome in (CORRECT, WRONG))
+    text = quality_tables({"one.jsonl": right, "other.jsonl": wrong})
+    first, second = text.split("\n\n`other.jsonl`:\n\n")
+    assert first.startswith("`one.jsonl`:\n\n| ")
+    assert "| 100.0" in first
+    assert "| 0.0" in second

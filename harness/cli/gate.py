@@ -15,7 +15,12 @@ from restem.harness.errors import ConfigError
 @click.argument("baseline", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--verifier", "names", multiple=True, help="Only this verifier; may be given again.")
 @click.option("--update", "updates", is_flag=True, help="Rewrite the baseline and its rows; show what changed.")
-@click.option("--table", "tables", is_flag=True, help="Sensitivity and specificity of every built-in verifier.")
+@click.option(
+    "--table",
+    "tables",
+    is_flag=True,
+    help="Sensitivity and specificity of every built-in verifier, for each file of rows.",
+)
 @click.option("--from-run", "run", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Write rows.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many rows of a run.")
 @click.option("--output", "output_path", type=TO_FILE, help="Rows of a run.  [default: stdout]")
@@ -86,7 +91,7 @@ def _print_gate(
     golden = check.read_golden(baseline or check.CALIBRATION)
     if tables:
         rates = check.quality(golden, names, quiet=quiet)
-        click.echo(gate_text.quality_json(rates) if as_json else gate_text.quality_table(rates))
+        click.echo(gate_text.quality_json(rates) if as_json else gate_text.quality_tables(rates))
     elif updates:
         changes = update.update(golden, names, quiet=quiet)
         click.echo(update.differences_json(changes) if as_json else update.differences(changes))

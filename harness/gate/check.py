@@ -189,9 +189,24 @@ def _items(rows: Sequence[GoldenRow], name: str, pinned: bool, verdicts: Sequenc
     ]
 
 
-def quality(golden: Golden, names: Sequence[str], *, quiet: bool = False) -> dict[str, Summary]:
-    """Each verifier's sensitivity and specificity on the labelled rows; of every built-in verifier if none is named."""
-    chosen = list(names or dict.fromkeys([*catalog.names(), *golden.baseline.verifiers]))
-    return {
-        name: summary(_items(golden.rows, name, False, verdicts)) for name, _, verdicts in ask(golden, chosen, quiet)
-    }
+def quality(golden: Golden, names: Sequence[str], *, quiet: bool = False) -> dict[str, dict[str, Summary]]:
+    """File of rows -> verifier -> its sensitivity and specificity on the labelled rows of that file.
+
+    A file holds one kind of data, and rates of one kind say little about another, so no rate is computed over all
+    files. Without names: every built-in verifier, those of the baseline, and those that its options define out of
+    verifiers that are installed.
+    """
+    chosen = list(names or dict.fromkeys([*catalog.names(), *golden.baseline.verifiers, *_defined(golden.baseline)]))
+    tables: dict[str, dict[str, Summary]] = {name: {} for name in golden.baseline.rows}
+    for verifier, _, verdicts in ask(golden, chosen, quiet):
+        items = iter(_items(golden.rows, verifier, False, verdicts))
+        for name, summaries in tables.items():
+            summaries[verifier] = summary([next(items) for _ in golden.rows_of(name)])
+    return tables
+
+
+def _defined(baseline: Baseline) -> list[str]:
+    """The verifiers that a baseline's options define under a name of their own and whose parts are all installed."""
+    usable = set(catalog.names())
+    named = [name for name, table in baseline.options.items() if "type" in table]
+    return [name for name in named if {*catalog.with_parts([name], baseline.options)} - {*named} <= usable]

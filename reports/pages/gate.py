@@ -167,11 +167,16 @@ def _flip(item: Item) -> dict[str, Any]:
     }
 
 
-def quality_table(summaries: Mapping[str, Summary]) -> str:
-    """Sensitivity and specificity as a Markdown table."""
-    return piped(gate.quality(summaries))
+def quality_tables(files: Mapping[str, Mapping[str, Summary]]) -> str:
+    """Sensitivity and specificity as Markdown tables: one for each file of rows, named if there are several."""
+    tables = {name: piped(gate.quality(summaries)) for name, summaries in files.items()}
+    if len(tables) == 1:
+        return next(iter(tables.values()))
+    return "\n\n".join(f"`{visible(name, 80)}`:\n\n{table}" for name, table in tables.items())
 
 
-def quality_json(summaries: Mapping[str, Summary]) -> str:
-    """The same for programs."""
-    return json.dumps({name: figures(now) for name, now in summaries.items()})
+def quality_json(files: Mapping[str, Mapping[str, Summary]]) -> str:
+    """The same for programs: file of rows -> verifier -> figures."""
+    return json.dumps(
+        {file: {name: figures(now) for name, now in summaries.items()} for file, summaries in files.items()}
+    )

@@ -1,11 +1,12 @@
-"""Writes calibration.jsonl: labelled responses that every verifier's sensitivity and specificity is measured on.
+"""Writes linear_1d.jsonl and hostile.jsonl, two of the four kinds of rows on which every verifier is measured.
 
     python tests/golden/make_calibration.py runs/linear_1d      # the folder that a plain `restem run` leaves
-    restem gate tests/golden/calibration.gate.toml --update     # what each verifier says about them
+    restem gate tests/golden/calibration.gate.toml --update     # what each verifier decides on the rows of all kinds
 
-Three sources. `policy`: what the embedded policy said at four checkpoints of the default run. `plain`: one answer in
-each of the 20 forms of FORMS for each of 20 problems, half of them right. `answers`: rows of answers.jsonl, tricky and
-hostile ones, with their labels.
+linear_1d.jsonl has two sources. `policy`: responses of the embedded policy at four checkpoints of the default run.
+`plain`: one answer in each of the 20 forms of FORMS for each of 20 problems, half of them right. hostile.jsonl holds
+rows of answers.jsonl, tricky and hostile ones, with their labels. The other two kinds, word_problems.jsonl and
+mathematics.jsonl, are written by hand.
 
 Labels of `policy` rows do not come from a verifier: a response is right when its last line is `variable = number` or
 `variable = a/b` and that value, put into the equation, solves it. Rows of one problem share `problem_id`.
@@ -57,8 +58,9 @@ FORMS = (
 
 
 def main(run: Path) -> None:
-    rows = [*policy_rows(run), *plain_rows(), *tricky_rows()]
-    (HERE / "calibration.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    files = {"linear_1d.jsonl": [*policy_rows(run), *plain_rows()], "hostile.jsonl": [*tricky_rows()]}
+    for name, rows in files.items():
+        (HERE / name).write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
 
 
 def policy_rows(run: Path) -> Iterator[dict[str, Any]]:
