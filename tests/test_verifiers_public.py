@@ -14,8 +14,8 @@ PUBLIC = {
         *("VerifierError", "build", "check", "checked", "fingerprint", "names", "verdict_of"),
     ],
     "restem.verifiers.algebra": [
-        *("Many", "Node", "Number", "Operation", "Symbol", "Unreadable", "canonical", "equality", "exact_value"),
-        *("fraction", "parse", "value"),
+        *("Many", "NeedsAlgebra", "Node", "Number", "Operation", "Symbol", "Unreadable", "canonical", "equality"),
+        *("exact_value", "fraction", "is_evaluated", "parse", "read_value", "same_value", "value"),
     ],
     "restem.verifiers.answers": [
         *("READER_VERSION", "Answer", "asked_variable", "find", "find_expression", "find_word"),

@@ -8,14 +8,27 @@ responses, verdicts or SymPy.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from fractions import Fraction
 
-from restem.verifiers.algebra.nodes import Many, Node, Number, Operation, Symbol, Unreadable, symbols, value
+from restem.verifiers.algebra.nodes import (
+    Many,
+    Matrix,
+    Node,
+    Number,
+    Operation,
+    Symbol,
+    Unreadable,
+    children,
+    symbols,
+    value,
+)
 
 MAX_PAIRS = 512
 # Reasons why two trees that differ are neither equal nor unequal.
 DOUBTS = frozenset({"order", "imaginary", "letter_case"})
+_MARKS = frozenset({"name", "unit", "has_low", "has_high", "operators", "letter"})  # fields that hold no parts
 
 Leaf = Callable[[Node, Node], bool]
 
@@ -64,9 +77,18 @@ def normal(node: Node) -> Hashable:
             else:
                 factors.append(normal(factor))
         return "*", _written(coefficient), _sorted(factors)
+    if isinstance(node, Number):
+        return "*", _written(node.value), ()
+    if isinstance(node, Symbol):
+        return "symbol", node.name
+    if isinstance(node, Matrix):
+        return "matrix", tuple(tuple(normal(cell) for cell in row) for row in node.rows)
+    parts = children(node)
     if isinstance(node, Operation):
-        return node.operator, tuple(normal(operand) for operand in node.operands)
-    return ("*", _written(node.value), ()) if isinstance(node, Number) else ("symbol", node.name)
+        return node.operator, tuple(normal(part) for part in parts)
+    # Of the other nodes only the parts have several forms; what else they hold stays beside the forms of the parts.
+    rest = tuple(getattr(node, field.name) for field in dataclasses.fields(node) if not parts or field.name in _MARKS)
+    return type(node).__name__, repr(rest), tuple(normal(part) for part in parts)
 
 
 def _written(number: Fraction) -> str:

@@ -9,6 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text, as a constant set."""
+    return frozenset(text.split())
+
+
 def _listed(words: str, step: int = 1, first: int = 0) -> dict[str, int]:
     return {word: step * number for number, word in enumerate(words.split(), first)}
 

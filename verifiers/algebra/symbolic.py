@@ -12,14 +12,15 @@ has no real value otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from fractions import Fraction
 from typing import Any, TypeAlias, TypeGuard
 
 import sympy
 from sympy.polys.rings import PolyRing
 
-from restem.verifiers.algebra.equality import equality
+from restem.verifiers.algebra.comparison import compared, plain_leaf
+from restem.verifiers.algebra.equality import NeedsAlgebra, equality, normal
 from restem.verifiers.algebra.grammar import parse
 from restem.verifiers.algebra.nodes import (
     MAX_BITS,
@@ -34,6 +35,9 @@ from restem.verifiers.algebra.nodes import (
     value,
     walk,
 )
+from restem.verifiers.algebra.numeric import numerically_equal, same_zeros
+from restem.verifiers.algebra.questions import facts_of
+from restem.verifiers.algebra.reading import read_value
 
 MAX_TERMS = 512
 MAX_DEGREE = 32
@@ -53,6 +57,58 @@ def equal(pair: Sequence[Any]) -> bool | str:
         return equality(parse(reference), parse(answer, letters), algebraic, ordered=ordered)
     except Unreadable as problem:
         return problem.reason
+
+
+def equal_values(task: Sequence[Any]) -> bool | str:
+    """Whether the value of an answer equals that of a reference, or the reason why that cannot be decided.
+
+    Args:
+        task: The texts of reference and answer, the question, and `letters` as in `read_value`.
+    """
+    reference, answer, question, letters = task
+    try:
+        return compared(read_value(reference, letters), read_value(answer, letters), facts_of(question), ExactLeaf())
+    except Unreadable as problem:
+        return problem.reason
+
+
+class ExactLeaf:
+    """The comparison of two single expressions: by polynomials where they decide, else by their values."""
+
+    def __call__(self, left: Node, right: Node) -> bool | str:
+        """Whether two expressions are equal, or the reason why that cannot be decided.
+
+        Raises:
+            Unreadable: An expression exceeds a limit, or is undefined.
+        """
+        try:
+            return plain_leaf(left, right)
+        except NeedsAlgebra:
+            pass
+        names: dict[Hashable, str] = {}
+        try:
+            polynomial = algebraic(_with_atoms(left, names), _with_atoms(right, names))
+        except Unreadable:
+            polynomial = None
+        if polynomial is True or (polynomial is False and not names):
+            return polynomial
+        return numerically_equal(left, right)
+
+    def proportional(self, left: Node, right: Node) -> bool | str:
+        """Whether two equations, each given as the difference of its sides, have the same solutions."""
+        return same_zeros(left, right)
+
+
+def _with_atoms(node: Node, names: dict[Hashable, str]) -> Node:
+    """The tree with a symbol in place of each constant, function and root that polynomials cannot represent.
+
+    Equality as polynomials in these symbols implies equality; the reverse does not hold.
+    """
+    if isinstance(node, Operation) and node.operator in ("+", "-", "*", "/", "^", "neg", "sqrt"):
+        return Operation(node.operator, tuple(_with_atoms(part, names) for part in node.operands))
+    if isinstance(node, Number | Symbol | Many):
+        return node
+    return Symbol(names.setdefault(normal(node), f"atom {len(names)}"))
 
 
 def algebraic(left: Node, right: Node) -> bool:
@@ -106,7 +162,7 @@ class _Ring:
             return self.number(node.value), self.number(Fraction(1))
         if isinstance(node, Symbol):
             return self.generators[node.name], self.number(Fraction(1))
-        if isinstance(node, Many):
+        if not isinstance(node, Operation):
             raise Unreadable("syntax")
         radicand = _radicand(node)
         if radicand is not None:

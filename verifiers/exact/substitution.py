@@ -16,7 +16,7 @@ from fractions import Fraction
 from restem.benchmarks.problem import Problem
 from restem.verifiers.algebra.characters import canonical
 from restem.verifiers.algebra.grammar import parse
-from restem.verifiers.algebra.nodes import MAX_BITS, Many, Node, Number, Operation, Symbol, Unreadable, symbols, value
+from restem.verifiers.algebra.nodes import MAX_BITS, Node, Number, Operation, Symbol, Unreadable, symbols, value
 from restem.verifiers.answers.final_answer import READER_VERSION, asked_variable
 from restem.verifiers.exact.sympy_exact import ExpectedAnswer, by_value, unreadable
 from restem.verifiers.verdict import Attempt, Verdict, fingerprint
@@ -96,7 +96,7 @@ def _linear(node: Node) -> tuple[Fraction, Fraction]:
         return Fraction(0), node.value
     if isinstance(node, Symbol):
         return Fraction(1), Fraction(0)
-    if isinstance(node, Many):
+    if not isinstance(node, Operation):
         raise Unreadable("several")
     (slope, intercept), *rest = [_linear(operand) for operand in node.operands]
     other_slope, other = rest[0] if rest else (Fraction(0), Fraction(0))
