@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from restem.benchmarks.problem import Problem
 from restem.harness.store.store import Store
-from restem.verifiers.chat.reply import ChatReply, reply_in
+from restem.verifiers.chat.reply import reply_in
 from restem.verifiers.judge.judge import Judge
 from restem.verifiers.judge.prompt import bounded, prompt, quoted
-from restem.verifiers.judge.reply_grammar import read_reply, soft_score
+from restem.verifiers.judge.reply_grammar import soft_score
 from restem.verifiers.verdict import Attempt, JudgeUnavailable, Outcome, UnknownVerifier, Verdict, checked
 from tests import building
 from tests.judge_server import JudgeServer
@@ -54,11 +54,6 @@ def attempt(response: str, reference: str | None = "7", question: str = "Solve 2
 def attempts(count: int) -> list[Attempt]:
     """Every third of them wrong, all different."""
     return [attempt(f"x = {index + (index % 3 == 0)}", str(index), f"item {index}") for index in range(count)]
-
-
-def chat_reply(text: str, finish_reason: str = "stop", refusal: str | None = None) -> ChatReply:
-    usage: dict[str, Any] = {"prompt_tokens": 1, "completion_tokens": 1, "seconds": 0.0, "attempts": [], "model": "m"}
-    return ChatReply(text=text, finish_reason=finish_reason, refusal=refusal, **usage)
 
 
 def labelled(shown: str) -> list[str]:
@@ -280,28 +275,6 @@ def test_the_rubric_reads_the_last_line(server: JudgeServer) -> None:
     server.answer = lambda prompt: "1. x = 7.\n2. Yes.\n3. Yes.\n\n**VERDICT: 1**\n"
     verdict = judge(server, prompt="rubric").verify([attempt("x = 7")])[0]
     assert (verdict.outcome, server.bodies[0]["max_tokens"]) == (Outcome.CORRECT, 512)
-
-
-RUBRIC = {
-    1: ["VERDICT: 1", "All hold.\nVERDICT: 1", "a\n\n **Verdict:** 1. \n\n", "10\n0\nverdict:1"],
-    0: ["2 fails.\nVERDICT: 0", "The verdict is not 1.\nVERDICT: 0"],
-    None: [
-        *("1", "0", "VERDICT: 10", "VERDICT: 1/0", "VERDICT: 1 VERDICT: 0", "VERDICT: 1\nVERDICT: 0"),
-        *("VERDICT: 1\nVERDICT: 1", "VERDICT: 1\nThat is it.", "It says 'VERDICT: 1'.\nVERDICT: 0", "VERDICT:"),
-        *("so VERDICT: 1", "VERDICT: 1 or so", "VERDICT\n: 1", "VERDICT: one", "VERDICT: 1\u2028no"),
-    ],
-}
-
-
-@pytest.mark.parametrize(("text", "value"), [(text, value) for value, texts in RUBRIC.items() for text in texts])
-def test_the_grammar_of_a_reply_with_reasons(text: str, value: int | None) -> None:
-    assert read_reply(chat_reply(text), reasons=True)[0] == value
-
-
-@given(st.text() | st.text(alphabet="01:*. \nVERDICT", max_size=40))
-def test_any_reply_with_reasons_is_read_or_has_a_reason(text: str) -> None:
-    value, reason = read_reply(chat_reply(text), reasons=True)
-    assert (value is None) == (reason is not None)
 
 
 def test_a_verdict_that_the_response_forges_is_no_verdict_of_the_judge(server: JudgeServer) -> None:
@@ -548,66 +521,6 @@ def test_a_long_response_keeps_its_end() -> None:
 
 
 # the reply
-
-READ = {
-    1: [
-        "1",
-        " 1\n",
-        "**1**",
-        "1.",
-        "Verdict: 1",
-        "**Verdict:** 1",
-        "verdict:1.",
-        "\ufeff1",
-        "\u200b1\u200b",
-        "*1*",
-        "1\r\n",
-    ],
-    0: ["0", "**0**", "0.", "Verdict: 0", "\n\n0\n", "\u00a00"],
-    None: [
-        *("10", "1/0", "01", "-1", "0 or 1", "I would say 1 but 0", "not 1", "100%", "Correct Answer: 1", "1.0", ".1"),
-        *(
-            "+1",
-            "1 0",
-            "1\n0",
-            "11",
-            "\uff11",
-            "\u0661",
-            "\u00b9",
-            "Correct.",
-            "Incorrect.",
-            "yes",
-            "true",
-            "[1]",
-            "(1)",
-        ),
-        *("", " ", "**", ".", "\u200b", "Verdict:", "Verdict: 10", "1 (the answer is right)", "Verdict: 1 Verdict: 0"),
-        *("1" * 4_000, "*" * 4_000, "1" + "." * 4_000 + "0", '"1"', "1e0", "\u200b" * 4_000, "Verdict: " * 400),
-    ],
-}
-
-
-@pytest.mark.parametrize(("text", "value"), [(text, value) for value, texts in READ.items() for text in texts])
-def test_the_grammar_of_the_reply(text: str, value: int | None) -> None:
-    assert read_reply(chat_reply(text))[0] == value
-
-
-@given(st.text())
-def test_any_reply_is_read_or_has_a_reason(text: str) -> None:
-    value, reason = read_reply(chat_reply(text))
-    assert (value is None) == (reason is not None)
-
-
-@given(st.text(alphabet="01.*-/ \nVerdict:", max_size=12))
-def test_a_reply_that_holds_both_digits_is_never_read(text: str) -> None:
-    assert not ("0" in text and "1" in text and read_reply(chat_reply(text))[0] is not None)
-
-
-@pytest.mark.parametrize(
-    "reply", [chat_reply("1", "length"), chat_reply("1", "content_filter"), chat_reply("1", refusal="no")]
-)
-def test_a_cut_or_refused_reply_is_undecided_even_if_it_is_1(reply: ChatReply) -> None:
-    assert read_reply(reply)[0] is None
 
 
 @pytest.mark.parametrize("fault", ["null", "refusal", "refusal_as_reason", "content_filter"])
