@@ -1,4 +1,4 @@
-"""A real loopback judge: speaks POST /v1/chat/completions over a socket, and misbehaves on request.
+"""A real loopback judge: answers POST /v1/chat/completions and GET /v1/models over a socket, and faults on request.
 
     with JudgeServer() as server:
         server.script("500", "reset", "ok")        # the faults of the next requests, in order of arrival
@@ -58,6 +58,8 @@ class JudgeServer:
         bodies: The decoded requests.
         authorization: The Authorization header of the last request.
         headers: The names of all headers of the last request, in small letters.
+        models: The body that GET /v1/models is answered with, or a status; the default is a server without that route.
+        listed: How often it was asked for.
     """
 
     def __init__(self, answer: Answer = last_number_answer) -> None:
@@ -95,6 +97,8 @@ class JudgeServer:
         self.authorization = ""
         self.headers: set[str] = set()
         self.faulty_body = b""
+        self.models: Any = 404
+        self.listed = 0
         self._script: list[str] = []
         self._mix: dict[str, float] = {}
         self._random = random.Random(0)
@@ -137,6 +141,10 @@ class JudgeServer:
     async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         body = await request.body()
+        if (request.method, request.url.path) == ("GET", "/v1/models"):
+            self.listed += 1
+            await self._models()(scope, receive, send)
+            return
         if (request.method, request.url.path) != ("POST", "/v1/chat/completions"):
             await Response(status_code=405)(scope, receive, send)
             return
@@ -162,6 +170,13 @@ class JudgeServer:
             await JSONResponse(self._reply(fault, asked), headers=headers)(scope, receive, send)
             return
         await self._refusal(fault, value)(scope, receive, send)
+
+    def _models(self) -> Response:
+        if isinstance(self.models, int):
+            return _error(self.models, f"scripted {self.models}")
+        if isinstance(self.models, str):
+            return Response(self.models, media_type="text/html")
+        return JSONResponse(self.models)
 
     def _reply(self, kind: str, asked: Mapping[str, Any]) -> dict[str, Any]:
         """A usable reply: an ordinary one, or one without text."""

@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from restem.harness.app.judges import FORMER_DEFAULT
 from restem.harness.store.records import Sample
 from restem.harness.store.store import Store
+from restem.verifiers.verdict import Attempt
+from tests import building
 from tests.batch_server import BatchServer
 from tests.conftest import problem, restem
 from tests.judge_server import JudgeServer
@@ -55,7 +58,8 @@ def run(tmp_path: Path) -> Path:
 
 
 def address(server: JudgeServer | BatchServer) -> list[str]:
-    return ["--set", f"verifiers.judge.base_url={server.base_url}", "--set", "verifiers.judge.poll_seconds=0.01"]
+    options = (f"base_url={server.base_url}", "model=m", "poll_seconds=0.01")
+    return [text for option in options for text in ("--set", f"verifiers.judge.{option}")]
 
 
 def outcomes(run: Path, verifier: str | None = None) -> dict[int, str]:
@@ -179,3 +183,88 @@ def test_what_cannot_be_meant_is_refused(
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     result = restem("verify", run, *options)
     assert (result.exit_code, message in result.stderr) == (2, True), result.output
+
+
+# which models the server has
+
+
+@pytest.fixture
+def row(tmp_path: Path) -> Path:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"id": 1, "question": "q", "reference": "7", "response": "x = 7"}\n')
+    return path
+
+
+def listing(*names: str) -> dict[str, Any]:
+    return {"data": [{"id": name} for name in names]}
+
+
+def test_a_model_that_the_server_has_not_is_refused_before_any_verdict(server: JudgeServer, run: Path) -> None:
+    server.models = listing("new-chat", "text-embedding-3")
+    result = restem("verify", run, "--verifier", "sympy", "--verifier", "judge", *address(server))
+    assert (result.exit_code, server.requests, result.stdout) == (2, 0, "")
+    assert "new-chat" in result.stderr
+    assert "embedding" not in result.stderr
+    with Store(run) as store:
+        assert (store.run()["verifiers"], store.verifiers()) == ({}, {})
+
+
+def test_rows_are_not_begun_with_a_model_that_the_server_has_not(server: JudgeServer, row: Path) -> None:
+    server.models = listing("new-chat")
+    result = restem("verify", "--verifier", "judge", "--input", row, *address(server))
+    assert (result.exit_code, server.requests, result.stdout) == (2, 0, "")
+
+
+def test_the_list_may_be_left_unread(server: JudgeServer, row: Path) -> None:
+    server.models = listing("new-chat")
+    more = ("--set", "verifiers.judge.check_model=false")
+    result = restem("verify", "--verifier", "judge", "--input", row, *address(server), *more)
+    assert (result.exit_code, server.listed) == (0, 0)
+
+
+def test_a_run_whose_verdicts_are_stored_needs_neither_the_list_nor_the_model(server: JudgeServer, run: Path) -> None:
+    command = ("verify", run, "--verifier", "judge", *address(server))
+    assert restem(*command).exit_code == 0
+    listed = server.listed
+    server.models = listing("new-chat")
+    again = restem(*command)
+    assert (again.exit_code, again.stdout, server.listed) == (0, "judge: 0 new verdicts\n", listed)
+    assert restem(*command, "--offline").exit_code == 0
+    assert server.listed == listed
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("base_url=http://127.0.0.1:9/v1",), "verifiers.judge.model is not set"),
+        (("base_url=http://127.0.0.1:9/v1", "model=m", "api_key_env=NO_KEY"), "verifiers.judge.api_key_env names"),
+    ],
+)
+def test_a_judge_without_model_or_key_is_refused(
+    row: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], message: str
+) -> None:
+    monkeypatch.delenv("NO_KEY", raising=False)
+    chosen = [text for option in options for text in ("--set", f"verifiers.judge.{option}")]
+    result = restem("verify", "--verifier", "judge", "--input", row, *chosen)
+    assert (result.exit_code, message in result.stderr) == (2, True), result.output
+
+
+def test_a_stored_judge_of_a_former_default_keeps_its_model_offline(server: JudgeServer, run: Path) -> None:
+    options = {"base_url": server.base_url}
+    with Store(run, write=True) as store:
+        judge = building.judge(name="judge", calls=store, model=FORMER_DEFAULT, **options)
+        judge.verify([Attempt(problem=p, response=f"base\nx = {p.reference}") for p in store.problems()])
+        store.add_verifier(judge.fingerprint, "judge", options)  # as written by a version that had a default
+        store.set_run("verifiers", {"judge": judge.fingerprint})
+    assert restem("verify", run, "--verifier", "judge", "--offline").exit_code == 0
+    with Store(run) as store:
+        decided = store.query("SELECT count(*) FROM verdict WHERE outcome = 'correct'")
+    assert decided == [(4,)]
+
+
+def test_the_models_of_a_server_are_listed(server: JudgeServer) -> None:
+    server.models = {"data": [{"id": "b", "shutdown_date": "2999-01-01"}, {"id": "a"}, {"id": "x-embed"}]}
+    result = restem("judge", "models", *address(server)[:2])
+    assert (result.exit_code, result.stdout) == (0, "a\nb  until 2999-01-01\n")
+    whole = restem("judge", "models", *address(server)[:2], "--all", "--json")
+    assert [model["id"] for model in json.loads(whole.stdout)["models"]] == ["a", "b", "x-embed"]

@@ -130,9 +130,9 @@ def test_a_cascade_on_rows_asks_the_judge_only_about_the_rest(
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test-51f0aa77c2e94c3b8d1e")
     running.reset()
-    address = f"verifiers.judge.base_url={running.base_url}"
+    address = (f"verifiers.judge.base_url={running.base_url}", "--set", "verifiers.judge.model=m")
     members = 'verifiers.cascade.members=["sympy","judge"]'
-    rows_out = verdicts("--verifier", "cascade", "--set", members, "--set", address, "--input", rows)
+    rows_out = verdicts("--verifier", "cascade", "--set", members, "--set", *address, "--input", rows)
     left = [v.outcome is Outcome.UNDECIDED for v in Sympy().verify(read_rows(rows).attempts)]
     assert running.requests == sum(left) > 0
     assert [row["rule"].startswith("cascade: judge") for row in rows_out] == left
@@ -168,7 +168,8 @@ def test_progress_goes_to_stderr_and_counts_every_verdict(
     monkeypatch.setattr("restem.harness.progress.SECONDS_BETWEEN_LINES", 0.0)
     running.reset()
     names = ("--verifier", "majority", "--verifier", "judge", "--input", rows)
-    shown = restem("verify", *names, "--set", f"verifiers.judge.base_url={running.base_url}")
+    options = ("--set", f"verifiers.judge.base_url={running.base_url}", "--set", "verifiers.judge.model=m")
+    shown = restem("verify", *names, *options)
     progress = [line for line in shown.stderr.splitlines() if line.startswith("[")]
     lines = [line.partition("] ")[2].partition(",")[0] for line in progress]
     assert lines[0] == "majority: 0/10 verdicts"

@@ -45,7 +45,7 @@ by_comparing = pytest.mark.parametrize("name", COMPARING)
 
 @functools.cache
 def built(name: str) -> Verifier:
-    return catalog.build(name)
+    return catalog.build(name, {judge: {"model": "m"} for judge in catalog.JUDGES})
 
 
 @pytest.fixture(scope="module", autouse=True)

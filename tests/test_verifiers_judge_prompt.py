@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import sys
+import time
 import unicodedata
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from restem.verifiers.judge.prompt import BUILT_IN, fence, prompt, quoted
+from restem.verifiers.judge.prompt import BUILT_IN, fence, prompt, quoted, shortened
 from restem.verifiers.verdict import UnknownVerifier
 
 FENCED = [(name, blind) for name in ("judge", "rubric") for blind in (False, True)]
@@ -200,3 +201,81 @@ def test_a_file_with_other_places_is_refused(tmp_path: Path, text: str, blind: b
 def test_a_prompt_that_is_not_there_is_refused(name: str) -> None:
     with pytest.raises(UnknownVerifier, match="option prompt"):
         prompt(name, blind=False)
+
+
+# long responses
+
+
+def test_a_response_that_fits_is_shown_whole_and_without_a_note() -> None:
+    text = "a" * 3_990 + "\n#### 7"[:10]
+    shown = prompt("judge", blind=False).filled("q", "7", text[:4_000])
+    assert "not shown whole" not in shown
+    assert json.dumps(text[:4_000]) in shown
+
+
+@pytest.mark.parametrize("name", ["judge", "rubric", "commit_first"])
+@pytest.mark.parametrize("mark", ["\\boxed{41}", "#### 41", "The final answer is 41.", "<answer>41</answer>"])
+def test_a_long_response_keeps_its_marked_answer_and_its_end(name: str, mark: str) -> None:
+    response = "long\n" * 2_000 + mark + "\n" + "more\n" * 2_000 + "That is all."
+    shown = prompt(name, blind=False).filled("q", "41", response)
+    line = next(line for line in shown.splitlines() if line.startswith("Model Answer: "))
+    value = json.loads(line.removeprefix("Model Answer: "))
+    assert mark in value
+    assert value.endswith("That is all.")
+    assert value[0] == "\u2026"
+    assert f"has {len(response)} characters and is not shown whole" in shown.splitlines()[0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(["word ", "\n", "#### 1", "\\boxed{2}", "the answer is 3", "\u2026", "x" * 300]), max_size=80
+    )
+)
+def test_a_shortened_response_consists_of_pieces_of_it(pieces: list[str]) -> None:
+    response = "".join(pieces) * 3
+    shown = shortened(response)
+    assert len(shown) == min(len(response), 4_000)
+    assert shown == response or all(piece in response for piece in shown[1:].split("\u2026"))
+    assert response.endswith(shown[-3_000:])
+
+
+def test_a_long_response_without_a_mark_is_shown_as_its_end() -> None:
+    assert shortened("a" * 9_000) == "\u2026" + "a" * 3_999
+
+
+def test_a_megabyte_of_marks_is_shortened_at_once() -> None:
+    began = time.process_time()
+    assert len(shortened("answer is #### \\boxed" * 50_000)) == 4_000
+    assert time.process_time() - began < 1.0
+
+
+# two turns
+
+
+@pytest.mark.parametrize("blind", [False, True])
+def test_the_first_turn_shows_the_question_alone(blind: bool) -> None:
+    opened = prompt("commit_first", blind=blind)
+    assert opened.commits_first
+    first, second = opened.opening("the question"), opened.filled("the question", "the reference", "the response")
+    assert '"the question"' in first
+    assert "the re" not in first
+    assert '"the response"' in second
+    assert ("the reference" in second) != blind
+    assert "{" not in first + second
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{question}{reference}\n{commit}\n{response}", "before the line"),
+        ("{question}{response}\n{commit}\n{reference}", "before the line"),
+        ("Hello\n{commit}\n{question}{reference}{response}", "missing before the line"),
+        ("{question}\n{commit}\n{reference}\n{commit}\n{response}", "2 times"),
+    ],
+)
+def test_a_file_with_other_turns_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "mine.txt"
+    path.write_text(text)
+    with pytest.raises(UnknownVerifier, match=message):
+        prompt(str(path), blind=False)

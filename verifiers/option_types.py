@@ -6,6 +6,7 @@ depend on which verifier has which option.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import types
@@ -28,6 +29,14 @@ class Expected(str):
 
 VERDICTS_DEPEND_ON_IT = object()
 """Metadata of an option that is part of the fingerprint, under its name."""
+WHERE_SET = object()
+"""Metadata of an option that is part of the fingerprint where it differs from its default: an option that was added
+later, with a default that keeps the verdicts and fingerprints of before."""
+# What a request holds already; `stream` and `n` would change the form of the reply.
+OWN_PARAMETERS = (
+    *("model", "messages", "temperature", "max_tokens", "max_completion_tokens", "seed", "logprobs", "top_logprobs"),
+    *("reasoning_effort", "stream", "n"),
+)
 
 
 def no_secret(value: str) -> str:
@@ -79,11 +88,27 @@ def _address(value: str) -> str:
     return no_secret(value)
 
 
+def _extra_body(value: dict[str, Any]) -> dict[str, Any]:
+    """The table, unless it holds a key, what JSON cannot hold, or a parameter that the request sets itself."""
+    if taken := sorted(OWN_PARAMETERS & value.keys()):
+        raise PydanticCustomError(
+            "taken", "{taken} stands in every request and cannot be set here", {"taken": taken[0]}
+        )
+    try:
+        no_secret(json.dumps(value, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        if isinstance(error, PydanticCustomError):
+            raise
+        raise PydanticCustomError("no_json", "a value that JSON cannot hold") from None
+    return value
+
+
 def _as_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-Share: TypeAlias = Annotated[float, Field(ge=0, le=1), VERDICTS_DEPEND_ON_IT]
+Fraction: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+Share: TypeAlias = Annotated[Fraction, VERDICTS_DEPEND_ON_IT]
 Seed: TypeAlias = Annotated[int, VERDICTS_DEPEND_ON_IT]
 Count: TypeAlias = Annotated[int, Field(ge=1)]
 Limit: TypeAlias = Annotated[int, Field(ge=0)]
@@ -99,7 +124,11 @@ Prices: TypeAlias = Annotated[
     dict[str, Price], Expected("{model: [USD per 10^6 prompt tokens, USD per 10^6 completion tokens]}, from 0")
 ]
 Address: TypeAlias = Annotated[str, AfterValidator(_address), Expected("http(s)://host[:port]/path")]
-ModelName: TypeAlias = Annotated[str, AfterValidator(no_secret), VERDICTS_DEPEND_ON_IT]
+ModelName: TypeAlias = Annotated[str, AfterValidator(no_secret), Field(min_length=1), Expected("a text")]
+Body: TypeAlias = Annotated[
+    dict[str, Any], AfterValidator(_extra_body), Expected("a table of further parameters"), WHERE_SET
+]
+Effort: TypeAlias = Annotated[str, AfterValidator(no_secret), Field(min_length=1), Expected("a text")]
 Variable: TypeAlias = Annotated[str, AfterValidator(variable_name), Expected("the name of an environment variable")]
 
 

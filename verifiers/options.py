@@ -8,7 +8,7 @@ these models. It does not depend on the verifiers, and importing it loads nothin
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -21,9 +21,13 @@ from restem.verifiers.option_types import (
     LOOKS_LIKE_A_KEY,
     SECRET,
     VERDICTS_DEPEND_ON_IT,
+    WHERE_SET,
     Address,
     Amount,
+    Body,
     Count,
+    Effort,
+    Fraction,
     Limit,
     ModelName,
     Number,
@@ -46,8 +50,14 @@ class Options(pydantic.BaseModel):
 
     def settings(self) -> dict[str, Any]:
         """The options that stand in the fingerprint: those that verdicts depend on."""
-        fields = type(self).model_fields.items()
-        return {name: getattr(self, name) for name, field in fields if VERDICTS_DEPEND_ON_IT in field.metadata}
+        settings: dict[str, Any] = {}
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if VERDICTS_DEPEND_ON_IT in field.metadata or (
+                WHERE_SET in field.metadata and value != field.get_default(call_default_factory=True, validated_data={})
+            ):
+                settings[name] = value
+        return settings
 
 
 class RandomOptions(Options):
@@ -98,10 +108,45 @@ class CascadeOptions(Options):
     )
 
 
+_OFF = ("none", "off", "disabled", "false", "")
+
+
+def _items(table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The keys and values of a table and of the tables in it."""
+    for key, value in table.items():
+        yield key, value
+        if isinstance(value, dict):
+            yield from _items(value)
+
+
+def _switches_on(value: Any) -> bool:
+    """Whether a value under a key that is named after reasoning switches it on: `{type = "disabled"}` does not."""
+    if isinstance(value, dict):
+        return not any(inner in _OFF for inner in value.values() if isinstance(inner, str)) and value != {}
+    return value not in (None, False, 0, *_OFF)
+
+
 class ChatOptions(Options):
     """Options of a model behind an OpenAI-like server."""
 
-    model: ModelName = Field(default="gpt-4", description="The model's name at the server")
+    model: Annotated[ModelName | None, VERDICTS_DEPEND_ON_IT] = Field(
+        default=None,
+        description="The model's name at the server. It has to be given, except for the embedded judge: providers"
+        " switch models off, so no name is right for long. `restem judge models` lists those of a server",
+    )
+    check_model: bool = Field(
+        default=True,
+        description="Before the first request the server's list (`GET /models`) is read: a model that is not in it, or"
+        " that is switched off within seven days, is an error. `false` where the list is known to be incomplete",
+    )
+    reasoning_effort: Annotated[Effort | None, WHERE_SET] = Field(
+        default=None,
+        description="How much a reasoning model thinks, as its server names it: `none`, `low`, `medium`, `high`",
+    )
+    extra_body: Body = Field(
+        default_factory=dict,
+        description="Further parameters of a request, sent as they are, such as `chat_template_kwargs`",
+    )
     base_url: Address | None = Field(
         default=None,
         description="The server's address. Without it, `OPENAI_BASE_URL` of the environment, else OpenAI's. With"
@@ -110,7 +155,7 @@ class ChatOptions(Options):
     api_key_env: Variable = Field(
         default="OPENAI_API_KEY",
         description="The environment variable that holds the key. The key is stored nowhere; a named server may need"
-        " none",
+        " none, and then this option is left out",
     )
     prices: Prices = Field(
         default_factory=dict,
@@ -143,6 +188,12 @@ class ChatOptions(Options):
         " `--offline` sets it",
     )
 
+    @property
+    def reasons(self) -> bool:
+        """Whether the options switch on the model's own reasoning."""
+        keyed = (value for key, value in _items(self.extra_body) if re.search("think|reason", key, re.IGNORECASE))
+        return self.reasoning_effort not in (None, *_OFF) or any(_switches_on(value) for value in keyed)
+
     @pydantic.model_validator(mode="after")
     def _priced(self) -> ChatOptions:
         if self.max_cost_usd is not None and self.model not in self.prices:
@@ -156,8 +207,8 @@ class JudgeOptions(ChatOptions):
     prompt: str = Field(
         default="judge",
         description="`judge`: three labelled lines, a bare `1` or `0` back. `rubric`: criteria and short reasons first,"
-        " then a last line `VERDICT: 1` or `VERDICT: 0`. `tiny`: the prompt that the embedded judge was trained on."
-        " Or the path of your own file",
+        " then a last line `VERDICT: 1` or `VERDICT: 0`. `commit_first`: the judge solves the question before it sees"
+        " the response. `tiny`: the prompt that the embedded judge was trained on. Or the path of your own file",
     )
     votes: Annotated[Count, VERDICTS_DEPEND_ON_IT] = Field(
         default=1,
@@ -172,7 +223,14 @@ class JudgeOptions(ChatOptions):
         description="Without it, 0 for one vote and 1 for several: several votes at 0 would be the same vote",
     )
     max_tokens: Annotated[Count | None, VERDICTS_DEPEND_ON_IT] = Field(
-        default=None, description="The longest reply. Without it, 16, or 512 where the prompt asks for reasons"
+        default=None,
+        description="The longest reply. Without it, 16; 512 where the prompt asks for reasons; 4,096 where"
+        " `reasoning_effort` or `extra_body` switches the model's own reasoning on",
+    )
+    max_unreadable: Fraction = Field(
+        default=0.2,
+        description="The judge stops when more than this share of its replies, of at least 20, are unreadable. 1 never"
+        " stops it",
     )
 
 

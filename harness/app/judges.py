@@ -1,7 +1,7 @@
 """The options of judges, for the commands that use verifiers: server, model, offline or in batches.
 
 Takes names and tables of options; gives tables in which the judges' options are complete. Starts the embedded judge
-where there is neither key nor address.
+where there is neither key nor address, and asks the server of any other judge for its list of models.
 """
 
 from __future__ import annotations
@@ -23,9 +23,15 @@ from restem.harness.model.architecture import ASSETS
 from restem.harness.serving.embedded_judge import embedded_judge
 from restem.harness.store.store import Store
 from restem.verifiers import catalog
+from restem.verifiers.chat.endpoint import NAME_A_MODEL, Endpoint, server_address
+from restem.verifiers.chat.models import check_model
 from restem.verifiers.options import JudgeOptions
 
 Options: TypeAlias = Mapping[str, dict[str, Any]]
+
+EMBEDDED = "tiny-judge@"  # what the embedded judge's name begins with; a hash of its weights follows
+# The model of a judge whose stored options name none: the default of the versions that wrote them.
+FORMER_DEFAULT = "gpt-4"
 
 
 def with_transport(options: Options, names: Sequence[str], *, offline: bool, batch: bool) -> Options:
@@ -51,12 +57,16 @@ def judge_options(
     """The options of every judge in use; without a key and a base_url, those of the embedded judge, which is started.
 
     An offline judge has the options under which its replies were stored, and needs no server.
+
+    Raises:
+        ConfigError: As in `check_judges`.
     """
     judges = {name: dict(options.get(name, {})) for name in catalog.judges(names, options)}
     for name, chosen in judges.items():
         if chosen.get("offline"):
             judges[name] = {**stored.get(name, {}), **chosen}
     embedded = _embedded(judges)
+    _check_named({name: chosen for name, chosen in judges.items() if name not in embedded})
     if embedded:
         need_train("the embedded judge, which is used without a key and a base_url,")
         click.echo("no key and no base_url: the embedded tiny judge is used", err=True)
@@ -71,12 +81,55 @@ def judge_options(
 
 
 def check_judges(options: Options, names: Sequence[str]) -> None:
-    """Checks that every judge has a key or a server, or can be the embedded one; starts nothing.
+    """Checks that every judge has a model and a key or a server, or can be the embedded one; starts and sends nothing.
 
     Raises:
-        ConfigError: A judge has a model or batches, and neither key nor server.
+        ConfigError: A judge has a model or batches, and neither key nor server; or it has a key or a server, and no
+            model, or names a variable for the key that is not set.
     """
-    _embedded({name: options.get(name, {}) for name in catalog.judges(names, options)})
+    judges = {name: options.get(name, {}) for name in catalog.judges(names, options)}
+    embedded = _embedded(judges)
+    _check_named({name: chosen for name, chosen in judges.items() if name not in embedded})
+
+
+def check_models(judges: Options) -> None:
+    """Asks the server of every judge that may send requests whether it has the judge's model, and has it next week too.
+
+    A server that cannot be reached or has no list of models passes: the first request will tell.
+
+    Raises:
+        UnknownVerifier: It has not; the message names the models that can be used instead.
+        JudgeUnavailable: The server refuses the key.
+    """
+    seen: set[tuple[str | None, str | None]] = set()
+    for name in judges:
+        options = catalog.judge_options(name, judges)
+        server = (options.base_url, options.model)
+        if options.offline or not options.check_model or server in seen or _is_embedded(options):
+            continue
+        seen.add(server)
+        check_model(Endpoint(options))
+
+
+def _is_embedded(options: JudgeOptions) -> bool:
+    return (options.model or "").startswith(EMBEDDED)
+
+
+def _check_named(judges: Options) -> None:
+    """Checks that judges that are to be asked have a model, and a key where they name a variable for one."""
+    for name in judges:
+        options = catalog.judge_options(name, judges)
+        if options.offline:
+            continue
+        if options.model is None:
+            server = server_address(options.base_url)
+            raise ConfigError(f"verifiers.{name}.model is not set, and the judge is at {server}: {NAME_A_MODEL}")
+        if "api_key_env" in options.model_fields_set and not os.environ.get(options.api_key_env, "").strip():
+            # The value is not shown: it may be a key in the wrong place.
+            raise ConfigError(
+                f"verifiers.{name}.api_key_env names an environment variable that is not set: set it, or leave the"
+                " option out if the server needs no key"
+            )
 
 
 def _embedded(judges: Options) -> list[str]:
@@ -100,13 +153,16 @@ def _needs_embedded_judge(options: JudgeOptions) -> bool:
 
 
 def stored_judges(store: Store) -> Options:
-    """Name -> the options under which the calls of the judge of that name are stored."""
+    """Name -> the options under which the calls of the judge of that name are stored, with their model."""
     known = store.run().get("verifiers", {})
     latest: dict[str, dict[str, Any]] = {}
     for fingerprint, (name, options) in store.verifiers().items():
         if not options.get("offline") and (name not in latest or known.get(name) == fingerprint):
             latest[name] = options
-    return latest
+    return {
+        name: {"model": FORMER_DEFAULT, **options} if catalog.kind(name, latest) in catalog.JUDGES else options
+        for name, options in latest.items()
+    }
 
 
 def add_judges(store: Store, judge: Options, built: catalog.Built) -> None:
@@ -119,8 +175,8 @@ def judge_facts(judge: Options) -> dict[str, Any] | None:
     """The judge's model; for the embedded judge with its card's rates on a base policy's responses."""
     if not judge:
         return None
-    models = sorted({catalog.judge_options(name, judge).model for name in judge})
-    embedded = any(model.startswith("tiny-judge@") for model in models)
+    models = sorted({catalog.judge_options(name, judge).model or "" for name in judge})
+    embedded = any(model.startswith(EMBEDDED) for model in models)
     path = ASSETS / "judge" / "card.json"
     quality = json.loads(path.read_text())["quality"] if embedded and path.is_file() else {}
     rates = {name: by_policy["base"] for name, by_policy in quality.items()}

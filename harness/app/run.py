@@ -18,7 +18,7 @@ from jax.sharding import Mesh
 from restem.benchmarks.catalog import step_check
 from restem.benchmarks.probes import make_probes
 from restem.benchmarks.problem import Problem
-from restem.harness.app.judges import Options, add_judges, judge_facts, judge_options
+from restem.harness.app.judges import Options, add_judges, check_models, judge_facts, judge_options
 from restem.harness.app.references import check_references, unread_facts
 from restem.harness.app.suite_check import suite_problems
 from restem.harness.app.verify import check_verifiers
@@ -68,6 +68,7 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
     hosts.begin(base)
     with contextlib.ExitStack() as stack:
         judge = judge_options(whole.verifiers, whole.verifier_names, stack)
+        check_models(judge)
         store = stack.enter_context(Store(folder, write=True))
         verifiers = build_verifiers(store, whole, judge, problems, built)
         record(store, suite, whole.verifiers, verifiers, judge, base, problems, built)

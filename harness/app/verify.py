@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from restem.benchmarks.hints import did_you_mean
-from restem.harness.app.judges import Options, add_judges, judge_options, stored_judges
+from restem.harness.app.judges import Options, add_judges, check_models, judge_options, stored_judges
 from restem.harness.app.verdict_summaries import summary_of_rows, unreadable_rows
 from restem.harness.errors import ConfigError
 from restem.harness.loop.probe import probe, unprobed
@@ -93,6 +93,9 @@ def verify_run(
         total = sum(len(store.samples(*group)) for group in groups) * len(names)
         progress = stack.enter_context(RunProgress(total, unit="verdicts", quiet=quiet))
         built = _built(names, {**options, **judge}, store, progress)
+        asking = [built[name] for name in names if catalog.judges([name], options)]
+        if any(unprobed(store, v) or any(unjudged(store, *group, v) for group in groups) for v in asking):
+            check_models(judge)
         add_judges(store, judge, built)
         for name in names:
             progress.stage(name)
@@ -152,6 +155,7 @@ def verify_rows(
         else:
             judge = judge_options(options, names, stack)
             calls = stack.enter_context(Store(calls_folder, write=True)) if calls_folder is not None else None
+        check_models(judge)
         progress = stack.enter_context(RunProgress(len(rows.ids) * len(names), unit="verdicts", quiet=quiet))
         built = _built(names, {**options, **judge}, calls, progress)
         if calls is not None and not offline:

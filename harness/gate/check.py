@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from restem.harness.app.judges import judge_options
+from restem.harness.app.judges import check_models, judge_options
 from restem.harness.errors import ConfigError
 from restem.harness.gate.baseline import Baseline, Entry, Expected, read_baseline
 from restem.harness.gate.golden import GoldenRow, read_rows, row_count, still_there
@@ -105,7 +105,9 @@ def ask(golden: Golden, names: Sequence[str], quiet: bool) -> Iterator[tuple[str
     with contextlib.ExitStack() as stack:
         tables: dict[str, Mapping[str, Any]] = dict(options)
         if catalog.judges(names, options):
-            tables |= judge_options({name: dict(table) for name, table in options.items()}, names, stack)
+            judges = judge_options({name: dict(table) for name, table in options.items()}, names, stack)
+            check_models(judges)
+            tables |= judges
         progress = stack.enter_context(RunProgress(len(rows) * len(names), unit="verdicts", quiet=quiet))
         built: catalog.Built = {}
         verifiers = {

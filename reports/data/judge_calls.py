@@ -10,12 +10,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from restem.harness.store.store import Store
 
 BATCH = 5_000  # rows in memory at once
-CUT = "\u2026"  # what a quoted response begins with where only its end was shown to the judge
+CUT = (
+    "\u2026"  # what a quoted response begins with, and has between its pieces, where the judge was not shown all of it
+)
 _QUOTED = re.compile(r'"(?:[^"\\\n]|\\.)*"')
 # A prompt is cut at its data markers, which differ in every prompt, so that equal text around them is stored once.
 _PIECE = re.compile(rf"{_QUOTED.pattern}|\[DATA [0-9a-f]{{16}}\]")
@@ -74,8 +76,8 @@ class Calls:
             # Most texts can be quoted in one way alone; only the others need decoding.
             if not (about := {responses[text] for text in quoted & responses.keys()}):
                 texts = {_decoded(text) for text in quoted}
-                ends = tuple(text[1:] for text in texts if text.startswith(CUT))
-                about = {r for r in responses.values() if r in texts or (ends and r.endswith(ends))}
+                cut = [text.split(CUT)[1:] for text in texts if text.startswith(CUT)]
+                about = {r for r in responses.values() if r in texts or any(_consists_of(r, pieces) for pieces in cut)}
             for response in about:
                 self._found[question, response].append(call)
 
@@ -115,6 +117,11 @@ def _prompt(request: str) -> str:
         return "\n\n".join(message["content"] for message in messages)
     except (ValueError, TypeError, KeyError, RecursionError):
         return ""
+
+
+def _consists_of(response: str, pieces: Sequence[str]) -> bool:
+    """Whether these are pieces of the response, the last one its end."""
+    return any(pieces) and response.endswith(pieces[-1]) and all(piece in response for piece in pieces)
 
 
 def _quote(text: str) -> str:

@@ -279,7 +279,7 @@ class _Batches:
                     min(self._options.max_wait_seconds, max(fault.wait_seconds, longest * random.uniform(0.5, 1)))
                 )
         # Raised outside of `except`, so that it has no cause: those errors hold the request's headers and the key.
-        raise JudgeUnavailable(f"{self._endpoint}: {fault.result}")
+        raise JudgeUnavailable(f"{self._endpoint}: {fault.result}{self._endpoint.advice(fault)}")
 
 
 def _chunks(endpoint: Endpoint, bodies: Mapping[str, bytes]) -> Iterator[dict[str, bytes]]:

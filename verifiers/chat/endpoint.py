@@ -21,16 +21,19 @@ from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from restem.verifiers.chat.budget import Budget, Prices
+from restem.verifiers.chat.reply import Fault
 from restem.verifiers.option_types import LOOKS_LIKE_A_KEY, web_address
 from restem.verifiers.options import ChatOptions
-from restem.verifiers.verdict import JudgeUnavailable
+from restem.verifiers.verdict import JudgeUnavailable, UnknownVerifier
 
 Messages: TypeAlias = Sequence[Mapping[str, str]]
 
 OFFICIAL_URL = "https://api.openai.com/v1"
 TOP_LOGPROBS = 20  # the most that OpenAI gives
+NAME_A_MODEL = "name a chat model of the server, such as one that `restem judge models` lists"
 # A model that requires `max_completion_tokens` counts its hidden reasoning tokens too: this many are added for them.
 REASONING_TOKENS = 2_048
+MOST_TIMES = 8  # times as many at most, for a longer reply
 
 _log = logging.getLogger(__name__)
 
@@ -65,30 +68,51 @@ class Endpoint:
         rejected: Requests that the server will not take.
 
     Raises:
-        JudgeUnavailable: No server was named and the key is not set.
-        UnknownVerifier: `OPENAI_BASE_URL` holds no valid address.
+        JudgeUnavailable: The key is not set, and no server was named, or the options name a variable for the key.
+        UnknownVerifier: No model is named, or `OPENAI_BASE_URL` holds no valid address.
     """
 
     def __init__(
         self, options: ChatOptions, *, temperature: float = 0.0, max_tokens: int = 16, logprobs: bool = False
     ) -> None:
         self.options = options
-        self.model = options.model
+        if options.model is None and not options.offline:
+            raise UnknownVerifier(f"judge: option 'model' is not set: {NAME_A_MODEL}")
+        self.model = options.model or ""
         self.base_url = server_address(options.base_url)
         self.local = is_loopback(self.base_url)
         self.name = "loopback" if self.local else self.base_url
         self.temperature, self.max_tokens = temperature, max_tokens
-        self.budget = Budget(Prices(options.prices, options.model), options.max_calls, options.max_cost_usd)
+        self.budget = Budget(Prices(options.prices, self.model), options.max_calls, options.max_cost_usd)
         self.answered = self.rejected = 0
-        self.key = "" if options.offline else _key(options.api_key_env, named=self.base_url != OFFICIAL_URL)
+        self.key = "" if options.offline else _key(options, named=self.base_url != OFFICIAL_URL)
         self._secrets = _secrets(self.key)
         self._refused: set[str] = set()
         self._parameters: dict[str, Any] = {"model": self.model, "temperature": temperature, "max_tokens": max_tokens}
         if logprobs:
             self._parameters |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
+        if options.reasoning_effort is not None:
+            self._parameters["reasoning_effort"] = options.reasoning_effort
+        self._parameters |= options.extra_body
 
     def __str__(self) -> str:
         return f"judge {self.model!r} at {self.base_url}"
+
+    def advice(self, fault: Fault) -> str:
+        """What the user can do about a fault that ends an exchange, as the end of a sentence; may be empty."""
+        variable = self.options.api_key_env
+        if fault.html:
+            return "; a web page came in place of JSON: check base_url, which often ends in /v1"
+        match fault.status:
+            case 401 if not self.key:
+                return f"; no key was sent, because the environment variable {variable} is not set"
+            case 401:
+                return f"; check the key in the environment variable {variable}"
+            case 403:
+                return f"; check that the key in the environment variable {variable} may use this model"
+            case 404:
+                return "; check model, which `restem judge models` lists, and base_url, which often ends in /v1"
+        return ""
 
     def body(self, request: ChatRequest) -> bytes:
         """The request in its full form, which is hashed; `wire` gives the form that is sent."""
@@ -111,7 +135,8 @@ class Endpoint:
         for parameter in self._refused & request.keys():
             value = request.pop(parameter)
             if parameter == "max_tokens":  # a second try, with more tokens, gets more of these too
-                request["max_completion_tokens"] = value + REASONING_TOKENS * max(1, value // self.max_tokens)
+                times = min(MOST_TIMES, max(1, value // self.max_tokens))
+                request["max_completion_tokens"] = value + REASONING_TOKENS * times
         return json.dumps(request).encode()
 
     def leave_out(self, parameter: str) -> None:
@@ -155,11 +180,16 @@ def is_loopback(address: str) -> bool:
         return host == "localhost"
 
 
-def _key(variable: str, *, named: bool) -> str:
+def _key(options: ChatOptions, *, named: bool) -> str:
     """The key; empty where the user named a server, which may need none."""
+    variable = options.api_key_env
     key = os.environ.get(variable, "").strip()
     if not key and not named:
         raise JudgeUnavailable(f"judge: no key: set the environment variable {variable}, or name a server by base_url")
+    if not key and "api_key_env" in options.model_fields_set:
+        raise JudgeUnavailable(
+            f"judge: no key: set the environment variable {variable}, or leave out api_key_env if the server needs none"
+        )
     if not (key.isascii() and key.isprintable()):
         raise JudgeUnavailable(f"judge: the environment variable {variable} holds characters that no key has")
     return key

@@ -8,6 +8,7 @@ Takes encoded requests; gives replies as they arrive. What may happen to a reque
     400 that names a parameter we can do without    sent again without it, and so are all others
     400, 413, 422                                   `Rejected`: the server will not take this one request; not stored
     quota used up, 401, 403, 404, any other status  `JudgeUnavailable`; stored replies stay
+    a web page twice, before any answer             `JudgeUnavailable`: the address is not that of an API
 
 The network runs in a thread of its own and `keep` is called from the caller's thread alone: SQLite connections belong
 to one thread, a slow disk does not delay the network, and after an interrupt the caller still stores the last replies.
@@ -29,7 +30,16 @@ import openai
 
 from restem.verifiers.chat.endpoint import Endpoint
 from restem.verifiers.chat.rate_limit import Pace
-from restem.verifiers.chat.reply import ChatReply, Fault, Rejected, reply_in, status_fault, total_seconds, usable
+from restem.verifiers.chat.reply import (
+    ChatReply,
+    Fault,
+    Rejected,
+    is_html,
+    reply_in,
+    status_fault,
+    total_seconds,
+    usable,
+)
 from restem.verifiers.chat.transport import ALL_REJECTED, Keep, Replies
 from restem.verifiers.verdict import JudgeUnavailable
 
@@ -156,7 +166,7 @@ class _Network:
         """The reply to one request, tried at most `max_attempts` times."""
         endpoint = self._endpoint
         attempts: list[dict[str, Any]] = []
-        faults, limits, waited = 0, 0, 0.0
+        faults, limits, pages, waited = 0, 0, 0, 0.0
         while True:
             sent = endpoint.wire(body)
             data = await self._paced_try(client, sent, attempts)
@@ -168,8 +178,9 @@ class _Network:
                 continue
             if data.rejected:
                 return self._rejection(data, attempts)
-            if data.fatal:
-                raise JudgeUnavailable(f"{endpoint}: {data.result}")
+            pages += data.html
+            if data.fatal or (pages > 1 and not endpoint.answered):
+                raise JudgeUnavailable(f"{endpoint}: {data.result}{endpoint.advice(data)}")
             if data.limited:
                 limits += 1
                 # The server's waiting time is trusted once; after a second refusal the wait grows as for other faults.
@@ -235,7 +246,8 @@ class _Network:
         except (openai.APIConnectionError, aiohttp.ClientError) as error:
             return Fault(result=f"APIConnectionError ({type(_root(error)).__name__})")
         except openai.APIResponseValidationError as error:
-            return Fault(result=f"{type(error).__name__} ({type(_root(error)).__name__})")
+            html = isinstance(error.body, str) and is_html(error.body)
+            return Fault(result=f"{type(error).__name__} ({type(_root(error)).__name__})", html=html)
         except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or nested too deeply
             return Fault(result=f"unreadable body ({type(error).__name__})")
         return data if usable(data) else Fault(result="no usable choice in the reply")

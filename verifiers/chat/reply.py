@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import email.utils
 import math
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
@@ -70,6 +71,8 @@ class Fault:
         rejected: The server will never accept this request.
         fatal: The server will accept no request.
         refused_parameter: The server accepts the request without this parameter.
+        status: The HTTP status; 0 where there is none, or where it is not an error.
+        html: A web page came in place of a reply.
     """
 
     result: str
@@ -79,6 +82,13 @@ class Fault:
     rejected: bool = False
     fatal: bool = False
     refused_parameter: str | None = None
+    status: int = 0
+    html: bool = False
+
+
+def is_html(text: str) -> bool:
+    """Whether a body is a web page."""
+    return re.match(r"\s*<(?:!doctype\s+html|html|head|body)\b", text[:1000], re.IGNORECASE) is not None
 
 
 def status_fault(error: openai.APIStatusError, redacted: Redactor) -> Fault:
@@ -86,7 +96,8 @@ def status_fault(error: openai.APIStatusError, redacted: Redactor) -> Fault:
     details = {"code": error.code, "type": error.type, "param": error.param, "message": error.message}
     fault = fault_of(error.status_code, details, redacted)
     wait = retry_after(error.response.headers) if fault.limited else 0.0
-    return dataclasses.replace(fault, wait_seconds=wait)
+    html = isinstance(error.body, str) and is_html(error.body)
+    return dataclasses.replace(fault, wait_seconds=wait, status=error.status_code, html=html)
 
 
 def fault_of(status: int, error: Mapping[str, Any], redacted: Redactor) -> Fault:

@@ -7,6 +7,10 @@ depend on HTTP or on where replies are stored (chat/), on how a prompt is filled
 - An empty response, or one that consists of known openers ("Solution", ":", the master keys of arXiv:2507.08794), is
   wrong by rule, without a call. Any other text without a number is sent to the judge: it may be an answer in words.
 - A request whose reply was cut off for its length is sent once more with more tokens; the second reply counts.
+- With a prompt of two turns the judge first solves the question. That reply is requested once a question and is a part
+  of the conversation about every response to it.
+- Replies that cannot be read are paid for in vain. A judge with too many of them stops, after a trial of TRIAL requests
+  at the earliest.
 - Several votes are several requests, distinguished by a `seed`; the first is the request of a single vote. A tie of the
   decided votes is undecided.
 
@@ -27,16 +31,21 @@ from restem.verifiers.chat.endpoint import ChatRequest, Endpoint
 from restem.verifiers.chat.reply import ChatReply, Rejected
 from restem.verifiers.chat.transport import CallStore, Progress
 from restem.verifiers.judge.openers import is_opener
-from restem.verifiers.judge.prompt import MAX_VALUE
+from restem.verifiers.judge.prompt import MAX_VALUE, TINY, Prompt
 from restem.verifiers.judge.prompt import prompt as prompt_of
-from restem.verifiers.judge.reply_grammar import NOTHING, majority, read_vote
+from restem.verifiers.judge.reply_grammar import NOTHING, majority, read_vote, without_reasoning
 from restem.verifiers.options import JudgeOptions
-from restem.verifiers.verdict import Attempt, Outcome, UnknownVerifier, Verdict, fingerprint
+from restem.verifiers.verdict import Attempt, JudgeUnavailable, Outcome, UnknownVerifier, Verdict, fingerprint
 
-CODE_VERSION = 3
+CODE_VERSION = 4
+CODE_VERSIONS = {TINY: 3}  # prompts whose requests and readings of replies are those of an earlier version
 NAMES = ("judge", "judge_blind")
 MAX_TOKENS = {False: 16, True: 512}  # by whether the prompt asks for reasons
+REASONING_MAX_TOKENS = 4_096  # where the model's own reasoning is switched on: it counts as a part of the reply
+SOLUTION_TOKENS = 1_024  # of the judge's own solution, at least
 MORE_TOKENS = 8  # times as many for the second try of a reply that was cut off
+TRIAL = 32  # requests that are sent before the others, because a set-up that gives no readable reply shows at once
+FEWEST = 20  # replies below which the share of unreadable ones says little
 
 _log = logging.getLogger(__name__)
 
@@ -56,7 +65,7 @@ class Judge:
 
     Raises:
         JudgeUnavailable: No server was named and the key is not set.
-        UnknownVerifier: The name is neither of these, or the prompt is not valid.
+        UnknownVerifier: The name is neither of these, no model is named, or the prompt is not valid.
     """
 
     def __init__(
@@ -73,14 +82,16 @@ class Judge:
         self.options = options
         self.models_seen: set[str] = set()
         self._prompt = prompt_of(options.prompt, blind=name == "judge_blind")
-        self._prices = Prices(options.prices, options.model)
+        self._prices = Prices(options.prices, options.model or "")
         self._progress = progress
         self._calls = calls
+        self._solutions: dict[str, list[ChatReply | Rejected]] = {}  # by the question
+        self._replies_read = self._unreadable = self._cut_off = 0
         self.endpoint = Endpoint(
             options,
             # At temperature 0 several votes would be the same vote.
             temperature=float(options.votes > 1) if options.temperature is None else options.temperature,
-            max_tokens=options.max_tokens or MAX_TOKENS[self._prompt.asks_for_reasons],
+            max_tokens=options.max_tokens or _max_tokens(options, self._prompt),
             logprobs=options.soft,
         )
         self._chat = connect(self.endpoint, calls=calls, verifier=self.fingerprint)
@@ -98,21 +109,26 @@ class Judge:
 
     @property
     def fingerprint(self) -> str:
-        return fingerprint(self.name, CODE_VERSION, self.settings)
+        return fingerprint(self.name, CODE_VERSIONS.get(self.options.prompt, CODE_VERSION), self.settings)
 
     def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
         """One verdict per attempt, in order.
 
         Raises:
-            JudgeUnavailable: The judge cannot be reached, refuses the key, or its budget is used up; replies so far
-                are stored.
+            JudgeUnavailable: The judge cannot be reached, refuses the key, gives too many unreadable replies, or its
+                budget is used up; replies so far are stored.
         """
         verdicts = [self._by_rule(attempt) for attempt in attempts]
+        if self._prompt.commits_first:
+            self._solve([attempt for attempt, verdict in zip(attempts, verdicts, strict=True) if verdict is None])
+            verdicts = [verdict or self._unsolved(a) for a, verdict in zip(attempts, verdicts, strict=True)]
         to_send = [index for index, verdict in enumerate(verdicts) if verdict is None]
         requests = [request for index in to_send for request in self._requests(attempts[index])]
-        replies = self._replies(requests)
+        replies = self._readable_replies(requests)
+        votes = self.options.votes
         for place, index in enumerate(to_send):
-            verdicts[index] = self._verdict(replies[place * self.options.votes : (place + 1) * self.options.votes])
+            solution = self._solutions.get(attempts[index].problem.question, [])
+            verdicts[index] = self._verdict(replies[place * votes : (place + 1) * votes], solution)
         return [verdict for verdict in verdicts if verdict is not None]
 
     def _by_rule(self, attempt: Attempt) -> Verdict | None:
@@ -138,14 +154,80 @@ class Judge:
         problem = attempt.problem
         content = self._prompt.filled(problem.question, problem.reference, attempt.response)
         messages = [{"role": "user", "content": content}]
+        if self._prompt.commits_first:
+            solution = solution_in(self._solutions[problem.question][-1])[0] or ""
+            messages = [
+                {"role": "user", "content": self._prompt.opening(problem.question)},
+                {"role": "assistant", "content": solution},
+                *messages,
+            ]
         return [ChatRequest(messages=messages, seed=vote or None) for vote in range(self.options.votes)]
+
+    def _solve(self, attempts: Sequence[Attempt]) -> None:
+        """Adds the judge's own solution of every question that has none yet."""
+        questions = {attempt.problem.question for attempt in attempts} - self._solutions.keys()
+        new = [question for question in dict.fromkeys(a.problem.question for a in attempts) if question in questions]
+        tokens = max(SOLUTION_TOKENS, self.endpoint.max_tokens)
+        openings = [[{"role": "user", "content": self._prompt.opening(question)}] for question in new]
+        replies = self._replies([ChatRequest(messages=messages, max_tokens=tokens) for messages in openings])
+        self._solutions |= zip(new, replies, strict=True)
+
+    def _unsolved(self, attempt: Attempt) -> Verdict | None:
+        """The verdict where the judge has no solution of its own; None where it has one."""
+        replies = self._solutions[attempt.problem.question]
+        solution, reason = solution_in(replies[-1])
+        return None if solution is not None else self._priced(Outcome.UNDECIDED, None, reason, replies)
+
+    def _readable_replies(self, requests: Sequence[ChatRequest]) -> list[list[ChatReply | Rejected]]:
+        """The replies to each request; those to the first requests are read before the others are sent.
+
+        Raises:
+            JudgeUnavailable: More of them than the options allow are unreadable.
+        """
+        whole = self.options.batch or self.options.offline or self._replies_read >= TRIAL
+        trial = len(requests) if whole else TRIAL
+        replies: list[list[ChatReply | Rejected]] = []
+        for part in (requests[:trial], requests[trial:]):
+            new = self._replies(part)
+            self._check_readable([each[-1] for each in new])
+            replies += new
+        return replies
+
+    def _check_readable(self, replies: Sequence[ChatReply | Rejected]) -> None:
+        """Counts the unreadable replies, and stops where they are too many; an offline judge pays for none."""
+        votes = [read_vote(reply, reasons=self._prompt.asks_for_reasons) for reply in replies]
+        cut = sum(_is_cut_off(reply) for reply in replies)
+        if cut and not self._cut_off:
+            _log.warning("%s: a reply was cut off; its verdict is undecided: %s", self.name, self._more_room())
+        self._cut_off += cut
+        self._replies_read += sum(isinstance(reply, ChatReply) for reply in replies)
+        self._unreadable += sum(vote.unreadable for vote in votes)
+        most = self.options.max_unreadable
+        if self.options.offline or self._replies_read < FEWEST or self._unreadable <= most * self._replies_read:
+            return
+        last = next((vote.reason for vote in reversed(votes) if vote.unreadable), None)
+        remedy = self._more_room() if 2 * self._cut_off > self._unreadable else "name another model or prompt"
+        raise JudgeUnavailable(
+            f"{self.endpoint}: {self._unreadable} of {self._replies_read} replies are unreadable, more than"
+            f" max_unreadable = {most:g} allows ({last}): {remedy}; stored replies stay"
+        )
+
+    def _more_room(self) -> str:
+        """What the user can do where replies are cut off."""
+        more = MORE_TOKENS * self.endpoint.max_tokens
+        return (
+            f"set max_tokens higher than {self.endpoint.max_tokens} (the second try had {more}); a model that reasons"
+            f" needs some {REASONING_MAX_TOKENS}, or reasoning_effort = 'none' or 'low'"
+        )
 
     def _replies(self, requests: Sequence[ChatRequest]) -> list[list[ChatReply | Rejected]]:
         """The replies to each request, the last of which counts: two where the first was cut off for its length."""
         replies = [[reply] for reply in self._ask(requests)]
-        cut = [place for place, reply in enumerate(replies) if _cut_off(reply[0])]
-        more = MORE_TOKENS * self.endpoint.max_tokens
-        again = self._ask([dataclasses.replace(requests[place], max_tokens=more) for place in cut])
+        cut = [place for place, reply in enumerate(replies) if _is_cut_off(reply[0])]
+        tokens = [MORE_TOKENS * (requests[place].max_tokens or self.endpoint.max_tokens) for place in cut]
+        again = self._ask(
+            [dataclasses.replace(requests[place], max_tokens=more) for place, more in zip(cut, tokens, strict=True)]
+        )
         for place, reply in zip(cut, again, strict=True):
             replies[place].append(reply)
         return replies
@@ -167,22 +249,47 @@ class Judge:
                     self._calls.log("judge_model", verifier=self.fingerprint, model=model, before=before)
             self.models_seen.add(model)
 
-    def _verdict(self, votes: Sequence[Sequence[ChatReply | Rejected]]) -> Verdict:
+    def _verdict(
+        self, votes: Sequence[Sequence[ChatReply | Rejected]], solution: Sequence[ChatReply | Rejected]
+    ) -> Verdict:
         read_votes = [read_vote(replies[-1], reasons=self._prompt.asks_for_reasons) for replies in votes]
         outcome, score, reason = majority(read_votes)
-        all_replies = [reply for replies in votes for reply in replies]
-        paid = [reply for reply in all_replies if isinstance(reply, ChatReply)]
-        soft = any(vote.soft for vote in read_votes)
+        soft = any(vote.soft for vote in read_votes) and score is not None
+        verdict = self._priced(outcome, score, reason, [*solution, *(reply for replies in votes for reply in replies)])
+        return dataclasses.replace(verdict, rule="judge_soft") if soft else verdict
+
+    def _priced(
+        self, outcome: Outcome, score: float | None, reason: str | None, replies: Sequence[ChatReply | Rejected]
+    ) -> Verdict:
+        """A verdict with the seconds, tokens and cost of the replies that it rests on."""
+        paid = [reply for reply in replies if isinstance(reply, ChatReply)]
         return Verdict(
             outcome=outcome,
             score=score,
-            rule="judge_soft" if soft and score is not None else "judge",
+            rule="judge",
             reason=reason,
-            seconds=sum(reply.seconds for reply in all_replies),
+            seconds=sum(reply.seconds for reply in replies),
             tokens=sum(reply.prompt_tokens + reply.completion_tokens for reply in paid),
             cost_usd=sum(self._prices.cost(r.model, r.prompt_tokens, r.completion_tokens) for r in paid),
         )
 
 
-def _cut_off(reply: ChatReply | Rejected) -> bool:
+def solution_in(reply: ChatReply | Rejected) -> tuple[str | None, str | None]:
+    """The judge's own solution in a reply, without its reasoning, and no reason; or None and the reason."""
+    problem = "the judge gave no solution of its own"
+    if isinstance(reply, Rejected):
+        return None, f"{problem}: {reply.reason}"
+    if reply.refusal is not None or reply.finish_reason in ("length", "content_filter"):
+        return None, f"{problem} ({reply.finish_reason})"
+    text = without_reasoning(reply.text)
+    if text is None or NOTHING.fullmatch(text):
+        return None, problem
+    return text.strip()[-MAX_VALUE:], None
+
+
+def _max_tokens(options: JudgeOptions, prompt: Prompt) -> int:
+    return REASONING_MAX_TOKENS if options.reasons else MAX_TOKENS[prompt.asks_for_reasons]
+
+
+def _is_cut_off(reply: ChatReply | Rejected) -> bool:
     return isinstance(reply, ChatReply) and reply.finish_reason == "length"
