@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import random
 import selectors
 import shutil
@@ -21,8 +22,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import click
@@ -33,14 +35,22 @@ from restem.benchmarks.linear_1d import stream
 from restem.benchmarks.linear_equations import parse_question, worked_solution
 from restem.benchmarks.problem import Problem
 from restem.reports.stats.estimates import wilson
-from restem.verifiers.catalog import build
+from restem.verifiers.catalog import Tables, build
 from restem.verifiers.verdict import Attempt, Outcome
 from tests.perf.answer_peers import PEERS
 
-REQUIREMENTS = ("math-verify==0.9.0", "latex2sympy2_extended[antlr4]", "inspect_ai==0.3.285")
+REQUIREMENTS = (
+    *("math-verify==0.9.0", "latex2sympy2_extended[antlr4]", "inspect_ai==0.3.285"),
+    *("mathruler==0.1.0", "pylatexenc", "tqdm"),
+)
+ALONE = ("verl==0.9.1",)  # without what it requires: one file of it is loaded, which needs nothing
 ROUNDS = 5
 PASSES = 4  # over the rounds: together they hold more problems than any cache, so the next pass finds nothing in one
 PER_FORM = 100
+SYMBOLIC = Attempt(
+    problem=Problem(id="symbolic", question="Simplify.", reference="2*sqrt(2)", split="", source=""),
+    response="\\boxed{\\sqrt{8}}",
+)
 SEED = 20_261
 
 
@@ -58,14 +68,14 @@ class Standing:
 
     Attributes:
         accepted: Whether it accepted each row; an error, a hang or undecided accepts nothing.
-        undecided: Rows that it left undecided, or on which it raised or hung.
-        cpu_seconds: CPU time of all rows, the least of the rounds.
+        undecided: Whether it left each row undecided, or raised or hung on it.
+        cpu_seconds: CPU time of all rows, the least of the rounds; that of child processes included.
         slowest: CPU time of the slowest row.
         remark: Hangs, files left behind, and the like.
     """
 
     accepted: list[bool]
-    undecided: int
+    undecided: list[bool]
     cpu_seconds: float
     slowest: float
     remark: str = ""
@@ -142,27 +152,32 @@ def labelled(path: Path) -> list[Row]:
             row = json.loads(line)
             reference = row["reference"] if "reference" in row else row["gold"]
             problem = Problem(id=row["question"], question=row["question"], reference=reference, split="", source="")
-            rows.append(Row(attempt=Attempt(problem=problem, response=row["response"]), right=bool(row["expected"])))
+            rows.append(Row(attempt=Attempt(problem=problem, response=row["response"]), right=_is_right(row)))
     return rows
+
+
+def _is_right(row: Mapping[str, Any]) -> bool:
+    return row["label"] == "correct" if "label" in row else bool(row["expected"])
 
 
 # -- Graders -----------------------------------------------------------------------------------------------------------
 
 
-def ours(name: str, rounds: Sequence[Sequence[Row]]) -> Standing:
+def ours(name: str, rounds: Sequence[Sequence[Row]], options: Tables = MappingProxyType({})) -> Standing:
     """One of our verifiers: all rows in one `verify`; several rounds have rows of their own, so that no cache helps."""
-    verifier = build(name)
-    verifier.verify([row.attempt for row in generated(seed=1)])  # imports, and compiles the patterns of each variable
+    verifier = build(name, options)
+    # Imports, compiles the patterns of each variable, and starts the worker that compares expressions.
+    verifier.verify([*(row.attempt for row in generated(seed=1)), SYMBOLIC])
     least = float("inf")
     for rows in reversed([*rounds] * (PASSES if len(rounds) > 1 else 1)):
         attempts = [row.attempt for row in rows]
-        began = time.process_time()
+        began = _cpu_seconds()
         verdicts = verifier.verify(attempts)
-        least = min(least, (time.process_time() - began) / len(rows))
+        least = min(least, (_cpu_seconds() - began) / len(rows))
     outcomes = [verdict.outcome for verdict in verdicts]
     return Standing(
         accepted=[outcome is Outcome.CORRECT for outcome in outcomes],
-        undecided=outcomes.count(Outcome.UNDECIDED),
+        undecided=[outcome is Outcome.UNDECIDED for outcome in outcomes],
         cpu_seconds=least * len(rounds[0]),
         slowest=max(_least_cpu(lambda row=row: verifier.verify([row.attempt])) for row in rounds[0]),
     )
@@ -171,10 +186,18 @@ def ours(name: str, rounds: Sequence[Sequence[Row]]) -> Standing:
 def _least_cpu(call: Callable[[], Any]) -> float:
     times: list[float] = []
     for _ in range(3):
-        began = time.process_time()
+        began = _cpu_seconds()
         call()
-        times.append(time.process_time() - began)
+        times.append(_cpu_seconds() - began)
     return min(times)
+
+
+def _cpu_seconds() -> float:
+    """CPU time of this process, and of the children that run now: the workers that compare expressions."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    fields = [Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split() for child in children]
+    return time.process_time() + sum((int(field[11]) + int(field[12])) / ticks for field in fields)
 
 
 class Child:
@@ -243,7 +266,7 @@ def theirs(python: Path, peer: str, rows: Sequence[Row], limit_seconds: float, c
     remarks = [f"{killed // count} killed"] * bool(killed) + [f"executed: left {', '.join(left)}"] * bool(left)
     return Standing(
         accepted=[answer["accepted"] for answer in rounds[0]],
-        undecided=sum(bool(answer["error"]) for answer in rounds[0]),
+        undecided=[bool(answer["error"]) for answer in rounds[0]],
         cpu_seconds=sum(seconds),
         slowest=max(seconds),
         remark="; ".join(remarks),
@@ -256,6 +279,7 @@ def environment(folder: Path) -> Path:
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         subprocess.run([python, "-m", "pip", "install", "-q", *REQUIREMENTS], check=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", "--no-deps", *ALONE], check=True)
     return python
 
 
@@ -285,7 +309,7 @@ def table(rows: Sequence[Row], standings: Iterable[tuple[str, Standing]]) -> str
         speed = len(rows) / standing.cpu_seconds
         first = first or speed
         lines.append(
-            f"| {name} | {rate(missed, right)} | {rate(fooled, len(rows) - right)} | {standing.undecided}"
+            f"| {name} | {rate(missed, right)} | {rate(fooled, len(rows) - right)} | {sum(standing.undecided)}"
             f" | {speed:,.0f} | {speed / first:.3g} | {1e3 * standing.slowest:.2f} | {standing.remark} |"
         )
     return "\n".join(lines)

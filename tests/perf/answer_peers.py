@@ -9,6 +9,7 @@ given, so the process takes limits before it reads a line, and its caller gives 
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json
 import os
 import re
@@ -17,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 from typing import TypeAlias
 
 Grader: TypeAlias = Callable[[str, str], bool]
@@ -25,10 +27,10 @@ MEMORY = 3 << 30
 
 
 def math_verify() -> Grader:
-    """Math-Verify with its defaults, as its README calls it."""
+    """Math-Verify with its defaults, as its README calls it: the reference as LaTeX, the response as it is."""
     from math_verify import parse, verify
 
-    return lambda reference, response: bool(verify(parse(reference), parse(response)))
+    return lambda reference, response: bool(verify(parse(f"${reference}$"), parse(response)))
 
 
 def inspect_math() -> Grader:
@@ -47,6 +49,34 @@ def inspect_math() -> Grader:
         return score_given is not None and score_given.value == CORRECT
 
     return grade
+
+
+def prm800k() -> Grader:
+    """The grader of PRM800K, as the package MathRuler ships it, on what a short extractor finds."""
+    from mathruler.grader import extract_boxed_content, grade_answer
+
+    def grade(reference: str, response: str) -> bool:
+        box = extract_boxed_content(response)
+        return bool(grade_answer(extract(response) if box == "None" else box, reference))
+
+    return grade
+
+
+def verl_math() -> Grader:
+    """verl's reward for MATH: the last box, equal as normalised text.
+
+    Its file is loaded by path, because the package itself imports PyTorch.
+    """
+    package = importlib.util.find_spec("verl")
+    assert package
+    assert package.origin
+    path = Path(package.origin).parent / "utils" / "reward_score" / "math_reward.py"
+    spec = importlib.util.spec_from_file_location("verl_math_reward", path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return lambda reference, response: module.compute_score(response, reference) == 1.0
 
 
 def last_number() -> Grader:
@@ -68,24 +98,27 @@ def plain_sympy() -> Grader:
 
 
 def extracted_sympy() -> Grader:
-    """The same on what a short extractor finds: the last box, else after "answer is", else the last line."""
+    """The same on what `extract` finds."""
     plain = plain_sympy()
-
-    def extract(response: str) -> str:
-        if boxes := re.findall(r"\\boxed\{([^{}]*)\}", response):
-            extracted = boxes[-1]
-        elif claims := re.findall(r"answer is:?\s*([^\n]*)", response, re.IGNORECASE):
-            extracted = claims[-1]
-        else:
-            extracted = (response.strip().splitlines() or [""])[-1]
-        return extracted.rpartition("=")[2].strip().strip("$.").strip()
-
     return lambda reference, response: plain(reference, extract(response))
+
+
+def extract(response: str) -> str:
+    """What a short extractor finds: the last box, else after "answer is", else the last line; right of its last `=`."""
+    if boxes := re.findall(r"\\boxed\{([^{}]*)\}", response):
+        extracted = boxes[-1]
+    elif claims := re.findall(r"answer is:?\s*([^\n]*)", response, re.IGNORECASE):
+        extracted = claims[-1]
+    else:
+        extracted = (response.strip().splitlines() or [""])[-1]
+    return extracted.rpartition("=")[2].strip().strip("$.").strip()
 
 
 PEERS: dict[str, Callable[[], Grader]] = {
     "math_verify": math_verify,
     "inspect_math": inspect_math,
+    "prm800k": prm800k,
+    "verl_math": verl_math,
     "last_number": last_number,
     "plain_sympy": plain_sympy,
     "extracted_sympy": extracted_sympy,
