@@ -15,19 +15,18 @@ from restem.harness.store.store import Store
 from restem.reports.analysis.verdict_summary import Unreadable, VerdictSummary, summarize, unreadable_of
 from restem.verifiers import catalog
 from restem.verifiers.rows import Rows
-from restem.verifiers.verdict import Verdict, Verifier, unreadable_references
+from restem.verifiers.verdict import Attempt, Verdict
 
 
-def unreadable_rows(verifier: Verifier, rows: Rows) -> Unreadable | None:
-    """The problems of the rows whose expected answer the verifier cannot read; rows of one problem may differ in it."""
+def distinct_problems(attempts: Sequence[Attempt]) -> list[Problem]:
+    """The problems of attempts, in order of appearance; one whose rows differ in question or references is several."""
     distinct: dict[tuple[str, str, tuple[str, ...]], Problem] = {}
-    for attempt in rows.attempts:
-        problem = attempt.problem
+    for problem in (attempt.problem for attempt in attempts):
         distinct.setdefault((problem.id, problem.question, problem.references), problem)
-    return unreadable_of(unreadable_references(verifier, list(distinct.values())), len(distinct))
+    return list(distinct.values())
 
 
-def summary_of_rows(name: str, verdicts: Sequence[Verdict], rows: Rows, unread: Unreadable | None) -> VerdictSummary:
+def summary_of_rows(name: str, verdicts: Sequence[Verdict], unread: Unreadable | None, rows: Rows) -> VerdictSummary:
     """The summary of a verifier's verdicts on the rows of a file, in their order."""
     problems = [attempt.problem.id for attempt in rows.attempts]
     return summarize(name, verdicts, problems, rows.labels or [None] * len(problems), unreadable=unread)

@@ -7,7 +7,6 @@ Imports no JAX: a run's samples are text. Everything that a command names is che
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,17 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from restem.benchmarks.hints import did_you_mean
+from restem.benchmarks.problem import Problem
 from restem.harness.app.judges import Options, add_judges, check_models, judge_options, stored_judges
-from restem.harness.app.verdict_summaries import summary_of_rows, unreadable_rows
+from restem.harness.app.verdict_summaries import distinct_problems, summary_of_rows
 from restem.harness.errors import ConfigError
 from restem.harness.loop.probe import probe, unprobed
 from restem.harness.loop.verify import VERIFY_BATCH, unjudged, verify
 from restem.harness.progress import RunProgress
 from restem.harness.store.store import Store
-from restem.reports.analysis.verdict_summary import VerdictSummary
+from restem.reports.analysis.verdict_summary import Unreadable, VerdictSummary, unreadable_of
 from restem.verifiers import catalog
 from restem.verifiers.rows import Rows, output_row
-from restem.verifiers.verdict import Verdict, Verifier, checked
+from restem.verifiers.verdict import Verdict, Verifier, checked, unreadable_references
 
 
 def check_verifiers(names: Sequence[str], options: Options) -> catalog.Built:
@@ -58,7 +58,12 @@ def check_names(names: Sequence[str], options: Options) -> None:
 
 
 def verifier_options(config_path: Path | None, overrides: Sequence[str], names: Sequence[str]) -> Options:
-    """Options from a TOML file's `[verifiers.NAME]` tables and from `--set`, checked."""
+    """Options from a TOML file's `[verifiers.NAME]` tables and from `--set`, checked.
+
+    Raises:
+        ConfigError: The file or a `--set` is wrong, or there is a table for a verifier that is not used.
+        UnknownVerifier: A name or an option is not known.
+    """
     tables = _tables(config_path, overrides) if config_path is not None or overrides else {}
     if not isinstance(tables, dict) or not all(isinstance(options, dict) for options in tables.values()):
         raise ConfigError("verifiers: expected one table of options a verifier")
@@ -80,7 +85,19 @@ def _tables(config_path: Path | None, overrides: Sequence[str]) -> Any:
 def verify_run(
     folder: Path, names: Sequence[str], options: Options, split: str | None, quiet: bool
 ) -> Iterator[tuple[str, int]]:
-    """Adds the verifiers' verdicts on all samples of a run (or a split); gives labels and numbers of new verdicts."""
+    """Adds the verifiers' verdicts on all samples of a run (or a split); gives labels and numbers of new verdicts.
+
+    Args:
+        folder: The run folder.
+        names: The verifiers.
+        options: Their tables of options.
+        split: Only the samples of this split; of all splits where None.
+        quiet: Whether to show no progress.
+
+    Raises:
+        ConfigError: The folder holds no run, or one that has not begun.
+        VerifierError: A verifier breaks its contract, or is a judge that cannot be reached; stored verdicts stay.
+    """
     with Store(folder) as store:
         if "verifiers" not in store.run():
             raise ConfigError(f"{folder}: this run has not begun; `restem run` begins it")
@@ -102,7 +119,7 @@ def verify_run(
             chosen = judge.get(name, options.get(name, {}))
             verifier = built[name]
             store.add_verifier(verifier.fingerprint, name, chosen)
-            if any(way.get("batch") for way in judge.values()):
+            if any(table.get("batch") for table in judge.values()):
                 # One batch for all samples; the calls below then find the replies stored.
                 attempts = [attempt for c, part in groups for attempt in unjudged(store, c, part, verifier)]
                 verifier.verify([*attempts, *unprobed(store, verifier).values()])
@@ -110,7 +127,7 @@ def verify_run(
             new = sum(verify(store, c, store.problems(part), part, verifier, progress.advance) for c, part in groups)
             # A verifier whose name belongs to another fingerprint is labelled by its fingerprint; so is an offline one,
             # even if it is the first of its name.
-            offline = any(way.get("offline") for way in judge.values())
+            offline = any(table.get("offline") for table in judge.values())
             first = known.get(name, verifier.fingerprint) == verifier.fingerprint and not offline
             label = name if first else verifier.fingerprint
             known[label] = verifier.fingerprint
@@ -132,60 +149,85 @@ def verify_rows(
     """Scores rows and writes the verdicts; gives a summary for each verifier.
 
     With an output file, a judge's calls are stored beside it until all verdicts are written.
+
+    Args:
+        rows: The rows.
+        output: The file of verdicts; stdout where None.
+        names: The verifiers.
+        options: Their tables of options.
+        quiet: Whether to show no progress, and not to name unused fields.
+
+    Raises:
+        ConfigError: The folder of the output does not exist, or batches have no output to be stored beside.
+        VerifierError: A verifier breaks its contract, or is a judge that cannot be reached; nothing is written.
     """
+    judges = catalog.judges(names, options)
+    _check_output(output, options, judges)
     if rows.unknown and not quiet:
         print(f"fields that are not used: {', '.join(rows.unknown)}", file=sys.stderr)
-    if output is not None and not output.parent.is_dir():
-        raise ConfigError(f"--output {output}: there is no folder {output.parent}")
-    calls_folder = (
-        output.with_name(f"{output.name}.calls") if output is not None and catalog.judges(names, options) else None
-    )
-    offline = any(options.get(name, {}).get("offline") for name in catalog.judges(names, options))
-    if output is None and any(options.get(name, {}).get("batch") for name in catalog.judges(names, options)):
-        raise ConfigError("--batch with --input needs --output: the sent batch is stored beside it")
+    folder = output.with_name(f"{output.name}.calls") if output is not None and judges else None
+    offline = any(options.get(name, {}).get("offline") for name in judges)
     with contextlib.ExitStack() as stack:
-        if offline:  # reads the calls that a stopped command stored, and keeps them
-            calls = (
-                stack.enter_context(Store(calls_folder))
-                if calls_folder is not None and (calls_folder / "run.db").is_file()
-                else None
-            )
-            judge = judge_options(options, names, stack, stored_judges(calls) if calls else {})
-            calls_folder = None
-        else:
-            judge = judge_options(options, names, stack)
-            calls = stack.enter_context(Store(calls_folder, write=True)) if calls_folder is not None else None
+        # An offline judge reads the calls that a stopped command stored, and keeps them.
+        is_stored = offline and folder is not None and (folder / "run.db").is_file()
+        calls = stack.enter_context(Store(folder)) if folder is not None and is_stored else None
+        judge = judge_options(options, names, stack, stored_judges(calls) if calls else {})
         check_models(judge)
+        if folder is not None and not offline:
+            calls = stack.enter_context(Store(folder, write=True))
         progress = stack.enter_context(RunProgress(len(rows.ids) * len(names), unit="verdicts", quiet=quiet))
         built = _built(names, {**options, **judge}, calls, progress)
         if calls is not None and not offline:
             add_judges(calls, judge, built)
-        unread = [unreadable_rows(built[name], rows) for name in names]
-        verdicts: list[dict[int, Verdict]] = []
+        size = len(rows.ids) if any(table.get("batch") for table in judge.values()) else VERIFY_BATCH
+        verdicts: list[list[Verdict]] = []
+        unread: list[Unreadable | None] = []
         for name in names:
             progress.stage(name)
-            size = len(rows.ids) if any(way.get("batch") for way in judge.values()) else VERIFY_BATCH
-            verdicts.append(_verdicts(built[name], rows, size, progress))
-        lines = [
-            json.dumps(output_row(id, name, by_row[i])) + "\n"
-            for i, id in enumerate(rows.ids)
-            for name, by_row in zip(names, verdicts, strict=True)
-        ]
+            of_rows, of_references = _verdicts(built[name], rows, size, progress)
+            verdicts.append(of_rows)
+            unread.append(of_references)
+    _write(output, rows, names, verdicts)
+    if folder is not None and not offline:
+        for file in folder.iterdir():
+            file.unlink()
+        folder.rmdir()
+    return [summary_of_rows(*each, rows) for each in zip(names, verdicts, unread, strict=True)]
+
+
+def _check_output(output: Path | None, options: Options, judges: Sequence[str]) -> None:
+    if output is not None and not output.parent.is_dir():
+        raise ConfigError(f"--output {output}: there is no folder {output.parent}")
+    if output is None and any(options.get(name, {}).get("batch") for name in judges):
+        raise ConfigError("--batch with --input needs --output: the sent batch is stored beside it")
+
+
+def _verdicts(
+    verifier: Verifier, rows: Rows, size: int, progress: RunProgress
+) -> tuple[list[Verdict], Unreadable | None]:
+    """The verdict on each row, made in batches of about this size, and the references that the verifier cannot read."""
+    by_row: dict[int, Verdict] = {}
+    unread: list[tuple[Problem, str]] = []
+    problems = 0
+    for batch in rows.batches(size):
+        attempts = [rows.attempts[number] for number in batch]
+        distinct = distinct_problems(attempts)
+        # In the same batch as the verdicts, so that a reference that was read is still in the verifier's cache.
+        unread += unreadable_references(verifier, distinct)
+        problems += len(distinct)
+        by_row |= zip(batch, checked(verifier, attempts), strict=True)
+        progress.advance(len(batch))
+    return [by_row[number] for number in range(len(rows.ids))], unreadable_of(unread, problems)
+
+
+def _write(output: Path | None, rows: Rows, names: Sequence[str], verdicts: Sequence[Sequence[Verdict]]) -> None:
+    """Writes one line for each row and verifier, in the order of the rows."""
+    lines = [
+        json.dumps(output_row(id, name, verdict)) + "\n"
+        for id, of_row in zip(rows.ids, zip(*verdicts, strict=True), strict=True)
+        for name, verdict in zip(names, of_row, strict=True)
+    ]
     if output is None:
         sys.stdout.write("".join(lines))
     else:
         output.write_text("".join(lines), "utf-8")
-    if calls_folder is not None:
-        for file in calls_folder.iterdir():
-            file.unlink()
-        calls_folder.rmdir()
-    ordered = [[by_row[number] for number in range(len(rows.ids))] for by_row in verdicts]
-    return [summary_of_rows(*each) for each in zip(names, ordered, itertools.repeat(rows), unread)]
-
-
-def _verdicts(verifier: Verifier, rows: Rows, size: int, progress: RunProgress) -> dict[int, Verdict]:
-    by_row: dict[int, Verdict] = {}
-    for batch in rows.batches(size):
-        by_row |= zip(batch, checked(verifier, [rows.attempts[i] for i in batch]), strict=True)
-        progress.advance(len(batch))
-    return by_row
