@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
+
+from restem.harness.errors import ConfigError
 
 
 @click.group("judge")
@@ -51,3 +54,62 @@ def models_command(config_path: Path | None, overrides: tuple[str, ...], every: 
         return
     for model in models:
         click.echo(f"{model.id}  until {model.shutdown:%Y-%m-%d}" if model.shutdown else model.id)
+
+
+@judge_group.command("compare")
+@click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--from", "old", required=True, metavar="OLD", help="A judge of the run: its name, or its model.")
+@click.option("--to", "new", required=True, metavar="NEW", help="The model that is to replace it, or another judge.")
+@click.option("--set", "overrides", multiple=True, metavar="option=value", help="Set an option of the successor.")
+@click.option("--split", type=click.Choice(["train", "validation", "test"]), help="Only the responses of this split.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only the first problems of each split.")
+@click.option(
+    "--margin", type=click.FloatRange(0, 100, min_open=True), default=5.0, show_default=True, help="Points of equality."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+def compare_command(
+    run: Path,
+    old: str,
+    new: str,
+    overrides: tuple[str, ...],
+    split: str | None,
+    limit: int | None,
+    margin: float,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Asks a judge's successor about the same responses and compares both: agreement, errors, cost, order of arms.
+
+    The successor has the judge's options (prompt, votes, server, budget) except for the model and what --set changes.
+    Its replies are stored in the run; the same command goes on after a stop and pays for none twice. The run's report
+    does not change.
+
+    \b
+    Example:
+      restem judge compare runs/linear_1d --from judge --to NEW-MODEL
+      restem judge compare runs/linear_1d --from judge --to NEW-MODEL --split test --limit 100 --set max_calls=500
+      restem judge compare runs/linear_1d --from judge --to judge_blind          both stored: asks nothing
+    """
+    from restem.harness.app.judge_compare import compare_with_successor
+    from restem.reports.pages import judge_comparison
+
+    comparison, costs = compare_with_successor(
+        run, old, new, _overrides(overrides), split=split, limit=limit, margin=margin / 100, quiet=quiet
+    )
+    if as_json:
+        click.echo(json.dumps(judge_comparison.data(comparison, costs)))
+    else:
+        click.echo(judge_comparison.text(comparison, costs), nl=False)
+
+
+def _overrides(texts: tuple[str, ...]) -> dict[str, Any]:
+    """The options that `--set option=value` changes."""
+    from restem.harness.config import set_value  # its pydantic models take 0.2 s to import
+
+    options: dict[str, Any] = {}
+    for text in texts:
+        set_value(options, text)
+    if taken := {"model", "type"} & options.keys():
+        raise ConfigError(f"--set {min(taken)}: --to names the model, and --from the kind of judge")
+    return options
