@@ -83,8 +83,9 @@ def test_one_readable_form_of_several_is_enough(tmp_path: Path) -> None:
 def accepted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("accepted")
     path = write_suite(folder, {0: CODE, 8: CODE})
-    result = restem("run", path, "--accept-unreadable", "--until", "base", "--out", folder / "run", "--quiet")
+    result = restem("run", path, "--accept-unreadable", "--until", "base", "--out", folder / "run")
     assert result.exit_code == 0, result.output
+    assert "2 of 9" in result.stderr
     return folder
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -53,6 +54,9 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
     built = check_verifiers(suite.verifier_names, suite.verifiers)
     problems = suite_problems(suite)
     unread = check_references(suite, problems, built, begun=has_begun(folder))
+    if unread and not quiet:
+        total = sum(map(len, problems.values()))
+        print(f"gold: {suite.gold} cannot read the references of {len(unread)} of {total} problems", file=sys.stderr)
     enable_compilation_cache()
     hosts = hosts or connect(suite.mesh)
     suite, base = prompted(suite, load_named_policy(suite.policy, hosts.meshes.local))
