@@ -22,6 +22,7 @@ from restem.verifiers.algebra.nodes import (
     Call,
     Choice,
     Clock,
+    Comma,
     Constant,
     Interval,
     Many,
@@ -81,6 +82,8 @@ def plain_leaf(left: Node, right: Node) -> Result:
         return True
     if is_infinite(left) or is_infinite(right):
         return False
+    if isinstance(left, Symbol | Constant) and isinstance(right, Symbol | Constant) and left.name == right.name:
+        return True  # the letter e as text, and as mathematics
     if isinstance(left, Symbol | Number) and isinstance(right, Symbol | Number) and type(left) is not type(right):
         return False
     return equal_without_algebra(left, right)
@@ -116,6 +119,8 @@ class _Comparison:
     def same(self, reference: Node, answer: Node) -> Result:
         if normal(reference) == normal(answer):
             return True
+        if isinstance(reference, Comma) or isinstance(answer, Comma):
+            return self.same(_without_comma(reference, answer), _without_comma(answer, reference))
         kinds = (reference, answer)
         for kind, method in (
             (Choice, self.choices),
@@ -140,7 +145,8 @@ class _Comparison:
             return self.matrices(reference, answer)
         if any(isinstance(node, Many) for node in kinds):
             return self.several(reference, answer)
-        return self.leaf(reference, answer)
+        result = self.leaf(reference, answer)
+        return "letter_case" if result is False and _differ_in_case(reference, answer) else result
 
     # -- Words ---------------------------------------------------------------------------------------------------------
 
@@ -208,7 +214,8 @@ class _Comparison:
 
     def quantities(self, reference: Node, answer: Node) -> Result:
         if isinstance(reference, Many | Matrix) or isinstance(answer, Many | Matrix):
-            return self.several(reference, answer)
+            has_matrix = isinstance(reference, Matrix) or isinstance(answer, Matrix)
+            return "matrix" if has_matrix else self.several(reference, answer)
         if isinstance(reference, Quantity) and isinstance(answer, Quantity):
             return self._two_quantities(reference, answer)
         if isinstance(reference, Based) or isinstance(answer, Based):
@@ -262,6 +269,10 @@ class _Comparison:
     def assignments(self, reference: Node, answer: Node) -> Result:
         """Equations, or lists of them, of which at least one has a left side that only names its right side."""
         expected, given = _assigned(reference), _assigned(answer)
+        points = [_grouped(pairs) if pairs else None for pairs in (expected, given)]
+        if any(isinstance(group, Many) for group in points):
+            nodes = zip(points, (reference, answer), strict=True)
+            return self.same(*(group if isinstance(group, Many) else node for group, node in nodes))
         if expected is not None and given is not None:
             return self._two_lists(expected, given)
         if expected is None:
@@ -449,7 +460,8 @@ class _Comparison:
     def matrices(self, reference: Node, answer: Node) -> Result:
         first, second = _rows(reference), _rows(answer)
         if first is None or second is None:
-            return "matrix" if isinstance(reference, Many) or isinstance(answer, Many) else False
+            is_plain = any(isinstance(node, Number | Symbol) for node in (reference, answer))
+            return False if is_plain else "matrix"
         is_vector = not (isinstance(reference, Matrix) and isinstance(answer, Matrix))
         if is_vector:
             first, second = [list(itertools.chain(*first))], [list(itertools.chain(*second))]
@@ -471,7 +483,9 @@ class _Comparison:
             return False
         if "{" in kinds:
             return self.unordered(reference.items, answer.items)
-        if kinds[0] == kinds[1] == "" and self.question.is_ordered is False:
+        are_points = all(isinstance(item, Many) and item.kind == "(" for item in reference.items)
+        is_ordered = self.question.is_ordered or (self.question.is_ordered is None and not are_points)
+        if kinds[0] == kinds[1] == "" and not is_ordered:
             return self.unordered(reference.items, answer.items)
         if len(reference.items) != len(answer.items):
             return False
@@ -488,11 +502,11 @@ class _Comparison:
         if not several.items:
             return False
         if several is reference:
-            return self.same(several.items[0], single) if len(several.items) == 1 and several.kind == "{" else False
+            if several.kind in ("(", "["):
+                return False
+            return _both([self.same(item, single) for item in several.items])
         if several.kind in ("(", "[") and len(several.items) > 1:
             return False
-        if _is_decimal_comma(single, several):
-            return "decimal_comma"
         return _both([self.same(single, item) for item in several.items])
 
     def unordered(self, expected: Sequence[Node], given: Sequence[Node]) -> Result:
@@ -529,10 +543,12 @@ def _unchained(node: Node) -> Node:
     Raises:
         Unreadable: Two sides that are numbers differ.
     """
+    if isinstance(node, Relation) and len(node.operators) > 1 and node.operators[-1] == "~":
+        node = Relation(node.operators[:-1], node.sides[:-1])  # the rounded value behind an exact one
     if not isinstance(node, Relation) or set(node.operators) != {"="}:
         return node
     first, last = node.sides[0], node.sides[-1]
-    if isinstance(first, Number | Operation) and not symbols(first) and isinstance(last, Number | Operation | Quantity):
+    if _is_constant(first) and (_is_constant(last) or isinstance(last, Quantity)):
         inner = last.value if isinstance(last, Quantity) else last
         try:
             if value(first) != value(inner) and not isinstance(last, Quantity):
@@ -542,6 +558,10 @@ def _unchained(node: Node) -> Node:
                 raise
         return last
     return Relation(("=",), (first, last)) if len(node.sides) > 2 else node
+
+
+def _is_constant(node: Node) -> bool:
+    return isinstance(node, Number | Operation) and not symbols(node)
 
 
 def _is_assigned(node: Node) -> bool:
@@ -571,11 +591,31 @@ def _as_assignment(node: Relation) -> tuple[Node, Node] | None:
     left, right = node.sides[0], node.sides[-1]
     if isinstance(right, Symbol) and isinstance(left, Number):
         left, right = right, left
-    if isinstance(left, Symbol | Call | Words) or (
-        isinstance(left, Many) and all(isinstance(i, Symbol) for i in left.items)
+    if (
+        isinstance(left, Symbol | Call | Words)
+        or _is_measure(left)
+        or (isinstance(left, Many) and all(isinstance(i, Symbol) for i in left.items))
     ):
         return left, right
     return None
+
+
+def _is_measure(node: Node) -> bool:
+    """Whether a left side names lengths of points: `|AB|`, `AB`, `\\frac{AB}{CD}`, `A:B`."""
+    names = symbols(node)
+    operators = {part.operator for part in walk(node) if isinstance(part, Operation)}
+    is_named = bool(names) and all(name.split(" ")[-1].isupper() for name in names)
+    return is_named and operators <= {"*", "/", "abs"} and not any(isinstance(part, Number) for part in walk(node))
+
+
+def _grouped(pairs: _Assigned) -> _Assigned | Many:
+    """`p = 5, q = 2, p = 7, q = 2` as the points (5, 2) and (7, 2); other pairs as they are."""
+    names = [repr(normal(left)) for left, _ in pairs]
+    period = len(set(names))
+    if not 1 < period < len(names) or len(names) % period or names != names[:period] * (len(names) // period):
+        return pairs
+    rights = [right for _, right in pairs]
+    return Many("{", tuple(Many("(", tuple(rights[at : at + period])) for at in range(0, len(rights), period)))
 
 
 def _bare_names(pairs: _Assigned) -> list[str]:
@@ -680,13 +720,15 @@ def _rows(node: Node) -> Sequence[Sequence[Node]] | None:
     return [node.items] if isinstance(node, Many) and node.kind in ("(", "[", "") else None
 
 
-def _is_decimal_comma(reference: Node, answer: Many) -> bool:
-    """Whether a list such as `2, 74` is the number 2.74 with a decimal comma."""
-    if not isinstance(reference, Number) or reference.value.denominator == 1 or len(answer.items) != 2 or answer.kind:
-        return False
-    whole, part = answer.items
-    if not isinstance(whole, Number) or not isinstance(part, Number) or whole.value.denominator != 1:
-        return False
-    digits = str(part.value)
-    scale = 10 ** len(digits)
-    return part.value.denominator == 1 and part.value >= 0 and abs(reference.value - whole.value) * scale == part.value
+def _without_comma(node: Node, other: Node) -> Node:
+    """Digits around a comma as a decimal number, where a single value stands on the other side; else as a list."""
+    if not isinstance(node, Comma):
+        return node
+    if isinstance(other, Comma | Number | Operation | Quantity):
+        return Number(node.decimal)
+    return Many("", tuple(Number(number) for number in node.whole))
+
+
+def _differ_in_case(reference: Node, answer: Node) -> bool:
+    names, others = symbols(reference), symbols(answer)
+    return names != others and {name.lower() for name in names} == {name.lower() for name in others}

@@ -269,9 +269,12 @@ class Formula:
 
     def call(self, symbol: Symbol) -> Node | None:
         """The function with its arguments where a letter such as `f` stands before parentheses; None elsewhere."""
-        is_function = symbol.name[0] in _FUNCTION_LETTERS and symbol.name[0] not in self.letters
-        if not is_function or self.token[:2] != ("open", "("):
+        if symbol.name[0] not in _FUNCTION_LETTERS or self.token[:2] != ("open", "("):
             return None
+        inside, behind = self.after(), self.after(2)
+        is_plain = inside.kind in ("symbol", "number") and behind.text in (")", ",")
+        if not is_plain and symbol.name[0] in f"{self.letters}hHPQ":
+            return None  # h(a + b)/2
         arguments = self.enclosed(self.take().text)
         return Call(symbol.name, arguments.items if isinstance(arguments, Many) else (arguments,))
 
@@ -404,7 +407,7 @@ class Formula:
             raise Unreadable("syntax")
         if pair in ("()", "[]") and len(items) == 2 and any(is_infinite(item) for item in items):
             return _interval(items, opening, closing)
-        if len(items) == 1 and opening in ("(", "{"):
+        if len(items) == 1 and (opening in ("(", "{") or isinstance(items[0], Matrix)):
             return items[0]
         return Many({"\\{": "{", "<": "("}.get(opening, opening), tuple(items))
 

@@ -168,6 +168,14 @@ class Based:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Comma:
+    """Digits on both sides of a comma without a space: a decimal number, or two whole numbers."""
+
+    decimal: Fraction
+    whole: tuple[Fraction, Fraction]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Words:
     """Words in lower case without articles and punctuation."""
 
@@ -198,6 +206,7 @@ Node = (
     | Ratio
     | Clock
     | Based
+    | Comma
     | Words
     | Choice
 )

@@ -24,6 +24,7 @@ _SMALL = {
     **_listed("twenty thirty forty fifty sixty seventy eighty ninety", step=10, first=2),
 }
 SCALES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+MULTIPLES = {**SCALES, "dozen": 12}
 SIGNS = {"minus": -1, "negative": -1, "plus": 1, "positive": 1}
 NUMBER_WORDS = frozenset([*_SMALL, *SCALES, *SIGNS])
 

@@ -73,11 +73,17 @@ def numerically_equal(left: Node, right: Node) -> bool | str:
 def _agree(left: Node, right: Node, base: int) -> bool | str:
     names = sorted(symbols(left) | symbols(right))
     agreements: dict[str, list[bool]] = {"positive": [], "any": [], "complex": []}
+    reason = "undefined"
     is_counted = any(_counts(part) for tree in (left, right) for part in walk(tree))
     for kind, point in _whole_points(names) if is_counted else _points(names):
         try:
             first, second, is_equal = _compared_at(left, right, point, base)
         except _Undefined:
+            continue
+        except Unreadable as problem:
+            if problem.reason != "too_large":
+                raise
+            reason = problem.reason
             continue
         is_real = not isinstance(first, mpmath.mpc) and not isinstance(second, mpmath.mpc)
         agreements[kind if is_real else "complex"].append(is_equal)
@@ -89,7 +95,7 @@ def _agree(left: Node, right: Node, base: int) -> bool | str:
                 is_everywhere = kind == "complex" or all(agreements["any"])
                 return True if is_everywhere else "domain"
             return "domain" if _agree_at_whole_numbers(left, right, names, base) else False
-    raise Unreadable("undefined")
+    raise Unreadable(reason)
 
 
 def _agree_at_whole_numbers(left: Node, right: Node, names: Sequence[str], base: int) -> bool:

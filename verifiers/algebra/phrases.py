@@ -48,8 +48,8 @@ _PARTS = {
 }
 # Words behind a number that change it: the number alone is then not the value.
 _CHANGES = word_set(
-    "not about approximately roughly around minus plus times divided between to nearly almost remainder point"
-    " over dozen than or if squared cubed factorial hundredths tenths thousandths choose mod modulo root of"
+    "not about approximately roughly around minus plus times divided between to nearly almost remainder point over"
+    " than or if squared cubed factorial hundredths tenths thousandths choose mod modulo root"
 )
 
 
@@ -77,6 +77,10 @@ def counted(texts: Sequence[str]) -> Node | None:
     number, count = _longest_numeral(rest)
     if number is None:
         return None
+    if rest[count : count + 1] == ["dozen"]:
+        number, count = 12 * number, count + 1
+    if rest[count : count + 3] == ["and", "a", "half"]:
+        number, count = number + Fraction(1, 2), count + 3
     noun = rest[count:]
     if any(word in NUMBER_WORDS for word in noun) or (noun and not is_noun(noun)):
         return None
@@ -107,7 +111,7 @@ def is_noun(texts: Sequence[str]) -> bool:
     if _CHANGES.isdisjoint(words):
         return True
     # "24 pieces of cake", "5 apples to eat": only behind a noun.
-    return words[0] not in _CHANGES and _CHANGES.isdisjoint(set(words) - {"of", "to", "over", "around", "between"})
+    return words[0] not in _CHANGES and _CHANGES.isdisjoint(set(words) - {"to", "over", "around", "between"})
 
 
 def words_of(text: str) -> Words | None:

@@ -123,7 +123,7 @@ def is_ordered(question: str) -> bool | None:
         return True
     if _UNKNOWNS.search(question) or _TUPLE.search(question):
         return None  # values of x and y, in no stated order
-    return False if _SOLUTIONS.search(question) else None
+    return False if _SOLUTIONS.search(question) or not question.strip() else None
 
 
 def _unit(question: str) -> Unit | None:
@@ -141,7 +141,7 @@ def _target(question: str) -> Node | None:
         for text in reversed(pattern.findall(question)):
             if text in ("a", "A", "I"):
                 continue
-            letters = "".join(sorted(set(re.findall("[a-z]", text)) - {"e", "i"}))
+            letters = "".join(sorted(set(re.findall("[a-z](?!\\()", text)) - {"e", "i"}))
             try:
                 node = read_value(text, letters)
             except Unreadable:

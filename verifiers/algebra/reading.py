@@ -15,6 +15,7 @@ from restem.verifiers.algebra.formulas import MAX_ITEMS, Formula, is_single
 from restem.verifiers.algebra.nodes import (
     Choice,
     Clock,
+    Comma,
     Many,
     Node,
     Number,
@@ -30,22 +31,26 @@ from restem.verifiers.algebra.nodes import (
     children,
     value,
 )
-from restem.verifiers.algebra.number_words import SCALES
+from restem.verifiers.algebra.number_words import MULTIPLES
 from restem.verifiers.algebra.phrases import counted, is_noun, words_of, wordy
 from restem.verifiers.algebra.regions import joined, related, united
-from restem.verifiers.algebra.tokens import tokens_of
+from restem.verifiers.algebra.tokens import Token, tokens_of
 from restem.verifiers.algebra.typesetting import BEGIN, END, cleaned
 from restem.verifiers.algebra.units import DEGREE, PERCENT, unit_of
 
 MAX_CHARACTERS = 4096
 MAX_SIGNS = 16  # values of one expression with several plus-minus signs
 
+_CURRENCY_WORDS = frozenset({"rs", "usd", "inr", "eur", "gbp"})
 _SOLUTION_MARK = "####"
 _BARE_CHOICE = re.compile(r"(?:\\text(?:bf)?\{)?\(?([A-Ja-j])[.)]\}?")
+_RUPEES = re.compile(r"^Rs\.? ?(?=[0-9])")
 _SIGNED = re.compile(r"^(?:minus|negative) (?=[0-9$])", re.IGNORECASE)
 _MARKS = str.maketrans({BEGIN: " ", END: " "})
+_COMMA = re.compile(r"(?P<money>[$\u20ac\u00a3]?) ?(-?)([0-9]{1,15}),([0-9]{1,15})(?P<more> ?[$\u20ac\u00a3]?)")
+_RESTATED = re.compile(r"([^()]+?) \(([^()]+)\)")
 _CLOCK = re.compile(r"(?:at )?([0-9]{1,2})(?:[:.]([0-5][0-9]))? ?([AaPp])\.? ?[Mm]\.?")
-_CHOICE = re.compile(r"(?:\(([A-Ja-j])\)|([A-Ja-j])[).:])\s*(.*)", re.DOTALL)
+_CHOICE = re.compile(r"(?:\(([A-Ja-j])\)|([A-Ja-j])(?:[).]|:(?=\s)))\s*(.*)", re.DOTALL)
 
 
 def read_value(text: str, letters: str = "") -> Node:
@@ -83,20 +88,21 @@ def _read(text: str, letters: str) -> Node:
     bare = _BARE_CHOICE.fullmatch(text.strip(" $*\n"))
     if bare is not None:
         return Choice(bare[1].upper(), None)
-    text = _SIGNED.sub("-", cleaned(text))
+    text = _RUPEES.sub("\u20b9", _SIGNED.sub("-", cleaned(text)))
     plain = " ".join(text.translate(_MARKS).split())
     if not plain:
         raise Unreadable("syntax")
-    special = _clock(plain) or _choice(plain, letters) or wordy(plain)
+    special = _clock(plain) or _comma(plain) or _choice(plain, letters) or wordy(plain)
     if special is not None:
         return special
     try:
         return _expanded(Reader(tokens_of(text, letters), letters).whole())
     except Unreadable as problem:
         words = words_of(plain) if problem.reason in ("syntax", "ambiguous") else None
-        if words is None:
+        again = words or _restated(text, letters)
+        if again is None:
             raise
-        return words
+        return again
 
 
 def _clock(text: str) -> Node | None:
@@ -106,6 +112,35 @@ def _clock(text: str) -> Node | None:
         return None
     hours = int(match[1]) % 12 + (12 if match[3] in "pP" else 0)
     return Clock(60 * hours + int(match[2] or 0))
+
+
+def _comma(text: str) -> Node | None:
+    """Digits around a comma that separates no thousands: `2,74`."""
+    match = _COMMA.fullmatch(text)
+    if match is None or (len(match[4]) == 3 and match[3][0] != "0" and len(match[3]) < 4):
+        return None
+    sign = -1 if match[2] else 1
+    decimal = Fraction(sign * int(match[3] + match[4]), 10 ** len(match[4]))
+    return Comma(decimal, (Fraction(sign * int(match[3])), Fraction(int(match[4]))))
+
+
+def _restated(text: str, letters: str) -> Node | None:
+    """A value with a note or the same value in parentheses behind it: `2 hours 25 minutes (145 minutes)`."""
+    match = _RESTATED.fullmatch(text)
+    if match is None:
+        return None
+    first, second = (_read_or_reason(part, letters) for part in match.groups())
+    if isinstance(first, str) or isinstance(second, str):
+        return None
+    if isinstance(second, Words):
+        return first
+    values = [node.value if isinstance(node, Quantity) else node for node in (first, second)]
+    factors = [node.unit.factor if isinstance(node, Quantity) else Fraction(1) for node in (first, second)]
+    try:
+        is_same = value(values[0]) * factors[0] == value(values[1]) * factors[1]
+    except Unreadable:
+        return None
+    return first if is_same else None
 
 
 def _choice(text: str, letters: str) -> Node | None:
@@ -183,6 +218,8 @@ class Reader(Formula):
         return related(operators, sides)
 
     def side(self) -> Node:
+        if self.kind == "word" and self.token.text.lower() in _CURRENCY_WORDS and self.after().kind == "number":
+            self.tokens[self.at] = Token("money", self.token.text)
         if self.kind == "word":
             return self._words()
         if self.kind == "relation":
@@ -194,6 +231,8 @@ class Reader(Formula):
         node = self._united()
         if self.kind == ":" and not money:
             return self._ratio(node)
+        if self.kind == "word" and (self.after().kind == "number" or self.after().text == "of"):
+            node = self._odds(node)
         node = self._measured(self.operation("neg", node) if negative else node, money)
         return node
 
@@ -202,6 +241,8 @@ class Reader(Formula):
         texts: list[str] = []
         while self.kind in ("word", "symbol", "sign"):
             texts.append(self.take().text)
+        if len(texts) == 1 and len(texts[0]) == 1:
+            return Symbol(texts[0])
         node = counted(texts)
         words = node if node is not None else words_of(" ".join(texts))
         if words is None:
@@ -214,6 +255,18 @@ class Reader(Formula):
             operators.append(self.take().text)
             parts.append(self.sum())
         return united(parts, operators) if operators else parts[0]
+
+    def _odds(self, node: Node) -> Node:
+        """`5 out of 36` and `1 in 6` as fractions, `3 to 4` as a ratio."""
+        texts = (self.token.text, self.after().text)
+        if texts == ("out", "of") and self.after(2).kind == "number":
+            self.at += 2
+            return self.operation("/", node, self.sum())
+        if self.after().kind == "number" and texts[0] in ("in", "to"):
+            self.take()
+            other = self.sum()
+            return Ratio((node, other), may_be_time=False) if texts[0] == "to" else self.operation("/", node, other)
+        return node
 
     def _ratio(self, node: Node) -> Node:
         parts = [node]
@@ -234,8 +287,8 @@ class Reader(Formula):
         is_degree = _has_degree(node)
         if is_degree:
             node = _without_degree(node)
-        while self.kind == "word" and self.token.text.lower() in SCALES and isinstance(node, Number | Operation):
-            node = self.operation("*", node, Number(Fraction(SCALES[self.take().text.lower()])))
+        while self.kind == "word" and self.token.text.lower() in MULTIPLES and isinstance(node, Number | Operation):
+            node = self.operation("*", node, Number(Fraction(MULTIPLES[self.take().text.lower()])))
             node = _computed(node)
         if self.kind == "percent":
             self.take()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from fractions import Fraction
 
 from restem.verifiers.algebra.nodes import (
     Call,
@@ -14,6 +15,7 @@ from restem.verifiers.algebra.nodes import (
     Interval,
     Many,
     Node,
+    Number,
     Operation,
     Region,
     Relation,
@@ -51,6 +53,8 @@ def is_letter(node: Node) -> bool:
 
 
 def _bounded(operators: Sequence[str], sides: Sequence[Node]) -> Node | None:
+    if len(sides) == 2 and not any(map(is_letter, sides)):
+        operators, sides = _solved(operators[0], sides)
     if len(sides) == 2 and not is_letter(sides[0]) and is_letter(sides[1]):
         operators, sides = [_FLIPPED[operators[0]]], (sides[1], sides[0])
     if len(sides) == 2 and is_letter(sides[0]) and _is_bound(sides[1]):
@@ -66,6 +70,49 @@ def _bounded(operators: Sequence[str], sides: Sequence[Node]) -> Node | None:
         if operators[0][0] == operators[1][0] == "<":
             return Region(sides[1], Interval(sides[0], sides[2], operators[0] == "<=", operators[1] == "<="))
     return None
+
+
+def _solved(operator: str, sides: Sequence[Node]) -> tuple[list[str], Sequence[Node]]:
+    """A linear inequality of one letter with rational coefficients, solved for the letter; any other as it is."""
+    names = symbols(sides[0]) | symbols(sides[1])
+    lines = [_line(side) for side in sides]
+    if len(names) != 1 or lines[0] is None or lines[1] is None:
+        return [operator], sides
+    slope, height = lines[0][0] - lines[1][0], lines[1][1] - lines[0][1]
+    if not slope:
+        return [operator], sides
+    return [operator if slope > 0 else _FLIPPED[operator]], (Symbol(*names), Number(height / slope))
+
+
+def _line(node: Node) -> tuple[Fraction, Fraction] | None:
+    """Slope and intercept of a linear expression; None for any other."""
+    if not symbols(node):
+        try:
+            return Fraction(0), value(node)
+        except Unreadable:
+            return None
+    if isinstance(node, Symbol):
+        return Fraction(1), Fraction(0)
+    if not isinstance(node, Operation):
+        return None
+    parts = [_line(part) for part in node.operands]
+    known = [part for part in parts if part is not None]
+    if len(known) < len(parts):
+        return None
+    (slope, height), (other_slope, other) = known[0], known[-1]
+    match node.operator:
+        case "neg":
+            return -slope, -height
+        case "+":
+            return slope + other_slope, height + other
+        case "-":
+            return slope - other_slope, height - other
+        case "*" if not slope or not other_slope:
+            return slope * other + other_slope * height, height * other
+        case "/" if not other_slope and other:
+            return slope / other, height / other
+        case _:
+            return None
 
 
 def _is_bound(node: Node) -> bool:

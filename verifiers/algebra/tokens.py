@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -185,6 +186,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
+_WHOLE = re.compile("[0-9]+")
 _TEN = re.compile(r"[eE]([+-]?[0-9]{1,12})(?![0-9A-Za-z.])")
 _BEHIND_UNIT = re.compile(r"\s*(?:$|[/,;)\]}^\u00b2\u00b3\x02.]|\band\b|\bper\b)")
 
@@ -209,8 +211,9 @@ def tokens_of(text: str, letters: str) -> list[Token]:
             raise Unreadable("syntax")
         start, position = position, match.end()
         kind = match.lastgroup or ""
-        if kind == "comma":
-            kind = "number"
+        if match["comma"] == "," and _is_list(tokens, match[0], text[position : position + 2], spaced=spaced):
+            match = _WHOLE.match(text, start) or match
+            position, kind = match.end(), "number"
         if kind == "space":
             spaced = True
             continue
@@ -225,6 +228,17 @@ def tokens_of(text: str, letters: str) -> list[Token]:
             tokens += _token(kind, match[0], spaced=spaced, before=text[start - 1 : start])
         spaced = False
     return tokens
+
+
+def _is_list(tokens: Sequence[Token], text: str, rest: str, *, spaced: bool) -> bool:
+    """Whether digits and commas are a list, as in `(1,100)` and `2,100,3`, and not one number with thousands."""
+    before = tokens[-1].kind if tokens else ""
+    if before == "sign" and len(tokens) > 1:
+        before = tokens[-2].kind
+    if (before == "separator" and not spaced) or (rest[:1] == "," and rest[1:].isdigit()):
+        return True
+    depth = sum((token.kind == "open") - (token.kind == "close") for token in tokens)
+    return depth > 0 and before != "separator" and rest[:1] in tuple(")]/") and ",0" not in text
 
 
 def _number(text: str, ten: re.Match[str] | None) -> Fraction:
@@ -304,8 +318,11 @@ def _run(run: str, before: Token | None, rest: str, letters: str, *, spaced: boo
         if before is not None and before.kind == "degree" and run in "CF" and run not in letters:
             return [Token("word", run, None, spaced)]
         is_unit = run in UNIT_LETTERS and run not in letters and after_number and _BEHIND_UNIT.match(rest)
+        is_unit = is_unit and (spaced or run not in "lL")  # 7L is a number in some programming languages
         return [Token("word" if is_unit else "symbol", run, None, spaced)]
     if set(run) <= set(letters) and len(run) <= 12 and not (spaced and lower in _STOP_WORDS):
+        return _symbols(run, spaced)
+    if run.isupper() and len(run) < 4 and _stands_for_points(before, rest):
         return _symbols(run, spaced)
     if lower in UNIT_WORDS or lower in NUMBER_WORDS or len(run) > 3 or lower in _STOP_WORDS:
         return [Token("word", run, None, spaced)]
@@ -313,6 +330,13 @@ def _run(run: str, before: Token | None, rest: str, letters: str, *, spaced: boo
     if glued or rest[:1] in ("^", "_", "(") or (before is not None and before.kind in ("*", "frac", "root")):
         return _symbols(run, spaced)
     return [Token("word", run, None, spaced)]
+
+
+def _stands_for_points(before: Token | None, rest: str) -> bool:
+    """Whether capital letters stand where a segment does: `\\frac{AB}{CD}`, `|AB|`, `AB = 5`."""
+    if before is None or before.kind == "separator":
+        return rest.lstrip()[:1] in tuple("=:")
+    return before.kind in ("open", "bar", "sign", "*", "/", "frac", "symbol", "relation")
 
 
 def _symbols(run: str, spaced: bool) -> list[Token]:

@@ -23,8 +23,10 @@ _STYLE = re.compile(
     r"\\(?:boxed|fbox|mathbf|boldsymbol|bm|mathit|mathcal|underline|vec|hat|bar|tilde|widehat|ensuremath|phantom"
     r"|overrightarrow|displaystyle\s*)(?=\s*\{)|\\(?:color|textcolor)\s*\{[a-z]{1,12}\}"
 )
+_QUAD = re.compile(r"\\q?quad")
+_DOUBLED = re.compile(r"\\\\(?=[A-Za-z]{2})")  # LaTeX that was escaped twice
 _NOTHING = re.compile(
-    r"\\(?:left|right|[bB]igg?[lrm]?|displaystyle|textstyle|scriptstyle|limits|nolimits|rm|bf|it|quad|qquad|hfill"
+    r"\\(?:left|right|[bB]igg?[lrm]?|displaystyle|textstyle|scriptstyle|limits|nolimits|rm|bf|it|hfill"
     r"|enspace|thinspace|medspace|newline|noindent|centering|par|strut|cal)(?![A-Za-z])(?:(?<=left)\.|(?<=right)\.)?"
 )
 _SPACE = re.compile(r"(?<!\\)\\[,;: >]|~|\\hspace\*?\{[^{}]{0,12}\}|\\phantom\{[^{}]{0,12}\}")
@@ -80,6 +82,8 @@ def _without_delimiters(text: str) -> str:
     text = _DELIMITER.sub(" ", text) if "\\(" in text or "\\[" in text else text
     text = text.replace("\\$", "\x03").replace("US$", "\x03")
     count = text.count("$")
+    if count % 2 and "${" in text:
+        raise Unreadable("syntax")  # a template of another language
     if count % 2 == 0 and (text.endswith("$") or len(_MONEY.findall(text)) < count):
         text = text.replace("$", " ")
     elif count == 1 and not _MONEY.search(text) and re.search(r"[0-9]\s*\$", text):
@@ -91,6 +95,9 @@ def _without_delimiters(text: str) -> str:
 
 def _commands(text: str) -> str:
     """The text with its words marked, and without commands that have no meaning."""
+    text = _QUAD.sub(" ", text)
+    if "\\begin" not in text:
+        text = _DOUBLED.sub(r"\\", text)
     text = text.replace("\\dollar", "$").replace("\\%", "%").replace("\\#", "#").replace("\\&", "&")
     for _ in range(MAX_GROUPS):
         replaced, count = _TEXT.subn(_marked, text)
