@@ -43,6 +43,9 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
     """Runs a suite to its end; a run that was stopped is resumed.
 
     Args:
+        suite: The suite.
+        folder: The run folder.
+        quiet: Whether to show no progress.
         hosts: The hosts that sample and train, with this one as leader; None: this one alone.
         until_base: Whether to stop before any training. The base is then sampled, and verified by every verifier, on
             the training split too, because a plan needs these verdicts.
@@ -64,11 +67,8 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
     check_lengths(suite, base, problems)
     if suite.training.trainable == "lora":
         check_lora(base.model)
-    if (folder / "run.db").is_file():
-        with Store(folder) as store:
-            check_same(store, suite, problems)
-            if store.run().get("finished") and not _more_iterations(store, suite):
-                return
+    if is_finished(folder, suite, problems):
+        return
     hosts.begin(base)
     with contextlib.ExitStack() as stack:
         judge = judge_options(whole.verifiers, whole.verifier_names, stack)
@@ -97,6 +97,19 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
             return
         store.log("finished", seconds=time.monotonic() - started)
         store.set_run("finished", True)
+
+
+def is_finished(folder: Path, suite: Suite, problems: Mapping[str, Sequence[Problem]]) -> bool:
+    """Whether the folder holds a run of this suite with nothing left to do.
+
+    Raises:
+        ConfigError: It holds a run of another suite or of other problems.
+    """
+    if not (folder / "run.db").is_file():
+        return False
+    with Store(folder) as store:
+        check_same(store, suite, problems)
+        return bool(store.run().get("finished")) and not _more_iterations(store, suite)
 
 
 def has_begun(folder: Path) -> bool:
