@@ -454,7 +454,7 @@ class _Comparison:
         if not isinstance(number, Number):
             return "base"
         if based.digits.isdigit() and Fraction(int(based.digits)) == number.value:
-            return True  # a base that only one side writes
+            return True if self.question.asks_base else "base"  # a base that only one side writes
         return "base" if number.value == int(based.digits, based.base) else False
 
     def matrices(self, reference: Node, answer: Node) -> Result:
@@ -481,6 +481,8 @@ class _Comparison:
             return False
         if "{" in kinds and ("(" in kinds or "[" in kinds) and min(len(reference.items), len(answer.items)) > 1:
             return False
+        if set(kinds) == {"(", "["} and len(reference.items) == 2:
+            return False  # an open and a closed interval
         if "{" in kinds:
             return self.unordered(reference.items, answer.items)
         are_points = all(isinstance(item, Many) and item.kind == "(" for item in reference.items)
@@ -513,6 +515,8 @@ class _Comparison:
         """Whether two sets are equal: each item of one is among those of the other."""
         if len(expected) * len(given) > MAX_PAIRS:
             raise Unreadable("too_large")
+        if len(expected) != len(given) and len({normal(item) for item in expected}) < len(expected):
+            return False  # 3, 3, 5 is not 3, 5
         return _both(
             [self._among(item, given) for item in expected] + [self._among(item, expected, True) for item in given]
         )

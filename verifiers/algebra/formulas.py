@@ -37,8 +37,9 @@ MAX_DEPTH = 20
 MAX_ITEMS = 100
 _OPENS_FACTOR = frozenset({"symbol", "constant", "function", "frac", "root", "cube root", "binom", "overline"})
 _CLOSING = {"(": ")", "[": "]", "{": "}", "\\{": "\\}", "<": ">", "floor": "floor", "ceil": "ceil"}
-_FUNCTION_LETTERS = frozenset("fghFGHPQ")
+_FUNCTION_LETTERS = frozenset("fghpqABCDFGHLMPQRSTVW")
 _SYNONYMS = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "ceiling": "ceil", "lg": "log"}
+_INVERSE = [("^", "^"), ("open", "{"), ("sign", "-"), ("number", "1"), ("close", "}"), ("open", "(")]
 _END = Token("end", "")
 
 
@@ -188,7 +189,7 @@ class Formula:
         is_negative = False
         while self.kind == "sign":
             is_negative ^= self.take().text == "-"
-        node = self.primary()
+        node = self.plain()
         if self.kind == "^":
             node = self.raised(node)
         return self.operation("neg", node) if is_negative else node
@@ -231,6 +232,14 @@ class Formula:
             case _:
                 raise Unreadable("syntax")
 
+    def plain(self) -> Node:
+        """A primary that is no mixed number: the exponent of `x^2\\frac{1}{2}` is 2."""
+        if self.kind == "number":
+            number = self.take().number
+            assert number is not None
+            return Number(number)
+        return self.primary()
+
     def number(self, token: Token) -> Node:
         assert token.number is not None
         whole = Number(token.number)
@@ -269,11 +278,17 @@ class Formula:
 
     def call(self, symbol: Symbol) -> Node | None:
         """The function with its arguments where a letter such as `f` stands before parentheses; None elsewhere."""
-        if symbol.name[0] not in _FUNCTION_LETTERS or self.token[:2] != ("open", "("):
+        if symbol.name[0] not in _FUNCTION_LETTERS:
+            return None
+        kinds = [(self.after(place).kind, self.after(place).text) for place in range(6)]
+        if kinds == _INVERSE:
+            self.at += 5
+            symbol = Symbol(f"{symbol.name}^-1")
+        if self.token[:2] != ("open", "("):
             return None
         inside, behind = self.after(), self.after(2)
         is_plain = inside.kind in ("symbol", "number") and behind.text in (")", ",")
-        if not is_plain and symbol.name[0] in f"{self.letters}hHPQ":
+        if not is_plain and symbol.name[0] in f"{self.letters}hpqABCDHLMPQRSTVW":
             return None  # h(a + b)/2
         arguments = self.enclosed(self.take().text)
         return Call(symbol.name, arguments.items if isinstance(arguments, Many) else (arguments,))
@@ -344,9 +359,7 @@ class Formula:
         if token.kind == "number" and len(token.text) > 1 and token.text.isdigit() and token.text[0] not in "01":
             self.tokens[self.at] = Token("number", token.text[1:], Fraction(int(token.text[1:])))
             return Number(Fraction(int(token.text[0])))
-        if token.kind == "based":
-            raise Unreadable("syntax")
-        return self.primary()
+        return self.plain()
 
     def root(self, token: Token) -> Node:
         self.enter()

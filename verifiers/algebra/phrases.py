@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from restem.verifiers.algebra.nodes import Many, Node, Number, Quantity, Words
-from restem.verifiers.algebra.number_words import NUMBER_WORDS, SCALES, SIGNS, numeral, word_set
+from restem.verifiers.algebra.number_words import NUMBER_WORDS, SIGNS, numeral, word_set
 from restem.verifiers.algebra.regions import REALS
 from restem.verifiers.algebra.units import unit_of
 
@@ -48,8 +48,8 @@ _PARTS = {
 }
 # Words behind a number that change it: the number alone is then not the value.
 _CHANGES = word_set(
-    "not about approximately roughly around minus plus times divided between to nearly almost remainder point over"
-    " than or if squared cubed factorial hundredths tenths thousandths choose mod modulo root"
+    "not about approximately roughly around minus plus divided between to nearly almost remainder over"
+    " than or if below least most squared cubed factorial hundredths tenths thousandths choose mod modulo root"
 )
 
 
@@ -106,7 +106,7 @@ def _longest_numeral(words: Sequence[str]) -> tuple[Fraction | None, int]:
 def is_noun(texts: Sequence[str]) -> bool:
     """Whether words behind a number leave it as it is."""
     words = [text.lower() for text in texts]
-    if len(words) > MAX_NOUN or words[0] in SCALES:
+    if len(words) > MAX_NOUN or any(word in NUMBER_WORDS and word not in SIGNS for word in words):
         return False
     if _CHANGES.isdisjoint(words):
         return True

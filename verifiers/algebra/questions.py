@@ -25,6 +25,7 @@ class Question:
         asks_percent: Whether it asks for a percentage.
         asks_ratio: Whether it asks for a ratio or odds.
         asks_time: Whether it asks for a time of day.
+        asks_base: Whether it names a base, or there is no question.
         asks_equation: Whether it asks for an equation, a line, an asymptote or the like.
         has_choices: Whether it lists lettered choices.
         unit: The unit that it asks for.
@@ -37,6 +38,7 @@ class Question:
     asks_percent: bool
     asks_ratio: bool
     asks_time: bool
+    asks_base: bool
     asks_equation: bool
     has_choices: bool
     unit: Unit | None
@@ -69,6 +71,7 @@ _TUPLE = re.compile(r"\(\s*([A-Za-z](?:\s*,\s*[A-Za-z]){1,4})\s*\)")
 _PERCENT = re.compile(r"percent|%", re.IGNORECASE)
 _RATIO = re.compile(r"\bratio|\bodds\b|:", re.IGNORECASE)
 _TIME = re.compile(r"\bwhat time|\bwhen\b|\bclock\b|\b[ap]\.?m\b|\btime (?:does|did|will|is it)\b", re.IGNORECASE)
+_BASE = re.compile(r"\bbase\b|binary|octal|hexadecimal|ternary|_\{?[0-9]", re.IGNORECASE)
 _EQUATION = re.compile(
     r"\b(?:equations?|lines?|asymptotes?|directrix|axis of symmetry|slope-intercept|point-slope|standard form|planes?"
     r"|curves?|locus|formula)\b",
@@ -108,6 +111,7 @@ def facts_of(question: str) -> Question:
         asks_percent=bool(_PERCENT.search(text)),
         asks_ratio=bool(_RATIO.search(text)),
         asks_time=bool(_TIME.search(text)),
+        asks_base=bool(_BASE.search(text)) or not text.strip(),
         asks_equation=bool(_EQUATION.search(text)),
         has_choices=bool(_CHOICES.search(text)),
         unit=_unit(text),

@@ -44,11 +44,13 @@ MAX_SIGNS = 16  # values of one expression with several plus-minus signs
 _CURRENCY_WORDS = frozenset({"rs", "usd", "inr", "eur", "gbp"})
 _SOLUTION_MARK = "####"
 _BARE_CHOICE = re.compile(r"(?:\\text(?:bf)?\{)?\(?([A-Ja-j])[.)]\}?")
+_AND_A_PART = re.compile(r"([0-9]{1,9}) and (?:a|one) (half|third|quarter)(?![a-z])")
 _RUPEES = re.compile(r"^Rs\.? ?(?=[0-9])")
 _SIGNED = re.compile(r"^(?:minus|negative) (?=[0-9$])", re.IGNORECASE)
 _MARKS = str.maketrans({BEGIN: " ", END: " "})
 _COMMA = re.compile(r"(?P<money>[$\u20ac\u00a3]?) ?(-?)([0-9]{1,15}),([0-9]{1,15})(?P<more> ?[$\u20ac\u00a3]?)")
 _RESTATED = re.compile(r"([^()]+?) \(([^()]+)\)")
+_ALTERNATIVES = frozenset({"or", "not", "and", "maybe", "possibly", "if"})
 _CLOCK = re.compile(r"(?:at )?([0-9]{1,2})(?:[:.]([0-5][0-9]))? ?([AaPp])\.? ?[Mm]\.?")
 _CHOICE = re.compile(r"(?:\(([A-Ja-j])\)|([A-Ja-j])(?:[).]|:(?=\s)))\s*(.*)", re.DOTALL)
 
@@ -89,6 +91,7 @@ def _read(text: str, letters: str) -> Node:
     if bare is not None:
         return Choice(bare[1].upper(), None)
     text = _RUPEES.sub("\u20b9", _SIGNED.sub("-", cleaned(text)))
+    text = _AND_A_PART.sub(_with_part, text)
     plain = " ".join(text.translate(_MARKS).split())
     if not plain:
         raise Unreadable("syntax")
@@ -103,6 +106,11 @@ def _read(text: str, letters: str) -> Node:
         if again is None:
             raise
         return again
+
+
+def _with_part(match: re.Match[str]) -> str:
+    """`3 and a half` as a mixed number."""
+    return f"{match[1]} 1/{({'half': 2, 'third': 3, 'quarter': 4})[match[2]]}"
 
 
 def _clock(text: str) -> Node | None:
@@ -133,7 +141,8 @@ def _restated(text: str, letters: str) -> Node | None:
     if isinstance(first, str) or isinstance(second, str):
         return None
     if isinstance(second, Words):
-        return first
+        is_note = _ALTERNATIVES.isdisjoint(second.words) and not any(map(str.isdigit, match[2]))
+        return first if is_note else None
     values = [node.value if isinstance(node, Quantity) else node for node in (first, second)]
     factors = [node.unit.factor if isinstance(node, Quantity) else Fraction(1) for node in (first, second)]
     try:

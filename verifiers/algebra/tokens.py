@@ -308,6 +308,8 @@ def _run(run: str, before: Token | None, rest: str, letters: str, *, spaced: boo
     if lower in ("and", "or") and len(run) > 1:
         return [Token("separator", lower, None, spaced)]
     after_number = before is not None and (before.kind in ("number", "degree") or before.text in ("}", ")"))
+    if run == "in" and after_number and re.match(r"[\^\u00b2\u00b3]|\s*$", rest):
+        return [Token("word", run, None, spaced)]
     if in_words:
         return [Token("word", run, None, spaced)]
     if run in FUNCTIONS and (run not in _CALLED_ONLY or rest.lstrip()[:1] == "("):

@@ -35,6 +35,8 @@ _THOUSANDS = re.compile(
 )
 _GLUED = re.compile(r"\\!")
 _SHORT = re.compile(r"\\(?:[dtc]|s)?frac\s*([0-9A-Za-z]|\\pi(?![A-Za-z]))\s*(?=[0-9A-Za-z{\\])")
+_SHORTEST = re.compile(r"\\[dtcs]?frac\s*([0-9])\s*([0-9])")
+_HALF_SHORT = re.compile(r"(\\frac\s*\{[^{}]{1,40}\})\s*([0-9])")
 _FRACTION = re.compile(r"\\[dtcs]frac(?![A-Za-z])")
 _DELIMITER = re.compile(r"(?<!\\)\\[()\[\]](?!\s*[0-9]*\s*(?:mm|pt|cm|em|ex)\])")
 _MONEY = re.compile(r"\$(?=\s*-?\s*\.?[0-9])")
@@ -108,8 +110,9 @@ def _commands(text: str) -> str:
         raise Unreadable("too_long")
     text = _NOTHING.sub(" ", _STYLE.sub("", text))
     text = _SPACE.sub(" ", text)
+    text = _SHORTEST.sub(r"\\frac{\1}{\2}", text)
     text = _SHORT.sub(lambda match: f"\\frac{{{match[1]}}}", text)
-    return _FRACTION.sub(lambda _: "\\frac", text)
+    return _HALF_SHORT.sub(r"\1{\2}", _FRACTION.sub(lambda _: "\\frac", text))
 
 
 def _marked(match: re.Match[str]) -> str:

@@ -28,7 +28,7 @@ _BASES: dict[str, dict[str, str | Fraction | int]] = {
         "dm decimeter decimeters decimetre decimetres": Fraction(1, 10),
         "m meter meters metre metres": 1,
         "km kms kilometer kilometers kilometre kilometres": 1000,
-        "inch inches": Fraction(254, 10_000),
+        "in inch inches": Fraction(254, 10_000),
         "ft foot feet": Fraction(3048, 10_000),
         "yd yds yard yards": Fraction(9144, 10_000),
         "mi mile miles": Fraction(1_609_344, 1000),
