@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from restem.harness.app.judges import FORMER_DEFAULT
+from restem.harness.config import parse_suite, to_toml
 from restem.harness.store.records import Sample
 from restem.harness.store.store import Store
 from restem.verifiers.verdict import Attempt
@@ -268,3 +270,29 @@ def test_the_models_of_a_server_are_listed(server: JudgeServer) -> None:
     assert (result.exit_code, result.stdout) == (0, "a\nb  until 2999-01-01\n")
     whole = restem("judge", "models", *address(server)[:2], "--all", "--json")
     assert [model["id"] for model in json.loads(whole.stdout)["models"]] == ["a", "b", "x-embed"]
+
+
+def test_a_run_asks_for_the_model_before_its_first_sample(server: JudgeServer, tmp_path: Path) -> None:
+    server.models = listing("new-chat")
+    arm = ("--set", 'arms=[{name="judge",verifier="judge"}]', "--set", 'scoring=["sympy"]')
+    result = restem("run", "--out", tmp_path / "run", *arm, *address(server)[:4])
+    assert (result.exit_code, server.listed, server.requests) == (2, 1, 0), result.output
+    assert "new-chat" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_with_a_key_and_no_model_is_refused_before_any_request(server: JudgeServer, tmp_path: Path) -> None:
+    result = restem("run", "--out", tmp_path / "run")
+    assert (result.exit_code, "judge.model is not set" in result.stderr) == (2, True), result.output
+    assert not (tmp_path / "run").exists()
+
+
+def test_options_with_tables_in_them_are_kept_in_a_suite() -> None:
+    body = {"chat_template_kwargs": {"enable_thinking": False}, "stop": ["\n"]}
+    tables = {"judge": {"model": "m", "extra_body": body, "reasoning_effort": "low"}}
+    suite = parse_suite(
+        {"name": "mine", "arms": [{"name": "sympy", "verifier": "sympy"}], "scoring": ["judge"]}
+        | {"verifiers": tables},
+        "mine",
+    )
+    assert parse_suite(tomllib.loads(to_toml(suite)), "mine").verifiers == suite.verifiers == tables

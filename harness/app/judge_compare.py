@@ -116,18 +116,20 @@ def _judges(store: Store, run: Run) -> list[StoredJudge]:
 def _find(folder: Path, judges: Sequence[StoredJudge], wanted: str) -> StoredJudge:
     """The judge of that name, fingerprint or model."""
     named = [judge for judge in judges if wanted in (judge.name, judge.fingerprint)]
-    found = named or [judge for judge in judges if judge.options.get("model") == wanted]
+    matches = named or [judge for judge in judges if judge.options.get("model") == wanted]
     names = [judge.name for judge in judges]
     if not names:
         raise ConfigError(f"--from {wanted}: no judge has verdicts in {folder}")
-    if not found:
+    if not matches:
         raise ConfigError(
             f"--from {wanted}: no judge of {folder} has this name or model{did_you_mean(wanted, names)}: "
             f"there are {', '.join(names)}"
         )
-    if len(found) > 1:
-        raise ConfigError(f"--from {wanted}: this is the model of {', '.join(judge.name for judge in found)}; name one")
-    return found[0]
+    if len(matches) > 1:
+        raise ConfigError(
+            f"--from {wanted}: this is the model of {', '.join(judge.name for judge in matches)}; name one"
+        )
+    return matches[0]
 
 
 def _asked(

@@ -50,8 +50,8 @@ def sentences(comparison: JudgeComparison) -> list[str]:
         f" p {p_value(flips.p_value)}).",
     ]
     changes = (("TPR", comparison.tpr_change), ("FPR", comparison.fpr_change))
-    if told := [f"{name} {points(change)}" for name, change in changes if change]:
-        lines.append(f"Against the gold, {new} less {old}: {', '.join(told)}.")
+    if parts := [f"{name} {points(change)}" for name, change in changes if change]:
+        lines.append(f"Against the gold, {new} less {old}: {', '.join(parts)}.")
     return [*lines, *_order(comparison)]
 
 
