@@ -104,6 +104,13 @@ def test_an_accepted_runs_report_and_screen_count_the_references(accepted: Path)
         assert "1 of 3 test problems, 1 of 4 train problems" in text
 
 
+def test_the_standings_and_the_summary_of_an_accepted_run_count_them_for_programs(accepted: Path) -> None:
+    standings = json.loads(restem("show", accepted / "run", "--json").stdout)
+    assert standings["unreadable_references"]["splits"]["test"] == [1, 3]
+    (summary,) = json.loads(restem("verify", accepted / "run", "--verifier", "sympy", "--json").stdout)["verifiers"]
+    assert {first["id"] for first in summary["unreadable_references"]["first"]} == {"p0", "p8"}
+
+
 def test_an_accepted_run_resumes_without_the_flag(accepted: Path) -> None:
     result = restem("run", accepted / "small.toml", "--until", "base", "--out", accepted / "run", "--quiet")
     assert result.exit_code == 0, result.output

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from restem.verifiers.catalog import JUDGES, build, kind, names, parts, with_parts
+from restem.verifiers.catalog import JUDGES, build, foreign_parts, kind, names, parts, with_parts
 from restem.verifiers.verdict import Attempt, Outcome, UnknownVerifier, Verdict, needs_whole_problems
 
 PLUG_IN = """
@@ -199,3 +199,8 @@ def test_what_needs_whole_problems_says_so_under_every_name() -> None:
 def test_parts_that_cannot_be_are_named(name: str, tables: dict[str, Any], message: str) -> None:
     with pytest.raises(UnknownVerifier, match=message):
         build(name, tables)
+
+
+def test_the_foreign_parts_of_a_composed_verifier_are_named_without_being_built() -> None:
+    tables = {"all_of": {"members": ["sympy", "nowhere:Strict"]}}
+    assert foreign_parts(["all_of", "exact"], tables) == ["nowhere:Strict"]

@@ -171,6 +171,7 @@ def standings(run_folder: Path) -> dict[str, Any]:
         "advice": [advice_data(advice) for advice in advise(findings, ranking)],
         "reward_gap": [gap_data(parting) for parting in partings(findings)],
         "unfinished": [missing_data(item) for item in missing(findings.run)],
+        "unreadable_references": findings.run.facts.get("unreadable_references"),
         "standings": rows,
     }
 
