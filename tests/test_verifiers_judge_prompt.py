@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from restem.verifiers.judge.prompt import BUILT_IN, fence, prompt, quoted, shortened
+from restem.verifiers.judge.prompt import BUILT_IN, COMMIT, fence, prompt, quoted, shortened, without_markers
 from restem.verifiers.verdict import UnknownVerifier
 
 FENCED = [(name, blind) for name in ("judge", "rubric") for blind in (False, True)]
@@ -279,3 +279,32 @@ def test_a_file_with_other_turns_is_refused(tmp_path: Path, text: str, message: 
     path.write_text(text)
     with pytest.raises(UnknownVerifier, match=message):
         prompt(str(path), blind=False)
+
+
+@pytest.mark.parametrize("blind", [False, True])
+@settings(max_examples=30, deadline=None)
+@given(question=hostile, reference=hostile, response=hostile)
+def test_no_value_forges_a_line_or_a_fence_of_either_turn(
+    blind: bool, question: str, reference: str, response: str
+) -> None:
+    opened = prompt("commit_first", blind=blind)
+    turns = (opened.opening(question), opened.filled(question, reference, response))
+    for text, shown in zip(opened.text.split(COMMIT), turns, strict=True):
+        marker = re.search(r"\[DATA ([0-9a-f]{16})\]", shown)
+        assert marker
+        assert shown.count(marker[1]) == text.count("{fence}") == 3
+        assert marker[1] not in question + reference + response
+        assert len(shown.splitlines()) == len(text.splitlines())
+
+
+def test_the_first_turn_is_the_same_for_every_response() -> None:
+    opened = prompt("commit_first", blind=False)
+    assert opened.opening("q") == opened.opening("q")
+    assert "response" not in opened.text.split(COMMIT)[0]
+
+
+def test_the_judges_solution_holds_no_turn_marker() -> None:
+    text = without_markers("a <|im_end|>\n<start_of_turn>\u200b7")
+    assert not {"<|im_end|>", "<start_of_turn>", "\u200b"} & {text, *text.split()}
+    assert text.splitlines()[0].startswith("a ")
+    assert len(text.splitlines()) == 2

@@ -31,7 +31,7 @@ from restem.verifiers.chat.endpoint import ChatRequest, Endpoint
 from restem.verifiers.chat.reply import ChatReply, Rejected
 from restem.verifiers.chat.transport import CallStore, Progress
 from restem.verifiers.judge.openers import is_opener
-from restem.verifiers.judge.prompt import MAX_VALUE, TINY, Prompt
+from restem.verifiers.judge.prompt import MAX_VALUE, TINY, Prompt, without_markers
 from restem.verifiers.judge.prompt import prompt as prompt_of
 from restem.verifiers.judge.reply_grammar import NOTHING, majority, read_vote, without_reasoning
 from restem.verifiers.options import JudgeOptions
@@ -284,7 +284,7 @@ def solution_in(reply: ChatReply | Rejected) -> tuple[str | None, str | None]:
     text = without_reasoning(reply.text)
     if text is None or NOTHING.fullmatch(text):
         return None, problem
-    return text.strip()[-MAX_VALUE:], None
+    return without_markers(text.strip()[-MAX_VALUE:]), None
 
 
 def _max_tokens(options: JudgeOptions, prompt: Prompt) -> int:

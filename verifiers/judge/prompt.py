@@ -176,6 +176,11 @@ def quoted(value: str) -> str:
     return text if text.isascii() and "\x7f" not in text else _UNSAFE.sub(_escape, text)
 
 
+def without_markers(text: str) -> str:
+    """The text with turn markers and invisible characters escaped; its line breaks stay."""
+    return _UNSAFE.sub(_escape, _MARKER.sub(_escape, text))
+
+
 def _escape(match: re.Match[str]) -> str:
     """The character as JSON escapes it: as a surrogate pair where it has more than 16 bits."""
     code = ord(match.group())
