@@ -11,7 +11,8 @@ import pytest
 
 from restem.benchmarks.problem import Problem
 from restem.harness.store.store import Store
-from restem.verifiers.judge.judge import FEWEST, TRIAL, Judge
+from restem.verifiers.judge.judge import Judge
+from restem.verifiers.judge.readability import FEWEST, TRIAL
 from restem.verifiers.options import JudgeOptions
 from restem.verifiers.verdict import Attempt, JudgeUnavailable, Outcome, UnknownVerifier, checked
 from tests import building
@@ -205,6 +206,23 @@ def test_the_share_of_unreadable_replies_is_an_option(server: JudgeServer) -> No
     server.answer = lambda prompt: "who knows"
     verdicts = judge(server, max_unreadable=1.0).verify(items(50))
     assert {verdict.outcome for verdict in verdicts} == {Outcome.UNDECIDED}
+
+
+def test_a_judge_without_solutions_stops_at_once_too(server: JudgeServer) -> None:
+    server.answer = solved_first
+    server.mix({"length": 1.0})
+    with pytest.raises(JudgeUnavailable, match=r"32 of 32 replies are unreadable.*set max_tokens higher"):
+        judge(server, prompt="commit_first").verify(items(200))
+    assert server.requests == 2 * TRIAL  # each is sent once more with more tokens
+    server.reset(answer=lambda prompt: "My answer: 1" if "Model Answer" not in prompt else "who knows")
+    with pytest.raises(JudgeUnavailable, match=r"32 of 32 replies are unreadable.*who knows"):
+        judge(server, prompt="commit_first").verify(items(200))
+    assert server.requests == 200 + TRIAL
+
+
+def test_a_question_that_is_not_shown_whole_is_not_solved(server: JudgeServer) -> None:
+    verdict = judge(server, prompt="commit_first").verify([attempt("x = 7", "q" * 4_001)])[0]
+    assert (verdict.outcome, server.requests) == (Outcome.UNDECIDED, 0)
 
 
 def test_refusals_are_not_unreadable(server: JudgeServer) -> None:

@@ -22,8 +22,8 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 from restem.verifiers.chat.budget import Prices
 from restem.verifiers.chat.connect import connect
@@ -33,6 +33,7 @@ from restem.verifiers.chat.transport import CallStore, Progress
 from restem.verifiers.judge.openers import is_opener
 from restem.verifiers.judge.prompt import MAX_VALUE, TINY, Prompt, without_markers
 from restem.verifiers.judge.prompt import prompt as prompt_of
+from restem.verifiers.judge.readability import TRIAL, Readability, is_cut_off
 from restem.verifiers.judge.reply_grammar import NOTHING, majority, read_vote, without_reasoning
 from restem.verifiers.options import JudgeOptions
 from restem.verifiers.verdict import Attempt, JudgeUnavailable, Outcome, UnknownVerifier, Verdict, fingerprint
@@ -44,8 +45,8 @@ MAX_TOKENS = {False: 16, True: 512}  # by whether the prompt asks for reasons
 REASONING_MAX_TOKENS = 4_096  # where the model's own reasoning is switched on: it counts as a part of the reply
 SOLUTION_TOKENS = 1_024  # of the judge's own solution, at least
 MORE_TOKENS = 8  # times as many for the second try of a reply that was cut off
-TRIAL = 32  # requests that are sent before the others, because a set-up that gives no readable reply shows at once
-FEWEST = 20  # replies below which the share of unreadable ones says little
+
+_Reply: TypeAlias = ChatReply | Rejected
 
 _log = logging.getLogger(__name__)
 
@@ -85,8 +86,8 @@ class Judge:
         self._prices = Prices(options.prices, options.model or "")
         self._progress = progress
         self._calls = calls
-        self._solutions: dict[str, list[ChatReply | Rejected]] = {}  # by the question
-        self._replies_read = self._unreadable = self._cut_off = 0
+        self._solutions: dict[str, list[_Reply]] = {}  # by the question
+        self._solution_counts, self._verdict_counts = (Readability(options.max_unreadable) for _ in range(2))
         self.endpoint = Endpoint(
             options,
             # At temperature 0 several votes would be the same vote.
@@ -124,7 +125,7 @@ class Judge:
             verdicts = [verdict or self._unsolved(a) for a, verdict in zip(attempts, verdicts, strict=True)]
         to_send = [index for index, verdict in enumerate(verdicts) if verdict is None]
         requests = [request for index in to_send for request in self._requests(attempts[index])]
-        replies = self._readable_replies(requests)
+        replies = self._readable_replies(requests, self._verdict_counts, self._no_verdict)
         votes = self.options.votes
         for place, index in enumerate(to_send):
             solution = self._solutions.get(attempts[index].problem.question, [])
@@ -136,11 +137,14 @@ class Judge:
         reference = attempt.problem.reference
         if self.name == "judge" and reference is None:
             return Verdict(outcome=Outcome.UNDECIDED, rule="judge", reason="the problem has no reference answer")
-        # A cut reference cannot be compared with, and a cut question cannot be solved by a judge without a reference.
-        shown = ("reference", reference) if self.name == "judge" else ("question", attempt.problem.question)
-        if len(shown[1] or "") > MAX_VALUE:
-            reason = f"the {shown[0]} has more than the {MAX_VALUE} characters that a judge is shown"
-            return Verdict(outcome=Outcome.UNDECIDED, rule="judge", reason=reason)
+        # A cut reference cannot be compared with, and a cut question cannot be solved.
+        shown = {"reference": reference or ""} if self.name == "judge" else {}
+        if self.name == "judge_blind" or self._prompt.commits_first:
+            shown["question"] = attempt.problem.question
+        for place, text in shown.items():
+            if len(text) > MAX_VALUE:
+                reason = f"the {place} has more than the {MAX_VALUE} characters that a judge is shown"
+                return Verdict(outcome=Outcome.UNDECIDED, rule="judge", reason=reason)
         if NOTHING.fullmatch(attempt.response):
             return Verdict(outcome=Outcome.WRONG, score=0.0, rule="empty", reason="the response is empty")
         # A reference such as "." is itself an opener, and a response equal to it may be correct.
@@ -165,11 +169,12 @@ class Judge:
 
     def _solve(self, attempts: Sequence[Attempt]) -> None:
         """Adds the judge's own solution of every question that has none yet."""
-        questions = {attempt.problem.question for attempt in attempts} - self._solutions.keys()
-        new = [question for question in dict.fromkeys(a.problem.question for a in attempts) if question in questions]
+        questions = dict.fromkeys(attempt.problem.question for attempt in attempts)
+        new = [question for question in questions if question not in self._solutions]
         tokens = max(SOLUTION_TOKENS, self.endpoint.max_tokens)
         openings = [[{"role": "user", "content": self._prompt.opening(question)}] for question in new]
-        replies = self._replies([ChatRequest(messages=messages, max_tokens=tokens) for messages in openings])
+        requests = [ChatRequest(messages=messages, max_tokens=tokens) for messages in openings]
+        replies = self._readable_replies(requests, self._solution_counts, _no_solution)
         self._solutions |= zip(new, replies, strict=True)
 
     def _unsolved(self, attempt: Attempt) -> Verdict | None:
@@ -178,39 +183,45 @@ class Judge:
         solution, reason = solution_in(replies[-1])
         return None if solution is not None else self._priced(Outcome.UNDECIDED, None, reason, replies)
 
-    def _readable_replies(self, requests: Sequence[ChatRequest]) -> list[list[ChatReply | Rejected]]:
+    def _readable_replies(
+        self, requests: Sequence[ChatRequest], readability: Readability, reason: Callable[[_Reply], str | None]
+    ) -> list[list[_Reply]]:
         """The replies to each request; those to the first requests are read before the others are sent.
+
+        Args:
+            requests: The requests.
+            readability: Counts the replies of this kind.
+            reason: Why a reply cannot be read; None where it can, or where the judge refused.
 
         Raises:
             JudgeUnavailable: More of them than the options allow are unreadable.
         """
-        whole = self.options.batch or self.options.offline or self._replies_read >= TRIAL
+        whole = self.options.batch or self.options.offline or readability.replies
         trial = len(requests) if whole else TRIAL
-        replies: list[list[ChatReply | Rejected]] = []
+        replies: list[list[_Reply]] = []
         for part in (requests[:trial], requests[trial:]):
             new = self._replies(part)
-            self._check_readable([each[-1] for each in new])
+            before = readability.cut_off
+            readability.add((each[-1], reason(each[-1])) for each in new)
+            if readability.cut_off and not before:
+                _log.warning("%s: a reply was cut off; its verdict is undecided: %s", self.name, self._more_room())
+            if readability.too_many and not self.options.offline:  # an offline judge pays for none
+                raise JudgeUnavailable(self._unreadable(readability))
             replies += new
         return replies
 
-    def _check_readable(self, replies: Sequence[ChatReply | Rejected]) -> None:
-        """Counts the unreadable replies, and stops where they are too many; an offline judge pays for none."""
-        votes = [read_vote(reply, reasons=self._prompt.asks_for_reasons) for reply in replies]
-        cut = sum(_is_cut_off(reply) for reply in replies)
-        if cut and not self._cut_off:
-            _log.warning("%s: a reply was cut off; its verdict is undecided: %s", self.name, self._more_room())
-        self._cut_off += cut
-        self._replies_read += sum(isinstance(reply, ChatReply) for reply in replies)
-        self._unreadable += sum(vote.unreadable for vote in votes)
-        most = self.options.max_unreadable
-        if self.options.offline or self._replies_read < FEWEST or self._unreadable <= most * self._replies_read:
-            return
-        last = next((vote.reason for vote in reversed(votes) if vote.unreadable), None)
-        remedy = self._more_room() if 2 * self._cut_off > self._unreadable else "name another model or prompt"
-        raise JudgeUnavailable(
-            f"{self.endpoint}: {self._unreadable} of {self._replies_read} replies are unreadable, more than"
-            f" max_unreadable = {most:g} allows ({last}): {remedy}; stored replies stay"
+    def _unreadable(self, counted: Readability) -> str:
+        """The message that stops the judge."""
+        remedy = self._more_room() if counted.cut_off_mostly else "name another model or prompt"
+        return (
+            f"{self.endpoint}: {counted.unreadable} of {counted.replies} replies are unreadable, more than"
+            f" max_unreadable = {counted.most:g} allows ({counted.last}): {remedy}; stored replies stay"
         )
+
+    def _no_verdict(self, reply: _Reply) -> str | None:
+        """Why a reply to a response cannot be read; None where it can, or where the judge refused."""
+        vote = read_vote(reply, reasons=self._prompt.asks_for_reasons)
+        return vote.reason if vote.unreadable else None
 
     def _more_room(self) -> str:
         """What the user can do where replies are cut off."""
@@ -220,10 +231,10 @@ class Judge:
             f" needs some {REASONING_MAX_TOKENS}, or reasoning_effort = 'none' or 'low'"
         )
 
-    def _replies(self, requests: Sequence[ChatRequest]) -> list[list[ChatReply | Rejected]]:
+    def _replies(self, requests: Sequence[ChatRequest]) -> list[list[_Reply]]:
         """The replies to each request, the last of which counts: two where the first was cut off for its length."""
         replies = [[reply] for reply in self._ask(requests)]
-        cut = [place for place, reply in enumerate(replies) if _is_cut_off(reply[0])]
+        cut = [place for place, reply in enumerate(replies) if is_cut_off(reply[0])]
         tokens = [MORE_TOKENS * (requests[place].max_tokens or self.endpoint.max_tokens) for place in cut]
         again = self._ask(
             [dataclasses.replace(requests[place], max_tokens=more) for place, more in zip(cut, tokens, strict=True)]
@@ -232,7 +243,7 @@ class Judge:
             replies[place].append(reply)
         return replies
 
-    def _ask(self, requests: Sequence[ChatRequest]) -> list[ChatReply | Rejected]:
+    def _ask(self, requests: Sequence[ChatRequest]) -> list[_Reply]:
         if self._calls and not self.models_seen:  # before new calls are stored
             self.models_seen = {model for model, *_ in self._calls.spent(self.fingerprint) if model}
         replies = self._chat.ask(requests, self._progress)
@@ -249,18 +260,14 @@ class Judge:
                     self._calls.log("judge_model", verifier=self.fingerprint, model=model, before=before)
             self.models_seen.add(model)
 
-    def _verdict(
-        self, votes: Sequence[Sequence[ChatReply | Rejected]], solution: Sequence[ChatReply | Rejected]
-    ) -> Verdict:
+    def _verdict(self, votes: Sequence[Sequence[_Reply]], solution: Sequence[_Reply]) -> Verdict:
         read_votes = [read_vote(replies[-1], reasons=self._prompt.asks_for_reasons) for replies in votes]
         outcome, score, reason = majority(read_votes)
         soft = any(vote.soft for vote in read_votes) and score is not None
         verdict = self._priced(outcome, score, reason, [*solution, *(reply for replies in votes for reply in replies)])
         return dataclasses.replace(verdict, rule="judge_soft") if soft else verdict
 
-    def _priced(
-        self, outcome: Outcome, score: float | None, reason: str | None, replies: Sequence[ChatReply | Rejected]
-    ) -> Verdict:
+    def _priced(self, outcome: Outcome, score: float | None, reason: str | None, replies: Sequence[_Reply]) -> Verdict:
         """A verdict with the seconds, tokens and cost of the replies that it rests on."""
         paid = [reply for reply in replies if isinstance(reply, ChatReply)]
         return Verdict(
@@ -274,7 +281,7 @@ class Judge:
         )
 
 
-def solution_in(reply: ChatReply | Rejected) -> tuple[str | None, str | None]:
+def solution_in(reply: _Reply) -> tuple[str | None, str | None]:
     """The judge's own solution in a reply, without its reasoning, and no reason; or None and the reason."""
     problem = "the judge gave no solution of its own"
     if isinstance(reply, Rejected):
@@ -287,9 +294,11 @@ def solution_in(reply: ChatReply | Rejected) -> tuple[str | None, str | None]:
     return without_markers(text.strip()[-MAX_VALUE:]), None
 
 
+def _no_solution(reply: _Reply) -> str | None:
+    """Why a reply to a question holds no solution; None where it does, where the judge refused, or had no request."""
+    refused = isinstance(reply, Rejected) or reply.refusal is not None or reply.finish_reason == "content_filter"
+    return None if refused else solution_in(reply)[1]
+
+
 def _max_tokens(options: JudgeOptions, prompt: Prompt) -> int:
     return REASONING_MAX_TOKENS if options.reasons else MAX_TOKENS[prompt.asks_for_reasons]
-
-
-def _is_cut_off(reply: ChatReply | Rejected) -> bool:
-    return isinstance(reply, ChatReply) and reply.finish_reason == "length"
