@@ -53,6 +53,7 @@ READ = {
             "<think>\n\n</think>\n\n**1**",
             "so it is 0? No.</think>1",
             "[THINK]0[/THINK]1",
+            "\u25c1think\u25b70\u25c1/think\u25b71",
         ),
         *("<thinking>a</thinking>Correct.", "<think>a</think>1<think>b</think>", '{"verdict": 1}'),
         *('```json\n{"verdict": 1}\n```', '{"verdict": "1"}', '{"reason": "not 0", "score": 1}', '{"correct": true}'),

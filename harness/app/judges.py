@@ -123,7 +123,11 @@ def _check_named(judges: Options) -> None:
             continue
         if options.model is None:
             server = server_address(options.base_url)
-            raise ConfigError(f"verifiers.{name}.model is not set, and the judge is at {server}: {NAME_A_MODEL}")
+            only_key = not (options.base_url or os.environ.get("OPENAI_BASE_URL"))
+            embedded = f"; without {options.api_key_env} the embedded judge is used" if only_key else ""
+            raise ConfigError(
+                f"verifiers.{name}.model is not set, and the judge is at {server}: {NAME_A_MODEL}{embedded}"
+            )
         if "api_key_env" in options.model_fields_set and not os.environ.get(options.api_key_env, "").strip():
             # The value is not shown: it may be a key in the wrong place.
             raise ConfigError(

@@ -29,8 +29,8 @@ _LAST_LINE = re.compile(
 )
 _VERDICT_LABEL = re.compile(f"verdict[{_INVISIBLE}*`]*+:", re.IGNORECASE)
 
-# The tags around the reasoning of DeepSeek, Qwen, Seed and others; Mistral writes [THINK].
-_REASONING_TAG = re.compile(r"[<\[](/?)(?:seed:)?(?:think|thinking|thought|reasoning)[>\]]", re.IGNORECASE)
+# The tags around the reasoning of DeepSeek, Qwen, Seed and others; Mistral writes [THINK], Kimi \u25c1think\u25b7.
+_REASONING_TAG = re.compile(r"[<\[\u25c1](/?)(?:seed:)?(?:think|thinking|thought|reasoning)[>\]\u25b7]", re.IGNORECASE)
 
 # Characters that are removed before a reply without reasons is read: emphasis, code marks, quotes, invisible ones.
 _MARKS = re.compile("[*_`\"'\u2018\u2019\u201c\u201d\u200b-\u200d\u2060\ufeff]")
@@ -45,10 +45,9 @@ _SUBJECT = (
 )
 _STATEMENT = re.compile(
     rf"(?:{_LABEL})?(?:(?P<digit>[01])(?![0-9])|(?:{_SUBJECT}(?P<isnt>nt)?\s+)?(?P<words>(?:not\s+)?(?:correct|right)|"
-    r"incorrect|wrong)\b)",
+    r"incorrect|wrong)\b)[\s.,:;!()\u2013\u2014-]*+",
     re.IGNORECASE,
 )
-_BETWEEN = re.compile("[\\s.,:;!()\u2013\u2014-]*+")
 LONGEST = 200  # characters of a reply without reasons that is examined: a longer one holds more than a verdict
 
 _CODE_BLOCK = re.compile(r"```(?:json)?\s*+(\{.*\})\s*+```", re.DOTALL | re.IGNORECASE)
@@ -158,7 +157,7 @@ def _statements(text: str) -> int | None:
             if match["isnt"] and words not in ("correct", "right"):
                 return None  # a double negation
             values.append(int(words in ("correct", "right") and not match["isnt"]))
-        place = _BETWEEN.match(bare, match.end()).end()  # type: ignore[union-attr]  # it matches the empty text
+        place = match.end()
     return values[0] if digits <= 1 and len(set(values)) == 1 else None
 
 
