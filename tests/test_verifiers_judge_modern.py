@@ -255,3 +255,29 @@ def test_a_key_variable_that_is_named_and_not_set_is_refused(
     monkeypatch.delenv("NO_KEY", raising=False)
     with pytest.raises(JudgeUnavailable, match="set the environment variable NO_KEY, or leave out api_key_env"):
         judge(server, api_key_env="NO_KEY")
+
+
+# long reasoning
+
+
+def test_the_verdict_after_a_long_reasoning_is_read_and_stored(server: JudgeServer, store: Store) -> None:
+    server.answer = lambda prompt: "<think>" + "0 or 1? " * 20_000 + "</think>\n1"
+    asked = judge(server, calls=store, max_tokens=4_096)
+    verdict = asked.verify([attempt("x = 7")])[0]
+    assert verdict.outcome is Outcome.CORRECT
+    assert (asked.verify([attempt("x = 7")])[0], server.requests) == (verdict, 1)
+    assert store.query("SELECT length(reply) < 16001, finish_reason FROM judge_call") == [(1, "stop")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0" * 20_000 + "1",
+        "<think>" + "a" * 20_000 + "</think>" + "b" * 20_000 + "1",
+        "<think>" + "a" * 20_000 + "</think>0<think>" + "a" * 20_000 + "</think>1",
+        "<think>" + "a" * 20_000 + "1",
+    ],
+)
+def test_a_long_reply_that_is_not_reasoning_alone_is_undecided(server: JudgeServer, text: str) -> None:
+    server.answer = lambda prompt: text
+    assert judge(server).verify([attempt("x = 7")])[0].outcome is Outcome.UNDECIDED

@@ -59,7 +59,7 @@ class LiveTransport:
     """Sends requests one by one, up to `concurrency` at once.
 
     Attributes:
-        pace: How many requests may be in flight; the limit found for the server is kept between exchanges.
+        pace: How many requests may be in flight; a limit that was lowered for the server is kept between exchanges.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import openai  # takes half a second, and only its errors' types are named here
 
 MAX_TEXT = 16_000  # a judge is asked for one character or a few sentences; more is not worth storing
+# The tags around the reasoning of DeepSeek, Qwen, Seed and others; Mistral writes [THINK], Kimi \u25c1think\u25b7.
+REASONING_TAG = re.compile(r"[<\[\u25c1](/?)(?:seed:)?(?:think|thinking|thought|reasoning)[>\]\u25b7]", re.IGNORECASE)
+LEFT_OUT = "\n\u2026\n"
 
 Redactor: TypeAlias = Callable[[str], str]
 
@@ -162,11 +165,12 @@ def reply_in(data: Mapping[str, Any], attempts: list[dict[str, Any]], redacted: 
     def text(value: object) -> str:
         return redacted(value)[:MAX_TEXT] if isinstance(value, str) else ""
 
-    content, refusal = text(choice["message"].get("content")), text(choice["message"].get("refusal"))
+    whole, refusal = redacted(choice["message"].get("content") or ""), text(choice["message"].get("refusal"))
+    content = without_middle_of_reasoning(whole)
     finish_reason = "refusal" if refusal else text(choice.get("finish_reason")) or None
     refused = finish_reason == "refusal"
-    if len(choice["message"].get("content") or "") > MAX_TEXT:
-        finish_reason = "length"  # a text that was cut here may end like a verdict
+    if len(content) > MAX_TEXT:
+        content, finish_reason = content[:MAX_TEXT], "length"  # a text that was cut here may end like a verdict
     logprob_1, logprob_0 = verdict_logprobs(choice)
     return ChatReply(
         text="" if refused else content,
@@ -180,6 +184,21 @@ def reply_in(data: Mapping[str, Any], attempts: list[dict[str, Any]], redacted: 
         logprob_1=logprob_1,
         logprob_0=logprob_0,
     )
+
+
+def without_middle_of_reasoning(text: str) -> str:
+    """A text of more than MAX_TEXT characters without the middle of its reasoning, where that makes it short enough.
+
+    All that stands after the reasoning is kept, because a verdict is read from it. A text with further tags in the part
+    that would be left out stays as it is.
+    """
+    if len(text) <= MAX_TEXT:
+        return text
+    tags = list(REASONING_TAG.finditer(text))
+    head = MAX_TEXT // 2
+    if not tags or not tags[-1][1] or len(text) - tags[-1].start() > head - len(LEFT_OUT):
+        return text
+    return text if any(tag.end() > head for tag in tags[:-1]) else text[:head] + LEFT_OUT + text[tags[-1].start() :]
 
 
 def verdict_logprobs(choice: Mapping[str, Any]) -> tuple[float | None, float | None]:

@@ -19,7 +19,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from restem.verifiers.chat.reply import ChatReply, Rejected
+from restem.verifiers.chat.reply import REASONING_TAG, ChatReply, Rejected
 from restem.verifiers.verdict import Outcome
 
 _INVISIBLE = "\\s\u200b-\u200d\u2060\ufeff"
@@ -28,9 +28,6 @@ _LAST_LINE = re.compile(
     f"[{_INVISIBLE}*`]*+verdict[{_INVISIBLE}*`]*+:[{_INVISIBLE}*`]*+([01])[{_INVISIBLE}*`.]*+", re.IGNORECASE
 )
 _VERDICT_LABEL = re.compile(f"verdict[{_INVISIBLE}*`]*+:", re.IGNORECASE)
-
-# The tags around the reasoning of DeepSeek, Qwen, Seed and others; Mistral writes [THINK], Kimi \u25c1think\u25b7.
-_REASONING_TAG = re.compile(r"[<\[\u25c1](/?)(?:seed:)?(?:think|thinking|thought|reasoning)[>\]\u25b7]", re.IGNORECASE)
 
 # Characters that are removed before a reply without reasons is read: emphasis, code marks, quotes, invisible ones.
 _MARKS = re.compile("[*_`\"'\u2018\u2019\u201c\u201d\u200b-\u200d\u2060\ufeff]")
@@ -114,7 +111,7 @@ def without_reasoning(text: str) -> str | None:
     """
     kept: list[str] = []
     start, depth = 0, 0
-    for tag in _REASONING_TAG.finditer(text):
+    for tag in REASONING_TAG.finditer(text):
         if not tag[1]:
             if depth == 0:
                 kept.append(text[start : tag.start()])
