@@ -224,6 +224,10 @@ EQUAL = (
     *(("2 hours 25 minutes", "145 minutes"), ("2:3", "4:6"), ("9", "{9}"), ("9", "9, 9"), ("\\text{e}", "e")),
     *(("\\frac{2^{1001}}{2^{1000}}", "2"), ("\\\\frac{1}{2}", "0.5"), ("n!", "n(n-1)!"), ("\\frac{NO}{BO}=2", "2")),
     *(("\\log_2 7 - 1", "\\log_2\\frac72"), ("5\\frac23", "17/3"), ("36 in^2", "36"), ("3.5", "3 and a half")),
+    *(("B", "\\text{(B) } 5"), ("B", "Option B"), ("x > 3", "{x | x > 3}"), ("x > 3", "\\{x \\mid x > 3\\}")),
+    *(("(1,2)", "\\begin{cases} x=1 \\\\ y=2 \\end{cases}"), ("5", "5^{\\text{th}}"), ("1/4", "1/4 (25%)")),
+    *(("24", "24 sq. ft."), ("50", "m\\angle A = 50^\\circ"), ("\\log_2 3", "log\u20823"), ("12:00 PM", "noon")),
+    *(("y = -\\frac23x", "y = -2/3 x"), ("2e^{i\\pi/3}", "1 + i\\sqrt3"), ("0.1\\overline{6}", "1/6")),
     *(("f^{-1}(x) = 2x", "2x"), ("p(x) = x + 1", "x + 1"), ("5", "5 (apples)")),
     *(("(1,100)", "(1, 100)"), ("2,100,3", "3, 100, 2"), ("(1,000, 2)", "(1000, 2)"), ("[-1,100/3]", "[-1, 100/3]")),
     ("\\left[\\begin{array}{cc}1 & 2 \\\\ 3 & 4\\end{array}\\right]", "\\begin{pmatrix}1&2\\\\3&4\\end{pmatrix}"),
@@ -249,6 +253,7 @@ UNEQUAL = (
     *(("Friday", "Thursday"), ("(C)", "(D) 46%"), ("9:05 PM", "9:05 AM"), ("12:00", "1:00"), ("80", "90 cm")),
     *(("3x^2\\sin x", "3x^2\\cos x"), ("x^2+y^2=4", "x^2+y^2=5"), ("1 - \\frac{2}{e}", "1 + \\frac{2}{e}")),
     *(("[-2,6]", "(-2,6)"), ("(-2,6)", "[-2,6]"), ("3, 3, 5", "3, 5"), ("1/2", "(0.5, 0.5)")),
+    ("\\begin{pmatrix}1&2\\\\3&4\\end{pmatrix}", "(1,2,3,4)"),
     *(("\\begin{pmatrix}1\\\\2\\end{pmatrix}", "(2,1)"), ("101_2", "111_2"), ("2:3", "3:2"), ("3+4i", "3-4i")),
     ("\\frac{2^{1001}+1}{3 \\cdot 2^{1002}}", "\\frac{2^{1001}}{3 \\cdot 2^{1002}}"),
 )
@@ -272,6 +277,9 @@ REASONS = (
     ("", "(C)", "46%", "not_a_choice"),
     ("", "1.41", "\\sqrt{2} \\approx 1.41", "rounded"),
     ("", "5", "Friday", "words"),
+    ("", "4", "IV", "words"),
+    ("", "(C)", "(C) or (D)", "not_a_choice"),
+    ("", "7", "[7]", "several"),
     ("What is it?", "101", "101_2", "base"),
 )
 
@@ -311,9 +319,13 @@ def test_a_value_equals_itself_in_and_out_of_dollar_signs(text: str) -> None:
         assert compared(text, f"${text}$") is True
 
 
-@pytest.mark.parametrize(
-    "text", ["", "??", "0.333...", "\\sqrt12", "1/2x", "3\\frac{5}{2}", "\u221a2x", "x +", "(1", "\\foo", "9 (or 10)"]
+NO_READING = (
+    *("", "??", "0.333...", "\\sqrt12", "1/2x", "3\\frac{5}{2}", "\u221a2x", "x +", "(1", "\\foo", "9 (or 10)"),
+    *("9 is wrong", "7 plus or minus 1", "5 remainder 2", "7 5", "...", "'", "&", "\\", "B) " * 1300),
 )
+
+
+@pytest.mark.parametrize("text", NO_READING)
 def test_what_has_no_single_reading_is_unreadable(text: str) -> None:
     with pytest.raises(Unreadable):
         read_value(text)

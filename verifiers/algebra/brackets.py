@@ -5,6 +5,7 @@ Takes tokens (see `tokens.py`); gives a tree, or raises `Unreadable` with the re
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 from restem.verifiers.algebra.nodes import (
@@ -16,6 +17,7 @@ from restem.verifiers.algebra.nodes import (
     Node,
     Number,
     Operation,
+    Region,
     Symbol,
     Unreadable,
 )
@@ -106,7 +108,7 @@ class Brackets:
             raise Unreadable("syntax")
         if pair in ("()", "[]") and len(items) == 2 and any(is_infinite(item) for item in items):
             return _interval(items, opening, closing)
-        if len(items) == 1 and (opening in ("(", "{") or isinstance(items[0], Matrix)):
+        if len(items) == 1 and (opening in ("(", "{") or isinstance(items[0], Matrix | Region)):
             return items[0]
         return Many({"\\{": "{", "<": "("}.get(opening, opening), tuple(items))
 
@@ -181,7 +183,9 @@ class Brackets:
             self.expect("close", "}")
         if not names:
             raise Unreadable("syntax")
-        return Symbol(f"{token.text or token.kind} {''.join(names)}")
+        if token.kind == "overline":
+            return functools.reduce(lambda left, right: self.operation("*", left, right), map(Symbol, "".join(names)))
+        return Symbol(f"{token.text} {''.join(names)}")
 
 
 def is_single(node: Node) -> bool:

@@ -29,7 +29,7 @@ from restem.verifiers.algebra.nodes import (
 )
 from restem.verifiers.algebra.tokens import Token
 
-_OPENS_FACTOR = frozenset({"symbol", "constant", "function", "frac", "root", "cube root", "binom", "overline"})
+_OPENS_FACTOR = frozenset({"symbol", "constant", "function", "frac", "root", "cube root", "binom", "overline", "name"})
 _FUNCTION_LETTERS = frozenset("fghpqABCDFGHLMPQRSTVW")
 _SYNONYMS = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "ceiling": "ceil", "lg": "log"}
 _INVERSE = [("^", "^"), ("open", "{"), ("sign", "-"), ("number", "1"), ("close", "}"), ("open", "(")]
@@ -70,7 +70,11 @@ class Formula(Brackets):
 
     def _is_fraction(self, node: Node) -> bool:
         """Whether a quotient before an implicit factor is a fraction of numbers, as in `3/4 x` and `3/4\\pi`."""
-        is_plain = isinstance(node, Operation) and all(isinstance(part, Number) for part in node.operands)
+        parts = node.operands if isinstance(node, Operation) else ()
+        signless = [
+            part.operands[0] if isinstance(part, Operation) and part.operator == "neg" else part for part in parts
+        ]
+        is_plain = bool(signless) and all(isinstance(part, Number) for part in signless)
         return is_plain and (self.token.spaced or self.kind in ("constant", "root"))
 
     def unary(self) -> Node:

@@ -62,8 +62,11 @@ class Reader(Formula):
                 raise Unreadable("too_large")
 
     def items_inside(self, opening: str) -> list[Node]:
+        is_set = opening in ("{", "\\{")
+        if is_set and self.kind == "symbol" and self.after().kind in ("bar", ":"):
+            return [self._builder(Symbol(self.take().text))]
         items, _ = self.items()
-        if opening == "\\{" and self.kind in ("bar", ":") and len(items) == 1:
+        if is_set and self.kind in ("bar", ":") and len(items) == 1:
             return [self._builder(items[0])]
         if len(items) == 1:
             return items
@@ -102,7 +105,7 @@ class Reader(Formula):
             negative = self.take().text == "-"
         money = self.take().text if self.kind == "money" else ""
         node = self._united()
-        if self.kind == ":" and not money:
+        if self.kind == ":" and not money and isinstance(node, Number | Operation | Symbol):
             return self._ratio(node)
         if self.kind == "word" and (self.after().kind == "number" or self.after().text == "of"):
             node = self._odds(node)
@@ -150,7 +153,8 @@ class Reader(Formula):
             texts.append(self.tokens[self.at - 1].text)
         if not all(is_single(part) for part in parts) or len(parts) > MAX_ITEMS:
             raise Unreadable("syntax")
-        is_time = len(parts) == 2 and all(text.isdigit() and len(text) <= 2 for text in texts) and len(texts[1]) == 2
+        are_numbers = len(parts) == 2 and all(isinstance(part, Number) for part in parts)
+        is_time = are_numbers and all(text.isdigit() and len(text) <= 2 for text in texts) and len(texts[1]) == 2
         return Ratio(tuple(parts), is_time and int(texts[0]) < 25 and int(texts[1]) < 60)
 
     # -- Units ---------------------------------------------------------------------------------------------------------

@@ -50,6 +50,7 @@ _PARTS = {
 _CHANGES = word_set(
     "not about approximately roughly around minus plus divided between to nearly almost remainder over"
     " than or if below least most squared cubed factorial hundredths tenths thousandths choose mod modulo root"
+    " is are was were isn't wrong incorrect might maybe probably possibly perhaps unless but except guess think should"
 )
 
 
@@ -91,6 +92,8 @@ def counted(texts: Sequence[str]) -> Node | None:
 
 def _longest_numeral(words: Sequence[str]) -> tuple[Fraction | None, int]:
     """The number that the first words spell, and how many words that are."""
+    if words[0] == "half" and words[1:2] in (["a"], ["an"]) and len(words) > 2:
+        return Fraction(1, 2), 2
     if words[0] in ("half", "a") and len(words) <= 2 and words[-1] in ("half", "third", "quarter"):
         return Fraction(1, _PARTS[words[-1]]), len(words)
     for count in range(min(len(words), MAX_NOUN), 0, -1):
@@ -120,6 +123,7 @@ def words_of(text: str) -> Words | None:
         return None
     words = [word.casefold().replace("'", "") for word in _WORD.findall(text)]
     words = [word for word in words if word not in _ARTICLES] or words
+    words = words[1:] if words[:1] and words[0] in ("on", "at", "in") and len(words) > 1 else words
     if not 1 <= len(words) <= MAX_WORDS or not any(len(word) > 1 and word.isalpha() for word in words):
         return None
     if any(character.isdigit() for character in text) and (len(words) > 6 or not words[0].isalpha()):

@@ -28,10 +28,12 @@ from restem.verifiers.algebra.phrases import words_of, wordy
 from restem.verifiers.algebra.plus_minus import expanded
 from restem.verifiers.algebra.tokens import tokens_of
 from restem.verifiers.algebra.typesetting import BEGIN, END, cleaned
+from restem.verifiers.algebra.units import PERCENT
 
 MAX_CHARACTERS = 4096
 
 _SOLUTION_MARK = "####"
+_NAMED_CHOICE = re.compile(r"(?:option|choice|answer) \(?([A-Ja-j])\)?", re.IGNORECASE)
 _OTHER_CHOICE = re.compile(r"\([A-J]\)|^(?:or|and|nor|not)\b", re.IGNORECASE)
 _BARE_CHOICE = re.compile(r"(?:\\text(?:bf)?\{)?\(?([A-Ja-j])[.)]\}?")
 _AND_A_PART = re.compile(r"([0-9]{1,9}) and (?:a|one) (half|third|quarter)(?![a-z])")
@@ -41,6 +43,7 @@ _MARKS = str.maketrans({BEGIN: " ", END: " "})
 _COMMA = re.compile(r"(?P<money>[$\u20ac\u00a3]?) ?(-?)([0-9]{1,15}),([0-9]{1,15})(?P<more> ?[$\u20ac\u00a3]?)")
 _RESTATED = re.compile(r"([^()]+?) \(([^()]+)\)")
 _ALTERNATIVES = frozenset({"or", "not", "and", "maybe", "possibly", "if"})
+_NAMED_TIMES = {"noon": 720, "12 noon": 720, "midnight": 0, "12 midnight": 0}
 _CLOCK = re.compile(r"(?:at )?([0-9]{1,2})(?:[:.]([0-5][0-9]))? ?([AaPp])\.? ?[Mm]\.?")
 _CHOICE = re.compile(r"(?:\(([A-Ja-j])\)|([A-Ja-j])(?:[).]|:(?=\s)))\s*(.*)", re.DOTALL)
 
@@ -92,7 +95,7 @@ def _read(text: str, letters: str) -> Node:
         return expanded(Reader(tokens_of(text, letters), letters).whole())
     except Unreadable as problem:
         words = words_of(plain) if problem.reason in ("syntax", "ambiguous") else None
-        again = words or _restated(text, letters)
+        again = words or _restated(plain, letters)
         if again is None:
             raise
         return again
@@ -105,6 +108,8 @@ def _with_part(match: re.Match[str]) -> str:
 
 def _clock(text: str) -> Node | None:
     """A time of day with its half."""
+    if text.lower() in _NAMED_TIMES:
+        return Clock(_NAMED_TIMES[text.lower()])
     match = _CLOCK.fullmatch(text)
     if match is None or not 1 <= int(match[1]) <= 12:
         return None
@@ -134,7 +139,7 @@ def _restated(text: str, letters: str) -> Node | None:
         is_note = _ALTERNATIVES.isdisjoint(second.words) and not any(map(str.isdigit, match[2]))
         return first if is_note else None
     values = [node.value if isinstance(node, Quantity) else node for node in (first, second)]
-    factors = [node.unit.factor if isinstance(node, Quantity) else Fraction(1) for node in (first, second)]
+    factors = [_factor(node) if isinstance(node, Quantity) else Fraction(1) for node in (first, second)]
     try:
         is_same = value(values[0]) * factors[0] == value(values[1]) * factors[1]
     except Unreadable:
@@ -142,8 +147,15 @@ def _restated(text: str, letters: str) -> Node | None:
     return first if is_same else None
 
 
+def _factor(quantity: Quantity) -> Fraction:
+    return Fraction(1, 100) if quantity.unit == PERCENT else quantity.unit.factor
+
+
 def _choice(text: str, letters: str) -> Node | None:
     """A lettered choice: `(C)`, `b.`, `(C) 46%`."""
+    named = _NAMED_CHOICE.fullmatch(text)
+    if named is not None:
+        return Choice(named[1].upper(), None)
     match = _CHOICE.fullmatch(text)
     if match is None:
         return None
@@ -156,7 +168,7 @@ def _choice(text: str, letters: str) -> Node | None:
         return None  # (a)(b)
     if not rest:
         return Choice(letter.upper(), None)
-    if _OTHER_CHOICE.search(rest):
+    if _OTHER_CHOICE.search(rest) or _CHOICE.fullmatch(rest):
         return None
     inner = _read_or_reason(rest, letters)
     return Choice(letter.upper(), None if isinstance(inner, str) else inner)

@@ -217,6 +217,8 @@ def tokens_of(text: str, letters: str) -> list[Token]:
         if kind == "space":
             spaced = True
             continue
+        if match[0] == "." and tokens and tokens[-1].kind == "word":
+            continue  # 5 sq. ft.
         if kind == "number":
             ten = _TEN.match(text, position)
             position = ten.end() if ten else position
@@ -309,6 +311,9 @@ def _run(run: str, before: Token | None, rest: str, letters: str, *, spaced: boo
         return [Token("separator", lower, None, spaced)]
     after_number = before is not None and (before.kind in ("number", "degree") or before.text in ("}", ")"))
     if run == "in" and after_number and re.match(r"[\^\u00b2\u00b3]|\s*$", rest):
+        return [Token("word", run, None, spaced)]
+    is_ordinal = run in ("st", "nd", "rd", "th") and after_number and not spaced
+    if is_ordinal and not set(run) <= set(letters):
         return [Token("word", run, None, spaced)]
     if in_words:
         return [Token("word", run, None, spaced)]

@@ -23,6 +23,11 @@ _STYLE = re.compile(
     r"\\(?:boxed|fbox|mathbf|boldsymbol|bm|mathit|mathcal|underline|vec|hat|bar|tilde|widehat|ensuremath|phantom"
     r"|overrightarrow|displaystyle\s*)(?=\s*\{)|\\(?:color|textcolor)\s*\{[a-z]{1,12}\}"
 )
+_LOWERED = re.compile("[\u2080-\u2089]+")
+_ORDINAL = re.compile(
+    r"(?<=[0-9])\s*\^\s*\{?\s*(?:\\text(?:rm)?\s*\{|\\mathrm\s*\{)?\s*(?:st|nd|rd|th)\}{0,2}(?![a-z])"
+)
+_CASES = re.compile(r"\\begin\{cases\}([^&]{1,400}?)\\end\{cases\}")
 _QUAD = re.compile(r"\\q?quad")
 _DOUBLED = re.compile(r"\\\\(?=[A-Za-z]{2})")  # LaTeX that was escaped twice
 _NOTHING = re.compile(
@@ -52,7 +57,8 @@ def cleaned(text: str) -> str:
     text = canonical(text).strip().strip("`").strip()
     if text.startswith("**") and text.endswith("**") and len(text) > 4:
         text = text[2:-2].strip()
-    text = _VULGAR.sub(_spelled_out, text)
+    text = _LOWERED.sub(_subscript, _VULGAR.sub(_spelled_out, text))
+    text = _ORDINAL.sub("", text) if "^" in text else text
     text = _THOUSANDS.sub(_joined, text)
     text = _GLUED.sub("", text)
     text = _without_delimiters(text)
@@ -73,6 +79,11 @@ def _spelled_out(match: re.Match[str]) -> str:
     """`\u00bd` as a LaTeX fraction."""
     over, _, under = unicodedata.normalize("NFKC", match[0]).partition("\u2044")
     return f"\\frac{{{over}}}{{{under}}}"
+
+
+def _subscript(match: re.Match[str]) -> str:
+    """Lowered digits as LaTeX's subscript."""
+    return "_{" + "".join(chr(ord(digit) - 0x2080 + ord("0")) for digit in match[0]) + "}"
 
 
 def _joined(match: re.Match[str]) -> str:
@@ -98,6 +109,7 @@ def _without_delimiters(text: str) -> str:
 def _commands(text: str) -> str:
     """The text with its words marked, and without commands that have no meaning."""
     text = _QUAD.sub(" ", text)
+    text = _CASES.sub(lambda match: match[1].replace("\\\\", ", "), text)
     if "\\begin" not in text:
         text = _DOUBLED.sub(r"\\", text)
     text = text.replace("\\dollar", "$").replace("\\%", "%").replace("\\#", "#").replace("\\&", "&")

@@ -19,6 +19,7 @@ from restem.verifiers.algebra.nodes import (
     Relation,
     Symbol,
     Words,
+    symbols,
 )
 
 _YES = {"yes": True, "no": False}
@@ -45,8 +46,9 @@ def words(context: Context, reference: Node, answer: Node) -> Result:
     """Words: equal after case, articles and punctuation."""
     if isinstance(reference, Words) and isinstance(answer, Words):
         return _same_words(reference.words, answer.words)
+    has_letters = bool(symbols(reference) | symbols(answer))
     letters = _as_product(reference), _as_product(answer)
-    if isinstance(letters[0], PLAIN) and isinstance(letters[1], PLAIN):
+    if has_letters and isinstance(letters[0], PLAIN) and isinstance(letters[1], PLAIN):
         return context.leaf(letters[0], letters[1])
     if isinstance(answer, Relation) and isinstance(reference, Words) and answer.operators[0] == "=":
         return context.same(reference, answer.sides[-1])
