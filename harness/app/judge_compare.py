@@ -35,12 +35,17 @@ OF_ONE_COMMAND = ("offline", "batch")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StoredJudge:
-    """A verifier of a run: its fingerprint, the name in the run, its kind and its options."""
+    """A verifier of a run: its fingerprint, the name in the run, its kind and its options.
+
+    Attributes:
+        models: The model that was requested, and the names under which the server answered.
+    """
 
     fingerprint: str
     name: str
     kind: str
     options: Mapping[str, Any]
+    models: frozenset[str] = frozenset()
 
 
 def compare_with_successor(
@@ -109,14 +114,16 @@ def _judges(store: Store, run: Run) -> list[StoredJudge]:
         kind = str(options.get("type", name))
         if fingerprint in labels and kind in catalog.JUDGES:
             options = {"model": FORMER_DEFAULT, **options}
-            judges.append(StoredJudge(fingerprint=fingerprint, name=labels[fingerprint], kind=kind, options=options))
+            models = frozenset({str(options["model"]), *(model for model, *_ in store.spent(fingerprint))})
+            name = labels[fingerprint]
+            judges.append(StoredJudge(fingerprint=fingerprint, name=name, kind=kind, options=options, models=models))
     return judges
 
 
 def _find(folder: Path, judges: Sequence[StoredJudge], wanted: str) -> StoredJudge:
     """The judge of that name, fingerprint or model."""
     named = [judge for judge in judges if wanted in (judge.name, judge.fingerprint)]
-    matches = named or [judge for judge in judges if judge.options.get("model") == wanted]
+    matches = named or [judge for judge in judges if wanted in judge.models]
     names = [judge.name for judge in judges]
     if not names:
         raise ConfigError(f"--from {wanted}: no judge has verdicts in {folder}")

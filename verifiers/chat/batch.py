@@ -17,7 +17,6 @@ What follows from each line of a result file, and from each end of a batch:
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import logging
 import random
@@ -195,8 +194,9 @@ class _Batches:
             if not file:
                 continue
             content = self._steady(lambda file=file: self._client.files.content(file), data=True).content
-            for lines in itertools.batched(content.split(b"\n"), KEEP):
-                unknown_ids += self._keep_lines(batch.id, lines)
+            lines = content.split(b"\n")
+            for start in range(0, len(lines), KEEP):
+                unknown_ids += self._keep_lines(batch.id, lines[start : start + KEEP])
         if status != "completed":
             errors = getattr(getattr(batch, "errors", None), "data", None) or []
             messages = [repr(self._endpoint.redacted(str(getattr(error, "message", "")))[:200]) for error in errors[:2]]
