@@ -673,7 +673,13 @@ def test_a_long_response_keeps_its_ends_and_spans_point_at_what_they_did() -> No
     assert explorer._span((3, 7), 10) == (3, 7)
 
 
-@given(texts, texts, st.text(max_size=40) | st.text(min_size=1, max_size=3).map(lambda t: t * 3_000), st.booleans())
+long_texts = st.text(min_size=1, max_size=3).map(lambda t: t * 3_000)
+marked_texts = st.sampled_from(["#### 7\n", "\\boxed{7} ", "the answer is 7\u2026"]).map(
+    lambda t: ("pad " * 500 + t) * 9
+)
+
+
+@given(texts, texts, st.text(max_size=40) | long_texts | marked_texts, st.booleans())
 def test_a_call_is_found_by_what_its_prompt_quotes_and_its_pieces_give_the_prompt_back(
     question: str, reference: str, response: str, blind: bool
 ) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from restem.harness.store.store import Store
 
@@ -76,8 +76,8 @@ class Calls:
             # Most texts can be quoted in one way alone; only the others need decoding.
             if not (about := {responses[text] for text in quoted & responses.keys()}):
                 texts = {_decoded(text) for text in quoted}
-                cut = [text.split(CUT)[1:] for text in texts if text.startswith(CUT)]
-                about = {r for r in responses.values() if r in texts or any(_consists_of(r, pieces) for pieces in cut)}
+                cut = [text for text in texts if text.startswith(CUT)]
+                about = {r for r in responses.values() if r in texts or any(_shortens(text, r) for text in cut)}
             for response in about:
                 self._found[question, response].append(call)
 
@@ -119,9 +119,16 @@ def _prompt(request: str) -> str:
         return ""
 
 
-def _consists_of(response: str, pieces: Sequence[str]) -> bool:
-    """Whether these are pieces of the response, the last one its end."""
-    return any(pieces) and response.endswith(pieces[-1]) and all(piece in response for piece in pieces)
+def _shortens(shown: str, response: str) -> bool:
+    """Whether a text is what a judge is shown of a long response: pieces of it, and its end after the last ellipsis.
+
+    The pieces and the end may hold ellipses of their own, so that each ellipsis near the beginning may be the last one.
+    """
+    places = [place for place, character in enumerate(shown[: len(shown) // 2]) if character == CUT]
+    return any(
+        response.endswith(shown[place + 1 :]) and all(piece in response for piece in shown[:place].split(CUT))
+        for place in places
+    )
 
 
 def _quote(text: str) -> str:
