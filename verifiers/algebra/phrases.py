@@ -24,6 +24,9 @@ _NOTHING = re.compile(
     r"|none|empty set|no such \w+(?: \w+){0,2}|(?:no|not) possible|impossible|null set)"
 )
 _EVERYTHING = re.compile(r"(?:all |any |set of )?(?:all )?real(?:s| numbers?)|\(-infinity, infinity\)")
+_YES_OR_NO = re.compile(r"(yes|no)[,.;:] ")
+_ORDINAL = re.compile(r"^([0-9]+)(?:st|nd|rd|th)$")
+_YES_OR_NO_WORD = re.compile(r"\b(?:yes|no|but|or)\b")
 _WORDY = re.compile(r"[A-Za-z\u00c0-\u024f0-9 '\"().,!?/&-]+")
 _WORD = re.compile(r"[A-Za-z\u00c0-\u024f0-9']+")
 _PARTS = {
@@ -61,6 +64,9 @@ def wordy(text: str) -> Node | None:
     lower = " ".join(text.lower().strip(" .!").split())
     if lower.startswith("the "):
         lower = lower[4:]
+    verdict = _YES_OR_NO.match(lower)
+    if verdict and not _YES_OR_NO_WORD.search(lower[verdict.end() :]):
+        return Words((verdict[1],))
     if _NOTHING.fullmatch(lower):
         return EMPTY
     if _EVERYTHING.fullmatch(lower):
@@ -96,6 +102,8 @@ def _longest_numeral(words: Sequence[str]) -> tuple[Fraction | None, int]:
         return Fraction(1, 2), 2
     if words[0] in ("half", "a") and len(words) <= 2 and words[-1] in ("half", "third", "quarter"):
         return Fraction(1, _PARTS[words[-1]]), len(words)
+    if words[1:2] == ["hundred"] and 10 < (numeral(words[:1]) or 0) < 100:
+        return Fraction(100 * (numeral(words[:1]) or 0)), 2  # fifteen hundred
     for count in range(min(len(words), MAX_NOUN), 0, -1):
         if words[count - 1] not in NUMBER_WORDS:
             continue
@@ -121,7 +129,7 @@ def words_of(text: str) -> Words | None:
     """The words of a text that is no mathematics; None for any other text."""
     if not _WORDY.fullmatch(text):
         return None
-    words = [word.casefold().replace("'", "") for word in _WORD.findall(text)]
+    words = [_ORDINAL.sub(r"\1", word.casefold().replace("'", "")) for word in _WORD.findall(text)]
     words = [word for word in words if word not in _ARTICLES] or words
     words = words[1:] if words[:1] and words[0] in ("on", "at", "in") and len(words) > 1 else words
     if not 1 <= len(words) <= MAX_WORDS or not any(len(word) > 1 and word.isalpha() for word in words):

@@ -167,6 +167,10 @@ def _ascending(points: Sequence[Node]) -> list[Node] | None:
 
 def joined(regions: Sequence[Region], words: Sequence[str]) -> Node | None:
     """One region for several of one letter, joined by `or`, `and` or commas; None where that is not clear."""
+    bounds = [region for region in regions if region.values != REALS]
+    regions = bounds if bounds and "or" not in words else regions  # x > 3, x a real number
+    if len(regions) == 1:
+        return regions[0]
     letters = {region.letter for region in regions}
     if len(letters) != 1:
         return None

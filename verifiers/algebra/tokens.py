@@ -225,6 +225,8 @@ def tokens_of(text: str, letters: str) -> list[Token]:
             tokens.append(Token("number", match[0], _number(match[0], ten), spaced))
         elif kind == "run":
             before = tokens[-1] if tokens else None
+            if before is not None and before.text == "}" and len(tokens) > 1 and tokens[-2].kind == "degree":
+                before = tokens[-2]  # 45^{\\circ}C
             tokens += _run(match[0], before, text[position:], letters, spaced=spaced, in_words=in_words)
         else:
             tokens += _token(kind, match[0], spaced=spaced, before=text[start - 1 : start])

@@ -116,6 +116,9 @@ def _same_words(expected: tuple[str, ...], given: tuple[str, ...]) -> Result:
     for pair in (_YES, _TRUE):
         if expected[0] in pair and given[0] in pair:
             return "words" if expected[0] == given[0] else False
+    if len(expected) == len(given) == 1 and min(len(expected[0]), len(given[0])) > 2:
+        shorter, longer = sorted((expected[0], given[0]), key=len)
+        return "words" if longer.startswith(shorter) else False  # an abbreviation
     if set(expected) <= set(given) or set(given) <= set(expected):
         return "words"
     return False
