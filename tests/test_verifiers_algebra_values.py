@@ -236,6 +236,7 @@ EQUAL = (
 )
 EQUAL_FOR_QUESTION = (
     ("Find $x+y$.", "7", "x + y = 7"),
+    ("What is the sum of $a$ and $b$?", "7", "a + b = 7"),
     ("Find x.", "7", "x = 7"),
     ("What is $f(3)$?", "9", "f(3) = 9"),
     ("Find all ordered pairs (x, y).", "(3,5)", "x = 3, y = 5"),
@@ -267,6 +268,7 @@ UNEQUAL_FOR_QUESTION = (
 )
 REASONS = (
     ("Find x + y.", "3", "x = 3", "left_side"),
+    ("What is the sum of $a$ and $b$?", "3", "a = 3", "left_side"),
     ("Find the equation of the line.", "y = 3x-2", "3x-2", "right_side"),
     ("Write the numbers down.", "2,5,11", "11, 2, 5", "order"),
     ("", "16\\text{ cm}^2", "16\\text{ cm}", "unit"),

@@ -133,6 +133,8 @@ def _left_counts(context: Context, left: Node) -> Result:
     target = context.question.target
     if target is None or normal(target) == normal(left):
         return True
+    if isinstance(target, Words):
+        return "left_side" if isinstance(left, Symbol) and len(left.name) == 1 else True
     if isinstance(left, Symbol) and isinstance(target, Symbol) and len(left.name) == 1:
         return False  # y = 2 where x is asked for
     if isinstance(left, Symbol) and isinstance(target, Symbol) and left.name.startswith(f"{target.name}_"):

@@ -9,7 +9,7 @@ import dataclasses
 import functools
 import re
 
-from restem.verifiers.algebra.nodes import Call, Constant, Node, Operation, Symbol, Unit, Unreadable
+from restem.verifiers.algebra.nodes import Call, Constant, Node, Operation, Symbol, Unit, Unreadable, Words
 from restem.verifiers.algebra.reading import read_value
 from restem.verifiers.algebra.units import unit_of
 
@@ -85,8 +85,9 @@ _IN_UNIT = re.compile(
 )
 _VERB = (
     r"\b(?:find|determine|compute|evaluate|calculate|what(?:'s| is| are)|solve(?: [^.?]{1,80}?)? for|values? of|express"
-    r"|give|simplify|write|report)\s+(?:the\s+)?(?:(?:[a-z]+\s+){0,4}(?:values?|sum|product)\s+of\s+)?(?:all\s+)?"
+    r"|give|simplify|write|report)\s+(?:the\s+)?(?:(?:[a-z]+\s+){0,4}values?\s+of\s+)?(?:all\s+)?"
 )
+_COMBINED = re.compile(r"\b(?:sum|product|difference|average|mean|quotient) of (?:the )?\$?[A-Za-z]\$?(?:,| and\b)")
 _TARGETS = (
     re.compile(_VERB + r"\$([^$]{1,60})\$", re.IGNORECASE),
     re.compile(
@@ -140,7 +141,9 @@ def _unit(question: str) -> Unit | None:
 
 
 def _target(question: str) -> Node | None:
-    """The letter or expression whose value is asked for."""
+    """The letter or expression whose value is asked for; words for the sum or product of letters."""
+    if _COMBINED.search(question):
+        return Words(("combination",))
     for pattern in _TARGETS:
         for text in reversed(pattern.findall(question)):
             if text in ("a", "A", "I"):
