@@ -77,7 +77,7 @@ def test_options_reach_the_verifier() -> None:
         ("acceptall", {}, "did you mean 'accept_all'"),
         ("something else", {}, "known are"),
         ("random", {"rat": 0.5}, "did you mean 'rate'"),
-        ("sympy", {"timeout": 3}, "it takes none"),
+        ("exact", {"timeout": 3}, "it takes none"),
         ("no_such_package.module:factory", {}, "does not load"),
         ("restem.verifiers.composed.controls:Randon", {}, "did you mean 'Random'"),
         ("restem.verifiers.composed.controls:VERSION", {}, "has no factory"),

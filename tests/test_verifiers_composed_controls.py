@@ -104,7 +104,7 @@ def test_random_takes_any_text() -> None:
         ("", W),
         ("I do not know.", W),
         ("x = 7 or x = 8", W),
-        ("It may be 7", W),
+        ("It may be 7", U),
         ("5*x = 35", W),
         ("Bananas grow in warm lands", U),  # no text that reads like an answer, and none that denies an answer
     ],

@@ -107,5 +107,5 @@ def test_blank_references_do_not_count(verifier: Verifier) -> None:
 
 
 def test_an_alternative_is_compared_by_value() -> None:
-    verdicts = checked(Sympy(), [attempt(["1/2", "x + 1"], response) for response in ("0.5", "1 + x", "3", "7!")])
+    verdicts = checked(Sympy(), [attempt(["1/2", "x + 1"], response) for response in ("0.5", "1 + x", "3", "7?!")])
     assert [verdict.reward for verdict in verdicts] == [1, 1, 0, None]

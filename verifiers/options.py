@@ -60,6 +60,16 @@ class Options(pydantic.BaseModel):
         return settings
 
 
+class SympyOptions(Options):
+    """Options of `sympy`."""
+
+    evaluated: Annotated[bool, VERDICTS_DEPEND_ON_IT] = Field(
+        default=True,
+        description="Whether an answer that only repeats the expression of a question such as `Compute 12*34.`,"
+        " `Simplify ...` or `Factor ...` is undecided; otherwise it is correct, because its value is",
+    )
+
+
 class RandomOptions(Options):
     """Options of `random`."""
 
@@ -239,6 +249,7 @@ OPTIONS: Mapping[str, type[Options]] = MappingProxyType(
     {
         "judge": JudgeOptions,
         "judge_blind": JudgeOptions,
+        "sympy": SympyOptions,
         "random": RandomOptions,
         "inverted": InvertedOptions,
         "noisy": NoisyOptions,

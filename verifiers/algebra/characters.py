@@ -45,7 +45,8 @@ class _Characters(dict[int, int]):
         # Superscripts, circled and enclosed forms stay as they are: 7 with a superscript 2 is not 72.
         if tag in ("<font>", "<wide>", "<small>") and len(base) == 4:
             return int(base, 16)
-        return ord(" ") if unicodedata.category(character) == "Zs" else code
+        is_blank = unicodedata.category(character) == "Zs" or 0x1F300 <= code <= 0x1FAFF  # a space or an emoji
+        return ord(" ") if is_blank else code
 
 
 _CHARACTERS = _Characters()

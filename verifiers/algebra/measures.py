@@ -23,7 +23,7 @@ from restem.verifiers.algebra.nodes import (
     walk,
 )
 from restem.verifiers.algebra.several import several
-from restem.verifiers.algebra.units import DEGREE, PERCENT
+from restem.verifiers.algebra.units import CENT, DEGREE, PERCENT
 
 
 def quantities(context: Context, reference: Node, answer: Node) -> Result:
@@ -68,7 +68,7 @@ def _against_number(context: Context, reference: Node, answer: Quantity) -> Resu
     asked = context.question.unit
     if asked is not None and asked.dimension == answer.unit.dimension:
         return _in_asked_unit(context, answer, reference, is_reference=False)
-    if answer.unit.is_compound:
+    if answer.unit.is_compound or (context.question.asks_dollars and answer.unit == CENT):
         return "unit"
     if answer.unit == DEGREE and _has_pi(reference):
         return context.leaf(reference, Operation("deg", (answer.value,)))

@@ -28,6 +28,7 @@ class Question:
         asks_base: Whether it names a base, or there is no question.
         asks_equation: Whether it asks for an equation, a line, an asymptote or the like.
         has_choices: Whether it lists lettered choices.
+        asks_dollars: Whether it speaks of dollars and not of cents.
         unit: The unit that it asks for.
         target: The letter or the expression whose value it asks for.
         unknowns: The letters of the tuple that it asks for, `("x", "y")`.
@@ -41,6 +42,7 @@ class Question:
     asks_base: bool
     asks_equation: bool
     has_choices: bool
+    asks_dollars: bool
     unit: Unit | None
     target: Node | None
     unknowns: tuple[str, ...]
@@ -102,6 +104,9 @@ _TARGETS = (
 )
 
 
+_DOLLARS = re.compile(r"\\?\$\s?[0-9]|\bdollars?\b", re.IGNORECASE)
+
+
 @functools.lru_cache(maxsize=1024)
 def facts_of(question: str) -> Question:
     """What a question asks for."""
@@ -115,6 +120,7 @@ def facts_of(question: str) -> Question:
         asks_base=bool(_BASE.search(text)) or not text.strip(),
         asks_equation=bool(_EQUATION.search(text)),
         has_choices=bool(_CHOICES.search(text)),
+        asks_dollars=bool(_DOLLARS.search(question)) and "cent" not in question,
         unit=_unit(text),
         target=_target(text),
         unknowns=tuple(re.findall("[A-Za-z]", unknowns[-1])) if unknowns else (),

@@ -46,6 +46,12 @@ MAX_ROOTS = 4
 MAX_ROOT_BITS = 128  # of a number that is factored into primes
 
 
+def compare(task: Sequence[Any]) -> bool | str:
+    """The result of `equal` for a task that begins with `strict`, or of `equal_values` for one with `values`."""
+    grammar, *pair = task
+    return equal_values(pair) if grammar == "values" else equal(pair)
+
+
 def equal(pair: Sequence[Any]) -> bool | str:
     """Whether a reference and an answer are equal, or the reason why that cannot be decided.
 

@@ -146,3 +146,4 @@ def _temperature(piece: str) -> str | None:
 
 PERCENT = Unit(dimension=(("percent", 1),), factor=Fraction(1))
 DEGREE = Unit(dimension=(("degree", 1),), factor=Fraction(1))
+CENT = Unit(dimension=(("dollar", 1),), factor=Fraction(1, 100))

@@ -10,6 +10,7 @@ import re
 
 from restem.verifiers.algebra.grammar import fraction
 from restem.verifiers.answers.clauses import CUT, Candidate, Clauses
+from restem.verifiers.answers.denials import before_mark, behind_mark
 from restem.verifiers.answers.patterns import (
     AFTER_BOX,
     ARROW_TO,
@@ -40,6 +41,7 @@ MAX_MARKERS = 160
 # longer number is refused as `unread`.
 FEW_MARKERS = 40
 REACH = 300
+ENCLOSED = frozenset({"box", "tag", "hashes", "json"})
 _RULES = {
     **{"key": "json", "final": "answer", "set": "answer", "cell": "assignment"},
     **{"foreign": "answer", "assign": "assignment", "verb": "result"},
@@ -113,6 +115,8 @@ class Finder(Clauses):
         before = self.view[max(lo, start - 40) : start].rstrip(" \u2009")
         if before.endswith(("=>", "->", "\\\\")):
             return True
+        if before.rpartition("\n")[2].strip() == "-" and self.view[start - 1 : start].isspace():
+            return True  # a list item
         if before.endswith(" -"):  # "Final answer - w = 640": a dash, if a word precedes it
             before = before[:-1].rstrip()
             return before[-2:].isalpha() and not BEFORE_VARIABLE.search(before)
@@ -255,8 +259,22 @@ class Finder(Clauses):
         candidate = self.settle(start, end, "assignment", False)
         return candidate if fraction(candidate.text) is not None else None
 
+    def _inside(self, candidate: Candidate) -> str | None:
+        """Why the words inside a mark refuse it, or None."""
+        words = set(words_of(candidate.text))
+        if words & NEGATIONS:
+            return "negated"
+        return ("two_answers" if "or" in words else "hedged") if words & HEDGES else None
+
     def _weigh(self, candidate: Candidate, marker: int, lo: int, hi: int) -> None:
-        """Refuses a candidate that its clause hedges or denies, and makes a supposed one tentative."""
+        """Refuses a candidate that its clause hedges or denies, and makes a supposed one tentative.
+
+        For a box, a tag or `####`, only the words directly before and behind it count.
+        """
+        if candidate.rule in ENCLOSED:
+            refused = before_mark(self.view, marker) or self._inside(candidate) or behind_mark(self.view, candidate.end)
+            candidate.refused = candidate.refused or refused
+            return
         clause = max(self.view.rfind(boundary, lo, marker) for boundary in ".;!?:\n,") + 1
         before = self.view[max(clause, lo) : marker]
         listed = words_of(before)

@@ -181,7 +181,8 @@ _SET = re.compile(
     re.IGNORECASE,
 )
 _DROPPED = re.compile(
-    r"^\s*[-*\u2022]\s+(?=[A-Za-z$\\])|\$|\\left(?![a-z])|\\right(?![a-z])|\\[()\[\],;!]|(?<![*\w)}])\*\*|\*\*(?=[.\s]*$)|`"
+    r"^\s*[-*\u2022]\s+(?=[A-Za-z$\\])|\$|\\left(?![a-z])|\\right(?![a-z])|\\[()\[\],;!]|(?<![*\w)}])\*\*"
+    r"|\*\*(?=[.\s]*$)|`"
 )
 _BETWEEN = re.compile(
     r"\s*(?:,\s*(?:and|or)\b|;|,(?=\s)|,(?![0-9]{3}(?![0-9]))|\b(?:and|or)\b|\\text\{\s*(?:and|or)\s*\})\s*"

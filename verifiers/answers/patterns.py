@@ -14,40 +14,42 @@ from restem.verifiers.algebra.number_words import NUMBER_WORDS
 # -- Words that refuse or replace a candidate --------------------------------------------------------------------------
 
 
-def _set(words: str) -> frozenset[str]:
+def word_set(words: str) -> frozenset[str]:
+    """The words of a text that is separated by blanks."""
     return frozenset(words.split())
 
 
-NEGATIONS = _set(
+NEGATIONS = word_set(
     "not never no nope false wrong incorrect incorrectly except neither nor cannot can't isn't doesn't don't won't "
     "aren't wasn't couldn't shouldn't doubt impossible untrue anything fails fail hardly opposite reject rejected "
     "excluded excluding without cant isnt doesnt"
 )
-HEDGES = _set(
+HEDGES = word_set(
     "maybe perhaps probably possibly possible might could may guess guessing guessed about approximately approx around "
     "roughly nearly almost somewhere likely unlikely unsure uncertain either or between close near circa ish least "
     "most more less unless otherwise estimate estimated suspect approaches approaching within depends random "
-    "ca rounded rounding rounds nearest ignoring neglecting"
+    "ca rounded rounding rounds nearest ignoring neglecting "
+    "vielleicht ungef\u00e4hr etwa vermutlich environ peut quiz\u00e1s talvez forse"
 )
-SUPPOSITIONS = _set(
+SUPPOSITIONS = word_set(
     "if suppose supposing assume assuming supposed imagine plug plugging substitute draft mistake misread"
 )
-TRIALS = _set(
+TRIALS = word_set(
     "let try trying tried when for with at say test testing setting set consider check checking taking take whether "
     "thought were where substituting putting guess"
 )
 # Steps of a solution: the result of a step is superseded by the result of the next step.
-STEPS = _set(
+STEPS = word_set(
     "subtract subtracting subtracted add adding added divide dividing divided multiply multiplying multiplied move "
     "moving collect collecting combine combining cancel cancelling canceling simplify simplifying"
 )
 _STEP = r"(?:subtract|add|divid|multipl|mov|collect|combin|cancel|simplif)[a-z]{0,4}\b[^:;.!?\n=]{0,60}:"
 # Behind a value, these change it or make it no value.
-UNITS = _set(
+UNITS = word_set(
     "half halves third thirds quarter quarters percent mod modulo remainder dozen times squared degrees base "
     "import print return def exec eval lambda class echo"
 )
-CORRECTING = _set(
+CORRECTING = word_set(
     "wait correction actually sorry oops hmm scratch strike reflection thought hold edit mistake error slip typo "
     "blunder miscalculation wrong incorrect "
     "no nope fails recheck rechecking reconsider instead revised bad apologies mind disregard ignore forget kidding "
@@ -57,7 +59,7 @@ CORRECTING = _set(
 )
 CONTRASTS = frozenset({"not", "rather", "instead", "unlike", "no"})
 SUSPECT = NEGATIONS | HEDGES | SUPPOSITIONS | TRIALS | UNITS | CORRECTING
-_WORDS = re.compile(r"[a-z']+")
+_WORDS = re.compile(r"[a-z'\u00e0-\u00ff]+")
 
 CORRECTION = re.compile(
     r"\b(?:wait|hold on|oops|hmm+|correction|scratch that|strike that|on reflection|on second thought|edit|"
@@ -109,7 +111,8 @@ NOT_SIGN = re.compile(
     r"!\(|[\u2260\u00ac\u2209\u2612\u2717\u2718\u274c]|!=|<>|\\ne(?:q|g)?(?![a-z])|\\not(?![a-z])|\\lnot"
 )
 RANGE_SIGN = re.compile(
-    r"<|(?<![=-])>|[\u2264\u2265\u2248\u223c\u2243\u2245\u00b1~]|\\(?:leq?|geq?|approx|sim|pm|infty|lt|gt)(?![a-z])|\u221e"
+    r"<|(?<![=-])>|[\u2264\u2265\u2248\u223c\u2243\u2245\u00b1~]|\\(?:leq?|geq?|approx|sim|pm|infty|lt"
+    r"|gt)(?![a-z])|\u221e"
 )
 
 
@@ -143,7 +146,10 @@ _FILLER = (
 
 # "Reference answer: 8" does not announce the answer of the response.
 _OTHERS = ("reference", "expected", "truth", "gold", "model", "target", "official")
-_NOT_OTHERS = "".join(rf"(?<!{word}[ _])" for word in _OTHERS)
+_DENIED = ("wrong", "incorrect", "random", "partial", "non")
+FOREIGN_MARK = rf"(?:(?<!\w)(?:{_FOREIGN})|{_EASTERN})\s{{0,4}}(?:{_IS})\s{{0,4}}:?"
+NOT_OTHERS = "".join(rf"(?<!{word}[ _])" for word in _OTHERS)
+NOT_DENIED = "".join(rf"(?<!{word}[ -])" for word in _DENIED)
 
 
 @functools.lru_cache(maxsize=256)
@@ -166,17 +172,17 @@ def markers(variable: str | None) -> re.Pattern[str]:
         | (?<![\w\\])(?P<set>\\?(?-i:[SL])\s{{0,4}}=\s{{0,4}})(?=(?:\\left)?\\?\{{)
         | (?<![A-Za-z])(?=[^\W\d_])(?:
               (?<![_-])(?P<answer>(?:final\ |correct\ |right\ |only\ |possible\ |my\ |the\ |unique\ )*
-                {_NOT_OTHERS}(?:answer|solution|result|ans|root|unknown)(?:\ set)?s?\b(?:\ \(for\ {name}\))?
+                {NOT_OTHERS}(?:answer|solution|result|ans|root|unknown)(?:\ set)?s?\b(?:\ \(for\ {name}\))?
                 (?:\ (?:to|of|for)\b[^.\n:]{{0,80}}?\ (?:is|equals)\b
                  | \s{{0,4}}(?:[:=]|\|(?=[^\n|0-9]{{0,20}}[0-9])|\.(?=\s?-?[0-9])
                    | \ (?:is|equals|must\ be|should\ be|would\ be|will\ be|comes\ out\ to)\b){_FILLER}
                  | \s{{0,3}}\n(?=\s{{0,8}}[-+0-9\\(a-z])))
-            | (?P<foreign>(?:(?<!\w)(?:{_FOREIGN})|{_EASTERN})\s{{0,4}}(?:{_IS})\s{{0,4}}:?)
+            | (?P<foreign>{FOREIGN_MARK})
             | (?<![0-9_.'"])(?<!(?<!\\)\\)(?P<assign>{name}\s{{0,4}}
                 (?: :?=(?![=<>])(?:\s{{0,4}}(?:exactly|precisely|simply|just)\b)?
                   | \u2208 | \\in(?![a-z]) | \u2190 | :(?=\s?[-+0-9\\(])
                   | \b(?:is|equals|must\ be|should\ be|will\ be|has\ the\ value|has\ value|comes\ out\ to
-                      |turns\ out\ to\ be|(?:that|which)\ (?:makes|satisfies|solves)\b[^.\n:]{{0,60}}?\ is
+                      |turns\ out\ to\ (?:be|equal)|(?:that|which)\ (?:makes|satisfies|solves)\b[^.\n:]{{0,60}}?\ is
                       |that\ [a-z\ ]{{3,40}}?\ is
                       |comes\ to|works\ out\ to(?:\ be)?|has\ to\ be|can\ only\ be|equal\ to
                       |es|é|è|ist|est|vaut|vale|beträgt|lautet|wynosi|jest|равно|равен|равна)\b
@@ -199,7 +205,7 @@ _AND = r"and(?=\s{1,4}(?:[A-Za-z]\s{0,4}=|(?:the|this|we|so|it|thus|that|indeed|
 END = re.compile(
     rf"""
       \n | \\\\ | \\q?quad(?![a-z]) | </ | [\u2713\u2714\u2611\u2705\u220e\u25a0\u25a1] | \?
-    | (?:[.;]|!+)(?=[\s"')\]\}}]|$) | :(?=\s)
+    | (?:[.;]|!+)(?=[\s"')\]\}}]|$) | :(?=\s|$)
     | ,(?=\s+(?!(?:{_NUMERALS})\b)[^\W\d_]) | ,(?=\s+\\(?:text|quad))
     | \s(?=\(\s{{0,3}}(?:[^\W\d_]{{2}}|[0-9]+[*+]|[0-9]+\s[^\W\d_]{{2}}|[A-Za-z]\s{{0,3}}=))
     | \s(?=-{{1,3}}\s+[^\W\d_]{{2}})
@@ -223,13 +229,15 @@ ABOUT = re.compile(
 RANGE_END = re.compile(r"(?:[<>\u2264\u2265\u2248~]|\\(?:leq?|geq?|lt|gt|approx|sim)(?![a-z]))\s{0,3}$")
 INSIDE = re.compile(
     r"(?:[-+*/^%]|\\(?:cdot|times|div|pm|log|ln|sin|cos|tan|sqrt)"
-    r"|\\(?!(?:underline|mathbf|mathrm|textbf|text|boldsymbol|bm|boxed|fbox|large|displaystyle)\b)[a-z]{2,9}\{)\s{0,3}$",
+    r"|\\(?!(?:underline|mathbf|mathrm|textbf|text|boldsymbol|bm|boxed|fbox|large"
+    r"|displaystyle)\b)[a-z]{2,9}\{)\s{0,3}$",
     re.IGNORECASE,
 )
 NAMED = re.compile(r"(?:^|[\s(])([0-9]{1,9}\s?\*?\s?)?(?<![A-Za-z'])([A-Za-z])\s{1,3}(?:is|equals)\s{0,3}:?\s{0,3}$")
 LEFT_SIDE = re.compile(r"(?:\\?[^\s=.;:,$\[\]\u21d2]|(?<=[-+*/|)0-9A-Za-z]) (?=[-+*/|(0-9])|(?<=[-+*/|(]) )*$")
 ARROW_TO = re.compile(
-    r"\s{0,3}(?:\u2192|\u21d2|->|=>|\\(?:to|rightarrow|Rightarrow|implies)(?![a-z]))\s{0,3}(-?[0-9]{1,18})\s{0,3}(?:[.;,]|$|\n)"
+    r"\s{0,3}(?:\u2192|\u21d2|->|=>|\\(?:to|rightarrow|Rightarrow"
+    r"|implies)(?![a-z]))\s{0,3}(-?[0-9]{1,18})\s{0,3}(?:[.;,]|$|\n)"
 )
 # `log x = 7`, "twice x is 7", "the square of x is 7" are not assignments to x.
 BEFORE_VARIABLE = re.compile(

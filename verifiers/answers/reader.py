@@ -11,8 +11,9 @@ import re
 from fractions import Fraction
 
 from restem.verifiers.algebra.grammar import fraction, is_literal
-from restem.verifiers.answers.candidates import Finder
+from restem.verifiers.answers.candidates import ENCLOSED, Finder
 from restem.verifiers.answers.clauses import Candidate
+from restem.verifiers.answers.denials import taken_back
 from restem.verifiers.answers.patterns import (
     CLAUSE,
     CONFIRMS,
@@ -49,6 +50,12 @@ _ANSWERING = re.compile(
     re.IGNORECASE,
 )
 _UNEQUAL = re.compile(r"[0-9]\s{0,3}(?:\u2260|!=|\\neq?(?![a-z]))\s{0,3}-?[0-9]")
+_BOXED = re.compile(r"\\f?boxe?d?\s{0,4}\{[^{}\n]{0,80}\}(?!\s*(?:is|isn't|was|\()\b)|\#{4}[^\n]{1,40}(?=\n)")
+_BETWEEN_MARKS = re.compile(
+    r"(?:[^\w]|\bf?boxe?d?\b|\b(?:the|final|my|correct|answers?|solution|result|is|or|and|else|either|maybe|perhaps"
+    r"|alternatively|[a-z]|-?[0-9./]{1,18})\b){0,60}",
+    re.IGNORECASE,
+)
 _LETTER_ASSIGNED = re.compile(r"(?<![\w*/^)])[A-Za-z]\s{0,4}=")
 
 
@@ -137,7 +144,18 @@ class Reader(Finder):
     def _chosen(self, claims: list[Candidate], lo: int, hi: int, suspect: bool) -> Answer:
         """The last candidate, if the others agree with it; a strong candidate outranks the weak ones before it."""
         strongest = max((index for index, candidate in enumerate(claims) if candidate.strong), default=-1)
-        pool = [candidate for index, candidate in enumerate(claims) if candidate.strong or index > strongest]
+        pool = [
+            candidate
+            for index, candidate in enumerate(claims)
+            if index >= strongest or (candidate.strong and self._together(candidate, claims[strongest], hi))
+        ]
+        while (
+            len(pool) > 1
+            and pool[0].rule in ENCLOSED
+            and pool[-1].refused in ("negated", "hedged")
+            and not pool[-1].strong
+        ):
+            pool.pop()  # "(The root k = -5 is rejected.)" behind a box
         last = pool[-1]
         if len(pool) > 2 and last.end == hi and all(_cut_short(last, other) for other in pool[:-1]):
             pool, last = (
@@ -156,6 +174,11 @@ class Reader(Finder):
         if strongest < 0 and self._broken_off(last, hi):
             return no_answer(last.rule, "unfinished")
         return Answer(last.text, (last.start, last.end), last.rule)
+
+    def _together(self, candidate: Candidate, last: Candidate, hi: int) -> bool:
+        """Whether two marks of a final answer are presented together: nothing but other marks between them."""
+        between = self.view[candidate.end : last.start]
+        return candidate.rule == last.rule and len(between) < 400 and _BETWEEN_MARKS.fullmatch(between) is not None
 
     def _taken_back(self, end: int, hi: int) -> str | None:
         """Why a later sentence refuses the answer, or None."""
@@ -182,6 +205,8 @@ class Reader(Finder):
     def _corrected(self, lo: int, hi: int) -> Answer | None:
         """The answer of a response that corrects itself; None for any other."""
         cues = list(CORRECTION.finditer(self.view[lo:hi]))
+        if (boxed := list(_BOXED.finditer(self.view, lo, hi))) and taken_back(self.view[:hi], boxed[-1].end()) is None:
+            cues = [cue for cue in cues if lo + cue.start() < boxed[-1].start()]  # what follows speaks of other values
         if not cues:
             return None
         cue = cues[-1]

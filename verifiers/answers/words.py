@@ -49,24 +49,27 @@ class WordKind:
         line: A line that ends with such a word.
         marked: Such a word between the marker of a final answer and the end of its clause.
         rival: Such a word anywhere in a text, where it would be another answer.
+        in_sentences: Whether such a word is also read by the rules for sentences.
     """
 
     word: re.Pattern[str]
     line: re.Pattern[str]
     marked: re.Pattern[str]
     rival: re.Pattern[str]
+    in_sentences: bool = False
 
 
-def _kind(pattern: str, rival: str | None = None) -> WordKind:
+def _kind(pattern: str, rival: str | None = None, *, in_sentences: bool = False) -> WordKind:
     line = rf"(?P<before>(?:.*[^\w.:-])?)(?P<word>{pattern})[ .!*$)}}\"'`_]*"
     marked = rf"{_MARKER}(?P<word>{pattern})(?![\w:]){_END}"
     alone = rf"(?<![\w.:-])(?:{rival or pattern})(?![\w:])"
-    return WordKind(*(re.compile(text, re.IGNORECASE) for text in (pattern, line, marked, alone)))
+    patterns = (re.compile(text, re.IGNORECASE) for text in (pattern, line, marked, alone))
+    return WordKind(*patterns, in_sentences=in_sentences)
 
 
 _KINDS = (
     _kind(r"true|false"),
-    _kind(r"[0-9]{1,2}:[0-9]{2}(?: ?[ap]m)?"),
+    _kind(r"[0-9]{1,2}:[0-9]{2}(?: ?[ap]m)?", in_sentences=True),
     # A numeral in another base. The grammar reads one without a letter, or `1e5`, as a number; as a rival, a number
     # without a letter is ignored, because it may be the base.
     _kind(r"-?[0-9a-z]{0,60}[0-9][0-9a-z]{0,60}", r"-?(?=[0-9a-z]{0,60}[0-9])(?=[0-9]{0,60}[a-z])[0-9a-z]{1,60}"),

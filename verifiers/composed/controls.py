@@ -7,6 +7,7 @@ answer, `majority` the most frequent answer to its problem. Verifiers that alter
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
 from collections import Counter, defaultdict
@@ -14,9 +15,12 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import TypeAlias
 
+from restem.verifiers.algebra import read_value
 from restem.verifiers.algebra.characters import canonical
 from restem.verifiers.algebra.grammar import fraction
+from restem.verifiers.algebra.nodes import Quantity, Unreadable, value
 from restem.verifiers.answers.final_answer import CANNOT_TELL, READER_VERSION, Answer, asked_variable, find
+from restem.verifiers.answers.general import read_answer
 from restem.verifiers.options import RandomOptions
 from restem.verifiers.verdict import Attempt, Outcome, Verdict, fingerprint, verdict_of
 
@@ -166,14 +170,24 @@ def _verdict(answer: Answer, decision: Decision, seconds: float) -> Verdict:
 
 
 def final_answer(attempt: Attempt) -> tuple[Answer, str | None]:
-    """The final answer of a response, and its text where it is readable."""
-    answer = find(attempt.response, asked_variable(attempt.problem.question))
-    return answer, answer.text if answer.reason is None else None
+    """The final answer of a response, and its text where it is readable: a number, else a formula or words."""
+    question = attempt.problem.question
+    if variable := asked_variable(question):
+        answer = find(attempt.response, variable)
+        return answer, answer.text if answer.reason is None else None
+    reading = read_answer(attempt.response, question)
+    if reading.answer.text is None:
+        reading = read_answer(attempt.response, question, wordy=True, formula=True)
+    return reading.answer, reading.texts[0] if reading.texts else None
 
 
 def answer_key(text: str) -> Fraction | str:
     """A key that equal answers share: the exact value, or the text without its spaces where it is no number."""
     number = fraction(text)
+    if number is None:
+        with contextlib.suppress(Unreadable):
+            tree = read_value(text)
+            number = value(tree.value if isinstance(tree, Quantity) else tree)
     return "".join(canonical(text).split()).strip("$.") if number is None else number
 
 

@@ -6,6 +6,7 @@ Takes problems and verdicts; gives texts and a verdict. Does not compare answers
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Sequence
 
 from restem.benchmarks.problem import Problem
@@ -18,6 +19,26 @@ def accepted_texts(problem: Problem) -> tuple[str, ...]:
     if not problem.alternatives:  # the common case takes no generator
         return (reference,) if reference and reference.strip() else ()
     return tuple(text for text in problem.references if text.strip())
+
+
+_ESCAPED = re.compile(
+    r"\\\\(?=(?:left|right|[dt]?frac|sqrt|pi|leq?|geq?|text|cdot|times|infty|cup|boxed|in|pm|mathrm|circ|ldots)(?![a-z]))"
+)
+_JOINED = re.compile(r"\\(q?quad)(?=[A-Za-z])")
+
+
+_IMAGINARY = re.compile(r"(?<=\*)I(?![A-Za-z])")
+_HOURS = re.compile(r"(?<=[0-9])\s?h(?:rs?)?\.?,?\s(?:and\s)?(?=[0-9]{1,2}\s?min)")
+_MINUTES = re.compile(r"(?<=[0-9])\s?mins?\b\.?")
+
+
+def unescaped(text: str) -> str:
+    """A text as the grammar reads it: `4 h 53 min` in full, and single backslashes where a data set has two."""
+    if "*I" in text:
+        text = _IMAGINARY.sub("i", text)  # as SymPy writes it
+    if "min" in text:
+        text = _MINUTES.sub(" minutes", _HOURS.sub(" hours ", text))
+    return _JOINED.sub(r"\\\1 ", _ESCAPED.sub(r"\\", text)) if "\\" in text else text
 
 
 def against_any(verdicts: Sequence[Verdict]) -> Verdict:

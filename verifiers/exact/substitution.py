@@ -18,7 +18,8 @@ from restem.verifiers.algebra.characters import canonical
 from restem.verifiers.algebra.grammar import parse
 from restem.verifiers.algebra.nodes import MAX_BITS, Node, Number, Operation, Symbol, Unreadable, symbols, value
 from restem.verifiers.answers.final_answer import READER_VERSION, asked_variable
-from restem.verifiers.exact.sympy_exact import ExpectedAnswer, by_value, unreadable
+from restem.verifiers.exact.expected import ExpectedAnswer
+from restem.verifiers.exact.sympy_exact import by_value, unreadable
 from restem.verifiers.verdict import Attempt, Verdict, fingerprint
 
 VERSION = 2
