@@ -67,7 +67,7 @@ _PARTS = r"half|halves|thirds?|fourths?|quarters?|fifths?|sixths?|sevenths?|eigh
 _SPELLED = re.compile(
     rf"\b(?:one|two|three|four|five|seven|nine|eleven)[\s-](?:{_PARTS})\b"
     rf"|(?<!minus )(?<!negative )(?<!the )(?<!these )(?<!those )\b(?:(?:minus|negative)\s)?(?:one(?=\s(?:hundred"
-    rf"|thousand|million)\b)|{_FIRST})\b(?:[\s-](?:and\s)?(?:{_ORDER})\b)*(?!-[a-z])",
+    rf"|thousand|million)\b)|{_FIRST})\b(?:[\s-](?:and\s)?(?:{_ORDER})\b)*(?!-[a-z]){_AND_PART}",
     re.IGNORECASE,
 )
 

@@ -75,17 +75,19 @@ class Exact:
         return [(problem, "no_reference") for problem in problems if not accepted_texts(problem)]
 
     def _verdict(self, attempt: Attempt) -> Verdict:
-        if not accepted_texts(attempt.problem):
+        accepted = accepted_texts(attempt.problem)
+        if not accepted:
             return _verdict(_UNREAD, (Outcome.UNDECIDED, "no_reference"), 0.0)
-        return against_any([self._against(attempt, expected) for expected in references(attempt.problem)])
+        pairs = zip(references(attempt.problem), accepted, strict=True)
+        return against_any([self._against(attempt, expected, reference) for expected, reference in pairs])
 
-    def _against(self, attempt: Attempt, expected: ExpectedAnswer) -> Verdict:
+    def _against(self, attempt: Attempt, expected: ExpectedAnswer, reference: str) -> Verdict:
         began = time.perf_counter()
         answer, texts = _read(attempt, expected)
         decision = _without_answer(answer) if not texts else None
         if decision is None:
-            reference = _normalized(expected.text)
-            decision = decided(reference in map(_normalized, texts) or written(expected.text) in map(written, texts))
+            wanted = (expected.text, reference)  # `-4` and `x=-4` where the reference is `x=-4`
+            decision = decided(any(_equal_as_text(text, other) for text in texts for other in wanted))
         return _verdict(answer, decision, time.perf_counter() - began)
 
 
@@ -111,6 +113,10 @@ class Sympy:
 
 
 _LOOSE_SPACE = re.compile(r"(?<![0-9])\s+|\s+(?![0-9])")  # not a space between two digits: `14 2` is not 142
+
+
+def _equal_as_text(text: str, other: str) -> bool:
+    return _normalized(text) == _normalized(other) or written(text) == written(other)
 
 
 def _normalized(text: str) -> str:
