@@ -48,6 +48,7 @@ MEMORY_BYTES = 512 << 20
 _WORKER = Worker(
     "restem.verifiers.algebra.symbolic:compare", seconds_per_item=SECONDS_PER_PAIR, memory_bytes=MEMORY_BYTES
 )
+_OTHER_LETTER = r"\b(?:of|for)\s\$?(?!%s\b)[A-Za-z]\b(?!')"
 _NAMES_SOLUTION = re.compile(
     r"\b(?:solution|value|unknown|root|variable|equation|wert|l\u00f6sung|solution|soluci\u00f3n|valeur)\b[^.\n=]{0,60}[0-9]|\|\s*\Z",
     re.IGNORECASE,
@@ -221,7 +222,8 @@ def _is_open(draft: _Draft) -> bool:
 def _draft_of_number(attempt: Attempt, expected: ExpectedAnswer, variable: str) -> _Draft:
     """The draft where a number that solves for a letter is expected."""
     answer = find(attempt.response, variable)
-    if answer.reason == "not_found" and _NAMES_SOLUTION.search(attempt.response[-200:]):
+    end = attempt.response[-200:]
+    if answer.reason == "not_found" and _NAMES_SOLUTION.search(end) and not re.search(_OTHER_LETTER % variable, end):
         answer = _read_any(attempt, expected).answer
     part = _without_answer(answer) or compared(expected, answer.text or "", attempt.problem.question)
     return (answer, None, (part,)) if isinstance(part, AlgebraTask) else (answer, part, ())
