@@ -87,3 +87,11 @@ def test_arms_that_change_places_are_named_once(run: Run) -> None:
     pairs = {frozenset((swap.left, swap.right)) for swap in comparison.swaps}
     assert len(pairs) == len(comparison.swaps) == len(arms) * (len(arms) - 1) // 2
     assert all(arms.index(swap.left) < arms.index(swap.right) for swap in comparison.swaps)
+
+
+def test_a_successor_that_accepts_everything_ties_all_arms(run: Run) -> None:
+    judge = run.outcomes["judge"]
+    lenient = Outcomes(value=np.where(judge.scored, 1.0, math.nan), scored=judge.scored)
+    comparison = compare_judges(run, judge, lenient, ("old", "new"))
+    arms = len(comparison.arms)
+    assert (comparison.ties, comparison.swaps) == (arms * (arms - 1) // 2, ())

@@ -281,3 +281,10 @@ def test_the_verdict_after_a_long_reasoning_is_read_and_stored(server: JudgeServ
 def test_a_long_reply_that_is_not_reasoning_alone_is_undecided(server: JudgeServer, text: str) -> None:
     server.answer = lambda prompt: text
     assert judge(server).verify([attempt("x = 7")])[0].outcome is Outcome.UNDECIDED
+
+
+def test_progress_goes_on_after_the_trial(server: JudgeServer) -> None:
+    shown: list[tuple[int, int]] = []
+    judge(server, progress=lambda *counts: shown.append(counts)).verify(items(100))
+    assert shown[-1] == (100, 100)
+    assert shown == sorted(shown)

@@ -91,6 +91,7 @@ class JudgeComparison:
         fpr_change: The same on samples that the gold calls wrong.
         arms: In the order of the judge's rewards, best first; empty where the run has no trained arm with samples.
         swaps: Pairs of arms in another order under the successor.
+        ties: Pairs of arms with different rewards under the judge and equal ones under the successor.
     """
 
     old: JudgeRates
@@ -105,6 +106,7 @@ class JudgeComparison:
     fpr_change: Difference | None
     arms: tuple[RankedArm, ...]
     swaps: tuple[Swap, ...]
+    ties: int
 
     @property
     def result(self) -> Succession:
@@ -178,6 +180,7 @@ def compare_judges(
         fpr_change=both.difference(both.gold == 0),
         arms=tuple(sorted((arm for arm, _, _ in arms), key=lambda arm: (-arm.old.value, arm.name))),
         swaps=_swaps(arms),
+        ties=sum(a.old.value > b.old.value and a.new.value == b.new.value for a, *_ in arms for b, *_ in arms),
     )
 
 

@@ -58,9 +58,11 @@ def sentences(comparison: JudgeComparison) -> list[str]:
 def _order(comparison: JudgeComparison) -> list[str]:
     if not comparison.arms:
         return ["The run has no trained arm with test responses that both judges decided: no order to compare."]
-    if not comparison.swaps:
+    pairs = f"{comparison.ties} {'pair' if comparison.ties == 1 else 'pairs'} of arms"
+    tied = [f"{comparison.new.name} gives equal rewards to {pairs} that {comparison.old.name} ranks."]
+    if not comparison.swaps and not comparison.ties:
         return ["The order of the arms by their own reward stays the same."]
-    return [
+    return (tied if comparison.ties else []) + [
         f"Under {comparison.new.name} {swap.right} comes before {swap.left}: {points(swap.new)} instead of"
         f" {points(swap.old)}{'' if swap.shown else '; either may be chance'}."
         for swap in comparison.swaps
@@ -94,6 +96,7 @@ def data(comparison: JudgeComparison, costs: Costs) -> dict[str, Any]:
         "fpr_change": _difference(comparison.fpr_change),
         "arms": [{"arm": arm.name, "from": interval(arm.old), "to": interval(arm.new)} for arm in comparison.arms],
         "order_changes": bool(comparison.swaps) if comparison.arms else None,
+        "ties": comparison.ties,
         "swaps": [_swap(swap) for swap in comparison.swaps],
     }
 

@@ -57,17 +57,17 @@ def _per_1000(cost: CallCost) -> str:
 
 def arms(comparison: JudgeComparison) -> Table:
     """The arms by their own reward under the judge, with the place that the successor gives them."""
-    by_new = sorted(comparison.arms, key=lambda arm: (-arm.new.value, arm.name))
-    places = {arm.name: place for place, arm in enumerate(by_new, 1)}
+    rewards = [arm.new.value for arm in comparison.arms]
     return Table.of(
         comparison.arms,
         [
             Column("arm", "Arm", lambda arm: arm.name, names=True),
             Column("old", "Reward by the judge, %", lambda arm: estimate(arm.old)),
             Column("new", "By the successor, %", lambda arm: estimate(arm.new)),
-            Column("place", "Its place there", lambda arm: str(places[arm.name])),
+            Column("place", "Its place there", lambda arm: str(1 + sum(value > arm.new.value for value in rewards))),
         ],
         id="arms",
         title="The arms under either judge",
-        note=f"Share accepted of the last checkpoint's test samples that both judges decided. {CLUSTERED}",
+        note="Equal rewards have equal places. "
+        f"Share accepted of the last checkpoint's test samples that both judges decided. {CLUSTERED}",
     )

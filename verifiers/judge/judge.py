@@ -87,6 +87,7 @@ class Judge:
         self._progress = progress
         self._calls = calls
         self._solutions: dict[str, list[_Reply]] = {}  # by the question
+        self._before = 0  # requests of the same batch that were sent as its trial
         self._solution_counts, self._verdict_counts = (Readability(options.max_unreadable) for _ in range(2))
         self.endpoint = Endpoint(
             options,
@@ -200,6 +201,7 @@ class Judge:
         trial = len(requests) if whole else TRIAL
         replies: list[list[_Reply]] = []
         for part in (requests[:trial], requests[trial:]):
+            self._before = len(replies)
             new = self._replies(part)
             before = readability.cut_off
             readability.add((each[-1], reason(each[-1])) for each in new)
@@ -208,6 +210,7 @@ class Judge:
             if readability.too_many and not self.options.offline:  # an offline judge pays for none
                 raise JudgeUnavailable(self._unreadable(readability))
             replies += new
+        self._before = 0
         return replies
 
     def _unreadable(self, counted: Readability) -> str:
@@ -246,9 +249,14 @@ class Judge:
     def _ask(self, requests: Sequence[ChatRequest]) -> list[_Reply]:
         if self._calls and not self.models_seen:  # before new calls are stored
             self.models_seen = {model for model, *_ in self._calls.spent(self.fingerprint) if model}
-        replies = self._chat.ask(requests, self._progress)
+        replies = self._chat.ask(requests, self._show)
         self._note_models([reply.model for reply in replies if isinstance(reply, ChatReply)])
         return replies
+
+    def _show(self, answered: int, to_send: int) -> None:
+        """Shows the progress of a batch, the requests of its trial included."""
+        if self._progress:
+            self._progress(self._before + answered, self._before + to_send)
 
     def _note_models(self, models: Sequence[str]) -> None:
         """Warns where the server returns a new name for its model: the verdicts then come from more than one judge."""
