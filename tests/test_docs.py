@@ -12,7 +12,9 @@ from pathlib import Path
 import click
 import pytest
 
+from restem.benchmarks.problem import Problem
 from restem.harness.cli.main import main
+from restem.verifiers.exact.sympy_exact import Sympy
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -41,6 +43,25 @@ def test_files_that_are_named_exist(page: Path) -> None:
 def test_links_lead_to_files(page: Path) -> None:
     links = re.findall(r"\]\(([^)#\s]+)", page.read_text("utf-8"))
     assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == []
+
+
+def readable(references: list[str]) -> set[str]:
+    """Those of the references that the default gold can read."""
+    problems = [
+        Problem(id=text, question="What is it?", reference=text, split="test", source="docs") for text in references
+    ]
+    return set(references) - {problem.id for problem, _ in Sympy().unreadable_references(problems)}
+
+
+def test_the_gold_reads_the_references_that_the_docs_list_and_not_those_that_they_exclude() -> None:
+    _, table, rest = re.split(
+        "<!-- what the gold reads: -->|<!-- end -->", (ROOT / "docs" / "verifiers.md").read_text("utf-8")
+    )[:3]
+    listed = [text for row in table.splitlines()[3:] for text in re.findall("`([^`]+)`", row)]
+    (excluded,) = re.findall(r"\(([^()]*`\\int[^\n]*)\) are not read", rest)
+    assert len(listed) > 40
+    assert readable(listed) == set(listed)
+    assert readable(re.findall("`([^`]+)`", excluded)) == set()
 
 
 def exists(name: str) -> bool:
