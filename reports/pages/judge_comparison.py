@@ -32,7 +32,8 @@ def text(comparison: JudgeComparison, costs: Costs) -> str:
 def sentences(comparison: JudgeComparison) -> list[str]:
     """What the comparison shows; the first sentence alone is an answer."""
     old, new = comparison.old.name, comparison.new.name
-    where = f"{comparison.samples} responses to {comparison.problems} problems"
+    problems = f"{comparison.problems} problem{'' if comparison.problems == 1 else 's'}"
+    where = f"{comparison.samples} responses to {problems}"
     if comparison.difference is None or comparison.equivalence is None:
         return [f"No response of {where} was decided by both {old} and {new}."]
     margin = f"{100 * comparison.equivalence.margin:g} points"
