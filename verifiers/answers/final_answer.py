@@ -82,7 +82,7 @@ _ONE_MARKER = re.compile(
 )
 
 
-def _one_marker(response: str, variable: str | None) -> Answer | None:
+def one_marker(response: str, variable: str | None) -> Answer | None:
     """The answer of `7`, `x = 7`, `The answer is 7.`, `\\boxed{7}`, `#### 7`; None for anything else."""
     match = _ONE_MARKER.fullmatch(response) if len(response) <= 80 else None
     if match is None or match["assignment"] not in (None, variable):
@@ -105,7 +105,7 @@ def find(response: str, variable: str | None = None) -> Answer:
         response: Any text.
         variable: The asked variable, if the question names one (see `asked_variable`).
     """
-    quick = _one_marker(response, variable) or _worked_solution(response, variable)
+    quick = one_marker(response, variable) or _worked_solution(response, variable)
     if quick is not None:
         return quick
     lo = after_thought(response) if "<" in response else 0

@@ -13,6 +13,7 @@ import re
 from typing import NamedTuple
 
 from restem.verifiers.algebra.characters import canonical
+from restem.verifiers.answers.final_answer import one_marker
 from restem.verifiers.answers.marked import find_marked, side_by_side
 from restem.verifiers.answers.question import asked
 from restem.verifiers.answers.reader import Answer, no_answer
@@ -49,6 +50,8 @@ def read_answer(response: str, question: str, *, wordy: bool = False, formula: b
         wordy: Whether the expected answer is a word, a name or a letter.
         formula: Whether the expected answer is more than a number: a formula, a set, an equation.
     """
+    if not wordy and not formula and (quick := one_marker(response, None)) is not None:
+        return Reading(quick, (quick.text or "",))
     lo = after_thought(response) if "<" in response else 0
     if lo is None:
         return Reading(no_answer("thought", "unfinished"))

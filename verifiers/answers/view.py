@@ -11,7 +11,7 @@ import re
 from restem.verifiers.algebra.characters import canonical
 from restem.verifiers.answers.patterns import blank
 
-NEAR, MAX_TAIL = 1_000, 8_000  # characters from the end that are read first, and at most
+NEAR, MAX_TAIL = 500, 8_000  # characters from the end that are read first, and at most
 
 _EMPHASIS = re.compile(
     r"(?<![\w)\]}*\\^.])(\*{1,3}|_{1,2})(?=[^\s*_])([^*_\n]{1,300}?)(?<=\S)\1(?![\w*(])"

@@ -15,7 +15,7 @@ from restem.verifiers.algebra import is_evaluated, read_value, same_value
 from restem.verifiers.algebra.characters import canonical
 from restem.verifiers.algebra.dates import date_of, same_date
 from restem.verifiers.algebra.equality import DOUBTS, NeedsAlgebra, equal_without_algebra, equality
-from restem.verifiers.algebra.grammar import fraction, parse
+from restem.verifiers.algebra.grammar import fraction, is_literal, parse
 from restem.verifiers.algebra.nodes import Choice, Many, Node, Operation, Symbol, Unreadable, Words, is_constant, value
 from restem.verifiers.answers.expressions import is_ordered, letters_of
 from restem.verifiers.answers.words import comparable
@@ -86,7 +86,7 @@ def compared(expected: ExpectedAnswer, answer: str, question: str) -> Decision |
     except NeedsAlgebra:
         if number is not None:  # an irrational root or power: not worth half a second to start the worker
             return (Outcome.WRONG, None) if _is_root(tree) else (Outcome.UNDECIDED, "unparsed: irrational")
-        return AlgebraTask("strict", expected.text, answer, ordered, letters or "")
+        return AlgebraTask("strict", expected.side, answer, ordered, letters or "")
 
 
 def _is_root(tree: Node) -> bool:
@@ -149,6 +149,8 @@ def compared_texts(
         question: The question.
         evaluated: Whether an answer that repeats the question's own expression is undecided.
     """
+    if expected.number is not None and (answered := fraction(texts[0])) is not None:
+        return _number_decided(expected.number, answered, texts[0], question, evaluated)
     if "dozen" in question:
         texts = [text.replace(" dozen", "") for text in texts]
     if any(written(text) == written(expected.text) for text in texts):
@@ -174,12 +176,21 @@ def compared_texts(
             continue
         except NeedsAlgebra:
             return AlgebraTask("values", unescaped(expected.text), text, question[-1000:], letters)
-        if result is True and evaluated and _repeats(text, tree, expected, question):
+        if result is True and evaluated and _repeats(text, tree, question):
             return Outcome.UNDECIDED, "not_evaluated"
         if not isinstance(result, str):
             return decided(result)
         doubt = result
     return Outcome.UNDECIDED, doubt
+
+
+def _number_decided(number: Fraction, answered: Fraction, text: str, question: str, evaluated: bool) -> Decision:
+    """The decision on a plain number, which needs no other grammar."""
+    if number != answered:
+        return Outcome.WRONG, None
+    if evaluated and not is_literal(text) and _repeats(text, parse(text), question):
+        return Outcome.UNDECIDED, "not_evaluated"
+    return Outcome.CORRECT, None
 
 
 def _is_choice(expected: Node, question: str) -> bool:
@@ -195,7 +206,7 @@ def _decides(expected: Node, words: Words) -> bool:
     return not (longer and set(expected.words) <= set(words.words)) and len(words.words) <= len(expected.words) + 3
 
 
-def _repeats(text: str, tree: Node, expected: ExpectedAnswer, question: str) -> bool:
+def _repeats(text: str, tree: Node, question: str) -> bool:
     """Whether an answer is an expression of the question that asks to compute it, with something left to compute."""
     if not _COMPUTES.search(question) or is_evaluated(tree):
         return False

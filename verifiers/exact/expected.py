@@ -28,7 +28,8 @@ class ExpectedAnswer:
     """What the final answer has to equal: a number, an expression, several values, or a word.
 
     Attributes:
-        text: Its text, for the worker.
+        text: Its text.
+        side: Its text without a left side such as `y =`, for the worker.
         number: Its value, if it is a plain number.
         node: Its tree, if it is in the strict grammar of `parse`.
         value: Its tree as `read_value` gives it.
@@ -40,6 +41,7 @@ class ExpectedAnswer:
     """
 
     text: str = ""
+    side: str = ""
     number: Fraction | None = None
     node: Node | None = None
     value: Node | None = None
@@ -56,6 +58,11 @@ class ExpectedAnswer:
             return True
         is_empty = isinstance(self.value, Many) and not self.value.items  # "no solution"
         return is_empty or isinstance(self.value, Words | Choice) or (self.value is None and self.number is None)
+
+    @property
+    def has_left_side(self) -> bool:
+        """Whether it is an equation such as `y = 3x - 2`."""
+        return self.side != self.text
 
     @property
     def is_letter(self) -> bool:
@@ -143,10 +150,10 @@ def _strict(reference: str) -> ExpectedAnswer:
         node = parse(text)
     except Unreadable as problem:
         kind = kind_of(text) if problem.reason == "syntax" else None
-        return ExpectedAnswer(text=reference, kind=kind)
+        return ExpectedAnswer(text=reference, side=text, kind=kind)
     try:
-        return ExpectedAnswer(text=text, node=node, number=value(node))
+        return ExpectedAnswer(text=reference, side=text, node=node, number=value(node))
     except Unreadable as problem:
         # A symbol, several values, and a root or power without a rational value ("syntax") are symbolic references.
         symbolic = problem.reason in ("symbol", "several", "syntax")
-        return ExpectedAnswer(text=text, node=node if symbolic else None)
+        return ExpectedAnswer(text=reference, side=text, node=node if symbolic else None)

@@ -203,6 +203,8 @@ def _draft(attempt: Attempt, expected: ExpectedAnswer, evaluated: bool) -> _Draf
     draft = _draft_of_reading(reading, expected, question, evaluated)
     if reading.answer.rule in _MARKED or (reading.answer.rule == RULE and not _is_open(draft)):
         return draft
+    if expected.has_left_side and asked(question).is_equation:
+        return draft  # the rules for one kind of answer read right sides alone
     by_kind = _draft_of_kind(attempt, expected, question)
     if by_kind is None or _is_open(by_kind):
         return draft
