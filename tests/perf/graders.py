@@ -26,10 +26,8 @@ from tests.perf.answer_peers import PEERS
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 KINDS = ("linear_1d", "word_problems", "mathematics", "hostile")
-VERIFIERS = ("sympy", "exact", "substitution", "math_verify", "sympy_then_math_verify")
-OPTIONS = MappingProxyType(
-    {"sympy_then_math_verify": MappingProxyType({"type": "cascade", "members": ("sympy", "math_verify")})}
-)
+VERIFIERS = ("sympy", "exact", "substitution", "math_verify", "two_readers")
+OPTIONS = MappingProxyType({"two_readers": MappingProxyType({"type": "cascade", "members": ("sympy", "math_verify")})})
 OTHERS = tuple(peer for peer in PEERS if peer != "plain_sympy")  # it reads a whole response as one expression
 
 
