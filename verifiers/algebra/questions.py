@@ -104,6 +104,7 @@ _TARGETS = (
 )
 
 
+_CLOCK = re.compile(r"\bclock\b|\bwhat time\b|\bo'clock\b|\b[ap]\.?m\b", re.IGNORECASE)
 _DOLLARS = re.compile(r"\\?\$\s?[0-9]|\bdollars?\b", re.IGNORECASE)
 
 
@@ -115,7 +116,7 @@ def facts_of(question: str) -> Question:
     return Question(
         is_ordered=is_ordered(text),
         asks_percent=bool(_PERCENT.search(text)),
-        asks_ratio=bool(_RATIO.search(text)),
+        asks_ratio=bool(_RATIO.search(text)) and not _CLOCK.search(text),
         asks_time=bool(_TIME.search(text)),
         asks_base=bool(_BASE.search(text)) or not text.strip(),
         asks_equation=bool(_EQUATION.search(text)),

@@ -90,6 +90,8 @@ def _two_ratios(context: Context, reference: Ratio, answer: Ratio) -> Result:
     if reference.may_be_time and answer.may_be_time and not context.question.asks_ratio:
         return False
     first, other = reference.parts[0], answer.parts[0]
+    if Number(Fraction(0)) in (*reference.parts, *answer.parts):
+        return reference.parts == answer.parts
     pairs = zip(reference.parts[1:], answer.parts[1:], strict=True)
     return both([context.leaf(_times(first, right), _times(other, left)) for left, right in pairs])
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from restem.verifiers.algebra.characters import canonical
 from restem.verifiers.answers.final_answer import one_marker
-from restem.verifiers.answers.marked import find_marked, side_by_side
+from restem.verifiers.answers.marked import find_marked, in_one_sentence, side_by_side
 from restem.verifiers.answers.question import asked
 from restem.verifiers.answers.reader import Answer, no_answer
 from restem.verifiers.answers.sentences import find_in_sentences
@@ -24,6 +24,7 @@ _MAY_BE_MARKED = re.compile(
     r"box|####|answer|final|\bans\b|[<\"'](?:result|solution)|(?-i:[\u00c0-\u1fff\u3000-\uffff])", re.IGNORECASE
 )
 _WORDS = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
+REACH = 400  # characters before a box in which the other boxes of its sentence are looked for
 LONG = 12  # words from which a reference is taken for a worked solution
 _LISTED = re.compile(r",|;|\b(?:or|and)\b|\\q?quad")  # `x = 2 or x = 3` is a list and no chain
 _CHOICES = re.compile(r"\(([A-H])\)|\b([A-H])\b(?=\s(?:or|and)\s)")
@@ -81,12 +82,18 @@ def _before(response: str, lo: int, end: int, question: str, wordy: bool, formul
         return Reading(no_answer(answer.rule, "two_answers"))
     span = (answer.span[0] + start, answer.span[1] + start)
     answer = Answer(response[slice(*span)], span, answer.rule, answer.reason)
-    return Reading(answer, _texts(canonical(answer.text or ""), answer.rule, question, wordy, formula))
+    texts = _texts(canonical(answer.text or ""), answer.rule, question, wordy, formula)
+    if answer.rule == "box" and formula:
+        boxes = in_one_sentence(response[max(start, span[0] - REACH) : span[1] + 1])
+        texts = tuple(dict.fromkeys((*texts, ", ".join(boxes)))) if len(set(boxes)) > 1 else texts
+    return Reading(answer, texts)
 
 
 def read_solution(text: str) -> str:
     """The answer of a worked solution, as GSM8K and MATH have them; any other text as it is."""
     marked = find_marked(canonical(text), wordy=True)
+    if len(set(boxes := in_one_sentence(text))) > 1:
+        return ", ".join(dict.fromkeys(boxes))
     if marked is not None and marked.span is not None:
         answer = text[slice(*marked.span)]
         return ", ".join(dict.fromkeys(side_by_side(answer))) if "\\boxed{" in answer else answer

@@ -233,6 +233,22 @@ def _joined(text: str, matches: list[re.Match[str]], last: Mark) -> Mark:
     return joined if joined.start != start else last
 
 
+_GAP = re.compile(r"[^.!?\n]{0,60}")
+
+
+def in_one_sentence(text: str) -> list[str]:
+    """The contents of the last box of a text and of those before it in the same sentence, in order."""
+    spans = list[tuple[int, int, int]]()
+    for match in re.finditer(r"\\f?boxe?d?\s{0,4}(?=\{)", text):
+        closing = closing_brace(text, match.end(), len(text))
+        if closing is not None:
+            spans.append((match.start(), match.end() + 1, closing))
+    first = len(spans) - 1
+    while first > 0 and _GAP.fullmatch(text, spans[first - 1][2] + 1, spans[first][0]):
+        first -= 1
+    return [text[start:end].strip() for _, start, end in spans[max(0, first) :]]
+
+
 def side_by_side(text: str) -> list[str]:
     """The contents of the boxes of a text, or of a span from the content of one box to that of another."""
     text = "\\boxed{" + text + "}" if text.find("}") < text.find("\\boxed{") or "\\boxed" not in text else text

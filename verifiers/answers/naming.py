@@ -65,7 +65,7 @@ def named(text: str, lo: int, hi: int, asked: Asked) -> Span | None:
     ]
     if len({match[0] for match in names}) == 1:
         return lo + names[0].start(), lo + names[0].end()
-    return _behind_copula(text, lo, hi)
+    return _behind_copula(text, lo, hi, asked)
 
 
 _ANSWERS_YES = re.compile(
@@ -108,10 +108,15 @@ def _choice(text: str, lo: int, hi: int) -> Span | None:
     return letters[0].span(1) if len({match[1] for match in letters}) == 1 else None
 
 
-def _behind_copula(text: str, lo: int, hi: int) -> Span | None:
+def _behind_copula(text: str, lo: int, hi: int, asked: Asked) -> Span | None:
     """The words behind the last copula or colon, if they are few."""
     copulas = list(_COPULA.finditer(text, lo, hi))
-    start = max([lo, *(match.end() for match in copulas[-1:]), text.rfind(": ", lo, hi) + 2])
+    start = max(
+        [lo, *(match.end() for match in copulas[-1:]), (colon + 2 if (colon := text.rfind(": ", lo, hi)) >= 0 else lo)]
+    )
+    first = re.compile(r"[\s*\"]{0,4}([A-Z][a-z]+)").match(text, start, hi)
+    if first and first[1] in asked.names and not re.compile(r"\s(?:and|or)\s[A-Z]").match(text, first.end(), hi):
+        return first.span(1)  # "the winner is Ana, with one more than Caro"
     words = text[start:hi].strip(" .*$!\n\"'")
     if not words or len(words.split()) > MAX_WORDS:
         return None

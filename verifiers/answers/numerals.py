@@ -18,13 +18,16 @@ _BODY = (
     r"(?:(?:minus|negative)\s)?(?:[$\u20ac\u00a3]|\\\$)?[-+]?(?:[$\u20ac\u00a3]\s?|\\\$\s?)?"
     r"(?:[0-9]{1,3}(?:(?:,|\\,|\{,\}|[ \u2009])[0-9]{3})+(?![0-9])(?:\.[0-9]{1,12})?|[0-9]{1,18}(?:\.[0-9]{1,18})?"
     r"|\.[0-9]{1,18})"
-    r"(?:\s[0-9]{1,3}/[0-9]{1,3}|/[0-9]{1,12}|:[0-9]{1,3})?"
+    r"(?:[\u00bc-\u00be\u2153-\u215e]|\s[0-9]{1,3}/[0-9]{1,3}|/[0-9]{1,12}|:[0-9]{1,3})?"
 )
 _AFTER = (
     r"(?=\Z|\s|\\?%|[\u00b0\u20ac\u00a2$*]|\\(?:[ ,;!)\]]|text|mathrm|mbox)|~|/[A-Za-z]|\\\$|\\%"
     r"|[.,;:!?)]+[*_\"')]*(?:\s|\Z)|[.,;:!]\*\*|-[a-z])"
 )
-_NO_MORE = r"(?!\s(?:(?:to|or)\s[0-9]|mod\b)|\s?[-\u2013]\s?[0-9])"
+_NO_MORE = (
+    r"(?!\s(?:and\s(?:\w+[\s-])?(?:half|halves|thirds?|fourths?|quarters?)\b|(?:to|or)\s[0-9]|mod\b)"
+    r"|\s?[-\u2013]\s?[0-9])"
+)
 _ATTACHED = (  # `5kg`, `1,000.99m\u00b2`
     r"(?:(?:km/h|m/s|mph|km|cm|mm|kg|mg|ml|mL|kWh|hrs?|min|ft|lbs?|oz|USD|[mgLhsk])(?:\^?[23]"
     r"|[\u00b2\u00b3])?(?![\w]))?"
@@ -38,7 +41,7 @@ _NO_UNITS = (
 )
 _UNIT = (
     r"(?:(?:\\[ ,;!]|~|\s){0,3}\\(?:text|mathrm|mbox)\{[^{}]{1,30}\}(?:\^\{?[23]\}?)?)?"
-    rf"(?:[\s-](?!(?:{_NO_UNITS})\b)(?:[ap]\.?m\.?(?![a-z])|(?:square|cubic|sq\.?|US)\s[A-Za-z]{{1,14}}"
+    rf"(?:[\s-](?!(?:{_NO_UNITS})\b)(?:[ap]\.?m\.?(?![a-z])|degrees?\s(?:Celsius|Fahrenheit|[CF]\b)|(?:square|cubic|sq\.?|US)\s[A-Za-z]{{1,14}}"
     r"|[A-Za-z]{1,14}(?:/[A-Za-z]{1,10}|\sper\s[A-Za-z]{1,10}|\^[23]|[\u00b2\u00b3])?))?"
 )
 _AND_PART = r"(?:\sand\s(?:an?|one)[\s-](?:half|third|quarter)\b)?"
@@ -60,6 +63,7 @@ _LABELLED = re.compile(
 )
 _ENUMERATOR = re.compile(r"\s*\(?[0-9]{1,2}[.)]\s")
 _GOES_ON = re.compile(r"\s{0,2}(?:[*/^+=\u00d7\u00f7](?!\*)\s{0,2}[\w(\\$]|-\s{0,2}(?:[0-9($\\]|[A-Za-z]\b))")
+_AND_MORE = re.compile(r"\sand\s(?:\w+[\s-])?(?:half|halves|thirds?|fourths?|quarters?)\b", re.IGNORECASE)
 _NOUN = re.compile(rf"\s(?!(?:{_NO_UNITS})\b)[A-Za-z]{{2,14}}", re.IGNORECASE)
 _ORDER = "|".join(sorted(NUMBER_WORDS, key=len, reverse=True))
 _FIRST = "|".join(sorted(NUMBER_WORDS - {"one", "minus", "negative", "plus", "positive"}, key=len, reverse=True))
@@ -114,5 +118,7 @@ def spelled(text: str, lo: int, hi: int) -> list[Span]:
     spans = list[Span]()
     for match in _SPELLED.finditer(text, lo, hi):
         noun = _NOUN.match(text, match.end(), hi)
-        spans.append((match.start(), noun.end() if noun else match.end()))
+        end = noun.end() if noun else match.end()
+        if not _AND_MORE.match(text, end, hi):  # "six hours and a quarter"
+            spans.append((match.start(), end))
     return spans

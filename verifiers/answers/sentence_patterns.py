@@ -44,6 +44,7 @@ CHECK = _compiled(
     r")\b(?!['\w])",
 )
 CONCLUSION_WITH_NUMBER = _compiled(r"(?:\A|[\s(])(?:so|therefore|thus|hence)\b[^.\n]{0,200}[0-9]")
+CONCLUDES_LATER = _compiled(r",\s(?:and\s)?(?:so|therefore|thus|hence)\b")
 CONCLUDES = _compiled(r"\b(?:so|therefore|thus|hence|total|altogether|in all|answer|left|conclusion)\b|\*\*")
 BEGINS_CONCLUSION = _compiled(
     r"[\s*]*(?:so|therefore|thus|hence|in total|altogether|finally|in conclusion|overall|then|total)\b"
@@ -58,7 +59,7 @@ _CONNECTORS = _any(
     r"then(?=\s(?:there|he|she|it|the|they|we|each)\b)",
 )
 CLAUSE = _compiled(
-    rf"(?:[,;:]\s+|\s\(?|\A)(?:{_CONNECTORS})\b[,:]?\s*",
+    rf"(?:[,;:]\s+|\s\(?|\A)(?:{_CONNECTORS})(?:\b|(?<=\.))[,:]?\s*",
     r"|[:;]\s(?=[A-Za-z]{2,}\s)|\s(?:=>|[\u21d2\u2192]|\\(?:Rightarrow|implies|to)(?![a-z]))\s",
 )
 CONCLUDING = _compiled(r"\b(?:so|thus|therefore|hence|leaving|giving|making)\b[^A-Za-z]*\Z")
@@ -74,7 +75,7 @@ REASON = _compiled(
         r"because|since|where|given\sthat|considering|when|while|namely|including|consisting\sof|and\sindeed",
         r"which\s(?:satisf\w+|matches|checks|agrees|is\scorrect|makes\sboth)",
         r"(?<=,\s)(?!giving|making|leaving|meaning|total|be)[a-z]{2,}ing",
-        r"as\s(?:required|expected|[0-9]|the\b)|(?:and|but)\s(?:that|this|it)\s(?:checks|works)",
+        r"as\s(?:required|expected|[0-9])|(?:and|but)\s(?:that|this|it)\s(?:checks|works)",
     ),
     r")\b|\s\((?=[^()]{0,200}(?:[A-Za-z]{2}|=)[^()]{0,200}\)?[.\s]*\Z)",
     r"|;\s(?=(?:substitut|check|plug|verif))|:\s(?=[-0-9(+ ]{1,20}\*\s?[-0-9(])",
@@ -87,8 +88,9 @@ TENTATIVE = _compiled(r"maybe|perhaps|guess|might|could|sure|possibly|probably|i
 UNSURE = _compiled(
     r"\b(?:",
     _any(
-        r"maybe|perhaps|probably|possibly|might|could be|may be|guess\w*|unsure|sure|either|depending|likely|candidate",
-        r"not (?:\w+ )?(?:sure|certain)|cannot|can't|couldn't|unable|don't know|do not know|no idea|not enough",
+        r"maybe|perhaps|probably|possibly|might|could be|may be|guess\w*|unsure|either|depending|likely|candidate",
+        r"(?:not|percent) (?:\w+ )?(?:sure|certain)|cannot|can't|couldn't|unable",
+        r"don't know|do not know|no idea|not enough",
         r"approximately|approx|roughly|estimate[sd]?|around|nearly|almost|something like|rounded|neighbou?rhood",
         r"somewhere|suppose|assume|if|unless|wrong|incorrect|other than|except|exceeds?|retract|no way",
         r"below (?:zero|freezing)|too (?:small|big|large)|greater|smaller|nicht|pas|no es",

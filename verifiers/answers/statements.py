@@ -80,7 +80,8 @@ class _Statement:
         if about and self._is_enough(about.start()) and not p.CLAUSE.search(self.text, about.end(), self.hi):
             self.hi = about.start()  # `5/36 = 13.9 %`, about
         for reason in p.REASON.finditer(self.text, self.lo, self.hi):
-            if self._is_enough(reason.start()):
+            concludes = p.CONCLUDES_LATER.search(self.text, reason.end(), self.hi)
+            if self._is_enough(reason.start()) and not concludes:
                 self.rest, self.hi = (reason.start(), self.hi), reason.start()
                 return
 
@@ -126,7 +127,7 @@ class _Statement:
         """Whether a quantity stands in the question, in another unit than the asked one: "6 days" for hours."""
         quantity = text.strip(" $*.").lower()
         unit = quantity.split()[-1] if quantity else ""
-        if " " not in quantity or not self.asked.nouns or not unit.isalpha() or unit in self.asked.nouns:
+        if " " not in quantity or not unit.isalpha() or unit in self.asked.nouns:
             return False
         return re.search(rf"(?<![\w.,]){re.escape(quantity)}\b", self.asked.text.lower()) is not None
 
@@ -179,7 +180,7 @@ class _Statement:
         """Whether the sentence holds one number, or a chain of equalities."""
         if "=" in self.text[self.lo : self.hi]:
             return True
-        digits = numerals(self.text, self.lo, self.hi)
+        digits = numerals(self.text, self.lo, max(self.hi, self.rest[1]))
         if len(digits) > 1:
             return False
         words = [span for span in spelled(self.text, self.lo, self.hi) if not any(a <= span[0] < b for a, b in digits)]
@@ -328,6 +329,8 @@ class _Statement:
         main = [span for span in spans if not p.ADJUNCT.search(self.text[max(lo, span[0] - REACH) : span[0]])]
         if (of_noun := self._of_noun(lo, hi, main)) or len(main) == 1:
             return of_noun or main[0]
+        if p.LAST_VERB.search(self.text[max(lo, spans[-1][0] - REACH) : spans[-1][0]]):
+            return spans[-1]  # "64 - 15 leaves 49"
         behind = [span for span in main if p.STATES.search(self.text, lo, span[0])]
         if len(behind) == 1:
             return behind[0]  # "the 35 coins are worth $4.90"

@@ -161,7 +161,8 @@ def compared_texts(
     if expected.value is None:
         return Outcome.UNDECIDED, expected.unreadable or "unread_reference: syntax"
     letters = "".join(sorted({*expected.letters, *letters_in(question)}))
-    doubt = "unparsed: syntax"
+    is_several = isinstance(expected.value, Many) and expected.value.kind in ("", "{")
+    doubt: str | None = "unparsed: syntax"
     for text in map(unescaped, texts):
         try:
             tree = read_value(text, letters)
@@ -178,10 +179,13 @@ def compared_texts(
             return AlgebraTask("values", unescaped(expected.text), text, question[-1000:], letters)
         if result is True and evaluated and _repeats(text, tree, question):
             return Outcome.UNDECIDED, "not_evaluated"
+        if result is False and is_several and text != texts[-1]:
+            doubt = None  # the next text may hold all values
+            continue
         if not isinstance(result, str):
             return decided(result)
         doubt = result
-    return Outcome.UNDECIDED, doubt
+    return (Outcome.UNDECIDED, doubt) if doubt else decided(False)
 
 
 def _number_decided(number: Fraction, answered: Fraction, text: str, question: str, evaluated: bool) -> Decision:

@@ -88,6 +88,7 @@ def references(problem: Problem) -> Sequence[ExpectedAnswer]:
 _ASSIGNED = re.compile(r"\s*[A-Za-z]\s*=(?!=)")
 _ONE_LETTER = re.compile(r"\\(?:text|textbf|mathrm)\{\s*([A-Ha-h])\s*\}")
 _FUNCTIONS = re.compile(r"(?<![A-Za-z\\])([A-Za-z])(?:\^\{-1\})?\((?:[a-z]|-?[0-9]{1,4})\)")
+_UNITS = re.compile(r"(?:[0-9]\s|\u00b0\s?|\\circ\}?\s?)([CFKLlmghsWVANJ])(?![A-Za-z(^])(?!\s?[-+=*])")
 _LETTERS = re.compile(r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])")
 
 
@@ -100,7 +101,7 @@ def read_reference(reference: str) -> ExpectedAnswer:
     if date := date_of(text):
         return ExpectedAnswer(text=text, date=date)
     general, unreadable = None, None
-    letters = "".join(sorted(set(_LETTERS.findall(unescaped(text))) - set(_FUNCTIONS.findall(text))))
+    letters = "".join(sorted(_letters(unescaped(text))))
     try:
         general = _defined(_value(unescaped(text), letters))
     except Unreadable as problem:
@@ -109,6 +110,11 @@ def read_reference(reference: str) -> ExpectedAnswer:
     if strict.kind is None and strict.node is None and general is None:
         return dataclasses.replace(strict, unreadable=unreadable)
     return dataclasses.replace(strict, value=general, letters=letters, unreadable=None)
+
+
+def _letters(text: str) -> set[str]:
+    """The letters that a reference uses as variables: not `f` of `f(x)`, and not a unit such as `L` of `90 L`."""
+    return set(_LETTERS.findall(text)) - set(_FUNCTIONS.findall(text)) - set(_UNITS.findall(text))
 
 
 def _value(text: str, letters: str) -> Node:

@@ -28,6 +28,7 @@ _JOINED = re.compile(r"\\(q?quad)(?=[A-Za-z])")
 
 
 _IMAGINARY = re.compile(r"(?<=\*)I(?![A-Za-z])")
+_RAISED = re.compile(r"(?<=[A-Za-z])[\u00b2\u00b3]")
 _HOURS = re.compile(r"(?<=[0-9])\s?h(?:rs?)?\.?,?\s(?:and\s)?(?=[0-9]{1,2}\s?min)")
 _MINUTES = re.compile(r"(?<=[0-9])\s?mins?\b\.?")
 
@@ -36,6 +37,10 @@ def unescaped(text: str) -> str:
     """A text as the grammar reads it: `4 h 53 min` in full, and single backslashes where a data set has two."""
     if "*I" in text:
         text = _IMAGINARY.sub("i", text)  # as SymPy writes it
+    if "\u00b2" in text or "\u00b3" in text:
+        text = _RAISED.sub(lambda match: "^2" if match[0] == "\u00b2" else "^3", text)
+    if ".\\bar{" in text:
+        text = text.replace(".\\bar{", ".\\overline{")
     if "min" in text:
         text = _MINUTES.sub(" minutes", _HOURS.sub(" hours ", text))
     return _JOINED.sub(r"\\\1 ", _ESCAPED.sub(r"\\", text)) if "\\" in text else text
