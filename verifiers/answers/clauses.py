@@ -23,6 +23,7 @@ from restem.verifiers.answers.patterns import (
 )
 from restem.verifiers.answers.spans import parses, trimmed
 
+REASON = re.compile(r",?\s(?:since|because)\b", re.IGNORECASE)
 CUT = "cut"  # the clause was longer than REACH
 _PIECE = re.compile(r"(?:[^=\u2208\\]|\\(?!in(?![a-z])))+")
 _OR_NUMBER = re.compile(r"\bor\b[^0-9\n-]{0,30}(-?[0-9]{1,18}(?:[./][0-9]{1,18})?)(?![0-9.]*[0-9])")
@@ -115,7 +116,7 @@ class Clauses:
         hi = min(hi, end + self.reach)
         stop = SENTENCE_END.search(self.view, end, hi)
         rest = self.view[end : stop.start() if stop else hi]
-        rest = ABOUT.sub("", rest, count=1)
+        rest = ABOUT.sub("", REASON.split(rest, maxsplit=1)[0], count=1)
         words = set(words_of(rest))
         if "or" in words and self.repeated_after_or(end, rest):
             words.remove("or")

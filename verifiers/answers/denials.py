@@ -27,7 +27,7 @@ _BEFORE_COPULA = re.compile(
     r"\A.*\b(?:is|are|was|were|equals)\s(?!not\b)", re.DOTALL | re.IGNORECASE
 )  # "the least value it can have is"
 _DENIED = re.compile(
-    r"[\s$.*)}]{0,6}(?:\(?\s?(?:is|was)\s(?:\w+ly\s)?(?:not\b(?!\sonly)|wrong|incorrect|false)|\(?(?:wrong"
+    r"[\s$.*)}]{0,6}(?:\(?\s?(?:is|was)\s(?:\w+ly\s)?(?:not\b(?!\sonly)|wrong|incorrect|false)|\(?(?:wrong(?!\s[a-z])"
     r"|incorrect|false)\b|isn't|\?)",
     re.IGNORECASE,
 )
@@ -51,6 +51,7 @@ _RETRACTED = re.compile(
     r"| seems| must be)(?: \w+ly| all| just)?"
     r" (?:wrong|incorrect|false|not (?:right|correct|true|it|the answer)|impossible|off\b|an? (?:error|mistake|lie))"
     r"|\b(?:that|this|it) (?:cannot|can't|doesn't|does not|can not) (?:be (?:right|correct|true|it)|work|check|hold)\b"
+    r"|[.!?]\s{1,4}(?:or|alternatively)\b[^.!?\n]{0,60}[0-9]"
     r"|\b(?:i am|i'm) (?:not (?:\w+ )?(?:sure|certain|confident)|unsure)\b|\bjust a guess\b|\bdouble-check (?:this"
     r"|that|it)\b",
     re.IGNORECASE,
@@ -71,6 +72,9 @@ _CANNOT_TELL = re.compile(
     r"|(?:don't|do not) know|(?:is|are) unsure|not (?:\w+ )?sure)\b[^.!?\n]{0,100}\Z",
     re.IGNORECASE,
 )
+
+
+_WHETHER = re.compile(r"\b(?:whether|not possible|impossible|cannot|can't|unable|if)\b[^.!?\n,]{0,80}\Z", re.IGNORECASE)
 
 
 def before_mark(text: str, at: int) -> str | None:
@@ -98,6 +102,8 @@ def behind_mark(text: str, end: int) -> str | None:
 
 def refusal(text: str, rule: str, at: int, content: str, end: int) -> str | None:
     """Why the words between a mark and its value, inside it, directly behind it, or in a later retraction refuse it."""
+    if rule == "answer" and _WHETHER.search(text[max(0, at - 100) : at]):
+        return "hedged"
     if rule in ("box", "tag") and (reason := before_mark(text, at)):
         return reason
     if within := _WITHIN.search(_BEFORE_COPULA.sub("", content)):

@@ -28,6 +28,8 @@ REACH = 400  # characters before a box in which the other boxes of its sentence 
 LONG = 12  # words from which a reference is taken for a worked solution
 _LISTED = re.compile(r",|;|\b(?:or|and)\b|\\q?quad")  # `x = 2 or x = 3` is a list and no chain
 _CHOICES = re.compile(r"\(([A-H])\)|\b([A-H])\b(?=\s(?:or|and)\s)")
+_BELOW_ZERO = re.compile(r"(.+?)\sbelow\szero", re.IGNORECASE)
+_CHANCE = re.compile(r"([0-9]+)\s(?:in|out of)\s([0-9]+)")
 _ASIDE = re.compile(
     r"(.*\S)\s{1,8}\(((?![^()]*\b(?:or|not|mod|base|maybe|about|approx\w*|rounded|wrong|if)\b)[^()]{3,80})\)[.\s]*",
     re.DOTALL,
@@ -118,6 +120,10 @@ def _texts(text: str, rule: str, question: str, wordy: bool, formula: bool) -> t
         text = text.replace("$", "")  # a list of formulas
     if text.lower() in ("no", "none", "nothing") and not wordy and not formula:
         return ("0",)
+    if below := _BELOW_ZERO.fullmatch(text):
+        return (f"-{below[1]}",)
+    if chance := _CHANCE.fullmatch(text):
+        return (f"{chance[1]}/{chance[2]}",)
     texts = [text]
     sides = [side.strip() for side in _EQUALS.split(text)]
     if len(sides) > 2 and not any(_LISTED.search(side) for side in sides[1:-1]):

@@ -190,6 +190,8 @@ def _trimmed(text: str, lo: int, hi: int) -> tuple[int, int]:
         before = lo, hi
         while lo < hi and text[lo] in " \n*_`\"'\u2009":
             lo += 1
+        if text[lo : lo + 1] == "}":
+            lo += 1  # the end of `\\text{Answer: }`
         while lo < hi and text[hi - 1] in " \n*_`\"'\u2009,;:":
             hi -= 1
         if hi - lo > 1 and text[hi - 1] == "." and text[hi - 2] != ".":

@@ -16,7 +16,8 @@ Span: TypeAlias = tuple[int, int]
 _BEFORE = r"(?:(?<![^\s=:$*\u2192\u2009(])(?<![\w.]\()|(?<=\\\$))"
 _BODY = (
     r"(?:(?:minus|negative)\s)?(?:[$\u20ac\u00a3]|\\\$)?[-+]?(?:[$\u20ac\u00a3]\s?|\\\$\s?)?"
-    r"(?:[0-9]{1,3}(?:(?:,|\\,|\{,\}|[ \u2009])[0-9]{3})+(?![0-9])(?:\.[0-9]{1,12})?|[0-9]{1,18}(?:\.[0-9]{1,18})?"
+    r"(?:[0-9]{1,6}(?:\.[0-9]{1,12})?\s?\*\s?10\^\{?-?[0-9]{1,3}\}?"
+    r"|[0-9]{1,3}(?:(?:,|\\,|\{,\}|[ \u2009])[0-9]{3})+(?![0-9])(?:\.[0-9]{1,12})?|[0-9]{1,18}(?:\.[0-9]{1,18})?"
     r"|\.[0-9]{1,18})"
     r"(?:[\u00bc-\u00be\u2153-\u215e]|\s[0-9]{1,3}/[0-9]{1,3}|/[0-9]{1,12}|:[0-9]{1,3})?"
 )
@@ -41,11 +42,13 @@ _NO_UNITS = (
 )
 _UNIT = (
     r"(?:(?:\\[ ,;!]|~|\s){0,3}\\(?:text|mathrm|mbox)\{[^{}]{1,30}\}(?:\^\{?[23]\}?)?)?"
-    rf"(?:[\s-](?!(?:{_NO_UNITS})\b)(?:[ap]\.?m\.?(?![a-z])|degrees?\s(?:Celsius|Fahrenheit|[CF]\b)|(?:square|cubic|sq\.?|US)\s[A-Za-z]{{1,14}}"
+    rf"(?:[\s-](?!(?:{_NO_UNITS})\b)(?:[ap]\.?m\.?(?![a-z])|degrees?\s(?:Celsius|Fahrenheit|[CF]\b|below\szero)|below\szero|(?:square|cubic|sq\.?|US)\s[A-Za-z]{{1,14}}"
     r"|[A-Za-z]{1,14}(?:/[A-Za-z]{1,10}|\sper\s[A-Za-z]{1,10}|\^[23]|[\u00b2\u00b3])?))?"
 )
 _AND_PART = r"(?:\sand\s(?:an?|one)[\s-](?:half|third|quarter)\b)?"
-_NUMERAL = re.compile(_BEFORE + _BODY + _AND_PART + _ATTACHED + _AFTER + _NO_MORE + _SCALE + _UNIT, re.IGNORECASE)
+_NUMERAL = re.compile(
+    _BEFORE + "(?P<body>" + _BODY + ")" + _AND_PART + _ATTACHED + _AFTER + _NO_MORE + _SCALE + _UNIT, re.IGNORECASE
+)
 _DURATION = re.compile(
     r"(?<![\w.])[0-9]{1,6}\s?(?:hours?|hrs?|h|minutes?|mins?|days?|weeks?|years?|feet|foot|ft|pounds?|kg|meters?"
     r"|metres?|dollars?)"
@@ -56,7 +59,7 @@ _DURATION = re.compile(
 _LABELLED = re.compile(
     r"(?:\b(?:step|problem|question|page|figure|fig|equation|eq|line|room|error|chapter|section|part|case|option"
     r"|example"
-    r"|exercise|no|nr|version|item|score|grade|confidence|reward|points|day|week|month|year|year|grade|round|level"
+    r"|exercise|no|nr|version|item|score|grade|confidence|reward|points|day|week|month|grade|round|level"
     r"|game)\.?"
     r"|\#)\s*#?\Z",
     re.IGNORECASE,
@@ -84,6 +87,8 @@ def numerals(text: str, lo: int, hi: int) -> list[Span]:
     durations = {match.start(): match.end() for match in _DURATION.finditer(text, at, hi)}
     for match in _NUMERAL.finditer(text, at, hi):
         start, end = match.start(), durations.get(match.start(), match.end())
+        if text[start] == "$" and text[match.end("body") : match.end("body") + 1] == "$":
+            start += 1  # a formula that is a number
         if (spans and start < spans[-1][1]) or _LABELLED.search(text[max(lo, start - 16) : start]):
             continue
         spans.append((start, end))
@@ -116,6 +121,9 @@ def covered(text: str, lo: int, hi: int, spans: list[Span]) -> bool:
 def spelled(text: str, lo: int, hi: int) -> list[Span]:
     """The numbers in words between two offsets, each with the noun behind it."""
     spans = list[Span]()
+    if text[lo:hi].strip(" .*!\n").lower() == "one":
+        start = text.lower().index("one", lo)
+        return [(start, start + 3)]
     for match in _SPELLED.finditer(text, lo, hi):
         noun = _NOUN.match(text, match.end(), hi)
         end = noun.end() if noun else match.end()

@@ -48,7 +48,7 @@ _PERCENT = re.compile(
 )
 _YES_NO = re.compile(
     r"\byes or no\b|(?:\A|[.?!,]\s)(?:is|are|was|were|does|do|did|can|could|will|would|has|have"
-    r"|should)\s[^.?!]*\?\s*\Z",
+    r"|should)\s[^?!]*\?\s*\Z",
     re.IGNORECASE,
 )
 _NOUN = re.compile(
@@ -58,6 +58,7 @@ _NOUN = re.compile(
     re.IGNORECASE,
 )
 _NAME = re.compile(r"(?<![A-Za-z\\$])[A-Z][a-z]+(?![A-Za-z])")
+_NO_TOPIC = word_set("find the answer what compute solve problem result give final following evaluate determine value")
 _NO_NAMES = word_set(
     "The A An If In On At Of For To What Which Who When Where How Why Find Solve Is Are Was Does Do Did Let Suppose"
     " Each There Compute Calculate Determine Give Write State Express Today It He She They This That Every One Two"
@@ -103,7 +104,7 @@ class Asked:
     @property
     def is_open(self) -> bool:
         """Whether the question does not tell what is asked, so that an assignment to any letter answers it."""
-        return len(self.words) < 3 and self.variable is None and self.expression is None
+        return len(self.words - _NO_TOPIC) < 2 and self.variable is None and self.expression is None
 
     def holds(self, formula: str) -> bool:
         """Whether the question holds this formula."""

@@ -88,7 +88,7 @@ TENTATIVE = _compiled(r"maybe|perhaps|guess|might|could|sure|possibly|probably|i
 UNSURE = _compiled(
     r"\b(?:",
     _any(
-        r"maybe|perhaps|probably|possibly|might|could be|may be|guess\w*|unsure|either|depending|likely|candidate",
+        r"maybe|perhaps|probably|possibly|might|could be|may be|guess\w*|unsure|depending|likely|candidate",
         r"(?:not|percent) (?:\w+ )?(?:sure|certain)|cannot|can't|couldn't|unable",
         r"don't know|do not know|no idea|not enough",
         r"approximately|approx|roughly|estimate[sd]?|around|nearly|almost|something like|rounded|neighbou?rhood",
@@ -103,7 +103,7 @@ UNSURE = _compiled(
 _NOT = r"not|isn't|wasn't|aren't|doesn't|never|no longer|anything but|opposite of"
 # Directly before a number.
 NEAR = _compiled(
-    r"\b(?:about|at least|at most|more than|less than|fewer than|over|under|close to|between|non|no",
+    r"\b(?:about|either|at least|at most|more than|less than|fewer than|over|under|close to|between|non|no",
     r"|(?<!adds )(?<!comes )(?<!goes )(?<!rounds )up to)\b[\s*$]{1,4}\Z",
     rf"|\b(?:{_NOT})\b(?:\s(?!is\b|are\b|was\b|were\b)[A-Za-z]+){{0,3}}[\s*$]{{1,4}}\Z",
 )
@@ -190,3 +190,6 @@ LISTED = _compiled(r"\band\b|,\s[A-Za-z]")
 NONE = _compiled(
     r"\b(no)\s(?:[a-z]+\s){1,3}(?:is|are|was|were|remains?|left|fit|will)\b|\b(?=none\b|nothing\b)([a-z]+)\b"
 )
+CHANCES = word_set("probability chance chances odds likelihood")
+CHANCE = _compiled(r"(?<![\w.])[0-9]{1,9}\s(?:in|out of)\s[0-9]{1,9}(?![\w])")
+RELATIVE = _compiled(r"\b(?:that|which|who)\s(?:could|might|may)\b(?:\sbe\b)?")  # "the number that could be chosen"

@@ -123,12 +123,13 @@ def _last_cell(text: str, lo: int, hi: int) -> Span:
 
 
 def _bold_before(text: str, sentences: list[Span]) -> Span | None:
-    """The last of the two sentences before the last one that holds one number in bold, which is no heading."""
-    for lo, hi in reversed(sentences[-2:]):
+    """The only sentence that holds a number in bold, no heading; or the last one, if it is near the end."""
+    bold = list[Span]()
+    for lo, hi in sentences:
         numbers = [match[0] for match in BOLD.finditer(text, lo, hi) if re.search(r"[0-9]", match[0])]
         if len(numbers) == 1 and not HEADING.search(numbers[0]):
-            return lo, hi
-    return None
+            bold.append((lo, hi))
+    return bold[-1] if bold and (len(bold) == 1 or bold[-1] in sentences[-2:]) else None
 
 
 def _bare_first(text: str, sentences: list[Span], wanted: Wanted) -> Answer | None:

@@ -107,6 +107,7 @@ class _Statement:
         before = self.text[self.lo : span[0]]
         clause = before[max((match.end() for match in p.CLAUSE.finditer(before)), default=0) :]
         body = self.text[span[1] if self.wanted.wordy else span[0] : self.hi]
+        clause = p.RELATIVE.sub("", clause)
         unsure = p.UNSURE.search(clause) or p.UNSURE.search(body) or p.ASIDE_HEDGE.match(self.text, *self.rest)
         if unsure and not (self.asked.is_rounded and not p.TENTATIVE.search(unsure[0])):
             return "hedged"
@@ -260,13 +261,17 @@ class _Statement:
         body = self.text[lo:hi]
         if RANGE_SIGN.search(body) or NOT_SIGN.search(body) or "==" in body:
             return None
+        if "ratio" in self.asked.words:
+            ratios = list(p.RATIO.finditer(self.text, lo + body.rfind("=") + 1, hi))
+            if len(ratios) == 1:
+                return ratios[0].span()
+        if not self.asked.words.isdisjoint(p.CHANCES) and (chance := p.CHANCE.search(self.text, lo, hi)):
+            return chance.span()
         if "=" in body:
             return self._number_of_chain(lo, hi)
         words = re.findall(r"(?<![\\A-Za-z])[A-Za-z]+", body)
         if len(words) < 2 and not (words and words_of(self.text[self.lo : lo])):
             return self._value_alone(lo, hi, words)
-        if "ratio" in self.asked.words and len(ratios := list(p.RATIO.finditer(self.text, lo, hi))) == 1:
-            return ratios[0].span()
         formulas, given = self._formulas(lo, hi)
         inside = [*formulas, *given]
         spans = [span for span in numerals(self.text, lo, hi) if not any(a <= span[0] < b for a, b in inside)]

@@ -19,6 +19,7 @@ _EMPHASIS = re.compile(
 )
 _MARKUP = re.compile(
     r"\b(?:let me know|feel free|hope (?:this|that) helps|would you like)\b[^\n]{0,300}"
+    r"|,?\s(?:and\s)?no\s(?:more|less)\b"
     r"|\bor (?:in other words|equivalently|simply)\b"
     r"|\(?\bnote(?:\sthat|:)(?![^.\n]{0,200}\b(?:answers?|wrong|mistake|error|correct|should|actually|sorry"
     r"|real)\b)[^.\n)]{0,200}[.)]?"
@@ -34,7 +35,7 @@ _OVER_ARROW = re.compile(r"\\xrightarrow(?:\[[^\]\n]{0,40}\])?\{[^{}\n]{0,60}\}"
 _QUOTED = re.compile(r"^([\"'])(?=[^\"'\n]{1,200}\1[.!]?$)|(?<=[^\s])[\"'](?=[.!]?$)", re.MULTILINE)
 _ALIGNED = re.compile(r"&(?=[ ]{0,3}=)|(?<==)&|(?<== )&")
 _MAY_BE_MARKUP = re.compile(
-    r"[`#<&\\\u2022\n]|[-*>] |let me|feel free|hope th|would you|\bor [ies]|\bnote[ :]", re.IGNORECASE
+    r"[`#<&\\\u2022\n]|[-*>] |let me|feel free|hope th|would you|\bor [ies]|\bnote[ :]|\bno [ml]", re.IGNORECASE
 )
 _WRAPPED = re.compile(r"(\\(?:text|textbf|textit|mathrm|mathbf)\{)([^{}\\\n]{0,120})\}")
 # A minus sign as an HTML entity; the grammar reads it too.

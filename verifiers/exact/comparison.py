@@ -18,6 +18,7 @@ from restem.verifiers.algebra.equality import DOUBTS, NeedsAlgebra, equal_withou
 from restem.verifiers.algebra.grammar import fraction, is_literal, parse
 from restem.verifiers.algebra.nodes import Choice, Many, Node, Operation, Symbol, Unreadable, Words, is_constant, value
 from restem.verifiers.answers.expressions import is_ordered, letters_of
+from restem.verifiers.answers.question import asked
 from restem.verifiers.answers.words import comparable
 from restem.verifiers.exact.expected import ExpectedAnswer
 from restem.verifiers.exact.references import unescaped
@@ -161,6 +162,7 @@ def compared_texts(
     if expected.value is None:
         return Outcome.UNDECIDED, expected.unreadable or "unread_reference: syntax"
     letters = "".join(sorted({*expected.letters, *letters_in(question)}))
+    question = "" if asked(question).is_open else question
     is_several = isinstance(expected.value, Many) and expected.value.kind in ("", "{")
     doubt: str | None = "unparsed: syntax"
     for text in map(unescaped, texts):
@@ -168,6 +170,9 @@ def compared_texts(
             tree = read_value(text, letters)
             if _is_choice(expected.value, question) and not isinstance(tree, Symbol | Choice):
                 return Outcome.UNDECIDED, "not_a_choice"  # and this may be the value of one
+            if isinstance(expected.value, Words) and not isinstance(tree, Words | Choice | Symbol):
+                doubt = "words"
+                continue
             if isinstance(tree, Words) and not _decides(expected.value, tree):
                 doubt = "words"
                 continue

@@ -29,6 +29,7 @@ _JOINED = re.compile(r"\\(q?quad)(?=[A-Za-z])")
 
 _IMAGINARY = re.compile(r"(?<=\*)I(?![A-Za-z])")
 _RAISED = re.compile(r"(?<=[A-Za-z])[\u00b2\u00b3]")
+_ROW_SPACE = re.compile(r"\\\\\[[0-9.]{1,4}(?:pt|em|ex|mm)\]")
 _HOURS = re.compile(r"(?<=[0-9])\s?h(?:rs?)?\.?,?\s(?:and\s)?(?=[0-9]{1,2}\s?min)")
 _MINUTES = re.compile(r"(?<=[0-9])\s?mins?\b\.?")
 
@@ -41,6 +42,8 @@ def unescaped(text: str) -> str:
         text = _RAISED.sub(lambda match: "^2" if match[0] == "\u00b2" else "^3", text)
     if ".\\bar{" in text:
         text = text.replace(".\\bar{", ".\\overline{")
+    if "\\\\[" in text:
+        text = _ROW_SPACE.sub(r"\\\\", text)
     if "min" in text:
         text = _MINUTES.sub(" minutes", _HOURS.sub(" hours ", text))
     return _JOINED.sub(r"\\\1 ", _ESCAPED.sub(r"\\", text)) if "\\" in text else text

@@ -53,6 +53,7 @@ _NAMES_SOLUTION = re.compile(
     r"\b(?:solution|value|unknown|root|variable|equation|wert|l\u00f6sung|solution|soluci\u00f3n|valeur)\b[^.\n=]{0,60}[0-9]|\|\s*\Z",
     re.IGNORECASE,
 )
+_COMMA = re.compile(r",\s?\$?\s?[A-Za-z]\s?=")
 _MARKED = frozenset({"box", "tag", "json", "hashes", "answer"})
 # Where a response has no answer at all; any other refusal by the words of a response to any question is undecided.
 _NO_ANSWER = frozenset({"no_answer", "unfinished"})
@@ -208,6 +209,8 @@ def _draft(attempt: Attempt, expected: ExpectedAnswer, evaluated: bool) -> _Draf
     by_kind = _draft_of_kind(attempt, expected, question)
     if by_kind is None or _is_open(by_kind):
         return draft
+    if draft[1] == (Outcome.CORRECT, None) and len(_COMMA.findall(draft[0].text or "")) > 0:
+        return draft  # `x = 2, y = 5` for a pair
     contradicts = by_kind[1] == (Outcome.UNDECIDED, "two_answers") or len(by_kind[2]) > 1  # several claims
     several_lines = by_kind[0].rule == "list" and "\n" in (by_kind[0].text or "")
     if _is_open(draft) or contradicts or several_lines:
