@@ -104,7 +104,7 @@ class Asked:
     @property
     def is_open(self) -> bool:
         """Whether the question does not tell what is asked, so that an assignment to any letter answers it."""
-        return len(self.words - _NO_TOPIC) < 2 and self.variable is None and self.expression is None
+        return not self.words - _NO_TOPIC and self.variable is None and self.expression is None
 
     def holds(self, formula: str) -> bool:
         """Whether the question holds this formula."""
