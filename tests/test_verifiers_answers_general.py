@@ -135,13 +135,21 @@ def test_a_question_names_a_letter_or_an_expression() -> None:
     assert [asked(text).variable for text in ("Find x + y.", "What is $x$?", "Find a polynomial.")] == [None, "x", None]
 
 
-def test_a_repeated_expression_of_the_question_is_undecided_unless_the_option_is_off() -> None:
-    for question, reference, response in (
+@pytest.mark.parametrize(
+    ("question", "reference", "response"),
+    [
         ("Evaluate 7^3.", "343", "$7^3$"),
         ("Compute 12*67.", "804", "\\boxed{12*67}"),
-    ):
-        assert outcome(question, reference, response) is U
-        assert outcome(question, reference, response, Sympy(SympyOptions(evaluated=False))) is C
+        ("Factor $x^2 - 9$.", "(x - 3)(x + 3)", "\\boxed{x^2 - 9}"),
+        ("Simplify $2x + 3x$.", "5x", "2x + 3x"),
+    ],
+)
+def test_a_repeated_expression_of_the_question_is_undecided_unless_the_option_is_off(
+    question: str, reference: str, response: str
+) -> None:
+    assert outcome(question, reference, response) is U
+    assert outcome(question, reference, response, Sympy(SympyOptions(evaluated=False))) is C
+    assert outcome(question, reference, f"\\boxed{{{reference}}}") is C
 
 
 # -- Sentences ---------------------------------------------------------------------------------------------------------

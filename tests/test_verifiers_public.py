@@ -18,7 +18,8 @@ PUBLIC = {
         *("exact_value", "fraction", "is_evaluated", "parse", "read_value", "same_value", "value"),
     ],
     "restem.verifiers.answers": [
-        *("READER_VERSION", "Answer", "asked_variable", "find", "find_expression", "find_word"),
+        *("READER_VERSION", "Answer", "Reading", "asked_variable", "find", "find_expression", "find_word"),
+        "read_answer",
     ],
     "restem.verifiers.exact": ["Exact", "Substitution", "Sympy"],
     "restem.verifiers.chat": [

@@ -1,8 +1,8 @@
-"""The final answer of a response: its text, its position and the rule that found it, or why there is none.
+"""The final answer of a response to a question for one letter: its text, its position, its rule, or why there is none.
 
-Takes a response and, if the question names one, the asked variable. Gives an `Answer`. Does not depend on the
-reference, so it cannot prefer a right reading to a wrong one, and never extracts a number from text that does not
-parse.
+Answers to any other question are read by `general.py`. Takes a response and, if the question names one, the asked
+variable. Gives an `Answer`. Does not depend on the reference, so it cannot prefer a right reading to a wrong one, and
+never extracts a number from text that does not parse.
 
 The rules, in order:
 1. Text in a `<think>` block is no answer; a response whose block is not closed has none.

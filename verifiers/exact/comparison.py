@@ -120,6 +120,8 @@ _COMPUTES = re.compile(
     r"|what is|find the (?:value|sum|product))\b",
     re.IGNORECASE,
 )
+_REWRITES = re.compile(r"\b(?:simplify|factor(?:i[sz]e)?|expand)\b", re.IGNORECASE)
+_OPERATOR = re.compile(r"[-+*/^(\u00b7]|\\(?:[dt]?frac|sqrt|cdot|times)")
 _AGAIN = re.compile(r"([^()]{1,80}?)\s?\(([^()]{1,40})\)")
 _SPACES = re.compile(
     r"(?<![0-9])\s+|\s+(?![0-9])|\\[,;:! ]|(?<=[\w}])~(?=[\w\\])|\$|\\left(?![a-z])|\\right(?![a-z])"
@@ -162,35 +164,44 @@ def compared_texts(
     if expected.value is None:
         return Outcome.UNDECIDED, expected.unreadable or "unread_reference: syntax"
     letters = "".join(sorted({*expected.letters, *letters_in(question)}))
-    question = "" if asked(question).is_open else question
     is_several = isinstance(expected.value, Many) and expected.value.kind in ("", "{")
     doubt: str | None = "unparsed: syntax"
     for text in map(unescaped, texts):
-        try:
-            tree = read_value(text, letters)
-            if _is_choice(expected.value, question) and not isinstance(tree, Symbol | Choice):
-                return Outcome.UNDECIDED, "not_a_choice"  # and this may be the value of one
-            if isinstance(expected.value, Words) and not isinstance(tree, Words | Choice | Symbol):
-                doubt = "words"
-                continue
-            if isinstance(tree, Words) and not _decides(expected.value, tree):
-                doubt = "words"
-                continue
-            result = same_value(expected.value, tree, question)
-        except Unreadable as problem:
-            doubt = f"unparsed: {problem.reason}"
-            continue
-        except NeedsAlgebra:
-            return AlgebraTask("values", unescaped(expected.text), text, question[-1000:], letters)
-        if result is True and evaluated and _repeats(text, tree, question):
-            return Outcome.UNDECIDED, "not_evaluated"
+        result = _of_text(expected.value, expected.text, text, letters, question, evaluated)
+        if isinstance(result, AlgebraTask):
+            return result
         if result is False and is_several and text != texts[-1]:
             doubt = None  # the next text may hold all values
-            continue
-        if not isinstance(result, str):
+        elif not isinstance(result, str):
             return decided(result)
-        doubt = result
+        elif result in _FINAL:
+            return Outcome.UNDECIDED, result
+        else:
+            doubt = result
     return (Outcome.UNDECIDED, doubt) if doubt else decided(False)
+
+
+_FINAL = frozenset({"not_a_choice", "not_evaluated"})  # another text of the same answer decides nothing either
+
+
+def _of_text(
+    expected: Node, reference: str, text: str, letters: str, question: str, evaluated: bool
+) -> bool | str | AlgebraTask:
+    """Whether one text of an answer equals the reference: true, false, a reason why not known, or a task."""
+    try:
+        tree = read_value(text, letters)
+        if _is_choice(expected, question) and not isinstance(tree, Symbol | Choice):
+            return "not_a_choice"  # and this may be the value of one
+        is_other_kind = isinstance(expected, Words) and not isinstance(tree, Words | Choice | Symbol)
+        if is_other_kind or (isinstance(tree, Words) and not _decides(expected, tree)):
+            return "words"
+        if evaluated and _repeats(text, tree, question):
+            return "not_evaluated"
+        return same_value(expected, tree, "" if asked(question).is_open else question)
+    except Unreadable as problem:
+        return f"unparsed: {problem.reason}"
+    except NeedsAlgebra:
+        return AlgebraTask("values", unescaped(reference), text, question[-1000:], letters)
 
 
 def _number_decided(number: Fraction, answered: Fraction, text: str, question: str, evaluated: bool) -> Decision:
@@ -216,9 +227,14 @@ def _decides(expected: Node, words: Words) -> bool:
 
 
 def _repeats(text: str, tree: Node, question: str) -> bool:
-    """Whether an answer is an expression of the question that asks to compute it, with something left to compute."""
-    if not _COMPUTES.search(question) or is_evaluated(tree):
+    """Whether an answer is an expression of a question that asks to compute or to rewrite it."""
+    if not _COMPUTES.search(question) or not _OPERATOR.search(text):
         return False
-    return written(text).replace("\\cdot", "*").replace("\\times", "*") in written(question).replace(
-        "\\cdot", "*"
-    ).replace("\\times", "*")
+    if is_evaluated(tree) and not _REWRITES.search(question):
+        return False
+    return _plain(text) in _plain(question)
+
+
+def _plain(text: str) -> str:
+    """A text as `written` gives it, with one sign for products."""
+    return written(text).replace("\\cdot", "*").replace("\\times", "*")

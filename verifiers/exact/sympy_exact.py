@@ -53,6 +53,7 @@ _NAMES_SOLUTION = re.compile(
     r"\b(?:solution|value|unknown|root|variable|equation|wert|l\u00f6sung|solution|soluci\u00f3n|valeur)\b[^.\n=]{0,60}[0-9]|\|\s*\Z",
     re.IGNORECASE,
 )
+_CLOSED = frozenset({"two_answers", "not_evaluated", "right_side"})  # undecided, whatever another reading says
 _COMMA = re.compile(r",\s?\$?\s?[A-Za-z]\s?=")
 _MARKED = frozenset({"box", "tag", "json", "hashes", "answer"})
 # Where a response has no answer at all; any other refusal by the words of a response to any question is undecided.
@@ -221,7 +222,7 @@ def _draft(attempt: Attempt, expected: ExpectedAnswer, evaluated: bool) -> _Draf
 
 def _is_open(draft: _Draft) -> bool:
     """Whether another reading may decide: the words of the response, or its form, gave no value."""
-    return draft[1] is not None and draft[1][0] is Outcome.UNDECIDED and draft[1][1] != "two_answers"
+    return draft[1] is not None and draft[1][0] is Outcome.UNDECIDED and draft[1][1] not in _CLOSED
 
 
 def _draft_of_number(attempt: Attempt, expected: ExpectedAnswer, variable: str) -> _Draft:
