@@ -232,7 +232,10 @@ def _repeats(text: str, tree: Node, question: str) -> bool:
         return False
     if is_evaluated(tree) and not _REWRITES.search(question):
         return False
-    return _plain(text) in _plain(question)
+    formulas = [part for match in _MATH.finditer(question[-2000:]) for part in match.groups() if part]
+    if formulas:
+        return _plain(text) in map(_plain, formulas)
+    return _plain(question).rstrip("?!. ").endswith(_plain(text))
 
 
 def _plain(text: str) -> str:
