@@ -161,6 +161,23 @@ def test_no_hostile_text_takes_long(name: str) -> None:
     assert [hostile.label for hostile in HOSTILE if seconds(hostile) > CPU_LIMIT] == []
 
 
+# Questions that name no letter to solve for, so that answers are read in marks and sentences, and their references.
+OPEN = (
+    ("How many apples are left?", FAR),
+    ("Who is the fastest, Ana or Cleo?", "\\text{Cleo}"),
+    ("Find f.", "x^2 + 1"),
+)
+# Each asks the patterns for sentences, marks and denials to look at thousands of places.
+FLOODS = ("$", "(", "{", " (", "**7** ", "7, ", "= 7 ", "so 7 ", "a b c ", "7 of the ", "no apples are ", "Ana is ")
+FLOODED = (*(hostile.text for hostile in HOSTILE), *(flood * (8000 // len(flood)) for flood in FLOODS))
+
+
+@pytest.mark.parametrize(("asked", "reference"), OPEN)
+def test_no_hostile_answer_to_an_open_question_is_accepted_or_takes_long(asked: str, reference: str) -> None:
+    assert [text[:40] for text in FLOODED if verdict("sympy", text, reference, asked).outcome is Outcome.CORRECT] == []
+    assert [text[:40] for text in FLOODED if cpu_seconds("sympy", text, reference, asked) > CPU_LIMIT] == []
+
+
 @by_name
 def test_a_hostile_question_or_reference_breaks_nothing_and_accepts_nothing(name: str) -> None:
     accepted: list[str] = []
