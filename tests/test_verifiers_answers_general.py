@@ -111,6 +111,8 @@ def test_the_answer_of_a_worked_solution_is_its_reference() -> None:
         ("How many apples are there in total?", "48", "Let $x = 12$.\n\nAltogether there are **48** apples.", C),
         ("Find x + y.", "3", "x = 3, y = 4", W),
         ("Find x + y.", "7", "x = 3, y = 4, so x + y = 7", C),
+        ("Solve the equation 2x + 3 = 7.", "2", "The solution is x = 2.", C),
+        ("Find the sum of the solutions of x^2 + x = 6.", "2", "x = 2", U),
         ("What is f(3)?", "9", "f(x) = x^2, so f(3) = 9.", C),
         ("What is the slope?", "1", "The line is y = 2x + 1. The slope is 2 and the intercept is b = 1.", W),
         ("What is the y-intercept?", "2", "The slope is m = 2 and the intercept is 1.", W),

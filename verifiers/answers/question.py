@@ -58,7 +58,10 @@ _NOUN = re.compile(
     re.IGNORECASE,
 )
 _NAME = re.compile(r"(?<![A-Za-z\\$])[A-Z][a-z]+(?![A-Za-z])")
-_NO_TOPIC = word_set("find the answer what compute solve problem result give final following evaluate determine value")
+_NO_TOPIC = word_set(
+    "find the answer what compute solve problem result give final following evaluate determine value simplify name"
+    " equation root roots solution solutions for all and frac dfrac sqrt left right cdot"
+)
 _NO_NAMES = word_set(
     "The A An If In On At Of For To What Which Who When Where How Why Find Solve Is Are Was Does Do Did Let Suppose"
     " Each There Compute Calculate Determine Give Write State Express Today It He She They This That Every One Two"
