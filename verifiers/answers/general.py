@@ -18,11 +18,18 @@ from restem.verifiers.answers.marked import find_marked, in_one_sentence, side_b
 from restem.verifiers.answers.question import asked
 from restem.verifiers.answers.reader import Answer, no_answer
 from restem.verifiers.answers.sentences import find_in_sentences
-from restem.verifiers.answers.view import MAX_TAIL, NEAR, after_thought, solution_end, window, without_grader
-
-_MAY_BE_MARKED = re.compile(
-    r"box|####|answer|final|\bans\b|[<\"'](?:result|solution)|(?-i:[\u00c0-\u1fff\u3000-\uffff])", re.IGNORECASE
+from restem.verifiers.answers.view import (
+    MAX_TAIL,
+    NEAR,
+    after_thought,
+    holds_word,
+    solution_end,
+    window,
+    without_grader,
 )
+
+_MARK_WORDS = ("box", "####", "ans", "final", "result", "solution")  # looked for before the pattern, which is slower
+_MAY_BE_MARKED = re.compile(r"box|####|answer|final|\bans\b|[<\"'](?:result|solution)", re.IGNORECASE)
 _WORDS = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 REACH = 400  # characters before a box in which the other boxes of its sentence are looked for
 LONG = 12  # words from which a reference is taken for a worked solution
@@ -74,8 +81,8 @@ def _before(response: str, lo: int, end: int, question: str, wordy: bool, formul
     start, text = near, _plain(response[near:end])
     answer = find_marked(text, wordy=wordy)
     if answer is None and far < near:
-        more = _plain(response[far:end])
-        answer, start = (find_marked(more, wordy=wordy) if _MAY_BE_MARKED.search(more) else None), far
+        more = response[far:end]
+        answer, start = (find_marked(_plain(more), wordy=wordy) if _may_be_marked(more) else None), far
     if answer is None:
         answer, start = find_in_sentences(text, asked(question), wordy=wordy, formula=formula), near
     if answer.span is None:
@@ -103,6 +110,10 @@ def read_solution(text: str) -> str:
         return text
     said = find_in_sentences(canonical(text), asked(""), formula=True)
     return text if said.span is None else text[slice(*said.span)]
+
+
+def _may_be_marked(text: str) -> bool:
+    return not text.isascii() or (holds_word(text, _MARK_WORDS) and _MAY_BE_MARKED.search(text) is not None)
 
 
 def _plain(text: str) -> str:

@@ -45,6 +45,14 @@ _TO_GRADER = re.compile(
     r"^.{0,400}\b(?:grader|grading|graded|evaluator|verifier|rubric|the student|student's|submission)\b.{0,400}$",
     re.IGNORECASE | re.MULTILINE,
 )
+_GRADER_WORDS = (
+    "grad",
+    "evaluator",
+    "verifier",
+    "rubric",
+    "student",
+    "submission",
+)  # looked for first, which is faster
 # A row of a table with one column.
 _ONE_CELL = re.compile(r"^\|([^|\n]{0,80})\|$", re.MULTILINE)
 
@@ -58,7 +66,15 @@ def _unwrap(match: re.Match[str]) -> str:
 
 def without_grader(text: str) -> str:
     """The text with blanks for lines addressed to a grader, or about one."""
-    return _TO_GRADER.sub(blank, text) if "\n" in text else text
+    if "\n" not in text or not holds_word(text, _GRADER_WORDS):
+        return text
+    return _TO_GRADER.sub(blank, text)
+
+
+def holds_word(text: str, words: tuple[str, ...]) -> bool:
+    """Whether a text holds one of these words in lower case, in any case."""
+    lower = text.lower()
+    return any(word in lower for word in words)
 
 
 def view_of(response: str) -> str:
