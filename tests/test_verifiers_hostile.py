@@ -165,7 +165,7 @@ def test_no_hostile_text_takes_long(name: str) -> None:
 OPEN = (
     ("How many apples are left?", FAR),
     ("Who is the fastest, Ana or Cleo?", "\\text{Cleo}"),
-    ("Find f.", "x^2 + 1"),
+    ("Find the polynomial.", "x^2 + 1"),
 )
 # Each asks the patterns for sentences, marks and denials to look at thousands of places.
 FLOODS = ("$", "(", "{", " (", "**7** ", "7, ", "= 7 ", "so 7 ", "a b c ", "7 of the ", "no apples are ", "Ana is ")
