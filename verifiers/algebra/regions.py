@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Sequence
 from fractions import Fraction
 
+from restem.verifiers.algebra.linear import linear
 from restem.verifiers.algebra.nodes import (
     Call,
     Constant,
@@ -86,33 +87,10 @@ def _solved(operator: str, sides: Sequence[Node]) -> tuple[list[str], Sequence[N
 
 def _line(node: Node) -> tuple[Fraction, Fraction] | None:
     """Slope and intercept of a linear expression; None for any other."""
-    if not symbols(node):
-        try:
-            return Fraction(0), value(node)
-        except Unreadable:
-            return None
-    if isinstance(node, Symbol):
-        return Fraction(1), Fraction(0)
-    if not isinstance(node, Operation):
+    try:
+        return linear(node)
+    except Unreadable:
         return None
-    parts = [_line(part) for part in node.operands]
-    known = [part for part in parts if part is not None]
-    if len(known) < len(parts):
-        return None
-    (slope, height), (other_slope, other) = known[0], known[-1]
-    match node.operator:
-        case "neg":
-            return -slope, -height
-        case "+":
-            return slope + other_slope, height + other
-        case "-":
-            return slope - other_slope, height - other
-        case "*" if not slope or not other_slope:
-            return slope * other + other_slope * height, height * other
-        case "/" if not other_slope and other:
-            return slope / other, height / other
-        case _:
-            return None
 
 
 def _is_bound(node: Node) -> bool:

@@ -135,3 +135,26 @@ def _marked(match: re.Match[str]) -> str:
     if words in _NAMES:
         return f"\\{words} "
     return f"{BEGIN}{match[1]}{END}"
+
+
+_JOINED = re.compile(r"\\(q?quad)(?=[A-Za-z])")
+_IMAGINARY = re.compile(r"(?<=\*)I(?![A-Za-z])")
+_RAISED = re.compile(r"(?<=[A-Za-z])[\u00b2\u00b3]")
+_ROW_SPACE = re.compile(r"\\\\\[[0-9.]{1,4}(?:pt|em|ex|mm)\]")
+_HOURS = re.compile(r"(?<=[0-9])\s?h(?:rs?)?\.?,?\s(?:and\s)?(?=[0-9]{1,2}\s?min)")
+_MINUTES = re.compile(r"(?<=[0-9])\s?mins?\b\.?")
+
+
+def unescaped(text: str) -> str:
+    """A text in the notation that the grammar reads: `4 h 53 min` in full, `*I` and a raised 2 as `*i` and `^2`."""
+    if "*I" in text:
+        text = _IMAGINARY.sub("i", text)  # as SymPy writes it
+    if "\u00b2" in text or "\u00b3" in text:
+        text = _RAISED.sub(lambda match: "^2" if match[0] == "\u00b2" else "^3", text)
+    if ".\\bar{" in text:
+        text = text.replace(".\\bar{", ".\\overline{")
+    if "\\\\[" in text:
+        text = _ROW_SPACE.sub(r"\\\\", text)
+    if "min" in text:
+        text = _MINUTES.sub(" minutes", _HOURS.sub(" hours ", text))
+    return _JOINED.sub(r"\\\1 ", text) if "\\" in text else text

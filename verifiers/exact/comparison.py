@@ -17,11 +17,11 @@ from restem.verifiers.algebra.dates import date_of, same_date
 from restem.verifiers.algebra.equality import DOUBTS, NeedsAlgebra, equal_without_algebra, equality
 from restem.verifiers.algebra.grammar import fraction, is_literal, parse
 from restem.verifiers.algebra.nodes import Choice, Many, Node, Operation, Symbol, Unreadable, Words, is_constant, value
+from restem.verifiers.algebra.typesetting import unescaped
 from restem.verifiers.answers.expressions import is_ordered, letters_of
 from restem.verifiers.answers.question import asked
 from restem.verifiers.answers.words import comparable
 from restem.verifiers.exact.expected import ExpectedAnswer
-from restem.verifiers.exact.references import unescaped
 from restem.verifiers.verdict import Outcome
 from restem.verifiers.worker import Failure
 

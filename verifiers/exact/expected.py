@@ -16,9 +16,10 @@ from restem.benchmarks.problem import Problem
 from restem.verifiers.algebra import Node, Number, Unreadable, parse, read_value, value
 from restem.verifiers.algebra.dates import Date, date_of
 from restem.verifiers.algebra.nodes import Choice, Clock, Many, Operation, Quantity, Ratio, Symbol, Words, is_constant
+from restem.verifiers.algebra.typesetting import unescaped
 from restem.verifiers.answers.general import read_solution
 from restem.verifiers.answers.words import WordKind, kind_of
-from restem.verifiers.exact.references import accepted_texts, unescaped
+from restem.verifiers.exact.references import accepted_texts
 
 MAX_REFERENCE = 20_000
 

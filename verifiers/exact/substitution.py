@@ -11,12 +11,12 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Sequence
-from fractions import Fraction
 
 from restem.benchmarks.problem import Problem
 from restem.verifiers.algebra.characters import canonical
 from restem.verifiers.algebra.grammar import parse
-from restem.verifiers.algebra.nodes import MAX_BITS, Node, Number, Operation, Symbol, Unreadable, symbols, value
+from restem.verifiers.algebra.linear import linear
+from restem.verifiers.algebra.nodes import MAX_BITS, Number, Operation, Unreadable, symbols
 from restem.verifiers.answers.final_answer import READER_VERSION, asked_variable
 from restem.verifiers.exact.expected import ExpectedAnswer
 from restem.verifiers.exact.sympy_exact import by_value, unreadable
@@ -76,7 +76,7 @@ def _solved(question: str) -> ExpectedAnswer:
         unknowns = symbols(difference)
         if len(unknowns) != 1 or asked_variable(question) not in (None, *unknowns):
             return ExpectedAnswer(unreadable="no_equation: unknown")
-        slope, intercept = _linear(difference)
+        slope, intercept = linear(difference)
     except Unreadable as problem:
         return ExpectedAnswer(unreadable=f"no_equation: {problem.reason}")
     if not slope:
@@ -85,37 +85,3 @@ def _solved(question: str) -> ExpectedAnswer:
     if max(root.numerator.bit_length(), root.denominator.bit_length()) > MAX_BITS:
         return ExpectedAnswer(unreadable="no_equation: too_large")
     return ExpectedAnswer(text=str(root), number=root, node=Number(root), variable=unknowns.pop())
-
-
-def _linear(node: Node) -> tuple[Fraction, Fraction]:
-    """Slope and intercept of an expression in one unknown.
-
-    Raises:
-        Unreadable: The expression is of another degree, or has no value.
-    """
-    if isinstance(node, Number):
-        return Fraction(0), node.value
-    if isinstance(node, Symbol):
-        return Fraction(1), Fraction(0)
-    if not isinstance(node, Operation):
-        raise Unreadable("several")
-    (slope, intercept), *rest = [_linear(operand) for operand in node.operands]
-    other_slope, other = rest[0] if rest else (Fraction(0), Fraction(0))
-    match node.operator:
-        case "neg":
-            return -slope, -intercept
-        case "+":
-            return slope + other_slope, intercept + other
-        case "-":
-            return slope - other_slope, intercept - other
-        case "*" if not slope or not other_slope:
-            return slope * other + other_slope * intercept, intercept * other
-        case "/" if not other_slope and other:
-            return slope / other, intercept / other
-        case "^" if not other_slope and other == 1:
-            return slope, intercept
-        case _ if not slope and not other_slope:  # the arithmetic of the grammar, with its limits
-            operands = (Number(intercept), Number(other))[: len(node.operands)]
-            return Fraction(0), value(Operation(node.operator, operands))
-        case _:
-            raise Unreadable("degree")
