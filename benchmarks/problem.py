@@ -25,6 +25,8 @@ class Problem:
         source: Where it came from: generator, version, seed, or file and line.
         alternatives: Further correct answers besides the reference.
         data: A JSON object that the benchmark's own verifier needs (unit tests, a task's entry), or an empty one.
+        strata: Name of a division -> the part of it that the problem belongs to, such as `module` -> `numbers__gcd`.
+            Reports show a row a part. It is no part of the problem's identity.
     """
 
     id: str
@@ -34,6 +36,7 @@ class Problem:
     source: str
     alternatives: tuple[str, ...] = ()
     data: Mapping[str, Any] = dataclasses.field(default_factory=dict, hash=False)
+    strata: Mapping[str, str] = dataclasses.field(default_factory=dict, hash=False)
 
     @property
     def references(self) -> tuple[str, ...]:

@@ -48,7 +48,15 @@ CREATE TABLE probe_verdict (
     cost_usd REAL NOT NULL, PRIMARY KEY (probe, verifier)) WITHOUT ROWID;
 """
 )
-SCHEMAS = {2: VERSION_2, 3: VERSION_3}
+VERSION_4 = (
+    VERSION_3
+    + """
+ALTER TABLE problem ADD COLUMN data TEXT;
+ALTER TABLE problem ADD COLUMN alternatives TEXT;
+ALTER TABLE sample ADD COLUMN token_ids BLOB;
+"""
+)
+SCHEMAS = {2: VERSION_2, 3: VERSION_3, 4: VERSION_4}
 
 
 def as_of(folder: Path, version: int) -> None:

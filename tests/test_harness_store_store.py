@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -160,14 +161,26 @@ def test_a_run_of_version_2_is_read_as_one_without_probes(tmp_path: Path) -> Non
         assert store.probes() == store.probe_verdicts("v-1") == {}
 
 
+def test_data_alternatives_and_strata_of_problems_come_back(tmp_path: Path) -> None:
+    full = dataclasses.replace(
+        problem("q", "1"), data={"tests": [1]}, alternatives=("2", "3"), strata={"level": "5", "type": "Algebra"}
+    )
+    with Store(tmp_path, write=True) as store:
+        store.add_problems([full, problem("r", None, id="plain")])
+        assert store.problems() == [full, problem("r", None, id="plain")]
+
+
 @pytest.mark.parametrize("version", SCHEMAS)
-def test_a_run_of_an_earlier_version_gives_the_same_records_without_token_ids(tmp_path: Path, version: int) -> None:
+def test_a_run_of_an_earlier_version_gives_the_same_records_without_what_came_later(
+    tmp_path: Path, version: int
+) -> None:
     with filled(tmp_path, [sample(token_ids=(5, 7))]) as store:
         problems = store.problems()
     as_of(tmp_path, version)
     for write in (False, True):
         with Store(tmp_path, write=write) as store:
-            assert store.samples("base", "test") == [sample(token_count=2)]
+            ids = None if version < schema.SAMPLE.added["token_ids"] else (5, 7)
+            assert store.samples("base", "test") == [dataclasses.replace(sample(token_count=2), token_ids=ids)]
             assert store.problems() == problems
 
 

@@ -10,7 +10,7 @@ from restem.benchmarks.problem import Problem
 from restem.harness.store.store import Store
 from restem.reports.analysis.findings import find
 from restem.reports.data.read import read_run
-from restem.reports.tables.problem_kinds import DIVISIONS, kinds, strata
+from restem.reports.tables.problem_kinds import DIVISIONS, by_kind, kinds
 from tests.test_reports_pages_report import Size, build_run
 
 
@@ -61,7 +61,7 @@ def test_the_kinds_of_a_division_hold_all_problems_and_their_gains(tmp_path: Pat
     build_run(tmp_path, Size())
     with Store(tmp_path) as store:
         findings = find(read_run(store))
-    table = strata(findings)
+    table = by_kind(findings)
     for arm in findings.run.arms:
         rows = [row for row in table.rows if row["arm"].text == arm.name and row["kind"].text in DIVISIONS[1]]
         assert len(rows) == 2

@@ -9,7 +9,7 @@ import dataclasses
 import json
 import sys
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from restem.benchmarks.problem import Problem
@@ -17,6 +17,8 @@ from restem.harness.store.records import Checkpoint, Sample
 from restem.verifiers.verdict import Outcome, Verdict
 
 Row = Mapping[str, Any]
+# The columns of table `problem` that hold JSON -> what a field is made from it by; an empty field is NULL.
+_OBJECTS: Mapping[str, Callable[[Any], Any]] = {"data": dict, "alternatives": tuple, "strata": dict}
 _CODES = {1: "B", 2: "H", 4: "I"}  # bytes of a token id -> type code of `array`
 
 
@@ -59,17 +61,14 @@ def sample_of(row: Row) -> Sample:
 def problem_row(problem: Problem, position: int) -> Row:
     """The row of table `problem`; an empty field of JSON is NULL."""
     row = {field.name: getattr(problem, field.name) for field in dataclasses.fields(problem)}
-    as_json = {name: _json(row.get(name)) for name in ("data", "alternatives")}
+    as_json = {name: _json(row.get(name)) for name in _OBJECTS}
     return row | as_json | {"position": position}
 
 
 def problem_of(row: Row) -> Problem:
     """The record of a row of table `problem`."""
-    values = {key: value for key, value in row.items() if key not in ("position", "data", "alternatives")}
-    if row["data"] is not None:
-        values["data"] = json.loads(row["data"])
-    if row["alternatives"] is not None:
-        values["alternatives"] = tuple(json.loads(row["alternatives"]))
+    values = {key: value for key, value in row.items() if key != "position" and key not in _OBJECTS}
+    values |= {name: make(json.loads(row[name])) for name, make in _OBJECTS.items() if row[name] is not None}
     return Problem(**values)
 
 

@@ -13,7 +13,7 @@ import dataclasses
 import sqlite3
 from collections.abc import Mapping, Sequence
 
-VERSION = 4
+VERSION = 5
 OLDEST = 2  # the first version that is still read
 
 
@@ -81,9 +81,10 @@ PROBLEM = Table(
         "source": "TEXT NOT NULL",
         "data": "TEXT",
         "alternatives": "TEXT",
+        "strata": "TEXT",
     },
     constraints=("UNIQUE (split, position)",),
-    added={"data": 4, "alternatives": 4},
+    added={"data": 4, "alternatives": 4, "strata": 5},
 )
 CHECKPOINT = Table(
     name="checkpoint",

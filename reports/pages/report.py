@@ -39,9 +39,10 @@ from restem.reports.tables.cases import Case, cases
 from restem.reports.tables.law import change_table, law_table
 from restem.reports.tables.pairs import pairs
 from restem.reports.tables.price import price
-from restem.reports.tables.problem_kinds import strata
+from restem.reports.tables.problem_kinds import by_kind
 from restem.reports.tables.provenance import judge_line, provenance, unread_references
 from restem.reports.tables.seeds import seeds_table
+from restem.reports.tables.strata import by_stratum, parts, rates_by_stratum
 from restem.reports.tables.table import Table
 from restem.reports.tables.training_data import training_data
 from restem.reports.tables.verdict import verdict
@@ -112,7 +113,7 @@ def compose(
         verdict=advised if advised.rows else None,
         judge=judge_line(run),
         unfinished=tuple(missing_sentence(item) for item in missing(run)),
-        first=(arms.arms(findings),),
+        first=(arms.arms(findings), *(table for table in [by_stratum(findings)] if table.rows)),
         pictures=_pictures(findings, eta, steps, rated) if figures else (),
         others=tuple(table for table in tables if table.rows),
         cases=tuple(quoted),
@@ -143,7 +144,7 @@ def _data_tables(findings: Findings) -> list[Table]:
     return [
         training_data(findings, predictions.forecasts(findings)),
         arms.wrong_steps(findings),
-        strata(findings),
+        rates_by_stratum(findings) if parts(findings.run) else by_kind(findings),
         probe.probe(findings.run),
         probe.forms(findings.run),
     ]

@@ -1,7 +1,8 @@
 """Accuracy and false accepts by kind of problem: where an arm gained, and where its verifier accepts wrong answers.
 
 Takes Findings; gives a Table. Kinds are read from the text of question and reference by patterns alone, so they are
-coarse; a division that puts all problems into one kind is left out.
+coarse; a division that puts all problems into one kind is left out. The report shows them where the problems name no
+strata of their own (strata.py).
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class _Stratum(NamedTuple):
         return Counts(standing.counts.correct[self.mask], standing.counts.decided[self.mask])
 
 
-def strata(findings: Findings) -> Table:
+def by_kind(findings: Findings) -> Table:
     """Every arm after its last iteration, on each kind of test problem."""
     by_problem = [kinds(problem) for problem in findings.run.problems.get(TEST, ())]
     masks = {kind: np.array([kind in its_kinds for its_kinds in by_problem], bool) for kind in KINDS}
