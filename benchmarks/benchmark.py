@@ -49,7 +49,8 @@ class Benchmark:
         splits: The names of its splits.
         stream: (seed, regime) -> its problems, each once; may end. For a regime that it does not know it raises
             ValueError when it is called, before a problem is drawn.
-        regimes: Name of a regime -> its pair of numbers; empty where the difficulty cannot be set.
+        regimes: Name of a regime -> its pair of numbers, None where it has none; empty where the difficulty cannot be
+            set.
         default_regime: The regime of a suite that names none.
         few_shot_file: A text of worked examples with `{question}` in its place, for base models; None where there is
             none.
@@ -62,7 +63,7 @@ class Benchmark:
     name: str
     splits: Sequence[str]
     stream: Callable[[int, Regime], Iterator[Problem]]
-    regimes: Mapping[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
+    regimes: Mapping[str, tuple[float, float] | None] = dataclasses.field(default_factory=dict)
     default_regime: Regime = None
     few_shot_file: Path | None = None
     steps: StepCheck | None = None

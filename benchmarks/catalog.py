@@ -14,14 +14,17 @@ from restem.benchmarks.files import SHARES, read_problems
 from restem.benchmarks.hints import did_you_mean
 from restem.benchmarks.linear_1d import BENCHMARK as LINEAR_1D
 from restem.benchmarks.problem import Problem
+from restem.benchmarks.reasoning_gym import benchmark as reasoning_gym
 
 FILE = "file"  # the name of the problems of a file
 SUITES = Path(__file__).parent / "suites"
 BENCHMARKS = {benchmark.name: benchmark for benchmark in (LINEAR_1D, ARITHMETIC_MIXED)}
 
+FAMILIES = {"reasoning_gym": reasoning_gym}  # `FAMILY:MEMBER` -> the benchmark of a member
+
 
 def find_benchmark(name: str, path: Path | None = None) -> Benchmark:
-    """The benchmark of that name, or with the name `file` the problems of a file.
+    """The benchmark of that name, such as `reasoning_gym:maze`, or with the name `file` the problems of a file.
 
     Raises:
         ValueError: There is none; the message names the known ones.
@@ -30,8 +33,11 @@ def find_benchmark(name: str, path: Path | None = None) -> Benchmark:
         return Benchmark(name=FILE, splits=tuple(SHARES), stream=lambda *_: iter(read_problems(path)), fixed=True)
     if name == FILE:
         raise ValueError(f"benchmark {FILE!r}: the problems of a file, whose path is missing")
+    family, colon, member = name.partition(":")
+    if colon and family in FAMILIES:
+        return FAMILIES[family](member)
     if name not in BENCHMARKS:
-        known = [*BENCHMARKS, FILE]
+        known = [*BENCHMARKS, *FAMILIES, FILE]
         raise ValueError(f"no benchmark {name!r}{did_you_mean(name, known)}: known are {', '.join(known)}")
     return BENCHMARKS[name]
 

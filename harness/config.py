@@ -16,7 +16,7 @@ import pydantic
 from pydantic import Field
 
 from restem.benchmarks.benchmark import Benchmark, Regime
-from restem.benchmarks.catalog import BENCHMARKS, FILE, SUITES, find_benchmark
+from restem.benchmarks.catalog import FILE, SUITES, find_benchmark
 from restem.benchmarks.hints import did_you_mean
 from restem.harness.config_errors import explain, hint
 from restem.harness.errors import ConfigError
@@ -66,7 +66,8 @@ class BenchmarkConfig(Model):
     @pydantic.field_validator("regime")
     @classmethod
     def _regime_of_the_benchmark(cls, regime: Regime, info: pydantic.ValidationInfo) -> Regime:
-        known = BENCHMARKS.get(info.data.get("name", ""))
+        name = info.data.get("name", FILE)
+        known = None if name == FILE else find_benchmark(name)
         if known is None or not known.regimes:
             return None
         chosen = known.default_regime if regime is None else regime
