@@ -12,13 +12,14 @@ from restem.benchmarks.arithmetic_mixed import BENCHMARK as ARITHMETIC_MIXED
 from restem.benchmarks.benchmark import Benchmark, StepCheck
 from restem.benchmarks.files import SHARES, read_problems
 from restem.benchmarks.hints import did_you_mean
+from restem.benchmarks.human_eval import BENCHMARK as HUMAN_EVAL
 from restem.benchmarks.linear_1d import BENCHMARK as LINEAR_1D
 from restem.benchmarks.problem import Problem
 from restem.benchmarks.reasoning_gym import benchmark as reasoning_gym
 
 FILE = "file"  # the name of the problems of a file
 SUITES = Path(__file__).parent / "suites"
-BENCHMARKS = {benchmark.name: benchmark for benchmark in (LINEAR_1D, ARITHMETIC_MIXED)}
+BENCHMARKS = {benchmark.name: benchmark for benchmark in (LINEAR_1D, ARITHMETIC_MIXED, HUMAN_EVAL)}
 
 FAMILIES = {"reasoning_gym": reasoning_gym}  # `FAMILY:MEMBER` -> the benchmark of a member
 

@@ -16,6 +16,7 @@ import unicodedata
 from collections.abc import Iterable
 from fractions import Fraction
 
+from restem.benchmarks.code_probes import code_attacks, code_equivalents, is_code
 from restem.benchmarks.linear_equations import Term, is_question, parse_question
 from restem.benchmarks.problem import ATTACK, EQUIVALENCE, Probe, Problem
 
@@ -64,6 +65,8 @@ def make_probes(problems: Iterable[Problem]) -> list[Probe]:
 
 def attacks(problem: Problem) -> dict[str, str]:
     """Form -> response that is wrong."""
+    if is_code(problem):
+        return {**BLANK, **code_attacks(problem)}
     value = _number(problem.reference)
     if value is None:
         forms = {**BLANK, "question": problem.question}
@@ -93,6 +96,8 @@ def equivalents(problem: Problem) -> dict[str, str]:
 
     Other notations of the number are used for equations alone: other questions may ask for lowest terms or a base.
     """
+    if is_code(problem):
+        return code_equivalents(problem)
     plain, value = (problem.reference or "").strip(), _number(problem.reference)
     others = {f"alternative {number}": text.strip() for number, text in enumerate(problem.alternatives, 1)}
     if value is None:

@@ -41,6 +41,7 @@ ALLOWED: dict[str, set[str]] = {
     "verifiers.answers": ALGEBRA,
     "verifiers.exact": EXACT,
     "verifiers.composed": EXACT,
+    "verifiers.code": VERDICT | {"verifiers.options"},
     "verifiers.chat": VERDICT | {"verifiers.option_types", "verifiers.options"},
     "verifiers.judge": VERDICT | {"verifiers.options", "verifiers.chat"},
     "verifiers.catalog": VERDICT | {"verifiers"},
@@ -195,7 +196,18 @@ def test_jax_stays_in_the_harness(package: str) -> None:
         assert "import jax" not in path.read_text("utf-8"), path
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "verifiers").rglob("*.py")), ids=lambda path: path.name)
+# What runs in a sandbox of its own and in no verifier's process; only the launcher of that sandbox imports it.
+SANDBOXED = ("candidate.py", "checker.py")
+EVALUATING = [path for path in sorted((ROOT / "verifiers").rglob("*.py")) if path.name not in SANDBOXED]
+
+
+def test_only_the_launcher_imports_what_evaluates_text() -> None:
+    names = {f"verifiers.code.{name.removesuffix('.py')}" for name in SANDBOXED}
+    importing = {module(path) for path in ROOMS if names & set(imported(path))}
+    assert importing == {"verifiers.code.launcher", "verifiers.code.checker"}
+
+
+@pytest.mark.parametrize("path", EVALUATING, ids=lambda path: path.name)
 def test_no_verifier_evaluates_text(path: Path) -> None:
     calls = [node.func for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
     names = {getattr(call, "id", getattr(call, "attr", "")) for call in calls}

@@ -64,6 +64,7 @@ _FACTORIES: Mapping[str, str] = MappingProxyType(
         "vote": "restem.verifiers.composed.combinations:Vote",
         "cascade": "restem.verifiers.composed.combinations:Cascade",
         "math_verify": "restem.verifiers.exact.math_verify:MathVerify",
+        "unit_tests": "restem.verifiers.code.unit_tests:UnitTestsVerifier",
     }
 )
 _NO_TABLES: Tables = MappingProxyType({})
@@ -163,6 +164,11 @@ def judges(wanted: Sequence[str], tables: Tables = _NO_TABLES) -> list[str]:
 def foreign_parts(wanted: Sequence[str], tables: Tables = _NO_TABLES) -> list[str]:
     """The foreign verifiers, plug-ins and module paths, among the verifiers and all their parts."""
     return [name for name in with_parts(wanted, tables) if kind(name, tables) not in _FACTORIES]
+
+
+def executing(wanted: Sequence[str], tables: Tables = _NO_TABLES) -> list[str]:
+    """The verifiers that execute programs from responses, among the verifiers and all their parts."""
+    return [name for name in with_parts(wanted, tables) if kind(name, tables) == "unit_tests"]
 
 
 def judge_options(name: str, tables: Tables = _NO_TABLES) -> JudgeOptions:

@@ -118,6 +118,30 @@ class CascadeOptions(Options):
     )
 
 
+class UnitTestsOptions(Options):
+    """Options of `unit_tests`."""
+
+    tests: Annotated[Literal["all", "subset", "visible"], VERDICTS_DEPEND_ON_IT] = Field(
+        default="all",
+        description="Which tests count. `all`: the problem's (hidden) tests. `subset`: a share of their assertions."
+        " `visible`: those that the question shows",
+    )
+    share: Share = Field(default=0.2, description="Share of the assertions that `subset` keeps, at least one")
+    seed: Seed = Field(default=0, description="Another seed keeps other assertions")
+    seconds: Annotated[Seconds, VERDICTS_DEPEND_ON_IT] = Field(
+        default=5.0, description="Limit of the program's processor time, in whole seconds; the tests have as much"
+    )
+    wall_seconds: Annotated[Seconds, VERDICTS_DEPEND_ON_IT] = Field(
+        default=20.0, description="Limit of the time until the last answer of the program, its waits included"
+    )
+    memory_mb: Annotated[Count, VERDICTS_DEPEND_ON_IT] = Field(
+        default=512, description="Limit of the program's memory, in MiB; the tests have as much"
+    )
+    at_once: Count | None = Field(
+        default=None, description="Most programs that run at the same time. Without it, one per processor"
+    )
+
+
 _OFF = ("none", "off", "disabled", "false", "")
 
 
@@ -257,6 +281,7 @@ OPTIONS: Mapping[str, type[Options]] = MappingProxyType(
         "any_of": AllOfOptions,
         "vote": VoteOptions,
         "cascade": CascadeOptions,
+        "unit_tests": UnitTestsOptions,
     }
 )
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from restem.benchmarks.hints import did_you_mean
 from restem.benchmarks.problem import Problem
+from restem.harness.app.code_permission import check_code
 from restem.harness.app.judges import Options, add_judges, check_models, judge_options, stored_judges
 from restem.harness.app.verdict_summaries import distinct_problems, summary_of_rows
 from restem.harness.errors import ConfigError
@@ -43,7 +44,7 @@ def check_names(names: Sequence[str], options: Options) -> None:
     """Checks that every name is known, and that every table of options belongs to a verifier that is used.
 
     Raises:
-        ConfigError: There is a table for a verifier that is not used.
+        ConfigError: There is a table for a verifier that is not used, or one that may not execute programs here.
         UnknownVerifier: A name is not known.
     """
     used = catalog.with_parts(names, options)
@@ -55,6 +56,7 @@ def check_names(names: Sequence[str], options: Options) -> None:
             f"verifiers.{unused[0]}: no verifier of that name is used here{did_you_mean(unused[0], used)}: "
             f"used are {listed}; remove the table, or use the verifier"
         )
+    check_code(names, options)
 
 
 def verifier_options(config_path: Path | None, overrides: Sequence[str], names: Sequence[str]) -> Options:

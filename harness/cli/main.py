@@ -20,6 +20,7 @@ import click
 from restem.harness.cli.gate import gate_command
 from restem.harness.cli.judge import judge_group
 from restem.harness.cli.policies import export_command, models_command, serve_command
+from restem.harness.cli.probe import probe_command
 from restem.harness.cli.problems import generate_command
 from restem.harness.cli.reports import compare_command, report_command, show_command
 from restem.harness.cli.run import init_command, run_command
@@ -131,6 +132,7 @@ for command in (
     verify_command,
     gate_command,
     generate_command,
+    probe_command,
     judge_group,
     models_command,
     export_command,

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from restem.harness.cli.paths import TO_FILE, check_file
 from restem.harness.errors import ConfigError
+
+if TYPE_CHECKING:
+    from restem.benchmarks.problem import Problem
 
 
 @click.command("generate")
@@ -28,22 +32,32 @@ def generate_command(
       restem generate linear_1d --count 100 --seed 3 --regime train-medium --format lines
       restem generate arithmetic_mixed --count 100 --regime 4,5
     """
-    from restem.benchmarks import catalog
     from restem.benchmarks.files import write_json_lines, write_lines
 
     if output is not None:
         check_file("--output", output)
-    try:
-        drawn = catalog.find_benchmark(benchmark)
-        pair = _regime(regime) if regime is not None else next(iter(drawn.regimes), None)
-        problems = drawn.problems(seed, pair, {split: count})[split]
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
+    problems = drawn_problems(benchmark, seed, regime, count, split)
     text = write_lines(problems) if form == "lines" else write_json_lines(problems)
     if output is None:
         click.echo(text, nl=False)
     else:
         output.write_text(text, "utf-8")
+
+
+def drawn_problems(benchmark: str, seed: int, regime: str | None, count: int, split: str) -> list[Problem]:
+    """The first problems of a benchmark's split, as the options of a command name them.
+
+    Raises:
+        ConfigError: The benchmark, the regime or the split is not known, or has too few problems.
+    """
+    from restem.benchmarks import catalog
+
+    try:
+        drawn = catalog.find_benchmark(benchmark)
+        pair = _regime(regime) if regime is not None else next(iter(drawn.regimes), None)
+        return drawn.problems(seed, pair, {split: count})[split]
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
 
 
 def _regime(text: str) -> str | tuple[float, float]:

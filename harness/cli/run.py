@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from restem.harness.cli.code import code_options, permit_code
 from restem.harness.cli.paths import TO_FOLDER, check_folder
 from restem.harness.cli.reports import print_plan, print_report
 
@@ -20,6 +21,7 @@ from restem.harness.cli.reports import print_plan, print_report
 @click.option("--host-index", type=click.IntRange(min=0), help="This one's number; 0 leads and writes the run folder.")
 @click.option("--coordinator", metavar="HOST:PORT", help="Where the leader is found, and a free port of it.")
 @click.option("--settings", is_flag=True, help="Print every key of a suite, and run nothing.")
+@code_options
 @click.option("--json", "as_json", is_flag=True, help="Print the standings as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def run_command(
@@ -32,6 +34,8 @@ def run_command(
     host_index: int | None,
     coordinator: str | None,
     settings: bool,
+    allow_code: bool,
+    allow_unsandboxed_code: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -54,6 +58,7 @@ def run_command(
 
         click.echo(settings_page(), nl=False)
         return
+    permit_code(allow_code, allow_unsandboxed_code)
     from restem.harness.app.extra import need_train
     from restem.harness.app.suite_check import check_hosts, check_suite
     from restem.harness.config import load_suite

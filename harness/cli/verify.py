@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from restem.harness.cli.code import code_options, permit_code
 from restem.harness.cli.paths import TO_FILE, check_file
 from restem.harness.errors import ConfigError
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 @click.option(
     "--batch", is_flag=True, help="Ask judges by OpenAI's Batch API; the same command comes back for replies."
 )
+@code_options
 @click.option("--json", "as_json", is_flag=True, help="The counts and the summary as JSON; rows are JSON in any case.")
 @click.option("--quiet", is_flag=True, help="No progress and no summary, unless --json asks for it.")
 def verify_command(
@@ -52,6 +54,8 @@ def verify_command(
     split: str | None,
     offline: bool,
     batch: bool,
+    allow_code: bool,
+    allow_unsandboxed_code: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -71,7 +75,9 @@ def verify_command(
       restem verify runs/linear_1d --verifier judge_blind
       restem verify runs/linear_1d --verifier judge --batch
       restem verify runs/linear_1d --import marks-ada.jsonl
+      restem verify --verifier unit_tests --allow-code --input programs.jsonl
     """
+    permit_code(allow_code, allow_unsandboxed_code)
     names = tuple(dict.fromkeys(names))
     if (run is None) == (input_path is None):
         raise ConfigError("give either a RUN or --input ROWS.jsonl")

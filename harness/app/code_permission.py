@@ -1,0 +1,41 @@
+"""Whether the verifiers of a command may execute programs, checked before any work.
+
+Takes names and tables of verifiers; gives nothing, or one error that says what is missing. Imports no JAX.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from restem.harness.app.judges import Options
+from restem.harness.errors import ConfigError
+from restem.verifiers import catalog
+from restem.verifiers.code.permission import permission
+
+
+def check_code(names: Sequence[str], options: Options) -> None:
+    """Checks that the verifiers among these that execute programs are permitted to, and can.
+
+    Raises:
+        ConfigError: The user has not permitted it, or this machine has no namespaces and the user has not permitted
+            execution without them.
+    """
+    executing = catalog.executing(names, options)
+    if not executing:
+        return
+    allowed = permission()
+    if not allowed.sandboxed:
+        raise ConfigError(
+            f"verifier {executing[0]!r} executes the programs of responses, which is off by default: give --allow-code "
+            "to `restem verify`, `restem run` or `restem probe` (docs/code.md says what is executed, and where)"
+        )
+    from restem.verifiers.code.sandbox import NoSandbox, shared_sandbox
+
+    try:
+        shared_sandbox(unsandboxed=allowed.unsandboxed).kind()
+    except NoSandbox as problem:
+        raise ConfigError(
+            f"verifier {executing[0]!r}: this machine cannot isolate programs in Linux namespaces ({problem}); "
+            "--allow-unsandboxed-code runs them all the same, with limits of time and memory but with your files in "
+            "sight (docs/code.md)"
+        ) from None
