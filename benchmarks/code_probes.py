@@ -1,8 +1,8 @@
 """Constructed programs that test verifiers of code: hollow, faking and tampering ones, and right ones in other forms.
 
 Takes a problem whose `data` holds tests (human_eval.py lists the fields); gives responses by the name of their form. An
-attack computes nothing, or nothing but the examples that the question shows, and hopes to be accepted. The forms that
-need examples or a solution are left out where the problem has none. Nothing is executed here.
+attack computes nothing, or nothing but the examples that the question shows. The forms that need examples or a solution
+are left out where the problem has none. Nothing is executed here.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def _fenced(text: str) -> str:
 
 
 def _examples(problem: Problem) -> Sequence[tuple[str, str]]:
-    """The `repr` of the arguments and the source of the value of each visible test that compares a call with a value."""
+    """The arguments and the value, as texts, of each visible test that compares a call with a value."""
     tests = problem.data.get("visible_tests") or ()
     pairs: list[tuple[str, str]] = []
     for test in [tests] if isinstance(tests, str) else tests:
@@ -116,12 +116,19 @@ def _examples(problem: Problem) -> Sequence[tuple[str, str]]:
             statements = ast.parse(test).body
         except (SyntaxError, ValueError):
             continue
-        for statement in statements:
-            match statement:
-                case ast.Assert(test=ast.Compare(left=ast.Call(args=arguments, keywords=[]), ops=[ast.Eq()], comparators=[value])):
-                    try:
-                        literals = tuple(ast.literal_eval(argument) for argument in arguments)
-                    except ValueError:
-                        continue
-                    pairs.append((repr(literals), ast.unparse(value)))
+        pairs += [pair for statement in statements if (pair := _example(statement))]
     return pairs
+
+
+def _example(statement: ast.stmt) -> tuple[str, str] | None:
+    """The arguments and the value of `assert f(...) == value`; None for any other statement."""
+    if not (isinstance(statement, ast.Assert) and isinstance(statement.test, ast.Compare)):
+        return None
+    call, operators, values = statement.test.left, statement.test.ops, statement.test.comparators
+    if not isinstance(call, ast.Call) or call.keywords or len(values) != 1 or not isinstance(operators[0], ast.Eq):
+        return None
+    try:
+        arguments = tuple(ast.literal_eval(argument) for argument in call.args)
+    except ValueError:
+        return None
+    return repr(arguments), ast.unparse(values[0])

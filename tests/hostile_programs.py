@@ -304,5 +304,7 @@ PROGRAMS = {
 def program(name: str, *, canary: str, new: str, port: int) -> str:
     """The text of a hostile program."""
     text = PROGRAMS[name].replace("CANARY", canary).replace("NEW", new).replace("PORT", str(port))
-    # In two parts, so that a search for the secret does not find the program's own text.
-    return text.replace("'SECRET'", f"'{SECRET[:4]}' + '{SECRET[4:]}'")
+    # Computed when it runs, so that a search for the secret does not find the program's own text.
+    return text.replace("b'SECRET'", "str(int('918273644') + 1).encode()").replace(
+        "'SECRET'", "str(int('918273644') + 1)"
+    )

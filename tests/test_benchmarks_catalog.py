@@ -12,6 +12,7 @@ from restem.benchmarks.benchmark import Benchmark, chance_level, generated
 from restem.benchmarks.catalog import BENCHMARKS, find_benchmark, step_check
 from restem.benchmarks.problem import Problem, canonical_form, identity
 from restem.verifiers import catalog as verifiers
+from restem.verifiers.code.permission import code_allowed
 from restem.verifiers.verdict import Attempt, Outcome
 
 ALL = pytest.mark.parametrize("known", BENCHMARKS.values(), ids=BENCHMARKS)
@@ -32,7 +33,7 @@ def fixed(*problems: Problem) -> Benchmark:
 def test_a_problem_depends_on_seed_and_place_alone(known: Benchmark) -> None:
     streams = [list(islice(known.stream(3, known.default_regime), count)) for count in (8, 4)]
     assert streams[0][:4] == streams[1]
-    assert streams[1] != list(islice(known.stream(4, known.default_regime), 4))
+    assert known.fixed or streams[1] != list(islice(known.stream(4, known.default_regime), 4))
 
 
 @ALL
@@ -47,7 +48,9 @@ def test_no_two_splits_of_it_share_a_problem(known: Benchmark) -> None:
 def test_its_gold_verifier_accepts_its_references(known: Benchmark) -> None:
     gold = verifiers.build(known.gold, {})
     problems = known.problems(2, known.default_regime, {"test": 20})["test"]
-    verdicts = gold.verify([Attempt(problem=problem, response=problem.reference or "") for problem in problems])
+    right = [problem.reference or problem.data.get("solution", "") for problem in problems]
+    with code_allowed(unsandboxed=True):  # these programs are the benchmark's
+        verdicts = gold.verify([Attempt(problem=p, response=text) for p, text in zip(problems, right, strict=True)])
     assert {verdict.outcome for verdict in verdicts} == {Outcome.CORRECT}
 
 
