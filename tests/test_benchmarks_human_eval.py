@@ -60,7 +60,7 @@ def test_every_problem_has_tests_that_can_be_read_and_a_stable_id() -> None:
 @installed
 def test_most_problems_show_tests() -> None:
     shown = [problem.data["visible_tests"] for problem in problems()]
-    assert sum(map(bool, shown)) >= 120
+    assert sum(map(bool, shown)) >= 110
     assert all(isinstance(ast.parse(test).body[0], ast.Assert) for tests in shown for test in tests)
 
 

@@ -68,29 +68,32 @@ def program_of(response: str, prompt: str = "", entry_point: str | None = None) 
     start, end = _bounds(response)
     body = response[start:end]
     preamble = _preamble(prompt, entry_point)
-    blocks = [m for m in _FENCE.finditer(body) if m[2].casefold() in _PYTHON]
+    blocks = [match for match in _FENCE.finditer(body) if match[2].casefold() in _PYTHON]
     if defining := [block for block in blocks if _defines(block[3], entry_point)]:
-        return _program(response, start + defining[-1].start(3), start + defining[-1].end(3), [(preamble, "")])
+        begins, ends = (start + offset for offset in defining[-1].span(3))
+        return _program(response, begins, ends, [_joined(preamble, response[begins:ends])])
     if blocks:
         begins, ends = (start + offset for offset in blocks[-1].span(3))
-        return _program(response, begins, ends, _continuing(prompt))
+        return _program(response, begins, ends, _continuing(prompt, response[begins:ends]))
     if _defines(body, entry_point):
         first = _CODE_LINE.search(body)
         begins = start + (first.start() if first else 0)
         prose = _PROSE_LINE.search(response, begins, end)
-        cut = response[begins : prose.start()] if prose else None
-        return _program(response, begins, end, [(preamble, "")], cut, preamble)
+        texts = [response[begins:end], *([response[begins : prose.start()]] if prose else [])]
+        return _program(response, begins, end, [_joined(preamble, text) for text in texts])
     second_line = body.find("\n") + 1
     stop = _NOT_INDENTED.search(body, second_line) if second_line else None
-    return _program(response, start, end, _continuing(prompt), body[: stop.start()] if stop else None, prompt)
+    cut = [_joined(prompt, body[: stop.start()])] if stop else []
+    return _program(response, start, end, [*_continuing(prompt, body), *cut])
 
 
-def _continuing(prompt: str) -> list[tuple[str, str]]:
-    """The ways to read a text as the continuation of the prompt: what is put before it, and before each of its lines.
+def _continuing(prompt: str, text: str) -> list[str]:
+    """The sources in which a text continues the prompt: as it is, with its first line or with all lines indented.
 
     A first line alone is often without its blanks, because a chat model's reply is stripped.
     """
-    return [(prompt, ""), (_joined(prompt, INDENT), ""), (prompt, INDENT)]
+    lines = "".join(f"{INDENT}{line}" if line.strip() else line for line in text.splitlines(keepends=True))
+    return [_joined(prompt, continuation) for continuation in (text, f"{INDENT}{text}", lines)]
 
 
 def _bounds(response: str) -> tuple[int, int]:
@@ -116,19 +119,9 @@ def _preamble(prompt: str, entry_point: str | None) -> str:
     return prompt[: definition.start()] if definition else ""
 
 
-def _program(
-    response: str, start: int, end: int, ways: list[tuple[str, str]], cut: str | None = None, before: str = ""
-) -> Program:
-    text = response[start:end]
-    sources = [_joined(prefix, _indented(text, indent) if indent else text) for prefix, indent in ways]
-    if cut is not None:
-        sources.append(_joined(before, cut))
-    return Program(text=text, span=(start, end), sources=tuple(dict.fromkeys(sources)))
+def _program(response: str, start: int, end: int, sources: list[str]) -> Program:
+    return Program(text=response[start:end], span=(start, end), sources=tuple(dict.fromkeys(sources)))
 
 
 def _joined(prefix: str, text: str) -> str:
     return f"{prefix}{text}" if not prefix or prefix.endswith("\n") else f"{prefix}\n{text}"
-
-
-def _indented(text: str, indent: str) -> str:
-    return "".join(f"{indent}{line}" if line.strip() else line for line in text.splitlines(keepends=True))
