@@ -32,7 +32,7 @@ isolated = pytest.mark.skipif(not has_namespaces(), reason="this machine has no 
 TASK = {
     "task_id": "HumanEval/1000",
     "entry_point": "f",
-    "prompt": 'def f(x):\n    """One more.\n    >>> f(1)\n    2\n    f(3) => 4\n    """\n',
+    "prompt": 'def f(x):\n    """One more.\n    >>> f(1)\n    2\n\n    f(3) => 4\n    """\n',
     "canonical_solution": "    return x + 1\n",
     "test": "def check(candidate):\n    assert candidate(1) == 2\n",
 }

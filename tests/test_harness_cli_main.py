@@ -46,7 +46,7 @@ def wait_for_samples(folder: Path, count: int, process: subprocess.Popen[str]) -
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("command", ["run", "verify", "report", "show", "gate", "generate", "serve"])
+@pytest.mark.parametrize("command", ["run", "verify", "report", "show", "gate", "generate", "probe", "serve"])
 def test_every_command_has_help_with_an_example(command: str) -> None:
     result = restem(command, "--help")
     assert result.exit_code == 0

@@ -132,7 +132,7 @@ class UnitTestsOptions(Options):
         default=5.0, description="Limit of the program's processor time, in whole seconds; the tests have as much"
     )
     wall_seconds: Annotated[Seconds, VERDICTS_DEPEND_ON_IT] = Field(
-        default=20.0, description="Limit of the time until the last answer of the program, its waits included"
+        default=30.0, description="Limit of the time until the last answer of the program, its waits included"
     )
     memory_mb: Annotated[Count, VERDICTS_DEPEND_ON_IT] = Field(
         default=512, description="Limit of the program's memory, in MiB; the tests have as much"

@@ -27,7 +27,7 @@ from typing import Any
 
 PASSED, WRONG, UNDECIDED = "passed", "wrong", "undecided"
 START_SECONDS = 60.0
-GRACE_SECONDS = 10.0  # for the end of processes that were killed
+GRACE_SECONDS = 30.0  # for the end of processes that were killed
 NAMESPACES = ("root", "user")
 UNSANDBOXED = "none"
 _CHUNK = 1 << 16
@@ -270,18 +270,14 @@ class _Ends:
         return line
 
     def finish(self) -> list[dict[str, Any]]:
-        """Ends all processes of the run; gives what their supervisors reported.
-
-        Raises:
-            RuntimeError: A process cannot be ended.
-        """
+        """Ends all processes of the run; gives what their supervisors reported."""
         self._close({self._leash})
         deadline, data = time.monotonic() + GRACE_SECONDS, b""
         while True:
             poll = select.poll()
             poll.register(self._status, select.POLLIN)
             if not poll.poll(max(0.0, (deadline - time.monotonic()) * 1000)):
-                raise RuntimeError("a sandboxed process does not end")
+                return [{"problem": "a process does not end"}]  # its supervisor goes on waiting for it
             more = os.read(self._status, _CHUNK)
             if not more:
                 return [_report(line) for line in data.splitlines()]
