@@ -91,6 +91,13 @@ def test_the_command_refuses_without_an_option(tmp_path: Path) -> None:
     assert result.stdout == ""
 
 
+def test_a_run_refuses_without_the_option(tmp_path: Path) -> None:
+    result = restem("run", "linear_1d", "--set", "gold=unit_tests", "--out", tmp_path / "run")
+    assert result.exit_code == 2
+    assert "--allow-code" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_part_of_another_verifier_needs_the_permission_too(tmp_path: Path) -> None:
     arguments = ("--verifier", "inverted", "--set", "verifiers.inverted.base=unit_tests", "--input", rows(tmp_path))
     assert restem("verify", *arguments).exit_code == 2
