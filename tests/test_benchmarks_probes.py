@@ -16,6 +16,7 @@ from restem.benchmarks.catalog import BENCHMARKS
 from restem.benchmarks.probes import AGREEING, attacks, equivalents, make_probes
 from restem.benchmarks.problem import ATTACK, EQUIVALENCE, Probe, Problem
 from restem.verifiers import catalog
+from restem.verifiers.code.permission import code_allowed
 from restem.verifiers.verdict import Attempt, Outcome, Verdict, checked
 from tests.conftest import problem
 
@@ -188,7 +189,9 @@ def test_every_accepted_answer_is_an_equivalence() -> None:
 
 @pytest.mark.parametrize("known", BENCHMARKS.values(), ids=BENCHMARKS)
 def test_every_benchmark_is_probed_and_its_gold_verifier_is_not_fooled(known: Benchmark) -> None:
-    problems = known.problems(0, known.default_regime, {"test": 12})["test"]
-    verdicts = judged(problems, known.gold)
+    count = 1 if known.gold == "unit_tests" else 12  # each of its probes is a program that runs
+    problems = known.problems(0, known.default_regime, {"test": count})["test"]
+    with code_allowed(unsandboxed=True):  # these programs are our own
+        verdicts = judged(problems, known.gold)
     assert [(p, v.answer) for p, v in verdicts if (v.outcome is Outcome.CORRECT) != (p.kind == EQUIVALENCE)] == []
     assert {p.kind for p, _ in verdicts} == {ATTACK, EQUIVALENCE}
