@@ -31,6 +31,7 @@ PUBLIC = {
         *("RejectAll", "Vote"),
     ],
     "restem.verifiers.judge": ["Judge"],
+    "restem.verifiers.code": ["NoSandbox", "UnitTestsVerifier", "code_allowed"],
 }
 HEAVY = ("jax", "sympy", "openai", "matplotlib", "scipy", "numpy", "aiohttp")
 
