@@ -25,6 +25,7 @@ SHARES = {"train": 0.6, "validation": 0.1, "test": 0.3}
 DEFAULT = "default"
 CHUNK = 500  # problems of one dataset of the package; some tasks plan all problems of a dataset when it is made
 _NO_TASK = ("composite",)  # a mixture of other tasks, which its configuration has to name
+_UNUSED = ("source_dataset", "source_index", "difficulty")  # place and settings, which no score reads
 
 
 def benchmark(task: str) -> Benchmark:
@@ -142,8 +143,8 @@ def _problems(task: str, seed: int, regime: str, values: Mapping[str, Any]) -> I
 
 
 def _data(task: str, regime: str, entry: Mapping[str, Any]) -> dict[str, Any]:
-    """What the gold needs besides question and reference, without the place in a dataset, which is no property."""
-    metadata = {k: v for k, v in entry["metadata"].items() if k not in ("source_dataset", "source_index")}
+    """What the gold needs besides question and reference."""
+    metadata = {k: v for k, v in entry["metadata"].items() if k not in _UNUSED}
     return {"task": task, "regime": regime, "version": package_version(), "metadata": packed(metadata)}
 
 

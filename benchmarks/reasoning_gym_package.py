@@ -50,15 +50,18 @@ def module(name: str) -> Any:
 
 def _repair() -> None:
     # Lists that are made of sets, in one order.
-    for name in ("algorithmic.isomorphic_strings", "algorithmic.ransom_note", "algebra.polynomial_multiplication"):
+    for name in ("algorithmic.isomorphic_strings", "algorithmic.ransom_note"):
         module(name).list = _in_order
     module("games.knight_swap").frozenset = _SortedSet
     words = module("algorithmic.word_ladder").WordLadderDataset
     neighbors = words._get_neighbors
     words._get_neighbors = lambda self, word, word_set: sorted(neighbors(self, word, word_set))
-    polynomials = module("algebra.polynomial_multiplication").PolynomialMultiplicationDataset
-    item = polynomials.__getitem__
-    polynomials.__getitem__ = lambda self, index: _with_sorted_variables(item(self, index))
+    polynomials = module("algebra.polynomial_multiplication")
+    monomials, item = polynomials.itermonomials, polynomials.PolynomialMultiplicationDataset.__getitem__
+    polynomials.itermonomials = lambda *arguments: sorted(monomials(*arguments), key=str)
+    polynomials.PolynomialMultiplicationDataset.__getitem__ = lambda self, index: _with_sorted_variables(
+        item(self, index)
+    )
     # Times of the day, which stand on a date that only metadata show.
     times = module("arithmetic.time_intervals")
     times.date, parse = _Day, times.parser.parse
@@ -67,7 +70,7 @@ def _repair() -> None:
 
 
 def _in_order(values: Iterable[Any] = ()) -> list[Any]:
-    return sorted(values, key=str) if isinstance(values, set) else list(values)
+    return sorted(values) if isinstance(values, set) else list(values)
 
 
 class _SortedSet(frozenset[Any]):

@@ -44,11 +44,13 @@ Built: TypeAlias = dict[str, Verifier]
 """Name -> the verifier built for it, so that no verifier is built twice from the same tables."""
 
 JUDGES = ("judge", "judge_blind")
-EXTRAS = MappingProxyType({"math_verify": "math_verify"})  # name -> the package, and the extra, that it needs
+# name -> the package, and the extra, that it needs
+EXTRAS = MappingProxyType({"math_verify": "math_verify", "reasoning_gym": "reasoning_gym"})
 _FACTORIES: Mapping[str, str] = MappingProxyType(
     {
         "sympy": "restem.verifiers.exact.sympy_exact:Sympy",
         "exact": "restem.verifiers.exact.sympy_exact:Exact",
+        "reasoning_gym": "restem.verifiers.exact.reasoning_gym:ReasoningGym",
         "substitution": "restem.verifiers.exact.substitution:Substitution",
         "judge": "restem.verifiers.judge.judge:Judge",
         "judge_blind": "restem.verifiers.judge.judge:Judge",

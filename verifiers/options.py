@@ -70,6 +70,16 @@ class SympyOptions(Options):
     )
 
 
+class ReasoningGymOptions(Options):
+    """Options of `reasoning_gym`."""
+
+    threshold: Annotated[float, Field(ge=0.01, le=1), VERDICTS_DEPEND_ON_IT] = Field(
+        default=1.0,
+        description="The task's own score from which an answer is correct. Tasks give part of the score to answers"
+        " that are partly right, badly formatted, or merely contain the right one, so only 1 means right",
+    )
+
+
 class RandomOptions(Options):
     """Options of `random`."""
 
@@ -274,6 +284,7 @@ OPTIONS: Mapping[str, type[Options]] = MappingProxyType(
         "judge": JudgeOptions,
         "judge_blind": JudgeOptions,
         "sympy": SympyOptions,
+        "reasoning_gym": ReasoningGymOptions,
         "random": RandomOptions,
         "inverted": InvertedOptions,
         "noisy": NoisyOptions,

@@ -61,12 +61,16 @@ class Worker:
         function: `module:function`; takes one JSON value and gives one.
         seconds_per_item: Time limit of one item.
         memory_bytes: Memory limit of the work, in addition to the memory that the child's imports use.
+        start_seconds: Time limit of the child's imports.
     """
 
-    def __init__(self, function: str, *, seconds_per_item: float, memory_bytes: int) -> None:
+    def __init__(
+        self, function: str, *, seconds_per_item: float, memory_bytes: int, start_seconds: float = START_SECONDS
+    ) -> None:
         self.function = function
         self.seconds_per_item = seconds_per_item
         self.memory_bytes = memory_bytes
+        self.start_seconds = start_seconds
         self._child: _Child | None = None
         self._lock = threading.Lock()
 
@@ -105,7 +109,7 @@ class Worker:
         if self._child is not None and not self._child.is_idle():
             self._stop()
         if self._child is None:
-            self._child = _Child(self.function, self.seconds_per_item, self.memory_bytes)
+            self._child = _Child(self.function, self.seconds_per_item, self.memory_bytes, self.start_seconds)
         return self._child
 
     def _stop(self) -> None:
@@ -117,7 +121,7 @@ class Worker:
 class _Child:
     """One process and the two pipes to it; ended at garbage collection and at the exit of the interpreter."""
 
-    def __init__(self, function: str, seconds: float, memory: int) -> None:
+    def __init__(self, function: str, seconds: float, memory: int, start_seconds: float) -> None:
         self.seconds = seconds
         self.answered = 0
         self.buffer = b""
@@ -145,16 +149,16 @@ class _Child:
         os.set_blocking(self.items, False)
         os.set_blocking(self.answers, False)
         self.owner = os.getpid()
-        self._start(function)
+        self._start(function, start_seconds)
 
-    def _start(self, function: str) -> None:
+    def _start(self, function: str, seconds: float) -> None:
         """Waits until the child has imported its function."""
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + seconds
         try:
             while _READY not in self.buffer:
                 _, more = self._wait(deadline, sending=False)
                 if not more:
-                    late = f"not ready after {START_SECONDS:g} s" if more is None else self._ended().detail
+                    late = f"not ready after {seconds:g} s" if more is None else self._ended().detail
                     cause = self.buffer.decode(errors="replace") or late
                     raise RuntimeError(f"the worker for {function!r} does not start: {cause}")
         except BaseException:
