@@ -57,6 +57,11 @@ class BenchmarkConfig(Model):
         description="a text of examples with `{question}` in its place; without it the benchmark's own, for base "
         "models alone. `few_shot_file` names a file with such a text instead",
     )
+    instruction: str | None = Field(
+        default=None,
+        description="a line that follows every question in the policy's prompt, such as `Put the answer into "
+        "\\boxed{}.`; without it that of the checkpoint, if it has one. Verifiers and judges get the question alone",
+    )
 
     @pydantic.field_validator("name")
     @classmethod

@@ -260,7 +260,10 @@ def load_named_policy(name: str, mesh: Mesh | None = None) -> Policy:
 
 
 def prompted(suite: Suite, base: Policy) -> tuple[Suite, Policy]:
-    """The suite with its few-shot prompt and the base that uses it; both unchanged where the base is tuned on turns.
+    """The suite with its few-shot prompt and instruction, and the base that uses them; both unchanged without these.
+
+    A suite that names no instruction takes that of the base, a checkpoint which was trained with it; an empty text
+    takes none.
 
     Raises:
         ConfigError: A base model, and neither suite nor benchmark has examples for it.
@@ -273,8 +276,8 @@ def prompted(suite: Suite, base: Policy) -> tuple[Suite, Policy]:
                 f"policy {suite.policy!r} is a base model, not tuned on turns: give it examples by "
                 "benchmark.few_shot or benchmark.few_shot_file"
             )
-    if text is None:
-        return suite, base
-    benchmark = suite.benchmark.model_copy(update={"few_shot": text})
-    tokenizer = dataclasses.replace(base.tokenizer, few_shot=text)
+    named = suite.benchmark.instruction
+    instruction = base.tokenizer.instruction if named is None else named
+    benchmark = suite.benchmark.model_copy(update={"few_shot": text, "instruction": instruction})
+    tokenizer = dataclasses.replace(base.tokenizer, few_shot=text, instruction=instruction or None)
     return suite.model_copy(update={"benchmark": benchmark}), dataclasses.replace(base, tokenizer=tokenizer)

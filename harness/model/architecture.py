@@ -108,6 +108,7 @@ class Settings(NamedTuple):
     architecture: Architecture
     params_sha256: str
     few_shot: str | None
+    instruction: str | None
 
 
 def read_settings(folder: Path) -> Settings:
@@ -118,7 +119,12 @@ def read_settings(folder: Path) -> Settings:
     """
     try:
         settings = json.loads((folder / SETTINGS_FILE).read_text())
-        return Settings(Architecture(**settings["architecture"]), settings["params_sha256"], settings.get("few_shot"))
+        return Settings(
+            Architecture(**settings["architecture"]),
+            settings["params_sha256"],
+            settings.get("few_shot"),
+            settings.get("instruction"),
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"{folder}: not a policy folder: {SETTINGS_FILE}: {error}") from None
 

@@ -92,8 +92,8 @@ def save_policy(policy: Policy, folder: Path) -> str:
     partial.mkdir(parents=True)
     digest = params_hash(policy.params)
     settings: dict[str, Any] = {"architecture": dataclasses.asdict(policy.architecture), "params_sha256": digest}
-    if policy.tokenizer.few_shot is not None:
-        settings["few_shot"] = policy.tokenizer.few_shot
+    prompt = {"few_shot": policy.tokenizer.few_shot, "instruction": policy.tokenizer.instruction}
+    settings |= {key: text for key, text in prompt.items() if text is not None}
     (partial / SETTINGS_FILE).write_text(json.dumps(settings, indent=1) + "\n")
     shutil.copyfile(policy.tokenizer.path, partial / "tokenizer.model")
     with ocp.StandardCheckpointer(multiprocessing_options=single_host_options()) as checkpointer:
@@ -132,6 +132,7 @@ def load_policy(folder: Path, mesh: Mesh | None = None) -> Policy:
         path=folder / "tokenizer.model",
         little_endian=settings.architecture.little_endian,
         few_shot=settings.few_shot,
+        instruction=settings.instruction,
     )
     return Policy(architecture=settings.architecture, params=params, tokenizer=tokenizer)
 

@@ -45,11 +45,13 @@ class Tokenizer:
         little_endian: Whether numbers are encoded lowest digit first, as for the tiny policy: carries then propagate in
             reading order (arXiv:2307.03381). Text always holds ordinary numbers.
         few_shot: The prompt of a base model, used instead of turns; `{question}` stands where the question goes.
+        instruction: A line that follows every question of a prompt. It is no part of a conversation that is served.
     """
 
     path: Path
     little_endian: bool = False
     few_shot: str | None = None
+    instruction: str | None = None
 
     @cached_property
     def _model(self) -> sentencepiece.SentencePieceProcessor:
@@ -132,8 +134,12 @@ class Tokenizer:
         return [*ids, start, *self._model.encode("model\n")]
 
     def encode_prompt(self, question: str) -> list[int]:
-        """Ids of one user turn, ready for the model's answer."""
-        return self.encode_chat([("user", question)])
+        """Ids of one user turn, question and instruction, ready for the model's answer."""
+        return self.encode_chat([("user", self.prompt_text(question))])
+
+    def prompt_text(self, question: str) -> str:
+        """The question as the policy sees it: with the instruction, where there is one, on a line below."""
+        return question if self.instruction is None else f"{question}\n{self.instruction}"
 
     def encode_response(self, response: str) -> list[int]:
         """Ids of a response with its stop token: end of turn, or with `few_shot` end of sequence."""
