@@ -94,7 +94,8 @@ class Benchmark:
                 chosen[problem.split].append(problem)
         for split in short:
             if not self.fixed or not chosen[split]:
-                raise ValueError(f"{self.name}: only {len(chosen[split])} problems fall into the {split} split")
+                remedy = f'; a row puts its problem there by "split": "{split}"' if self.fixed else ""
+                raise ValueError(f"{self.name}: only {len(chosen[split])} problems fall into the {split} split{remedy}")
         return chosen
 
 

@@ -10,14 +10,13 @@ from pathlib import Path
 
 from restem.benchmarks.arithmetic_mixed import BENCHMARK as ARITHMETIC_MIXED
 from restem.benchmarks.benchmark import Benchmark, StepCheck
-from restem.benchmarks.files import SHARES, read_problems
+from restem.benchmarks.files import FILE, file_benchmark
 from restem.benchmarks.hints import did_you_mean
 from restem.benchmarks.human_eval import BENCHMARK as HUMAN_EVAL
 from restem.benchmarks.linear_1d import BENCHMARK as LINEAR_1D
 from restem.benchmarks.problem import Problem
 from restem.benchmarks.reasoning_gym import benchmark as reasoning_gym
 
-FILE = "file"  # the name of the problems of a file
 SUITES = Path(__file__).parent / "suites"
 BENCHMARKS = {benchmark.name: benchmark for benchmark in (LINEAR_1D, ARITHMETIC_MIXED, HUMAN_EVAL)}
 
@@ -31,7 +30,7 @@ def find_benchmark(name: str, path: Path | None = None) -> Benchmark:
         ValueError: There is none; the message names the known ones.
     """
     if name == FILE and path is not None:
-        return Benchmark(name=FILE, splits=tuple(SHARES), stream=lambda *_: iter(read_problems(path)), fixed=True)
+        return file_benchmark(path)
     if name == FILE:
         raise ValueError(f"benchmark {FILE!r}: the problems of a file, whose path is missing")
     family, colon, member = name.partition(":")

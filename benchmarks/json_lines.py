@@ -1,25 +1,46 @@
 """JSON lines: one object a line, and errors that name place, field, what was expected and what was found.
 
 Takes a file or one line of it, and the class of the errors that the caller raises; gives `JsonLine` records. Blank
-lines, Windows line ends, a byte-order mark and a missing last newline are accepted. Depends on nothing of ours, so that
-every package can read its rows with it.
+lines, Windows line ends, a byte-order mark, a missing last newline and gzip are accepted. Depends on nothing of ours,
+so that every package can read its rows with it.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import json
 import math
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+GZIP = b"\x1f\x8b"  # the first bytes of a gzip file (RFC 1952)
+MAX_DIGITS = 4000  # of a whole number that becomes an int; Python converts at most 4,300
 Failure = Callable[[str], Exception]
 
 
 class BadLine(ValueError):
     """A line or one of its fields is not what was expected; the message names place and field."""
+
+
+class NumberAsWritten(float):
+    """A number of a JSON text with a fraction or an exponent, or a very long one; as text it is what was written.
+
+    A reference `7.50` is the text `7.50`, and `1e400` is no infinity. Everywhere else this is a float.
+    """
+
+    text: str
+
+    def __new__(cls, text: str) -> NumberAsWritten:
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -91,7 +112,7 @@ class JsonLine:
 
 def _is_answer(value: Any) -> bool:
     if isinstance(value, float):
-        return math.isfinite(value)
+        return isinstance(value, NumberAsWritten) or math.isfinite(value)
     return isinstance(value, str | int) and not isinstance(value, bool)
 
 
@@ -107,29 +128,80 @@ def read_json_lines(path: Path, error: Failure = BadLine) -> Iterator[JsonLine]:
 
 def read_lines(path: Path, error: Failure = BadLine) -> Iterator[tuple[str, bytes]]:
     """The place and bytes of each line of a file that is not blank."""
+    yield from split_lines(read_data(path, error), path.name)
+
+
+def read_data(path: Path, error: Failure = BadLine) -> bytes:
+    """The bytes of a file, decompressed where they are gzip, without a byte-order mark.
+
+    Raises:
+        error: The file cannot be read or decompressed.
+    """
     try:
         data = path.read_bytes()
+        if data.startswith(GZIP):
+            data = gzip.decompress(data)
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        raise error(f"{path.name}: a damaged gzip file") from None
     except OSError as failure:
         raise error(f"{path}: {failure.strerror}") from None
+    return data.removeprefix(BYTE_ORDER_MARK)
+
+
+def split_lines(data: bytes, name: str) -> Iterator[tuple[str, bytes]]:
+    """The place, `name:3`, and the bytes of each line that is not blank."""
     # Bytes, not text lines: a text may hold U+2028, at which str.splitlines would split.
-    for number, line in enumerate(data.removeprefix(BYTE_ORDER_MARK).split(b"\n"), 1):
+    for number, line in enumerate(data.split(b"\n"), 1):
         if line.strip():
-            yield f"{path.name}:{number}", line
+            yield f"{name}:{number}", line
 
 
 def parse_json_line(line: bytes, place: str, error: Failure = BadLine) -> JsonLine:
     """The object of one line.
 
     Raises:
-        error: The line is not a JSON object; the message names `place`.
+        error: The line is not a JSON object, or one with the same field twice; the message names `place`.
     """
     try:
         # Half of a surrogate pair, which a model can write, is kept as it is.
-        fields = json.loads(line.decode("utf-8", "surrogatepass"))
+        fields = DECODER.decode(line.decode("utf-8", "surrogatepass"))
     except UnicodeDecodeError as failure:
         raise error(f"{place}: not UTF-8 at byte {failure.start}") from None
+    except RepeatedField as failure:
+        raise error(f"{place}: {failure}") from None
     except (ValueError, RecursionError):
         raise error(f"{place}: not JSON") from None
+    return json_object_at(fields, place, line, error)
+
+
+def json_object_at(fields: Any, place: str, raw: bytes = b"", error: Failure = BadLine) -> JsonLine:
+    """The record of a decoded value.
+
+    Raises:
+        error: It is not an object.
+    """
     if not isinstance(fields, dict):
-        raise error(f"{place}: expected a JSON object, found {type(fields).__name__}")
-    return JsonLine(place=place, raw=line, fields=fields, error=error)
+        kind = "number" if isinstance(fields, float) else type(fields).__name__
+        raise error(f"{place}: expected a JSON object, found {kind}")
+    return JsonLine(place=place, raw=raw, fields=fields, error=error)
+
+
+class RepeatedField(ValueError):
+    """An object has the same field twice, and which of them counts is not defined."""
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise RepeatedField(f"field {repeated!r:.40} stands twice")
+    return fields
+
+
+def _whole_number(text: str) -> int | NumberAsWritten:
+    return int(text) if len(text) <= MAX_DIGITS else NumberAsWritten(text)
+
+
+DECODER = json.JSONDecoder(object_pairs_hook=_without_repeats, parse_float=NumberAsWritten, parse_int=_whole_number)
+"""Decodes as `json.loads` does, but keeps numbers as they are written and refuses a field that stands twice."""

@@ -9,7 +9,7 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 
@@ -18,7 +18,7 @@ class Problem:
     """One question with its reference answers.
 
     Attributes:
-        id: Stable name, made from canonical form and data, so that equal problems have equal ids.
+        id: Stable name, made from a form of the question and from the data, so that equal problems have equal ids.
         question: The text that the policy gets.
         reference: The answer taken as right, or None where there is none.
         split: `train`, `validation`, `test`, ...
@@ -77,6 +77,14 @@ def canonical_form(question: str) -> str:
     return re.sub(r"(?<![A-Za-z])[A-Za-z](?![A-Za-z])", rename, " ".join(question.split()))
 
 
+def as_written(question: str) -> str:
+    """The question without the spacing at its ends, with `\\n` as line end.
+
+    It tells apart what `canonical_form` does not: `Is A taller than B?` and `Is B taller than A?` are two problems.
+    """
+    return question.replace("\r\n", "\n").strip()
+
+
 def data_text(data: Mapping[str, Any]) -> str:
     """A problem's data as JSON, the same text for equal data.
 
@@ -87,15 +95,23 @@ def data_text(data: Mapping[str, Any]) -> str:
     return json.dumps(dict(data), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def identity(question: str, data: Mapping[str, Any] | None = None) -> str:
-    """A text that is equal for equal problems only: the canonical form, and the data where there are any."""
-    form = canonical_form(question)
-    return f"{form}\n{data_text(data)}" if data else form
+def identity(
+    question: str, data: Mapping[str, Any] | None = None, *, form: Callable[[str], str] = canonical_form
+) -> str:
+    """A text that is equal for equal problems only: a form of the question, and the data where there are any."""
+    text = form(question)
+    return f"{text}\n{data_text(data)}" if data else text
 
 
-def problem_id(benchmark: str, question: str, data: Mapping[str, Any] | None = None) -> str:
+def problem_id(
+    benchmark: str,
+    question: str,
+    data: Mapping[str, Any] | None = None,
+    *,
+    form: Callable[[str], str] = canonical_form,
+) -> str:
     """`benchmark/` and the first 12 hex digits of the SHA-256 of the problem's identity."""
-    return f"{benchmark}/{_digest(identity(question, data)).hex()[:12]}"
+    return f"{benchmark}/{_digest(identity(question, data, form=form)).hex()[:12]}"
 
 
 def split_of(question: str, shares: Mapping[str, float], salt: str = "") -> str:

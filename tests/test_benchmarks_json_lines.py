@@ -31,6 +31,24 @@ def test_what_is_written_a_line_each_reads_back(tmp_path_factory: pytest.TempPat
     assert [line.fields for line in read_json_lines(path)] == rows
 
 
+@given(st.from_regex(r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,8})?([eE][-+]?[0-9]{1,3})?", fullmatch=True))
+def test_a_number_as_an_answer_is_the_text_that_was_written(number: str) -> None:
+    (answer,) = parse_json_line(f'{{"a": {number}}}'.encode(), "here").answers("a")
+    assert answer == number.replace("-0", "0") if number == "-0" else answer == number
+
+
+@pytest.mark.parametrize("number", ["9" * 4_300, "9" * 50_000, "1e400", "-1E-400", "7.50"])
+def test_a_number_of_any_size_is_an_answer(number: str) -> None:
+    assert parse_json_line(f'{{"a": [{number}]}}'.encode(), "here").answers("a") == (number,)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_number_of_data_is_the_float_that_json_means(number: float) -> None:
+    data = parse_json_line(json.dumps({"a": {"b": number}}).encode(), "here").json_object("a")
+    assert data == {"b": number}
+    assert json.loads(json.dumps(data)) == data
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -56,7 +74,8 @@ def test_blank_lines_are_counted(tmp_path: Path) -> None:
     [
         (b"{", "here: not JSON"),
         (b"[" * 100_000, "here: not JSON"),
-        (b"9" * 5000, "here: not JSON"),
+        (b"9" * 5000, "here: expected a JSON object, found number"),
+        (b'{"a": 1, "b": {"c": 2, "c": 3}}', "here: field 'c' stands twice"),
         (b"[1]", "here: expected a JSON object, found list"),
         (b'{"a": "\xff"}', "here: not UTF-8 at byte 7"),
     ],

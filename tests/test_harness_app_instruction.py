@@ -1,4 +1,4 @@
-"""The instruction of a suite: part of every prompt of the policy, kept by its checkpoints, absent from conversations."""
+"""The instruction of a suite: in every prompt of the policy, kept by its checkpoints, absent from conversations."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_policy_keeps_its_instruction_when_saved(tmp_path: Path) -> None:
 def test_the_suites_instruction_is_used_before_the_checkpoints_and_recorded(
     of_suite: str | None, of_base: str | None, used: str | None, recorded: str | None
 ) -> None:
-    asked = suite() if of_suite is None else suite(f"benchmark.instruction={of_suite!r}")
+    asked = suite() if of_suite is None else suite(f"benchmark.instruction={of_suite}")
     resolved, policy = prompted(asked, instructed(of_base))
     assert policy.tokenizer.instruction == used
     assert resolved.benchmark.instruction == recorded

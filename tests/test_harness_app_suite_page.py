@@ -13,6 +13,7 @@ from restem.harness.app.suite_page import commented_suite, settings_page
 from restem.harness.config import (
     ArmConfig,
     BenchmarkConfig,
+    ColumnsConfig,
     MeshConfig,
     ProbeConfig,
     SamplingConfig,
@@ -24,7 +25,16 @@ from restem.harness.config import (
 from tests.conftest import restem
 
 ROOT = Path(__file__).parents[1]
-TABLES = (BenchmarkConfig, SamplingConfig, TrainingConfig, MeshConfig, ProbeConfig, ArmConfig, SelectionConfig)
+TABLES = (
+    BenchmarkConfig,
+    ColumnsConfig,
+    SamplingConfig,
+    TrainingConfig,
+    MeshConfig,
+    ProbeConfig,
+    ArmConfig,
+    SelectionConfig,
+)
 
 
 def test_the_page_in_docs_is_the_printed_one() -> None:

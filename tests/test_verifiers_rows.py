@@ -23,7 +23,7 @@ def rows(folder: Path, *fields: dict[str, Any]) -> Rows:
     return read_rows(path)
 
 
-@given(st.lists(st.tuples(ids, st.none() | ids), max_size=8))
+@given(st.lists(st.tuples(ids, st.none() | ids), min_size=1, max_size=8))
 def test_rows_are_of_one_problem_if_and_only_if_they_share_a_problem_id(
     tmp_path_factory: pytest.TempPathFactory, named: Sequence[tuple[Any, Any]]
 ) -> None:
@@ -108,6 +108,27 @@ def test_an_invalid_field_is_named_with_its_line(tmp_path: Path, field: str, val
 def test_data_reaches_the_problem(tmp_path: Path) -> None:
     read = rows(tmp_path, {"data": {"tests": [1, {"a": None}]}}, {"data": None}, {})
     assert [attempt.problem.data for attempt in read.attempts] == [{"tests": [1, {"a": None}]}, {}, {}]
+
+
+@pytest.mark.parametrize(
+    ("written", "text"), [("7", "7"), ("7.50", "7.50"), ('"7"', "7"), ("1e3", "1e3"), ("9" * 5000,) * 2]
+)
+def test_a_number_as_reference_is_the_text_that_was_written(tmp_path: Path, written: str, text: str) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(f'{{"id": 1, "question": "q", "reference": {written}, "response": "r"}}')
+    assert [attempt.problem.references for attempt in read_rows(path).attempts] == [(text,)]
+
+
+def test_rows_without_a_reference_are_named(tmp_path: Path) -> None:
+    assert rows(tmp_path, {}, {"reference": None, "gold": "1"}, {"reference": []}).unanswered == [
+        "rows.jsonl:2",
+        "rows.jsonl:3",
+    ]
+
+
+def test_a_file_without_rows_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(BadRow, match=r"rows\.jsonl: no rows"):
+        rows(tmp_path)
 
 
 def test_labels_and_unknown_fields_are_reported(tmp_path: Path) -> None:

@@ -41,6 +41,12 @@ class Rows:
     labels: tuple[int | None, ...] = ()
     unknown: tuple[str, ...] = ()
 
+    @property
+    def unanswered(self) -> list[str]:
+        """The places of the rows without a reference."""
+        problems = [attempt.problem for attempt in self.attempts]
+        return [problem.source for problem in problems if not problem.references]
+
     def batches(self, size: int) -> Iterator[list[int]]:
         """Row numbers in batches of about `size`: each problem in one batch, problems in order of appearance."""
         problems: dict[str, list[int]] = {}
@@ -60,9 +66,11 @@ def read_rows(path: Path) -> Rows:
     """All rows of a JSON-lines file.
 
     Raises:
-        BadRow: A line is not a row; the message names it, the field, and the value that was expected.
+        BadRow: There is no row, or a line is none; the message names it, the field, and the value that was expected.
     """
     lines = list(read_json_lines(path, BadRow))
+    if not lines:
+        raise BadRow(f"{path.name}: no rows in it")
     attempts = [_attempt(line) for line in lines]
     _separate(attempts, [number for number, line in enumerate(lines) if line.fields.get("problem_id") is None])
     fields = dict.fromkeys(field for line in lines for field in line.fields)

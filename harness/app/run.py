@@ -20,6 +20,8 @@ from restem.benchmarks.catalog import step_check
 from restem.benchmarks.probes import make_probes
 from restem.benchmarks.problem import Problem
 from restem.harness.app.judges import Options, add_judges, check_models, judge_facts, judge_options
+from restem.harness.app.lengths import check_lengths
+from restem.harness.app.problem_file import file_facts
 from restem.harness.app.references import check_references, unread_facts
 from restem.harness.app.suite_check import suite_problems
 from restem.harness.app.verify import check_verifiers
@@ -64,7 +66,9 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
     hosts = hosts or connect(suite.mesh)
     suite, base = prompted(suite, load_named_policy(suite.policy, hosts.meshes.local))
     whole = suite.replicated([name for name in suite.verifier_names if catalog.takes(name, "seed", suite.verifiers)])
-    check_lengths(suite, base, problems)
+    encode = base.tokenizer.encode_prompt
+    lengths = {split: [len(encode(problem.question)) for problem in items] for split, items in problems.items()}
+    check_lengths(suite, problems, lengths, base.architecture.context_length)
     if suite.training.trainable == "lora":
         check_lora(base.model)
     if is_finished(folder, suite, problems):
@@ -78,6 +82,8 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
         record(store, suite, whole.verifiers, verifiers, judge, base, problems, built)
         if unread:
             store.put_run({"unreadable_references": unread_facts(unread, problems)})
+        if from_file := file_facts(suite):
+            store.put_run({"problem_file": from_file})
         planned = rest_em.planned_samples(whole, problems, until_base=until_base)
         forecast = None if until_base else rest_em.forecast(whole, problems, verifiers)
         progress = stack.enter_context(RunProgress(planned, quiet=quiet, forecast=forecast))
@@ -125,22 +131,6 @@ def follow(suite: Suite, hosts: Hosts) -> None:
     _, base = prompted(suite, load_named_policy(suite.policy, hosts.meshes.local))
     hosts.begin(base)
     hosts.follow()
-
-
-def check_lengths(suite: Suite, base: Policy, problems: Mapping[str, Sequence[Problem]]) -> None:
-    """Checks that every prompt leaves room for a response, in the context and in a packed sequence of training."""
-    new = suite.sampling.max_new_tokens
-    for split, items in problems.items():
-        limit = base.architecture.context_length
-        if split == "train":
-            limit = min(limit, suite.training.row_length)
-        for problem in items:
-            length = len(base.tokenizer.encode_prompt(problem.question))
-            if length + new > limit:
-                raise ConfigError(
-                    f"{problem.source}: a prompt of {length} tokens and sampling.max_new_tokens = {new} exceed {limit} "
-                    "(training.row_length, or the policy's context)"
-                )
 
 
 def check_same(store: Store, suite: Suite, problems: Mapping[str, Sequence[Problem]]) -> None:

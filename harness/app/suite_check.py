@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from pathlib import Path
 
 from restem.benchmarks.problem import Problem
 from restem.harness.app.judges import check_judges
 from restem.harness.app.policies import check_policy
+from restem.harness.app.problem_file import file_facts
 from restem.harness.app.references import check_references
 from restem.harness.app.verify import check_names
 from restem.harness.config import Suite
 from restem.harness.errors import ConfigError
+from restem.reports.pages.escape import visible
+from restem.reports.tables.problem_file import file_sentences
 from restem.verifiers import catalog
 
 # What JAX reads to find the leader and its own number: google/jax:jax/_src/clusters and jax/_src/distributed.py.
@@ -31,13 +35,14 @@ CLUSTERS = (
 )
 
 
-def check_suite(suite: Suite, *, leads: bool = True, begun: bool = False) -> None:
+def check_suite(suite: Suite, *, leads: bool = True, begun: bool = False, quiet: bool = True) -> None:
     """Checks the names of a suite's policy and, for the leader, of its verifiers and of its file of problems.
 
     Args:
         suite: The suite.
         leads: Whether this host is the leader.
         begun: Whether the run folder holds a run already, whose references are not checked again.
+        quiet: Whether to print nothing of what was read from a file of problems.
 
     Raises:
         ConfigError: The policy or the file is not there, a table of verifier options has no use, a judge has no key,
@@ -51,6 +56,8 @@ def check_suite(suite: Suite, *, leads: bool = True, begun: bool = False) -> Non
         check_judges(suite.verifiers, suite.verifier_names)
         if suite.benchmark.path is not None:
             problems = suite_problems(suite)
+            if not quiet and not begun:
+                _print_file(suite)
             if not catalog.foreign_parts([suite.gold], suite.verifiers):
                 check_references(suite, problems, begun=begun)
 
@@ -72,6 +79,12 @@ def suite_problems(suite: Suite) -> dict[str, list[Problem]]:
         return config.definition.problems(suite.seed, config.regime, counts)
     except (ValueError, OSError) as error:
         raise ConfigError(f"benchmark: {error}") from None
+
+
+def _print_file(suite: Suite) -> None:
+    """Prints what was read from the file of problems, and what was not."""
+    for sentence in file_sentences(file_facts(suite) or {}):
+        print(visible(sentence, 600), file=sys.stderr)
 
 
 def check_hosts(count: int, index: int | None, coordinator: str | None) -> None:

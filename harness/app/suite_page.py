@@ -7,6 +7,7 @@ fields' types, defaults, bounds and descriptions, so that they cannot differ fro
 from __future__ import annotations
 
 import json
+import operator
 import textwrap
 import types
 import typing
@@ -61,7 +62,8 @@ def commented_suite() -> str:
                 lines += ["", header, *_keys(arm, comments=arm is suite.arms[0])]
                 lines += ["", "[arms.selection]", *_keys(arm.selection, comments=arm is suite.arms[0])]
         elif header != "[arms.selection]":
-            lines += ["", *_comment(_paragraph(model)), header, *_keys(getattr(suite, header.strip("[]")))]
+            settings = operator.attrgetter(header.strip("[]"))(suite)
+            lines += ["", *_comment(_paragraph(model)), header, *_keys(settings)]
     lines += ["", *_comment("Options of verifiers are set in tables such as [verifiers.judge]: docs/verifiers.md.")]
     return "\n".join(lines) + "\n"
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from restem.benchmarks.columns import ANSWERS
 from restem.benchmarks.hints import did_you_mean
 from restem.benchmarks.problem import Problem
 from restem.harness.app.code_permission import check_code
@@ -165,8 +166,8 @@ def verify_rows(
     """
     judges = catalog.judges(names, options)
     _check_output(output, options, judges)
-    if rows.unknown and not quiet:
-        print(f"fields that are not used: {', '.join(rows.unknown)}", file=sys.stderr)
+    if not quiet:
+        _print_gaps(rows)
     folder = output.with_name(f"{output.name}.calls") if output is not None and judges else None
     offline = any(options.get(name, {}).get("offline") for name in judges)
     with contextlib.ExitStack() as stack:
@@ -195,6 +196,17 @@ def verify_rows(
             file.unlink()
         folder.rmdir()
     return [summary_of_rows(*each, rows) for each in zip(names, verdicts, unread, strict=True)]
+
+
+def _print_gaps(rows: Rows) -> None:
+    """Prints which fields are not used and how many rows have no reference: it may stand under another name."""
+    if rows.unknown:
+        print(f"fields that are not used: {', '.join(rows.unknown)}", file=sys.stderr)
+    if rows.unanswered:
+        other = next((field for field in rows.unknown if field in ANSWERS or did_you_mean(field, ["reference"])), None)
+        hint = f"; is it in {other!r}? The field is called reference" if other else ""
+        count = f"{len(rows.unanswered)} of {len(rows.ids)} rows have no reference"
+        print(f"{count}, the first {rows.unanswered[0]}{hint}", file=sys.stderr)
 
 
 def _check_output(output: Path | None, options: Options, judges: Sequence[str]) -> None:

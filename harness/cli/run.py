@@ -67,7 +67,7 @@ def run_command(
     resolved = load_suite(suite, (*overrides, "accept_unreadable=true") if accept_unreadable else overrides)
     folder = out or Path("runs") / resolved.name
     check_folder("--out" if out else "run folder", folder)
-    check_suite(resolved, leads=not host_index, begun=(folder / "run.db").is_file())
+    check_suite(resolved, leads=not host_index, begun=(folder / "run.db").is_file(), quiet=quiet)
     need_train("restem run")
     if not quiet:
         click.echo(f"suite {resolved.name}, run folder {folder}: loading JAX and gemma", err=True)

@@ -40,7 +40,7 @@ from restem.reports.tables.law import change_table, law_table
 from restem.reports.tables.pairs import pairs
 from restem.reports.tables.price import price
 from restem.reports.tables.problem_kinds import by_kind
-from restem.reports.tables.provenance import judge_line, provenance, unread_references
+from restem.reports.tables.provenance import judge_line, origin, provenance, unread_references
 from restem.reports.tables.seeds import seeds_table
 from restem.reports.tables.strata import by_stratum, parts, rates_by_stratum
 from restem.reports.tables.table import Table
@@ -109,6 +109,7 @@ def compose(
             *(*gap_sentences(partings(findings)), *law_lines, *seed_sentences(ranking.standings)),
             *attacks_accepted(accepting_attacks(run), problems_probed(run)),
             *unread_references(run),
+            *origin(run),
         ),
         verdict=advised if advised.rows else None,
         judge=judge_line(run),

@@ -11,10 +11,11 @@ from typing import Any
 from restem.reports.analysis.findings import Findings
 from restem.reports.data.run import Run
 from restem.reports.tables.format import DASH, number, setting
+from restem.reports.tables.problem_file import file_sentences
 from restem.reports.tables.table import Column, Table
 
 # Facts of the run.
-SHOWN_ELSEWHERE = ("suite", "verifiers", "chance_level", "finished", "seconds", "unreadable_references")
+SHOWN_ELSEWHERE = ("suite", "verifiers", "chance_level", "finished", "seconds", "unreadable_references", "problem_file")
 
 
 def judge_line(run: Run) -> str:
@@ -45,6 +46,14 @@ def unread_references(run: Run) -> list[str]:
         "it decides few but those that equal the reference as text, which are correct: accuracy, which counts decided "
         "responses, is too high there."
     ]
+
+
+def origin(run: Run) -> list[str]:
+    """Sentences on the file that the problems come from, and on the instruction of the prompts, where there are any."""
+    facts: Mapping[str, Any] | None = run.facts.get("problem_file")
+    instruction = run.suite.get("benchmark", {}).get("instruction")
+    lines = [" ".join(file_sentences(facts))] if facts else []
+    return [*lines, *([f"The policy's prompts end with the instruction: {instruction}"] if instruction else [])]
 
 
 def changed_models(run: Run) -> list[str]:
