@@ -21,8 +21,8 @@ from safetensors.flax import save_file
 from restem.harness.errors import ConfigError
 from restem.harness.model.architecture import Architecture
 from restem.harness.model.policy import Params, Policy, check_shapes, param_shapes
-from restem.harness.model.tokenizer import Tokenizer
 from restem.harness.weights.huggingface_config import from_config, to_config
+from restem.harness.weights.huggingface_tokenizer import tokenizer_files
 from restem.harness.weights.kaggle import checked_tokenizer, tokenizer_file
 
 # Prefixes of the text part of a Gemma 3 with an image encoder, in older and newer files.
@@ -108,36 +108,14 @@ def save_hf(policy: Policy, folder: Path) -> None:
     save_file(tensors, partial / "model.safetensors", metadata={"format": "pt"})  # transformers requires it
     generation = {key: config[key] for key in ("bos_token_id", "eos_token_id", "pad_token_id")}
     files = {
-        "config": config,
-        "generation_config": generation,
-        "tokenizer_config": _tokenizer_config(policy.tokenizer, policy.architecture),
+        "config.json": config,
+        "generation_config.json": generation,
+        **tokenizer_files(policy.tokenizer, policy.architecture),
     }
     for name, content in files.items():
-        (partial / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+        (partial / name).write_text(json.dumps(content, indent=2) + "\n", "utf-8")
     shutil.copyfile(policy.tokenizer.path, partial / "tokenizer.model")
     partial.rename(folder)
-
-
-def _tokenizer_config(tokenizer: Tokenizer, architecture: Architecture) -> dict[str, Any]:
-    start, end = tokenizer.turn_markers
-    pieces = {"pad": tokenizer.pad_id, "eos": tokenizer.eos_id, "bos": tokenizer.bos_id, "unk": tokenizer.unk_id}
-    config = {f"{kind}_token": tokenizer.piece(id) for kind, id in pieces.items()} | {
-        "tokenizer_class": "GemmaTokenizer",
-        "add_bos_token": True,
-        "add_eos_token": False,
-        "additional_special_tokens": [start, end],
-        "clean_up_tokenization_spaces": False,
-        "model_max_length": architecture.context_length,
-        "sp_model_kwargs": {},
-    }
-    if architecture.chat:
-        config["chat_template"] = (
-            "{{ bos_token }}{% for message in messages %}"
-            f"{{{{ '{start}' + ('model' if message['role'] == 'assistant' else message['role']) + '\\n' "
-            f"+ message['content'] + '{end}\\n' }}}}"
-            f"{{% endfor %}}{{% if add_generation_prompt %}}{{{{ '{start}model\\n' }}}}{{% endif %}}"
-        )
-    return config
 
 
 _NORMS = {"input_layernorm": "pre_attention_norm", "post_attention_layernorm": "pre_ffw_norm"}

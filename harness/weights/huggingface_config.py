@@ -81,6 +81,8 @@ def to_config(architecture: Architecture, tokenizer: Tokenizer) -> dict[str, Any
     }
     if kind != "gemma":
         config |= {key: getattr(a, field) for key, field in _FROM_2_ON.items()}
+        if "L" not in a.layers:  # no layer has the window, and yet transformers and CTranslate2 ask for a number
+            config["sliding_window"] = a.context_length
         names = {letter: name for name, letter in _KINDS.items()}
         config["layer_types"] = [names[letter] for letter in a.layers]
         config["query_pre_attn_scalar"] = a.embed_dim // a.num_heads if a.scale_by_embed else a.head_dim

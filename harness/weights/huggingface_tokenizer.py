@@ -1,0 +1,116 @@
+"""The tokenizer's files of a Hugging Face folder: `tokenizer_config.json` and, where it is needed, `tokenizer.json`.
+
+Takes a tokenizer and an architecture; gives the files' contents. Does not depend on tensors or on Hugging Face's
+packages.
+
+transformers converts a SentencePiece model by itself where its pieces are learnt merges (Gemma's). It has no conversion
+for a model of characters (the embedded policies'): transformers 4 refuses one and transformers 5 drops its user-defined
+pieces without a word. So for these the ready `tokenizer.json` is written: characters as a BPE without merges, bytes as
+its fallback, and every user-defined piece as an added token. Both libraries take the longest such piece at each place.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sentencepiece import sentencepiece_model_pb2
+
+from restem.harness.model.architecture import Architecture
+from restem.harness.model.tokenizer import Tokenizer
+
+_SPACE = "\u2581"  # how SentencePiece writes a space inside a piece
+# Gemma has no system turn: as in `restem serve`, messages of one side after each other are one turn.
+_TEMPLATE = (
+    "{{ bos_token }}{% set last = namespace(role='') %}{% for message in messages %}"
+    "{% set role = 'model' if message['role'] in ('assistant', 'model') else 'user' %}"
+    "{% if role == last.role %}{{ '\\n' }}"
+    "{% else %}{% if last.role %}{{ 'END\\n' }}{% endif %}{{ 'START' + role + '\\n' }}{% endif %}"
+    "{{ message['content'] }}{% set last.role = role %}{% endfor %}"
+    "{% if last.role %}{{ 'END\\n' }}{% endif %}"
+    "{% if add_generation_prompt %}{{ 'STARTmodel\\n' }}{% endif %}"
+)
+
+
+def tokenizer_files(tokenizer: Tokenizer, architecture: Architecture) -> dict[str, dict[str, Any]]:
+    """The contents of the tokenizer's JSON files, by file name."""
+    model = sentencepiece_model_pb2.ModelProto.FromString(tokenizer.path.read_bytes())
+    config = _config(tokenizer, architecture)
+    if model.trainer_spec.model_type != model.trainer_spec.CHAR:
+        return {"tokenizer_config.json": config | {"tokenizer_class": "GemmaTokenizer"}}
+    config |= {"tokenizer_class": "PreTrainedTokenizerFast"}  # reads tokenizer.json as it is, in transformers 4 and 5
+    return {"tokenizer_config.json": config, "tokenizer.json": _ready_tokenizer(model, tokenizer)}
+
+
+def _config(tokenizer: Tokenizer, architecture: Architecture) -> dict[str, Any]:
+    start, end = tokenizer.turn_markers
+    pieces = {"pad": tokenizer.pad_id, "eos": tokenizer.eos_id, "bos": tokenizer.bos_id, "unk": tokenizer.unk_id}
+    config = {f"{kind}_token": tokenizer.piece(id) for kind, id in pieces.items()} | {
+        "add_bos_token": True,
+        "add_eos_token": False,
+        "additional_special_tokens": [start, end],
+        "clean_up_tokenization_spaces": False,
+        "model_max_length": architecture.context_length,
+        "sp_model_kwargs": {},
+    }
+    if architecture.chat:
+        config["chat_template"] = _TEMPLATE.replace("START", start).replace("END", end)
+    return config
+
+
+def _ready_tokenizer(model: sentencepiece_model_pb2.ModelProto, tokenizer: Tokenizer) -> dict[str, Any]:
+    """The content of `tokenizer.json` (huggingface/tokenizers) for a SentencePiece model of characters."""
+    kinds = sentencepiece_model_pb2.ModelProto.SentencePiece
+    special = {kinds.CONTROL, kinds.UNKNOWN}
+    added = [
+        {
+            "id": id,
+            "content": piece.piece,
+            "single_word": False,
+            "lstrip": False,
+            "rstrip": False,
+            # A special token is matched in the text as it is, another one after spaces have been replaced.
+            "normalized": not (is_special := piece.type in special or piece.piece in tokenizer.turn_markers),
+            "special": is_special,
+        }
+        for id, piece in enumerate(model.pieces)
+        if piece.type in {*special, kinds.USER_DEFINED}
+    ]
+    bos = {"id": model.pieces[tokenizer.bos_id].piece, "type_id": 0}
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": added,
+        "normalizer": {"type": "Replace", "pattern": {"String": " "}, "content": _SPACE},
+        "pre_tokenizer": None,
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": [{"SpecialToken": bos}, {"Sequence": {"id": "A", "type_id": 0}}],
+            "pair": [
+                {"SpecialToken": bos},
+                {"Sequence": {"id": "A", "type_id": 0}},
+                {"Sequence": {"id": "B", "type_id": 0}},
+            ],
+            "special_tokens": {bos["id"]: {"id": bos["id"], "ids": [tokenizer.bos_id], "tokens": [bos["id"]]}},
+        },
+        "decoder": {
+            "type": "Sequence",
+            "decoders": [
+                {"type": "Replace", "pattern": {"String": _SPACE}, "content": " "},
+                {"type": "ByteFallback"},
+                {"type": "Fuse"},
+            ],
+        },
+        "model": {
+            "type": "BPE",
+            "dropout": None,
+            "unk_token": model.pieces[tokenizer.unk_id].piece,
+            "continuing_subword_prefix": None,
+            "end_of_word_suffix": None,
+            "fuse_unk": True,
+            "byte_fallback": True,
+            "ignore_merges": False,
+            "vocab": {piece.piece: id for id, piece in enumerate(model.pieces)},
+            "merges": [],
+        },
+    }
