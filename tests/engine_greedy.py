@@ -51,10 +51,8 @@ def with_ctranslate2(folder, request):
 def with_vllm(folder, request):
     import vllm
 
-    model = vllm.LLM(
-        model=str(folder), dtype="float32", enforce_eager=True, max_num_seqs=16, disable_log_stats=True
-    )
-    settings = vllm.SamplingParams(temperature=0.0, max_tokens=request["new_tokens"])
+    model = vllm.LLM(model=str(folder), dtype="float32", enforce_eager=True, max_num_seqs=16, disable_log_stats=True)
+    settings = vllm.SamplingParams(temperature=0.0, max_tokens=request["new_tokens"], detokenize=False)
     prompts = [vllm.TokensPrompt(prompt_token_ids=prompt) for prompt in request["prompts"]]
     outputs = model.generate(prompts, settings, use_tqdm=False)
     return vllm.__version__, [list(output.outputs[0].token_ids) for output in outputs]

@@ -20,6 +20,7 @@ from restem.harness.errors import CheckpointMismatch, ConfigError
 from restem.harness.model.gemma import forward
 from restem.harness.model.policy import Policy, params_hash
 from restem.harness.weights.huggingface import load_hf, save_hf
+from tests.exportable import random_policy
 from tests.gemma_folders import SMALL, other_shape, small_policy, vocabulary
 
 QUESTIONS = [problem.question for problem in linear_1d.problems(5, (3.0, 6.0), {"test": 20})["test"]]
@@ -59,6 +60,21 @@ def test_a_folder_without_a_chat_template_is_a_base_model(policy: Policy, tmp_pa
     base = Policy(architecture=other_shape(policy, chat=False), params=policy.params, tokenizer=policy.tokenizer)
     save_hf(base, tmp_path / "base")
     assert not load_hf(tmp_path / "base").architecture.chat
+
+
+@pytest.mark.parametrize("attention", ["G", "L"])
+def test_the_shape_of_an_embedded_policy_comes_back(attention: str, tmp_path: Path) -> None:
+    window = 256 if attention == "L" else None
+    policy = random_policy(tmp_path, attention=attention, sliding_window=window)
+    save_hf(policy, tmp_path / "hf")
+    back = load_hf(tmp_path / "hf")
+    assert back.architecture == policy.architecture
+    assert params_hash(back.params) == params_hash(policy.params)
+
+
+def test_the_window_is_a_number_where_no_layer_has_one(tmp_path: Path) -> None:
+    save_hf(random_policy(tmp_path), tmp_path / "hf")  # transformers and CTranslate2 fail on null
+    assert json.loads((tmp_path / "hf" / "config.json").read_text())["sliding_window"] == 256
 
 
 def rewrite(folder: Path, **changes: Any) -> None:

@@ -49,7 +49,7 @@ def download_command(name: str, yes: bool) -> None:
 @click.option("--to", "form", type=click.Choice(["hf"]), default="hf", show_default=True, help="Hugging Face's format.")
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="A new folder.")
 def export_command(checkpoint: str, form: str, output: Path) -> None:
-    """Writes a Gemma policy or checkpoint as a folder that transformers and vLLM load.
+    """Writes a Gemma policy or checkpoint as a folder that transformers, vLLM and CTranslate2 load.
 
     \b
     Example:

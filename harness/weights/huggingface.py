@@ -1,8 +1,8 @@
 """Policies to and from Hugging Face's format: `config.json`, `*.safetensors` and the tokenizer's files.
 
 Takes a folder or a policy; gives the other. Does not depend on Orbax. Covers the text models of Gemma 1, 2 and 3, so
-that transformers and vLLM load what was trained here, and vice versa; of a Gemma 3 with an image encoder, the text part
-is loaded. The tensors' names are those of transformers' `Gemma2ForCausalLM` and its relatives; the mapping is ours.
+that other engines load what was trained here, and vice versa; of a Gemma 3 with an image encoder, the text part is
+loaded. The tensors' names are those of transformers' `Gemma2ForCausalLM` and its relatives; the mapping is ours.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp

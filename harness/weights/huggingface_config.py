@@ -47,7 +47,7 @@ _DEFAULTS_3 = {
 
 
 def to_config(architecture: Architecture, tokenizer: Tokenizer) -> dict[str, Any]:
-    """The `config.json` that transformers and vLLM read.
+    """The `config.json` that transformers, vLLM and CTranslate2 read.
 
     Raises:
         ConfigError: These libraries have no model of this architecture.
@@ -126,6 +126,8 @@ def from_config(config: Mapping[str, Any], chat: bool, origin: str) -> Architect
         if kind != "gemma":
             settings |= {field: config.get(key) for key, field in _FROM_2_ON.items()}
             settings["attention"] = _pattern(config, settings["num_layers"], FAMILIES[_FAMILY[kind]]["attention"])
+            if "L" not in settings["attention"]:
+                settings["sliding_window"] = None
             settings["scale_by_embed"] = _scale_by_embed(config, settings, origin)
         settings |= _rope(config, kind, origin)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
