@@ -11,7 +11,8 @@ its fallback, and every user-defined piece as an added token. Both libraries tak
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from sentencepiece import sentencepiece_model_pb2
 
@@ -31,14 +32,38 @@ _TEMPLATE = (
 )
 
 
+# Protobuf makes the class when the module is imported.
+_Model = sentencepiece_model_pb2.ModelProto  # pyright: ignore[reportAttributeAccessIssue]
+
+
+class _Vocabulary(NamedTuple):
+    """The pieces of a SentencePiece model in the order of their ids, and which of them are no learnt ones."""
+
+    of_characters: bool
+    pieces: list[str]
+    control: set[str]
+    user_defined: set[str]
+
+
 def tokenizer_files(tokenizer: Tokenizer, architecture: Architecture) -> dict[str, dict[str, Any]]:
     """The contents of the tokenizer's JSON files, by file name."""
-    model = sentencepiece_model_pb2.ModelProto.FromString(tokenizer.path.read_bytes())
+    vocabulary = _read(tokenizer.path)
     config = _config(tokenizer, architecture)
-    if model.trainer_spec.model_type != model.trainer_spec.CHAR:
+    if not vocabulary.of_characters:
         return {"tokenizer_config.json": config | {"tokenizer_class": "GemmaTokenizer"}}
     config |= {"tokenizer_class": "PreTrainedTokenizerFast"}  # reads tokenizer.json as it is, in transformers 4 and 5
-    return {"tokenizer_config.json": config, "tokenizer.json": _ready_tokenizer(model, tokenizer)}
+    return {"tokenizer_config.json": config, "tokenizer.json": _ready_tokenizer(vocabulary, tokenizer)}
+
+
+def _read(path: Path) -> _Vocabulary:
+    """The vocabulary of a SentencePiece file."""
+    model, kinds = _Model.FromString(path.read_bytes()), _Model.SentencePiece
+    return _Vocabulary(
+        of_characters=model.trainer_spec.model_type == model.trainer_spec.CHAR,
+        pieces=[piece.piece for piece in model.pieces],
+        control={piece.piece for piece in model.pieces if piece.type in (kinds.CONTROL, kinds.UNKNOWN)},
+        user_defined={piece.piece for piece in model.pieces if piece.type == kinds.USER_DEFINED},
+    )
 
 
 def _config(tokenizer: Tokenizer, architecture: Architecture) -> dict[str, Any]:
@@ -57,25 +82,24 @@ def _config(tokenizer: Tokenizer, architecture: Architecture) -> dict[str, Any]:
     return config
 
 
-def _ready_tokenizer(model: sentencepiece_model_pb2.ModelProto, tokenizer: Tokenizer) -> dict[str, Any]:
-    """The content of `tokenizer.json` (huggingface/tokenizers) for a SentencePiece model of characters."""
-    kinds = sentencepiece_model_pb2.ModelProto.SentencePiece
-    special = {kinds.CONTROL, kinds.UNKNOWN}
+def _ready_tokenizer(vocabulary: _Vocabulary, tokenizer: Tokenizer) -> dict[str, Any]:
+    """The content of `tokenizer.json` (huggingface/tokenizers) for a vocabulary of characters."""
+    special = vocabulary.control | {*tokenizer.turn_markers}
     added = [
         {
             "id": id,
-            "content": piece.piece,
+            "content": piece,
             "single_word": False,
             "lstrip": False,
             "rstrip": False,
             # A special token is matched in the text as it is, another one after spaces have been replaced.
-            "normalized": not (is_special := piece.type in special or piece.piece in tokenizer.turn_markers),
-            "special": is_special,
+            "normalized": piece not in special,
+            "special": piece in special,
         }
-        for id, piece in enumerate(model.pieces)
-        if piece.type in {*special, kinds.USER_DEFINED}
+        for id, piece in enumerate(vocabulary.pieces)
+        if piece in special | vocabulary.user_defined
     ]
-    bos = {"id": model.pieces[tokenizer.bos_id].piece, "type_id": 0}
+    bos = {"id": vocabulary.pieces[tokenizer.bos_id], "type_id": 0}
     return {
         "version": "1.0",
         "truncation": None,
@@ -104,13 +128,13 @@ def _ready_tokenizer(model: sentencepiece_model_pb2.ModelProto, tokenizer: Token
         "model": {
             "type": "BPE",
             "dropout": None,
-            "unk_token": model.pieces[tokenizer.unk_id].piece,
+            "unk_token": vocabulary.pieces[tokenizer.unk_id],
             "continuing_subword_prefix": None,
             "end_of_word_suffix": None,
             "fuse_unk": True,
             "byte_fallback": True,
             "ignore_merges": False,
-            "vocab": {piece.piece: id for id, piece in enumerate(model.pieces)},
+            "vocab": {piece: id for id, piece in enumerate(vocabulary.pieces)},
             "merges": [],
         },
     }
