@@ -1,14 +1,14 @@
 """The record of a benchmark: a named set of problems with its regimes, step check, chance level and gold verifier.
 
 Gives also what most benchmarks share: problems from a generator, and the chance level. Depends on problem.py alone. A
-new benchmark is one short file that makes a `Benchmark` (see arithmetic_mixed.py) and one line in catalog.py.
+new benchmark is a file that makes a `Benchmark` (see arithmetic_mixed.py) or a `Family`, and a line in catalog.py.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -49,8 +49,7 @@ class Benchmark:
         splits: The names of its splits.
         stream: (seed, regime) -> its problems, each once; may end. For a regime that it does not know it raises
             ValueError when it is called, before a problem is drawn.
-        regimes: Name of a regime -> its pair of numbers, None where it has none; empty where the difficulty cannot be
-            set.
+        regimes: The names of its regimes; empty where the difficulty cannot be set.
         default_regime: The regime of a suite that names none.
         few_shot_file: A text of worked examples with `{question}` in its place, for base models; None where there is
             none.
@@ -63,7 +62,7 @@ class Benchmark:
     name: str
     splits: Sequence[str]
     stream: Callable[[int, Regime], Iterator[Problem]]
-    regimes: Mapping[str, tuple[float, float] | None] = dataclasses.field(default_factory=dict)
+    regimes: Collection[str] = ()
     default_regime: Regime = None
     few_shot_file: Path | None = None
     steps: StepCheck | None = None
@@ -76,14 +75,18 @@ class Benchmark:
         """The text of worked examples."""
         return None if self.few_shot_file is None else self.few_shot_file.read_text("utf-8").rstrip("\n")
 
+    def check_splits(self, splits: Iterable[str]) -> None:
+        """Raises ValueError where it lacks one of these splits; the message names those it has."""
+        if unknown := set(splits) - set(self.splits):
+            raise ValueError(f"unknown split {sorted(unknown)}: known are {', '.join(self.splits)}")
+
     def problems(self, seed: int, regime: Regime, counts: Mapping[str, int]) -> dict[str, list[Problem]]:
         """The first `counts[split]` problems of each split, in the order of the stream.
 
         Raises:
             ValueError: A split is unknown, or has too few problems; of a fixed set, a split with one problem is enough.
         """
-        if unknown := set(counts) - set(self.splits):
-            raise ValueError(f"unknown split {sorted(unknown)}: known are {', '.join(self.splits)}")
+        self.check_splits(counts)
         chosen: dict[str, list[Problem]] = {split: [] for split in counts}
         draws = self.stream(seed, regime)
         while short := [split for split, count in counts.items() if len(chosen[split]) < count]:
@@ -99,8 +102,31 @@ class Benchmark:
         return chosen
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Family:
+    """Benchmarks that are named by a rule, too many for a line each.
+
+    Attributes:
+        title: How documents name them, in Markdown.
+        names: Their names, as far as they are known without an import; for hints and lists.
+        find: Name -> the benchmark, or None where the name does not follow the rule; raises ValueError where it does
+            and there is no such benchmark.
+        example: The benchmark whose splits, regimes and gold stand for all in documents.
+    """
+
+    title: str
+    names: Sequence[str]
+    find: Callable[[str], Benchmark | None]
+    example: Benchmark
+
+
 def generated(
-    name: str, shares: Mapping[str, float], draw: Callable[[int], tuple[str, str]], source: str, salt: str = ""
+    name: str,
+    shares: Mapping[str, float],
+    draw: Callable[[int], tuple[str, str]],
+    source: str,
+    salt: str = "",
+    strata: Mapping[str, str] | None = None,
 ) -> Iterator[Problem]:
     """Endless problems from a generator, equal ones once.
 
@@ -110,6 +136,7 @@ def generated(
         draw: Index -> question and answer; the same for the same index.
         source: Generator and settings; the index is added.
         salt: See `split_of`.
+        strata: Those of every problem.
 
     Raises:
         ValueError: The generator gives no new problems any more.
@@ -128,6 +155,7 @@ def generated(
                 reference=answer,
                 split=split_of(question, shares, salt),
                 source=f"{source} index={index}",
+                strata=strata or {},
             )
         index += 1
     raise ValueError(f"{source} has no more than about {len(seen)} distinct problems")

@@ -15,7 +15,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from restem.benchmarks.benchmark import MAX_REPEATS, Benchmark, Regime
+from restem.benchmarks.benchmark import MAX_REPEATS, Benchmark, Family, Regime
 from restem.benchmarks.hints import did_you_mean
 from restem.benchmarks.problem import Problem, problem_id, split_of
 from restem.benchmarks.reasoning_gym_package import package_version, registry
@@ -45,6 +45,12 @@ def benchmark(task: str) -> Benchmark:
         default_regime=DEFAULT,
         gold=NAME,
     )
+
+
+def find(name: str) -> Benchmark | None:
+    """The benchmark of a name `reasoning_gym:TASK`; None for a name of another form."""
+    family, _, task = name.partition(":")
+    return benchmark(task) if family == NAME else None
 
 
 def task_names() -> list[str]:
@@ -190,3 +196,18 @@ def unpacked(value: Any) -> Any:
         case [(key, [*items])] if key == _ITEMS:
             return {unpacked(name): unpacked(item) for name, item in items}
     return {key: unpacked(item) for key, item in value.items()}
+
+
+FAMILY = Family(
+    title=f"`{NAME}:TASK`",
+    names=(f"{NAME}:TASK",),  # those of the tasks need the package
+    find=find,
+    example=Benchmark(
+        name=f"{NAME}:TASK",
+        splits=tuple(SHARES),
+        stream=lambda *_: iter(()),
+        regimes=(DEFAULT, "level-0", "level-1", "..."),
+        default_regime=DEFAULT,
+        gold=NAME,
+    ),
+)

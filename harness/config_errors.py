@@ -63,6 +63,8 @@ def _line(item: Any, model: type[pydantic.BaseModel]) -> str:
     path, type_, context = item["loc"], item["type"], item.get("ctx", {})
     if path[:2] == ("benchmark", "regime") and type_ != "value_error":  # an error a type
         return "benchmark.regime: expected the name of a regime, or a pair of numbers"
+    if path[:2] == ("benchmark", "parts") and path[3:] and type_ != "value_error":
+        return f"benchmark.parts.{path[2]}: expected the name of a regime, `default`, or a pair of numbers"
     place, (*parents, last) = ".".join(map(str, path)), path or ("",)
     value = f"{item['input']!r:.80}"
     if type_ == "extra_forbidden":

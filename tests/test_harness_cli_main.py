@@ -46,6 +46,12 @@ def wait_for_samples(folder: Path, count: int, process: subprocess.Popen[str]) -
         time.sleep(0.02)
 
 
+def test_generate_prints_the_names_of_all_benchmarks() -> None:
+    names = restem("generate", "--names").stdout.split()
+    assert {"linear_1d", "numbers", "numbers__gcd", "mathematics", "reasoning_gym:TASK"} <= set(names)
+    assert "file" not in names
+
+
 @pytest.mark.parametrize("command", ["run", "verify", "report", "show", "gate", "generate", "probe", "serve"])
 def test_every_command_has_help_with_an_example(command: str) -> None:
     result = restem(command, "--help")

@@ -55,11 +55,28 @@ def test_an_override_reaches_into_tables_and_lists() -> None:
         ("arms.9.verifier=exact", "does not lead anywhere"),
         ("iterations", "expected a.b=value"),
         ('benchmark.name="file"', "`path` goes with"),
+        ('benchmark.name="mixed"', "`parts` goes with"),
+        ('benchmark.parts.numbers__gcd="train-easy"', "`parts` goes with"),
     ],
 )
 def test_a_wrong_setting_names_the_field_and_what_was_found(override: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load_suite("linear_1d", [override])
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("benchmark.regime=train-easy", "each of them has its own"),
+        ("benchmark.parts={}", "`parts` goes with"),
+        ("benchmark.parts.linear_1d=[3]", r"benchmark\.parts\.linear_1d: expected the name of a regime"),
+        ("benchmark.parts.linear1d=[3, 4]", r"benchmark\.parts: no benchmark 'linear1d' .did you mean 'linear_1d'"),
+        ("benchmark.parts.numbers__gcd=hard", r"benchmark\.parts: numbers__gcd: unknown regime 'hard'"),
+    ],
+)
+def test_a_wrong_part_of_a_mixture_is_named(override: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_suite("mixed", [override])
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,11 @@ def test_a_division_that_does_not_divide_has_no_rows(tmp_path: Path) -> None:
     assert not rates_by_stratum(findings).rows
 
 
+def test_a_division_that_divides_as_another_does_is_shown_once(tmp_path: Path) -> None:
+    table = by_stratum(divided(tmp_path, Size(iterations=1), benchmark=["x", "y"], module=["", "m"]))
+    assert [row["part"].text for row in table.rows] == ["x", "y"]
+
+
 def test_problems_without_a_part_are_a_part_of_their_own(tmp_path: Path) -> None:
     table = by_stratum(divided(tmp_path, Size(iterations=1), level=["", "2"]))
     assert [(row["part"].text, row["problems"].text) for row in table.rows] == [("–", "12"), ("2", "12")]

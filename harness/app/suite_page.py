@@ -19,7 +19,7 @@ import pydantic
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from restem.benchmarks.catalog import BENCHMARKS, FILE
+from restem.benchmarks.catalog import BENCHMARKS, FAMILIES, FILE, MIXED
 from restem.benchmarks.files import SHARES
 from restem.harness.config import NAME, SamplingConfig, Suite, load_suite
 from restem.harness.errors import ConfigError
@@ -101,12 +101,8 @@ def _inner(field: FieldInfo) -> type[pydantic.BaseModel] | None:
 
 
 def _plain_fields(model: type[pydantic.BaseModel]) -> dict[str, FieldInfo]:
-    """The fields that are plain keys, not tables."""
-    return {
-        name: field
-        for name, field in model.model_fields.items()
-        if _inner(field) is None and typing.get_origin(field.annotation) is not dict
-    }
+    """The fields that are plain keys or tables of such, not tables with a page part of their own."""
+    return {name: field for name, field in model.model_fields.items() if _inner(field) is None and name != "verifiers"}
 
 
 def _table(model: type[pydantic.BaseModel]) -> str:
@@ -124,6 +120,8 @@ def _type(kind: Any) -> str:
         return ", ".join(f"`{value}`" for value in inner)
     if origin in (typing.Union, types.UnionType):
         return " or ".join(_type(member) for member in inner if member is not type(None))
+    if origin is dict:
+        return "table"
     if origin is tuple:
         return f"list of {_type(inner[0])}s" if inner[-1] is Ellipsis else f"{len(inner)} {_type(inner[0])}s"
     return _WORDS[kind]
@@ -165,10 +163,11 @@ def _benchmarks() -> str:
         "| `benchmark.name` | Splits | Regimes | Default regime | Examples for base models | Steps checked | Gold |"
     ]
     lines.append("|---|---|---|---|---|---|---|")
-    for known in BENCHMARKS.values():
+    titled = [(f"`{known.name}`", known) for known in BENCHMARKS.values()]
+    for title, known in [*titled, *((family.title, family.example) for family in FAMILIES)]:
         regime = known.default_regime
         cells = [
-            f"`{known.name}`",
+            title,
             ", ".join(f"`{split}`" for split in known.splits),
             ", ".join(f"`{name}`" for name in known.regimes) or "none",
             f"`{json.dumps(regime)}`" if regime is not None else "none",
@@ -178,6 +177,9 @@ def _benchmarks() -> str:
         ]
         lines.append(f"| {' | '.join(cells)} |")
     splits = ", ".join(f"`{split}`" for split in SHARES)
+    lines.append(
+        f"| `{MIXED}` (with `parts`) | those that all parts have | of each part | none | no | no | the parts' |"
+    )
     lines.append(f"| `{FILE}` (with `path`) | {splits} | none | none | no | where one check reads all | `sympy` |")
     return "\n".join(lines) + "\n"
 
@@ -192,7 +194,11 @@ def _keys(settings: pydantic.BaseModel, *, comments: bool = True) -> list[str]:
         if comments:
             bounds = ", ".join(part for part in (_type(field.annotation), _bounds(field)) if part).replace("`", "")
             lines += _comment(f"{_meaning(type(settings), name, field)} ({bounds})")
-        text = None if value is None else tomlkit.item(list(value) if isinstance(value, tuple) else value).as_string()
+        text = (
+            None
+            if value in (None, {})
+            else tomlkit.item(list(value) if isinstance(value, tuple) else value).as_string()
+        )
         lines += [f"# {name} =" if text is None else f"{name} = {text}"] if comments or text is not None else []
     return lines
 

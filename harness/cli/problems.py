@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     from restem.benchmarks.problem import Problem
 
 
+def _print_names(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        from restem.benchmarks.catalog import generated_names
+
+        click.echo("\n".join(generated_names()))
+        context.exit()
+
+
 @click.command("generate")
 @click.argument("benchmark")
 @click.option("--count", type=click.IntRange(min=1), required=True)
@@ -22,15 +30,25 @@ if TYPE_CHECKING:
 @click.option("--split", default="test", show_default=True)
 @click.option("--format", "form", type=click.Choice(["jsonl", "lines"]), default="jsonl", show_default=True)
 @click.option("--output", type=TO_FILE, help="File.  [default: stdout]")
+@click.option(
+    "--names",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_names,
+    help="Prints all names and stops.",
+)
 def generate_command(
     benchmark: str, count: int, seed: int, regime: str | None, split: str, form: str, output: Path | None
 ) -> None:
-    """Writes a problem set of BENCHMARK, a name that docs/suite.md lists.
+    """Writes a problem set of BENCHMARK: linear_1d, arithmetic_mixed, a module, an area or all of mathematics_dataset
+    (numbers__gcd, numbers, mathematics), or reasoning_gym:TASK. docs/benchmarks.md describes them.
 
     \b
     Example:
       restem generate linear_1d --count 100 --seed 3 --regime train-medium --format lines
-      restem generate arithmetic_mixed --count 100 --regime 4,5
+      restem generate numbers__gcd --count 100 --regime 4,5
+      restem generate --names
     """
     from restem.benchmarks.files import write_json_lines, write_lines
 

@@ -36,12 +36,18 @@ class Part(NamedTuple):
 def parts(run: Run) -> list[Part]:
     """The parts of every division that puts the test problems into several, by name; the largest where there are many.
 
-    Problems without a part in a division are its part of no name.
+    Problems without a part in a division are its part of no name. A division that divides as an earlier one
+    does is left out.
     """
     strata = [problem.strata for problem in run.problems.get(TEST, ())]
     kept: list[Part] = []
+    known: set[tuple[int, ...]] = set()
     for division in sorted({name for each in strata for name in each}):
         names = [each.get(division, "") for each in strata]
+        first = {name: place for place, name in reversed(list(enumerate(names)))}
+        if (shape := tuple(first[name] for name in names)) in known:
+            continue
+        known.add(shape)
         sizes = Counter(names)
         largest = sorted(sizes, key=lambda name: (-sizes[name], name))[:MOST_PARTS] if len(sizes) > 1 else []
         kept += [Part(division, name, np.array([each == name for each in names], bool)) for name in sorted(largest)]
