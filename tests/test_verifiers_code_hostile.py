@@ -14,7 +14,6 @@ import pytest
 from restem.verifiers.code.sandbox import NAMESPACES, PASSED, Ending, NoSandbox, Run, Sandbox
 from tests.hostile_programs import LEAVING, PROGRAMS, RIGHT, SECRET, TESTS, program
 
-MARK = "restem.verifiers.code.launcher"  # stands in the command line of the launcher and of all that it forks
 SECONDS, WALL = 1.0, 3.0
 
 
@@ -94,23 +93,22 @@ def tried(sandbox: Sandbox, source: str) -> Ending:
     return sandbox.run(run)
 
 
-def left_over() -> list[int]:
-    """The processes that a launcher has forked and that are there still: their parents are no `restem` commands."""
-    return [pid for pid, (command, parent) in processes().items() if MARK in command and MARK in parent]
+def left_over(sandbox: Sandbox) -> list[int]:
+    """The processes that this sandbox's launcher has forked and that are there still, with or without their parents.
 
-
-def processes() -> dict[int, tuple[str, str]]:
-    """Process id -> command line of the process, and that of its parent."""
-    commands: dict[int, str] = {}
-    parents: dict[int, int] = {}
+    A fork has the command line of its launcher, and in that stands a folder that no other launcher has.
+    """
+    launcher = sandbox._launcher
+    assert launcher is not None
+    marked: list[int] = []
     for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
+        if entry.name.isdecimal() and int(entry.name) != launcher.process.pid:
             try:
-                commands[int(entry.name)] = (entry / "cmdline").read_bytes().decode(errors="replace")
-                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                command = (entry / "cmdline").read_bytes()
             except OSError:
                 continue
-    return {pid: (command, commands.get(parents.get(pid, 0), MARK)) for pid, command in commands.items()}
+            marked += [int(entry.name)] if launcher.folder.encode() in command else []
+    return marked
 
 
 def test_there_are_more_than_forty() -> None:
@@ -132,7 +130,7 @@ def test_no_hostile_program_is_accepted_or_leaves_anything(name: str, sandbox: S
     assert not ending.reason.startswith(("sandbox", "tests: they do not end"))
     assert SECRET not in ending.reason
     assert world.state() == before
-    assert left_over() == []
+    assert left_over(sandbox) == []
     assert time.monotonic() - began < 30
 
 
@@ -153,7 +151,7 @@ def test_namespaces_and_limits_alone_hold_too(name: str, unfiltered: Sandbox, wo
     before = world.state()
     assert tried(unfiltered, world.program(name)).outcome != PASSED
     assert world.state() == before
-    assert left_over() == []
+    assert left_over(unfiltered) == []
     assert tried(unfiltered, RIGHT).outcome == PASSED
 
 
@@ -185,4 +183,4 @@ def test_without_namespaces_time_memory_processes_and_network_are_limited_still(
         ):
             assert tried(sandbox, world.program(name)).outcome != PASSED
         assert world.state() == before
-        assert left_over() == []
+        assert left_over(sandbox) == []
