@@ -65,7 +65,7 @@ def test_a_folder_without_a_chat_template_is_a_base_model(policy: Policy, tmp_pa
 @pytest.mark.parametrize("attention", ["G", "L"])
 def test_the_shape_of_an_embedded_policy_comes_back(attention: str, tmp_path: Path) -> None:
     window = 256 if attention == "L" else None
-    policy = random_policy(tmp_path, attention=attention, sliding_window=window)
+    policy = random_policy(tmp_path, attention=attention, sliding_window=window, transposed_gating=True)
     save_hf(policy, tmp_path / "hf")
     back = load_hf(tmp_path / "hf")
     assert back.architecture == policy.architecture
