@@ -87,6 +87,23 @@ REFERENCES = (
 )
 
 
+@pytest.mark.parametrize(
+    "mark", ["The answer is {}.", "Final Answer: {}", "**Answer: {}**", "Answer: {} - as it should be"]
+)
+@pytest.mark.parametrize(
+    "reference", ["3*x - y", "n**2 - n", "-a - b", "5 - x", "x**2 - x*y", "3*x - sin(x)", "2 - a*b"]
+)
+def test_a_minus_before_a_letter_does_not_end_an_answer(reference: str, mark: str) -> None:
+    assert outcome("What is it?", reference, mark.format(reference)) is C
+
+
+@pytest.mark.parametrize("dash", ["-", "--", "\u2013", "\u2014"])
+@pytest.mark.parametrize("words", ["a good number.", "I hope it is right.", "so the sum is even.", "checked"])
+def test_a_dash_before_words_ends_an_answer(dash: str, words: str) -> None:
+    assert outcome(MANY, "24", f"The answer is 24 {dash} {words}") is C
+    assert outcome(MANY, "25", f"The answer is 24 {dash} {words}") is W
+
+
 @pytest.mark.parametrize("reference", REFERENCES)
 def test_a_reference_is_read_and_equals_itself_in_a_box(reference: str) -> None:
     problem = Problem(id="p", question="Find it.", reference=reference, split="test", source="test")

@@ -42,10 +42,15 @@ _MARK = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+# What follows a dash that ends an answer, `24 - a good number`: in `3*x - y` and `x - xy` it is a minus.
+_WORD = (
+    r"(?=(?!(?:sin|cos|tan|cot|sec|csc|log|exp|sqrt|abc|xyz)\b)[a-z]{3}|[ai]\s[a-z]{2}"
+    r"|(?:an|as|at|by|he|if|in|is|it|my|no|of|on|or|so|to|us|we)\b)"
+)
 _CLAUSE_END = re.compile(
     r"\n|(?:[.;!?])(?=[\s\"')*]|$)|\s(?:because|since|as|so|which|but|when|where|after|if)\b|,\s(?:so|which"
     r"|because|since|but|and\s(?:the|we|so|this))\b"
-    r"|[\u2713\u2714\u2705]|</|\s[\u2014\u2013]\s|\s--?\s(?=[A-Za-z])|\s(?=\[[A-Za-z]{2})",
+    rf"|[\u2713\u2714\u2705]|</|\s\u2014\s|\s\u2013\s(?![A-Za-z])|\s(?:--?|\u2013)\s{_WORD}|\s(?=\[[A-Za-z]{{2}})",
     re.IGNORECASE,
 )
 _SPACE = re.compile(r"[\s*_$:>]{0,40}(?:\\[(\[]\s{0,4})?")
