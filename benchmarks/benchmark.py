@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from pathlib import Path
 from typing import TypeAlias
 
-from restem.benchmarks.problem import Problem, identity, problem_id, split_of
+from restem.benchmarks.problem import Problem, canonical_form, identity, problem_id, split_of
 
 # A named regime of difficulty or a pair of numbers; None for a benchmark that has no regimes.
 Regime: TypeAlias = str | tuple[float, float] | None
@@ -127,6 +127,7 @@ def generated(
     source: str,
     salt: str = "",
     strata: Mapping[str, str] | None = None,
+    form: Callable[[str], str] = canonical_form,
 ) -> Iterator[Problem]:
     """Endless problems from a generator, equal ones once.
 
@@ -137,6 +138,7 @@ def generated(
         source: Generator and settings; the index is added.
         salt: See `split_of`.
         strata: Those of every problem.
+        form: See `identity`; another one where single letters are no variables.
 
     Raises:
         ValueError: The generator gives no new problems any more.
@@ -145,12 +147,12 @@ def generated(
     index = fresh = 0
     while index - fresh < MAX_REPEATS:
         question, answer = draw(index)
-        form = identity(question)
-        if form not in seen:
-            seen.add(form)
+        known = identity(question, form=form)
+        if known not in seen:
+            seen.add(known)
             fresh = index
             yield Problem(
-                id=problem_id(name, question),
+                id=problem_id(name, question, form=form),
                 question=question,
                 reference=answer,
                 split=split_of(question, shares, salt),

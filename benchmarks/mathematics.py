@@ -25,14 +25,16 @@ from restem.benchmarks.mathematics_dataset import (
     regimes_of,
 )
 from restem.benchmarks.mixture import Part, mixture
-from restem.benchmarks.problem import Problem
+from restem.benchmarks.problem import Problem, as_written, canonical_form
 
 ALL = "mathematics"
 DEFAULT_REGIME = "train-easy"
+# Letters are digits of another base or things in a bag here: with other letters it is another problem.
+LETTERS_COUNT = ("arithmetic__add_or_sub_in_base", "numbers__base_conversion", "probability__")
 
 
 def stream(module: str, seed: int, regime: Regime) -> Iterator[Problem]:
-    """Problems of a module, each canonical form once; problem i depends on (seed, i, regime) alone."""
+    """Problems of a module, each once; problem i depends on (seed, i, regime) alone."""
     check_regime(module, regime)
     source = f"mathematics_dataset {VERSION} {module} regime={regime} seed={seed}"
     return generated(
@@ -41,6 +43,7 @@ def stream(module: str, seed: int, regime: Regime) -> Iterator[Problem]:
         lambda index: draw_short(module, (seed << 32) + index, regime),
         source,
         strata={"module": module},
+        form=as_written if module.startswith(LETTERS_COUNT) else canonical_form,
     )
 
 

@@ -76,6 +76,16 @@ def test_an_area_lists_the_regimes_that_any_of_its_modules_has() -> None:
     assert find_benchmark("polynomials").regimes == [*REGIMES[:-1]]
 
 
+def test_letters_that_are_digits_or_things_make_another_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In base 16 `1a` and `1b` have one canonical form, and two values."""
+    drawn = iter([("1a (base 16) to base 10", "26"), ("1b (base 16) to base 10", "27")] * 2)
+    monkeypatch.setattr("restem.benchmarks.mathematics.draw_short", lambda *_: next(drawn))
+    problems = list(islice(find_benchmark("numbers__base_conversion").stream(0, "train-easy"), 2))
+    assert [problem.reference for problem in problems] == ["26", "27"]
+    assert len({problem.id for problem in problems}) == 2
+    assert len({problem.split for problem in problems}) == 1
+
+
 def test_a_regime_without_new_problems_is_an_error_that_says_how_many_there_are() -> None:
     with pytest.raises(ValueError, match=r"numbers__is_prime .* distinct problems"):
         find_benchmark("numbers__is_prime").problems(0, (0.0, 0.0), {"test": 1000})
