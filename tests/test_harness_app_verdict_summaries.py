@@ -98,11 +98,13 @@ def test_a_json_summary_beside_rows_on_stdout_is_the_last_line_of_stderr(rows: P
     assert json.loads(result.stderr.splitlines()[-1])["verifiers"][0]["correct"] == len(ROWS)
 
 
-def test_an_empty_file_has_a_summary(tmp_path: Path) -> None:
+def test_a_file_without_rows_is_refused_before_any_work(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text("")
-    (entry,) = summary("--verifier", "sympy", "--input", path, "--output", tmp_path / "out.jsonl")
-    assert (entry["rows"], entry["labels"]) == (0, None)
+    result = restem("verify", "--verifier", "sympy", "--input", path, "--output", tmp_path / "out.jsonl", "--json")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "rows.jsonl: no rows in it" in result.output
+    assert not (tmp_path / "out.jsonl").exists()
 
 
 # -- On a run ----------------------------------------------------------------------------------------------------------

@@ -256,9 +256,9 @@ def test_a_verifier_that_is_named_twice_speaks_once(tmp_path: Path) -> None:
 
 
 def test_other_problems_under_the_same_suite_are_refused(tmp_path: Path) -> None:
-    set_path, suite_path = tmp_path / "problems.jsonl", tmp_path / "mine.toml"
+    set_path, suite_path = tmp_path / "problems.txt", tmp_path / "mine.toml"
     suite_path.write_text(
-        'name = "mine"\n[benchmark]\nname = "file"\npath = "problems.jsonl"\n'
+        'name = "mine"\n[benchmark]\nname = "file"\npath = "problems.txt"\n'
         '[[arms]]\nname = "sympy"\nverifier = "sympy"\n'
     )
     suite = load_suite(str(suite_path))
