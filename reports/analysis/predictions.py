@@ -198,12 +198,13 @@ def _partial(start: Floats, ideal: Floats, eta: Floats, item: TrainingData) -> F
 
 def _compared(findings: Findings, predicted: Floats, with_own_eta: Floats, observed: Floats) -> Compared:
     """All from values by replicate (rows) and resample (columns); `with_own_eta` has each replicate's own."""
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore"):  # infinite less infinite, in one replicate or between two: nothing is known
         residual, alone = observed - predicted, observed - with_own_eta
-    mean = _estimate(residual.mean(axis=0), findings)
+        of_both_sides = [_estimate(values.mean(axis=0), findings) for values in (predicted, observed)]
+        mean = _estimate(residual.mean(axis=0), findings)
     return Compared(
-        predicted=_estimate(predicted.mean(axis=0), findings),
-        observed=_estimate(observed.mean(axis=0), findings),
+        predicted=of_both_sides[0],
+        observed=of_both_sides[1],
         residual=mean,
         seeded=of_both(mean.value, alone, mean.clusters),
     )
