@@ -34,7 +34,8 @@ ALLOWED: dict[str, set[str]] = {
     "verifiers.options": VERDICT | {"verifiers.option_types"},
     "verifiers.option_tables": {"verifiers.option_types", "verifiers.options"},
     "verifiers.foreign": VERDICT | {"verifiers.options", "verifiers.order_check"},
-    "verifiers.worker": set(),
+    "verifiers.child_process": set(),
+    "verifiers.worker": {"verifiers.child_process"},
     "verifiers.rows": VERDICT,
     "verifiers.order_check": VERDICT,
     "verifiers.algebra": VERDICT,
@@ -42,7 +43,7 @@ ALLOWED: dict[str, set[str]] = {
     # The gold of a benchmark with rules of its own rebuilds the benchmark's entries.
     "verifiers.exact": EXACT | {"benchmarks.reasoning_gym", "benchmarks.reasoning_gym_package"},
     "verifiers.composed": EXACT,
-    "verifiers.code": VERDICT | {"verifiers.options"},
+    "verifiers.code": VERDICT | {"verifiers.options", "verifiers.child_process"},
     "verifiers.chat": VERDICT | {"verifiers.option_types", "verifiers.options"},
     "verifiers.judge": VERDICT | {"verifiers.options", "verifiers.chat"},
     "verifiers.catalog": VERDICT | {"verifiers"},

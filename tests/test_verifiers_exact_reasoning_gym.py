@@ -140,6 +140,22 @@ def test_what_the_task_scores_as_right_by_mistake_is_wrong(task: str, answer: st
     assert outcomes(problem, answer) == {Outcome.WRONG}
 
 
+@pytest.mark.parametrize(
+    ("task", "answer"),
+    [("gsm_symbolic", "umpteen"), ("complex_arithmetic", "three plus i"), ("game_of_life_halting", "yes, it halts")],
+)
+def test_an_answer_in_a_form_that_our_check_cannot_read_is_undecided(task: str, answer: str) -> None:
+    [problem] = [p for p in islice(benchmark.stream(task, 7, "default"), 1)]
+    assert outcomes(problem, f"<answer>{answer}</answer>") == {Outcome.UNDECIDED}
+
+
+def test_a_number_in_words_is_scored_in_digits() -> None:
+    [problem] = islice(benchmark.stream("gsm_symbolic", 7, "default"), 1)
+    assert problem.reference == "68"
+    assert outcomes(problem, "The answer is sixty-eight.") == {Outcome.CORRECT}
+    assert outcomes(problem, "The answer is sixty-seven.") == {Outcome.WRONG}
+
+
 def test_data_that_break_the_task_are_undecided() -> None:
     known = problems("graph_color")[0]
     broken = dataclasses.replace(known, data={**known.data, "task": "no_such_task"})

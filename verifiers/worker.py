@@ -31,14 +31,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from restem.verifiers.child_process import start_interpreter
+
 START_SECONDS = 120.0
 MAX_OPEN_FILES = 64
 MAX_LINE_BYTES = 1 << 20
 _CHUNK_BYTES = 1 << 16
 _READY = b"ready\n"
-_BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from restem.verifiers.worker import serve; serve()"
-# What an interpreter may need to be found and to load its libraries; no other variable is passed to the child.
-_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT")
+_SERVE = "restem.verifiers.worker:serve"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -127,19 +127,9 @@ class _Child:
         self.buffer = b""
         items, self.items = os.pipe()
         self.answers, answers = os.pipe()
-        path = json.dumps([str(Path(entry or ".").resolve()) for entry in sys.path])
         settings = [function, str(items), str(answers), str(seconds), str(memory)]
-        environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
         try:
-            self.process = subprocess.Popen(
-                [sys.executable, "-sPB", "-c", _BOOT, path, *settings],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                cwd="/",
-                env={**environment, "PYTHONHASHSEED": "0", "LANG": "C.UTF-8"},
-                pass_fds=(items, answers),
-                start_new_session=True,  # Ctrl-C reaches the parent alone; the whole session can be killed at once
-            )
+            self.process = start_interpreter(_SERVE, settings, (items, answers))
         except BaseException:
             _close(self.items, self.answers)
             raise

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from restem.harness.cli.config_options import config_options
 from restem.harness.errors import ConfigError
 
 
@@ -22,17 +23,8 @@ def judge_group() -> None:
     """
 
 
-CONFIG = click.option(
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="TOML with [verifiers.judge]; a suite will do.",
-)
-
-
 @judge_group.command("models")
-@CONFIG
-@click.option("--set", "overrides", multiple=True, metavar="verifiers.judge.option=value", help="Set an option.")
+@config_options("judge")
 @click.option("--all", "every", is_flag=True, help="Also models that do not chat, and those that are switched off.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def models_command(config_path: Path | None, overrides: tuple[str, ...], every: bool, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from restem.harness.cli.code import code_options, permit_code
+from restem.harness.cli.config_options import config_options
 from restem.harness.cli.problems import drawn_problems
 
 
@@ -19,13 +20,7 @@ from restem.harness.cli.problems import drawn_problems
 @click.option("--count", type=click.IntRange(min=1), default=20, show_default=True, help="Problems.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--split", default="test", show_default=True)
-@click.option(
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="TOML with [verifiers.NAME]; a suite will do.",
-)
-@click.option("--set", "overrides", multiple=True, metavar="verifiers.NAME.option=value", help="Set an option.")
+@config_options()
 @code_options
 @click.option("--json", "as_json", is_flag=True, help="The counts as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress.")

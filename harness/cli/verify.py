@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from restem.harness.cli.code import code_options, permit_code
+from restem.harness.cli.config_options import config_options
 from restem.harness.cli.paths import TO_FILE, check_file
 from restem.harness.errors import ConfigError
 
@@ -28,13 +29,7 @@ if TYPE_CHECKING:
 )
 @click.option("--input", "input_path", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="JSON lines.")
 @click.option("--output", "output_path", type=TO_FILE, help="Verdicts.  [default: stdout]")
-@click.option(
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="TOML with [verifiers.NAME]; a suite will do.",
-)
-@click.option("--set", "overrides", multiple=True, metavar="verifiers.NAME.option=value", help="Set an option.")
+@config_options()
 @click.option("--split", type=click.Choice(["train", "validation", "test"]), help="Of a RUN, only this split.")
 @click.option("--offline", is_flag=True, help="Ask no judge: stored replies, undecided for the rest.")
 @click.option(

@@ -200,11 +200,11 @@ def _compared(findings: Findings, predicted: Floats, with_own_eta: Floats, obser
     """All from values by replicate (rows) and resample (columns); `with_own_eta` has each replicate's own."""
     with np.errstate(invalid="ignore"):  # infinite less infinite, in one replicate or between two: nothing is known
         residual, alone = observed - predicted, observed - with_own_eta
-        of_both_sides = [_estimate(values.mean(axis=0), findings) for values in (predicted, observed)]
-        mean = _estimate(residual.mean(axis=0), findings)
+        means = [values.mean(axis=0) for values in (predicted, observed, residual)]
+    of_predicted, of_observed, mean = (_estimate(values, findings) for values in means)
     return Compared(
-        predicted=of_both_sides[0],
-        observed=of_both_sides[1],
+        predicted=of_predicted,
+        observed=of_observed,
         residual=mean,
         seeded=of_both(mean.value, alone, mean.clusters),
     )

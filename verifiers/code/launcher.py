@@ -27,19 +27,8 @@ from restem.verifiers.code import candidate, checker, isolation, seccomp
 
 # Modules that many programs use: imported once here and not in each program.
 _COMMON = (
-    *(
-        "bisect",
-        "collections",
-        "copy",
-        "datetime",
-        "decimal",
-        "fractions",
-        "functools",
-        "hashlib",
-        "heapq",
-        "itertools",
-    ),
-    *("json", "math", "operator", "random", "re", "statistics", "string", "typing"),
+    *("bisect", "collections", "copy", "datetime", "decimal", "fractions", "functools", "hashlib", "heapq"),
+    *("itertools", "json", "math", "operator", "random", "re", "statistics", "string", "typing"),
 )
 DESCRIPTORS = ("leash", "status", "program", "tests", "verdict")
 READY, ACCEPTED = b"ready", b"+"

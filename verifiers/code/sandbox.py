@@ -16,14 +16,14 @@ import os
 import select
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 import weakref
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
+
+from restem.verifiers.child_process import start_interpreter
 
 PASSED, WRONG, UNDECIDED = "passed", "wrong", "undecided"
 START_SECONDS = 60.0
@@ -33,10 +33,7 @@ UNSANDBOXED = "none"
 _CHUNK = 1 << 16
 _MAX_LINE = 4096
 _ACCEPTED = b"+"
-_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT")
-_BOOT = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from restem.verifiers.code.launcher import serve; serve()"
-)
+_SERVE = "restem.verifiers.code.launcher:serve"
 
 
 class NoSandbox(Exception):
@@ -147,19 +144,9 @@ class _Launcher:
     def __init__(self, kinds: Sequence[str], filtered: bool) -> None:
         ours, theirs = socket.socketpair()
         self.folder = tempfile.mkdtemp(prefix="restem-root-")
-        path = json.dumps([str(Path(entry or ".").resolve()) for entry in sys.path])
         settings = [str(theirs.fileno()), " ".join(kinds), "1" if filtered else "0", self.folder]
-        environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
         try:
-            self.process = subprocess.Popen(
-                [sys.executable, "-sPB", "-c", _BOOT, path, *settings],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                cwd="/",
-                env={**environment, "PYTHONHASHSEED": "0", "LANG": "C.UTF-8"},
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,  # Ctrl-C reaches this process alone
-            )
+            self.process = start_interpreter(_SERVE, settings, (theirs.fileno(),))
         except BaseException:
             ours.close()
             raise

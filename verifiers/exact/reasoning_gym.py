@@ -24,7 +24,7 @@ from restem.verifiers.options import ReasoningGymOptions
 from restem.verifiers.verdict import Attempt, Outcome, Verdict, fingerprint, verdict_of
 from restem.verifiers.worker import Failure, Worker
 
-VERSION = 1
+VERSION = 2
 SECONDS_PER_ANSWER = 20.0
 MEMORY_BYTES = 1 << 30
 

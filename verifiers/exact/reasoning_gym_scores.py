@@ -38,7 +38,7 @@ _PARSED = ("simple_integration", "intermediate_integration", "polynomial_multipl
 
 
 def scored(item: Sequence[Any]) -> list[float | str]:
-    """The task's score of each text, in [0, 1]; or why there is none: `refused`, or the exception's name.
+    """The task's score of each text, in [0, 1]; or why there is none: `refused`, `unread`, or the exception's name.
 
     Raises:
         ValueError: There is no such task or regime, or data that would be evaluated are no expression.
@@ -56,8 +56,10 @@ def _score(scorer: Any, task: str, text: str, entry: dict[str, Any]) -> float | 
         text = text.replace("^", "**")  # to `parse_expr` it is the exclusive or, which no task asks for
         if not _EXPRESSION.fullmatch(text):
             return "refused"
-    if (check := _CHECKS.get(task)) is not None and not check(text, entry):
-        return 0.0
+    check = _CHECKS.get(task)
+    passed = True if check is None else check(text, entry)
+    if not passed:
+        return "unread" if passed is None else 0.0
     try:
         score = float(scorer.score_answer(text, entry))
     except MemoryError:
@@ -79,17 +81,28 @@ def _is_near(text: str, entry: Mapping[str, Any]) -> bool:
     return None in values or abs(values[0] - values[1]) <= 1e-4  # type: ignore[operator]
 
 
-def _is_equal(text: str, entry: Mapping[str, Any]) -> bool:
+def _is_equal(text: str, entry: Mapping[str, Any]) -> bool | None:
     number = fraction(text)
-    return number is not None and number == fraction(entry["answer"])
+    return None if number is None else number == fraction(entry["answer"])
 
 
-# What else an answer has to be, where the score of a task in reasoning-gym 0.1.25 is full without its being right.
-_CHECKS: Mapping[str, Callable[[str, Mapping[str, Any]], bool]] = {
+def _is_complex(text: str, _: Mapping[str, Any]) -> bool | None:
+    if _COMPLEX.fullmatch(text):
+        return True
+    return False if re.search("nan|inf", text, re.IGNORECASE) else None
+
+
+def _is_truth_value(text: str, entry: Mapping[str, Any]) -> bool | None:
+    value = text.strip().lower()
+    return value == entry["answer"].lower() if value in ("true", "false") else None
+
+
+# What else an answer has to be, where the score of a task in reasoning-gym 0.1.25 is full without its being right; None
+# from a check: it cannot read the text.
+_CHECKS: Mapping[str, Callable[[str, Mapping[str, Any]], bool | None]] = {
     "coin_flip": _is_near,  # the full score for a number that only begins like the right one, such as 0
-    "complex_arithmetic": lambda text, _: _COMPLEX.fullmatch(text) is not None,  # the full score for "nan"
-    # The full score for every text that is not empty.
-    "game_of_life_halting": lambda text, entry: text.strip().lower() == entry["answer"].lower(),
+    "complex_arithmetic": _is_complex,  # the full score for "nan"
+    "game_of_life_halting": _is_truth_value,  # the full score for every text that is not empty
     "gsm_symbolic": _is_equal,  # the first number of a text, without its sign
     "puzzle24": _makes_24,  # any four numbers, and 24.9
 }

@@ -12,7 +12,7 @@ answer is taken away. Depends on no task.
    the mark counts as everywhere. Behind "the answer is" the clause, the line and the rest are tried, because answers
    may be sentences, lists or JSON objects.
 5. Without a mark: the whole response; or its last fenced block or last line; or for a number the reader's last value.
-6. Where the reference is a number, also the number of `22 apples` or `1,234`.
+6. Where the reference is a number, also the number of `22 apples`, `1,234` or `seven`.
 """
 
 from __future__ import annotations
@@ -125,8 +125,12 @@ def _unmarked(text: str, question: str, reference: str | None) -> TaskAnswer:
 
 
 def _numeral(text: str) -> str | None:
-    """The number of a text such as `22 apples` or `7,000`, without commas; None where the value is another."""
-    numerals = _NUMERAL.findall(text) if len(text) <= SHORT else []
+    """The number of a text such as `22 apples`, `7,000` or `seven`, in digits without commas; None for other texts."""
+    if len(text) > SHORT:
+        return None
+    numerals = _NUMERAL.findall(text)
+    if not numerals and isinstance(number := fraction(text), Fraction):
+        return str(number)
     if len(numerals) != 1:
         return None
     try:
