@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from restem.harness.app.judges import FORMER_DEFAULT
+from restem.harness.app.judges import FORMER_DEFAULT, judge_facts
 from restem.harness.config import parse_suite, to_toml
 from restem.harness.store.records import Sample
 from restem.harness.store.store import Store
@@ -308,3 +308,12 @@ def test_stored_calls_are_read_again_without_the_server(server: JudgeServer, run
     elsewhere = ("--set", "verifiers.judge.base_url=http://127.0.0.1:9/v1", "--set", "verifiers.judge.model=m")
     again = restem("verify", run, "--verifier", "judge", *elsewhere)  # no server listens there
     assert (again.exit_code, outcomes(run)) == (0, before), again.output
+
+
+def test_the_embedded_judges_rates_are_given_for_the_benchmark_they_were_measured_on_alone() -> None:
+    judge = {"judge": {"model": "tiny-judge@0", "base_url": "http://127.0.0.1:1/v1"}}
+    known, other = (judge_facts(judge, name) for name in ("linear_1d", "numbers__gcd"))
+    assert known is not None
+    assert other is not None
+    assert {"judge", "judge_blind"} <= known["card"].keys()
+    assert other["card"] is None

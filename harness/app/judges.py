@@ -20,6 +20,7 @@ import click
 from restem.harness.app.extra import need_train
 from restem.harness.errors import ConfigError
 from restem.harness.model.architecture import ASSETS
+from restem.harness.names import BASE
 from restem.harness.serving.embedded_judge import embedded_judge
 from restem.harness.store.store import Store
 from restem.verifiers import catalog
@@ -175,13 +176,21 @@ def add_judges(store: Store, judge: Options, built: catalog.Built) -> None:
         store.add_verifier(built[name].fingerprint, name, chosen)
 
 
-def judge_facts(judge: Options) -> dict[str, Any] | None:
-    """The judge's model; for the embedded judge with its card's rates on a base policy's responses."""
+def judge_facts(judge: Options, benchmark: str) -> dict[str, Any] | None:
+    """The judge's model; for the embedded judge with its card's rates on a base policy's responses to the benchmark.
+
+    Of a mixture of benchmarks the card has the rates on each as well.
+    """
     if not judge:
         return None
     models = sorted({catalog.judge_options(name, judge).model or "" for name in judge})
     embedded = any(model.startswith(EMBEDDED) for model in models)
     path = ASSETS / "judge" / "card.json"
-    quality = json.loads(path.read_text())["quality"] if embedded and path.is_file() else {}
-    rates = {name: by_policy["base"] for name, by_policy in quality.items()}
+    card = json.loads(path.read_text()) if embedded and path.is_file() else {}
+    rates = {
+        f"{name}{checkpoint.removeprefix(BASE)}": rate
+        for name, by_checkpoint in card.get("quality", {}).get(benchmark, {}).items()
+        for checkpoint, rate in by_checkpoint.items()
+        if checkpoint.startswith(BASE)
+    }
     return {"model": ", ".join(models), "embedded": embedded, "card": rates or None}

@@ -233,7 +233,7 @@ def record(
     controls = [name for name in verifiers if catalog.uninformative(name, tables)]
     chance = suite.benchmark.definition.chance(problems["test"])
     settings = {"suite": suite.model_dump(mode="json"), "controls": controls, "chance_level": chance}
-    store.put_run(facts | settings | {"judge": judge_facts(judge)} | provenance())
+    store.put_run(facts | settings | {"judge": judge_facts(judge, suite.benchmark.name)} | provenance())
 
 
 def load_named_policy(name: str, mesh: Mesh | None = None) -> Policy:

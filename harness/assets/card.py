@@ -102,7 +102,8 @@ def main(run: Path | None) -> None:  # noqa: D103
             "crowd": dataclasses.asdict(CROWD),
             "phases": {name: dataclasses.asdict(phase) for name, phase in JUDGE_PHASES.items()},
         }
-        _write("judge", judge, "uv run python -m restem.harness.assets.make judge", recipe, judge_quality(run))
+        quality = {"linear_1d": judge_quality(run)}
+        _write("judge", judge, "uv run python -m restem.harness.assets.make judge", recipe, quality)
 
 
 def _write(name: str, policy: Policy, command: str, recipe: dict[str, Any], quality: dict[str, Any]) -> None:
