@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from restem.reports.analysis.findings import Standing
-from restem.reports.analysis.predictions import Count, LawTally
-from restem.reports.analysis.probe import Tried
 from restem.reports.analysis.ranking import arm_of, crossed
 from restem.reports.analysis.reward_gap import GapMove, Parting
 from restem.reports.analysis.unfinished import Lack, Missing
 from restem.reports.pages.sentences import listed
 from restem.reports.tables.format import signed
+
+if TYPE_CHECKING:
+    from restem.reports.analysis.predictions import Count, LawTally
+    from restem.reports.analysis.probe import Tried
 
 FEW_FORMS = 3  # forms of the probe that a sentence names
 GAP_MOVES = {

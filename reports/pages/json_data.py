@@ -7,16 +7,18 @@ Takes estimates, answers, advice and contests; gives what `json.dumps` takes. Sh
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from restem.reports.analysis.answer import Answer, Rival
-from restem.reports.analysis.compare import Note
 from restem.reports.analysis.findings import Standing
 from restem.reports.analysis.ranking import Contest, arm_of
 from restem.reports.analysis.recommendation import Advice
 from restem.reports.analysis.reward_gap import Parting
 from restem.reports.analysis.unfinished import Missing
 from restem.reports.stats.estimates import Difference, Estimate
+
+if TYPE_CHECKING:
+    from restem.reports.analysis.compare import Note
 
 
 def interval(estimate: Estimate | Difference | None) -> list[float | None] | None:
