@@ -6,9 +6,8 @@
     uv run python -m restem.harness.assets.card            # measures both and writes their cards
 
 The policy is trained in three phases, each with its data, number of steps and learning rate (`PHASES`): correct
-solutions at a constant rate, the same while the rate decays, then a short phase on solutions with mistakes (crowd.py),
-which decides how often it errs. All problems are from the `pretrain` split of linear_1d, which no run trains or tests
-on.
+solutions at a constant rate, the same while the rate decays, then a short phase on solutions with mistakes (crowd/),
+which decides how often it errs. The tasks and their problems stand in tasks.py.
 """
 
 from __future__ import annotations
@@ -16,27 +15,24 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-import json
-import multiprocessing
 import random
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import jax
 import numpy as np
 import optax
+from optax.contrib import MuonDimensionNumbers, muon
 
-from restem.benchmarks.linear_1d import SHARES, draw
-from restem.benchmarks.linear_equations import Equation, Term, parse_question, render_question, solution
-from restem.benchmarks.problem import split_of
-from restem.harness.assets.crowd import Habits, crowd_solution
+from restem.harness.assets.tasks import TASKS, Questions, Task, demonstrations, pretrain_questions
 from restem.harness.assets.tokenizer import train_tokenizer
-from restem.harness.assets.verdicts import Row, comparisons, is_right, policy_rows, verdict_examples
+from restem.harness.assets.verdicts import Row, comparisons, crowd_rows, policy_rows, verdict_examples
 from restem.harness.model.architecture import ASSETS, Architecture
 from restem.harness.model.mesh import make_mesh
-from restem.harness.model.policy import Policy, init_params, load_policy, save_policy
+from restem.harness.model.policy import Params, Policy, init_params, load_policy, save_policy
 from restem.harness.model.tokenizer import Tokenizer
 from restem.harness.training.loss import Batch
 from restem.harness.training.m_step import batches
@@ -44,30 +40,24 @@ from restem.harness.training.optimizer_step import Step, TrainState, train_step
 from restem.harness.training.packing import Example, pack
 
 SEED = 1
-ENTROPY = (3.0, 4.5)
-DRAWS = 120_000
 TOKENIZER = ASSETS / "tiny" / "tokenizer.model"
-
-
-CAREFUL = Habits()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Phase:
-    """A phase of training: steps, learning rate (first, last), mistakes in the solutions, and the batch's shape."""
+    """A phase of training: steps, learning rate (first, last), whose solutions, and the batch's shape."""
 
     steps: int
     rate: tuple[float, float]
-    habits: Habits = CAREFUL
+    crowd: bool = False
     rows: int = 16
     row_length: int = 128
 
 
-CROWD = Habits(guess=0.15, keep_sign=0.38, slip=0.05, subtract=0.3, lose_minus=0.2)
 PHASES = {
-    "clean": Phase(steps=6_000, rate=(1.5e-3, 1.5e-3)),
-    "decay": Phase(steps=1_000, rate=(1.5e-3, 1.5e-4)),
-    "crowd": Phase(steps=300, rate=(3e-4, 1e-4), habits=CROWD),
+    "clean": Phase(steps=6_000, rate=(3e-3, 3e-3)),
+    "decay": Phase(steps=1_500, rate=(3e-3, 1e-4)),
+    "crowd": Phase(steps=300, rate=(3e-4, 1e-4), crowd=True),
 }
 JUDGE_PHASES = {
     "compare": Phase(steps=700, rate=(1e-3, 1e-3), rows=12, row_length=224),
@@ -75,54 +65,31 @@ JUDGE_PHASES = {
 }
 
 
-def _draw(seed: int) -> str | None:
-    question, _ = draw(seed, ENTROPY)
-    return question if split_of(question, SHARES) == "pretrain" else None
+def _shape(vocab_size: int) -> Architecture:
+    """Gemma 3's layer, with digits in reading order, so that other engines can load what is trained here."""
+    return Architecture(
+        vocab_size=vocab_size,
+        little_endian=False,
+        post_norms=True,
+        local_rope_base=10_000,
+        global_rope_base=1_000_000,
+    )
 
 
-def pretrain_questions(work: Path) -> list[str]:
-    """The pretrain split of `DRAWS` generated questions; generated once on all cores, then read from `work`."""
-    path = work / "questions.json"
-    if not path.exists():
-        seeds = [((SEED + 1_000_000) << 32) + i for i in range(DRAWS)]
-        with multiprocessing.get_context("spawn").Pool() as pool:
-            questions = [q for q in pool.imap(_draw, seeds, chunksize=500) if q]
-        path.write_text(json.dumps(sorted(set(questions))))
-    return json.loads(path.read_text())
+_AXES = {  # leaf -> how Muon sees it as a matrix
+    "q_einsum": MuonDimensionNumbers(reduction_axis=1, output_axis=(0, 2)),
+    "kv_einsum": MuonDimensionNumbers(reduction_axis=2, output_axis=(1, 3)),
+    "attn_vec_einsum": MuonDimensionNumbers(reduction_axis=(0, 1), output_axis=2),
+    "gating_einsum": MuonDimensionNumbers(reduction_axis=1, output_axis=2),
+    "linear": MuonDimensionNumbers(reduction_axis=0, output_axis=1),
+}
 
 
-def rewritten(equation: Equation, rng: random.Random) -> str:
-    """The question with its terms shuffled between the two sides: another problem with the same answer."""
-    terms = [*equation.left, *(Term(-t.coefficient, t.of_variable) for t in equation.right)]
-    terms = [t for t in terms if t.coefficient]
-    rng.shuffle(terms)
-    if rng.random() < 0.5:
-        terms = [Term(-t.coefficient, t.of_variable) for t in terms]
-    sides: tuple[list[Term], list[Term]] = ([], [])
-    for term in terms:
-        sides[rng.randrange(2)].append(term)
-    x = rng.choice("abcdfghijklmnopqrstuvwxyz")
+def _axes(params: Params) -> Any:
+    def of(path: tuple[Any, ...], _: Any) -> MuonDimensionNumbers | None:
+        return next((_AXES[key.key] for key in path if key.key in _AXES), None)
 
-    right = [Term(-t.coefficient, t.of_variable) for t in sides[1]]
-    return render_question(Equation(tuple(sides[0]), tuple(right), x))
-
-
-def demonstrations(questions: list[str], tokenizer: Tokenizer, habits: Habits, seed: int) -> Iterator[Example]:
-    """Endless examples: half on generated questions, half on rewritten ones of the pretrain split."""
-    rng = random.Random(seed)
-    while True:
-        question = rng.choice(questions)
-        if rng.random() < 0.5:
-            question = rewritten(parse_question(question), rng)
-            if split_of(question, SHARES) != "pretrain":
-                continue
-        equation = parse_question(question)
-        if solution(equation) is None:
-            continue
-        response = crowd_solution(equation, habits, rng)
-        prompt_ids, response_ids = tokenizer.encode_prompt(question), tokenizer.encode_response(response)
-        if len(prompt_ids) + len(response_ids) - 1 <= PHASES["clean"].row_length:
-            yield Example(prompt_ids=tuple(prompt_ids), response_ids=tuple(response_ids))
+    return jax.tree_util.tree_map_with_path(of, params)
 
 
 def _batches(examples: Iterator[Example], phase: Phase, seed: int) -> Iterator[Batch]:
@@ -146,7 +113,15 @@ def train_phase(
     schedule = optax.linear_schedule(*phase.rate, phase.steps)
     if phase.rate[0] == phase.rate[1]:
         schedule = optax.warmup_constant_schedule(0.0, phase.rate[0], 200)
-    optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(schedule, b2=0.98, weight_decay=0.01))
+    optimizer = muon(
+        schedule,
+        ns_steps=4,
+        weight_decay=0.01,
+        adam_b2=0.98,
+        adam_learning_rate=schedule,
+        consistent_rms=0.2,  # updates as large as AdamW's, so that one learning rate serves both
+        muon_weight_dimension_numbers=_axes,
+    )
     done, state = 0, TrainState(policy.params, optimizer.init(policy.params))
     if saved := _saved(folder):
         done = int(saved[-1].name[5:])
@@ -189,13 +164,13 @@ _work = click.option("--work", type=click.Path(path_type=Path), default=Path("ru
 def policy(work: Path) -> None:
     """Trains the tiny policy and writes it to the assets."""
     work.mkdir(parents=True, exist_ok=True)
-    vocabulary = Tokenizer(path=TOKENIZER, little_endian=True)
-    questions = pretrain_questions(work)
-    architecture = Architecture(vocab_size=vocabulary.vocab_size)
+    vocabulary = Tokenizer(path=TOKENIZER)
+    questions = {task.name: pretrain_questions(task, SEED, work) for task in TASKS}
+    architecture = _shape(vocabulary.vocab_size)
     params = init_params(architecture, jax.random.key(SEED))
     base = Policy(architecture=architecture, params=params, tokenizer=vocabulary)
     for index, (name, phase) in enumerate(PHASES.items()):
-        examples = functools.partial(demonstrations, questions, vocabulary, phase.habits)
+        examples = functools.partial(demonstrations, questions, vocabulary, phase.row_length, crowd=phase.crowd)
         base = train_phase(base, phase, examples, SEED + index, work / name)
     _publish(base, ASSETS / "tiny")
 
@@ -205,9 +180,8 @@ def policy(work: Path) -> None:
 def judge(work: Path) -> None:
     """Trains the tiny judge, starting from the policy before the last phase, on responses of both and of the crowd."""
     able, base = (load_policy(_saved(work / name)[-1]) for name in ("decay", "crowd"))
-    questions = pretrain_questions(work)
-    rows = _response_rows(able, base, questions)
-    click.echo(f"{len(rows)} responses, {sum(map(is_right, rows))} right")
+    rows = [row for task in TASKS for row in _response_rows(able, base, task, pretrain_questions(task, SEED, work))]
+    click.echo(f"{len(rows)} responses, {sum(row.right for row in rows)} right")
     trained = able
     for (name, phase), recipe in zip(JUDGE_PHASES.items(), (comparisons, verdict_examples), strict=True):
         examples = functools.partial(recipe, rows, base.tokenizer, phase.row_length)
@@ -215,15 +189,19 @@ def judge(work: Path) -> None:
     _publish(trained, ASSETS / "judge")
 
 
-def _response_rows(able: Policy, base: Policy, questions: list[str]) -> list[Row]:
+def _response_rows(able: Policy, base: Policy, task: Task, problems: Questions) -> list[Row]:
     rng = random.Random(SEED)
-    chosen = rng.sample(questions, 2048)
-    rows = policy_rows(base, chosen, 4, 0.7, SEED) + policy_rows(base, rng.sample(questions, 512), 4, 1.0, SEED)
-    rows += policy_rows(able, rng.sample(questions, 512), 4, 1.3, SEED)
-    for question in rng.sample(questions, 8192):
-        equation = parse_question(question)
-        rows.append((question, str(solution(equation)), crowd_solution(equation, CROWD, rng)))
-    return rows
+    share = task.share * 2.5  # 1 for the task with the most demonstrations
+
+    def some(count: int) -> Questions:
+        return rng.sample(problems, int(count * share))
+
+    return [
+        *policy_rows(base, task, some(2048), 4, 0.7, SEED),
+        *policy_rows(base, task, some(512), 4, 1.0, SEED),
+        *policy_rows(able, task, some(512), 4, 1.3, SEED),
+        *crowd_rows(task, some(8192), rng),
+    ]
 
 
 def _publish(policy: Policy, folder: Path) -> None:

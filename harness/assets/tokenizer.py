@@ -2,8 +2,8 @@
 
 Takes the judge's prompts; writes a SentencePiece model. Does not depend on JAX.
 
-Digits are single pieces, operators include their spaces, and every fixed phrase of the judge's prompts is a single
-piece, so that instructions take few tokens. Other text falls back to bytes.
+Digits are single pieces, operators include their spaces, and every fixed phrase of the tasks' questions and of the
+judge's prompts is a single piece, so that they take few tokens. Other text falls back to bytes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,17 @@ import sentencepiece
 from restem.harness.model.tokenizer import END_OF_TURN, START_OF_TURN
 
 PROMPTS = Path(__file__).parents[2] / "verifiers" / "judge" / "prompts"
-PHRASES = [START_OF_TURN, END_OF_TURN, "user\n", "model\n", "\n", "\\n", "Solve ", " for ", " = ", " + ", " - "]
+TURNS = [START_OF_TURN, END_OF_TURN, "user\n", "model\n", "\n", "\\n"]
+SOLUTIONS = [" = ", " + ", " - ", " < ", " > ", "**", "Answer: "]
+QUESTIONS = [
+    *("Solve ", " for "),
+    "Collect the terms in ",
+    *("What is the ", "Which is the ", "biggest", "smallest", " value in ", " value?"),
+    *("second ", "third ", "fourth ", "fifth ", "  (", ") ", ", "),
+    *("What is ", "Calculate ", "Add ", "Add together ", "Sum ", "Put together ", "Total of "),
+    *("Work out ", "Evaluate ", " plus ", " minus ", " take away ", "Subtract ", " from ", " and "),
+    *("the difference between ", "the distance between ", " less than "),
+]
 
 
 def prompt_phrases() -> list[str]:
@@ -32,7 +42,8 @@ def prompt_phrases() -> list[str]:
 def train_tokenizer(path: Path) -> None:
     """Writes the SentencePiece model; ids 0 to 3 are pad, eos, bos, unk, as in Gemma's."""
     model = io.BytesIO()
-    alphabet = string.ascii_letters + string.digits + '*/+-=.,:;?()"\\ '
+    alphabet = string.ascii_letters + string.digits + string.punctuation + " "
+    phrases = [*TURNS, *SOLUTIONS, *QUESTIONS, *prompt_phrases()]
     sentencepiece.SentencePieceTrainer.Train(
         sentence_iterator=iter([alphabet] * 4),
         model_writer=model,
@@ -44,7 +55,7 @@ def train_tokenizer(path: Path) -> None:
         normalization_rule_name="identity",
         add_dummy_prefix=False,
         remove_extra_whitespaces=False,
-        user_defined_symbols=[phrase.replace(" ", "\u2581") for phrase in [*PHRASES, *prompt_phrases()]],
+        user_defined_symbols=[phrase.replace(" ", "\u2581") for phrase in dict.fromkeys(phrases)],
         pad_id=0,
         eos_id=1,
         bos_id=2,

@@ -1,10 +1,6 @@
-"""Demonstrations for the embedded policy: correct solutions, and solutions of a simulated crowd with mistakes.
+"""Worked solutions of linear_1d, and those of a simulated crowd with mistakes.
 
-Takes a linear_1d equation and a random generator; gives the text of a response. Plain Python, used by make.py alone.
-
-A base policy worth self-training is able but unreliable. It becomes able by many correct solutions, and unreliable by a
-short phase on this crowd's. Mistakes of each kind are independent of the problem, so that a policy can in principle
-unlearn them from its own accepted samples.
+Takes a question and a random generator; gives the text of a response, or another question. Plain Python.
 """
 
 from __future__ import annotations
@@ -12,7 +8,19 @@ from __future__ import annotations
 import dataclasses
 import random
 
-from restem.benchmarks.linear_equations import Equation, collect, reduction, render_sum, worked_solution
+from restem.benchmarks.linear_equations import (
+    Equation,
+    Term,
+    collect,
+    parse_question,
+    reduction,
+    render_question,
+    render_sum,
+    solution,
+    worked_solution,
+)
+
+LETTERS = "abcdfghijklmnopqrstuvwxyz"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,8 +42,26 @@ class Habits:
     lose_minus: float = 0.0
 
 
-def crowd_solution(equation: Equation, habits: Habits, rng: random.Random) -> str:
+def rewritten(question: str, answer: str, rng: random.Random) -> tuple[str, str]:
+    """The question with its terms shuffled between the two sides: another problem with the same answer."""
+    equation = parse_question(question)
+    terms = [*equation.left, *(Term(-t.coefficient, t.of_variable) for t in equation.right)]
+    terms = [t for t in terms if t.coefficient]
+    rng.shuffle(terms)
+    if rng.random() < 0.5:
+        terms = [Term(-t.coefficient, t.of_variable) for t in terms]
+    sides: tuple[list[Term], list[Term]] = ([], [])
+    for term in terms:
+        sides[rng.randrange(2)].append(term)
+    right = [Term(-t.coefficient, t.of_variable) for t in sides[1]]
+    return render_question(Equation(tuple(sides[0]), tuple(right), rng.choice(LETTERS))), answer
+
+
+def crowd_solution(question: str, answer: str, habits: Habits, rng: random.Random) -> str:
     """A random solution; correct if no mistake was drawn."""
+    equation = parse_question(question)
+    if solution(equation) is None:
+        raise ValueError(f"no single solution: {question}")
     x = equation.variable
     if rng.random() < habits.guess:
         return f"{x} = {rng.choice((-1, 1)) * rng.randint(1, 9)}"
