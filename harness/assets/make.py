@@ -55,8 +55,8 @@ class Phase:
 
 
 PHASES = {
-    "clean": Phase(steps=6_000, rate=(3e-3, 3e-3)),
-    "decay": Phase(steps=1_500, rate=(3e-3, 1e-4)),
+    "clean": Phase(steps=5_000, rate=(3e-3, 3e-3)),
+    "decay": Phase(steps=2_500, rate=(3e-3, 5e-5)),
     "crowd": Phase(steps=300, rate=(3e-4, 1e-4), crowd=True),
 }
 JUDGE_PHASES = {
