@@ -60,15 +60,19 @@ PHASES = {
     "crowd": Phase(steps=300, rate=(3e-4, 1e-4), crowd=True),
 }
 JUDGE_PHASES = {
-    "compare": Phase(steps=700, rate=(1e-3, 1e-3), rows=12, row_length=224),
-    "judge": Phase(steps=1_300, rate=(1e-3, 1e-4), rows=12, row_length=224),
+    "compare": Phase(steps=600, rate=(1.5e-3, 1.5e-3), rows=12, row_length=224),
+    "judge": Phase(steps=1_400, rate=(1.5e-3, 5e-5), rows=12, row_length=224),
 }
 
 
 def _shape(vocab_size: int) -> Architecture:
-    """Gemma 3's layer, with digits in reading order, so that other engines can load what is trained here."""
+    """Gemma 3's layer, with digits in reading order, so that other engines can load what is trained here.
+
+    The context is longer than what it is trained on, so that word problems of other people's files fit.
+    """
     return Architecture(
         vocab_size=vocab_size,
+        context_length=512,
         little_endian=False,
         post_norms=True,
         local_rope_base=10_000,
@@ -182,7 +186,8 @@ def judge(work: Path) -> None:
     able, base = (load_policy(_saved(work / name)[-1]) for name in ("decay", "crowd"))
     rows = [row for task in TASKS for row in _response_rows(able, base, task, pretrain_questions(task, SEED, work))]
     click.echo(f"{len(rows)} responses, {sum(row.right for row in rows)} right")
-    trained = able
+    # The judge reads nothing that is longer than what it was trained on.
+    trained = dataclasses.replace(able, architecture=dataclasses.replace(able.architecture, context_length=256))
     for (name, phase), recipe in zip(JUDGE_PHASES.items(), (comparisons, verdict_examples), strict=True):
         examples = functools.partial(recipe, rows, base.tokenizer, phase.row_length)
         trained = train_phase(trained, phase, examples, SEED, work / name)
