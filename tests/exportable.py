@@ -20,7 +20,7 @@ def random_policy(folder: Path, **changes: object) -> Policy:
     """A Gemma 3 of the embedded policies' size with a vocabulary of characters, written into the folder."""
     train_tokenizer(folder / "tokenizer.model")
     tokenizer = Tokenizer(path=folder / "tokenizer.model")
-    shape = {"little_endian": False, "post_norms": True, "global_rope_base": 1_000_000, **changes}
+    shape = {"post_norms": True, "global_rope_base": 1_000_000, **changes}
     architecture = Architecture(vocab_size=tokenizer.vocab_size, **shape)  # type: ignore[arg-type]
     rng = np.random.default_rng(0)
 

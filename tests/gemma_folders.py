@@ -21,7 +21,7 @@ from restem.harness.model.tokenizer import Tokenizer
 from restem.harness.weights.registry import FAMILIES
 
 PIECES = 512
-_COMMON: dict[str, Any] = {"vocab_size": PIECES + 8, "hidden_dim": 96, "head_dim": 16, "little_endian": False}
+_COMMON: dict[str, Any] = {"vocab_size": PIECES + 8, "hidden_dim": 96, "head_dim": 16}
 # Windows shorter than a prompt, so that they matter; heads that share keys and heads that do not.
 SMALL = {
     "gemma": Architecture(**FAMILIES["gemma"], **_COMMON, embed_dim=48, num_layers=2, num_heads=4, num_kv_heads=4),

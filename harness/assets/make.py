@@ -73,7 +73,6 @@ def _shape(vocab_size: int) -> Architecture:
     return Architecture(
         vocab_size=vocab_size,
         context_length=512,
-        little_endian=False,
         post_norms=True,
         local_rope_base=10_000,
         global_rope_base=1_000_000,

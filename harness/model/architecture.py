@@ -44,7 +44,7 @@ class Architecture:
     head_dim: int = 32
     num_kv_heads: int = 1
     context_length: int = 256
-    little_endian: bool = True
+    little_endian: bool = False
     attention: str = "G"
     sliding_window: int | None = None
     post_norms: bool = False

@@ -132,7 +132,7 @@ def from_config(config: Mapping[str, Any], chat: bool, origin: str) -> Architect
         settings |= _rope(config, kind, origin)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ConfigError(f"{origin}: a missing or wrong setting: {error!r}") from None
-    return Architecture(**{**FAMILIES[_FAMILY[kind]], **settings, "chat": chat, "little_endian": False})
+    return Architecture(**{**FAMILIES[_FAMILY[kind]], **settings, "chat": chat})
 
 
 def _pattern(config: Mapping[str, Any], num_layers: int, usual: str) -> str:

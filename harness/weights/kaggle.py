@@ -195,4 +195,4 @@ def infer_architecture(shapes: Params, checkpoint: Path) -> Architecture:
     if alike:
         same_name = [model for model in alike if model.handle.rpartition("/")[2] == checkpoint.name]
         return (same_name or [model for model in alike if model.architecture.chat])[0].architecture
-    return Architecture(**{**FAMILIES[family], **settings, "little_endian": False})
+    return Architecture(**{**FAMILIES[family], **settings})

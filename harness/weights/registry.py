@@ -103,7 +103,6 @@ def _shape(
         num_layers=num_layers,
         num_heads=heads[0],
         num_kv_heads=heads[1],
-        little_endian=False,
         **settings,
     )
 
@@ -143,7 +142,6 @@ def _whole(
         head_dim=256,
         num_kv_heads=heads[1],
         context_length=context,
-        little_endian=False,
         network=network,
     )
 
