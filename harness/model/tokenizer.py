@@ -42,8 +42,8 @@ class Tokenizer:
 
     Attributes:
         path: The SentencePiece `.model` file.
-        little_endian: Whether numbers are encoded lowest digit first, as in checkpoints of the first embedded policy: carries
-            then propagate in reading order (arXiv:2307.03381). Text always holds ordinary numbers.
+        little_endian: Whether numbers are encoded lowest digit first, as in checkpoints of the first embedded
+            policy: carries then propagate in reading order (arXiv:2307.03381). Text holds ordinary numbers.
         few_shot: The prompt of a base model, used instead of turns; `{question}` stands where the question goes.
         instruction: A line that follows every question of a prompt. It is no part of a conversation that is served.
     """
