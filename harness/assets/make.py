@@ -19,7 +19,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 import jax
@@ -45,11 +45,16 @@ TOKENIZER = ASSETS / "tiny" / "tokenizer.model"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Phase:
-    """A phase of training: steps, learning rate (first, last), whose solutions, and the batch's shape."""
+    """A phase of training: steps, learning rate (first, last), whose solutions, the optimizer, and the batch's shape.
+
+    Muon trains from scratch. AdamW trains the short phase on mistakes: there Muon's updates, which change all directions
+    of a matrix alike, took more of what the policy could do.
+    """
 
     steps: int
     rate: tuple[float, float]
     crowd: bool = False
+    optimizer: Literal["muon", "adamw"] = "muon"
     rows: int = 16
     row_length: int = 128
 
@@ -57,7 +62,7 @@ class Phase:
 PHASES = {
     "clean": Phase(steps=5_000, rate=(3e-3, 3e-3)),
     "decay": Phase(steps=2_500, rate=(3e-3, 5e-5)),
-    "crowd": Phase(steps=300, rate=(3e-4, 1e-4), crowd=True),
+    "crowd": Phase(steps=400, rate=(2e-4, 2e-5), crowd=True, optimizer="adamw", rows=32),
 }
 JUDGE_PHASES = {
     "compare": Phase(steps=600, rate=(1.5e-3, 1.5e-3), rows=12, row_length=224),
@@ -105,6 +110,20 @@ def _saved(folder: Path) -> list[Path]:
     return sorted(folder.glob("step-*[0-9]"), key=lambda path: int(path.name[5:]))
 
 
+def _optimizer(phase: Phase, schedule: optax.Schedule) -> optax.GradientTransformation:
+    if phase.optimizer == "adamw":
+        return optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(schedule, b2=0.98, weight_decay=0.01))
+    return muon(
+        schedule,
+        ns_steps=4,
+        weight_decay=0.01,
+        adam_b2=0.98,
+        adam_learning_rate=schedule,
+        consistent_rms=0.2,  # updates as large as AdamW's, so that one learning rate serves both
+        muon_weight_dimension_numbers=_axes,
+    )
+
+
 def train_phase(
     policy: Policy, phase: Phase, examples: Callable[[int], Iterator[Example]], seed: int, folder: Path
 ) -> Policy:
@@ -116,15 +135,7 @@ def train_phase(
     schedule = optax.linear_schedule(*phase.rate, phase.steps)
     if phase.rate[0] == phase.rate[1]:
         schedule = optax.warmup_constant_schedule(0.0, phase.rate[0], 200)
-    optimizer = muon(
-        schedule,
-        ns_steps=4,
-        weight_decay=0.01,
-        adam_b2=0.98,
-        adam_learning_rate=schedule,
-        consistent_rms=0.2,  # updates as large as AdamW's, so that one learning rate serves both
-        muon_weight_dimension_numbers=_axes,
-    )
+    optimizer = _optimizer(phase, schedule)
     done, state = 0, TrainState(policy.params, optimizer.init(policy.params))
     if saved := _saved(folder):
         done = int(saved[-1].name[5:])

@@ -32,12 +32,14 @@ class Habits:
     Attributes:
         guess: A random answer without steps.
         lose_minus: A term that is subtracted is added; once per solution that has one after its first term.
+        drop: A term is left out; once per solution.
         slip: A sum that is off by one.
         unlike: The last two kinds of terms are added as if they had the same power.
     """
 
     guess: float = 0.0
     lose_minus: float = 0.0
+    drop: float = 0.0
     slip: float = 0.0
     unlike: float = 0.0
 
@@ -87,6 +89,7 @@ def rewritten(question: str, answer: str, rng: random.Random) -> tuple[str, str]
 def crowd_solution(question: str, answer: str, habits: Habits, rng: random.Random) -> str:
     """A random solution, a pair of like terms added a line; correct if no mistake was drawn."""
     terms, letter = parse(question)
+    as_asked = render(terms, letter)
     if rng.random() < habits.guess:
         power = rng.choice([term.power for term in terms])
         return f"Answer: {render([Monomial(rng.choice((-1, 1)) * rng.randint(1, 9), power)], letter)}"
@@ -94,6 +97,8 @@ def crowd_solution(question: str, answer: str, habits: Habits, rng: random.Rando
     if minuses and rng.random() < habits.lose_minus:
         place = rng.choice(minuses)
         terms[place] = Monomial(-terms[place].coefficient, terms[place].power)
+    if len(terms) > 1 and rng.random() < habits.drop:
+        terms.pop(rng.randrange(1, len(terms)))
     unlike = rng.random() < habits.unlike
     state = sorted((term for term in terms if term.coefficient), key=lambda term: -term.power)
     lines = [render(state, letter)]
@@ -108,6 +113,6 @@ def crowd_solution(question: str, answer: str, habits: Habits, rng: random.Rando
         state = [*state[:pair], *([total] if total.coefficient else []), *state[pair + 2 :]]
         lines.append(render(state, letter))
     *steps, result = lines
-    if steps and steps[0] == render(terms, letter):
+    if steps and steps[0] == as_asked:
         steps = steps[1:]
     return "\n".join([*steps, f"Answer: {result}"])
