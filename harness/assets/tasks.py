@@ -69,7 +69,7 @@ TASKS = (
         share=0.2,
         solve=collect.crowd_solution,
         careful=collect.Habits(),
-        crowd=collect.Habits(guess=0.25, lose_minus=0.38, drop=0.25, slip=0.08, unlike=0.3),
+        crowd=collect.Habits(guess=0.22, lose_minus=0.25, drop=0.1, slip=0.05, unlike=0.25),
         rewritten=collect.rewritten,
     ),
     Task(
@@ -79,7 +79,7 @@ TASKS = (
         share=0.2,
         solve=kth_biggest.crowd_solution,
         careful=kth_biggest.Habits(),
-        crowd=kth_biggest.Habits(guess=0.3, swap=0.3, other_side=0.35, next_rank=0.3),
+        crowd=kth_biggest.Habits(guess=0.27, swap=0.2, other_side=0.27, next_rank=0.2),
         rewritten=kth_biggest.rewritten,
     ),
     Task(
@@ -89,7 +89,7 @@ TASKS = (
         share=0.2,
         solve=add_or_sub.crowd_solution,
         careful=add_or_sub.Habits(),
-        crowd=add_or_sub.Habits(guess=0.3, sign=0.38, place=0.4, slip=0.3),
+        crowd=add_or_sub.Habits(guess=0.3, sign=0.32, place=0.35, slip=0.24),
     ),
 )
 
