@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -148,9 +149,17 @@ def test_damaged_files_are_refused(folder: Path) -> None:
         load_hf(folder)
 
 
-def test_the_tiny_policy_is_no_model_of_transformers(tiny: Policy, tmp_path: Path) -> None:
+def test_the_embedded_policy_is_a_gemma_3_for_transformers(tiny: Policy, tmp_path: Path) -> None:
+    save_hf(tiny, tmp_path / "hf")
+    again = load_hf(tmp_path / "hf")
+    assert params_hash(again.params) == params_hash(tiny.params)
+    assert again.tokenizer.encode_prompt("Solve 3 = x for x.") == tiny.tokenizer.encode_prompt("Solve 3 = x for x.")
+
+
+def test_numbers_with_the_lowest_digit_first_are_no_model_of_transformers(tiny: Policy, tmp_path: Path) -> None:
+    architecture = dataclasses.replace(tiny.architecture, little_endian=True)
     with pytest.raises(ConfigError, match="only Gemma 1, 2 and 3"):
-        save_hf(tiny, tmp_path / "hf")
+        save_hf(dataclasses.replace(tiny, architecture=architecture), tmp_path / "hf")
     assert not (tmp_path / "hf").exists()
 
 
