@@ -88,7 +88,7 @@ SPLITS = ("train", "validation", "test")
 
 def test_prompts_that_do_not_fit_are_counted_before_any_sampling(tmp_path: Path) -> None:
     questions = [
-        {"question": f"{split}: " + "1 + 1? " * n, "answer": 2, "split": split} for n in (1, 40) for split in SPLITS
+        {"question": f"{split}: " + "1 + 1? " * n, "answer": 2, "split": split} for n in (1, 90) for split in SPLITS
     ]
     result = restem("run", suite(tmp_path, *questions), "--out", tmp_path / "run", "--quiet")
     assert result.exit_code == 2

@@ -152,7 +152,7 @@ def test_damaged_files_are_refused(folder: Path) -> None:
 def test_the_embedded_policy_is_a_gemma_3_for_transformers(tiny: Policy, tmp_path: Path) -> None:
     save_hf(tiny, tmp_path / "hf")
     again = load_hf(tmp_path / "hf")
-    assert params_hash(again.params) == params_hash(tiny.params)
+    np.testing.assert_array_equal(logits(again), logits(tiny))
     assert again.tokenizer.encode_prompt("Solve 3 = x for x.") == tiny.tokenizer.encode_prompt("Solve 3 = x for x.")
 
 
