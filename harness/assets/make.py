@@ -47,8 +47,8 @@ TOKENIZER = ASSETS / "tiny" / "tokenizer.model"
 class Phase:
     """A phase of training: steps, learning rate (first, last), whose solutions, the optimizer, and the batch's shape.
 
-    Muon trains from scratch. AdamW trains the short phase on mistakes: there Muon's updates, which change all directions
-    of a matrix alike, took more of what the policy could do.
+    Muon trains from scratch. AdamW trains the short phase on mistakes: Muon changes all directions of a matrix alike,
+    which took more of what the policy could do.
     """
 
     steps: int

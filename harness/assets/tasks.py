@@ -59,7 +59,7 @@ TASKS = (
         share=0.4,
         solve=linear_1d.crowd_solution,
         careful=linear_1d.Habits(),
-        crowd=linear_1d.Habits(guess=0.15, keep_sign=0.38, slip=0.05, subtract=0.3, lose_minus=0.2),
+        crowd=linear_1d.Habits(guess=0.14, keep_sign=0.38, slip=0.05, subtract=0.3, lose_minus=0.2),
         rewritten=linear_1d.rewritten,
     ),
     Task(
@@ -79,7 +79,7 @@ TASKS = (
         share=0.2,
         solve=kth_biggest.crowd_solution,
         careful=kth_biggest.Habits(),
-        crowd=kth_biggest.Habits(guess=0.27, swap=0.2, other_side=0.27, next_rank=0.2),
+        crowd=kth_biggest.Habits(guess=0.3, swap=0.22, other_side=0.27, next_rank=0.2),
         rewritten=kth_biggest.rewritten,
     ),
     Task(
