@@ -11,7 +11,7 @@ from restem.harness.model.policy import Policy, init_params, save_policy
 from restem.harness.model.tokenizer import Tokenizer
 
 ARCHITECTURE = Architecture(
-    vocab_size=352, embed_dim=16, hidden_dim=32, num_layers=2, num_heads=2, head_dim=8, context_length=128
+    vocab_size=406, embed_dim=16, hidden_dim=32, num_layers=2, num_heads=2, head_dim=8, context_length=128
 )
 
 

@@ -40,13 +40,13 @@ IMPORT_SECONDS = 0.2  # of processor time that these take where nothing else run
 
 
 def cpu_seconds(*arguments: object) -> float:
-    """User and system seconds of a Python process, the least of three.
+    """User and system seconds of a Python process, the least of six.
 
     Compiled modules are kept, as they are for users: without them most of the time is compilation of Python sources.
     """
     environment = {name: value for name, value in ENVIRONMENT.items() if name != "PYTHONDONTWRITEBYTECODE"}
     costs = []
-    for _ in range(3):
+    for _ in range(6):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         command = [sys.executable, *map(str, arguments)]
         subprocess.run(command, env=environment, check=True, capture_output=True)

@@ -32,7 +32,7 @@ def example(policy: Policy, question: str, response: str, weight: float = 1.0) -
 @pytest.fixture(scope="module")
 def small(tiny: Policy) -> Policy:
     """A policy that compiles in a moment."""
-    architecture = Architecture(vocab_size=352, embed_dim=16, hidden_dim=32, num_layers=2, num_heads=2, head_dim=8)
+    architecture = Architecture(vocab_size=406, embed_dim=16, hidden_dim=32, num_layers=2, num_heads=2, head_dim=8)
     return dataclasses.replace(tiny, architecture=architecture, params=init_params(architecture, jax.random.key(0)))
 
 

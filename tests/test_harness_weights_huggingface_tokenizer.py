@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from restem.harness.assets.tokenizer import PHRASES, prompt_phrases
+from restem.harness.assets.tokenizer import QUESTIONS, SOLUTIONS, TURNS, prompt_phrases
 from restem.harness.model.architecture import ASSETS, Architecture
 from restem.harness.model.policy import Policy
 from restem.harness.model.tokenizer import Tokenizer
@@ -26,7 +26,8 @@ FILES = tokenizer_files(OURS, ARCHITECTURE)
 THEIRS = tokenizers.Tokenizer.from_str(json.dumps(FILES["tokenizer.json"]))
 CONTROL = {OURS.piece(id) for id in (OURS.pad_id, OURS.eos_id, OURS.bos_id, OURS.unk_id)} | {*OURS.turn_markers}
 # Fixed phrases beside each other, and characters that the vocabulary writes as bytes.
-phrases = st.lists(st.sampled_from([*PHRASES, *prompt_phrases(), " ", "-", "7", "é", "\u2581"])).map("".join)
+PHRASES = [*TURNS, *SOLUTIONS, *QUESTIONS, *prompt_phrases()]
+phrases = st.lists(st.sampled_from([*PHRASES, " ", "-", "7", "é", "\u2581"])).map("".join)
 texts = st.one_of(st.text(), phrases, hostile_texts).filter(lambda text: not any(piece in text for piece in CONTROL))
 
 

@@ -291,7 +291,10 @@ def test_memory_is_flat_over_the_corpus_and_over_its_repetitions() -> None:
 # -- Any text ----------------------------------------------------------------------------------------------------------
 
 # The text after the end of a turn, or after another question, is no part of the response.
-TURN = re.compile(r"<\||</?[a-z_]{1,12}>|^ *(?:Q|Question|Problem|Exercise|Solve)\b", re.MULTILINE)
+TURN = re.compile(
+    r"<\||</?[a-z_]{1,12}>|^ *(?:(?:Q|Question|Problem|Exercise|Solve)\b|(?:Verdict|Model Answer|Reference Answer) ?:)",
+    re.MULTILINE,
+)
 
 
 def holds_for(name: str, response: str) -> None:
