@@ -19,7 +19,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import click
 import jax
@@ -120,7 +120,7 @@ def _optimizer(phase: Phase, schedule: optax.Schedule) -> optax.GradientTransfor
         adam_b2=0.98,
         adam_learning_rate=schedule,
         consistent_rms=0.2,  # updates as large as AdamW's, so that one learning rate serves both
-        muon_weight_dimension_numbers=_axes,
+        muon_weight_dimension_numbers=cast("Any", _axes),
     )
 
 
