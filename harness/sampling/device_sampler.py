@@ -11,7 +11,9 @@ fewer slots. All shapes come from a small fixed set, so that nothing is compiled
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -25,6 +27,7 @@ from restem.harness.sampling.work_queue import Collector, Draws, Finished, Unit,
 
 NEW_BUCKET = 8
 MIN_SLOTS = 128
+_TRACING = threading.Lock()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,6 +58,7 @@ class DeviceSampler:
     def __init__(self, job: Job, params: Params, mesh: Mesh, share: int) -> None:
         self._job, self._params, self._mesh = job, params, mesh
         self._share = share
+        self._traced: set[tuple[Any, int]] = set()  # functions, and for how many slots
 
     def run(self) -> None:
         """Draws until the queue is empty and no slot is in use."""
@@ -73,10 +77,21 @@ class DeviceSampler:
         fewest = max(self._share, job.queue.unit * job.queue.group)
         self._size = min((size for size in _sizes(job.slots) if size >= fewest), default=job.slots)
         longest = -(-job.decoding.max_new_tokens // NEW_BUCKET) * NEW_BUCKET
-        self._slots = empty(job.network, self._mesh, self._size, job.padded_length + longest, longest)
+        self._slots = self._call(empty, job.network, self._mesh, self._size, job.padded_length + longest, longest)
         self._samples: list[tuple[int, int] | None] = [None] * self._size  # in each slot: prompt and sample index
         prefix = np.array([job.prompts[0][: job.prefix_length]], np.int32)
-        self._prefix = prefix_cache(job.network, self._params, prefix) if job.prefix_length else None
+        self._prefix = self._call(prefix_cache, job.network, self._params, prefix) if job.prefix_length else None
+
+    def _call(self, function: Any, *arguments: Any) -> Any:
+        """Calls a jitted function. One thread at a time traces it; threads still compile and run side by side.
+
+        Two threads that traced flax modules at once have crashed the interpreter (CPython 3.12.1, flax 0.12).
+        """
+        if (function, self._size) not in self._traced:
+            with _TRACING:
+                function.trace(*arguments)
+            self._traced.add((function, self._size))
+        return function(*arguments)
 
     def _in_use(self) -> int:
         return self._size - self._samples.count(None)
@@ -86,14 +101,14 @@ class DeviceSampler:
         job = self._job
         while units := job.queue.take(self._samples.count(None)):
             entering = self._refill_of(units)
-            self._slots = refill(job.network, self._mesh, self._params, self._slots, self._prefix, entering)
+            self._slots = self._call(refill, job.network, self._mesh, self._params, self._slots, self._prefix, entering)
         if not job.queue:
             self._shrink()
             enough = self._size - self._next_smaller()
         else:
             enough = min(self._size, job.queue.unit * job.queue.group)
         arguments = (job.network, self._mesh, job.decoding, self._params, self._slots, np.int32(enough))
-        self._slots, steps = decode(*arguments)
+        self._slots, steps = self._call(decode, *arguments)
         self._collect(steps)
 
     def _refill_of(self, units: Sequence[Unit]) -> Refill:
@@ -123,7 +138,7 @@ class DeviceSampler:
         while (smaller := self._next_smaller()) >= max(1, self._in_use()):
             kept = sorted(range(self._size), key=lambda slot: self._samples[slot] is None)[:smaller]
             self._size = smaller
-            self._slots = compact(self._mesh, self._slots, np.array(kept))
+            self._slots = self._call(compact, self._mesh, self._slots, np.array(kept))
             self._samples = [self._samples[slot] for slot in kept]
 
     def _collect(self, steps: Int[Array, ""]) -> None:
