@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from restem.benchmarks.problem import Problem
@@ -40,6 +40,7 @@ def complaint(suite: Suite, lengths: Mapping[str, list[int]]) -> str:
     return ""
 
 
+@settings(suppress_health_check=[HealthCheck.filter_too_much])  # most lengths fit
 @given(LENGTHS, st.integers(1, 250), st.integers(8, 300))
 def test_with_the_settings_of_the_message_all_problems_fit(
     lengths: Mapping[str, list[int]], new: int, row: int
