@@ -23,7 +23,7 @@ def client(tiny: Policy) -> Iterator[TestClient]:
 
 def test_a_chat_gets_the_policys_greedy_answer(client: TestClient) -> None:
     reply = client.post(URL, json=CHAT).json()
-    assert reply["choices"][0]["message"]["content"].startswith("3*x = 4 ")
+    assert reply["choices"][0]["message"]["content"].startswith("3*x = 4 - 2\n")
     assert reply["choices"][0]["finish_reason"] == "stop"
     assert reply["usage"]["total_tokens"] == reply["usage"]["prompt_tokens"] + reply["usage"]["completion_tokens"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 
 import pytest
 from hypothesis import given
@@ -66,8 +65,7 @@ def test_the_rates_are_those_of_the_counts(rows: list[tuple[Outcome, str, str, i
 def test_rows_without_a_label_change_no_rate(rows: list[tuple[Outcome, str, str, int | None]]) -> None:
     labelled = [row for row in rows if row[3] is not None]
     with_all, alone = of(rows).rates, of(labelled).rates
-    shown = [re.sub(r"\d\.\d{9,}", lambda m: f"{float(m[0]):.8f}", repr(rates)) for rates in (with_all, alone)]
-    assert shown[0] == shown[1]  # but for the last bits of a sum
+    assert repr(with_all) == repr(alone)
 
 
 @given(ROWS)

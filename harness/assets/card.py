@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import statistics
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -104,14 +105,13 @@ def _rates(store: Store, judge: str, checkpoint: str, problems: Collection[str])
     return {
         "tpr": _rate(decided, 1),
         "fpr": _rate(decided, 0),
-        "decided": round(len(decided) / max(1, len(pairs)), 4),
+        "decided": round(len(decided) / len(pairs), 4),
     }
 
 
 def _rate(decided: list[tuple[int | None, int]], truth: int) -> float:
-    """The judge's mean reward on the samples whose gold reward is `truth`."""
-    rewards = [reward for gold, reward in decided if gold == truth]
-    return round(sum(rewards) / max(1, len(rewards)), 4)
+    """The judge's mean reward on the samples whose gold reward is `truth`, of which there has to be one."""
+    return round(statistics.fmean(reward for gold, reward in decided if gold == truth), 4)
 
 
 @click.command(help=__doc__)

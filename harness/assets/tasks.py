@@ -7,6 +7,7 @@ benchmark, which no run trains or tests on.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import multiprocessing
 import random
@@ -49,6 +50,11 @@ class Task:
     careful: Any
     crowd: Any
     rewritten: Callable[[str, str, random.Random], tuple[str, str]] | None = None
+
+    def draw(self, seed: int) -> tuple[str, str]:
+        """The question and the answer that the benchmark's generator makes of a seed."""
+        of_its_own = self.name == "linear_1d"
+        return linear_1d_problems.draw(seed, self.entropy) if of_its_own else draw(self.name, seed, self.entropy)
 
 
 TASKS = (
@@ -94,9 +100,8 @@ TASKS = (
 )
 
 
-def _draw(job: tuple[str, tuple[float, float], int]) -> tuple[str, str] | None:
-    name, entropy, seed = job
-    question, answer = linear_1d_problems.draw(seed, entropy) if name == "linear_1d" else draw(name, seed, entropy)
+def _pretrain_problem(task: Task, seed: int) -> tuple[str, str] | None:
+    question, answer = task.draw(seed)
     return (question, answer) if split_of(question, linear_1d_problems.SHARES) == "pretrain" else None
 
 
@@ -104,9 +109,10 @@ def pretrain_questions(task: Task, seed: int, work: Path) -> Questions:
     """The pretrain split of generated problems; generated once on all cores, then read from `work`."""
     path = work / f"{task.name}.json"
     if not path.exists():
-        jobs = [(task.name, task.entropy, ((seed + 1_000_000) << 32) + i) for i in range(task.draws)]
+        seeds = [((seed + 1_000_000) << 32) + i for i in range(task.draws)]
         with multiprocessing.get_context("spawn").Pool() as pool:
-            problems = dict(pair for pair in pool.imap(_draw, jobs, chunksize=500) if pair)
+            drawn = pool.imap(functools.partial(_pretrain_problem, task), seeds, chunksize=500)
+            problems = dict(pair for pair in drawn if pair)
         path.write_text(json.dumps(sorted(problems.items())))
     return [(question, answer) for question, answer in json.loads(path.read_text())]
 

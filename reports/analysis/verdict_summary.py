@@ -135,13 +135,14 @@ def _rates(
     from restem.reports.stats.estimates import proportion
     from restem.reports.stats.reward_quality import FALSE_ACCEPT, FALSE_REJECT, TRUE_ACCEPT, TRUE_REJECT, confusion
 
-    rewards = [verdict.reward for verdict in verdicts]
-    outcome, label = (np.array([np.nan if v is None else v for v in values]) for values in (rewards, labels))
+    rows = [row for row in zip(verdicts, problems, labels, strict=True) if row[2] is not None]
+    outcome = np.array([np.nan if verdict.reward is None else verdict.reward for verdict, _, _ in rows])
+    label = np.array([label for _, _, label in rows], np.float64)
     numbers: dict[str, int] = {}
-    problem = np.array([numbers.setdefault(id, len(numbers)) for id in problems])
+    problem = np.array([numbers.setdefault(id, len(numbers)) for _, id, _ in rows])
     table = confusion(outcome, label, problem, len(numbers))
     right, wrong = (int(np.sum(label == value)) for value in (1, 0))
-    labelled = np.bincount(problem[~np.isnan(label)], minlength=len(numbers))
+    labelled = np.bincount(problem, minlength=len(numbers))
     pooled = table.sum(axis=0)
     return Rates(
         against=against,
