@@ -1,6 +1,7 @@
 """The answer to "which verifier is worth training on": a code, and the arms and tests that it rests on.
 
-Takes Findings and their Ranking; gives an Answer. It reads tests after correction, never bare values. Holds no English:
+Takes Findings and their Ranking; gives an Answer. It reads tests after correction, never bare values. It is about the
+candidates: the gold's own arm is the ceiling that they are measured by, control arms are the floor. Holds no English:
 `restem.reports.pages.sentences` words it.
 """
 
@@ -11,7 +12,9 @@ import enum
 
 from restem.reports.analysis.findings import Findings, Standing
 from restem.reports.analysis.ranking import FULL_COVERAGE, Contest, Ranking, arm_of
+from restem.reports.analysis.reward_gap import LEAST
 from restem.reports.analysis.stability import stabilities
+from restem.reports.stats.estimates import Estimate
 
 
 class Headline(enum.StrEnum):
@@ -26,6 +29,8 @@ class Headline(enum.StrEnum):
     NO_BETTER_THAN_CONTROL = "no_better_than_control"
     """The best arm is not shown to be better than training without information."""
     TRAIN = "train"
+    CEILING_ALONE = "ceiling_alone"
+    """The suite has no arm that may be recommended: what the gold's own arm gained is all that there is to say."""
 
 
 class Control(enum.StrEnum):
@@ -60,11 +65,15 @@ class GoldCoverage:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Answer:
-    """The answer; all but `code`, `iteration` and `idle` are empty where there is no best arm.
+    """The answer; all but `code`, `iteration`, `seeds`, `ceiling` and `idle` are empty where there is no best arm.
 
     Attributes:
+        seeds: Fewest training seeds of an arm. With one, the spread between seeds in all intervals is an assumed one.
         best: The best arm that is shown to be worth training on; where there is none, the most accurate candidate.
         gain: The best arm minus the base.
+        share: Of the ceiling's gain that the best arm reached.
+        ceiling: The gold's own arm.
+        ceiling_gain: That arm minus the base.
         equals: Arms worth training on that are shown to equal the best.
         unclear: Arms worth training on of which neither a difference from the best nor equality is shown.
         faulty: Arms worth training on and not shown to be worse than the best, for which a fault is shown.
@@ -75,14 +84,18 @@ class Answer:
         best_control: The best control arm.
         untrained_controls: Control arms that accepted nothing.
         idle: Arms that accepted nothing, so that no policy was trained.
-        overstated: Arms whose training reward is shown to be above their accuracy.
+        overstated: Arms whose training reward is shown to be over 2 points above their accuracy.
         gold_coverage: None where the gold decided nearly all samples of the base and of the best arm.
     """
 
     code: Headline
     iteration: int
+    seeds: int = 0
     best: Standing | None = None
     gain: Contest | None = None
+    share: Estimate | None = None
+    ceiling: Standing | None = None
+    ceiling_gain: Contest | None = None
     equals: tuple[Rival, ...] = ()
     unclear: tuple[Rival, ...] = ()
     faulty: tuple[Standing, ...] = ()
@@ -100,19 +113,30 @@ class Answer:
 def answer(findings: Findings, ranking: Ranking) -> Answer:
     """The answer at the ranking's iteration."""
     best, control = ranking.best, ranking.control
+    ceiling = ranking.ceiling
+    basis = Answer(
+        code=Headline.NO_CHECKPOINT,
+        iteration=ranking.iteration,
+        seeds=ranking.seeds,
+        ceiling=ceiling,
+        ceiling_gain=ranking.gain(ceiling) if ceiling else None,
+        idle=ranking.idle,
+    )
     if best is None:
-        return Answer(code=Headline.NO_CHECKPOINT, iteration=ranking.iteration, idle=ranking.idle)
+        alone = ceiling is not None and all(arm.gold or arm.control for arm in findings.run.arms)
+        return dataclasses.replace(basis, code=Headline.CEILING_ALONE) if alone else basis
     code, gained = _headline(ranking, best), ranking.gained(best)
     rivals = [Rival(standing=s, contest=ranking.contest(best, s)) for s in ranking.worthy if s is not best]
     if code is not Headline.TRAIN:
         rivals = []
     others = [s for s in ranking.candidates if s is not best] if gained else []
     beats_control = control is not None and ranking.beats_control(best)
-    return Answer(
+    return dataclasses.replace(
+        basis,
         code=code,
-        iteration=ranking.iteration,
         best=best,
         gain=ranking.gain(best),
+        share=ranking.shares.get(arm_of(best).name),
         equals=tuple(rival for rival in rivals if rival.contest.equal),
         unclear=tuple(rival for rival in rivals if not rival.contest.decided and not rival.contest.equal),
         faulty=_faulty(findings, ranking),
@@ -126,8 +150,7 @@ def answer(findings: Findings, ranking: Ranking) -> Answer:
         control=_control(findings, ranking, best),
         best_control=Rival(standing=control, contest=ranking.contest(best, control)) if control else None,
         untrained_controls=tuple(s for s in ranking.idle if arm_of(s).control),
-        idle=ranking.idle,
-        overstated=tuple(s for s in ranking.candidates if s.gap and not arm_of(s).gold and s.gap.low > 0),
+        overstated=tuple(s for s in ranking.candidates if s.gap and s.gap.low > LEAST),
         gold_coverage=_gold_coverage(findings, best),
     )
 

@@ -36,10 +36,11 @@ class Standing:
         accuracy: Gold accuracy of the decided samples: pass@1.
         bounds: Accuracy if all samples that the gold left undecided were wrong, and if all were correct.
         counts: Correct and decided samples of each problem, by the gold.
-        rewarded: The same by the arm's training verifier.
+        audited: Counts by the training verifier and by the gold, of the samples that both decided.
         gain: Accuracy minus the base's, paired by problem.
         reward: Mean reward of the arm's training verifier.
-        gap: Reward minus gold accuracy, paired by problem; None for the gold's own arm, where it is 0 by definition.
+        gap: Reward minus gold accuracy on the samples that both decided, paired by problem; None for the gold's own
+            arm, where it is 0 by definition.
         passed: k -> pass@k.
         majority: maj@k with the largest k.
         wrong_steps: Share of the gold's correct responses whose written steps do not hold.
@@ -54,7 +55,7 @@ class Standing:
     accuracy: Estimate
     bounds: tuple[float, float]
     counts: Counts
-    rewarded: Counts
+    audited: tuple[Counts, Counts]
     gain: Difference | None
     reward: Estimate
     gap: Difference | None
@@ -179,6 +180,7 @@ def _standing(
     parts = [_part(run, id, verifier, most) for id, verifier in checkpoints]
     rows = np.concatenate([part.rows for part in parts])
     counts, rewarded = _summed([part.counts for part in parts]), _summed([part.rewarded for part in parts])
+    audited = (_summed([part.audited[0] for part in parts]), _summed([part.audited[1] for part in parts]))
     stored = [run.checkpoints[id] for id, _ in checkpoints if id in run.checkpoints]
     kinds = {record.kind for record in stored} or {"base"}
     return Standing(
@@ -190,10 +192,10 @@ def _standing(
         accuracy=estimates.proportion(*counts),
         bounds=estimates.undecided_bounds(int(counts.correct.sum()), int(counts.decided.sum()), len(rows)),
         counts=counts,
-        rewarded=rewarded,
+        audited=audited,
         gain=estimates.paired(counts, base.counts) if base and checkpoint != BASE else None,
         reward=estimates.proportion(*rewarded),
-        gap=None if arm is None or arm.gold else estimates.paired(rewarded, counts),
+        gap=None if arm is None or arm.gold else estimates.paired(*audited),
         passed={k: estimates.mean(averaged([part.passed[k] for part in parts])) for k in steps_of_two(most)},
         majority=estimates.mean(averaged([part.majority for part in parts])) if most else estimates.NOTHING,
         wrong_steps=_wrong_steps(run, rows, size),
@@ -209,6 +211,7 @@ class _Part:
     rows: Ints
     counts: Counts
     rewarded: Counts
+    audited: tuple[Counts, Counts]
     passed: Mapping[int, Floats]
     majority: Floats
 
@@ -216,11 +219,14 @@ class _Part:
 def _part(run: Run, checkpoint: str, verifier: str, most: int) -> _Part:
     rows, size = run.rows(checkpoint, TEST), run.size(TEST)
     problem, gold = run.samples.problem[rows], run.outcome(run.gold, rows)
-    counts = estimates.per_problem(gold, problem, size)
+    counts, reward = estimates.per_problem(gold, problem, size), run.outcome(verifier, rows)
+    either = np.isnan(reward) | np.isnan(gold)
+    audited = [estimates.per_problem(np.where(either, np.nan, outcome), problem, size) for outcome in (reward, gold)]
     return _Part(
         rows=rows,
         counts=counts,
-        rewarded=estimates.per_problem(run.outcome(verifier, rows), problem, size),
+        rewarded=estimates.per_problem(reward, problem, size),
+        audited=(audited[0], audited[1]),
         passed={k: estimates.pass_at_k(*counts, k) for k in steps_of_two(most)},
         majority=majority_by_problem(run, rows, gold, size, most) if most else np.full(size, np.nan),
     )

@@ -1,19 +1,19 @@
-"""Which verifier is worth training on: the arms compared pair by pair.
+"""Which verifier is worth training on: the arms at one iteration, by their roles, and the tests between them.
 
 Takes Findings; gives contests as numbers and codes. An arm's worth is its gold accuracy on the test split after the
-last iteration that all arms have reached. Two arms differ where a paired t test over problems (over seeds and problems
-for arms with replicates) shows it after Holm's correction for all pairs. An arm has gained where the same test against
-the base shows it after the correction for all arms. Control arms are never recommended: a recommended arm has to beat
-them.
+last iteration that all arms have reached. The gold's own arm is the ceiling and control arms are the floor: neither is
+recommended, all others are candidates. One rule decides between two arms (`Contest.result`): first whether they are
+equal within the margin, then whether one is better, else they are not told apart. It is asked of the best candidate
+against each other one (Hsu 1996, Multiple Comparisons, chapter 4), and of every candidate against the best control arm,
+on one side. Every interval of a trained arm holds the spread between training seeds (`restem.reports.stats.seeds`).
 """
 
 from __future__ import annotations
 
 import dataclasses
 import enum
-import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from restem.harness.names import BASE
 from restem.reports.analysis.findings import Findings, Standing
 from restem.reports.data.run import Arm
 from restem.reports.stats import estimates, seeds
-from restem.reports.stats.estimates import Counts, Difference
+from restem.reports.stats.estimates import Counts, Difference, Estimate
 from restem.reports.stats.paired_tests import (
     Equivalence,
     Flips,
@@ -61,96 +61,95 @@ class Contest:
     Attributes:
         difference: With its interval by problem: of these seeds.
         flips: Problems with a larger share of correct on the left, and on the right.
-        p_value: Of a paired t test over problems; of McNemar's exact test where each has one sample; over seeds and
-            problems where a side has replicates.
+        claim: The difference that verdicts rest on: of other seeds on other problems, where a side was trained.
+        p_value: Of the claim; of McNemar's exact test where neither side was trained and each problem has one sample.
         adjusted_p: The same, corrected for the other contests of its family.
-        seeded: The difference of other seeds on other problems; None where no side has replicates.
+        seeds: Fewest training seeds of a trained side; 0 where none was trained.
     """
 
     left: str
     right: str
     difference: Difference
+    claim: Difference
     flips: Flips
     equivalence: Equivalence
     p_value: float
     adjusted_p: float
-    seeded: Difference | None = None
+    seeds: int = 0
 
     @property
-    def claim(self) -> Difference:
-        """The difference that verdicts rest on: it includes seeds where they are known."""
-        return self.seeded or self.difference
+    def differs(self) -> bool:
+        """Whether any difference is shown, however small."""
+        return self.adjusted_p < ALPHA
+
+    @property
+    def equal(self) -> bool:
+        """Whether the two are shown to differ by less than the margin: the 90 % interval lies within it."""
+        return self.equivalence.p_value < ALPHA
 
     @property
     def decided(self) -> bool:
-        return self.adjusted_p < ALPHA
+        """Whether one of them is shown to be better, and not equal within the margin."""
+        return self.differs and not self.equal
 
     @property
     def better(self) -> bool:
         """Whether the left is shown to be better."""
-        return self.decided and self.difference.value > 0
+        return self.decided and self.claim.value > 0
 
     @property
     def worse(self) -> bool:
-        return self.decided and self.difference.value < 0
-
-    @property
-    def equal(self) -> bool:
-        return not self.decided and self.equivalence.p_value < ALPHA
+        return self.decided and self.claim.value < 0
 
     @property
     def result(self) -> ContestResult:
-        """What the tests show, after correction."""
-        if self.decided:
-            return ContestResult.LEFT_BETTER if self.better else ContestResult.RIGHT_BETTER
+        """The rule: equality first, then a difference after correction."""
         if self.equal:
             return ContestResult.EQUAL
+        if self.differs:
+            return ContestResult.LEFT_BETTER if self.better else ContestResult.RIGHT_BETTER
         no_worse = self.equivalence.not_worse < ALPHA
         return ContestResult.NO_WORSE if no_worse else ContestResult.NO_DIFFERENCE
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Ranking:
-    """Arms by gold accuracy after `iteration`, best first, and every pair of them.
+    """Arms by gold accuracy after `iteration`, best first, by their roles, with the tests between them.
 
     Attributes:
-        gains: Each arm against the base.
+        candidates: The arms that may be recommended, best first: neither the gold's nor a control.
+        ceiling: The gold's own arm: what training on exact verdicts gives.
+        control: The best control arm, the floor: what training without information gives.
+        best: The candidate that the others are compared with: the best worthy one, else the most accurate.
+        worthy: Of the candidates those shown to be better than the base and than the best control, best first.
+        gains: Each arm against the base; any gain counts, so that their margin is 0.
+        contests: The best candidate against each other one, every candidate against the best control (on one side), and
+            the ceiling against every candidate; three families of tests.
+        shares: Arm -> the share of the ceiling's gain that it reached; none where the ceiling's own gain is not shown.
         overall: Whether the base and all arms have one accuracy.
         idle: Arms whose verifier accepted nothing, so that their policy is still the base: not ranked, as any
             difference from the base is chance.
+        seeds: Fewest training seeds of an arm.
     """
 
     iteration: int
     standings: tuple[Standing, ...]
-    contests: tuple[Contest, ...]
+    candidates: tuple[Standing, ...]
+    ceiling: Standing | None
+    control: Standing | None
+    best: Standing | None
+    worthy: tuple[Standing, ...]
     gains: tuple[Contest, ...]
+    contests: tuple[Contest, ...]
+    shares: Mapping[str, Estimate]
     overall: Homogeneity
     idle: tuple[Standing, ...]
-
-    @property
-    def candidates(self) -> tuple[Standing, ...]:
-        """The arms that may be recommended, best first."""
-        return tuple(s for s in self.standings if not arm_of(s).control)
-
-    @functools.cached_property
-    def worthy(self) -> tuple[Standing, ...]:
-        """Of the candidates those shown to be better than the base and than the best control arm, best first."""
-        return tuple(s for s in self.candidates if self.gained(s) and self.beats_control(s))
-
-    @property
-    def best(self) -> Standing | None:
-        """The arm that the others are compared with: the best worthy arm; where there is none, the best candidate."""
-        return next(iter(self.worthy or self.candidates), None)
-
-    @property
-    def control(self) -> Standing | None:
-        """The best control arm."""
-        return next((s for s in self.standings if arm_of(s).control), None)
+    seeds: int
 
     def contest(self, left: Standing, right: Standing) -> Contest:
-        """Two of the standings, in whichever order: left minus right."""
+        """Two of the standings, in whichever order: left minus right; p is 1 for two that no family compares."""
         names = (arm_of(left).name, arm_of(right).name)
-        tested = next((c for c in self.contests if {c.left, c.right} == set(names)), None)
+        tested = next((c for c in self.contests if (c.left, c.right) in (names, names[::-1])), None)
         contest = contest_of(left, right) or _contest(left, right, right.counts, NOT_COMPARED, names)
         return dataclasses.replace(contest, adjusted_p=tested.adjusted_p if tested else 1.0)
 
@@ -168,7 +167,7 @@ class Ranking:
         return self.control is None or self.contest(standing, self.control).better
 
     def beaten(self, standing: Standing) -> bool:
-        """Whether the best arm is shown to be better than this one."""
+        """Whether the best candidate is shown to be better than this one."""
         return self.best is not None and self.best is not standing and self.contest(self.best, standing).better
 
 
@@ -183,17 +182,46 @@ def rank(findings: Findings) -> Ranking:
     reached = [last.iteration for arm in findings.run.arms if (last := findings.last(arm))]
     iteration = min(reached, default=0)
     standings = sorted(trained_at(findings, iteration), key=lambda s: -s.accuracy.value)
-    pairs = [(a, b) for i, a in enumerate(standings) for b in standings[i + 1 :]]
+    candidates = [s for s in standings if not arm_of(s).control and not arm_of(s).gold]
+    ceiling, control = (
+        next((s for s in standings if role(arm_of(s))), None) for role in (lambda a: a.gold, lambda a: a.control)
+    )
+    gains = gains_at(findings, iteration)
+    floor = family([(s, control) for s in candidates], one_sided=True) if control else ()
+    gained, beating = ({c.left for c in tests if c.better} for tests in (gains, floor))
+    worthy = [s for s in candidates if arm_of(s).name in gained and (not control or arm_of(s).name in beating)]
+    best = next(iter(worthy or candidates), None)
+    rivals = family([(best, s) for s in candidates if s is not best]) if best else ()
+    below = family([(ceiling, s) for s in candidates]) if ceiling else ()
     base = [findings.base] if findings.base else []
     shares = [estimates.ratio(*s.counts) for s in (*base, *standings)]
     return Ranking(
         iteration=iteration,
         standings=tuple(standings),
-        contests=family(pairs),
-        gains=gains_at(findings, iteration),
+        candidates=tuple(candidates),
+        ceiling=ceiling,
+        control=control,
+        best=best,
+        worthy=tuple(worthy),
+        gains=gains,
+        contests=(*rivals, *floor, *below),
+        shares=_shares(findings.base, ceiling, standings),
         overall=cochran_q(np.stack(shares, axis=1) if shares else np.zeros((0, 0))),
         idle=tuple(s for s in _reached(findings, iteration) if not findings.trained(arm_of(s), iteration)),
+        seeds=min((seeds_of(s) for s in standings), default=0),
     )
+
+
+def _shares(base: Standing | None, ceiling: Standing | None, standings: Sequence[Standing]) -> dict[str, Estimate]:
+    if base is None or ceiling is None:
+        return {}
+    found = {arm_of(s).name: _share(s, ceiling, base) for s in standings if s is not ceiling}
+    return {name: share for name, share in found.items() if share}
+
+
+def _share(standing: Standing, ceiling: Standing, base: Standing) -> Estimate | None:
+    spreads = (seeds.spread_of(crossed(standing)), seeds.spread_of(crossed(ceiling)))
+    return seeds.share_of_gain(standing.counts, ceiling.counts, base.counts, spreads)
 
 
 def _reached(findings: Findings, iteration: int) -> list[Standing]:
@@ -209,12 +237,18 @@ def trained_at(findings: Findings, iteration: int) -> list[Standing]:
 def gains_at(findings: Findings, iteration: int) -> tuple[Contest, ...]:
     """Each of these arms against the base, as one family of tests: the one definition of a gain in the report."""
     base = findings.base
-    return family([(s, base) for s in trained_at(findings, iteration)] if base else [])
+    return family([(s, base) for s in trained_at(findings, iteration)] if base else [], margin=0.0)
 
 
-def family(pairs: Sequence[tuple[Standing, Standing]]) -> tuple[Contest, ...]:
-    """The pairs that have a problem in common, as one family of tests."""
-    return corrected([contest for a, b in pairs if (contest := contest_of(a, b))])
+def family(
+    pairs: Sequence[tuple[Standing, Standing]], *, margin: float = MARGIN, one_sided: bool = False
+) -> tuple[Contest, ...]:
+    """The pairs that have a problem in common, as one family of tests; `one_sided`: only the left may be better."""
+    contests = [contest for a, b in pairs if (contest := contest_of(a, b, margin=margin))]
+    if one_sided:
+        halves = ((c, c.p_value / 2) for c in contests)
+        contests = [dataclasses.replace(c, p_value=p if c.claim.value > 0 else 1 - p) for c, p in halves]
+    return corrected(contests)
 
 
 def corrected(contests: Sequence[Contest]) -> tuple[Contest, ...]:
@@ -233,8 +267,8 @@ def contest_of(
 ) -> Contest | None:
     """Left minus right over the same problems, before any correction; None where they have no problem in common.
 
-    The p-value is that of a paired t test over problems, or of McNemar's exact test where each problem has one sample;
-    over seeds and problems where a side has replicates.
+    The p-value is of a t test over seeds and problems; where neither side was trained over problems alone, or McNemar's
+    exact test where each problem has one sample.
 
     Args:
         margin: Difference in accuracy, as a share, below which the two count as equal.
@@ -262,20 +296,26 @@ def _contest(
 ) -> Contest:
     """The contest with this difference; `theirs` are the right's counts in the order of the left's problems."""
     flips = problem_flips(left.counts, theirs)
-    p_value = flips.p_value if single(left.counts, theirs) else difference.p_value
-    # A claim is about the recipe, not about the seeds that were run: with replicates, seeds are tested as well.
-    seeded = seeds.with_seeds(difference, [side for side in (crossed(left), crossed(right)) if side])
-    p_value = seeded.p_value if seeded else p_value
+    trained = [side for side in (left, right) if side.kind == "trained"]
+    claim = seeds.with_seeds(difference, [crossed(side) for side in trained])
+    exact = not trained and single(left.counts, theirs)
+    p_value = flips.p_value if exact else claim.p_value
     return Contest(
         left=names[0],
         right=names[1],
         difference=difference,
+        claim=claim,
         flips=flips,
-        equivalence=equivalence(seeded or difference, margin),
+        equivalence=equivalence(claim, margin),
         p_value=p_value,
         adjusted_p=p_value,
-        seeded=seeded,
+        seeds=min(map(seeds_of, trained), default=0),
     )
+
+
+def seeds_of(standing: Standing) -> int:
+    """Seeds under which an arm was trained."""
+    return len(standing.replicates) or 1
 
 
 def crossed(standing: Standing) -> seeds.Replicates | None:

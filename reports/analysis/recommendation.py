@@ -19,14 +19,16 @@ from restem.reports.analysis.stability import Stability, stabilities
 class Recommendation(enum.StrEnum):
     """What the tests allow to recommend for an arm's verifier."""
 
+    CEILING = "ceiling"
+    """The gold's own arm: what exact verdicts give; never recommended, as who has the gold has no question."""
     CONTROL = "control"
-    """A control arm: never recommended."""
+    """A control arm, the floor: never recommended."""
     UNTRAINED = "untrained"
     """The verifier accepted nothing, so no policy was trained."""
     TRAIN = "train"
-    """The best arm."""
+    """The best candidate."""
     TRAIN_UP_TO = "train_up_to"
-    """The best arm, which was better at an earlier iteration."""
+    """The best candidate, which was better at an earlier iteration."""
     STOP = "stop"
     """A gain is shown at an earlier iteration alone."""
     OTHER_GAINS_MORE = "other_gains_more"
@@ -52,7 +54,9 @@ class Fault(enum.StrEnum):
     ACCURACY_FELL = "accuracy_fell"
     """Accuracy fell after an earlier iteration."""
     UNTRUSTED_REWARD = "untrusted_reward"
-    """Reward outgrew accuracy, or false accepts are more than on the base."""
+    """Reward outgrew accuracy by over 2 points, or false accepts grew by over 5 points since the base."""
+    MEMORISED = "memorised"
+    """False accepts grew by over 5 points on training samples: the policy writes again what was wrongly accepted."""
     SEEDS_DISAGREE = "seeds_disagree"
     """One replicate is shown to have gained and another to have lost."""
 
@@ -90,6 +94,8 @@ def advise(findings: Findings, ranking: Ranking) -> list[Advice]:
 def _advice(findings: Findings, ranking: Ranking, standing: Standing, stability: Stability | None) -> Advice:
     if arm_of(standing).control:
         return Advice(standing=standing, stability=stability, code=Recommendation.CONTROL)
+    if arm_of(standing).gold:
+        return Advice(standing=standing, stability=stability, code=Recommendation.CEILING)
     if stability is None:
         return Advice(standing=standing, stability=None, code=Recommendation.UNTRAINED)
     gained, stop = ranking.gained(standing), _stop(findings, stability)
@@ -121,10 +127,12 @@ def _stop(findings: Findings, stability: Stability) -> Standing | None:
 
 def _fault(stability: Stability) -> Fault | None:
     """The reasons against training an arm further that has gained, other than an iteration to stop at."""
-    if stability.parts_at is not None or stability.drift.low > 0:
+    if stability.parts_at is not None or stability.accepts_more:
         return Fault.UNTRUSTED_REWARD
     if stability.best_before:
         return Fault.ACCURACY_FELL
+    if stability.memorises:
+        return Fault.MEMORISED
     return Fault.SEEDS_DISAGREE if stability.seeds_disagree else None
 
 

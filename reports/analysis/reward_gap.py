@@ -1,9 +1,9 @@
 """Where reward and accuracy part: the first checkpoint whose Goodhart gap has grown beyond what accuracy explains.
 
 Takes Findings; gives one Parting an arm, as a code and numbers. The gap is the mean reward of the arm's training
-verifier less gold accuracy p, on the same samples: f + (t - f - 1) p with the verifier's TPR t and FPR f. With constant
-TPR and FPR the gap falls as accuracy rises. Only the part of its change that accuracy does not explain is evidence of
-reward hacking. Reward and accuracy are resampled by problem together, so that the problems' difficulty cancels.
+verifier less gold accuracy p, on the samples that both decided: f + (t - f - 1) p with the verifier's TPR t and FPR f.
+With constant TPR and FPR the gap falls as accuracy rises. Only the part of its change that accuracy does not explain is
+evidence of reward hacking. Reward and accuracy are resampled by problem together, so that the problems' difficulty cancels.
 """
 
 from __future__ import annotations
@@ -20,14 +20,16 @@ from restem.reports.data.run import Arm
 from restem.reports.stats import estimates, reward_quality
 from restem.reports.stats.estimates import Counts, Estimate, Floats
 
+LEAST = 0.02  # a move of the gap that is of practical interest
+
 
 class GapMove(enum.StrEnum):
     """How an arm's gap between reward and accuracy has moved."""
 
     GROWN = "grown"
-    """Up, beyond what the new accuracy explains: the policy has found errors of its verifier."""
+    """Up by more than 2 points beyond what the new accuracy explains: the policy has found errors of its verifier."""
     FALLEN = "fallen"
-    """Below what the new accuracy explains: the verifier accepts less of what the policy now writes."""
+    """By more than 2 points below what the new accuracy explains: the verifier accepts less of what is now written."""
     EXPLAINED = "explained"
     """Not shown to have moved beyond what the new accuracy explains."""
     NONE = "none"
@@ -36,9 +38,9 @@ class GapMove(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Parting:
-    """The first iteration at which an arm's gap has grown, also beyond what the new accuracy explains.
+    """The first iteration at which an arm's gap has grown, by more than LEAST beyond what the new accuracy explains.
 
-    Where there is none, the first at which the gap has left its start, in whichever direction.
+    Where there is none, the first at which the gap has moved by more than LEAST, in whichever direction.
 
     Attributes:
         iteration: None where the gap has never left its start; the figures are then of the last iteration.
@@ -58,9 +60,9 @@ class Parting:
         """What is shown of the gap."""
         if self.iteration is None:
             return GapMove.NONE
-        if self.beyond.low > 0:
+        if self.beyond.low > LEAST:
             return GapMove.GROWN
-        return GapMove.FALLEN if self.beyond.high < 0 else GapMove.EXPLAINED
+        return GapMove.FALLEN if self.beyond.high < -LEAST else GapMove.EXPLAINED
 
 
 def partings(findings: Findings) -> list[Parting]:
@@ -74,8 +76,8 @@ def _parting(findings: Findings, arm: Arm) -> Parting | None:
         return None
     slope = _slope(findings, arm)
     moves = [(s.iteration, gap_change(chain[0], s), _beyond(chain[0], s, slope)) for s in chain[1:]]
-    grown = [move for move in moves if move[1].low > 0 and move[2].low > 0]
-    left = grown or [move for move in moves if move[1].low > 0 or move[1].high < 0]
+    grown = [move for move in moves if move[1].low > 0 and move[2].low > LEAST]
+    left = grown or [move for move in moves if move[1].low > LEAST or move[1].high < -LEAST]
     iteration, change, beyond = (left or moves[-1:])[0]
     return Parting(
         arm=arm.name,
@@ -102,7 +104,7 @@ def _slope(findings: Findings, arm: Arm) -> Floats:
 
 def _beyond(start: Standing, now: Standing, slope: Floats) -> Estimate:
     """The gap's change less what that of accuracy gives it while TPR and FPR are as on the base's samples."""
-    learnt = _shares(now.counts) - _shares(start.counts)
+    learnt = _shares(now.audited[1]) - _shares(start.audited[1])
     return _estimate(_gap(now) - _gap(start) - slope * learnt, now)
 
 
@@ -114,7 +116,8 @@ def _estimate(draws: Floats, now: Standing) -> Estimate:
 
 def _gap(standing: Standing) -> Floats:
     """The gap itself first, then that of each resample."""
-    return _shares(standing.rewarded) - _shares(standing.counts)
+    reward, gold = standing.audited
+    return _shares(reward) - _shares(gold)
 
 
 def _shares(counts: Counts) -> Floats:

@@ -1,10 +1,11 @@
 """Whether what an arm gained holds: its accuracy over iterations, its reward, its verifier's false accepts, its seeds.
 
-Takes Findings and the iteration at which arms are ranked; gives one Stability an arm. Four faults can be shown:
-accuracy below that of an earlier iteration, reward that parts from accuracy beyond what the new accuracy explains, more
-false accepts than on the base, and a seed that lost what another gained. The absence of faults is not yet stability: a
-gain holds only where the last iteration is shown to be no worse than each earlier one (TOST) and all seeds' gains have
-one sign.
+Takes Findings and the iteration at which arms are ranked; gives one Stability an arm. Four faults can be shown, each
+of a size of practical interest: accuracy below that of an earlier iteration by more than the margin can hide, reward
+that parts from accuracy by over 2 points beyond what the new accuracy explains, over 5 points more false accepts than
+on the base, on test or on training samples, and a seed that lost what another gained. The absence of faults is not yet
+stability: a gain holds only where the last iteration is shown to be no worse than each earlier one (TOST) and all
+seeds' gains have one sign.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ import functools
 
 import numpy as np
 
-from restem.harness.names import BASE
-from restem.reports.analysis.findings import TEST, Findings, Standing, confusion
+from restem.harness.names import BASE, first_sampled
+from restem.reports.analysis.findings import TEST, TRAIN, Findings, Standing, confusion
 from restem.reports.analysis.ranking import ALPHA, Contest, arm_of, family, trained_at
 from restem.reports.analysis.reward_gap import GapMove, Parting, partings
-from restem.reports.data.run import Arm
+from restem.reports.data.run import Arm, base_of
 from restem.reports.stats import estimates, reward_quality
 from restem.reports.stats.estimates import Difference, Estimate
+
+LEAST = 0.05  # growth of FPR that is of practical interest
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,13 +33,16 @@ class Stability:
     Attributes:
         against: Each earlier iteration, with the last one less it; the tests corrected for all of them.
         parting: Where reward and accuracy part; None for the gold's own arm.
-        drift: FPR of the training verifier on the last checkpoint's own samples less that on the base's.
+        drift: FPR of the training verifier on the last checkpoint's test samples less that on the base's.
+        memorised: The same on training samples, of the policy that the last iteration sampled from: errors that were
+            learnt text by text show here alone.
         gains: Of each replicate; empty where there is one alone.
     """
 
     against: tuple[tuple[Standing, Contest], ...]
     parting: Parting | None
     drift: Estimate
+    memorised: Estimate
     gains: tuple[Difference, ...]
 
     @functools.cached_property
@@ -51,6 +57,16 @@ class Stability:
         return self.parting.iteration if self.parting and self.parting.move is GapMove.GROWN else None
 
     @property
+    def accepts_more(self) -> bool:
+        """Whether false accepts are shown to have grown by more than LEAST on problems that it was not trained on."""
+        return self.drift.low > LEAST
+
+    @property
+    def memorises(self) -> bool:
+        """The same on those that it was trained on."""
+        return self.memorised.low > LEAST
+
+    @property
     def same_sign(self) -> bool:
         """Whether all replicates gained, or all lost, as far as their values go."""
         return len({gain.value > 0 for gain in self.gains}) < 2
@@ -63,7 +79,8 @@ class Stability:
     @property
     def holds(self) -> bool | None:
         """False where a fault is shown, True where the last iteration is shown to be no worse than any, else None."""
-        if self.best_before or self.parts_at is not None or self.drift.low > 0 or self.seeds_disagree:
+        grown = self.parts_at is not None or self.accepts_more or self.memorises
+        if self.best_before or grown or self.seeds_disagree:
             return False
         no_worse = all(contest.equivalence.not_worse < ALPHA for _, contest in self.against)
         return True if self.against and no_worse and self.same_sign else None
@@ -83,20 +100,23 @@ def _stability(findings: Findings, last: Standing, parting: Parting | None) -> S
     return Stability(
         against=tuple(zip(earlier, family([(last, s) for s in earlier]), strict=True)),
         parting=parting if parting and (parting.iteration or 0) <= last.iteration else None,
-        drift=_drift(findings, arm, last.iteration),
+        drift=_drift(findings, arm, last.iteration, TEST),
+        memorised=_drift(findings, arm, last.iteration, TRAIN),
         gains=tuple(replica.gain for replica in last.replicates if replica.gain),
     )
 
 
-def _drift(findings: Findings, arm: Arm, iteration: int) -> Estimate:
+def _drift(findings: Findings, arm: Arm, iteration: int, split: str) -> Estimate:
     """FPR then less FPR on the base's samples, of all replicates together; nothing for the gold, which defines it."""
     if arm.gold:
         return estimates.NOTHING
     run, replicas = findings.run, findings.run.replicates(arm)
-    reached = [(r, c.id) for r in replicas for c in run.chain(r.name) if c.iteration == iteration]
+    reached = [(r, c) for r in replicas for c in run.chain(r.name) if c.iteration == iteration]
+    judged = [(r, c.id if split == TEST else base_of(c)) for r, c in reached]
+    base = [(r, BASE if split == TEST else first_sampled(r.name)) for r, _ in reached]
     now, then = (
-        np.sum([confusion(run, run.rows(id, TEST), TEST, replica.verifier) for replica, id in judged], axis=0)
-        for judged in (reached, [(replica, BASE) for replica in replicas])
+        np.sum([confusion(run, run.rows(id, split), split, replica.verifier) for replica, id in some], axis=0)
+        for some in (judged, base)
     )
     rates = [
         estimates.rate(

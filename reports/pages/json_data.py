@@ -52,8 +52,11 @@ def answer_data(answer: Answer) -> dict[str, Any]:
     return {
         "code": answer.code,
         "iteration": answer.iteration,
+        "seeds": answer.seeds,
         "best": _name(answer.best),
         "gain": contest_data(answer.gain),
+        "share_of_ceiling": interval(answer.share),
+        "ceiling": {"arm": _name(answer.ceiling), "gain": contest_data(answer.ceiling_gain)},
         "equals": [_rival(rival) for rival in answer.equals],
         "unclear": [_rival(rival) for rival in answer.unclear],
         "faulty": [_name(standing) for standing in answer.faulty],

@@ -45,7 +45,7 @@ from restem.reports.tables.seeds import seeds_table
 from restem.reports.tables.strata import by_stratum, parts, rates_by_stratum
 from restem.reports.tables.table import Table
 from restem.reports.tables.training_data import training_data
-from restem.reports.tables.verdict import verdict
+from restem.reports.tables.verdict import held, verdict
 
 
 def write_report(
@@ -124,7 +124,7 @@ def compose(
 
 
 def _arm_tables(findings: Findings, ranking: Ranking) -> list[Table]:
-    return [pairs(ranking), arms.curves(findings), rewards.choosing(findings)]
+    return [held(findings, ranking), pairs(ranking), arms.curves(findings), rewards.choosing(findings)]
 
 
 def _verifier_tables(findings: Findings, rated: Sequence[between.VerifierPair]) -> list[Table]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from restem.reports.analysis.answer import Answer, Control, GoldCoverage, Headline, Rival
 from restem.reports.analysis.findings import Standing
 from restem.reports.analysis.ranking import MARGIN, Contest, arm_of
+from restem.reports.stats.seeds import SPREAD
 from restem.reports.tables.format import points, signed
 
 
@@ -20,47 +21,73 @@ def answer_sentences(answer: Answer) -> list[str]:
     if best is None:
         return [headline(answer), *_idle(answer.idle)]
     sentences = [headline(answer), *_faulty(answer.faulty), *_behind(answer, best), against_controls(answer, best)]
-    sentences += [*_idle(answer.idle), *_overstated(answer.overstated)]
+    sentences += [*_one_seed(answer), *_idle(answer.idle), *_overstated(answer.overstated)]
     return [*sentences, *_undecided(best, answer.gold_coverage)]
 
 
 def headline(answer: Answer) -> str:
     """The first sentence."""
+    rounds = f"{answer.iteration} iteration{'s' if answer.iteration != 1 else ''}"
+    run = "in this run of one seed, " if answer.seeds == 1 else ""
+    if answer.code is Headline.CEILING_ALONE and answer.ceiling:
+        gained = f"{run}after {rounds} gold accuracy rose by {_gained(answer.ceiling_gain)} over the base."
+        return f"There is no verifier to choose here; trained on {_title(answer.ceiling)}, {gained}"
     if answer.best is None:
         return "No answer yet: no arm with a verifier to recommend has a trained checkpoint with gold verdicts."
     best, gain = _title(answer.best), answer.gain
-    rounds = f"{answer.iteration} iteration{'s' if answer.iteration != 1 else ''}"
     if gain is None:
         return f"No answer yet: the base has no gold verdicts to compare {best} with."
     if answer.code is Headline.NO_GAIN:
         return (
-            f"No verifier is shown to be worth training on: after {rounds} the best arm, {best}, changed "
+            f"No verifier is shown to be worth training on: {run}after {rounds} the best arm, {best}, changed "
             f"gold accuracy by {_points(gain)}, p = {gain.adjusted_p:.2g} after correction for all arms; minimum "
             f"detectable effect {100 * gain.claim.detectable:.1f} points."
         )
     if answer.code is Headline.NO_BETTER_THAN_CONTROL:
         return (
-            f"No verifier is shown to be worth training on: after {rounds} the best arm, {best}, gained "
+            f"No verifier is shown to be worth training on: {run}after {rounds} the best arm, {best}, gained "
             f"{_points(gain)} over the base, but is not shown to be better than training without information."
         )
-    return _recommended(answer, answer.best, f"after {rounds} gold accuracy rose by {_points(gain)} over the base")
+    return _recommended(answer, answer.best, f"{run}after {rounds} gold accuracy rose by {_points(gain)} over the base")
+
+
+def _gained(gain: Contest | None) -> str:
+    return _points(gain) if gain else "an unknown amount"
 
 
 def _recommended(answer: Answer, best: Standing, gained: str) -> str:
     """What to train on: the best arm, or one that is shown to equal it; what could not be told apart from it."""
     names = [_title(best), *(_title(rival.standing) for rival in answer.equals)]
+    gained += _of_ceiling(answer)
     text = f"Train on {listed(names, 'or')}: "
     if answer.equals:
         verb = "is" if len(answer.equals) == 1 else "are"
-        within = f"equal to it within {100 * MARGIN:.0f} points"
+        within = f"as good within {100 * MARGIN:.0f} points"
         text += f"with {_title(best)}, {gained}, and {_differences(answer.equals)} {verb} {within}"
     else:
         text += gained
     if answer.unclear:
         detectable = 100 * max(rival.contest.claim.detectable for rival in answer.unclear)
-        text += f"; no difference is detectable between it and {_differences(answer.unclear)}, nor is equality shown; "
-        text += f"minimum detectable effect {detectable:.1f} points"
+        text += f"; not told apart from it: {_differences(answer.unclear)}"
+        text += f", where the minimum detectable effect is {detectable:.1f} points"
     return f"{text}."
+
+
+def _of_ceiling(answer: Answer) -> str:
+    """Which share that is of what the gold's own verdicts gave."""
+    if answer.share is None or answer.ceiling is None:
+        return ""
+    share = answer.share
+    return f", {100 * share.value:.0f} % [{100 * share.low:.0f}, {100 * share.high:.0f}] of what the gold gave"
+
+
+def _one_seed(answer: Answer) -> list[str]:
+    if answer.seeds != 1:
+        return []
+    return [
+        f"One training seed: every interval of a trained arm assumes a spread of {100 * SPREAD:.0f} points between "
+        "seeds, as this run cannot show its own; set replicates = 3 to measure it."
+    ]
 
 
 def _title(standing: Standing) -> str:
@@ -79,9 +106,8 @@ def _differences(rivals: Sequence[Rival]) -> str:
 
 
 def _points(contest: Contest) -> str:
-    """The interval that the verdict rests on; where seeds make that another than by problem, the latter beside it."""
-    claim, alone = points(contest.claim), points(contest.difference)
-    return claim if claim == alone else f"{claim} (by problem alone {alone[alone.index('[') :]})"
+    """The difference with the interval that the verdict rests on: of other seeds on other problems."""
+    return points(contest.claim)
 
 
 def _faulty(standings: Sequence[Standing]) -> list[str]:
@@ -121,7 +147,7 @@ def against_controls(answer: Answer, best: Standing) -> str:
         text = f"{_title(best)} against the best control arm, {control}: {_points(contest)}"
         if answer.control is Control.BEATEN:
             return f"{text}."
-        p = f"p = {contest.adjusted_p:.2f} after correction for all pairs"
+        p = f"p = {contest.adjusted_p:.2f}, one-sided, after correction for all candidates"
         return f"{text}, {p}; not shown to be better than training without information."
     if answer.control is Control.UNTRAINED:
         idle = [_title(s) for s in answer.untrained_controls]

@@ -2,7 +2,10 @@
 
 Takes counts of one arm (replicates x problems), or what resampled problems made of them; gives a mean with one interval
 for each question, and the variance between seeds. A claim about a training recipe is about other seeds, and wants at
-least three; an interval clustered by problem says nothing of them. Does not depend on runs or files.
+least three; an interval clustered by problem says nothing of them. Two or three seeds say little of their own spread,
+so differences of arms take it together with what earlier runs showed (`SPREAD`, `FREEDOM`), as if these were so many
+seeds more (an inverse chi-squared prior; Smyth 2004, Stat Appl Genet Mol Biol 3:3). With one seed it is all that is
+known. Does not depend on runs or files.
 """
 
 from __future__ import annotations
@@ -25,6 +28,9 @@ from restem.reports.stats.estimates import (
     ratio,
     t_difference,
 )
+
+SPREAD = 0.03  # standard deviation of accuracy between training seeds, where an arm has one alone; docs/verdict.md
+FREEDOM = 4.0  # degrees of freedom that this is worth
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -94,25 +100,70 @@ def over_seeds(values: Floats) -> Estimate:
     return Estimate(value=value, low=value - half, high=value + half, n=n, clusters=n)
 
 
-def with_seeds(difference: Difference, sides: Sequence[Replicates]) -> Difference | None:
-    """A difference by problem, of other seeds on other problems: each side's seeds add their variance.
+def with_seeds(difference: Difference, sides: Sequence[Replicates | None]) -> Difference:
+    """A difference by problem, of other seeds on other problems: each trained side's seeds add their variance.
 
     As in `crossed`: the squared errors by problem and of each side's seeds, less what both of them count (the
     residual); never below that of either alone, with Satterthwaite's (1946) degrees of freedom. With far more problems
-    than noise it is Welch's test (1947) over the seeds.
+    than noise, and no prior, it is Welch's test (1947) over the seeds.
 
     Args:
-        found: The difference by problem, of the sides' means.
-        sides: Those that have replicates.
+        difference: By problem, of the sides' means.
+        sides: Those that were trained; None for one with a single seed.
 
     Returns:
-        None where no side has, or where the error by problem is unknown.
+        The same difference where no side was trained, or where the error by problem is unknown.
     """
     if not sides or math.isnan(difference.error):
-        return None
-    by_seed = [Spread.of(side.means, side.within) for side in sides]
-    variance, freedom = _joined(difference.error**2, difference.freedom, by_seed)
+        return difference
+    variance, freedom = _joined(difference.error**2, difference.freedom, [spread_of(side) for side in sides])
     return t_difference(difference.value, math.sqrt(variance), freedom, difference.clusters)
+
+
+def spread_of(side: Replicates | None) -> Spread:
+    """The variance that seeds give to a trained side's mean, with the prior's part in it; None: one seed alone."""
+    if side is None:
+        return Spread(SPREAD**2, 0.0, FREEDOM)
+    count = len(side.means)
+    freedom = FREEDOM + count - 1
+    known = (count - 1) * float(np.var(side.means, ddof=1))
+    return Spread((known + FREEDOM * (SPREAD**2 + side.within)) / freedom / count, side.within / count, freedom)
+
+
+def share_of_gain(arm: Counts, ceiling: Counts, base: Counts, spreads: tuple[Spread, Spread]) -> Estimate | None:
+    """The gain of an arm divided by that of the ceiling, over the same problems and other seeds (Fieller 1954).
+
+    Args:
+        spreads: Of the arm's and of the ceiling's seeds.
+
+    Returns:
+        None where no gain of the ceiling is shown, as a share of nothing has no meaning.
+    """
+    influence: list[Floats] = []
+    value: list[float] = []
+    for side in (arm, ceiling, base):
+        mean = side.correct.sum() / side.decided.sum() if side.decided.any() else math.nan
+        value.append(float(mean))
+        influence.append(
+            (side.correct - mean * side.decided) / side.decided.sum() if side.decided.any() else np.zeros(1)
+        )
+    clusters = int(((arm.decided > 0) & (ceiling.decided > 0) & (base.decided > 0)).sum())
+    if clusters < 2 or any(map(math.isnan, value)):
+        return None
+    gained, most = value[0] - value[2], value[1] - value[2]
+    moved = np.stack([influence[0] - influence[2], influence[1] - influence[2]])
+    both = clusters / (clusters - 1) * moved @ moved.T
+    for index, spread in enumerate(spreads):
+        both[index, index] = max(both[index, index] + spread.seeds - spread.shared, both[index, index], spread.seeds)
+    t = student_t.quantile(min(clusters - 1, *(spread.freedom for spread in spreads)), (1 + LEVEL) / 2)
+    known = most**2 - t**2 * both[1, 1]
+    if known <= 0 or most <= 0:
+        return None
+    middle = (gained * most - t**2 * both[0, 1]) / known
+    half = math.sqrt(max(0.0, middle**2 - (gained**2 - t**2 * both[0, 0]) / known))
+    return Estimate(
+        value=gained / most, low=middle - half, high=middle + half, n=int(arm.decided.sum()), clusters=clusters
+    )
 
 
 def of_both(value: float, draws: Floats, clusters: int) -> Estimate:
@@ -136,7 +187,8 @@ def of_both(value: float, draws: Floats, clusters: int) -> Estimate:
         return nothing
     middle, larger = again.mean(axis=0), clusters / (clusters - 1)  # resamples lack one degree of freedom
     within = larger * float((again - middle).var(axis=1).sum()) / (replicates - 1)
-    variance, freedom = _joined(larger * float(middle.var()), clusters - 1, [Spread.of(draws[:, 0], within)])
+    seeds = Spread(float(draws[:, 0].var(ddof=1)) / replicates, within / replicates, replicates - 1)
+    variance, freedom = _joined(larger * float(middle.var()), clusters - 1, [seeds])
     half = student_t.quantile(freedom, (1 + LEVEL) / 2) * math.sqrt(variance)
     return Estimate(value=value, low=value - half, high=value + half, n=replicates, clusters=clusters)
 
@@ -146,13 +198,7 @@ class Spread(NamedTuple):
 
     seeds: float
     shared: float
-    replicates: int
-
-    @classmethod
-    def of(cls, values: Sequence[float] | Floats, within: float) -> Spread:
-        """From each replicate's value, and the variance that samples and problems give one of them by itself."""
-        count = len(values)
-        return cls(float(np.var(values, ddof=1)) / count, within / count, count)
+    freedom: float
 
 
 def _joined(by_problem: float, freedom: float, sides: Sequence[Spread]) -> tuple[float, float]:
@@ -161,7 +207,7 @@ def _joined(by_problem: float, freedom: float, sides: Sequence[Spread]) -> tuple
     summed = max(by_problem + by_seed - sum(side.shared for side in sides), by_problem, by_seed)
     parts = by_problem**2 / freedom
     for side in sides:
-        parts += (side.seeds**2 + side.shared**2 / freedom) / (side.replicates - 1)
+        parts += (side.seeds**2 + side.shared**2 / freedom) / side.freedom
     return summed, max(1.0, summed**2 / parts)
 
 

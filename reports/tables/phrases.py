@@ -15,6 +15,7 @@ FAULTS = {
     Fault.REWARD_HACKED: "reward-hacked",
     Fault.ACCURACY_FELL: "accuracy fell",
     Fault.UNTRUSTED_REWARD: "do not trust its reward",
+    Fault.MEMORISED: "learns its errors by heart",
     Fault.SEEDS_DISAGREE: "seeds disagree",
 }
 
@@ -22,9 +23,10 @@ FAULTS = {
 def contest_words(contest: Contest) -> str:
     """What the tests of a contest show."""
     within = f"{100 * contest.equivalence.margin:.0f} points"
+    better = "is ahead, of one seed" if contest.seeds == 1 else "is better"
     return {
-        ContestResult.LEFT_BETTER: f"{contest.left} is better",
-        ContestResult.RIGHT_BETTER: f"{contest.right} is better",
+        ContestResult.LEFT_BETTER: f"{contest.left} {better}",
+        ContestResult.RIGHT_BETTER: f"{contest.right} {better}",
         ContestResult.EQUAL: f"equal within {within}",
         ContestResult.NO_WORSE: f"no worse by {within}",
         ContestResult.NO_DIFFERENCE: "no difference detectable",
@@ -51,7 +53,8 @@ def advice_cell(advice: Advice) -> Cell:
 
 def _order(advice: Advice) -> str:
     return {
-        Recommendation.CONTROL: "control" if advice.stability else "control: trained nothing",
+        Recommendation.CEILING: "ceiling",
+        Recommendation.CONTROL: "floor" if advice.stability else "floor: trained nothing",
         Recommendation.UNTRAINED: "not trained: nothing accepted",
         Recommendation.TRAIN: "train on it",
         Recommendation.STOP: "",  # the fault alone says it, with the iteration
@@ -59,7 +62,7 @@ def _order(advice: Advice) -> str:
         Recommendation.ACCURACY_FELL: "do not train on: accuracy fell",
         Recommendation.NO_GAIN: "do not train on: no gain shown",
         Recommendation.CONTROL_MAY_DO: f"control {advice.than} may do as well",
-        Recommendation.TIED: f"tied with {advice.than}" + ": take the cheaper" * (advice.fault is None),
+        Recommendation.TIED: f"as good as {advice.than}" + ": take the cheaper" * (advice.fault is None),
         Recommendation.NOT_TOLD_APART: f"not told apart from {advice.than}",
         Recommendation.UNKNOWN: DASH,
     }[advice.code]

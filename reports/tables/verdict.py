@@ -11,7 +11,7 @@ from restem.reports.analysis.findings import Findings, TrainingData
 from restem.reports.analysis.price import price_per_point
 from restem.reports.analysis.ranking import Contest, Ranking, arm_of
 from restem.reports.analysis.recommendation import Advice, advise
-from restem.reports.analysis.stability import Stability
+from restem.reports.analysis.stability import LEAST, Stability
 from restem.reports.tables.arms import arm_cell
 from restem.reports.tables.format import DASH, difference, estimate, share, signed
 from restem.reports.tables.phrases import advice_cell
@@ -38,6 +38,47 @@ def verdict(findings: Findings, ranking: Ranking) -> Table:
     ]
     rounds = f"{ranking.iteration} iteration{'s' * (ranking.iteration != 1)}"
 
+    def precision(record: _Advised) -> Cell | str:
+        return estimate(record.data.precision) if record.data else DASH
+
+    return Table.of(
+        records,
+        [
+            Column("arm", "Trained on", lambda r: arm_cell(arm_of(r.advice.standing)), names=True),
+            Column("gain", f"Gain after {rounds}, points", lambda r: difference(r.gain.claim if r.gain else None)),
+            Column("share", "Share of the ceiling, %", lambda r: share_cell(ranking, r.advice)),
+            Column("gap", "Reward − accuracy, points", lambda r: difference(r.advice.standing.gap)),
+            Column("precision", "Precision of its training data, %", precision),
+            Column("advice", "Recommendation", lambda r: advice_cell(r.advice), names=True),
+        ],
+        id="verdict",
+        title="Which verifier to train on",
+        note=(
+            "Gain: gold accuracy on the test split over the base, of other problems and other seeds. Ceiling: the "
+            "gain of the gold's own arm; floor: a control arm. As good: the 90 % interval of the difference lies "
+            "within 5 points. Not told apart: neither that nor a difference is shown. Precision: the share of what "
+            "it was trained on in the last iteration that the gold calls correct. Reward − accuracy: on the test "
+            "samples that both decided. Intervals are 95 %."
+        ),
+    )
+
+
+def share_cell(ranking: Ranking, advice: Advice) -> Cell | str:
+    """The share of the ceiling's gain that an arm reached; `100` for the ceiling itself."""
+    name = arm_of(advice.standing).name
+    if ranking.ceiling is advice.standing:
+        return Cell("100")
+    return estimate(ranking.shares[name], 0) if name in ranking.shares else DASH
+
+
+def held(findings: Findings, ranking: Ranking) -> Table:
+    """Whether the gains hold, and what they took: a row an arm."""
+    data = {(item.arm.name, item.iteration): item for item in findings.data}
+    records = [
+        _Advised(advice, ranking.gain(advice.standing), data.get((arm_of(advice.standing).name, ranking.iteration)))
+        for advice in advise(findings, ranking)
+    ]
+
     def holds(record: _Advised) -> Cell:
         return holds_cell(record.advice.stability, ranking.gained(record.advice.standing))
 
@@ -48,27 +89,22 @@ def verdict(findings: Findings, ranking: Ranking) -> Table:
         records,
         [
             Column("arm", "Trained on", lambda r: arm_cell(arm_of(r.advice.standing)), names=True),
-            Column("advice", "Recommendation", lambda r: advice_cell(r.advice), names=True),
-            Column("gain", f"Gain after {rounds}, points", lambda r: difference(r.gain.claim if r.gain else None)),
             Column("holds", "Gain holds?", holds),
-            Column("gap", "Reward − accuracy, points", lambda r: difference(r.advice.standing.gap)),
             Column(
                 "precision", "Accepted precision, %", lambda r: estimate(r.data.accepted_precision) if r.data else DASH
             ),
             Column("yield", "Yield: kept of sampled", lambda r: share(r.data.kept, r.data.sampled) if r.data else DASH),
             Column("verdicts", "Verdicts per gained point", verdicts),
         ],
-        id="verdict",
-        title="Which verifier to train on",
+        id="held",
+        title="Whether the gains hold, and what they took",
         note=(
-            "Gain: gold accuracy on the test split over the base. Tied: equal within 5 points. Not told apart: neither "
-            "a difference nor that is shown. Gain holds: no fault shown, and the last iteration no worse than any "
-            "before it by 5 points, whatever other arms gained; a dash where neither gain nor fault is "
-            "shown; the method says what counts as a fault. Precision (accepted training samples that the gold calls "
-            "correct) and yield: of the last iteration. Verdicts: of all iterations, with what they took; no interval. "
-            f"{CLUSTERED}"
-            + " Of arms with replicates, gains are of other seeds on other problems, yield is of all seeds together, "
-            "verdicts per gained point are of one." * any(record.advice.standing.replicates for record in records)
+            "Gain holds: no fault shown, and the last iteration no worse than any before it by 5 points, whatever "
+            "other arms gained; a dash where neither gain nor fault is shown. Faults: accuracy fell, reward outgrew "
+            "accuracy by over 2 points beyond what the new accuracy explains, false accepts grew by over 5 points on "
+            "test or training samples, seeds disagree. Accepted precision (accepted training samples that the gold "
+            "calls correct, before duplicates and the cap) and yield: of the last iteration, of all seeds together. "
+            f"Verdicts: of all iterations of one seed, with what they took; no interval. {CLUSTERED}"
         ),
     )
 
@@ -83,8 +119,10 @@ def holds_cell(stability: Stability | None, gained: bool) -> Cell:
         faults.append(f"{signed(contest.claim.value)} points since iteration {before.iteration}")
     if stability.parts_at is not None:
         faults.append(f"reward parts at iteration {stability.parts_at}")
-    if stability.drift.low > 0:
+    if stability.drift.low > LEAST:
         faults.append(f"FPR {difference(stability.drift).line}")
+    if stability.memorised.low > LEAST:
+        faults.append(f"FPR on training samples {difference(stability.memorised).line}")
     if not stability.same_sign:
         faults.append(f"{sum(gain.value > 0 for gain in stability.gains)} of {len(stability.gains)} seeds gained")
     if not stability.against and stability.holds is None:
