@@ -3,7 +3,8 @@
 Takes Findings; gives one Parting an arm, as a code and numbers. The gap is the mean reward of the arm's training
 verifier less gold accuracy p, on the samples that both decided: f + (t - f - 1) p with the verifier's TPR t and FPR f.
 With constant TPR and FPR the gap falls as accuracy rises. Only the part of its change that accuracy does not explain is
-evidence of reward hacking. Reward and accuracy are resampled by problem together, so that the problems' difficulty cancels.
+evidence of reward hacking. Reward and accuracy are resampled by problem together, so that the problems' difficulty
+cancels.
 """
 
 from __future__ import annotations

@@ -139,17 +139,12 @@ def share_of_gain(arm: Counts, ceiling: Counts, base: Counts, spreads: tuple[Spr
     Returns:
         None where no gain of the ceiling is shown, as a share of nothing has no meaning.
     """
-    influence: list[Floats] = []
-    value: list[float] = []
-    for side in (arm, ceiling, base):
-        mean = side.correct.sum() / side.decided.sum() if side.decided.any() else math.nan
-        value.append(float(mean))
-        influence.append(
-            (side.correct - mean * side.decided) / side.decided.sum() if side.decided.any() else np.zeros(1)
-        )
-    clusters = int(((arm.decided > 0) & (ceiling.decided > 0) & (base.decided > 0)).sum())
-    if clusters < 2 or any(map(math.isnan, value)):
+    sides = (arm, ceiling, base)
+    clusters = int(np.all([side.decided > 0 for side in sides], axis=0).sum())
+    if clusters < 2:
         return None
+    value = [float(side.correct.sum() / side.decided.sum()) for side in sides]
+    influence = [(s.correct - mean * s.decided) / s.decided.sum() for s, mean in zip(sides, value, strict=True)]
     gained, most = value[0] - value[2], value[1] - value[2]
     moved = np.stack([influence[0] - influence[2], influence[1] - influence[2]])
     both = clusters / (clusters - 1) * moved @ moved.T
