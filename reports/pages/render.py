@@ -34,7 +34,8 @@ EXPLORER = tuple(f"explorer/{name}.js" for name in ("rows", "filters", "problems
 class Report:
     """All that both pages print, in their order; `method` is the template that says how figures were made.
 
-    The first sentence of `answer` and the judge stand above the verdict, the other sentences below it.
+    The first sentence of `answer` and the judge stand above the verdict, the other sentences under a heading of their
+    own. The `chief` pictures are on the first screen, all others, and the tables, under headings that fold.
     """
 
     title: str
@@ -49,6 +50,7 @@ class Report:
     provenance: Table
     explorer: Mapping[str, Any] | None
     method: str = "method.txt"
+    chief: tuple[Picture, ...] = ()
 
 
 def write_pages(report: Report, folder: Path, name: str) -> Path:

@@ -47,6 +47,8 @@ from restem.reports.tables.table import Table
 from restem.reports.tables.training_data import training_data
 from restem.reports.tables.verdict import held, verdict
 
+CHIEF = ("accuracy", "drift", "law")  # the figures of the first screen
+
 
 def write_report(
     run_folder: Path, output: Path | None = None, against: Path | None = None, *, figures: bool = True
@@ -72,7 +74,7 @@ def write_report(
         explored = explorer.explorer(store, findings.run, [case.row for case in quoted])
     report = compose(findings, quoted, explored, planned, figures=figures)
     folder = output or run_folder
-    for picture in report.pictures:
+    for picture in (*report.chief, *report.pictures):
         write_file(folder / "figures" / f"{picture.name}.svg", picture.light)
         write_file(folder / "figures" / f"{picture.name}.png", picture.png)
     return write_pages(report, folder, "report")
@@ -102,6 +104,7 @@ def compose(
         *(price(findings), cost.cost(findings), cost.seconds(findings)),
     ]
     advised = verdict(findings, ranking)
+    drawn = _pictures(findings, eta, steps, rated) if figures else ()
     return Report(
         title=f"Reward quality and accuracy gains: {run.suite.get('name', 'a run')}",
         answer=(
@@ -115,7 +118,8 @@ def compose(
         judge=judge_line(run),
         unfinished=tuple(missing_sentence(item) for item in missing(run)),
         first=(arms.arms(findings), *(table for table in [by_stratum(findings)] if table.rows)),
-        pictures=_pictures(findings, eta, steps, rated) if figures else (),
+        chief=tuple(picture for picture in drawn if picture.name in CHIEF),
+        pictures=tuple(picture for picture in drawn if picture.name not in CHIEF),
         others=tuple(table for table in tables if table.rows),
         cases=tuple(quoted),
         provenance=provenance(findings),
