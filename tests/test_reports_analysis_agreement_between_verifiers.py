@@ -41,11 +41,13 @@ def findings(folder: Path) -> Findings:
     return findings_of(folder)[0]
 
 
-def test_each_arm_meets_the_base_and_every_other_arm(findings: Findings) -> None:
+def test_each_arm_meets_the_base_and_a_candidate_its_ceiling_and_its_floor(findings: Findings) -> None:
     ranking = rank(findings)
     assert {c.left for c in ranking.gains} == {"sympy", "judge", "accept_all"}
     assert {c.right for c in ranking.gains} == {"base"}
-    assert len(ranking.contests) == 3
+    assert [(c.left, c.right) for c in ranking.contests] == [("judge", "accept_all"), ("sympy", "judge")]
+    floor = ranking.contests[0]
+    assert floor.p_value == pytest.approx(floor.claim.p_value / 2)  # one-sided, and the judge is ahead
     for contest in (*ranking.gains, *ranking.contests):
         assert contest.p_value <= contest.adjusted_p <= 1
         assert contest.flips.gained + contest.flips.lost <= 80
@@ -53,10 +55,16 @@ def test_each_arm_meets_the_base_and_every_other_arm(findings: Findings) -> None
     assert ranking.overall.p_value < 0.001
 
 
-def test_one_sample_a_problem_is_tested_by_mcnemar(tmp_path: Path) -> None:
-    _, ranking = findings_of(build_run(tmp_path, Size(problems=60, test_samples=1)))
-    assert ranking.contests
-    assert all(contest.p_value == contest.flips.p_value for contest in ranking.contests)
+def test_one_sample_a_problem_of_what_was_not_trained_is_tested_by_mcnemar(tmp_path: Path) -> None:
+    findings, _ = findings_of(build_run(tmp_path, Size(problems=60, test_samples=1)))
+    untrained = [dataclasses.replace(s, kind="base") for s in (findings.standings["judge", 2], findings.standings["", 0])]
+    contest = contest_of(*untrained)
+    assert contest is not None
+    assert contest.p_value == contest.flips.p_value
+    assert contest.claim == contest.difference
+    trained = contest_of(findings.standings["judge", 2], untrained[1])
+    assert trained is not None
+    assert trained.p_value == trained.claim.p_value != trained.flips.p_value
 
 
 def test_a_contests_code_is_what_its_tests_show(tmp_path: Path) -> None:

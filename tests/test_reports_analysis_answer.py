@@ -36,7 +36,7 @@ def test_the_better_verifier_is_recommended_with_its_paired_gain(tmp_path: Path)
 
 
 def test_arms_that_cannot_be_told_apart_are_named_as_such(tmp_path: Path) -> None:
-    result = answer_of(build_run(tmp_path, Size(problems=40, arms=("sympy", "judge")), seed=2))
+    result = answer_of(build_run(tmp_path, Size(problems=40, arms=("judge", "judge_blind")), seed=2))
     assert result.unclear
     assert not any(rival.contest.decided or rival.contest.equal for rival in result.unclear)
     assert result.control is Control.ABSENT
@@ -49,9 +49,10 @@ def test_a_control_arm_is_never_the_best(tmp_path: Path) -> None:
 
 
 def test_an_arm_that_trained_nothing_is_not_ranked_however_lucky_its_samples(tmp_path: Path) -> None:
-    result = answer_of(build_run(tmp_path, Size(skipped=("judge/1", "judge/2"))))
+    arms = ("sympy", "judge", "judge_blind", "accept_all")
+    result = answer_of(build_run(tmp_path, Size(arms=arms, skipped=("judge/1", "judge/2"))))
     assert result.best
-    assert arm_of(result.best).name != "judge"
+    assert arm_of(result.best).name == "judge_blind"
     assert names(result.idle) == ["judge"]
 
 

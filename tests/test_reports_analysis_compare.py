@@ -14,7 +14,7 @@ from click.testing import Result
 from restem.harness.store.store import Store
 from restem.reports.analysis.comparability import MismatchCode, NotComparable
 from restem.reports.analysis.compare import NoteCode, compare
-from restem.reports.stats import estimates
+from restem.reports.stats import estimates, seeds
 from restem.reports.stats.estimates import Counts
 from restem.reports.stats.paired_tests import equivalence, problem_flips
 from tests.conftest import restem
@@ -78,11 +78,13 @@ def refused(left: Path, right: Path) -> Result:
 def test_figures_are_those_of_metrics_on_the_same_counts(finished_run: Path, other_run: Path, checkpoint: str) -> None:
     pair = next(p for p in compare(finished_run, other_run).pairs if p.names == (checkpoint, checkpoint))
     left, right = counts(finished_run, checkpoint), counts(other_run, checkpoint)
-    expected = estimates.paired(left, right)
-    assert expected
+    alone = estimates.paired(left, right)
+    assert alone
     difference = pair.contest.difference
+    expected = seeds.with_seeds(alone, [None, None])
     assert difference.value == pytest.approx(expected.value)
-    assert (difference.low, difference.high) == pytest.approx((expected.low, expected.high))
+    assert (difference.low, difference.high) == pytest.approx((alone.low, alone.high))
+    assert (pair.contest.claim.low, pair.contest.claim.high) == pytest.approx((expected.low, expected.high))
     assert pair.contest.p_value == pytest.approx(expected.p_value)
     assert pair.contest.flips.gained == problem_flips(left, right).gained
     assert pair.contest.equivalence.p_value == pytest.approx(equivalence(expected, 0.05).p_value)
@@ -125,8 +127,9 @@ def test_chosen_checkpoints_are_compared_and_named(finished_run: Path, tmp_path:
     result = restem("compare", finished_run, finished_run, *sides, "--json", "--output", tmp_path)
     (comparison,) = json.loads(result.stdout)["comparisons"]
     assert (comparison["left"], comparison["right"]) == ("sympy/2", "base")
-    expected = estimates.paired(counts(finished_run, "sympy/2"), counts(finished_run, "base"))
-    assert expected
+    alone = estimates.paired(counts(finished_run, "sympy/2"), counts(finished_run, "base"))
+    assert alone
+    expected = seeds.with_seeds(alone, [None])
     assert comparison["difference"] == [round(x, 6) for x in (expected.value, expected.low, expected.high)]
 
 

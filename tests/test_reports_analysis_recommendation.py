@@ -18,8 +18,8 @@ from restem.reports.data.read import read_run
 from restem.reports.stats import estimates
 from restem.reports.stats.estimates import Difference, Estimate
 from restem.reports.tables.price import price
-from restem.reports.tables.verdict import holds_cell, verdict
-from tests.test_reports_pages_report import Size, build_run
+from restem.reports.tables.verdict import held, holds_cell
+from tests.test_reports_pages_report import TPR_FPR, Size, build_run
 
 EXAMPLES = Path(__file__).parents[1] / "reports" / "examples"
 
@@ -56,40 +56,56 @@ def dose() -> Findings:
 
 
 def test_a_verifier_whose_reward_parts_while_accuracy_falls_is_called_hacked(linear: Findings) -> None:
+    """Of one seed its fall may be the seed's; that its reward outgrew its accuracy is shown all the same."""
     advice = advised(linear)["judge_blind"]
     assert advice.code is Recommendation.OTHER_GAINS_MORE
-    assert advice.than == arm_of(rank(linear).standings[0]).name
-    assert advice.fault is Fault.REWARD_HACKED
-    assert advice.stop_at == 1
+    assert advice.than == "judge"
+    assert advice.fault is Fault.UNTRUSTED_REWARD
     assert advice.stability
+    assert advice.stability.parts_at == 1
     assert advice.stability.holds is False
     accuracy = {i: linear.standings["judge_blind", i].accuracy.value for i in (1, 2)}
     assert accuracy[1] > accuracy[2]
 
 
 def test_the_best_is_to_be_trained_on_or_one_that_is_shown_to_equal_it(tmp_path: Path) -> None:
-    advice = advised(read(build_run(tmp_path, Size(problems=300))))
-    assert advice["sympy"].code is Recommendation.TRAIN
-    assert advice["judge"].code is Recommendation.TIED
-    assert advice["judge"].than == "sympy"
-    assert advice["judge"].fault is None
-    assert advice["judge"].contest
-    assert advice["judge"].contest.equivalence.margin == 0.05
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(TPR_FPR, "vote", TPR_FPR["judge"])
+        arms = ("sympy", "judge", "vote", "accept_all")
+        findings = read(build_run(tmp_path, Size(problems=200, arms=arms, seeds=4)))
+    advice, ranking = advised(findings), rank(findings)
+    assert advice["sympy"].code is Recommendation.CEILING
+    assert {advice[name].code for name in ("judge", "vote")} == {Recommendation.TRAIN, Recommendation.TIED}
+    (tied,) = [item for item in advice.values() if item.code is Recommendation.TIED]
+    assert tied.fault is None
+    assert tied.contest
+    assert tied.contest.equivalence.margin == 0.05
+    assert ranking.seeds == tied.contest.seeds == 4
+    assert set(ranking.shares) == {"judge", "vote", "accept_all"}
 
 
 def test_an_arm_that_gained_no_more_than_a_control_is_not_recommended(tmp_path: Path) -> None:
     arms = ("judge", "judge_blind", "accept_all")
-    findings = read(build_run(tmp_path, Size(problems=16, arms=arms), seed=1))
-    advice, ranking = advised(findings)["judge_blind"], rank(findings)
+    findings = read(build_run(tmp_path, Size(problems=30, arms=arms), seed=1))
+    floor = findings.standings["accept_all", 2]
+    ranking = rank(findings)
+    advice = advised(findings)["judge_blind"]
+    assert ranking.control is floor
     assert ranking.gained(advice.standing)
-    assert not ranking.contest(ranking.standings[0], advice.standing).decided
+    assert not ranking.beats_control(advice.standing)
     assert advice.code is Recommendation.CONTROL_MAY_DO
     assert advice.than == "accept_all"
     assert "judge_blind" not in recommended(findings, ranking)
 
 
 def test_constant_error_rates_over_seeds_show_no_fault(dose: Findings) -> None:
-    assert all(advice.stability and advice.stability.holds is not False for advice in advised(dose).values())
+    """Not on problems that they were not trained on; on the others their errors are learnt by heart."""
+    for advice in advised(dose).values():
+        assert advice.stability
+        assert advice.stability.parts_at is None
+        assert not advice.stability.accepts_more
+        assert advice.fault in (None, Fault.MEMORISED)
+    assert advised(dose)["t90_f10"].fault is Fault.MEMORISED
 
 
 def test_one_iteration_shows_no_stability(tmp_path: Path) -> None:
@@ -120,6 +136,7 @@ def test_the_verdict_has_a_row_for_every_arm_and_advises_no_control(linear: Find
         by_arm = advised(findings)
         assert set(by_arm) == {arm.name for arm in findings.run.arms}
         assert all((item.code is Recommendation.CONTROL) == arm_of(item.standing).control for item in by_arm.values())
+        assert all((item.code is Recommendation.CEILING) == arm_of(item.standing).gold for item in by_arm.values())
 
 
 def moved(low: float, high: float) -> Difference:
@@ -127,8 +144,12 @@ def moved(low: float, high: float) -> Difference:
     return dataclasses.replace(NOT_COMPARED, value=(low + high) / 2, low=low, high=high)
 
 
-def stability(drift: Estimate = estimates.NOTHING, gains: tuple[Difference, ...] = ()) -> Stability:
-    return Stability(against=(), parting=None, drift=drift, gains=gains)
+def stability(
+    drift: Estimate = estimates.NOTHING,
+    gains: tuple[Difference, ...] = (),
+    memorised: Estimate = estimates.NOTHING,
+) -> Stability:
+    return Stability(against=(), parting=None, drift=drift, memorised=memorised, gains=gains)
 
 
 def test_a_seed_shown_to_have_lost_what_another_is_shown_to_have_gained_is_a_fault() -> None:
@@ -144,13 +165,16 @@ def test_a_seed_whose_other_sign_may_be_chance_is_no_fault_and_no_proof() -> Non
 def test_more_false_accepts_than_on_the_base_are_a_fault_and_fewer_are_none() -> None:
     more = Estimate(value=0.2, low=0.1, high=0.3, n=9, clusters=9)
     fewer = Estimate(value=-0.2, low=-0.3, high=-0.1, n=9, clusters=9)
+    some = Estimate(value=0.05, low=0.01, high=0.09, n=9, clusters=9)
     assert stability(drift=more).holds is False
+    assert stability(memorised=more).holds is False
     assert stability(drift=fewer).holds is None
+    assert stability(drift=some, memorised=some).holds is None  # less than what matters
 
 
 @pytest.fixture(scope="module")
 def plain_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_run(tmp_path_factory.mktemp("plain"), Size(problems=40, arms=("judge", "sympy", "accept_all")))
+    return build_run(tmp_path_factory.mktemp("plain"), Size(problems=40, arms=("judge", "judge_blind", "accept_all")))
 
 
 def altered(run: Path, folder: Path, *changes: tuple[str, str, str]) -> Findings:
@@ -190,7 +214,7 @@ def test_more_false_accepts_are_told_in_the_recommendation_though_reward_has_not
 
 
 def test_the_best_arm_that_has_fallen_is_given_one_order(tmp_path: Path) -> None:
-    run = build_run(tmp_path, Size(problems=40, arms=("judge", "accept_all")))
+    run = build_run(tmp_path, Size(problems=120, arms=("judge", "accept_all")))
     (tmp_path / "fallen").mkdir()
     advice = advised(altered(run, tmp_path / "fallen", ("sympy", "judge/1", "'correct'")))["judge"]
     assert advice.code is Recommendation.TRAIN_UP_TO
@@ -215,13 +239,15 @@ def test_an_arm_that_is_not_shown_to_equal_the_best_is_not_called_tied(plain_run
 def with_chance(ranking: Ranking, arm: str) -> Ranking:
     """The ranking where one arm's gain may be chance."""
     gains = (dataclasses.replace(g, adjusted_p=0.2) if g.left == arm else g for g in ranking.gains)
-    return dataclasses.replace(ranking, gains=tuple(gains))
+    worthy = tuple(s for s in ranking.worthy if arm_of(s).name != arm)
+    return dataclasses.replace(ranking, gains=tuple(gains), worthy=worthy, best=worthy[0])
 
 
 def test_headline_and_rows_recommend_the_same_arm_where_the_most_accurate_may_owe_it_to_chance(plain_run: Path) -> None:
     findings = read(plain_run)
     first, second = (arm_of(s).name for s in rank(findings).candidates)
     ranking = with_chance(rank(findings), first)
+    assert names(ranking.worthy) == [second]
     codes = {arm_of(advice.standing).name: advice.code for advice in advise(findings, ranking)}
     assert codes == {first: Recommendation.NO_GAIN, second: Recommendation.TRAIN, "accept_all": Recommendation.CONTROL}
     assert recommended(findings, ranking) == [second]
@@ -248,9 +274,10 @@ def test_a_gain_that_the_correction_takes_back_is_neither_recommended_nor_priced
 def test_a_control_that_accepted_nothing_is_known_to_have_trained_nothing(tmp_path: Path) -> None:
     findings = read(build_run(tmp_path, Size(skipped=("accept_all/1", "accept_all/2"))))
     result = answer(findings, rank(findings))
+    assert arm_of(result.best).name == "judge" if result.best else False
     assert result.control is Control.UNTRAINED
     assert names(result.untrained_controls) == names(result.idle) == ["accept_all"]
-    table = verdict(findings, rank(findings))
+    table = held(findings, rank(findings))
     last = advise(findings, rank(findings))[-1]
     assert last.code is Recommendation.CONTROL
     assert last.stability is None
@@ -259,5 +286,5 @@ def test_a_control_that_accepted_nothing_is_known_to_have_trained_nothing(tmp_pa
 
 def test_an_arm_without_a_gain_has_none_that_holds(tmp_path: Path) -> None:
     findings = read(build_run(tmp_path, Size(arms=("accept_all",))))
-    table = verdict(findings, rank(findings))
+    table = held(findings, rank(findings))
     assert table.rows[0]["holds"].text == "–"

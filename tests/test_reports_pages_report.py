@@ -14,6 +14,7 @@ import pytest
 
 from restem.benchmarks.problem import Problem
 from restem.harness.errors import ConfigError
+from restem.harness.names import first_sampled, replicate, unmarked
 from restem.harness.store.records import Checkpoint, Sample, Selected, Selection
 from restem.harness.store.store import Store
 from restem.reports.analysis import predictions
@@ -56,6 +57,7 @@ class Size:
     skipped: tuple[str, ...] = ()
     stop_after: int = 10**9
     gold_undecided: float = 0.0
+    seeds: int = 1
 
 
 def build_run(folder: Path, size: Size, seed: int = 0) -> Path:
@@ -71,15 +73,18 @@ def build_run(folder: Path, size: Size, seed: int = 0) -> Path:
         store.add_checkpoint(Checkpoint(id="base", arm=None, iteration=0, kind="base", params_sha256="0" * 64))
         _measure(store, size, random, "base", skill["test"])
         made = 0
-        for arm in size.arms:
+        for number in range(1, size.seeds):
+            first = replicate("base", number)
+            store.add_checkpoint(Checkpoint(id=first, arm=None, iteration=0, kind="base", started_from="base"))
+        for arm in (replicate(name, number) for name in size.arms for number in range(size.seeds)):
             shift = 0.0
             for iteration in range(1, size.iterations + 1):
                 if made >= size.stop_after:
                     return folder
                 made += 1
-                source = f"{arm}/{iteration - 1}" if iteration > 1 else "base"
-                _train_rows(store, size, random, source, skill["train"] + shift, arm)
-                tpr, fpr = TPR_FPR[arm]
+                source = f"{arm}/{iteration - 1}" if iteration > 1 else first_sampled(arm)
+                _train_rows(store, size, random, source, skill["train"] + shift, unmarked(arm))
+                tpr, fpr = TPR_FPR[unmarked(arm)]
                 skipped = f"{arm}/{iteration}" in size.skipped
                 shift += 0.0 if skipped else 0.5 * min(2.0, np.log(tpr / max(fpr, 0.05)))
                 _checkpoint(store, size, arm, iteration, source, skipped)
@@ -99,6 +104,7 @@ def _facts(size: Size) -> dict[str, object]:
         "suite": {
             "name": "synthetic",
             "seed": 0,
+            "replicates": size.seeds,
             "iterations": size.iterations,
             "gold": "sympy",
             "arms": arms,
@@ -191,7 +197,7 @@ def _checkpoint(store: Store, size: Size, arm: str, iteration: int, source: str,
     id, rows = f"{arm}/{iteration}", []
     texts: set[tuple[str, str]] = set()
     kept: dict[str, int] = {}
-    verdicts = store.verdicts(source, "train", f"{arm}-000000000000")
+    verdicts = store.verdicts(source, "train", f"{unmarked(arm)}-000000000000")
     for sample in store.samples(source, "train"):
         rule = None if verdicts[sample.id].reward == 1 else verdicts[sample.id].outcome.value
         rule = "cut_off" if rule is None and sample.finish_reason == "length" else rule

@@ -55,6 +55,7 @@ def test_every_headline_has_a_sentence(result: Answer) -> None:
     answers = [dataclasses.replace(result, code=code) for code in Headline]
     answers[0] = dataclasses.replace(answers[0], best=None)
     answers[1] = dataclasses.replace(answers[1], gain=None)
+    answers[-1] = dataclasses.replace(answers[-1], best=None)
     distinct([headline(each) for each in answers], Headline)
 
 
@@ -93,16 +94,21 @@ def test_every_result_of_a_contest_has_a_phrase(result: Answer) -> None:
             left="judge",
             right="base",
             difference=dataclasses.replace(difference, value=value),
+            claim=dataclasses.replace(difference, value=value),
             flips=mcnemar(np.zeros(1, np.int64), np.zeros(1, np.int64)),
             equivalence=Equivalence(margin=0.05, not_worse=not_worse, not_better=not_better),
             p_value=p,
             adjusted_p=p,
         )
 
-    each = [contest(0.1, 0.01), contest(-0.1, 0.01), contest(0.0, 0.9, 0.01, 0.01), contest(0.0, 0.9, 0.01)]
+    each = [contest(0.1, 0.01), contest(-0.1, 0.01), contest(0.03, 0.01, 0.01, 0.01), contest(0.0, 0.9, 0.01)]
     each.append(contest(0.0, 0.9))
     assert [c.result for c in each] == list(ContestResult)
     distinct([contest_words(c) for c in each], ContestResult)
+    one = dataclasses.replace(each[0], seeds=1)
+    assert "better" in contest_words(each[0])
+    assert "better" not in contest_words(one)
+    assert "one seed" in contest_words(one)
 
 
 def test_every_move_of_the_gap_has_a_sentence() -> None:
@@ -148,18 +154,26 @@ def test_the_answer_names_arms_leads_and_control(tmp_path: Path) -> None:
     with Store(build_run(tmp_path, Size(problems=120, arms=("judge", "judge_blind", "accept_all")))) as store:
         findings = find(read_run(store))
     sentences = answer_sentences(answer(findings, rank(findings)))
-    assert sentences[0].startswith("Train on judge: after 2 iterations gold accuracy rose by +")
+    assert sentences[0].startswith("Train on judge: in this run of one seed, after 2 iterations gold accuracy rose by +")
+    assert not any("better" in sentence for sentence in sentences)
     assert any(s.startswith("judge is ahead of judge_blind by +") for s in sentences)
     assert any("best control arm, accept_all: +" in s for s in sentences)
 
 
-def test_an_interval_by_problem_is_given_only_where_it_differs() -> None:
-    with Store(EXAMPLES / "dose_response") as store:
+def test_the_gold_is_the_ceiling_and_never_what_to_train_on(linear: Findings, result: Answer) -> None:
+    sentence = headline(result)
+    assert sentence.startswith("Train on judge")
+    assert re.search(r"\d+ % \[\d+, \d+\] of what the gold gave", sentence)
+    alone = answer(linear, dataclasses.replace(rank(linear), candidates=(), best=None))
+    assert "sympy" not in headline(alone)  # other arms are there, but have not been trained
+
+
+def test_a_suite_of_the_gold_alone_says_what_it_brought(tmp_path: Path) -> None:
+    with Store(build_run(tmp_path, Size(problems=60, arms=("sympy", "accept_all")))) as store:
         findings = find(read_run(store))
-    text = " ".join(answer_sentences(answer(findings, rank(findings))))
-    pairs = re.findall(r"(\[[^]]*\]) \(by problem alone (\[[^]]*\])\)", text)
-    assert pairs
-    assert all(both != alone for both, alone in pairs)
+    result = answer(findings, rank(findings))
+    assert result.code is Headline.CEILING_ALONE
+    assert re.search(r"trained on sympy \(the gold itself\), in this run of one seed, .* rose by \+", headline(result))
 
 
 def test_an_arm_is_called_by_its_verifier(result: Answer) -> None:

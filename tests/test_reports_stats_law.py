@@ -323,7 +323,7 @@ def test_a_constant_verifiers_reward_falls_behind_as_its_policy_gains(obeying: F
     assert set(by_arm) == {"good", "poor"}
     good = by_arm["good"]
     standings = [obeying.standings["good", i] for i in (0, 1)]
-    gaps = [s.rewarded.correct.sum() / s.n - s.counts.correct.sum() / s.n for s in standings]
+    gaps = [reward.correct.sum() / s.n - s.counts.correct.sum() / s.n for s in standings for reward in s.audited[:1]]
     assert good.change.value == pytest.approx(gaps[1] - gaps[0])
     assert good.iteration == 1
     assert good.change.high < 0
@@ -348,7 +348,7 @@ def test_one_problem_gives_no_interval_of_resamples(obeying: Findings) -> None:
             standing,
             accuracy=estimates.proportion(standing.counts.correct[:1], standing.counts.decided[:1]),
             counts=Counts(*(column[:1] for column in standing.counts)),
-            rewarded=Counts(*(column[:1] for column in standing.rewarded)),
+            audited=tuple(Counts(*(column[:1] for column in counts)) for counts in standing.audited),
         )
         for standing in standings
     ]

@@ -210,8 +210,9 @@ def test_crossed_replicates_are_the_two_way_analysis_of_variance_of_statsmodels(
         assert (interval.low, interval.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
 
 
-def test_a_difference_over_seeds_is_welchs_test_where_problems_are_alike() -> None:
-    """Problems then differ by chance alone, which the seeds' means already show."""
+def test_a_difference_over_seeds_is_welchs_test_where_problems_are_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Problems then differ by chance alone, which the seeds' means already show; without the prior."""
+    monkeypatch.setattr(seeds, "FREEDOM", 0.0)
     random = np.random.default_rng(7)
     arms = [0.5 + random.normal(0, 0.1, (3, 1)) + random.normal(0, 0.01, (3, 400)) for _ in range(2)]
     counts = [Counts(np.round(1000 * values).astype(np.int64), np.full(values.shape, 1000)) for values in arms]
@@ -219,7 +220,6 @@ def test_a_difference_over_seeds_is_welchs_test_where_problems_are_alike() -> No
     sides = [side for each in counts if (side := seeds.crossed(each))]
     assert by_problem is not None
     change = seeds.with_seeds(by_problem, sides)
-    assert change is not None
     welch = stats.ttest_ind(sides[0].means, sides[1].means, equal_var=False)
     interval = welch.confidence_interval()
     assert change.p_value == pytest.approx(welch.pvalue, rel=1e-2)
@@ -259,11 +259,55 @@ def test_what_cannot_be_told_of_other_seeds_has_no_interval() -> None:
         assert math.isnan(difference.high)
 
 
-def test_a_difference_without_replicates_has_no_interval_over_seeds() -> None:
+def test_a_difference_of_nothing_trained_is_by_problem_alone() -> None:
     counts = stacked(arm(2, 30, 0, 5))
     difference = estimates.paired(*(Counts(counts.correct[i], counts.decided[i]) for i in range(2)))
     assert difference is not None
-    assert seeds.with_seeds(difference, []) is None
+    assert seeds.with_seeds(difference, []) == difference
+
+
+def test_one_seed_has_the_spread_that_earlier_runs_showed() -> None:
+    counts = stacked(arm(2, 30, 0, 5))
+    difference = estimates.paired(*(Counts(counts.correct[i], counts.decided[i]) for i in range(2)))
+    assert difference is not None
+    both = seeds.with_seeds(difference, [None, None])
+    assert both.value == difference.value
+    assert both.error**2 == pytest.approx(difference.error**2 + 2 * seeds.SPREAD**2)
+
+
+def test_many_seeds_outweigh_the_prior() -> None:
+    spread = seeds.crossed(stacked(arm(60, 40, 1.5, 1)))
+    assert spread is not None
+    own = float(np.var(spread.means, ddof=1)) / 60
+    assert seeds.spread_of(spread).seeds == pytest.approx(own, rel=0.1)
+
+
+def shares(*accuracies: float) -> list[Counts]:
+    """Ten samples of each of 400 problems, all with one accuracy."""
+    random = np.random.default_rng(3)
+    return [Counts(random.binomial(10, p, 400), np.full(400, 10)) for p in accuracies]
+
+
+def test_a_share_of_the_ceilings_gain_is_fiellers_and_its_interval_covers() -> None:
+    nothing = seeds.Spread(0.0, 0.0, 1e6)
+    share = seeds.share_of_gain(*shares(0.7, 0.9, 0.5), (nothing, nothing))
+    assert share is not None
+    assert share.low < 0.5 < share.high
+    assert share.high - share.low < 0.1
+    wide = seeds.share_of_gain(*shares(0.7, 0.9, 0.5), (seeds.spread_of(None), seeds.spread_of(None)))
+    assert wide is not None
+    assert wide.high - wide.low > 2 * (share.high - share.low)
+    held = 0
+    random = np.random.default_rng(1)
+    for _ in range(200):
+        drawn = [Counts(random.binomial(4, p, 100), np.full(100, 4)) for p in (0.7, 0.9, 0.5)]
+        found = seeds.share_of_gain(*drawn, (nothing, nothing))
+        held += found is not None and found.low <= 0.5 <= found.high
+    assert held >= 180
+
+
+def test_a_share_of_a_gain_that_is_not_shown_is_unknown() -> None:
+    assert seeds.share_of_gain(*shares(0.7, 0.51, 0.5), (seeds.spread_of(None), seeds.spread_of(None))) is None
 
 
 def test_seeds_that_differ_in_nothing_but_samples_have_no_spread_of_their_own() -> None:
