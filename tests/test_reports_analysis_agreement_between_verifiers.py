@@ -1,5 +1,6 @@
 """Contests of arms and verifiers side by side, from a synthetic run.db: what the report's tables are made from."""
 
+import dataclasses
 import math
 import re
 import sqlite3
@@ -11,7 +12,7 @@ import pytest
 from restem.harness.store.store import Store
 from restem.reports.analysis import agreement_between_verifiers as between
 from restem.reports.analysis.findings import Findings, find
-from restem.reports.analysis.ranking import ContestResult, Ranking, rank
+from restem.reports.analysis.ranking import ContestResult, Ranking, contest_of, rank
 from restem.reports.data.read import read_run
 from restem.reports.pages.report import write_report
 from restem.reports.tables import arms
@@ -57,12 +58,12 @@ def test_each_arm_meets_the_base_and_a_candidate_its_ceiling_and_its_floor(findi
 
 def test_one_sample_a_problem_of_what_was_not_trained_is_tested_by_mcnemar(tmp_path: Path) -> None:
     findings, _ = findings_of(build_run(tmp_path, Size(problems=60, test_samples=1)))
-    untrained = [dataclasses.replace(s, kind="base") for s in (findings.standings["judge", 2], findings.standings["", 0])]
-    contest = contest_of(*untrained)
+    judge, base = findings.standings["judge", 2], findings.standings["", 0]
+    contest = contest_of(dataclasses.replace(judge, kind="base"), base)
     assert contest is not None
     assert contest.p_value == contest.flips.p_value
     assert contest.claim == contest.difference
-    trained = contest_of(findings.standings["judge", 2], untrained[1])
+    trained = contest_of(judge, base)
     assert trained is not None
     assert trained.p_value == trained.claim.p_value != trained.flips.p_value
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+import pytest
+
 from restem.harness.store.store import Store
 from restem.reports.analysis.answer import Answer, Control, Headline, answer
 from restem.reports.analysis.findings import Standing, find
 from restem.reports.analysis.ranking import arm_of, rank
 from restem.reports.data.read import read_run
-from tests.test_reports_pages_report import Size, build_run
+from tests.test_reports_pages_report import TPR_FPR, Size, build_run
 
 
 def answer_of(folder: Path) -> Answer:
@@ -36,7 +38,9 @@ def test_the_better_verifier_is_recommended_with_its_paired_gain(tmp_path: Path)
 
 
 def test_arms_that_cannot_be_told_apart_are_named_as_such(tmp_path: Path) -> None:
-    result = answer_of(build_run(tmp_path, Size(problems=40, arms=("judge", "judge_blind")), seed=2))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(TPR_FPR, "vote", TPR_FPR["judge"])
+        result = answer_of(build_run(tmp_path, Size(problems=40, arms=("judge", "vote")), seed=2))
     assert result.unclear
     assert not any(rival.contest.decided or rival.contest.equal for rival in result.unclear)
     assert result.control is Control.ABSENT

@@ -152,7 +152,7 @@ def test_nothing_of_a_probe_becomes_markup(run: Run) -> None:
     page, text = (printed(report(run)) for printed in (to_html, to_markdown))
     section = page[page.index('<table id="probe">') : page.index("</table>", page.index('<table id="probe-forms">'))]
     tags = Tags(section).found
-    plain = {"table", "thead", "tbody", "tr", "th", "td", "bdi", "small", "div", "h2", "p"}
+    plain = {"table", "thead", "tbody", "tr", "th", "td", "bdi", "small", "div", "h2", "p", "details", "summary"}
     assert {tag for tag, _ in tags} <= plain
     assert {name for _, attributes in tags for name in attributes} <= {
         *("id", "class", "scope", "role", "tabindex", "aria-label")

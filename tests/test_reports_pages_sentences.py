@@ -154,7 +154,7 @@ def test_the_answer_names_arms_leads_and_control(tmp_path: Path) -> None:
     with Store(build_run(tmp_path, Size(problems=120, arms=("judge", "judge_blind", "accept_all")))) as store:
         findings = find(read_run(store))
     sentences = answer_sentences(answer(findings, rank(findings)))
-    assert sentences[0].startswith("Train on judge: in this run of one seed, after 2 iterations gold accuracy rose by +")
+    assert sentences[0].startswith("Train on judge: in this run of one seed, after 2 iterations gold accuracy rose by ")
     assert not any("better" in sentence for sentence in sentences)
     assert any(s.startswith("judge is ahead of judge_blind by +") for s in sentences)
     assert any("best control arm, accept_all: +" in s for s in sentences)
