@@ -15,7 +15,7 @@ from restem.reports.analysis.ranking import NOT_COMPARED, Ranking, arm_of, rank
 from restem.reports.analysis.recommendation import Advice, Fault, Recommendation, advise
 from restem.reports.analysis.stability import Stability
 from restem.reports.data.read import read_run
-from restem.reports.stats import estimates
+from restem.reports.stats import estimates, seeds
 from restem.reports.stats.estimates import Difference, Estimate
 from restem.reports.tables.price import price
 from restem.reports.tables.verdict import held, holds_cell
@@ -68,11 +68,13 @@ def test_a_verifier_whose_reward_parts_while_accuracy_falls_is_called_hacked(lin
     assert accuracy[1] > accuracy[2]
 
 
-def test_the_best_is_to_be_trained_on_or_one_that_is_shown_to_equal_it(tmp_path: Path) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(TPR_FPR, "vote", TPR_FPR["judge"])
-        arms = ("sympy", "judge", "vote", "accept_all")
-        findings = read(build_run(tmp_path, Size(problems=200, arms=arms, seeds=4)))
+def test_the_best_is_to_be_trained_on_or_one_that_is_shown_to_equal_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seeds, "SPREAD", 0.01)  # the prior's 4 points would take more seeds than a test has time for
+    monkeypatch.setitem(TPR_FPR, "vote", TPR_FPR["judge"])
+    arms = ("sympy", "judge", "vote", "accept_all")
+    findings = read(build_run(tmp_path, Size(problems=200, arms=arms, seeds=4)))
     advice, ranking = advised(findings), rank(findings)
     assert advice["sympy"].code is Recommendation.CEILING
     assert {advice[name].code for name in ("judge", "vote")} == {Recommendation.TRAIN, Recommendation.TIED}
@@ -84,21 +86,19 @@ def test_the_best_is_to_be_trained_on_or_one_that_is_shown_to_equal_it(tmp_path:
     assert set(ranking.shares) == {"judge", "vote", "accept_all"}
 
 
-def test_an_arm_that_gained_no_more_than_a_control_is_not_recommended(tmp_path: Path) -> None:
-    arms = ("judge", "judge_blind", "accept_all")
-    findings = read(build_run(tmp_path, Size(problems=30, arms=arms), seed=1))
+def test_an_arm_that_gained_no_more_than_a_control_is_not_recommended(plain_run: Path) -> None:
+    findings = read(plain_run)
     ranking = rank(findings)
-    chance = ("judge_blind", "accept_all")
+    best, other = ranking.candidates
+    chance = (arm_of(other).name, "accept_all")
     tests = (dataclasses.replace(c, adjusted_p=0.2) if (c.left, c.right) == chance else c for c in ranking.contests)
-    worthy = tuple(s for s in ranking.worthy if arm_of(s).name == "judge")
-    ranking = dataclasses.replace(ranking, contests=tuple(tests), worthy=worthy)
-    advice = next(item for item in advise(findings, ranking) if arm_of(item.standing).name == "judge_blind")
-    assert ranking.gained(advice.standing)
-    assert not ranking.beaten(advice.standing)
-    assert not ranking.beats_control(advice.standing)
+    ranking = dataclasses.replace(ranking, contests=tuple(tests), worthy=(best,))
+    advice = next(item for item in advise(findings, ranking) if item.standing is other)
+    assert ranking.gained(other)
+    assert not ranking.beaten(other)
     assert advice.code is Recommendation.CONTROL_MAY_DO
     assert advice.than == "accept_all"
-    assert "judge_blind" not in recommended(findings, ranking)
+    assert chance[0] not in recommended(findings, ranking)
 
 
 def test_constant_error_rates_over_seeds_show_no_fault(dose: Findings) -> None:
