@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tabulate import tabulate
 
-from restem.reports.pages.columns import aligned, fitted, interval_alone, piped, width_of
+from restem.reports.pages.columns import aligned, broken, fitted, interval_alone, piped, width_of
 from restem.reports.pages.escape import markdown, visible
 from restem.reports.tables.table import Cell, Column, Table
 
@@ -49,3 +49,20 @@ def test_the_first_table_that_fits_is_shown_and_else_the_last_one_cut() -> None:
 def test_words_behind_an_interval_go_and_words_alone_stay() -> None:
     assert interval_alone(Cell("40.0", "[38.1, 41.9] of 90.0 % decided")) == ("40.0", "[38.1, 41.9]")
     assert interval_alone(Cell("sympy", "gold")) == ("sympy", "gold")
+
+
+WORDS = st.lists(st.text("ab", min_size=1, max_size=5), min_size=1, max_size=6).map(" ".join)
+
+
+@given(st.lists(st.tuples(WORDS, st.text("19", min_size=1, max_size=4), WORDS), min_size=2), st.integers(18, 60))
+def test_a_broken_cell_keeps_its_words_in_their_column(lines: list[tuple[str, str, str]], width: int) -> None:
+    (*headings, _), *rows = ((first, number, last) for first, number, last in lines)
+    shown = broken([table([[*headings, "c"], *map(list, rows)])], width).splitlines()
+    assert max(map(len, shown)) <= width
+    rule = next(line for line in shown if set(line) == {"-", " "})
+    ends = [len(rule.split("  ")[0]) + 2]
+    ends.append(ends[0] + len(rule.split("  ")[1]) + 2)
+    below = shown[shown.index(rule) + 1 :]
+    for column, (start, end) in enumerate(((0, ends[0]), (ends[0], ends[1]), (ends[1], None))):
+        words = " ".join(line[start:end] for line in below).split()
+        assert words == " ".join(row[column] for row in rows).split()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import click
@@ -13,14 +12,13 @@ import click
 from restem.harness.errors import ConfigError
 
 
-def print_report(folder: Path, as_json: bool) -> None:
-    """Writes a run's report and prints its summary."""
+def print_report(folder: Path, as_json: bool, output: Path | None = None, against: Path | None = None) -> None:
+    """Writes a run's report, prints its summary and says where the page is."""
     from restem.reports.pages.report import write_report
     from restem.reports.pages.terminal import standings, summary
 
-    path = write_report(folder)
-    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    click.echo(json.dumps(standings(folder)) if as_json else summary(folder, columns))
+    path = write_report(folder, output, against)
+    click.echo(json.dumps(standings(folder)) if as_json else summary(folder, shutil.get_terminal_size().columns))
     click.echo(f"report: {path}", err=True)
 
 
@@ -72,9 +70,7 @@ def report_command(
     if planned:
         print_plan(run, output, eta or 1.0, labels, as_json)
         return
-    from restem.reports.pages.report import write_report
-
-    click.echo(write_report(run, output, against))
+    print_report(run, False, output, against)
 
 
 @click.command("compare")

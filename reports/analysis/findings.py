@@ -143,7 +143,7 @@ class Findings:
 
 
 def find(run: Run, *, brief: bool = False) -> Findings:
-    """Everything the report shows, from rows; of a brief run, all but pass@k, maj@k, tokens and training data."""
+    """Everything the report shows, from rows; of a brief run, all but pass@k, maj@k and tokens."""
     most = 0 if brief else max((_most_samples(run, c) for c in run.checkpoints), default=0)
     base = _standing(run, [(BASE, "")], None, None, most) if len(run.rows(BASE, TEST)) else None
     standings = {("", 0): base} if base else {}

@@ -57,7 +57,7 @@ def _read(store: Store, brief: bool) -> Run:
         reasons={} if brief else _reasons(store, names),
         answers=() if brief else _answers(store, samples, fingerprints.get(gold, "")),
         readings=_readings(store, samples, fingerprints) if read & {"answer", "score"} else {},
-        choices={} if brief else _choices(store, samples),
+        choices=_choices(store, samples),
         costs=_costs(store, names, outcomes, brief),
         models=_models(store, names),
         timed={} if brief else _timed(store),

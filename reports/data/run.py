@@ -129,7 +129,7 @@ class Run:
         probes: By their ids; none in a run of an earlier version.
         probed: Verifier -> probe id -> verdict, of those that were asked.
 
-    Empty in a brief run: reasons, answers, readings, choices, timed, probes, probed, and of the samples all but where
+    Empty in a brief run: reasons, answers, readings, timed, probes, probed, and of the samples all but where
     they stand.
     """
 

@@ -14,82 +14,67 @@ from typing import Any
 from restem.harness.store.store import Store
 from restem.reports.analysis.answer import answer
 from restem.reports.analysis.findings import Findings, find
-from restem.reports.analysis.ranking import Ranking, rank
-from restem.reports.analysis.recommendation import Advice, advise
+from restem.reports.analysis.ranking import rank
+from restem.reports.analysis.recommendation import advise
 from restem.reports.analysis.reward_gap import partings
 from restem.reports.analysis.unfinished import missing
 from restem.reports.data.read import read_run
 from restem.reports.data.run import Run
-from restem.reports.pages.columns import fitted, interval_alone, plain, without_interval
+from restem.reports.pages.columns import broken, fitted, interval_alone
 from restem.reports.pages.escape import visible
-from restem.reports.pages.finding_sentences import gap_sentences, missing_sentence, seed_sentences
+from restem.reports.pages.finding_sentences import missing_sentence
 from restem.reports.pages.json_data import advice_data, answer_data, finite, gap_data, interval, missing_data
-from restem.reports.pages.sentences import answer_sentences
+from restem.reports.pages.sentences import headline
 from restem.reports.tables import arms
-from restem.reports.tables.format import difference
-from restem.reports.tables.phrases import advice_cell
 from restem.reports.tables.provenance import changed_models, judge_line, unread_references
-from restem.reports.tables.table import Cell, Column, Table
+from restem.reports.tables.table import Table
+from restem.reports.tables.verdict import verdict
 
-SUMMARY = ("arm", "iteration", "accuracy", "gain", "reward", "gap")  # columns of Table 1
-FEWEST = 3  # columns of Table 1 that a screen shows, however narrow it is
+ARMS = ("arm", "iteration", "accuracy", "gain", "reward")  # columns of Table 1
+BELOW_VERDICT = ("arm", "iteration", "accuracy", "reward", "gap")  # the same where the gains stand above
+FEWEST = 3  # of them that a screen shows, however narrow it is
+COVERED = "Gain: 95 % intervals, of other problems and other seeds."
 MOST_MISSING = 8
 LINES, COLUMNS = 40, 160
+WIDEST = 80  # columns of the last screen of a run, however wide the terminal
 AROUND_TABLE = 6  # its header, blank lines, the line that says what was left out, and the prompt
 
 
-def summary(run_folder: Path, columns: int | None = None) -> str:
-    """The answer, which judge was asked, and the chief columns of the verdict and of Table 1.
+def summary(run_folder: Path, columns: int = WIDEST) -> str:
+    """The claim, which judge was asked, and the verdict: the last screen of a run.
 
     Args:
         run_folder: Where run.db lies.
-        columns: Of the terminal: no line is longer, and tables show what there is room for; all of it where None.
+        columns: Of the terminal; no line is longer, nor longer than 80.
 
     Raises:
         ConfigError: The folder holds no run.
     """
-    findings = read(run_folder)
-    ranking = rank(findings)
-    sentences = [
-        *answer_sentences(answer(findings, ranking)),
-        *(*gap_sentences(partings(findings)), *seed_sentences(ranking.standings)),
+    findings, width = read(run_folder), min(columns, WIDEST)
+    notes = [judge_line(findings.run), *unread_references(findings.run), *_unfinished(findings.run)]
+    concluded = _conclusion(findings, width) or ["", fitted(_arms_variants(arms.arms(findings)), width)]
+    return "\n".join([*wrapped([visible(note, 2000) for note in notes], width), *concluded, ""])
+
+
+def _verdict_variants(table: Table) -> list[Table]:
+    """Ever narrower: without intervals but the gain's, without any, the gain and the recommendation alone."""
+    short = _bare(table, "advice")
+    return [
+        short.changed(interval_alone),
+        gain := _bare(short, "share", "gap", "precision"),
+        bare := _bare(gain, "gain"),
+        bare.only(("arm", "gain", "advice")),
     ]
-    lines = [visible(sentence, 2000) for sentence in sentences]
-    lines.append(visible(judge_line(findings.run)))
-    lines += [visible(sentence) for sentence in unread_references(findings.run)]
-    lines += _unfinished(findings.run)
-    if columns is not None:
-        lines = wrapped(lines, columns)
-    if advices := advise(findings, ranking):
-        advised = _advised(advices, ranking)
-        lines += ["", plain(advised) if columns is None else fitted(_advice_variants(advised), columns)]
-    table = arms.arms(findings)
-    shown = plain(table, SUMMARY) if columns is None else fitted(_arms_variants(table, SUMMARY), columns)
-    return "\n".join([*lines, "", shown, ""])
 
 
-def _advised(advices: Sequence[Advice], ranking: Ranking) -> Table:
-    """What to do with each verifier, short enough for a narrow terminal."""
-
-    def gain(advice: Advice) -> Cell:
-        contest = ranking.gain(advice.standing)
-        return difference(contest.claim if contest else None)
-
-    columns: list[Column[Advice]] = [
-        Column("arm", "Trained on", lambda advice: arms.arm_cell(advice.standing.arm)),
-        Column("gain", "Gain, points", gain),
-        Column("advice", "Recommendation", lambda advice: advice_cell(advice).text),
-    ]
-    return Table.of(advices, columns, id="verdict")
+def _bare(table: Table, *keys: str) -> Table:
+    """The table with nothing below the texts in these columns."""
+    rows = ({key: cell._replace(detail="") if key in keys else cell for key, cell in row.items()} for row in table.rows)
+    return dataclasses.replace(table, rows=tuple(rows))
 
 
-def _advice_variants(table: Table) -> list[Table]:
-    """Ever narrower: without the gain's interval, without the gain."""
-    return [table, table.changed(without_interval), table.only(("arm", "advice"))]
-
-
-def _arms_variants(table: Table, keys: Sequence[str]) -> list[Table]:
-    """Variants of decreasing width: first without what follows an interval, then without the last columns."""
+def _arms_variants(table: Table, keys: Sequence[str] = ARMS) -> list[Table]:
+    """Ever narrower: without what follows an interval, then without the last columns."""
     short = table.changed(interval_alone)
     return [table.only(keys), *(short.only(keys[:count]) for count in range(len(keys), FEWEST - 1, -1))]
 
@@ -126,20 +111,41 @@ def counted(run: Run) -> str:
 
 
 def screen(findings: Findings, lines: int, columns: int) -> str:
-    """The same for a run that was read, within this many lines and columns."""
-    run, table = findings.run, arms.arms(findings)
+    """The same for a run that was read, within this many lines and columns.
+
+    Of a finished run the claim and the verdict, with Table 1 below them where there is room; else Table 1 alone.
+    """
+    run = findings.run
     suite = f"{run.suite.get('name', 'unnamed')}: {len(run.arms)} arms, {run.iterations} iterations, gold {run.gold}"
     changed = [visible(line, 600) for line in (*changed_models(run), *unread_references(run))]
-    facts = [visible(suite), visible(counted(run)), *changed, *(_unfinished(run) or ["Finished."])]
-    head = wrapped(facts, columns)
+    unfinished = _unfinished(run)
+    head = wrapped([visible(suite), visible(counted(run)), *changed, *(unfinished or ["Finished."])], columns)
+    concluded = [] if unfinished else _conclusion(findings, columns)
+    if len(head) + len(concluded) + 2 > lines:
+        concluded = []
+    head += concluded
     room = lines - len(head) - AROUND_TABLE
+    if concluded and room < 1 + len(run.arms):
+        return "\n".join([*head, ""])
+    table = arms.arms(findings)
     if len(table.rows) > room:
         latest = tuple({row["arm"]: row for row in table.rows}.values())
         cut = latest[: max(1, room)]
         more = f", {len(latest) - len(cut)} arms left out" if len(cut) < len(latest) else ""
-        head.append(f"Only the latest iteration of each arm{more}; all in `restem report`.")
+        head += wrapped([f"Only the latest iteration of each arm{more}; all in `restem report`."], columns)
         table = dataclasses.replace(table, rows=cut)
-    return "\n".join([*head, "", fitted(_arms_variants(table, SUMMARY[:5]), columns), ""])
+    return "\n".join([*head, "", fitted(_arms_variants(table, BELOW_VERDICT if concluded else ARMS), columns), ""])
+
+
+def _conclusion(findings: Findings, columns: int) -> list[str]:
+    """The claim and the table of the verdict, line by line; empty where no arm was trained."""
+    ranking = rank(findings)
+    table = verdict(findings, ranking)
+    if not table.rows:
+        return []
+    claim = wrapped([visible(headline(answer(findings, ranking)), 2000)], columns)
+    covered = wrapped([COVERED], columns)
+    return ["", *claim, "", *broken(_verdict_variants(table), columns).splitlines(), *covered]
 
 
 def standings(run_folder: Path) -> dict[str, Any]:
