@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restem.reports.stats.estimates import NOTHING, Estimate, Floats, Ints, bootstrapped, rate, ratio, resampled
+from restem.reports.stats.youden import youden
 
 TRUE_ACCEPT, FALSE_ACCEPT, FALSE_REJECT, TRUE_REJECT = range(4)
 
@@ -27,6 +28,7 @@ class RewardQuality:
         tpr: Share of the gold's correct samples that the verifier accepts.
         fpr: Share of the gold's wrong samples that the verifier accepts.
         likelihood_ratio: TPR / FPR: what an ideal ReST-EM step multiplies the odds of a correct answer by.
+        youden: TPR - FPR, Youden's J.
         precision: Share of the accepted samples that the gold calls correct.
         prevalence: Share of these samples that the gold calls correct.
         mcc: Matthews' correlation with the gold; falls with the prevalence as kappa does.
@@ -37,6 +39,7 @@ class RewardQuality:
     tpr: Estimate
     fpr: Estimate
     likelihood_ratio: Estimate
+    youden: Estimate
     precision: Estimate
     prevalence: Estimate
     mcc: Estimate
@@ -89,6 +92,7 @@ def reward_quality(table: Ints) -> RewardQuality:
         tpr=tpr,
         fpr=fpr,
         likelihood_ratio=_likelihood_ratio(table, tpr, fpr),
+        youden=youden((table[:, TRUE_ACCEPT], correct, tpr), (table[:, FALSE_ACCEPT], total - correct, fpr)),
         precision=rate(table[:, TRUE_ACCEPT], accepted),
         prevalence=rate(correct, total),
         mcc=_correlation(table, tpr, fpr),

@@ -30,6 +30,7 @@ RATES: tuple[Column[Measured], ...] = (
     Column("tpr", "TPR, %", lambda m: estimate(m.quality.tpr)),
     Column("fpr", "FPR, %", lambda m: estimate(m.quality.fpr)),
     Column("ratio", "LR+", lambda m: estimate(m.quality.likelihood_ratio, 2, 1)),
+    Column("youden", "J", lambda m: estimate(m.quality.youden, 3, 1)),
     Column("precision", "Precision of accepted, %", lambda m: estimate(m.quality.precision)),
     Column("mcc", "MCC", lambda m: estimate(m.quality.mcc, 3, 1)),
     Column("ac1", "AC1 with the gold", lambda m: estimate(m.quality.ac1, 3, 1)),
@@ -49,7 +50,8 @@ def verifier_quality(run: Run, measured: Sequence[Measured]) -> Table:
         note=(
             "Against the gold, on samples that both decided, of all checkpoints that the verifier was asked about. "
             "Correct: by the gold. LR+ = TPR / FPR multiplies the odds of a correct answer in an ideal step; 1 carries "
-            "no information. MCC, the correlation with the gold, falls by itself as nearly all samples become correct; "
+            "no information. J = TPR − FPR (Youden): 1 is exact, 0 carries none. MCC, the correlation with the "
+            "gold, falls by itself as nearly all samples become correct; "
             f"AC1, agreement with the gold beyond chance (Gwet), does not, and may be high for a constant.{best} "
             f"{pooled(run)}{CLUSTERED}"
         ),
@@ -92,6 +94,7 @@ def _constant_row(constant: Constant) -> dict[str, Cell]:
         "tpr": rate,
         "fpr": rate,
         "ratio": Cell("1.00", BY_DEFINITION) if accepts else nothing,
+        "youden": Cell("0.000", BY_DEFINITION),
         "precision": estimate(constant.prevalence) if accepts else nothing,
         "mcc": nothing,
         "ac1": estimate(constant.agreement.ac1, 3, 1),
