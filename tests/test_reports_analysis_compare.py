@@ -13,7 +13,7 @@ from click.testing import Result
 
 from restem.harness.store.store import Store
 from restem.reports.analysis.comparability import MismatchCode, NotComparable
-from restem.reports.analysis.compare import NoteCode, compare
+from restem.reports.analysis.compare import NoteCode, Rerun, compare
 from restem.reports.stats import estimates, seeds
 from restem.reports.stats.estimates import Counts
 from restem.reports.stats.paired_tests import equivalence, problem_flips
@@ -103,6 +103,51 @@ def test_a_run_does_not_differ_from_itself(finished_run: Path) -> None:
     assert {pair.contest.difference.value for pair in comparison.pairs} == {0.0}
     assert not any(pair.contest.decided for pair in comparison.pairs)
     assert comparison.settings == ()
+
+
+ALL_WRONG = (
+    "UPDATE verdict SET outcome = 'wrong' WHERE verifier LIKE 'sympy-%'"
+    " AND sample IN (SELECT id FROM sample WHERE checkpoint = 'accept_all/1');"
+    "UPDATE verdict SET outcome = 'correct' WHERE verifier LIKE 'sympy-%'"
+    " AND sample IN (SELECT id FROM sample WHERE checkpoint = 'sympy/1');"
+)
+
+
+@pytest.mark.parametrize(
+    ("sql", "rerun"),
+    [
+        ("", Rerun.SAME_SEED),
+        (suite("sampling.rows", "3") + suite("mesh.data", "2"), Rerun.SAME_SEED),
+        (suite("seed", "7"), Rerun.OTHER_SEED),
+        (suite("training.learning_rate", "0.5"), None),
+        (suite("sampling.train_samples", "3"), None),
+        ("UPDATE run SET value = '\"other\"' WHERE key = 'base_sha256';", None),
+    ],
+)
+def test_a_run_and_its_rerun_are_known_by_their_resolved_suite(
+    finished_run: Path, changed: Callable[[str], Path], sql: str, rerun: Rerun | None
+) -> None:
+    assert compare(finished_run, changed(sql)).rerun is rerun
+
+
+def test_two_checkpoints_of_one_run_are_no_rerun(finished_run: Path) -> None:
+    assert compare(finished_run, finished_run, chosen=("sympy/1", "accept_all/1")).rerun is None
+
+
+@pytest.mark.parametrize(
+    ("sql", "verdict"),
+    [("", "differs"), (suite("seed", "7"), "differs"), (suite("training.learning_rate", "0.5"), "right_better")],
+)
+def test_no_side_of_one_seed_or_of_a_rerun_is_called_better(
+    finished_run: Path, changed: Callable[[str], Path], tmp_path: Path, sql: str, verdict: str
+) -> None:
+    other = changed(ALL_WRONG + sql)
+    data = json.loads(restem("compare", finished_run, other, "--json", "--output", tmp_path).stdout)
+    results = {pair["left"]: pair["verdict"] for pair in data["comparisons"]}
+    assert results["sympy/1"] == verdict
+    shown = restem("compare", finished_run, other, "--output", tmp_path).stdout
+    assert not re.search("[AB] is better", shown)
+    assert ("is ahead" in shown) == (verdict == "right_better")
 
 
 def test_sides_changed_over_change_signs(finished_run: Path, other_run: Path) -> None:

@@ -101,7 +101,8 @@ def compare_command(
     chosen = (ours or theirs or "", theirs or ours or "") if ours or theirs else None
     comparison = compare(left, right, chosen=chosen, margin=margin / 100)
     path = compare_pages.write_comparison(comparison, output or left)
-    click.echo(json.dumps(compare_pages.data(comparison)) if as_json else compare_pages.text(comparison))
+    columns = shutil.get_terminal_size().columns
+    click.echo(json.dumps(compare_pages.data(comparison)) if as_json else compare_pages.text(comparison, columns))
     click.echo(f"comparison: {path}", err=True)
 
 

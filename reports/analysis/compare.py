@@ -1,8 +1,8 @@
 """Two runs on the same problems, checkpoint by checkpoint: the differences and their tests.
 
-Takes two run folders; gives a RunComparison of numbers and codes. Runs that do not measure the same thing are refused.
-The first run is A (left), the second B (right); a difference is A minus B. Holds no English, and does not depend on
-tables or pages.
+Takes two run folders; gives a RunComparison of numbers and codes. Runs that do not measure the same thing are refused;
+of two runs of one resolved suite it says that they are, as their differences are chance. The first run is A (left), the
+second B (right); a difference is A minus B. Holds no English, and does not depend on tables or pages.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 
 from restem.harness.errors import ConfigError
 from restem.harness.names import BASE
+from restem.harness.sampling_settings import SAMPLING_SETTINGS, SPEED
 from restem.harness.store.store import Store
 from restem.reports.analysis.comparability import NotComparable, mismatches
 from restem.reports.analysis.findings import TEST, Findings, Standing, confusion, find
@@ -28,7 +29,18 @@ from restem.reports.stats.reward_quality import RewardQuality, reward_quality
 # Facts that say nothing of how a run was made, or that are compared elsewhere.
 CHANGING = ("finished", "seconds", "verifiers")
 
+# Settings of a suite that change no result but by the rounding of floating-point sums.
+SAME_RECIPE = ("name", "seed", "mesh")
+
 Place = tuple[str, int]  # arm ("" for the base) and iteration
+
+
+class Rerun(enum.StrEnum):
+    """How two runs of one resolved suite differ: what is compared then is no recipe but chance."""
+
+    SAME_SEED = "same_seed"
+    """Machine, library versions or the version of this project alone may differ."""
+    OTHER_SEED = "other_seed"
 
 
 class NoteCode(enum.StrEnum):
@@ -100,11 +112,13 @@ class RunComparison:
 
     Attributes:
         names: Of the run folders, A's and B's.
+        rerun: Set where both are runs of one resolved suite: no difference then says that either is better.
         notes: What to know beside the figures: what was left out, and what differs though it may.
         settings: (setting, in A, in B) of those that differ.
     """
 
     names: tuple[str, str]
+    rerun: Rerun | None
     pairs: tuple[CheckpointPair, ...]
     quality: tuple[SharedVerifier, ...]
     notes: tuple[Note, ...]
@@ -143,6 +157,7 @@ def compare(left: Path, right: Path, *, chosen: tuple[str, str] | None = None, m
     )
     return RunComparison(
         names=(left.resolve().name, right.resolve().name),
+        rerun=None if chosen and chosen[0] != chosen[1] else _rerun(a.run, b.run),
         pairs=pairs,
         quality=tuple(item for item in quality if item.left.n and item.right.n),
         notes=(*_notes(a, b, bool(chosen)), *apart),
@@ -186,6 +201,21 @@ def _trained_apart(a: Run, b: Run) -> list[tuple[str, str, str]]:
     """Arms of one name that two verifiers trained: arm, fingerprint in A, fingerprint in B."""
     ours, theirs = ({arm.name: run.fingerprints.get(arm.verifier, arm.verifier) for arm in run.arms} for run in (a, b))
     return [(arm, ours[arm], theirs[arm]) for arm in ours if arm in theirs and ours[arm] != theirs[arm]]
+
+
+def _rerun(a: Run, b: Run) -> Rerun | None:
+    """Whether both trained one base policy by one resolved suite, with the same verifiers."""
+    same = _recipe(a) == _recipe(b) and a.facts.get("base_sha256") == b.facts.get("base_sha256")
+    if not a.arms or not same or _trained_apart(a, b):
+        return None
+    return Rerun.SAME_SEED if a.suite.get("seed") == b.suite.get("seed") else Rerun.OTHER_SEED
+
+
+def _recipe(run: Run) -> dict[str, Any]:
+    """The settings that decide what a run gives, but for its seed."""
+    sampling = run.suite.get("sampling") or {}
+    kept = {key: value for key, value in sampling.items() if SAMPLING_SETTINGS.get(key) != SPEED}
+    return {key: value for key, value in run.suite.items() if key not in SAME_RECIPE} | {"sampling": kept}
 
 
 def _order(a: Run, b: Run) -> list[int]:

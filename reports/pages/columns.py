@@ -47,6 +47,11 @@ def broken(variants: Sequence[Table], width: int) -> str:
     return "\n".join(cut(line, width) for line in chosen.splitlines())
 
 
+def wrapped(lines: Sequence[str], columns: int) -> list[str]:
+    """The lines broken between words where they are longer than this many columns."""
+    return [part for line in lines for part in textwrap.wrap(line, columns) or [""]]
+
+
 def _broken(table: Table, width: int) -> str:
     """The table in columns, as narrow as the width asks for and the cells allow."""
     headings = [visible(heading, LONGEST) for heading in table.headings]

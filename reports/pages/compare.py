@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from restem.reports.analysis.compare import CheckpointPair, RunComparison
-from restem.reports.pages.columns import plain
+from restem.reports.analysis.compare import CheckpointPair, Rerun, RunComparison
+from restem.reports.pages.columns import broken, wrapped
 from restem.reports.pages.comparison_sentences import comparison_sentences, note_sentence
 from restem.reports.pages.escape import visible
 from restem.reports.pages.json_data import finite, interval, note_data
@@ -17,7 +17,7 @@ from restem.reports.pages.render import Report, write_pages
 from restem.reports.stats.reward_quality import RewardQuality
 from restem.reports.tables import compare
 
-SCREEN = ("checkpoint", "a", "b", "difference", "p", "detectable", "verdict")
+SCREEN = ("checkpoint", "a", "b", "difference", "p", "verdict")
 
 
 def write_comparison(comparison: RunComparison, folder: Path) -> Path:
@@ -25,10 +25,11 @@ def write_comparison(comparison: RunComparison, folder: Path) -> Path:
     return write_pages(_report(comparison), folder, "compare")
 
 
-def text(comparison: RunComparison) -> str:
-    """The answer, what to know, and the first table's chief columns."""
-    lines = [_who(comparison), *_sentences(comparison)]
-    return "\n".join([*(visible(line, 2000) for line in lines), "", plain(compare.checkpoints(comparison), SCREEN), ""])
+def text(comparison: RunComparison, columns: int) -> str:
+    """The answer, what to know, and the first table's chief columns, for a terminal of so many columns."""
+    lines = wrapped([visible(line, 2000) for line in (_who(comparison), *_sentences(comparison))], columns)
+    table = compare.checkpoints(comparison).only(SCREEN)
+    return "\n".join([*lines, "", broken([table], columns), ""])
 
 
 def _sentences(comparison: RunComparison) -> list[str]:
@@ -39,8 +40,9 @@ def data(comparison: RunComparison) -> dict[str, Any]:
     """The same for programs: shares in [0, 1]; an interval is [value, low, high] at 95 %; null where not measured."""
     return {
         "runs": list(comparison.names),
+        "rerun": comparison.rerun,
         "notes": [note_data(note) for note in comparison.notes],
-        "comparisons": [_pair(pair) for pair in comparison.pairs],
+        "comparisons": [_pair(pair, comparison.rerun) for pair in comparison.pairs],
         "quality": [
             {
                 "verifier": item.verifier,
@@ -53,7 +55,7 @@ def data(comparison: RunComparison) -> dict[str, Any]:
     }
 
 
-def _pair(pair: CheckpointPair) -> dict[str, Any]:
+def _pair(pair: CheckpointPair, rerun: Rerun | None) -> dict[str, Any]:
     contest = pair.contest
     return {
         **dict(zip(("left", "right"), pair.names, strict=True)),
@@ -67,7 +69,7 @@ def _pair(pair: CheckpointPair) -> dict[str, Any]:
         "not_worse_p": contest.equivalence.not_worse,
         "not_better_p": contest.equivalence.not_better,
         "detectable": finite(contest.claim.detectable),
-        "verdict": contest.result,
+        "verdict": "differs" if rerun and contest.decided else contest.result,
     }
 
 

@@ -5,16 +5,30 @@ Takes a RunComparison; gives sentences, of which the first alone is an answer. D
 
 from __future__ import annotations
 
-from restem.reports.analysis.compare import Note, NoteCode, RunComparison, differing
+from restem.reports.analysis.compare import Note, NoteCode, Rerun, RunComparison, differing
+from restem.reports.tables.format import points
 from restem.reports.tables.phrases import contest_words, pair_title
+
+RERUNS = {
+    Rerun.SAME_SEED: (
+        "A and B are runs of one resolved suite under one seed, so neither is better: a difference between them is "
+        "what a re-run brings, by other rounding on another machine or by other versions."
+    ),
+    Rerun.OTHER_SEED: (
+        "A and B are runs of one resolved suite under two seeds, so neither is better: a difference between them is "
+        "what another seed brings."
+    ),
+}
 
 
 def comparison_sentences(comparison: RunComparison) -> list[str]:
     """The sentences on top; the first one alone is an answer."""
     contests = [pair.contest for pair in comparison.pairs]
     detectable = [100 * contest.claim.detectable for contest in contests]
-    span = f"{min(detectable):.1f}" if len(detectable) == 1 else f"{min(detectable):.1f} to {max(detectable):.1f}"
+    span = " to ".join(dict.fromkeys((f"{min(detectable):.1f}", f"{max(detectable):.1f}")))
     pairs = differing(comparison)
+    if comparison.rerun:
+        return [RERUNS[comparison.rerun], f"{_largest(comparison)}; minimum detectable effect {span} points."]
     if not pairs:
         of = "" if len(contests) == 1 else f" in any of {len(contests)} comparisons"
         equal = sum(contest.equal for contest in contests)
@@ -24,8 +38,18 @@ def comparison_sentences(comparison: RunComparison) -> list[str]:
     words = [f"{contest_words(pair.contest)} at {pair_title(pair)}" for pair in pairs]
     return [
         f"{'; '.join(words)}.",
-        f"Told apart: {len(pairs)} of {len(contests)}; minimum detectable effect {span} points.",
+        f"Significant after correction: {len(pairs)} of {len(contests)}; minimum detectable effect {span} points.",
     ]
+
+
+def _largest(comparison: RunComparison) -> str:
+    """How large the differences of a run and its re-run are, and how many are more than chance would give."""
+    largest = max(comparison.pairs, key=lambda pair: abs(pair.contest.claim.value))
+    count, whole = len(differing(comparison)), len(comparison.pairs)
+    return (
+        f"The largest is {points(largest.contest.claim)} at {pair_title(largest)}; after correction {count} of {whole} "
+        f"{'is' if count == 1 else 'are'} significant"
+    )
 
 
 def note_sentence(note: Note) -> str:

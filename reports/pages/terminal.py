@@ -6,7 +6,6 @@ Takes a run folder; gives text. Needs no plotting library, so it is quick.
 from __future__ import annotations
 
 import dataclasses
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from restem.reports.analysis.reward_gap import partings
 from restem.reports.analysis.unfinished import missing
 from restem.reports.data.read import read_run
 from restem.reports.data.run import Run
-from restem.reports.pages.columns import broken, fitted, interval_alone
+from restem.reports.pages.columns import broken, fitted, interval_alone, wrapped
 from restem.reports.pages.escape import visible
 from restem.reports.pages.finding_sentences import missing_sentence
 from restem.reports.pages.json_data import advice_data, answer_data, finite, gap_data, interval, missing_data
@@ -77,11 +76,6 @@ def _arms_variants(table: Table, keys: Sequence[str] = ARMS) -> list[Table]:
     """Ever narrower: without what follows an interval, then without the last columns."""
     short = table.changed(interval_alone)
     return [table.only(keys), *(short.only(keys[:count]) for count in range(len(keys), FEWEST - 1, -1))]
-
-
-def wrapped(lines: Sequence[str], columns: int) -> list[str]:
-    """The lines broken between words where they are longer than this many columns."""
-    return [part for line in lines for part in textwrap.wrap(line, columns) or [""]]
 
 
 def status(run_folder: Path, lines: int = LINES, columns: int = COLUMNS) -> str:

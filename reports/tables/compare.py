@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from restem.reports.analysis.compare import RunComparison
 from restem.reports.stats.paired_tests import Flips
+from restem.reports.stats.seeds import SPREAD
 from restem.reports.tables.format import difference, estimate, number, p_value, setting
 from restem.reports.tables.phrases import contest_words, pair_title
 from restem.reports.tables.table import CLUSTERED, Cell, Column, Table
@@ -30,15 +31,16 @@ def checkpoints(comparison: RunComparison) -> Table:
                 lambda pair: p_value(pair.contest.equivalence.p_value),
             ),
             Column("detectable", "Detectable, points", lambda pair: number(pair.contest.claim.detectable)),
-            Column("verdict", "Verdict", lambda pair: contest_words(pair.contest)),
+            Column("verdict", "Verdict", lambda pair: contest_words(pair.contest, comparison.rerun), names=True),
         ],
         id="checkpoints",
         title="Checkpoints",
         note=(
             "Gold accuracy on the same test problems. Problems + / −: with a larger share of correct in A, and in B; "
             "below, the exact McNemar test on them (a problem's flips count once). p (Holm): paired t over problems, "
-            "or McNemar's where each has one sample, corrected for all rows; of arms with replicates, intervals "
-            "and tests are of other seeds on other problems. TOST: a small p says that the two are equal "
+            "or McNemar's where each has one sample, corrected for all rows. Differences of trained checkpoints, and "
+            "their tests, are of other seeds on other problems; where a run has one seed, they assume a spread of "
+            f"{100 * SPREAD:g} points between seeds. TOST: a small p says that the two are equal "
             f"within {margin:g} points; no worse: A than B. Detectable with 80 % power. {CLUSTERED}"
         ),
     )

@@ -5,7 +5,7 @@ Takes codes and the figures beside them; gives Cells. Sentences are made in `res
 
 from __future__ import annotations
 
-from restem.reports.analysis.compare import CheckpointPair
+from restem.reports.analysis.compare import CheckpointPair, Rerun
 from restem.reports.analysis.ranking import Contest, ContestResult
 from restem.reports.analysis.recommendation import Advice, Fault, Recommendation
 from restem.reports.tables.format import DASH, number
@@ -20,8 +20,10 @@ FAULTS = {
 }
 
 
-def contest_words(contest: Contest) -> str:
-    """What the tests of a contest show."""
+def contest_words(contest: Contest, rerun: Rerun | None = None) -> str:
+    """What the tests of a contest show; between a run and its re-run neither side is better."""
+    if rerun and contest.decided:
+        return "differs between " + ("seeds" if rerun is Rerun.OTHER_SEED else "re-runs")
     within = f"{100 * contest.equivalence.margin:.0f} points"
     better = "is ahead, of one seed" if contest.seeds == 1 else "is better"
     return {
