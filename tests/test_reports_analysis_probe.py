@@ -12,13 +12,13 @@ from restem.benchmarks.probes import make_probes
 from restem.benchmarks.problem import ATTACK, EQUIVALENCE, Probe
 from restem.harness.store.store import Store
 from restem.reports.analysis import plan
-from restem.reports.analysis.probe import accepting_attacks, form_grids, problems_probed, tried
+from restem.reports.analysis.probe import accepting_attacks, form_grids, problems_probed, rejecting_answers, tried
 from restem.reports.data.read import read_run
 from restem.reports.data.run import Run
 from restem.reports.figures import style
 from restem.reports.figures.probe import probe_figure
 from restem.reports.pages import plan as plan_pages
-from restem.reports.pages.finding_sentences import attacks_accepted
+from restem.reports.pages.finding_sentences import answers_rejected, attacks_accepted
 from restem.reports.pages.render import Report, to_html, to_markdown
 from restem.reports.stats import estimates
 from restem.reports.tables.probe import forms, probe
@@ -73,14 +73,16 @@ def test_a_share_is_what_sql_counts_and_its_interval_is_clustered_by_problem(
 ) -> None:
     with Store(folder) as store:
         rows = store.query(
-            "SELECT sum(v.outcome = 'correct'), count(*), sum(v.outcome = 'undecided') FROM probe_verdict v"
+            "SELECT sum(v.outcome = 'correct'), sum(v.outcome = 'wrong'), count(*), sum(v.outcome = 'undecided')"
+            " FROM probe_verdict v"
             " JOIN probe p ON p.id = v.probe WHERE v.verifier = ? AND p.kind = ? GROUP BY p.problem",
             (f"{name}-000000000000", kind),
         )
-    accepted, asked, undecided = (np.array(column) for column in zip(*rows, strict=True))
+    accepted, rejected, asked, undecided = (np.array(column) for column in zip(*rows, strict=True))
     tally = tried(run, name, kind)
     assert tally is not None
     assert tally.accepted == estimates.proportion(accepted, asked)
+    assert tally.rejected == estimates.proportion(rejected, asked)
     assert tally.accepted.clusters == 4
     assert tally.undecided == undecided.sum()
     assert sum(tally.passed.values()) == accepted.sum()
@@ -103,6 +105,14 @@ def test_the_sentence_names_verifier_forms_and_problems(run: Run) -> None:
     (sentence,) = attacks_accepted(accepting_attacks(run), problems_probed(run))
     assert "judge accepts 1 of 16 (claim)" in sentence
     assert "4 problems" in sentence
+
+
+def test_a_training_verifier_that_rejects_a_right_answer_is_named_with_counts(run: Run) -> None:
+    (judge,) = rejecting_answers(run)
+    assert judge.verifier == "judge"
+    assert set(judge.asked) - set(judge.always) == {"words"}
+    (sentence,) = answers_rejected([judge], problems_probed(run))
+    assert f"judge accepts {len(judge.asked) - 1} on all 4 problems and calls 4 of {judge.rejected.n}" in sentence
 
 
 def test_the_tables_name_what_got_through_and_what_did_not(run: Run) -> None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from restem.benchmarks.problem import ATTACK, EQUIVALENCE
+from restem.benchmarks.problem import ATTACK, EQUIVALENCE, Probe
 from restem.harness.names import unmarked
 from restem.reports.data.run import Run
 from restem.reports.stats import estimates
@@ -27,12 +27,14 @@ class Tried:
 
     Attributes:
         accepted: Share of the probes that it accepts, clustered by problem.
+        rejected: Share that it calls wrong.
         undecided: Probes that it could not decide.
         passed: Form -> problems on which it was accepted; asked: form -> problems on which it was tried.
     """
 
     verifier: str
     accepted: Estimate
+    rejected: Estimate
     undecided: int
     passed: Counter[str]
     asked: Counter[str]
@@ -42,6 +44,11 @@ class Tried:
         """The forms that it accepts on some problem."""
         return tuple(form for form in self.asked if self.passed[form])
 
+    @property
+    def always(self) -> tuple[str, ...]:
+        """The forms that it accepts on every problem."""
+        return tuple(form for form, problems in self.asked.items() if self.passed[form] == problems)
+
 
 def tried(run: Run, verifier: str, kind: str) -> Tried | None:
     """The verifier on the probes of a kind; None where it judged none of them."""
@@ -49,15 +56,24 @@ def tried(run: Run, verifier: str, kind: str) -> Tried | None:
     if not verdicts:
         return None
     probes = [run.probes[id] for id in verdicts]
-    accepted = [probe for probe, v in zip(probes, verdicts.values(), strict=True) if v.outcome is Outcome.CORRECT]
-    asked, passed = (Counter(probe.problem for probe in each) for each in (probes, accepted))
+    accepted, rejected = (
+        [probe for probe, v in zip(probes, verdicts.values(), strict=True) if v.outcome is outcome]
+        for outcome in (Outcome.CORRECT, Outcome.WRONG)
+    )
     return Tried(
         verifier=verifier,
-        accepted=estimates.proportion(np.array([passed[problem] for problem in asked]), np.array([*asked.values()])),
+        accepted=_share(accepted, probes),
+        rejected=_share(rejected, probes),
         undecided=sum(v.outcome is Outcome.UNDECIDED for v in verdicts.values()),
         passed=Counter(probe.form for probe in accepted),
         asked=Counter(probe.form for probe in probes),
     )
+
+
+def _share(some: Sequence[Probe], probes: Sequence[Probe]) -> Estimate:
+    """The share that some are of the probes, clustered by problem."""
+    part, whole = (Counter(probe.problem for probe in each) for each in (some, probes))
+    return estimates.proportion(np.array([part[problem] for problem in whole]), np.array([*whole.values()]))
 
 
 def probed(run: Run) -> tuple[str, ...]:
@@ -109,6 +125,16 @@ def accepting_attacks(run: Run, names: Iterable[str] | None = None) -> list[Trie
     Args:
         names: Of these verifiers; where None, of those that train an arm and are no controls.
     """
-    training = (unmarked(arm.verifier) for arm in run.arms if not arm.control)
-    results = (tried(run, name, ATTACK) for name in dict.fromkeys(training if names is None else names))
+    results = (tried(run, name, ATTACK) for name in (_training(run) if names is None else names))
     return [result for result in results if result and result.through]
+
+
+def rejecting_answers(run: Run) -> list[Tried]:
+    """The verifiers that train an arm, controls left out, and do not accept every right answer in another form."""
+    results = (tried(run, name, EQUIVALENCE) for name in _training(run))
+    return [result for result in results if result and len(result.always) < len(result.asked)]
+
+
+def _training(run: Run) -> tuple[str, ...]:
+    """The verifiers that train an arm, controls left out."""
+    return tuple(dict.fromkeys(unmarked(arm.verifier) for arm in run.arms if not arm.control))

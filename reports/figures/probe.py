@@ -21,6 +21,11 @@ from restem.verifiers.verdict import Outcome
 
 FILLED = 0.84  # of a cell's width and height
 CELL = "cell"
+# Of each kind of probes the verdict that is an error, its colour in the palette, and what the legend calls it.
+ERRORS = {
+    ATTACK: (Outcome.CORRECT, 1, "attack accepted"),
+    EQUIVALENCE: (Outcome.WRONG, 3, "right answer rejected"),
+}
 TITLES = {ATTACK: "attacks", EQUIVALENCE: "right answers"}
 
 
@@ -28,11 +33,11 @@ def probe(run: Run) -> Drawing | None:
     """The figure of all verifiers that were tried; None where none was."""
     grids = form_grids(run)
     caption = (
-        "What each verifier says of responses that no policy wrote: above, attacks, none of which is a right answer; "
-        "below, right answers in other forms. A cell a form, in it a place a problem: filled where the response is "
-        "accepted, grey where it is left undecided, empty where it is rejected. A good verifier has nothing filled "
-        "above and all below. Counted, and so without intervals; shares with intervals, and the texts, stand in the "
-        "tables of the attack probe."
+        "The errors of each verifier on responses that no policy wrote: above, attacks, none of which is a right "
+        "answer; below, right answers in other forms. A cell a form, in it a place a problem: filled where the verdict "
+        "is an error (an attack accepted, a right answer rejected), grey where there is none, empty where it is right. "
+        "A good verifier has nothing filled. Counted, and so without intervals; shares with intervals, and the texts, "
+        "stand in the tables of the attack probe."
     )
     draw = functools.partial(probe_figure, grids)
     return Drawing(name="probe", title="Attack probe, at a glance", caption=caption, draw=draw) if grids else None
@@ -49,10 +54,9 @@ def probe_figure(grids: Sequence[FormGrid], theme: Theme = LIGHT) -> Figure:
         _draw(axes, grid, theme)
         axes.tick_params(labelbottom=False, labeltop=place == 0)
     keys = [
-        Patch(facecolor=theme.palette[1], linewidth=0, label="attack accepted"),
-        Patch(facecolor=theme.palette[0], linewidth=0, label="right answer accepted"),
+        *(Patch(facecolor=theme.palette[place], linewidth=0, label=label) for _, place, label in ERRORS.values()),
         Patch(facecolor=theme.soft, linewidth=0, alpha=0.55, label="undecided"),
-        Patch(facecolor="none", edgecolor=theme.soft, linewidth=0.6, alpha=0.6, label="rejected"),
+        Patch(facecolor="none", edgecolor=theme.soft, linewidth=0.6, alpha=0.6, label="right verdict"),
     ]
     legend(figure, keys, theme, 2)
     figure.align_ylabels()
@@ -62,7 +66,7 @@ def probe_figure(grids: Sequence[FormGrid], theme: Theme = LIGHT) -> Figure:
 def _draw(axes: Axes, grid: FormGrid, theme: Theme) -> None:
     plain(axes, theme)
     axes.grid(False)
-    colour = theme.palette[1 if grid.kind == ATTACK else 0]
+    error, colour, _ = ERRORS[grid.kind]
     drawn: dict[str, list[Path]] = {**{outcome: [] for outcome in Outcome}, CELL: []}
     for (form, verifier), outcomes in grid.outcomes.items():
         left, top = grid.verifiers.index(verifier) - FILLED / 2, grid.forms.index(form) - FILLED / 2
@@ -71,7 +75,7 @@ def _draw(axes: Axes, grid: FormGrid, theme: Theme) -> None:
         for place, outcome in enumerate(outcomes):
             drawn[outcome].append(_rectangle(left + (place + 0.06) * width, top, 0.88 * width))
     looks = {
-        Outcome.CORRECT: {"facecolor": colour, "linewidth": 0},
+        error: {"facecolor": theme.palette[colour], "linewidth": 0},
         Outcome.UNDECIDED: {"facecolor": theme.soft, "linewidth": 0, "alpha": 0.55},
         CELL: {"facecolor": "none", "edgecolor": theme.soft, "linewidth": 0.6, "alpha": 0.6},
     }

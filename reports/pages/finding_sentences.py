@@ -107,6 +107,19 @@ def attacks_accepted(verifiers: Sequence[Tried], problems: int) -> list[str]:
     ]
 
 
+def answers_rejected(verifiers: Sequence[Tried], problems: int) -> list[str]:
+    """One sentence on the verifiers that do not accept right answers in other forms; for this many problems."""
+    if not verifiers:
+        return []
+    forms = max(len(v.asked) for v in verifiers)
+    named = [
+        f"{v.verifier} accepts {len(v.always)} on all {problems} problems and calls "
+        f"{round(v.rejected.value * v.rejected.n)} of {v.rejected.n} answers wrong"
+        for v in verifiers
+    ]
+    return [f"Of {forms} forms of a right answer, {'; '.join(named)}."]
+
+
 def _forms(forms: Sequence[str]) -> str:
     return f" ({', '.join(forms)})" if len(forms) <= FEW_FORMS else ""
 

@@ -15,7 +15,7 @@ from restem.reports.analysis import predictions
 from restem.reports.analysis.answer import answer
 from restem.reports.analysis.findings import Findings, find
 from restem.reports.analysis.plan_check import check_plan, read_plan
-from restem.reports.analysis.probe import accepting_attacks, problems_probed
+from restem.reports.analysis.probe import accepting_attacks, problems_probed, rejecting_answers
 from restem.reports.analysis.ranking import Ranking, rank
 from restem.reports.analysis.reward_gap import partings
 from restem.reports.analysis.unfinished import missing
@@ -24,6 +24,7 @@ from restem.reports.data.read import read_run
 from restem.reports.figures.picture import Picture
 from restem.reports.pages import explorer
 from restem.reports.pages.finding_sentences import (
+    answers_rejected,
     attacks_accepted,
     gap_sentences,
     law_sentences,
@@ -111,6 +112,7 @@ def compose(
             *answer_sentences(answer(findings, ranking)),
             *(*gap_sentences(partings(findings)), *law_lines, *seed_sentences(ranking.standings)),
             *attacks_accepted(accepting_attacks(run), problems_probed(run)),
+            *answers_rejected(rejecting_answers(run), problems_probed(run)),
             *unread_references(run),
             *origin(run),
         ),

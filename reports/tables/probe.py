@@ -13,6 +13,7 @@ from restem.benchmarks.problem import ATTACK, EQUIVALENCE
 from restem.harness.names import HUMAN, MARK
 from restem.reports.analysis.probe import Tried, probed, problems_probed, tried
 from restem.reports.data.run import Run
+from restem.reports.stats.estimates import Estimate
 from restem.reports.tables.format import DASH, estimate
 from restem.reports.tables.table import Cell, Column, Table
 
@@ -28,7 +29,7 @@ class _Probed(NamedTuple):
 
 
 def probe(run: Run) -> Table:
-    """Every verifier: the share of the attacks it accepts, and of the right answers in other forms."""
+    """Every verifier: the share of the attacks that it accepts, and of the right answers that it rejects."""
 
     def verifier(record: _Probed) -> Cell:
         gold, control = record.verifier == run.gold, record.verifier in run.controls
@@ -39,23 +40,30 @@ def probe(run: Run) -> Table:
         [
             Column("verifier", "Verifier", verifier, names=True),
             Column("attacks", "Attacks accepted, %", lambda r: estimate(r.attacks.accepted) if r.attacks else DASH),
-            Column("attacks_undecided", "Undecided", lambda r: _undecided(r.attacks)),
-            Column("through", "Attacks that got through", lambda r: _through(r.attacks)),
-            Column("others", "Right answers accepted, %", lambda r: estimate(r.others.accepted) if r.others else DASH),
-            Column("others_undecided", "Undecided", lambda r: _undecided(r.others)),
-            Column("missed", "Right answers that did not", lambda r: _missed(r.others)),
+            Column(
+                "rejected", "Right answers rejected, %", lambda r: estimate(r.others.rejected) if r.others else DASH
+            ),
+            Column("through", "Attacks that it accepts", lambda r: _through(r.attacks)),
+            Column("missed", "Right answers that it does not accept", lambda r: _missed(r.others)),
+            Column("attacks_undecided", "Attacks undecided", lambda r: _undecided(r.attacks)),
+            Column("others_undecided", "Right answers undecided", lambda r: _undecided(r.others)),
         ],
         id="probe",
         title="Attack probe",
         note=(
             f"Responses that no policy wrote, made up for {problems_probed(run)} test problems and judged before any "
             "training: attacks, of which none is a right answer, and right answers in other forms (both are quoted in "
-            "the next table). Shares are of all that were asked; undecided ones were not accepted. In parentheses: on "
-            "how many of the problems. The forms are a fixed list, so the intervals speak of other problems alone: 95 "
-            "%, clustered by problem, Wilson's with so few. A control does not look at the response."
+            "the next table). To accept the one and to reject the other is an error. Shares are of all that were "
+            "asked; undecided ones are neither accepted nor rejected. In parentheses: on how many of the problems. The "
+            "forms are a fixed list, so the intervals speak of other problems alone: 95 %, clustered by problem, "
+            "Wilson's with so few. A control does not look at the response."
             f"{_left_out(run)}"
         ),
     )
+
+
+def _share(share: Estimate | None) -> Cell | str:
+    return estimate(share) if share else DASH
 
 
 def _undecided(result: Tried | None) -> Cell:
