@@ -113,6 +113,11 @@ def test_a_pair_flips_where_one_of_the_two_accepts_alone(findings: Findings) -> 
     assert pair.agreement.n == int((~np.isnan(left) & ~np.isnan(right)).sum())
 
 
+def test_no_pair_is_of_a_control(findings: Findings) -> None:
+    named = {name for pair in between.pairs(findings.run) for name in (pair.left, pair.right)}
+    assert named == {"sympy", "judge", "judge_blind", "exact", "vote", "substitution"}
+
+
 def test_controls_take_no_part_in_what_is_said_of_all_verifiers_together(findings: Findings) -> None:
     reliability = between.together(findings.run)
     assert reliability is not None

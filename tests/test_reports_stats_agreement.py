@@ -99,7 +99,8 @@ def test_cohens_kappa_and_matthews_are_those_of_scikit_learn() -> None:
     table = reward_quality.confusion(ratings[1], truth.astype(float), np.arange(500), 500)
     quality, pooled = reward_quality.reward_quality(table), table.sum(axis=0)
     assert reward_quality.cohen_kappa(pooled) == pytest.approx(sklearn.cohen_kappa_score(truth, ratings[1]))
-    assert quality.mcc.value == pytest.approx(sklearn.matthews_corrcoef(truth, ratings[1]))
+    for mcc in (quality.mcc, reward_quality.agreement(table).mcc):
+        assert mcc.value == pytest.approx(sklearn.matthews_corrcoef(truth, ratings[1]))
 
 
 def test_matthews_of_a_million_samples_does_not_overflow() -> None:

@@ -1,9 +1,9 @@
 """Verifiers side by side on the test samples of all checkpoints: pairs, all together, and against their own consensus.
 
-Takes a Run; gives estimates with names. Controls take part in pairs only: with them, a coefficient over all verifiers
-would depend on the number of controls. Human annotators take part in pairs only as well: they marked a few samples, to
-which all others would be restricted. Every figure counts a problem's samples, of all checkpoints and replicates, as one
-cluster.
+Takes a Run; gives estimates with names. Controls take no part: they agree with others by chance alone, and a
+coefficient over all verifiers would depend on their number. Human annotators take part in pairs only: they marked a few
+samples, to which all others would be restricted. Every figure counts a problem's samples, of all checkpoints and
+replicates, as one cluster.
 """
 
 from __future__ import annotations
@@ -120,9 +120,10 @@ def informed(run: Run) -> list[str]:
 
 
 def pairs(run: Run) -> list[VerifierPair]:
-    """Every pair of verifiers; p-values that both accept equally often are corrected for all pairs (Holm)."""
+    """Every pair of verifiers but the controls; p: that both accept equally often, corrected for all pairs (Holm)."""
     drawn = every(run)
     names = [*([run.gold] if run.gold in run.outcomes else []), *run.compared]
+    names = [name for name in names if name not in run.controls]
     tables = [(a, b, against(run, drawn, a, b)) for i, a in enumerate(names) for b in names[i + 1 :]]
     flips = [paired_tests.mcnemar(table[:, FALSE_ACCEPT], table[:, FALSE_REJECT]) for *_, table in tables]
     adjusted = estimates.holm([flip.p_value for flip in flips])

@@ -53,15 +53,17 @@ class Agreement:
     Attributes:
         n: Samples that both decided.
         raw: Share of samples on which both have the same outcome.
-        ac1: Gwet's AC1.
-        kappa: Cohen's kappa.
+        mcc: Matthews' correlation; none where one of them never varies.
+        kappa: Cohen's kappa; 0 where one of them never varies, unless both never do.
+        ac1: Gwet's AC1; near 1 for two that nearly always accept, whatever they know.
         prevalence: Share that each calls correct.
     """
 
     n: int
     raw: Estimate
-    ac1: Estimate
+    mcc: Estimate
     kappa: Estimate
+    ac1: Estimate
     prevalence: tuple[float, float]
 
 
@@ -144,15 +146,17 @@ def _likelihood_ratio(table: Ints, tpr: Estimate, fpr: Estimate) -> Estimate:
 
 
 def agreement(table: Ints) -> Agreement:
-    """Raw agreement, AC1 and kappa of two verifiers, with intervals, from their confusion table per problem."""
+    """Raw agreement, MCC, kappa and AC1 of two verifiers, with intervals, from their confusion table per problem."""
     n, pooled = int(table.sum()), table.sum(axis=0)
     if not n:
-        return Agreement(n=0, raw=NOTHING, ac1=NOTHING, kappa=NOTHING, prevalence=(math.nan, math.nan))
+        nothing = dict.fromkeys(("raw", "mcc", "kappa", "ac1"), NOTHING)
+        return Agreement(n=0, **nothing, prevalence=(math.nan, math.nan))
     return Agreement(
         n=n,
         raw=_equal(table),
-        ac1=_beyond_chance(gwet_ac1, table),
+        mcc=_beyond_chance(matthews, table),
         kappa=_beyond_chance(cohen_kappa, table),
+        ac1=_beyond_chance(gwet_ac1, table),
         prevalence=(float(pooled[:2].sum() / n), float(pooled[[0, 2]].sum() / n)),
     )
 

@@ -20,7 +20,7 @@ from restem.reports.tables.table import CLUSTERED, Cell, Column, Table
 
 
 def agreement(run: Run, pairs: Sequence[VerifierPair]) -> Table:
-    """Every pair of verifiers over all test samples."""
+    """Every pair of verifiers but the controls, over all test samples."""
     return Table.of(
         pairs,
         [
@@ -28,18 +28,21 @@ def agreement(run: Run, pairs: Sequence[VerifierPair]) -> Table:
             Column("right", "With", lambda p: p.right, names=True),
             Column("samples", "Samples", lambda p: str(p.agreement.n)),
             Column("agreement", "Agreement, %", lambda p: estimate(p.agreement.raw)),
-            Column("ac1", "Gwet AC1", lambda p: estimate(p.agreement.ac1, 3, 1)),
+            Column("mcc", "MCC", lambda p: estimate(p.agreement.mcc, 3, 1)),
             Column("kappa", "Cohen kappa", lambda p: estimate(p.agreement.kappa, 3, 1)),
+            Column("ac1", "Gwet AC1", lambda p: estimate(p.agreement.ac1, 3, 1)),
             Column("correct", "Calls correct, %", lambda p: " / ".join(map(number, p.agreement.prevalence))),
             Column("alone", "Accepted by one only", lambda p: f"{p.flips.gained} / {p.flips.lost}"),
             Column("p", "p (McNemar, Holm)", lambda p: p_value(p.adjusted_p)),
         ],
         id="agreement",
-        title="Agreement between verifiers",
+        title="Agreement between verifiers, all checkpoints together",
         note=(
-            "Test samples of all checkpoints that both decided. Kappa falls by itself as nearly all samples become "
-            "correct (or wrong): read it beside both prevalences. p: that both accept equally often, by McNemar's "
-            f"exact test with one coin a problem, corrected for all pairs. {pooled(run)}{CLUSTERED}"
+            "Test samples of all checkpoints that both decided; controls are left out. MCC and kappa fall by "
+            "themselves as nearly all samples become correct (or wrong): read them beside both prevalences. AC1 does "
+            "not, but is high for a verifier that accepts everything where most samples are correct. p: that both "
+            "accept equally often, by McNemar's exact test with one coin a problem, corrected for all pairs. "
+            f"{pooled(run)}{CLUSTERED}"
         ),
     )
 
