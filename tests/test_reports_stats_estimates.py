@@ -57,12 +57,15 @@ def test_majority_at_k_counts_all_subsets(answers: list[str], k: int) -> None:
         assert math.isnan(value)
 
 
-def test_proportion_is_the_t_interval_of_problem_means() -> None:
+def test_at_the_limits_of_a_share_the_score_test_of_the_effective_samples_is_at_its_quantile() -> None:
+    """Of 480 samples as many count as give the problem means' variance; the t has two degrees more than problems."""
     values = noisy(60, 8)
-    estimate = estimates.proportion(*counts(values))
-    expected = stats.ttest_1samp(values.mean(axis=1), 0).confidence_interval()
-    assert (estimate.value, estimate.n, estimate.clusters) == (pytest.approx(values.mean()), 480, 60)
-    assert (estimate.low, estimate.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
+    estimate, share = estimates.proportion(*counts(values)), values.mean()
+    assert (estimate.value, estimate.n, estimate.clusters) == (pytest.approx(share), 480, 60)
+    effective = share * (1 - share) / stats.sem(values.mean(axis=1)) ** 2
+    for limit in (estimate.low, estimate.high):
+        score = abs(share - limit) / math.sqrt(limit * (1 - limit) / effective)
+        assert score == pytest.approx(stats.t.ppf(0.975, 61))
 
 
 def test_paired_is_the_paired_t_test_of_problem_means() -> None:
@@ -116,10 +119,29 @@ def test_one_sample_a_problem_near_the_edge_has_scipys_wilson_interval(successes
     assert (estimate.low, estimate.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
 
 
-def test_many_samples_of_one_problem_are_one_piece_of_evidence() -> None:
-    once, often = estimates.proportion(*counts(np.ones((10, 1)))), estimates.proportion(*counts(np.ones((10, 50))))
-    assert once.low == often.low
+def test_many_samples_of_few_problems_are_not_as_many_pieces_of_evidence() -> None:
+    often = estimates.proportion(*counts(np.ones((10, 5000))))
+    most = 10 / estimates.CORRELATION
+    assert often.low < estimates.wilson(1.0, most)[0]
     assert often.high == 1.0
+
+
+def test_errors_on_one_problem_are_fewer_cases_than_as_many_on_several() -> None:
+    bunched, spread = np.zeros((100, 8)), np.zeros((100, 8))
+    bunched[0, :5] = 1
+    spread[:5, 0] = 1
+    one, five = estimates.proportion(*counts(bunched)), estimates.proportion(*counts(spread))
+    assert one.value == five.value
+    assert one.low < five.low
+    assert one.high > five.high
+
+
+@given(st.integers(10, 300), st.integers(1, 8))
+def test_one_error_leaves_room_for_more_errors_than_none(problems: int, samples: int) -> None:
+    errors = np.zeros((problems, samples))
+    none = estimates.proportion(*counts(errors))
+    errors[0, 0] = 1
+    assert estimates.proportion(*counts(errors)).high > none.high
 
 
 def test_undecided_samples_are_in_neither_numerator_nor_denominator() -> None:

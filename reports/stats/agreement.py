@@ -11,7 +11,7 @@ import dataclasses
 
 import numpy as np
 
-from restem.reports.stats.estimates import NOTHING, Estimate, Floats, Ints, bootstrapped, rate, ratio, resampled
+from restem.reports.stats.estimates import NOTHING, Estimate, Floats, Ints, bootstrapped, proportion, ratio, resampled
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ def reliability(ratings: Floats, problem: Ints, size: int) -> Reliability:
 
     return Reliability(
         n=n,
-        raw=rate(sums[:, 0], sums[:, 1].astype(np.int64)),
+        raw=proportion(sums[:, 0], sums[:, 1].astype(np.int64)),
         alpha=estimate(0),
         ac1=estimate(1),
         fleiss=estimate(2),
@@ -98,4 +98,4 @@ def self_flip_rate(outcome: Floats, text: Ints, problem: Ints, size: int) -> Est
     _, first, place = np.unique(text, return_index=True, return_inverse=True)
     accepts, decided = (np.bincount(place[some], minlength=len(first)) for some in (outcome == 1, ~np.isnan(outcome)))
     sums = _sums(accepts.astype(np.float64), decided, problem[first], size)
-    return rate(sums[:, 1] - sums[:, 0], sums[:, 1].astype(np.int64))
+    return proportion(sums[:, 1] - sums[:, 0], sums[:, 1].astype(np.int64))

@@ -25,7 +25,9 @@ Ints = NDArray[np.int64]
 LEVEL = 0.95
 DRAWS = 2000  # resamples: the Monte Carlo error of a 95 % limit is then about 1.5 % of the interval's width
 SEED = 230612585
-FEW = 5  # cases on a side below which a symmetric or bootstrap interval covers too little
+# What is known of clustering before any is seen: docs/intervals.md.
+CORRELATION = 0.2  # of two outcomes on one problem
+PROBLEMS = 2  # problems with the rarer outcome that this is worth
 POWER = 0.8
 TINY = 1e-12  # an error of a share below which it is rounding
 
@@ -124,9 +126,14 @@ def bootstrapped(value: float, draws: Floats, n: int, clusters: int) -> Estimate
     return Estimate(value=value, low=low, high=high, n=n, clusters=clusters)
 
 
-def wilson(value: float, n: float, level: float = LEVEL) -> tuple[float, float]:
-    """Wilson's score interval for a proportion `value` of `n` independent trials (Wilson 1927)."""
-    z = NormalDist().inv_cdf((1 + level) / 2)
+def wilson(value: float, n: float, level: float = LEVEL, freedom: float = math.inf) -> tuple[float, float]:
+    """Wilson's score interval for a proportion `value` of `n` independent trials (Wilson 1927).
+
+    Args:
+        freedom: Degrees of freedom of the t quantile, where `n` was itself estimated.
+    """
+    above = (1 + level) / 2
+    z = NormalDist().inv_cdf(above) if math.isinf(freedom) else student_t.quantile(freedom, above)
     centre = (value + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(value * (1 - value) / n + z * z / (4 * n * n))
     low = 0.0 if value == 0 else max(0.0, centre - half)
@@ -148,57 +155,66 @@ def clustered_error(numerator: NDArray, denominator: NDArray) -> float:
 
 
 def proportion(correct: NDArray, decided: NDArray, level: float = LEVEL) -> Estimate:
-    """Share of correct among decided samples, with a clustered t interval; near 0 and 1 Wilson's.
+    """Share of correct among decided samples: Wilson's interval with the effective sample size and a t quantile.
 
-    Wilson's is taken where the rarer outcome fills fewer than FEW problems, as a symmetric interval then covers too
-    little (Bowyer 2025, arXiv:2503.01747). Its sample size is the effective one, p (1 - p) / SE^2 (Korn and Graubard
-    1998, Survey Methodology 24:193), and the number of problems where all samples agree.
+    The effective size is n / d with the design effect d of samples that share problems (Korn and Graubard 1998, Survey
+    Methodology 24:193; among such intervals Wilson's covers best, Franco, Little, Louis and Slud 2019, J Surv Stat
+    Methodol 7:334). Where each problem has one sample it is Wilson's own interval.
     """
     n, clusters = int(decided.sum()), int((decided > 0).sum())
     if not n:
         return NOTHING
     value = float(correct.sum() / n)
-    error = clustered_error(correct, decided)
-    if min(value, 1 - value) * clusters < FEW or clusters < 2:
-        plain = error**2 * (clusters - 1) / clusters
-        effective = value * (1 - value) / plain if plain > 0 else clusters
-        low, high = wilson(value, min(max(effective, 1), n), level)
+    if decided.max() == 1 and np.isin(correct, (0, 1)).all():
+        low, high = wilson(value, n, level)
     else:
-        half = student_t.quantile(clusters - 1, (1 + level) / 2) * error
-        low, high = max(0.0, value - half), min(1.0, value + half)
+        low, high = wilson(value, n / design_effect(correct, decided), level, clusters - 1 + PROBLEMS)
     return Estimate(value=value, low=low, high=high, n=n, clusters=clusters)
 
 
-def rate(numerator: NDArray, denominator: NDArray) -> Estimate:
-    """A rate with its interval from resampled problems.
+def design_effect(correct: NDArray, decided: NDArray) -> float:
+    """How many times the variance of a share is that of as many independent samples (Kish 1965, section 8.2).
 
-    Falls back to `proportion` (Wilson) with fewer than FEW cases on a side, or with one problem, where the bootstrap
-    has no spread.
+    A few problems with the rarer outcome, as five false accepts on one or two problems, show little of it. So PROBLEMS
+    further ones are counted, with the design effect that CORRELATION gives, 1 + (m - 1) CORRELATION (m: samples of a
+    sample's problem, in the mean); but the result is never below what was measured.
     """
-    plain = proportion(numerator, denominator)
-    cases = int(numerator.sum())
-    if plain.clusters < 2 or min(cases, plain.n - cases) < FEW:
-        return plain
-    low, high = percentiles(ratio(resampled(numerator), resampled(denominator)))
-    return dataclasses.replace(plain, low=low, high=high)
+    n, value = decided.sum(), correct.sum() / decided.sum()
+    supposed = 1 + (np.sum(decided**2) / n - 1) * CORRELATION
+    if value * (1 - value) < TINY or (decided > 0).sum() < 2:
+        return float(supposed)
+    measured = clustered_error(correct, decided) ** 2 * n / (value * (1 - value))
+    cases = min((correct > 0).sum(), (correct < decided).sum())
+    return float(max(measured, (cases * measured + PROBLEMS * supposed) / (cases + PROBLEMS)))
+
+
+rate = proportion
 
 
 def mean(values: Floats) -> Estimate:
-    """Mean of per-problem shares (NaN left out), with an interval as in `rate`."""
+    """Mean of per-problem shares (NaN left out), with an interval as in `proportion`."""
     known = ~np.isnan(values)
-    return rate(np.where(known, values, 0.0), known.astype(np.int64))
+    return proportion(np.where(known, values, 0.0), known.astype(np.int64))
 
 
-def apart(left: Estimate | Difference, right: Estimate | Difference) -> Estimate:
-    """Left less right, of which only values and limits are known: the limits put together (MOVER; Zou and Donner 2008).
+def apart(left: Estimate | Difference, right: Estimate | Difference, correlation: float = 0.0) -> Estimate:
+    """Left less right, from values and limits: the limits put together (MOVER; Zou 2008, Stat Med 27:1693, eq. 8).
 
-    As for independent ones, so too wide where both rest on the same problems.
+    Args:
+        correlation: Of the two; with 0 the interval is too wide where both rest on the same problems and move together.
     """
     value = left.value - right.value
-    below = math.hypot(left.value - left.low, right.high - right.value)
-    above = math.hypot(left.high - left.value, right.value - right.low)
+    below = _joined(left.value - left.low, right.high - right.value, correlation)
+    above = _joined(left.high - left.value, right.value - right.low, correlation)
     clusters = min(left.clusters, right.clusters)
     return Estimate(value=value, low=value - below, high=value + above, n=clusters, clusters=clusters)
+
+
+def _joined(left: float, right: float, correlation: float) -> float:
+    """sqrt(a^2 + b^2 - 2 r a b), where one of the two may be infinite."""
+    if math.isinf(left) or math.isinf(right):
+        return math.inf
+    return math.sqrt(max(0.0, left * left + right * right - 2 * correlation * left * right))
 
 
 def undecided_bounds(correct: int, decided: int, total: int) -> tuple[float, float]:

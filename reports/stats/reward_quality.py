@@ -1,7 +1,8 @@
 """How good a verifier is against the gold, and how far two verifiers agree: pure functions over arrays.
 
-Takes outcomes of two verifiers on the same samples; gives rates with intervals from resampled problems. Only samples
-that both decided count; how many those are stands beside every figure. Does not depend on runs or files.
+Takes outcomes of two verifiers on the same samples; gives rates with intervals over problems, from their limits or from
+resamples. Only samples that both decided count; how many those are stands beside every figure. Does not depend on runs
+or files.
 """
 
 from __future__ import annotations
@@ -13,8 +14,17 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from restem.reports.stats.estimates import NOTHING, Estimate, Floats, Ints, bootstrapped, rate, ratio, resampled
-from restem.reports.stats.youden import youden
+from restem.reports.stats.estimates import (
+    NOTHING,
+    Estimate,
+    Floats,
+    Ints,
+    bootstrapped,
+    proportion,
+    ratio,
+    resampled,
+)
+from restem.reports.stats.two_rates import likelihood_ratio, youden
 
 TRUE_ACCEPT, FALSE_ACCEPT, FALSE_REJECT, TRUE_REJECT = range(4)
 
@@ -28,7 +38,7 @@ class RewardQuality:
         tpr: Share of the gold's correct samples that the verifier accepts.
         fpr: Share of the gold's wrong samples that the verifier accepts.
         likelihood_ratio: TPR / FPR: what an ideal ReST-EM step multiplies the odds of a correct answer by.
-        youden: TPR - FPR, Youden's J.
+        youden: Youden's J, TPR - FPR: 0 for a verifier without information, below 0 for one that prefers wrong answers.
         precision: Share of the accepted samples that the gold calls correct.
         prevalence: Share of these samples that the gold calls correct.
         mcc: Matthews' correlation with the gold; falls with the prevalence as kappa does.
@@ -88,15 +98,16 @@ def reward_quality(table: Ints) -> RewardQuality:
     accepted = table[:, TRUE_ACCEPT] + table[:, FALSE_ACCEPT]
     correct = table[:, TRUE_ACCEPT] + table[:, FALSE_REJECT]
     total = table.sum(axis=1)
-    tpr, fpr = rate(table[:, TRUE_ACCEPT], correct), rate(table[:, FALSE_ACCEPT], total - correct)
+    tpr, fpr = proportion(table[:, TRUE_ACCEPT], correct), proportion(table[:, FALSE_ACCEPT], total - correct)
+    sides = (table[:, TRUE_ACCEPT], correct, tpr), (table[:, FALSE_ACCEPT], total - correct, fpr)
     return RewardQuality(
         n=int(total.sum()),
         tpr=tpr,
         fpr=fpr,
-        likelihood_ratio=_likelihood_ratio(table, tpr, fpr),
-        youden=youden((table[:, TRUE_ACCEPT], correct, tpr), (table[:, FALSE_ACCEPT], total - correct, fpr)),
-        precision=rate(table[:, TRUE_ACCEPT], accepted),
-        prevalence=rate(correct, total),
+        likelihood_ratio=likelihood_ratio(*sides),
+        youden=youden(*sides),
+        precision=proportion(table[:, TRUE_ACCEPT], accepted),
+        prevalence=proportion(correct, total),
         mcc=_correlation(table, tpr, fpr),
         ac1=_beyond_chance(gwet_ac1, table),
     )
@@ -129,22 +140,6 @@ def _correlation(table: Ints, tpr: Estimate, fpr: Estimate) -> Estimate:
     return Estimate(value=value, low=float(low), high=float(high), n=n, clusters=clusters)
 
 
-def _likelihood_ratio(table: Ints, tpr: Estimate, fpr: Estimate) -> Estimate:
-    """TPR / FPR; where one of them is 0 the interval runs between the quotients of their own limits."""
-    if math.isnan(tpr.value) or math.isnan(fpr.value) or tpr.value == fpr.value == 0:
-        return NOTHING
-    n, clusters = int(table.sum()), min(tpr.clusters, fpr.clusters)
-    if tpr.value == 0 or fpr.value == 0:
-        value = math.inf if fpr.value == 0 else 0.0
-        low = tpr.low / fpr.high if fpr.high else math.inf
-        high = tpr.high / fpr.low if fpr.low else math.inf
-        return Estimate(value=value, low=low, high=high, n=n, clusters=clusters)
-    accept_correct, accept_wrong = rates(resampled(table))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        draws = accept_correct / accept_wrong
-    return bootstrapped(tpr.value / fpr.value, draws, n, clusters)
-
-
 def agreement(table: Ints) -> Agreement:
     """Raw agreement, MCC, kappa and AC1 of two verifiers, with intervals, from their confusion table per problem."""
     n, pooled = int(table.sum()), table.sum(axis=0)
@@ -163,7 +158,7 @@ def agreement(table: Ints) -> Agreement:
 
 def _equal(table: Ints) -> Estimate:
     """The share of samples on which both have the same outcome."""
-    return rate(table[:, TRUE_ACCEPT] + table[:, TRUE_REJECT], table.sum(axis=1))
+    return proportion(table[:, TRUE_ACCEPT] + table[:, TRUE_REJECT], table.sum(axis=1))
 
 
 def _beyond_chance(coefficient: Callable[[NDArray], Floats], table: Ints) -> Estimate:

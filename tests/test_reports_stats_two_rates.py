@@ -1,4 +1,4 @@
-"""Youden's J: the difference of the two rates, with an interval that knows that they share problems."""
+"""Youden's J and LR+: intervals of what two rates make together, where they share problems."""
 
 import math
 
@@ -8,7 +8,7 @@ import pytest
 from restem.reports.stats import estimates, reward_quality
 from restem.reports.stats.estimates import Estimate
 from restem.reports.stats.reward_quality import FALSE_ACCEPT, FALSE_REJECT, TRUE_ACCEPT, TRUE_REJECT, rates
-from restem.reports.stats.youden import youden
+from restem.reports.stats.two_rates import youden
 
 SAMPLES = 8
 
@@ -55,7 +55,7 @@ def youden_of(table: np.ndarray) -> Estimate:
     """J by itself, as the other figures of a verifier take longer."""
     correct, wrong = table[:, TRUE_ACCEPT] + table[:, FALSE_REJECT], table[:, FALSE_ACCEPT] + table[:, TRUE_REJECT]
     accepted = table[:, TRUE_ACCEPT], table[:, FALSE_ACCEPT]
-    tpr, fpr = estimates.rate(accepted[0], correct), estimates.rate(accepted[1], wrong)
+    tpr, fpr = estimates.proportion(accepted[0], correct), estimates.proportion(accepted[1], wrong)
     return youden((accepted[0], correct, tpr), (accepted[1], wrong, fpr))
 
 
@@ -66,3 +66,24 @@ def test_the_interval_holds_the_truth_at_its_rate(shared: float) -> None:
     tpr, fpr = rates(table(random, 200_000, shared).sum(axis=0))
     intervals = [youden_of(table(random, 100, shared)) for _ in range(300)]
     assert 0.915 <= np.mean([i.low <= tpr - fpr <= i.high for i in intervals]) <= 0.985
+
+
+def test_the_ratio_of_independent_samples_has_simels_error() -> None:
+    """Simel, Samsa and Matchar 1991, J Clin Epidemiol 44:763: its log has variance (1 - t) / t n1 + (1 - f) / f n0."""
+    table = np.repeat(np.eye(4, dtype=np.int64), (1800, 900, 200, 2100), axis=0)
+    ratio = reward_quality.reward_quality(table).likelihood_ratio
+    error = math.sqrt(0.1 / (0.9 * 2000) + 0.7 / (0.3 * 3000))
+    assert ratio.value == pytest.approx(3.0)
+    assert math.log(ratio.high / ratio.low) / 2 / 1.96 == pytest.approx(error, rel=0.01)
+
+
+def test_rates_that_move_together_leave_their_ratio_and_difference_less_in_doubt() -> None:
+    """A verifier that accepts all samples of some problems and none of others errs by problem, not by correctness."""
+    generous = np.repeat([[4, 4, 0, 0], [0, 0, 4, 4], [3, 2, 1, 2]], (20, 20, 60), axis=0)
+    opposed = np.repeat([[4, 0, 0, 4], [0, 4, 4, 0], [3, 2, 1, 2]], (20, 20, 60), axis=0)
+    together, apart = (reward_quality.reward_quality(table) for table in (generous, opposed))
+    assert together.tpr == apart.tpr
+    assert together.youden.value == pytest.approx(apart.youden.value)
+    for name in ("youden", "likelihood_ratio"):
+        inner, outer = getattr(together, name), getattr(apart, name)
+        assert outer.low < inner.low < inner.high < outer.high
