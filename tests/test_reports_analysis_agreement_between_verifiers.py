@@ -151,6 +151,20 @@ def test_a_reward_corrected_by_rates_that_stay_is_the_golds_accuracy(findings: F
         assert item.bounds[0] <= item.reward.value <= item.bounds[1]
 
 
+def test_samples_that_one_left_undecided_make_no_difference_of_reward_and_gold(findings: Findings) -> None:
+    """A verifier that agrees with the gold, and accepts what the gold leaves undecided."""
+    run = findings.run
+    gold = run.outcomes[run.gold]
+    alike = dataclasses.replace(gold, value=np.where(np.isnan(gold.value), 1.0, gold.value))
+    agreeing = dataclasses.replace(run, outcomes={**run.outcomes, "judge": alike})
+    corrections = between.corrections(dataclasses.replace(findings, run=agreeing))
+    of_judge = [item for item in corrections if item.verifier == "judge"]
+    assert of_judge
+    for item in of_judge:
+        assert item.reward.value == item.gold.value == item.corrected.value
+        assert item.excess.value == 0
+
+
 def test_errors_are_counted_by_the_gold(findings: Findings) -> None:
     by_verifier = {item.verifier: item for item in between.errors(findings.run)}
     assert by_verifier["judge_blind"].fpr.value == pytest.approx(TPR_FPR["judge_blind"][1], abs=0.1)

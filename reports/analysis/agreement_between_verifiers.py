@@ -79,7 +79,11 @@ class SecondOpinion:
 class Correction:
     """A verifier's mean reward on a checkpoint, raw, corrected by its rates at the base, and beside the gold.
 
+    All on the samples that both decided, so that samples which one left undecided make no difference of the two; on
+    all that the verifier decided where the gold decided none.
+
     Attributes:
+        bounds: The reward if all other scored samples were rejected, and if all were accepted.
         excess: Corrected less gold; its interval is of these seeds.
         seeded: The same of other seeds on other problems; NaN where there is one replicate alone.
     """
@@ -211,6 +215,9 @@ def _correction(run: Run, verifier: str, place: str, drawn: Sequence[Drawn]) -> 
 def _ingredients(run: Run, verifier: str, drawn: Sequence[Drawn]) -> tuple[Counts, Ints, Counts]:
     """The reward's counts, the verifier's table on the base, and the gold's counts; in the replicates drawn."""
     rows, (outcome, gold) = judged(run, drawn, (verifier, run.gold))
+    both = ~np.isnan(outcome) & ~np.isnan(gold)
+    if both.any():
+        outcome, gold = (np.where(both, values, np.nan) for values in (outcome, gold))
     problem, size = run.samples.problem[rows], run.size(TEST)
     table = against(run, [(BASE, number) for _, number in drawn], verifier)
     return estimates.per_problem(outcome, problem, size), table, estimates.per_problem(gold, problem, size)

@@ -36,8 +36,9 @@ def corrected(findings: Findings) -> Table:
         title="Reward, corrected for the verifier's errors, and gold accuracy",
         note=(
             "Corrected (F6, Rogan and Gladen): (reward − FPR) / (TPR − FPR) with the rates measured on the base's "
-            "samples; the interval carries their doubt, and is all of 0 to 100 where TPR and FPR may be equal. A "
-            "difference whose interval leaves out 0: the verifier's errors are not what they were. "
+            "samples; the interval carries their doubt, and is all of 0 to 100 where TPR and FPR may be equal. On the "
+            "samples that the verifier and the gold both decided. A difference whose interval leaves out 0: the "
+            "verifier's errors are not what they were. "
             f"{pooled(findings.run)}{seeds}{CLUSTERED}"
         ),
     )
