@@ -19,6 +19,7 @@ from restem.harness.store.records import Checkpoint, Sample, Selected, Selection
 from restem.harness.store.store import Store
 from restem.reports.analysis import predictions
 from restem.reports.analysis.agreement_between_verifiers import pairs
+from restem.reports.analysis.details import details
 from restem.reports.analysis.findings import find
 from restem.reports.analysis.verifier_quality import measured
 from restem.reports.data.read import read_run
@@ -246,7 +247,10 @@ def rendered(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_report(small, tmp_path_factory.mktemp("rendered")).parent
 
 
-PICTURES = ("accuracy", "quality", "law", "drift", "passes", "kept", "agreement")
+PICTURES = (
+    *("accuracy", "quality", "gain", "law", "drift", "passes", "diversity", "over_optimisation", "kept", "difficulty"),
+    "agreement",
+)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -392,7 +396,7 @@ def test_every_state_of_a_run_renders(name: str, tmp_path: Path) -> None:
     assert status(tmp_path)
     with Store(tmp_path) as store:
         findings = find(read_run(store))
-    for drawing in gallery.drawings(findings, *predictions.predict(findings), pairs(findings.run)):
+    for drawing in gallery.drawings(findings, *predictions.predict(findings), pairs(findings.run), details(findings)):
         drawing.draw(style.DARK).draw_without_rendering()
 
 

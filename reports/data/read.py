@@ -18,7 +18,7 @@ from restem.harness.names import unmarked
 from restem.harness.store.selection_rules import RULES, answer_of
 from restem.harness.store.store import Store
 from restem.reports.data.run import Choice, Cost, Outcomes, Readings, Run, Samples
-from restem.reports.stats.estimates import Ints
+from restem.reports.stats.estimates import Floats, Ints
 from restem.verifiers.verdict import Verdict
 
 PACKED = 31  # verifiers whose outcomes on a sample fit into one of SQLite's integers, two bits each
@@ -63,6 +63,7 @@ def _read(store: Store, brief: bool) -> Run:
         timed={} if brief else _timed(store),
         probes={} if brief else store.probes(),
         probed={} if brief else _probed(store, fingerprints),
+        scores={} if brief else _scores(store, samples, fingerprints),
     )
 
 
@@ -185,6 +186,20 @@ def _readings(store: Store, samples: Samples, fingerprints: Mapping[str, str]) -
         score[rows] = [row[3] or 0.0 for row in verdicts]
         readings[name] = Readings(answer=answer, score=score)
     return readings
+
+
+def _scores(store: Store, samples: Samples, fingerprints: Mapping[str, str]) -> dict[str, Floats]:
+    """The scores of verifiers that grade: those with a score between 0 and 1."""
+    graded = {row[0] for row in store.query("SELECT DISTINCT verifier FROM verdict WHERE score > 0 AND score < 1")}
+    scores: dict[str, Floats] = {}
+    for name in (name for name, fingerprint in fingerprints.items() if fingerprint in graded):
+        given = store.query(
+            "SELECT sample, score FROM verdict WHERE verifier = ? AND score IS NOT NULL", (fingerprints[name],)
+        )
+        id, score = np.array(given, np.float64).T
+        scores[name] = np.full(len(samples.id), np.nan)
+        scores[name][np.searchsorted(samples.id, id.astype(np.int64))] = score
+    return scores
 
 
 def _choices(store: Store, samples: Samples) -> dict[str, Choice]:

@@ -124,12 +124,14 @@ class Run:
         reasons: (checkpoint, split, verifier) -> why undecided, and how often, commonest first.
         answers: Gold's reading of the answer, per sample row; "" where it read none.
         readings: Verifier -> what it read; of all verifiers where an arm's selection rule looks at it, else of none.
+        scores: Verifier -> its score of each sample, NaN where there is none; of verifiers that have given other scores
+            than 0 and 1.
         models: Judge -> the names that its server gave its model, where there was more than one.
         timed: (kind of event, arm or "") -> events and the seconds they name.
         probes: By their ids; none in a run of an earlier version.
         probed: Verifier -> probe id -> verdict, of those that were asked.
 
-    Empty in a brief run: reasons, answers, readings, timed, probes, probed, and of the samples all but where
+    Empty in a brief run: reasons, answers, readings, scores, timed, probes, probed, and of the samples all but where
     they stand.
     """
 
@@ -149,6 +151,7 @@ class Run:
     timed: Mapping[tuple[str, str], tuple[int, float]]
     probes: Mapping[int, Probe]
     probed: Mapping[str, Mapping[int, Verdict]]
+    scores: Mapping[str, Floats] = dataclasses.field(default_factory=dict)
 
     @property
     def suite(self) -> Mapping[str, Any]:

@@ -1,7 +1,7 @@
 """All figures of a report, in the page's order, drawn in both themes.
 
-Takes Findings, the law's steps and the pairs of verifiers; gives Pictures. A figure without anything to show is left
-out.
+Takes Findings with their details, the law's steps and the pairs of verifiers; gives Pictures. A figure
+without anything to show is left out.
 """
 
 from __future__ import annotations
@@ -9,13 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from restem.reports.analysis.agreement_between_verifiers import VerifierPair
+from restem.reports.analysis.details import Details
 from restem.reports.analysis.findings import Findings
 from restem.reports.analysis.predictions import PredictedStep
 from restem.reports.figures.accuracy import accuracy
 from restem.reports.figures.agreement import agreement
+from restem.reports.figures.calibration import calibration
+from restem.reports.figures.difficulty import difficulty
+from restem.reports.figures.diversity import diversity
 from restem.reports.figures.drift import drift
+from restem.reports.figures.gain import gain
 from restem.reports.figures.kept import kept
 from restem.reports.figures.law import law
+from restem.reports.figures.over_optimisation import over_optimisation
 from restem.reports.figures.passes import passes
 from restem.reports.figures.picture import Picture
 from restem.reports.figures.probe import probe
@@ -25,28 +31,41 @@ from restem.reports.stats.estimates import Estimate
 
 
 def drawings(
-    findings: Findings, eta: Estimate, steps: Sequence[PredictedStep], pairs: Sequence[VerifierPair]
+    findings: Findings,
+    eta: Estimate,
+    steps: Sequence[PredictedStep],
+    pairs: Sequence[VerifierPair],
+    details: Details,
 ) -> list[Drawing]:
     """All figures that the run has something for, in the page's order, not drawn yet."""
     looks = looks_of(findings.run)
     figures = (
         accuracy(findings, looks),
         quality(findings, looks, eta),
+        gain(details.trained, looks),
         law(steps, looks),
         drift(findings, looks),
         passes(findings, looks),
+        diversity(details.diversities, looks),
+        over_optimisation(details.curves, looks),
         kept(findings, looks),
+        difficulty(details.difficulty, looks),
         agreement(pairs),
+        calibration(details.calibrations),
         probe(findings.run),
     )
     return [drawing for drawing in figures if drawing]
 
 
 def pictures(
-    findings: Findings, eta: Estimate, steps: Sequence[PredictedStep], pairs: Sequence[VerifierPair]
+    findings: Findings,
+    eta: Estimate,
+    steps: Sequence[PredictedStep],
+    pairs: Sequence[VerifierPair],
+    details: Details,
 ) -> list[Picture]:
     """The same, drawn."""
-    return [_drawn(drawing) for drawing in drawings(findings, eta, steps, pairs)]
+    return [_drawn(drawing) for drawing in drawings(findings, eta, steps, pairs, details)]
 
 
 def _drawn(drawing: Drawing) -> Picture:

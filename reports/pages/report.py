@@ -13,6 +13,7 @@ from restem.harness.store.store import Store
 from restem.reports.analysis import agreement_between_verifiers as between
 from restem.reports.analysis import predictions
 from restem.reports.analysis.answer import answer
+from restem.reports.analysis.details import Details, details
 from restem.reports.analysis.findings import Findings, find
 from restem.reports.analysis.plan_check import check_plan, read_plan
 from restem.reports.analysis.probe import accepting_attacks, problems_probed, rejecting_answers
@@ -35,9 +36,13 @@ from restem.reports.pages.plan import FILE, hold
 from restem.reports.pages.render import Report, write_file, write_pages
 from restem.reports.pages.sentences import answer_sentences
 from restem.reports.stats.estimates import Estimate
-from restem.reports.tables import agreement, arms, cost, plan, probe, quality, rewards
+from restem.reports.tables import agreement, arms, calibration, cost, plan, probe, quality, rewards
 from restem.reports.tables.cases import Case, cases
+from restem.reports.tables.difficulty import difficulty
+from restem.reports.tables.diversity import diversity
+from restem.reports.tables.gain_by_quality import gain_by_quality
 from restem.reports.tables.law import change_table, law_table
+from restem.reports.tables.over_optimisation import over_optimisation
 from restem.reports.tables.pairs import pairs
 from restem.reports.tables.price import price
 from restem.reports.tables.problem_kinds import by_kind
@@ -45,6 +50,7 @@ from restem.reports.tables.provenance import judge_line, origin, provenance, unr
 from restem.reports.tables.seeds import seeds_table
 from restem.reports.tables.strata import by_stratum, parts, rates_by_stratum
 from restem.reports.tables.table import Table
+from restem.reports.tables.train_test_gap import train_test_gap
 from restem.reports.tables.training_data import training_data
 from restem.reports.tables.verdict import held, verdict
 
@@ -92,12 +98,12 @@ def compose(
     """The report's content, in order."""
     run, ranking = findings.run, rank(findings)
     eta, steps = predictions.predict(findings)
-    rated = between.pairs(run)
+    rated, detailed = between.pairs(run), details(findings)
     law_lines = law_sentences(predictions.tally(steps))
     tables = [
-        *_arm_tables(findings, ranking),
-        *_verifier_tables(findings, rated),
-        *_data_tables(findings),
+        *_arm_tables(findings, ranking, detailed),
+        *_verifier_tables(findings, rated, detailed),
+        *_data_tables(findings, detailed),
         law_table(steps, eta),
         change_table(steps, " ".join(law_lines)),
         *([plan.checked(check_plan(findings, planned, eta))] if planned else []),
@@ -105,7 +111,7 @@ def compose(
         *(price(findings), cost.cost(findings), cost.seconds(findings)),
     ]
     advised = verdict(findings, ranking)
-    drawn = _pictures(findings, eta, steps, rated) if figures else ()
+    drawn = _pictures(findings, eta, steps, rated, detailed) if figures else ()
     return Report(
         title=f"Reward quality and accuracy gains: {run.suite.get('name', 'a run')}",
         answer=(
@@ -129,15 +135,27 @@ def compose(
     )
 
 
-def _arm_tables(findings: Findings, ranking: Ranking) -> list[Table]:
-    return [held(findings, ranking), pairs(ranking), arms.curves(findings), rewards.choosing(findings)]
+def _arm_tables(findings: Findings, ranking: Ranking, detailed: Details) -> list[Table]:
+    return [
+        held(findings, ranking),
+        pairs(ranking),
+        arms.curves(findings),
+        diversity(detailed.diversities, findings.samples_per_problem),
+        rewards.choosing(findings),
+        over_optimisation(detailed.curves),
+    ]
 
 
-def _verifier_tables(findings: Findings, rated: Sequence[between.VerifierPair]) -> list[Table]:
+def _verifier_tables(findings: Findings, rated: Sequence[between.VerifierPair], detailed: Details) -> list[Table]:
     run, rates = findings.run, measured(findings.run)
+    graded = detailed.calibrations
     return [
         quality.verifier_quality(run, rates),
+        gain_by_quality(detailed.trained),
         quality.steady(run, rates),
+        calibration.calibration(graded),
+        calibration.reliability(graded),
+        calibration.thresholds(graded),
         quality.by_checkpoint(run, rates),
         rewards.corrected(findings),
         rewards.errors(findings),
@@ -147,9 +165,11 @@ def _verifier_tables(findings: Findings, rated: Sequence[between.VerifierPair]) 
     ]
 
 
-def _data_tables(findings: Findings) -> list[Table]:
+def _data_tables(findings: Findings, detailed: Details) -> list[Table]:
     return [
         training_data(findings, predictions.forecasts(findings)),
+        train_test_gap(findings),
+        difficulty(detailed.difficulty),
         arms.wrong_steps(findings),
         rates_by_stratum(findings) if parts(findings.run) else by_kind(findings),
         probe.probe(findings.run),
@@ -158,8 +178,12 @@ def _data_tables(findings: Findings) -> list[Table]:
 
 
 def _pictures(
-    findings: Findings, eta: Estimate, steps: Sequence[predictions.PredictedStep], rated: Sequence[between.VerifierPair]
+    findings: Findings,
+    eta: Estimate,
+    steps: Sequence[predictions.PredictedStep],
+    rated: Sequence[between.VerifierPair],
+    detailed: Details,
 ) -> tuple[Picture, ...]:
     from restem.reports.figures.gallery import pictures  # here, as Matplotlib takes a second to import
 
-    return tuple(pictures(findings, eta, steps, rated))
+    return tuple(pictures(findings, eta, steps, rated, detailed))

@@ -1,0 +1,90 @@
+"""Accuracy on training problems against accuracy on test problems, of each checkpoint that was sampled on both.
+
+Takes Findings; gives one TrainTest a checkpoint of an arm. The E-step of iteration t + 1 samples the training problems
+from checkpoint t, so that an arm's last checkpoint has no training samples. Does not depend on tables or figures.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from restem.reports.analysis.findings import TRAIN, Findings, Standing
+from restem.reports.data.run import Arm, Run, base_of
+from restem.reports.stats import estimates
+from restem.reports.stats.estimates import NOTHING, Counts, Estimate
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainTest:
+    """A checkpoint by the gold on both splits; of an arm with replicates, all of them together.
+
+    Attributes:
+        train: Nothing where the training problems were not sampled from it; then the next two are nothing as well.
+        gap: `train` less `test`: other problems, so as of independent ones.
+        beyond: What was gained over the base on training problems less what was gained on test problems; in which the
+            difficulty of the problems cancels. Nothing for the base itself.
+    """
+
+    arm: Arm | None
+    iteration: int
+    train: Estimate
+    test: Estimate
+    gap: Estimate
+    beyond: Estimate
+
+
+def train_test_gaps(findings: Findings) -> list[TrainTest]:
+    """The base and every arm's checkpoints; empty where no training problem was sampled."""
+    run, base = findings.run, findings.base
+    sampled = [arm for arm in run.arms if _trained_from(run, arm)]
+    if base is None or not sampled:
+        return []
+    before = _counts(run, sorted({id for arm in sampled for id in _trained_from(run, arm).get(0, ())}))
+    results = [_train_test(None, base, before, None, None)]
+    for arm in run.arms:
+        drawn = _trained_from(run, arm)
+        own = _counts(run, drawn.get(0, ()))
+        for iteration in range(1, findings.run.iterations + 1):
+            standing = findings.standings.get((arm.name, iteration))
+            if standing and standing.accuracy.n:
+                results.append(_train_test(arm, standing, _counts(run, drawn.get(iteration, ())), own, base.counts))
+    return results
+
+
+def _trained_from(run: Run, arm: Arm) -> dict[int, list[str]]:
+    """Iteration -> the checkpoints of it, one a replicate, whose training samples are stored."""
+    drawn: dict[int, list[str]] = {}
+    for replica in run.replicates(arm):
+        for checkpoint in run.chain(replica.name):
+            source = base_of(checkpoint)
+            if len(run.rows(source, TRAIN)):
+                of = run.checkpoints[source].iteration if source in run.checkpoints else 0
+                drawn.setdefault(of, []).append(source)
+    return drawn
+
+
+def _counts(run: Run, checkpoints: list[str] | tuple[str, ...]) -> Counts | None:
+    """The gold's counts on the training samples of checkpoints; None where it decided none."""
+    rows = np.concatenate([np.zeros(0, np.int64), *(run.rows(id, TRAIN) for id in checkpoints)])
+    counts = estimates.per_problem(run.outcome(run.gold, rows), run.samples.problem[rows], run.size(TRAIN))
+    return counts if counts.decided.any() else None
+
+
+def _train_test(
+    arm: Arm | None, standing: Standing, train: Counts | None, base: Counts | None, tested: Counts | None
+) -> TrainTest:
+    accuracy = estimates.proportion(*train) if train else NOTHING
+    gains = (
+        estimates.paired(train, base) if train and base else None,
+        (estimates.paired(standing.counts, tested) if tested else None),
+    )
+    return TrainTest(
+        arm=arm,
+        iteration=standing.iteration,
+        train=accuracy,
+        test=standing.accuracy,
+        gap=estimates.apart(accuracy, standing.accuracy) if train else NOTHING,
+        beyond=estimates.apart(gains[0], gains[1]) if gains[0] and gains[1] else NOTHING,
+    )

@@ -1,0 +1,39 @@
+"""Accuracy on training and on test problems, as a table.
+
+Takes Findings; gives a Table.
+"""
+
+from __future__ import annotations
+
+from restem.reports.analysis.findings import Findings
+from restem.reports.analysis.train_test_gap import TrainTest, train_test_gaps
+from restem.reports.tables.arms import arm_cell
+from restem.reports.tables.format import DASH, difference, estimate
+from restem.reports.tables.table import CLUSTERED, Cell, Column, Table
+
+
+def train_test_gap(findings: Findings) -> Table:
+    """A row a checkpoint."""
+    return Table.of(
+        train_test_gaps(findings),
+        [
+            Column("arm", "Arm", lambda t: arm_cell(t.arm), names=True),
+            Column("iteration", "Iteration", lambda t: str(t.iteration)),
+            Column("train", "Training problems, %", _train),
+            Column("test", "Test problems, %", lambda t: estimate(t.test)),
+            Column("gap", "Train − test, points", lambda t: difference(t.gap)),
+            Column("beyond", "Gain on train − gain on test, points", lambda t: difference(t.beyond)),
+        ],
+        id="train_test_gap",
+        title="Training problems against test problems",
+        note=(
+            "Read the last column: an interval above 0 is what training gained on its own problems alone. Gold "
+            "accuracy of samples drawn alike on both splits. The next iteration samples the training problems, so a "
+            "last iteration is not sampled on them. The last column compares gains over the base, in which the "
+            f"problems' difficulty cancels. Of these seeds. {CLUSTERED}"
+        ),
+    )
+
+
+def _train(item: TrainTest) -> Cell:
+    return estimate(item.train) if item.train.n else Cell(DASH, "not sampled")
