@@ -22,17 +22,21 @@ from restem.reports.stats.best_of_k import best_of_k
 from restem.reports.stats.estimates import Estimate, Floats, Ints
 from restem.reports.stats.means import over_problems
 
+ENOUGH = 0.8  # share of the problems that must have k decided samples for a curve to go up to k
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Curve:
     """A verifier that picks one of k test samples of a checkpoint, expected over all subsets; mean over problems.
 
+    A curve goes up to the largest k that ENOUGH of the problems have; only these problems count, at every k alike.
+
     Attributes:
         arm: Whose last checkpoint it is; "" for the base.
         proxy: k -> the verifier's reward of the sample that it picks.
         gold: k -> the gold accuracy of the same.
-        parted: Proxy less gold at the largest k, less the same at k = 1, over the same problems: 0 where choosing
-            harder is worth what the verifier says.
+        parted: Proxy less gold at the largest k, less the same at k = 1: 0 where choosing harder is worth what the
+            verifier says.
     """
 
     verifier: str
@@ -41,6 +45,11 @@ class Curve:
     proxy: Mapping[int, Estimate]
     gold: Mapping[int, Estimate]
     parted: Estimate
+
+    @property
+    def most(self) -> int:
+        """The largest k."""
+        return max(self.proxy)
 
 
 def curves(findings: Findings) -> list[Curve]:
@@ -54,8 +63,7 @@ def curves(findings: Findings) -> list[Curve]:
         for standing in (findings.base, *(findings.last(arm) for arm in run.arms if arm.verifier == name))
         if standing
     ]
-    found = [_curve(run, name, standing, most) for name, standing in places]
-    return [curve for curve in found if curve.proxy[1].n]
+    return [curve for name, standing in places if (curve := _curve(run, name, standing, most))]
 
 
 def score_of(run: Run, verifier: str, rows: Ints) -> Floats:
@@ -64,16 +72,21 @@ def score_of(run: Run, verifier: str, rows: Ints) -> Floats:
     return run.outcome(verifier, rows) if scores is None else scores[rows]
 
 
-def _curve(run: Run, verifier: str, standing: Standing, most: int) -> Curve:
+def _curve(run: Run, verifier: str, standing: Standing, most: int) -> Curve | None:
     parts = [_picked(run, verifier, part, most) for part in standing.replicates or (standing,)]
     proxy, gold = ({k: averaged([part[side][k] for part in parts]) for k in range(1, most + 1)} for side in (0, 1))
+    known = {k: ~np.isnan(values) for k, values in gold.items()}
+    largest = max((k for k in known if known[k].sum() >= ENOUGH * max(1, known[1].sum())), default=0)
+    if largest < 2:
+        return None
+    used = known[largest]
     return Curve(
         verifier=verifier,
         arm=standing.arm.name if standing.arm else "",
         iteration=standing.iteration,
-        proxy={k: estimates.mean(values) for k, values in proxy.items()},
-        gold={k: estimates.mean(values) for k, values in gold.items()},
-        parted=over_problems(proxy[most] - gold[most] - (proxy[1] - gold[1])),
+        proxy={k: estimates.mean(proxy[k][used]) for k in range(1, largest + 1)},
+        gold={k: estimates.mean(gold[k][used]) for k in range(1, largest + 1)},
+        parted=over_problems((proxy[largest] - gold[largest] - (proxy[1] - gold[1]))[used]),
     )
 
 

@@ -33,11 +33,11 @@ def over_optimisation_figure(curves: Sequence[Curve], looks: Looks, theme: Theme
     """Small multiples, one verifier each: proxy dashed and gold solid, the base in grey."""
     names = list(dict.fromkeys(curve.verifier for curve in curves))
     figure, grid, columns = multiples(len(names), theme)
-    most = max(k for curve in curves for k in curve.proxy)
+    most = max(curve.most for curve in curves)
     for axes, name in zip(grid, names, strict=True):
         for curve in (curve for curve in curves if curve.verifier == name):
             colour = looks[curve.arm].colour(theme) if curve.arm else theme.soft
-            ks = tuple(k for k in curve.proxy if curve.proxy[k].n)
+            ks = tuple(curve.proxy)
             draw_band(axes, ks, [curve.proxy[k] for k in ks], colour, DASHED, "")
             draw_band(axes, ks, [curve.gold[k] for k in ks], colour, "-", "")
         axes.set_xscale("log", base=2)
