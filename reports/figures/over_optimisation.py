@@ -21,8 +21,8 @@ def over_optimisation(curves: Sequence[Curve], looks: Looks) -> Drawing | None:
     caption = (
         "Each verifier picks, of k test samples of a problem, the one that it rewards most. Dashed: its own reward of "
         "the pick (proxy). Solid: the gold accuracy of the same. Grey: samples of the base. In colour: of the last "
-        "checkpoint that was trained on it. Lines that part as k grows: picking harder finds the verifier's errors "
-        "(over-optimisation). Bands: 95 %, clustered by problem, of these seeds."
+        "checkpoint that was trained on it. Lines that part as k grows: picking harder finds the verifier's errors; "
+        "where gold falls, that is over-optimisation. Bands: 95 %, clustered by problem, of these seeds."
     )
     draw = functools.partial(over_optimisation_figure, curves, looks)
     title = "Proxy reward and gold accuracy over best-of-k"

@@ -28,13 +28,14 @@ def over_optimisation(curves: Sequence[Curve]) -> Table:
             Column("parted", "Proxy − gold, largest k less k = 1, points", lambda c: difference(c.parted)),
         ],
         id="over_optimisation",
-        title="Proxy reward and gold accuracy of the best of k",
+        title="Proxy reward and gold over best-of-k",
         note=(
-            "Read the last column: an interval above 0 says that picking harder by this verifier pays in its reward "
-            "and not in correct answers (over-optimisation). Of k samples of a problem the verifier picks the one that "
-            "it rewards most, ties evenly, expected over all subsets. Proxy: its own reward of the pick (its score "
-            "where it grades). Gold: the gold's. Samples that both decided, problems weighed alike, those alone that "
-            f"have as many samples as the largest k, which 80 % have. Of these seeds. {CLUSTERED}"
+            "Read the last column: with an interval above 0 the reward of the pick grows faster with k than its "
+            "correctness does; where gold falls as well, that is over-optimisation. Of k samples of a problem the "
+            "verifier picks the one that it rewards most, ties evenly, expected over all subsets. Proxy: its own "
+            "reward of the pick (its score where it grades). Gold: the gold's. Samples that both decided, problems "
+            "weighed alike, those alone that have as many samples as the largest k, which 80 % have. Of these seeds. "
+            f"{CLUSTERED}"
         ),
     )
 

@@ -27,10 +27,10 @@ def train_test_gap(findings: Findings) -> Table:
         id="train_test_gap",
         title="Training problems against test problems",
         note=(
-            "Read the last column: an interval above 0 is what training gained on its own problems alone. Gold "
-            "accuracy of samples drawn alike on both splits. The next iteration samples the training problems, so a "
-            "last iteration is not sampled on them. The last column compares gains over the base, in which the "
-            f"problems' difficulty cancels. Of these seeds. {CLUSTERED}"
+            "Read the last column: above 0 the arm gained more on the problems that it was trained on; below 0 it has "
+            "also learnt wrong answers to them. Gold accuracy of samples drawn alike on both splits. The next "
+            "iteration samples the training problems, so a last iteration is not sampled on them. The last column "
+            f"compares gains over the base, in which the problems' difficulty cancels. Of these seeds. {CLUSTERED}"
         ),
     )
 
