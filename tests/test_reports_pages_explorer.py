@@ -420,8 +420,9 @@ def test_saved_marks_become_verdicts_of_a_human_and_twice_nothing_new(
     run = copied(finished_run, tmp_path / "run")
     before = rows(run, "SELECT count(*) FROM verdict")[0][0]
     assert saved.name == "marks-ada.jsonl"
-    assert restem("verify", run, "--import", saved).output == "human:ada: 2 new verdicts\n"
-    assert json.loads(restem("verify", run, "--import", saved, "--json").output) == {"new_verdicts": {"human:ada": 0}}
+    assert restem("verify", run, "--import", saved).output == "human:ada: 2 new verdicts, 0 changed, 0 taken back\n"
+    again = json.loads(restem("verify", run, "--import", saved, "--json").output)
+    assert again == {key: {"human:ada": 0} for key in ("new_verdicts", "changed_marks", "marks_taken_back")}
     stored = rows(run, "SELECT outcome, score, rule, reason FROM verdict WHERE verifier = 'human:ada' ORDER BY outcome")
     assert sorted(stored, key=str) == [("correct", 1.0, "mark", None), ("undecided", None, "mark", "reference wrong")]
     assert rows(run, "SELECT count(*) FROM verdict")[0][0] == before + 2
@@ -469,15 +470,88 @@ def test_one_bad_mark_is_named_and_none_is_stored(
     assert not rows(run, "SELECT 1 FROM verdict WHERE verifier LIKE 'human:%'")
 
 
+def imported(run: Path, file: Path) -> list[str]:
+    """What `restem verify RUN --import` says of the counts."""
+    result = restem("verify", run, "--import", file)
+    assert result.exit_code == 0, result.output
+    return result.output.strip().split(": ")[1].split(", ")
+
+
+def marks_of_ada(run: Path) -> dict[int, tuple[str, str | None]]:
+    """Sample -> outcome and reason of the marks that stand for the name now."""
+    with Store(run) as store:
+        now = store.run()["verifiers"]["human:ada"]
+    return {
+        id: (o, r) for id, o, r in rows(run, "SELECT sample, outcome, reason FROM verdict WHERE verifier = ?", (now,))
+    }
+
+
 @browsing
-def test_a_mark_never_changes_what_the_same_name_said(saved: Path, finished_run: Path, tmp_path: Path) -> None:
+def test_marks_that_change_or_are_taken_back_are_so_in_the_run_and_stay_in_its_history(
+    browser: Browser, address: str, finished_run: Path, tmp_path: Path
+) -> None:
     run = copied(finished_run, tmp_path / "run")
-    restem("verify", run, "--import", saved)
-    line = json.loads(saved.read_text().splitlines()[0]) | {"label": "wrong"}
-    (tmp_path / "marks.jsonl").write_text(json.dumps(line))
-    assert "human:ada said correct" in restem("verify", run, "--import", tmp_path / "marks.jsonl").output
-    (tmp_path / "marks.jsonl").write_text(json.dumps(line | {"verifier": "human:bob"}))
-    assert restem("verify", run, "--import", tmp_path / "marks.jsonl").output == "human:bob: 1 new verdicts\n"
+    page = browser.new_context().new_page()
+    page.goto(f"{address}#a=sympy&b=accept_all&cell=wc")
+
+    def save(button: str) -> Path:
+        with page.expect_download() as download:
+            page.get_by_role("button", name=button).click()
+        download.value.save_as(tmp_path / "marks.jsonl")
+        return tmp_path / "marks.jsonl"
+
+    samples = []
+    for key in "224":
+        page.keyboard.press("j")
+        page.keyboard.press(key)
+        samples.append(int(state(page)["sample"]))
+    page.get_by_label("Your name").fill("ada")
+    assert imported(run, save("Save 3 marks")) == ["3 new verdicts", "0 changed", "0 taken back"]
+    first = marks_of_ada(run)
+    page.reload()
+    page.keyboard.press("5")  # the last one: cannot tell, after all
+    page.keyboard.press("k")
+    page.get_by_role("button", name="Take back").click()
+    file = save("Save 2 marks, 1 taken back")
+    assert imported(run, file) == ["0 new verdicts", "1 changed", "1 taken back"]
+    assert imported(run, file) == ["0 new verdicts", "0 changed", "0 taken back"]
+    assert marks_of_ada(run) == {samples[0]: first[samples[0]], samples[2]: ("undecided", "cannot tell")}
+    earlier = rows(run, "SELECT sample, outcome, reason FROM verdict WHERE verifier = 'human:ada'")
+    assert {id: (outcome, reason) for id, outcome, reason in earlier} == first
+    with Store(run) as store:
+        read = read_run(store)
+    assert read.compared.count("human:ada") == 1
+    page.context.close()
+
+
+@browsing
+def test_a_stored_mark_can_be_taken_back_in_another_browser(
+    browser: Browser, saved: Path, finished_run: Path, tmp_path: Path
+) -> None:
+    run = copied(finished_run, tmp_path / "run")
+    imported(run, saved)
+    sample = json.loads(saved.read_text().splitlines()[0])["sample"]
+    page = browser.new_context().new_page()
+    page.goto(f"{write_report(run, tmp_path / 'report', figures=False).as_uri()}#a=sympy&b=accept_all&sample={sample}")
+    assert page.get_by_role("button", name="Take back").count() == 0
+    page.get_by_label("Your name").fill("ada")
+    page.get_by_role("button", name="Take back").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save 0 marks, 1 taken back").click()
+    download.value.save_as(tmp_path / "marks.jsonl")
+    assert imported(run, tmp_path / "marks.jsonl") == ["0 new verdicts", "0 changed", "1 taken back"]
+    assert int(sample) not in marks_of_ada(run)
+    page.context.close()
+
+
+@browsing
+def test_two_marks_of_one_sample_in_one_file_are_refused(saved: Path, finished_run: Path, tmp_path: Path) -> None:
+    run = copied(finished_run, tmp_path / "run")
+    line = json.loads(saved.read_text().splitlines()[0])
+    file = tmp_path / "marks.jsonl"
+    file.write_text(f"{json.dumps(line)}\n{json.dumps(line | {'label': 'wrong'})}\n")
+    result = restem("verify", run, "--import", file)
+    assert (result.exit_code, "has another mark of sample" in result.output) == (2, True)
 
 
 # hostile text

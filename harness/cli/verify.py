@@ -62,7 +62,8 @@ def verify_command(
     undecided, which references it cannot read, and, where rows have labels or the run has a gold, TPR and FPR with 95 %
     intervals clustered by problem. With --json the summary is one JSON object, on stdout unless the verdicts are there.
 
-    Marks are what "Save marks" of a report's explorer wrote: they become verdicts of human:<name>.
+    Marks are what "Save marks" of a report's explorer wrote: they become verdicts of human:<name>,
+    and a mark that is changed or taken back there is so here.
 
     \b
     Example:
@@ -87,9 +88,16 @@ def verify_command(
     if run is not None and marks_path is not None:
         from restem.harness.gate.annotations import import_marks
 
-        counts = _print_new(import_marks(run, marks_path).items(), as_json)
+        imported = import_marks(run, marks_path)
+        counts = {
+            "new_verdicts": {human: marks.new for human, marks in imported.items()},
+            "changed_marks": {human: marks.changed for human, marks in imported.items()},
+            "marks_taken_back": {human: marks.taken_back for human, marks in imported.items()},
+        }
         if as_json:
-            click.echo(json.dumps({"new_verdicts": counts}))
+            click.echo(json.dumps(counts))
+        for human, marks in () if as_json else imported.items():
+            click.echo(f"{human}: {marks.new} new verdicts, {marks.changed} changed, {marks.taken_back} taken back")
         return
     from restem.verifiers.rows import read_rows
 

@@ -1,8 +1,9 @@
 """A person's annotations, as verdicts of `human:<name>` in the run they were made on.
 
 Takes the lines that the report's explorer saves: golden rows (harness/gate/golden.py) that also name the sample and the
-annotator. Gives verdict rows, append-only like all others: marks that are stored already are not stored again. A mark
-that differs from a stored one is refused, and so is a whole file if one of its lines is wrong.
+annotator. Gives verdict rows. No row is ever changed: where a person changes a mark or takes one back, all marks of
+that person are stored anew under the next fingerprint (`human:ada`, then `human:ada#2`), which the name stands for from
+then on; the earlier marks stay readable under the earlier one. A whole file is refused if one of its lines is wrong.
 """
 
 from __future__ import annotations
@@ -22,32 +23,85 @@ from restem.verifiers.verdict import Outcome, Verdict
 NAME = re.compile(HUMAN + r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 
 
+TAKEN_BACK = "taken back"  # the mark of a line that takes an earlier one back
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Mark:
-    """A person's annotation of a sample; `place` names the line."""
+    """A person's annotation of a sample.
+
+    Attributes:
+        place: Names the line.
+        verdict: None where an earlier mark is taken back.
+    """
 
     place: str
     sample: int
     verifier: str
     row: GoldenRow
-    verdict: Verdict
+    verdict: Verdict | None
 
 
-def import_marks(folder: Path, path: Path) -> dict[str, int]:
-    """Stores the marks of a file in a run; gives how many were new for each human.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Imported:
+    """What a file changed of one person's marks; a mark that is stored already counts nowhere."""
+
+    new: int
+    changed: int
+    taken_back: int
+
+
+def import_marks(folder: Path, path: Path) -> dict[str, Imported]:
+    """Stores the marks of a file in a run; gives what was new, changed and taken back, for each human.
 
     Raises:
         ConfigError: Naming every line that is wrong; nothing is stored then.
     """
     marks = read_marks(path)
     with Store(folder) as store:  # opening for writing would create a run where there is none
-        new = _new(store, marks)
+        _check(store, marks)
     with Store(folder, write=True) as store:
-        for verifier, verdicts in new.items():
-            store.add_verifier(verifier, verifier, {})
-            store.set_run("verifiers", {**store.run().get("verifiers", {}), verifier: verifier})
-            store.add_verdicts(verifier, verdicts.items())
-    return {verifier: len(verdicts) for verifier, verdicts in new.items()}
+        return {human: _stored(store, human, marks) for human in dict.fromkeys(mark.verifier for mark in marks)}
+
+
+def _stored(store: Store, human: str, marks: Sequence[Mark]) -> Imported:
+    """Stores one person's marks: beside the earlier ones, or in their place where one of these changes."""
+    known = store.run().get("verifiers", {})
+    before = _marks_of(store, known.get(human, human))
+    after = before.copy()
+    for mark in marks:
+        if mark.verifier == human and mark.verdict is None:
+            after.pop(mark.sample, None)
+        elif mark.verifier == human and mark.verdict and not _same(mark.verdict, after.get(mark.sample)):
+            after[mark.sample] = mark.verdict
+    counts = Imported(
+        new=len(after.keys() - before.keys()),
+        changed=sum(after[sample] is not before[sample] for sample in after.keys() & before.keys()),
+        taken_back=len(before.keys() - after.keys()),
+    )
+    if not (before or after):
+        return counts
+    fingerprint = known.get(human, human)
+    if counts.changed or counts.taken_back:
+        fingerprint, before = _next(store, human), {}
+    store.add_verifier(fingerprint, human, {})
+    store.set_run("verifiers", {**known, human: fingerprint})
+    store.add_verdicts(fingerprint, ((sample, verdict) for sample, verdict in after.items() if sample not in before))
+    return counts
+
+
+def _marks_of(store: Store, fingerprint: str) -> dict[int, Verdict]:
+    samples = [sample.id for sample, _ in store.outcomes_by([fingerprint])]
+    return {sample: verdicts[fingerprint] for sample, verdicts in store.verdicts_on(samples).items()}
+
+
+def _next(store: Store, human: str) -> str:
+    """The fingerprint after those that the person's marks have had."""
+    return f"{human}#{1 + sum(name == human for name, _ in store.verifiers().values())}"
+
+
+def _same(mark: Verdict, before: Verdict | None) -> bool:
+    return before is not None and (mark.outcome, mark.reason) == (before.outcome, before.reason)
 
 
 def read_marks(path: Path) -> list[Mark]:
@@ -59,28 +113,17 @@ def read_marks(path: Path) -> list[Mark]:
     return [_mark(line) for line in read_json_lines(path, ConfigError)]
 
 
-def _new(store: Store, marks: Sequence[Mark]) -> dict[str, dict[int, Verdict]]:
-    """Human -> sample -> verdict, of the marks that are not stored yet."""
-    ids = [mark.sample for mark in marks]
-    samples = store.responses(ids)
-    stored = {
-        (sample, verifier): verdict.outcome
-        for sample, verdicts in store.verdicts_on(ids).items()
-        for verifier, verdict in verdicts.items()
-        if verifier.startswith(HUMAN)
-    }
-    new: dict[str, dict[int, Verdict]] = {mark.verifier: {} for mark in marks}
-    faults: list[str] = []
-    for mark in marks:
-        key = mark.sample, mark.verifier
-        if fault := _fault(mark, samples.get(mark.sample), stored.get(key)):
-            faults.append(f"{mark.place}: {fault}")
-        elif key not in stored:
-            stored[key] = mark.verdict.outcome
-            new[mark.verifier][mark.sample] = mark.verdict
+def _check(store: Store, marks: Sequence[Mark]) -> None:
+    """Raises ConfigError where a line is not of this run, or two lines say different things of one sample."""
+    samples = store.responses([mark.sample for mark in marks])
+    first: dict[tuple[int, str], Mark] = {}
+    faults = [
+        f"{mark.place}: {fault}"
+        for mark in marks
+        if (fault := _fault(mark, samples.get(mark.sample), first.setdefault((mark.sample, mark.verifier), mark)))
+    ]
     if faults:
         raise ConfigError("\n".join(faults))
-    return new
 
 
 def _mark(line: JsonLine) -> Mark:
@@ -93,6 +136,8 @@ def _mark(line: JsonLine) -> Mark:
         raise line.unexpected("verifier", f"{HUMAN}<name>", 60)
     if not isinstance(mark, str) or len(mark) > 100:
         raise line.unexpected("mark", "a short text")
+    if mark == TAKEN_BACK:
+        return Mark(place=line.place, sample=int(sample), verifier=verifier, row=row, verdict=None)
     verdict = Verdict(
         outcome=row.label or Outcome.UNDECIDED,
         score=None if row.label is None else float(row.label is Outcome.CORRECT),
@@ -102,8 +147,8 @@ def _mark(line: JsonLine) -> Mark:
     return Mark(place=line.place, sample=int(sample), verifier=verifier, row=row, verdict=verdict)
 
 
-def _fault(mark: Mark, sample: tuple[str, str] | None, before: Outcome | None) -> str | None:
-    """What is wrong with a mark; `sample` is the question and response in the run, `before` the stored outcome."""
+def _fault(mark: Mark, sample: tuple[str, str] | None, first: Mark) -> str | None:
+    """What is wrong with a mark; `sample` is the question and response in the run, `first` the file's first of both."""
     if sample is None:
         return f"sample: this run has no {mark.sample}"
     for name, expected, given in zip(
@@ -111,9 +156,6 @@ def _fault(mark: Mark, sample: tuple[str, str] | None, before: Outcome | None) -
     ):
         if expected != given:
             return f"{name}: sample {mark.sample} of this run has {expected!r:.60}, found {given!r:.60}"
-    if before not in (None, mark.verdict.outcome):
-        return (
-            f"{mark.verifier} said {before} of sample {mark.sample} before, and a verdict is never changed: "
-            "save the marks under another name"
-        )
+    if (mark.verdict is None) != (first.verdict is None) or (mark.verdict and not _same(mark.verdict, first.verdict)):
+        return f"mark: {mark.verifier} has another mark of sample {mark.sample} at {first.place}"
     return None

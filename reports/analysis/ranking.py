@@ -3,7 +3,7 @@
 Takes Findings; gives contests as numbers and codes. An arm's worth is its gold accuracy on the test split after the
 last iteration that all arms have reached. The gold's own arm is the ceiling and control arms are the floor: neither is
 recommended, all others are candidates. One rule decides between two arms (`Contest.result`): first whether they are
-equal within the margin, then whether one is better, else they are not told apart. It is asked of the best candidate
+equal within the margin, then whether one is better, else neither is shown. It is asked of the best candidate
 against each other one (Hsu 1996, Multiple Comparisons, chapter 4), and of every candidate against the best control arm,
 on one side. Every interval of a trained arm holds the spread between training seeds (`restem.reports.stats.seeds`).
 """

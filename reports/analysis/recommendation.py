@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+from collections.abc import Sequence
 
 from restem.reports.analysis.findings import Findings, Standing
 from restem.reports.analysis.ranking import Contest, Ranking, arm_of, gains_at
 from restem.reports.analysis.stability import Stability, stabilities
+from restem.reports.data.run import Arm
 
 
 class Recommendation(enum.StrEnum):
@@ -61,6 +63,9 @@ class Fault(enum.StrEnum):
     """One replicate is shown to have gained and another to have lost."""
 
 
+REWARD_FAULTS = (Fault.REWARD_HACKED, Fault.UNTRUSTED_REWARD)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Advice:
     """What to do with an arm's verifier.
@@ -89,6 +94,20 @@ def advise(findings: Findings, ranking: Ranking) -> list[Advice]:
     stability = stabilities(findings, ranking.iteration)
     standings = (*ranking.standings, *ranking.idle)
     return [_advice(findings, ranking, s, stability.get(arm_of(s).name)) for s in standings]
+
+
+def most_hacked(advices: Sequence[Advice]) -> Arm | None:
+    """The arm whose responses show most of its verifier's errors: one with a fault of its reward, if there is any.
+
+    Of several the one with the largest reward gap; controls and the gold's own arm are left out. None where the reward
+    is accuracy everywhere.
+    """
+    gaps = [
+        (advice.fault in REWARD_FAULTS, gap.value, arm)
+        for advice in advices
+        if (gap := advice.standing.gap) and gap.value and not (arm := arm_of(advice.standing)).control
+    ]
+    return max(gaps, key=lambda item: item[:2])[2] if gaps else None
 
 
 def _advice(findings: Findings, ranking: Ranking, standing: Standing, stability: Stability | None) -> Advice:

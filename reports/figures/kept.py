@@ -49,9 +49,9 @@ def kept(findings: Findings, looks: Looks) -> Drawing | None:
     caption = (
         "One bar an arm and iteration (the number beside it): what became of the training samples that were drawn for "
         "it, as shares of them, counted and so without intervals; of an arm with replicates, over all of them. What "
-        "the policy was trained on stands on the left, told apart by the gold. Left out: accepted, but duplicates, "
-        "over the cap of a problem, and the like. Right of each bar: samples kept, and the share of them that the "
-        "gold calls correct (its interval, clustered by problem, stands in the table of training data)."
+        "the policy was trained on stands on the left, coloured by the gold's verdict. Left out: accepted, but "
+        "duplicates, over the cap of a problem, and the like. Right of each bar: samples kept, and the share of them "
+        "that the gold calls correct (its interval, clustered by problem, stands in the table of training data)."
     )
     draw = functools.partial(kept_figure, bars)
     return Drawing(name="kept", title="What the policies were trained on", caption=caption, draw=draw) if bars else None

@@ -21,7 +21,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from restem.benchmarks.problem import Problem
-from restem.harness.names import HUMAN
+from restem.harness.names import HUMAN, unmarked
 from restem.harness.store.store import Store
 from restem.reports.analysis.informative_samples import (
     LETTERS,
@@ -32,7 +32,7 @@ from restem.reports.analysis.informative_samples import (
     own_names,
 )
 from restem.reports.data.judge_calls import read_calls
-from restem.reports.data.run import Run
+from restem.reports.data.run import Arm, Run
 from restem.reports.stats.estimates import Ints
 from restem.verifiers.verdict import Verdict
 
@@ -60,13 +60,14 @@ class Numbered(Generic[T]):
         return number
 
 
-def explorer(store: Store, run: Run, first: Sequence[int] = ()) -> dict[str, Any] | None:
+def explorer(store: Store, run: Run, first: Sequence[int] = (), opened: Arm | None = None) -> dict[str, Any] | None:
     """The value that the page carries; None where fewer than two verifiers have verdicts.
 
     Args:
         store: Where the texts are.
         run: What was read of it.
         first: Rows of `run.samples` to carry before all others.
+        opened: Arm whose samples are shown first, its verifier against the gold.
     """
     layout = lay_out(run)
     if len(layout.verifiers) < 2:
@@ -78,6 +79,7 @@ def explorer(store: Store, run: Run, first: Sequence[int] = ()) -> dict[str, Any
         "run": {"name": str(run.suite.get("name", "run")), "key": run_key(run), "gold": run.gold},
         "note": _note(len(page.samples), len(problems), total) + _seeded(run, layout),
         "verifiers": layout.verifiers,
+        "opens": _opens(run, layout, opened),
         "golden": [_askable(run, name) for name in layout.verifiers],
         "places": [[c, split, run.checkpoints[c].arm if c in run.checkpoints else None] for c, split in layout.places],
         "patterns": _patterns(layout),
@@ -94,6 +96,14 @@ def explorer(store: Store, run: Run, first: Sequence[int] = ()) -> dict[str, Any
 def _askable(run: Run, name: str) -> bool:
     """Whether a gate can ask it again: no human, and nothing that errs under another seed in each replicate."""
     return name in informed_verifiers(run) and not name.startswith(HUMAN) and len(own_names(run, name)) == 1
+
+
+def _opens(run: Run, layout: Layout, opened: Arm | None) -> dict[str, str]:
+    """What the explorer shows first: verifiers A and B, and the arm whose samples it filters."""
+    verifier = unmarked(opened.verifier) if opened else ""
+    if opened and {run.gold, verifier} <= set(layout.verifiers):
+        return {"a": run.gold, "b": verifier, "arm": opened.name}
+    return {"a": layout.verifiers[0], "b": layout.verifiers[1]}
 
 
 def run_key(run: Run) -> str:

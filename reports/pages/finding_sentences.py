@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 FEW_FORMS = 3  # forms of the probe that a sentence names
 GAP_MOVES = {
     GapMove.GROWN: (
-        "Reward − accuracy grows beyond what the new accuracy explains, so the policy has found errors of its "
-        "verifier: {}."
+        "Over-optimisation: the reward gap grows more than the new accuracy predicts at the base's TPR and FPR, as the "
+        "policy has learnt errors of its verifier: {}."
     ),
     GapMove.FALLEN: (
-        "Reward − accuracy falls beyond what the new accuracy explains, so the verifier accepts less of what the "
-        "policy now writes: {}."
+        "The reward gap falls more than the new accuracy predicts at the base's TPR and FPR, as the verifier accepts "
+        "less of what the policy now writes: {}."
     ),
     GapMove.EXPLAINED: (
-        "Reward − accuracy moves, but not shown to do so beyond what the new accuracy explains with TPR and FPR "
-        "as on the base: {}."
+        "The reward gap moves, but is not shown to move more than the new accuracy predicts at the base's TPR and FPR: "
+        "{}."
     ),
-    GapMove.NONE: "No parting of reward and accuracy is shown for {}.",
+    GapMove.NONE: "No over-optimisation is shown for {}.",
 }
 
 
@@ -55,7 +55,7 @@ def _moved(parting: Parting) -> str:
     if math.isnan(parting.beyond.low):
         return text
     low, high = signed(parting.beyond.low), signed(parting.beyond.high)
-    return f"{text} ({signed(parting.beyond.value)} [{low}, {high}] beyond)"
+    return f"{text} ({signed(parting.beyond.value)} [{low}, {high}] more than predicted)"
 
 
 def law_sentences(tally: LawTally | None) -> list[str]:

@@ -18,6 +18,7 @@ from restem.reports.analysis.findings import Findings, find
 from restem.reports.analysis.plan_check import check_plan, read_plan
 from restem.reports.analysis.probe import accepting_attacks, problems_probed, rejecting_answers
 from restem.reports.analysis.ranking import Ranking, rank
+from restem.reports.analysis.recommendation import advise, most_hacked
 from restem.reports.analysis.reward_gap import partings
 from restem.reports.analysis.unfinished import missing
 from restem.reports.analysis.verifier_quality import measured
@@ -78,7 +79,8 @@ def write_report(
         if against and planned:  # the run's own plan may be of an earlier base: the page then says so
             hold(findings.run, planned, against)
         quoted = cases(store, findings)
-        explored = explorer.explorer(store, findings.run, [case.row for case in quoted])
+        opened = most_hacked(advise(findings, rank(findings)))
+        explored = explorer.explorer(store, findings.run, [case.row for case in quoted], opened)
     report = compose(findings, quoted, explored, planned, figures=figures)
     folder = output or run_folder
     for picture in (*report.chief, *report.pictures):

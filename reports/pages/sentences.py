@@ -56,7 +56,7 @@ def _gained(gain: Contest | None) -> str:
 
 
 def _recommended(answer: Answer, best: Standing, gained: str) -> str:
-    """What to train on: the best arm, or one that is shown to equal it; what could not be told apart from it."""
+    """What to train on: the best arm, or one that is shown to equal it; what is not significantly different from it."""
     names = [_title(best), *(_title(rival.standing) for rival in answer.equals)]
     gained += _of_ceiling(answer)
     text = f"Train on {listed(names, 'or')}: "
@@ -68,7 +68,7 @@ def _recommended(answer: Answer, best: Standing, gained: str) -> str:
         text += gained
     if answer.unclear:
         detectable = 100 * max(rival.contest.claim.detectable for rival in answer.unclear)
-        text += f"; not told apart from it: {_differences(answer.unclear)}"
+        text += f"; not significantly different from it: {_differences(answer.unclear)}"
         text += f", where the minimum detectable effect is {detectable:.1f} points"
     return f"{text}."
 
@@ -114,7 +114,7 @@ def _faulty(standings: Sequence[Standing]) -> list[str]:
     if not standings:
         return []
     names = listed([_title(s) for s in standings], "and")
-    return [f"A fault is shown in training on {names}: the recommendation says which."]
+    return [f"A failure is shown in training on {names}: the recommendation says which."]
 
 
 def _behind(answer: Answer, best: Standing) -> list[str]:

@@ -56,7 +56,7 @@ def arms(findings: Findings) -> Table:
             Column("over_seeds", "Over seeds, %", _over_seeds) if replicated else None,
             Column("gain", "Gain over base, points", lambda s: difference(s.gain)),
             Column("reward", "Own reward, %", lambda s: estimate(s.reward)),
-            Column("gap", "Reward − accuracy, points", lambda s: difference(s.gap)),
+            Column("gap", "Reward gap, points", lambda s: difference(s.gap)),
             Column("passed", f"pass@{most}, %", lambda s: estimate(s.passed[most]) if most else DASH),
             Column("majority", f"maj@{most}, %", lambda s: estimate(s.majority)),
         ],
@@ -64,8 +64,9 @@ def arms(findings: Findings) -> Table:
         title="Table 1. Arms and iterations",
         note=(
             f"Test split. Gold: {findings.run.gold}.{_chance(findings)} Own reward: mean reward of the "
-            f"training verifier on the same samples. Differences are paired by problem. Where the gold left samples "
-            f"undecided: the accuracies if all of them were wrong, and if all were correct. {CLUSTERED}"
+            "training verifier on the same samples; reward gap: own reward less gold accuracy. Differences are paired "
+            "by problem. Where the gold left samples undecided: the accuracies if all of them were wrong, and if all "
+            f"were correct. {CLUSTERED}"
             + (" An arm is the mean of its replicates; over seeds: their t interval, on these problems." * replicated)
         ),
     )
@@ -134,7 +135,7 @@ def wrong_steps(findings: Findings) -> Table:
             ARM,
             ITERATION,
             Column("checkable", "Gold-correct responses with checkable steps", lambda s: str(s.wrong_steps.n)),
-            Column("wrong", "Steps do not hold, %", lambda s: estimate(s.wrong_steps)),
+            Column("wrong", "With wrong steps, %", lambda s: estimate(s.wrong_steps)),
         ],
         id="steps",
         title="Right by wrong steps",

@@ -15,7 +15,7 @@ FAULTS = {
     Fault.REWARD_HACKED: "reward-hacked",
     Fault.ACCURACY_FELL: "accuracy fell",
     Fault.UNTRUSTED_REWARD: "do not trust its reward",
-    Fault.MEMORISED: "learns its errors by heart",
+    Fault.MEMORISED: "memorises its errors",
     Fault.SEEDS_DISAGREE: "seeds disagree",
 }
 
@@ -59,13 +59,13 @@ def _order(advice: Advice) -> str:
         Recommendation.CONTROL: "floor" if advice.stability else "floor: trained nothing",
         Recommendation.UNTRAINED: "not trained: nothing accepted",
         Recommendation.TRAIN: "train on it",
-        Recommendation.STOP: "",  # the fault alone says it, with the iteration
+        Recommendation.STOP: "",  # the failure alone says it, with the iteration
         Recommendation.OTHER_GAINS_MORE: f"{advice.than} gains more",
         Recommendation.ACCURACY_FELL: "do not train on: accuracy fell",
         Recommendation.NO_GAIN: "do not train on: no gain shown",
         Recommendation.CONTROL_MAY_DO: f"control {advice.than} may do as well",
         Recommendation.TIED: f"as good as {advice.than}" + ": take the cheaper" * (advice.fault is None),
-        Recommendation.NOT_TOLD_APART: f"not told apart from {advice.than}",
+        Recommendation.NOT_TOLD_APART: f"no significant difference from {advice.than}",
         Recommendation.UNKNOWN: DASH,
     }[advice.code]
 

@@ -35,7 +35,7 @@ class _Priced(NamedTuple):
 
 
 def price(findings: Findings) -> Table:
-    """Accepted precision, yield, and verdicts, time and money per gained point, for every arm and iteration."""
+    """Accepted precision, kept samples, and verdicts, time and money per gained point, for every arm and iteration."""
     iterations = {item.iteration for item in findings.data}
     gains = {(gain.left, i): gain for i in iterations for gain in gains_at(findings, i)}
     records = [
@@ -48,7 +48,7 @@ def price(findings: Findings) -> Table:
             Column("arm", "Arm", lambda r: arm_cell(r.data.arm), names=True),
             Column("iteration", "Iteration", lambda r: str(r.data.iteration)),
             Column("precision", "Accepted precision, %", lambda r: estimate(r.data.accepted_precision)),
-            Column("yield", "Yield: kept of sampled", lambda r: share(r.data.kept, r.data.sampled)),
+            Column("yield", "Kept of sampled", lambda r: share(r.data.kept, r.data.sampled)),
             Column("asked", "Training verdicts so far", lambda r: f"{r.price.asked:.0f}"),
             Column("verdicts", "Verdicts per gained point", lambda r: number(r.price.verdicts, 1, 1)),
             Column("time", "Verifier's ms per gained point", lambda r: number(r.price.seconds, 1, 1000)),
@@ -58,7 +58,7 @@ def price(findings: Findings) -> Table:
         title="What the accuracy cost",
         note=(
             "Accepted precision: accepted training samples that the gold calls correct, before duplicates and the cap "
-            "leave. Yield: of all replicates together. Training verdicts: of this iteration and those before it, of "
+            "leave. Kept: of all replicates together. Training verdicts: of this iteration and those before it, of "
             "one replicate. Per gained point of gold accuracy over the base, with the time and the money that one "
             "verdict of this verifier took on average over the run; a dash where no gain is shown after Holm's "
             "correction for all arms. Sampling and training come on top. The per-point figures have no interval. "

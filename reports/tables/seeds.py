@@ -65,6 +65,6 @@ def seeds_table(findings: Findings) -> Table:
             "the one for a claim about the recipe. The standard deviations take apart how the replicates' means "
             "differ: by seeds being better or worse on all problems alike; and by the rest, which is the finite number "
             "of test samples together with seeds being better on some problems and worse on others (these counts "
-            "cannot tell the two apart)."
+            "cannot separate the two)."
         ),
     )

@@ -47,7 +47,7 @@ def verdict(findings: Findings, ranking: Ranking) -> Table:
             Column("arm", "Trained on", lambda r: arm_cell(arm_of(r.advice.standing)), names=True),
             Column("gain", f"Gain after {rounds}, points", lambda r: difference(r.gain.claim if r.gain else None)),
             Column("share", "Share of the ceiling, %", lambda r: share_cell(ranking, r.advice)),
-            Column("gap", "Reward − accuracy, points", lambda r: difference(r.advice.standing.gap)),
+            Column("gap", "Reward gap, points", lambda r: difference(r.advice.standing.gap)),
             Column("precision", "Precision of its training data, %", precision),
             Column("advice", "Recommendation", lambda r: advice_cell(r.advice), names=True),
         ],
@@ -56,9 +56,9 @@ def verdict(findings: Findings, ranking: Ranking) -> Table:
         note=(
             "Gain: gold accuracy on the test split over the base, of other problems and other seeds. Ceiling: the "
             "gain of the gold's own arm; floor: a control arm. As good: the 90 % interval of the difference lies "
-            "within 5 points. Not told apart: neither that nor a difference is shown. Precision: the share of what "
-            "it was trained on in the last iteration that the gold calls correct. Reward − accuracy: on the test "
-            "samples that both decided. Intervals are 95 %."
+            "within 5 points. No significant difference: neither that nor a difference is shown. Reward gap: the "
+            "verifier's reward less gold accuracy, on the test samples that both decided. Precision: the share of what "
+            "it was trained on in the last iteration that the gold calls correct. Intervals are 95 %."
         ),
     )
 
@@ -72,7 +72,7 @@ def share_cell(ranking: Ranking, advice: Advice) -> Cell | str:
 
 
 def held(findings: Findings, ranking: Ranking) -> Table:
-    """Whether the gains hold, and what they took: a row an arm."""
+    """Whether the gains are stable, and what they cost: a row an arm."""
     data = {(item.arm.name, item.iteration): item for item in findings.data}
     records = [
         _Advised(advice, ranking.gain(advice.standing), data.get((arm_of(advice.standing).name, ranking.iteration)))
@@ -89,28 +89,29 @@ def held(findings: Findings, ranking: Ranking) -> Table:
         records,
         [
             Column("arm", "Trained on", lambda r: arm_cell(arm_of(r.advice.standing)), names=True),
-            Column("holds", "Gain holds?", holds),
+            Column("holds", "Gain stable?", holds),
             Column(
                 "precision", "Accepted precision, %", lambda r: estimate(r.data.accepted_precision) if r.data else DASH
             ),
-            Column("yield", "Yield: kept of sampled", lambda r: share(r.data.kept, r.data.sampled) if r.data else DASH),
+            Column("yield", "Kept of sampled", lambda r: share(r.data.kept, r.data.sampled) if r.data else DASH),
             Column("verdicts", "Verdicts per gained point", verdicts),
         ],
         id="held",
-        title="Whether the gains hold, and what they took",
+        title="Whether the gains are stable, and what they cost",
         note=(
-            "Gain holds: no fault shown, and the last iteration no worse than any before it by 5 points, whatever "
-            "other arms gained; a dash where neither gain nor fault is shown. Faults: accuracy fell, reward outgrew "
-            "accuracy by over 2 points beyond what the new accuracy explains, false accepts grew by over 5 points on "
-            "test or training samples, seeds disagree. Accepted precision (accepted training samples that the gold "
-            "calls correct, before duplicates and the cap) and yield: of the last iteration, of all seeds together. "
+            "Stable: no failure shown, and the last iteration no worse than any before it by 5 points, whatever other "
+            "arms gained; a dash where neither gain nor failure is shown. Failures: accuracy fell; the reward gap grew "
+            "by over 2 points more than the new accuracy predicts at the base's TPR and FPR; false accepts grew by "
+            "over 5 points on test or training samples; seeds disagree. Accepted precision (accepted training "
+            "samples that the gold calls correct, before duplicates and the cap) and kept samples: of the last "
+            "iteration, of all seeds together. "
             f"Verdicts: of all iterations of one seed, with what they took; no interval. {CLUSTERED}"
         ),
     )
 
 
 def holds_cell(stability: Stability | None, gained: bool) -> Cell:
-    """Whether what was gained holds, with the faults that are shown; of what gained nothing, the faults alone."""
+    """Whether the gain is stable, with the failures that are shown; of what gained nothing, the failures alone."""
     if stability is None or not (gained or stability.holds is False):
         return Cell(DASH)
     faults: list[str] = []
@@ -118,7 +119,7 @@ def holds_cell(stability: Stability | None, gained: bool) -> Cell:
         contest = next(contest for standing, contest in stability.against if standing is before)
         faults.append(f"{signed(contest.claim.value)} points since iteration {before.iteration}")
     if stability.parts_at is not None:
-        faults.append(f"reward parts at iteration {stability.parts_at}")
+        faults.append(f"reward gap opens at iteration {stability.parts_at}")
     if stability.drift.low > LEAST:
         faults.append(f"FPR {difference(stability.drift).line}")
     if stability.memorised.low > LEAST:

@@ -3,8 +3,10 @@
 let drawn = PAGE;
 
 function drawRows() {
-  const columns = checkpoints.filter((c) => data.places.some(([name, split]) =>
-    name === c && (state.split === "any" || state.split === split)));
+  // Of the chosen arm and of the base alone, so that the strips have room.
+  const columns = checkpoints.filter((c) => data.places.some(([name, split, arm]) =>
+    name === c && (state.split === "any" || state.split === split)
+    && (state.arm === "any" || !arm || arm === state.arm)));
   const lines = [...new Set([NAMES.indexOf(data.run.gold), A(), B()])].filter((line) => line >= 0);
   const groups = [];
   for (const checkpoint of columns) {

@@ -29,7 +29,7 @@ function responses(problem, opened) {
       ...items.map((sample) => make("button", {
         type: "button", class: found.matching.has(sample) ? "match" : "", click: () => go({ sample: sample.id }),
         "aria-current": sample === opened ? "true" : null, "aria-label": `${checkpoint}, sample ${sample.number}`,
-      }, String(sample.number), marks[sample.id] ? "•" : "")))));
+      }, String(sample.number), given(sample) ? "•" : "")))));
 }
 
 const inOrder = (problem) => problem.samples.toSorted(

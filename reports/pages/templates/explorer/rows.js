@@ -17,7 +17,7 @@ const NAMES = data.verifiers;
 const SAYS = { c: "correct", w: "wrong", u: "undecided", "-": "not asked" };
 const SIGNS = { c: "✓", w: "✗", u: "?", "-": "·" };
 const PAGE = 150; // rows drawn at once
-const CELL = 7; // pixels of a sample in a strip
+const CELL = 6; // pixels of a sample in a strip
 const MOST_CELL = 300; // characters of a text in a table
 const MOST_MARKS = 4; // combining marks on one letter that are drawn; no script needs more
 
@@ -57,16 +57,17 @@ function word(number) {
 // ---- the state: what the fragment says
 
 const DEFAULT = {
-  a: NAMES[0], b: NAMES[1], cell: "differ", arm: "any", checkpoint: "any", split: splits[0] ?? "any", q: "",
+  a: data.opens.a, b: data.opens.b, cell: "differ", arm: "any", checkpoint: "any", split: splits[0] ?? "any", q: "",
   order: "telling", sample: "",
 };
 const CHOICES = { a: NAMES, b: NAMES, arm: arms, checkpoint: checkpoints, split: splits };
 const FILTERS = ["arm", "checkpoint", "split"]; // these may be "any"; A and B are always somebody
 const ORDERS = ["telling", "problem", "question", "matches"];
-let state = { ...DEFAULT };
+let state = { ...DEFAULT, ...data.opens };
 
 function read() {
   const told = new URLSearchParams(location.hash.slice(1));
+  if (!location.hash.slice(1)) return { ...DEFAULT, ...data.opens };
   if (location.hash.length > 1 && !told.has("a")) return state; // a link to some other part of the page
   const found = { ...DEFAULT };
   for (const key of Object.keys(DEFAULT)) {
