@@ -22,11 +22,11 @@ def print_report(folder: Path, as_json: bool, output: Path | None = None, agains
     click.echo(f"report: {path}", err=True)
 
 
-def print_plan(folder: Path, output: Path | None, eta: float, labels: int | None, as_json: bool) -> None:
+def print_plan(folder: Path, output: Path | None, labels: int | None, as_json: bool) -> None:
     """Writes a run's plan and prints it."""
     from restem.reports.pages import plan as plan_pages
 
-    written = plan_pages.write_plan(folder, output, eta=eta, labels=labels)
+    written = plan_pages.write_plan(folder, output, labels=labels)
     click.echo(json.dumps(plan_pages.as_data(written)) if as_json else plan_pages.text(written))
     click.echo(f"plan: {(output or folder) / 'plan.md'}", err=True)
 
@@ -35,7 +35,6 @@ def print_plan(folder: Path, output: Path | None, eta: float, labels: int | None
 @click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--output", type=click.Path(path_type=Path), help="Folder.  [default: the run folder]")
 @click.option("--plan", "planned", is_flag=True, help="Before any training: rank the verifiers by predicted gain.")
-@click.option("--eta", type=click.FloatRange(0, min_open=True), help="M-step efficiency of a plan.  [default: 1]")
 @click.option("--labels", type=click.IntRange(min=1), help="Plan with the gold's labels of the first N problems only.")
 @click.option(
     "--against",
@@ -47,7 +46,6 @@ def report_command(
     run: Path,
     output: Path | None,
     planned: bool,
-    eta: float | None,
     labels: int | None,
     against: Path | None,
     as_json: bool,
@@ -65,10 +63,10 @@ def report_command(
     """
     if planned and against is not None:
         raise ConfigError("--against goes with a report; --plan makes a plan")
-    if not planned and (eta is not None or labels is not None or as_json):
-        raise ConfigError("--eta, --labels and --json go with --plan")
+    if not planned and (labels is not None or as_json):
+        raise ConfigError("--labels and --json go with --plan")
     if planned:
-        print_plan(run, output, eta or 1.0, labels, as_json)
+        print_plan(run, output, labels, as_json)
         return
     print_report(run, False, output, against)
 

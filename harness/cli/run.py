@@ -80,7 +80,7 @@ def run_command(
             return
         run_suite(resolved, folder, quiet, until_base=until == "base", hosts=connected)
     if until == "base":
-        print_plan(folder, None, 1.0, None, as_json)
+        print_plan(folder, None, None, as_json)
     else:
         print_report(folder, as_json)
 

@@ -80,7 +80,7 @@ class TrainingData:
         steps: Each replicate, and the checkpoint that it trained.
         accepted: Samples the training verifier calls correct.
         dropped: Rule -> samples it dropped.
-        accepted_precision: Share of the accepted samples that the gold calls correct: pi of the law (F1).
+        accepted_precision: Share of the accepted samples that the gold calls correct.
         precision: The same of the kept ones: after duplicates and the cap, what the policy was really trained on.
         problems: All that there are, once a replicate.
         covered: Problems with a kept sample.

@@ -1,10 +1,10 @@
 """Which verifier to train on, before any training: what the base's training samples and verdicts alone predict.
 
-Takes a Run that has the base's samples on the training split; gives a Plan. The gold's labels of some problems (the
-first N, or all) give each verifier's TPR and FPR; F1 and F3 then predict the gain of a step, F4 and F5 the training set
-under the cap. A plan rests on verdicts on the base alone, while TPR and FPR drift as a policy learns. Eta, the share of
-an ideal step that a real one makes, is not known before training: 1 is an upper bound of every gain, and does not
-change the order of the verifiers.
+Takes a Run that has the base's samples on the training split; gives a Plan. Each arm's selection is run on the stored
+samples and verdicts, and what it keeps predicts the gain of every iteration (`forecast.py`); a verifier of the suite
+that trains no arm is taken as if it trained one with the first arm's selection. The gold's labels of some problems (the
+first N, or all) say which kept texts are right. TPR and FPR are printed beside the prediction, and are not what it is
+made from: two verifiers with the same rates may keep texts of different precision.
 """
 
 from __future__ import annotations
@@ -19,36 +19,52 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+from scipy.special import stdtrit
 
 from restem.harness.errors import ConfigError
 from restem.harness.names import BASE
 from restem.harness.sampling_settings import measuring_settings
 from restem.reports.analysis.findings import TRAIN, confusion
+from restem.reports.analysis.forecast import Forecast, ahead, forecast, share_of
 from restem.reports.analysis.probe import Tried, accepting_attacks, problems_probed
-from restem.reports.analysis.selection import expected_training_set
-from restem.reports.data.run import Run
-from restem.reports.stats import estimates, law, reward_quality
-from restem.reports.stats.estimates import Estimate, Floats, Ints
+from restem.reports.data.run import Arm, Run
+from restem.reports.stats import predictor, reward_quality
+from restem.reports.stats.estimates import Estimate, Floats
 
-VERSION = 1
-ALPHA = 1 - estimates.LEVEL
+VERSION = 2
+SETTLED = 0.95  # probability of gaining more from which on two verifiers count as told apart
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PlannedIteration:
+    """What one iteration is predicted to bring.
+
+    Attributes:
+        kept_precision: Share of right ones among the texts that are trained on.
+        gain: In accuracy on problems like the labelled ones.
+        change: In the log-odds of accuracy, by which a plan is carried to problems of another difficulty.
+    """
+
+    kept_precision: Estimate
+    gain: Estimate
+    change: Estimate
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Prospect:
-    """What training on one verifier is predicted to do.
+    """What training on one verifier, by one selection, is predicted to do.
 
     Attributes:
+        name: Of the arm; of the verifier where it trains none.
         coverage: Share of the base's training samples that it decided.
         accepted: Share of them that it accepted.
-        quality: On the labelled problems. Its precision is F1's: the accuracy after an ideal step.
-        gain: F3: eta times (precision - accuracy of the base).
-        kept: F4: samples kept a problem, under the cap.
-        kept_precision: F5: precision of those.
-        poisoned: F4: share of the problems whose kept samples are all wrong.
+        quality: TPR, FPR and so on, on the labelled problems.
+        kept: Kept texts a problem.
+        poisoned: Share of the problems whose kept texts are all wrong.
+        share: Of the ceiling's gain in the last iteration; None where there is no ceiling, or this is it.
     """
 
+    name: str
     verifier: str
     fingerprint: str
     gold: bool
@@ -56,35 +72,37 @@ class Prospect:
     coverage: float
     accepted: float
     quality: reward_quality.RewardQuality
-    gain: Estimate
     kept: float
-    kept_precision: float
     poisoned: float
+    iterations: tuple[PlannedIteration, ...]
+    share: Estimate | None
+
+    @property
+    def gain(self) -> Estimate:
+        """After the last iteration."""
+        return self.iterations[-1].gain
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ProspectPair:
-    """Two verifiers, the better one first.
+    """Two prospects, the better one first.
 
     Attributes:
-        difference: Of their predicted gains, over the same labelled problems.
-        adjusted_p: That there is none, from the resamples' spread; corrected for all pairs (Holm).
-        labels: Labelled problems with which such a difference is found 80 % of the time, as the first of all pairs;
-            more than there are where these did not show it, as a spread seen on few problems is often too small.
-        tests: Test problems, sampled as often as the training problems, with which a full run finds it 80 % of the
-            time (F10). At least: policies that differ more on some problems than on others need more.
+        difference: Of their predicted gains after the last iteration.
+        ahead: Probability that the first one gains more, with the predictor's own error in it.
+        labels: Labelled problems with which that probability reaches SETTLED, if the difference is as it looks;
+            infinite where the predictor's own error alone keeps it below.
     """
 
     left: str
     right: str
     difference: Estimate
-    adjusted_p: float
+    ahead: float
     labels: float
-    tests: float
 
     @property
-    def told_apart(self) -> bool:
-        return self.adjusted_p < ALPHA
+    def settled(self) -> bool:
+        return self.ahead >= SETTLED
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -95,6 +113,8 @@ class Plan:
         problems_sha256: Of the training problems with their references, in any order.
         sampling: How the base was sampled: the settings that change what accuracy means.
         labels: Problems whose gold labels were used.
+        accuracy: Of the base on these.
+        distinct: Precision of the base's distinct texts: training on texts of this precision changes nothing.
         without: Verifiers of the run that have judged no training sample of the base.
         early: Whether no policy had been trained yet.
         accepting_attacks: Verifiers, controls left out, that accept an attack of the probe on some problem.
@@ -105,10 +125,10 @@ class Plan:
     base_sha256: str
     problems_sha256: str
     sampling: dict[str, Any]
-    eta: float
     labels: int
     problems: int
     accuracy: Estimate
+    distinct: Estimate
     prospects: tuple[Prospect, ...]
     pairs: tuple[ProspectPair, ...]
     without: tuple[str, ...]
@@ -117,11 +137,10 @@ class Plan:
     problems_probed: int
 
 
-def make(run: Run, *, eta: float = 1.0, labels: int | None = None) -> Plan:
+def make(run: Run, *, labels: int | None = None) -> Plan:
     """The plan from the base's training samples.
 
     Args:
-        eta: M-step efficiency; 1 is an upper bound.
         labels: Use the gold's verdicts on the first problems only, this many; all where None.
 
     Raises:
@@ -131,30 +150,41 @@ def make(run: Run, *, eta: float = 1.0, labels: int | None = None) -> Plan:
     if not len(rows) or not run.arms:
         raise ConfigError("no training samples of the base here; `restem run SUITE --until base` draws them")
     used = min(labels or size, size)
-    base = confusion(run, rows, TRAIN, run.gold)[:used]
-    if not base.sum():
+    if not confusion(run, rows, TRAIN, run.gold)[:used].sum():
         raise ConfigError(f"the gold, {run.gold}, decided none of the base's samples of {used} training problems")
-    known = (run.gold, *run.compared)
-    judged = [name for name in known if run.scored(name, rows)]
-    gains = {name: eta * _ideal_gain(confusion(run, rows, TRAIN, name)[:used], base) for name in judged}
+    arms = [arm for arm in _arms(run) if run.scored(arm.verifier, rows)]
+    forecasts = {arm.name: forecast(run, arm, [arm], used) for arm in arms}
+    gains = {name: each.iterations[-1].gain(each.accuracy) for name, each in forecasts.items()}
+    ceiling = next((gains[arm.name] for arm in arms if arm.gold), None)
     prospects = sorted(
-        (_prospect(run, name, used, gains[name], eta) for name in judged),
+        (_prospect(run, each, gains[name], ceiling) for name, each in forecasts.items()),
         key=lambda prospect: (math.isnan(prospect.gain.value), -prospect.gain.value),
     )
+    known, any_forecast = (run.gold, *run.compared), forecasts[arms[0].name]
     return Plan(
         suite=str(run.suite.get("name", "")),
         **origin(run),
-        eta=eta,
         labels=used,
         problems=size,
-        accuracy=reward_quality.reward_quality(base).prevalence,
+        accuracy=any_forecast.estimate(any_forecast.accuracy),
+        distinct=any_forecast.estimate(any_forecast.distinct),
         prospects=tuple(prospects),
-        pairs=_pairs([prospect.verifier for prospect in prospects], gains, used, _noise(base)),
-        without=tuple(name for name in known if name not in judged),
+        pairs=_pairs([prospect.name for prospect in prospects], forecasts, gains, used),
+        without=tuple(name for name in known if not run.scored(name, rows)),
         early=all(checkpoint.iteration == 0 for checkpoint in run.checkpoints.values()),
         accepting_attacks=tuple(accepting_attacks(run, [name for name in known if name not in run.controls])),
         problems_probed=problems_probed(run),
     )
+
+
+def _arms(run: Run) -> list[Arm]:
+    """The arms of the suite, and one for each verifier that trains none, with the first arm's selection."""
+    idle = [name for name in (run.gold, *run.compared) if all(arm.verifier != name for arm in run.arms)]
+    made = [
+        dataclasses.replace(run.arms[0], name=name, verifier=name, gold=name == run.gold, control=name in run.controls)
+        for name in idle
+    ]
+    return [*run.arms, *made]
 
 
 def origin(run: Run) -> dict[str, Any]:
@@ -167,93 +197,62 @@ def origin(run: Run) -> dict[str, Any]:
     }
 
 
-def _ideal_gain(table: Ints, base: Ints) -> Floats:
-    """What an ideal step gains (F1): the value, then that of each resample of the labelled problems."""
-    counted, whole = (np.vstack([counts.sum(axis=0), estimates.resampled(counts)]) for counts in (table, base))
-    p = estimates.ratio(whole[:, reward_quality.TRUE_ACCEPT], whole.sum(axis=1))
-    return law.filtered_precision(p, *reward_quality.rates(counted)) - p
-
-
-def _prospect(run: Run, name: str, used: int, gains: Floats, eta: float) -> Prospect:
-    rows, gold = run.rows(BASE, TRAIN), name == run.gold
-    verdict = run.outcome(name, rows)
-    quality = reward_quality.reward_quality(confusion(run, rows, TRAIN, name)[:used])
-    low, high = estimates.percentiles(gains[1:])
-    if not gold:  # with hardly any false accept the bootstrap has no spread; Wilson's limits have one
-        low = min(low, eta * (quality.precision.low - quality.prevalence.value))
-        high = max(high, eta * (quality.precision.high - quality.prevalence.value))
-    expected = _training_set(run, name, used, quality)
+def _prospect(run: Run, planned: Forecast, gains: Floats, ceiling: Floats | None) -> Prospect:
+    rows, arm = run.rows(BASE, TRAIN), planned.arm
+    verdict = run.outcome(arm.verifier, rows)
+    share = None if ceiling is None or arm.gold else planned.estimate(share_of(gains, ceiling))
     return Prospect(
-        verifier=name,
-        fingerprint=run.fingerprints.get(name, ""),
-        gold=gold,
-        control=name in run.controls,
+        name=arm.name,
+        verifier=arm.verifier,
+        fingerprint=run.fingerprints.get(arm.verifier, ""),
+        gold=arm.gold,
+        control=arm.control,
         coverage=float(np.mean(~np.isnan(verdict))),
         accepted=float(np.mean(verdict == 1)),
-        quality=quality,
-        gain=Estimate(value=float(gains[0]), low=low, high=high, n=quality.n, clusters=used),
-        kept=float(expected.kept.mean()),
-        kept_precision=expected.precision,
-        poisoned=float(expected.poisoned.mean()),
+        quality=reward_quality.reward_quality(confusion(run, rows, TRAIN, arm.verifier)[: len(planned.counts)]),
+        kept=planned.kept,
+        poisoned=planned.poisoned,
+        iterations=tuple(
+            PlannedIteration(
+                kept_precision=planned.estimate(step.kept),
+                gain=planned.estimate(step.gain(planned.accuracy)),
+                change=planned.estimate(step.change + step.error),
+            )
+            for step in planned.iterations
+        ),
+        share=share,
     )
 
 
-def _training_set(run: Run, name: str, used: int, quality: reward_quality.RewardQuality) -> law.ExpectedTrainingSet:
-    """F4 and F5 on the labelled problems, capped as in the verifier's own arm, or else in the first."""
-    arm = next((arm for arm in run.arms if arm.verifier == name), run.arms[0])
-    arm, rows = dataclasses.replace(arm, verifier=name), run.rows(BASE, TRAIN)
-    return expected_training_set(run, arm, rows, quality.tpr.value, quality.fpr.value, used)
-
-
-def _noise(base: Ints) -> float:
-    """F10: variance that a problem's test samples give to the difference of two policies, each sampled so often."""
-    correct, total = base[:, reward_quality.TRUE_ACCEPT], base.sum(axis=1)
-    several = total > 1
-    p = estimates.ratio(correct[several], total[several])
-    return float(np.mean(2 * p * (1 - p) / (total[several] - 1))) if several.any() else math.nan
-
-
-def _pairs(ranked: Sequence[str], gains: Mapping[str, Floats], labels: int, noise: float) -> tuple[ProspectPair, ...]:
-    """Every two verifiers whose gains are known, as one family of tests."""
+def _pairs(
+    ranked: Sequence[str], forecasts: Mapping[str, Forecast], gains: Mapping[str, Floats], labels: int
+) -> tuple[ProspectPair, ...]:
     known = [name for name in ranked if not math.isnan(gains[name][0])]
-    couples = list(itertools.combinations(known, 2))
-    draws = [gains[left] - gains[right] for left, right in couples]
-    adjusted = estimates.holm([_p_value(difference) for difference in draws])
     return tuple(
-        _pair(*names, difference, p, labels, noise, len(couples))
-        for names, difference, p in zip(couples, draws, adjusted, strict=True)
+        ProspectPair(
+            left=left,
+            right=right,
+            difference=forecasts[left].estimate(gains[left] - gains[right]),
+            ahead=ahead(gains[left], gains[right]),
+            labels=labels_needed(forecasts[left], forecasts[right], labels),
+        )
+        for left, right in itertools.combinations(known, 2)
     )
 
 
-def _p_value(draws: Floats) -> float:
-    """Two-sided, of a normal difference with the resamples' spread; 1 without a spread."""
-    spread = float(np.nanstd(draws[1:]))
-    return 2 * float(ndtr(-abs(draws[0]) / spread)) if spread > 0 else 1.0
+def labels_needed(left: Forecast, right: Forecast, labels: int) -> float:
+    """Labelled problems with which the left is ahead of the right with probability SETTLED.
 
-
-def _pair(left: str, right: str, draws: Floats, p: float, labels: int, noise: float, family: int) -> ProspectPair:
-    low, high = estimates.percentiles(draws[1:])
-    value, spread = float(draws[0]), float(np.nanstd(draws[1:]))
-    wanted = needed(labels * spread**2, value, family)
-    return ProspectPair(
-        left=left,
-        right=right,
-        difference=Estimate(value=value, low=low, high=high, n=labels, clusters=labels),
-        adjusted_p=p,
-        labels=wanted if p < ALPHA or math.isnan(wanted) else max(wanted, labels + 1),
-        tests=needed(noise, value, family),
-    )
-
-
-def needed(variance: float, effect: float, family: int = 1) -> float:
-    """Problems that find an effect 80 % of the time as the first of this many tests (Holm); NaN without a spread.
-
-    (z + 0.84)^2 variance / effect^2, z that of 5 % divided by the tests: 1.96 for one alone.
+    The error of the difference in log-odds has a part that shrinks with labels and the predictor's own, which does not:
+    effect = t sqrt(by problem / labels + 2 ERROR^2). Infinite where its own part is too large already, NaN where the
+    labelled problems show no spread.
     """
-    if math.isnan(effect) or not variance > 0:
+    change = left.iterations[-1].change - right.iterations[-1].change
+    effect, by_problem = float(change[0]), float(np.nanvar(change[1:])) * labels
+    if math.isnan(effect) or not by_problem > 0:
         return math.nan
-    powered = float(ndtri(1 - ALPHA / 2 / family) + ndtri(estimates.POWER))
-    return math.ceil(powered**2 * variance / effect**2) if effect else math.inf
+    room = (effect / float(stdtrit(predictor.FREEDOM, SETTLED))) ** 2 - 2 * predictor.ERROR**2
+    return math.ceil(by_problem / room) if room > 0 and effect > 0 else math.inf
 
 
 class PlanDifference(enum.StrEnum):

@@ -1,7 +1,6 @@
-"""A plan.json read back, and the plan in it beside what the run's first iteration gave.
+"""A plan.json read back, and the plan in it beside what the run gave.
 
-Takes a file, and Findings; gives what the plan recorded, and a PlanCheck. A plan is of one step from the base, so it is
-compared with the first iteration.
+Takes a file, and Findings; gives what the plan recorded, and a PlanCheck: every planned iteration that was trained.
 """
 
 from __future__ import annotations
@@ -10,47 +9,52 @@ import dataclasses
 import itertools
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pydantic
-from pydantic import FiniteFloat, PositiveFloat
+from pydantic import FiniteFloat
 
 from restem.harness.errors import ConfigError
 from restem.reports.analysis import plan
-from restem.reports.analysis.findings import Findings, Standing
+from restem.reports.analysis.findings import Findings
 from restem.reports.analysis.plan import PlanDifference, plan_differences
-from restem.reports.analysis.ranking import arm_of
-from restem.reports.stats import law
+from restem.reports.analysis.ranking import gains_at
+from restem.reports.stats import predictor
 from restem.reports.stats.estimates import Difference, Estimate, apart
 
-Bounds = tuple[FiniteFloat, FiniteFloat | None, FiniteFloat | None]
+Bounds = tuple[FiniteFloat | None, FiniteFloat | None, FiniteFloat | None]
+
+
+class _Iteration(pydantic.BaseModel):
+    """What the check reads of a planned iteration in a plan.json."""
+
+    gain: Bounds | None
+    log_odds: Bounds | None
 
 
 class _Entry(pydantic.BaseModel):
-    """What the check reads of a verifier in a plan.json."""
+    """What the check reads of a prospect in a plan.json."""
 
-    rank: int
+    name: str
     verifier: str
     fingerprint: str
     gold: bool
-    likelihood_ratio: tuple[FiniteFloat | None, FiniteFloat | None, FiniteFloat | None] | None  # null: infinite
-    gain: Bounds | None
+    iterations: list[_Iteration]
 
 
 class _Written(pydantic.BaseModel):
     """What the check reads of a plan.json. One without its problems and sampling is not held to them."""
 
-    eta: PositiveFloat
     labels: int
     early: bool
     base_sha256: str
     problems_sha256: str | None = None
     sampling: dict[str, Any] | None = None
     accuracy: Bounds
-    verifiers: list[_Entry]
+    prospects: list[_Entry]
 
 
 def read_plan(path: Path) -> dict[str, Any]:
@@ -75,25 +79,22 @@ def read_plan(path: Path) -> dict[str, Any]:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CheckedVerifier:
-    """A verifier of a plan, and the first iteration of the first arm that it trained.
+class CheckedStep:
+    """A planned iteration of an arm, and what was observed.
 
     Attributes:
-        planned_gain: With the plan's eta, on the training problems.
-        carried_gain: With the plan's likelihood ratio and this run's eta, from the base's accuracy on the test split.
+        planned_gain: On the labelled training problems.
+        carried_gain: With the planned change of log-odds, from this run's base accuracy on the test split.
         residual: Observed less carried gain, both intervals together.
     """
 
-    verifier: str
-    gold: bool
     arm: str
-    planned_rank: int
-    observed_rank: int
+    gold: bool
+    iteration: int
     planned_gain: Estimate
     carried_gain: Estimate
     observed_gain: Difference
     residual: Estimate
-    accuracy: float
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -102,17 +103,15 @@ class PlanCheck:
 
     Attributes:
         differences: Why the plan does not apply to this run; nothing is compared where there are any.
-        changed: Verifiers that have another fingerprint here than in the plan.
-        verifiers: In the planned order.
+        changed: Arms whose verifier has another fingerprint here than in the plan.
+        steps: In the planned order of arms.
         labels: Labelled problems that the plan was made from; early: whether it was made before any training.
         planned_accuracy: Of the base on the training problems; accuracy: on the test problems of this run.
     """
 
     differences: tuple[PlanDifference, ...]
     changed: tuple[str, ...]
-    verifiers: tuple[CheckedVerifier, ...]
-    planned_eta: float
-    eta: float
+    steps: tuple[CheckedStep, ...]
     labels: int
     early: bool
     planned_accuracy: float
@@ -120,85 +119,55 @@ class PlanCheck:
 
     @property
     def order_kept(self) -> tuple[int, int]:
-        """Of the pairs in the planned order, how many were observed in that order; and how many there are."""
-        pairs = list(itertools.combinations(self.verifiers, 2))
-        return sum(first.accuracy > second.accuracy for first, second in pairs), len(pairs)
+        """Of the pairs of arms at one iteration: how many were observed in the planned order, and all."""
+        couples = [(a, b) for a, b in itertools.combinations(self.steps, 2) if a.iteration == b.iteration]
+        kept = (
+            (a.planned_gain.value > b.planned_gain.value) == (a.observed_gain.value > b.observed_gain.value)
+            for a, b in couples
+        )
+        return sum(kept), len(couples)
 
 
-def check_plan(findings: Findings, planned: Mapping[str, Any], eta: Estimate) -> PlanCheck:
-    """The plan that was read back beside this run, whose fitted eta is given."""
-    entries = {entry["verifier"]: entry for entry in planned["verifiers"] if entry["gain"]}
-    differences = plan_differences(findings.run, planned)
-    observed, changed = ({}, []) if differences else _observed(findings, entries)
+def check_plan(findings: Findings, planned: Mapping[str, Any]) -> PlanCheck:
+    """The plan that was read back beside this run."""
+    written, run = _Written.model_validate(planned), findings.run
+    differences = plan_differences(run, planned)
     accuracy = findings.base.accuracy.value if findings.base else math.nan
+    verifiers = {arm.name: arm.verifier for arm in run.arms}
+    trained = [entry for entry in written.prospects if verifiers.get(entry.name) == entry.verifier]
+    same = [entry for entry in trained if entry.fingerprint == run.fingerprints.get(entry.verifier)]
     return PlanCheck(
         differences=tuple(differences),
-        changed=tuple(changed),
-        verifiers=tuple(_checked(entries, observed, accuracy, eta)),
-        planned_eta=planned["eta"],
-        eta=eta.value,
-        labels=planned["labels"],
-        early=planned["early"],
-        planned_accuracy=planned["accuracy"][0],
+        changed=() if differences else tuple(entry.name for entry in trained if entry not in same),
+        steps=() if differences else tuple(_steps(findings, same, accuracy)),
+        labels=written.labels,
+        early=written.early,
+        planned_accuracy=_interval(written.accuracy).value,
         accuracy=accuracy,
     )
 
 
-def _checked(
-    entries: Mapping[str, Any], observed: Mapping[str, tuple[Standing, Difference]], accuracy: float, eta: Estimate
-) -> list[CheckedVerifier]:
-    planned_order = sorted(observed, key=lambda name: entries[name]["rank"])
-    observed_order = sorted(observed, key=lambda name: -observed[name][0].accuracy.value)
-    checked: list[CheckedVerifier] = []
-    for rank, name in enumerate(planned_order, 1):
-        entry, (standing, gain) = entries[name], observed[name]
-        carried = _carried(entry, accuracy, eta)
-        checked.append(
-            CheckedVerifier(
-                verifier=name,
-                gold=entry["gold"],
-                arm=arm_of(standing).name,
-                planned_rank=rank,
-                observed_rank=observed_order.index(name) + 1,
-                planned_gain=_interval([math.nan if bound is None else bound for bound in entry["gain"]]),
+def _steps(findings: Findings, entries: Sequence[_Entry], accuracy: float) -> Iterator[CheckedStep]:
+    most = max((len(entry.iterations) for entry in entries), default=0)
+    observed = {(c.left, i): c.claim for i in range(1, most + 1) for c in gains_at(findings, i)}
+    for entry in entries:
+        for number, step in enumerate(entry.iterations, 1):
+            gain = observed.get((entry.name, number))
+            if gain is None or step.gain is None or step.log_odds is None:
+                continue
+            change = np.array([math.nan if bound is None else bound for bound in step.log_odds])
+            carried = _interval((predictor.moved(accuracy, change) - accuracy).tolist())
+            yield CheckedStep(
+                arm=entry.name,
+                gold=entry.gold,
+                iteration=number,
+                planned_gain=_interval(step.gain),
                 carried_gain=carried,
                 observed_gain=gain,
                 residual=apart(gain, carried),
-                accuracy=standing.accuracy.value,
             )
-        )
-    return checked
 
 
-def _observed(
-    findings: Findings, entries: Mapping[str, Any]
-) -> tuple[dict[str, tuple[Standing, Difference]], list[str]]:
-    """The first iteration of each planned verifier's first arm; and those that have another fingerprint here."""
-    observed: dict[str, tuple[Standing, Difference]] = {}
-    changed: list[str] = []
-    for arm in findings.run.arms:
-        standing = findings.standings.get((arm.name, 1))
-        if arm.verifier not in entries or not standing or not standing.gain:
-            continue
-        if entries[arm.verifier]["fingerprint"] == findings.run.fingerprints.get(arm.verifier):
-            observed.setdefault(arm.verifier, (standing, standing.gain))
-        elif arm.verifier not in changed:
-            changed.append(arm.verifier)
-    return observed, changed
-
-
-def _carried(entry: Mapping[str, Any], accuracy: float, eta: Estimate) -> Estimate:
-    """F1 and F3 with the planned likelihood ratio and this run's eta, from the base's accuracy on the test split.
-
-    A verifier multiplies the odds of a correct sample; what that adds depends on the accuracy it starts from, and the
-    training problems may be harder than the test problems.
-    """
-    bounds = [math.inf] * 3 if entry["gold"] else entry["likelihood_ratio"] or [math.nan] * 3
-    likelihood_ratio = np.array([math.inf if bound is None else bound for bound in bounds])
-    with np.errstate(invalid="ignore"):  # none correct, times infinity
-        ideal = law.share(law.odds(accuracy) * likelihood_ratio)
-    return _interval((eta.value * (ideal - accuracy)).tolist())
-
-
-def _interval(bounds: Sequence[float]) -> Estimate:
-    return Estimate(value=bounds[0], low=bounds[1], high=bounds[2], n=0, clusters=0)
+def _interval(bounds: Sequence[float | None]) -> Estimate:
+    value, low, high = (math.nan if bound is None else bound for bound in bounds)
+    return Estimate(value=value, low=low, high=high, n=0, clusters=0)

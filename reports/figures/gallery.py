@@ -1,6 +1,6 @@
 """All figures of a report, in the page's order, drawn in both themes.
 
-Takes Findings with their details, the law's steps and the pairs of verifiers; gives Pictures. A figure
+Takes Findings with their details, the predictor's steps and the pairs of verifiers; gives Pictures. A figure
 without anything to show is left out.
 """
 
@@ -20,19 +20,17 @@ from restem.reports.figures.diversity import diversity
 from restem.reports.figures.drift import drift
 from restem.reports.figures.gain import gain
 from restem.reports.figures.kept import kept
-from restem.reports.figures.law import law
 from restem.reports.figures.over_optimisation import over_optimisation
 from restem.reports.figures.passes import passes
 from restem.reports.figures.picture import Picture
+from restem.reports.figures.prediction import prediction
 from restem.reports.figures.probe import probe
 from restem.reports.figures.quality import quality
 from restem.reports.figures.style import DARK, LIGHT, Drawing, looks_of, png, svg
-from restem.reports.stats.estimates import Estimate
 
 
 def drawings(
     findings: Findings,
-    eta: Estimate,
     steps: Sequence[PredictedStep],
     pairs: Sequence[VerifierPair],
     details: Details,
@@ -41,9 +39,9 @@ def drawings(
     looks = looks_of(findings.run)
     figures = (
         accuracy(findings, looks),
-        quality(findings, looks, eta),
+        quality(findings, looks, steps),
         gain(details.trained, looks),
-        law(steps, looks),
+        prediction(steps, looks),
         drift(findings, looks),
         passes(findings, looks),
         diversity(details.diversities, looks),
@@ -59,13 +57,12 @@ def drawings(
 
 def pictures(
     findings: Findings,
-    eta: Estimate,
     steps: Sequence[PredictedStep],
     pairs: Sequence[VerifierPair],
     details: Details,
 ) -> list[Picture]:
     """The same, drawn."""
-    return [_drawn(drawing) for drawing in drawings(findings, eta, steps, pairs, details)]
+    return [_drawn(drawing) for drawing in drawings(findings, steps, pairs, details)]
 
 
 def _drawn(drawing: Drawing) -> Picture:

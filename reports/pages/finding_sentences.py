@@ -1,4 +1,4 @@
-"""What stands beside the answer in sentences: reward gap, law, seeds, attacks of the probe, what a run still lacks.
+"""What stands beside the answer in sentences: gap, prediction, seeds, attacks of the probe, what a run still lacks.
 
 Takes the codes and figures of `restem.reports.analysis`; gives sentences. Decides nothing.
 """
@@ -17,7 +17,7 @@ from restem.reports.pages.sentences import listed
 from restem.reports.tables.format import signed
 
 if TYPE_CHECKING:
-    from restem.reports.analysis.predictions import Count, LawTally
+    from restem.reports.analysis.predictions import Tally
     from restem.reports.analysis.probe import Tried
 
 FEW_FORMS = 3  # forms of the probe that a sentence names
@@ -58,26 +58,15 @@ def _moved(parting: Parting) -> str:
     return f"{text} ({signed(parting.beyond.value)} [{low}, {high}] more than predicted)"
 
 
-def law_sentences(tally: LawTally | None) -> list[str]:
-    """How many changes of log-odds the law predicted, and whether one eta fits the gold arm."""
+def prediction_sentences(tally: Tally | None) -> list[str]:
+    """How well the predictions from the base alone fit what was observed."""
     if tally is None:
         return []
-    controls = f" (control arms alone: {_count(tally.controls)})" if tally.controls else ""
-    seeded = f"; over seeds and problems, {_count(tally.seeded)}" if tally.seeded else ""
-    sentences = [
-        f"Of the changes of log-odds that the law predicted for arms other than the gold's, {_count(tally.others)} "
-        f"came within the interval by problem{controls}{seeded}."
+    order = f"; {tally.in_order} of {tally.pairs} pairs of arms came in the predicted order" if tally.pairs else ""
+    return [
+        f"Predicted before training, from the base's samples alone: the gains of arms other than the gold's were "
+        f"off by {100 * tally.error:.1f} points on average, {tally.within} of {tally.steps} within the interval{order}."
     ]
-    if tally.misfit:
-        sentences.append(
-            f"One η does not fit all iterations of the gold arm, on which it was fitted (residual beyond its interval "
-            f"at {', '.join(map(str, tally.misfit))}), so the others' misfit is in part η's own."
-        )
-    return sentences
-
-
-def _count(count: Count) -> str:
-    return f"{count.part} of {count.whole}"
 
 
 def seed_sentences(standings: Sequence[Standing]) -> list[str]:

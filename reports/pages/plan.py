@@ -21,17 +21,18 @@ from restem.reports.pages.columns import piped, plain
 from restem.reports.pages.escape import markdown, visible
 from restem.reports.pages.finding_sentences import attacks_accepted
 from restem.reports.pages.json_data import finite, interval
+from restem.reports.pages.sentences import listed
 from restem.reports.tables import probe
 from restem.reports.tables.format import difference, estimate
 from restem.reports.tables.plan import PLAN_DIFFERENCES, pairs, prospects
 from restem.reports.tables.table import Table
 
 FILE = "plan.json"
-PLAIN = ("suite", "base_sha256", "problems_sha256", "sampling", "eta", "labels", "problems", "early")
-SCREEN = ("rank", "verifier", "tpr", "fpr", "precision", "gain", "kept", "poisoned")
+PLAIN = ("suite", "base_sha256", "problems_sha256", "sampling", "labels", "problems", "early")
+SCREEN = ("rank", "verifier", "kept_precision", "gain", "share", "tpr", "fpr")
 
 
-def write_plan(run_folder: Path, output: Path | None = None, *, eta: float = 1.0, labels: int | None = None) -> Plan:
+def write_plan(run_folder: Path, output: Path | None = None, *, labels: int | None = None) -> Plan:
     """Makes the plan of a run, and writes plan.md and plan.json.
 
     Raises:
@@ -39,7 +40,7 @@ def write_plan(run_folder: Path, output: Path | None = None, *, eta: float = 1.0
     """
     with Store(run_folder) as store:
         run = read_run(store)
-    planned = plan.make(run, eta=eta, labels=labels)
+    planned = plan.make(run, labels=labels)
     folder = output or run_folder
     folder.mkdir(parents=True, exist_ok=True)
     (folder / FILE).write_text(json.dumps(as_data(planned), indent=1, allow_nan=False) + "\n", "utf-8")
@@ -53,15 +54,15 @@ def as_data(planned: Plan) -> dict[str, Any]:
         "version": plan.VERSION,
         **{field: getattr(planned, field) for field in PLAIN},
         "accuracy": interval(planned.accuracy),
-        "verifiers": [_prospect_data(rank, prospect) for rank, prospect in enumerate(planned.prospects, 1)],
+        "distinct": interval(planned.distinct),
+        "prospects": [_prospect_data(rank, prospect) for rank, prospect in enumerate(planned.prospects, 1)],
         "pairs": [
             {
                 "left": pair.left,
                 "right": pair.right,
                 "difference": interval(pair.difference),
-                "p_holm": finite(pair.adjusted_p),
+                "ahead": finite(pair.ahead),
                 "labelled_problems": finite(pair.labels),
-                "test_problems": finite(pair.tests),
             }
             for pair in planned.pairs
         ],
@@ -70,16 +71,22 @@ def as_data(planned: Plan) -> dict[str, Any]:
 
 
 def _prospect_data(rank: int, prospect: Prospect) -> dict[str, Any]:
-    shares = ("coverage", "accepted", "kept", "kept_precision", "poisoned")
     return {
         "rank": rank,
-        **{field: getattr(prospect, field) for field in ("verifier", "fingerprint", "gold", "control")},
-        **{field: finite(getattr(prospect, field)) for field in shares},
+        **{field: getattr(prospect, field) for field in ("name", "verifier", "fingerprint", "gold", "control")},
+        **{field: finite(getattr(prospect, field)) for field in ("coverage", "accepted", "kept", "poisoned")},
         "tpr": interval(prospect.quality.tpr),
         "fpr": interval(prospect.quality.fpr),
         "likelihood_ratio": interval(prospect.quality.likelihood_ratio),
-        "precision": interval(prospect.quality.precision),
-        "gain": interval(prospect.gain),
+        "share_of_ceiling": interval(prospect.share) if prospect.share else None,
+        "iterations": [
+            {
+                "kept_precision": interval(step.kept_precision),
+                "gain": interval(step.gain),
+                "log_odds": interval(step.change),
+            }
+            for step in prospect.iterations
+        ],
     }
 
 
@@ -93,28 +100,40 @@ def sentences(planned: Plan) -> list[str]:
             f"{planned.suite}."
         ]
     if best:
-        bound = "at most " if planned.eta == 1 else ""
-        lines = [
-            f"Before any training of {planned.suite}: of the verifiers other than the gold, {best.verifier} is "
-            f"predicted to gain most, {bound}{difference(best.gain).line} points in a first step (η = "
-            f"{planned.eta:g}).",
-        ]
+        lines = [_first(planned, best)]
     lines.append(
         f"From the gold's labels of {planned.labels} of {planned.problems} training problems; the base has "
         f"{estimate(planned.accuracy).line} % correct on them."
     )
     if not planned.early:
-        lines.append("Made after training had begun: what came could be known.")
+        lines.append("Made after training had begun: the results could be known.")
     if planned.without:
         names = ", ".join(planned.without)
         lines.append(f"Without verdicts on the training split: {names} (`restem verify RUN --split train` adds them).")
     return [*lines, *attacks_accepted(planned.accepting_attacks, planned.problems_probed)]
 
 
+def _first(planned: Plan, best: Prospect) -> str:
+    """Which verifier is predicted to gain most, and which others may as well."""
+    rounds = f"{len(best.iterations)} iteration{'s' * (len(best.iterations) > 1)}"
+    text = (
+        f"Before any training of {planned.suite}: of what one could train on, {best.name} is predicted to gain most, "
+        f"{difference(best.gain).line} points after {rounds}"
+    )
+    if best.share:
+        text += f", {estimate(best.share, 0).line} % of what the gold is predicted to give"
+    candidates = {p.name for p in planned.prospects if not p.gold and not p.control}
+    others = [pair for pair in planned.pairs if pair.left == best.name and pair.right in candidates]
+    if unsettled := [pair for pair in others if not pair.settled]:
+        names = [f"{pair.right} ({100 * pair.ahead:.0f} %)" for pair in unsettled]
+        text += f"; that it gains more is not settled against {listed(names, 'and')}"
+    return f"{text}."
+
+
 def _with_best(planned: Plan) -> list[plan.ProspectPair]:
     """The pairs of the verifier that is predicted to gain most, the gold left out: what a screen has room for."""
     best = _best(planned)
-    return [pair for pair in planned.pairs if best and best.verifier in (pair.left, pair.right)]
+    return [pair for pair in planned.pairs if best and best.name in (pair.left, pair.right)]
 
 
 def _best(planned: Plan) -> Prospect | None:

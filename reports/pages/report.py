@@ -29,22 +29,21 @@ from restem.reports.pages.finding_sentences import (
     answers_rejected,
     attacks_accepted,
     gap_sentences,
-    law_sentences,
     missing_sentence,
+    prediction_sentences,
     seed_sentences,
 )
 from restem.reports.pages.plan import FILE, hold
 from restem.reports.pages.render import Report, write_file, write_pages
 from restem.reports.pages.sentences import answer_sentences
-from restem.reports.stats.estimates import Estimate
 from restem.reports.tables import agreement, arms, calibration, cost, plan, probe, quality, rewards
 from restem.reports.tables.cases import Case, cases
 from restem.reports.tables.difficulty import difficulty
 from restem.reports.tables.diversity import diversity
 from restem.reports.tables.gain_by_quality import gain_by_quality
-from restem.reports.tables.law import change_table, law_table
 from restem.reports.tables.over_optimisation import over_optimisation
 from restem.reports.tables.pairs import pairs
+from restem.reports.tables.prediction import prediction
 from restem.reports.tables.price import price
 from restem.reports.tables.problem_kinds import by_kind
 from restem.reports.tables.provenance import judge_line, origin, provenance, unread_references
@@ -55,7 +54,7 @@ from restem.reports.tables.train_test_gap import train_test_gap
 from restem.reports.tables.training_data import training_data
 from restem.reports.tables.verdict import held, verdict
 
-CHIEF = ("accuracy", "drift", "law")  # the figures of the first screen
+CHIEF = ("accuracy", "drift", "prediction")  # the figures of the first screen
 
 
 def write_report(
@@ -99,26 +98,25 @@ def compose(
 ) -> Report:
     """The report's content, in order."""
     run, ranking = findings.run, rank(findings)
-    eta, steps = predictions.predict(findings)
+    steps = predictions.predict(findings)
     rated, detailed = between.pairs(run), details(findings)
-    law_lines = law_sentences(predictions.tally(steps))
+    predicted = prediction_sentences(predictions.tally(steps))
     tables = [
         *_arm_tables(findings, ranking, detailed),
         *_verifier_tables(findings, rated, detailed),
         *_data_tables(findings, detailed),
-        law_table(steps, eta),
-        change_table(steps, " ".join(law_lines)),
-        *([plan.checked(check_plan(findings, planned, eta))] if planned else []),
+        prediction(steps, " ".join(predicted)),
+        *([plan.checked(check_plan(findings, planned))] if planned else []),
         *(seeds_table(findings), arms.picks(findings)),
         *(price(findings), cost.cost(findings), cost.seconds(findings)),
     ]
     advised = verdict(findings, ranking)
-    drawn = _pictures(findings, eta, steps, rated, detailed) if figures else ()
+    drawn = _pictures(findings, steps, rated, detailed) if figures else ()
     return Report(
         title=f"Reward quality and accuracy gains: {run.suite.get('name', 'a run')}",
         answer=(
             *answer_sentences(answer(findings, ranking)),
-            *(*gap_sentences(partings(findings)), *law_lines, *seed_sentences(ranking.standings)),
+            *(*gap_sentences(partings(findings)), *predicted, *seed_sentences(ranking.standings)),
             *attacks_accepted(accepting_attacks(run), problems_probed(run)),
             *answers_rejected(rejecting_answers(run), problems_probed(run)),
             *unread_references(run),
@@ -169,7 +167,7 @@ def _verifier_tables(findings: Findings, rated: Sequence[between.VerifierPair], 
 
 def _data_tables(findings: Findings, detailed: Details) -> list[Table]:
     return [
-        training_data(findings, predictions.forecasts(findings)),
+        training_data(findings),
         train_test_gap(findings),
         difficulty(detailed.difficulty),
         arms.wrong_steps(findings),
@@ -181,11 +179,10 @@ def _data_tables(findings: Findings, detailed: Details) -> list[Table]:
 
 def _pictures(
     findings: Findings,
-    eta: Estimate,
     steps: Sequence[predictions.PredictedStep],
     rated: Sequence[between.VerifierPair],
     detailed: Details,
 ) -> tuple[Picture, ...]:
     from restem.reports.figures.gallery import pictures  # here, as Matplotlib takes a second to import
 
-    return tuple(pictures(findings, eta, steps, rated, detailed))
+    return tuple(pictures(findings, steps, rated, detailed))

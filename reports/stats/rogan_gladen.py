@@ -23,8 +23,13 @@ from restem.reports.stats.estimates import (
     ratio,
     resampled,
 )
-from restem.reports.stats.law import corrected_accuracy
 from restem.reports.stats.reward_quality import rates
+
+
+def corrected_accuracy(measured: ArrayLike, t: ArrayLike, f: ArrayLike) -> Floats:
+    """F6: accuracy behind a verifier's mean reward, (m - f) / (t - f), in [0, 1] (Rogan and Gladen 1978)."""
+    spread = np.asarray(t, np.float64) - np.asarray(f)
+    return np.clip(ratio(np.asarray(measured) - np.asarray(f), spread), 0.0, 1.0)
 
 
 def rogan_gladen(reward: Counts, table: Ints) -> Estimate:
