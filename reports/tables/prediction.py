@@ -35,8 +35,8 @@ def prediction(steps: Sequence[PredictedStep], summary: str) -> Table:
         title="Predicted before training, and observed",
         note=(
             "Predicted from the base's training samples and verdicts alone: the arm's selection is run on them, and "
-            f"log-odds of accuracy = those of the base + {predictor.KAPPA:g} × (precision of the kept texts − that of the "
-            f"base's distinct texts, {_distinct(steps)} %); docs/prediction.md. Nothing is fitted on this run. "
+            f"log-odds of accuracy = those of the base + {predictor.KAPPA:g} × (precision of the kept texts − that of "
+            f"the base's distinct texts, {_distinct(steps)} %); docs/prediction.md. Nothing is fitted on this run. "
             "Intervals of predictions: other training problems, and the predictor's own error. Of observed gains: "
             f"other seeds on other test problems. {summary}"
         ),
