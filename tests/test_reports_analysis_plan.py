@@ -7,12 +7,9 @@ import itertools
 import json
 import math
 from pathlib import Path
-from statistics import NormalDist
 
 import numpy as np
 import pytest
-from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.power import TTestPower
 
 from restem.benchmarks.problem import Problem
 from restem.harness.errors import ConfigError
@@ -23,8 +20,7 @@ from restem.reports.analysis.findings import find
 from restem.reports.data.read import read_run
 from restem.reports.data.run import Run
 from restem.reports.pages import plan as plan_pages
-from restem.reports.stats import law
-from restem.reports.stats.estimates import NOTHING, Estimate
+from restem.reports.stats import predictor
 from restem.reports.tables import plan as plan_tables
 from restem.verifiers.verdict import Outcome, Verdict
 from tests.conftest import restem
@@ -91,23 +87,36 @@ def rows(trial: Path) -> Run:
         return read_run(store)
 
 
-def test_verifiers_stand_in_the_order_of_their_likelihood_ratios(rows: Run) -> None:
+def test_verifiers_stand_in_the_order_of_what_they_keep(rows: Run) -> None:
     ranking = plan.make(rows)
-    assert [prospect.verifier for prospect in ranking.prospects] == ["gold", "strict", "loose", "blind"]
+    assert [prospect.name for prospect in ranking.prospects] == ["gold", "strict", "loose", "blind"]
     assert ranking.early
     assert ranking.without == ()
 
 
-def test_a_predicted_gain_is_what_f1_and_f3_say_of_the_counts(rows: Run) -> None:
+def test_a_predicted_gain_is_what_the_kept_texts_give_by_hand(rows: Run) -> None:
+    """Texts differ by index and truth: nothing is a duplicate, and the first three accepted ones are kept."""
     at = rows.rows("base", "train")
-    gold = rows.outcome("gold", at)
-    for prospect in plan.make(rows, eta=0.4).prospects:
-        outcomes = rows.outcome(prospect.verifier, at)
-        p, t, f = gold.mean(), outcomes[gold == 1].mean(), outcomes[gold == 0].mean()
-        expected = 0.4 * (p * t / (p * t + (1 - p) * f) - p)
-        assert prospect.gain.value == pytest.approx(expected)
-        assert prospect.gain.low <= prospect.gain.value <= prospect.gain.high
-        assert prospect.accepted == pytest.approx(outcomes.mean())
+    gold = rows.outcome("gold", at).reshape(-1, SAMPLES)
+    p = gold.mean()
+    for prospect in plan.make(rows).prospects:
+        accepted = rows.outcome(prospect.verifier, at).reshape(-1, SAMPLES) == 1
+        kept = accepted & (accepted.cumsum(axis=1) <= 3)
+        odds = p / (1 - p) * math.exp(predictor.KAPPA * (gold[kept].mean() - p))
+        assert prospect.gain.value == pytest.approx(odds / (1 + odds) - p)
+        assert prospect.gain.low < prospect.gain.value < prospect.gain.high
+        assert prospect.accepted == pytest.approx(accepted.mean())
+        assert prospect.kept == pytest.approx(kept.sum(axis=1).mean())
+        poisoned = kept.any(axis=1) & ~(kept & (gold == 1)).any(axis=1)
+        assert prospect.poisoned == pytest.approx(poisoned.mean())
+
+
+def test_the_ceiling_is_the_golds_gain_and_has_no_share(rows: Run) -> None:
+    gold, *others = plan.make(rows).prospects
+    assert gold.share is None
+    for prospect in others:
+        assert prospect.share
+        assert prospect.share.value == pytest.approx(prospect.gain.value / gold.gain.value)
 
 
 def test_a_plan_knows_its_problems_whatever_their_order_and_its_sampling(rows: Run) -> None:
@@ -119,25 +128,6 @@ def test_a_plan_knows_its_problems_whatever_their_order_and_its_sampling(rows: R
     assert plan.origin(dataclasses.replace(rows, problems={"train": other})) != origin
     hot = {**rows.facts, "suite": {**rows.suite, "sampling": {"temperature": 9.0}}}
     assert plan.origin(dataclasses.replace(rows, facts=hot))["sampling"] != origin["sampling"]
-
-
-def test_a_larger_eta_changes_no_order_and_scales_every_gain(rows: Run) -> None:
-    half, whole = plan.make(rows, eta=0.5), plan.make(rows)
-    for a, b in zip(half.prospects, whole.prospects, strict=True):
-        assert a.verifier == b.verifier
-        assert 2 * a.gain.value == pytest.approx(b.gain.value)
-        assert 2 * a.gain.high == pytest.approx(b.gain.high)
-
-
-def test_the_yield_under_the_cap_is_that_of_the_law(rows: Run) -> None:
-    at = rows.rows("base", "train")
-    gold = rows.outcome("gold", at).reshape(-1, SAMPLES)
-    # Texts differ by index and truth: nothing is a duplicate, nothing is cut off.
-    for prospect in plan.make(rows).prospects:
-        expected = law.training_set(gold, prospect.quality.tpr.value, prospect.quality.fpr.value, 3)
-        assert prospect.kept == pytest.approx(expected.kept.mean())
-        assert prospect.kept_precision == pytest.approx(expected.precision)
-        assert prospect.poisoned == pytest.approx(expected.poisoned.mean())
 
 
 def test_labels_beyond_the_first_n_problems_are_not_looked_at(rows: Run) -> None:
@@ -157,71 +147,43 @@ def test_labels_beyond_the_first_n_problems_are_not_looked_at(rows: Run) -> None
         assert prospect.gain.high - prospect.gain.low > whole[prospect.verifier].high - whole[prospect.verifier].low
 
 
-def test_needed_problems_find_the_effect_with_80_percent_power() -> None:
-    """Second opinion: the power that statsmodels gives to a t test of so many problems."""
-    for variance, effect in ((0.09, 0.03), (0.25, 0.05), (0.01, 0.01)):
-        needed = plan.needed(variance, effect)
-        assert TTestPower().power(effect / math.sqrt(variance), needed, 0.05) == pytest.approx(0.8, abs=0.01)
-    assert plan.needed(0.1, 0.0) == math.inf
-    assert math.isnan(plan.needed(0.0, 0.1))
-
-
-def test_as_many_labels_as_a_plan_asks_for_tell_the_pair_apart_four_times_in_five(tmp_path: Path) -> None:
-    rates = {"gold": (1.0, 0.0), "better": (0.9, 0.2), "worse": (0.9, 0.3)}
-    with Store(base_run(tmp_path / "large", 600, 1, rates)) as store:
-        large = plan.make(read_run(store))
-    pair = next(pair for pair in large.pairs if pair.left == "better")
-    assert pair.right == "worse"
-    assert pair.told_apart
-    apart = 0
-    with Store(tmp_path / "large") as store:
-        run = read_run(store)
-    gold, at = run.outcome("gold", run.rows("base", "train")).reshape(-1, SAMPLES), run.rows("base", "train")
-    outcomes = [run.outcome(name, at).reshape(-1, SAMPLES) for name in ("better", "worse")]
-    random = np.random.default_rng(2)
-    first = NormalDist().inv_cdf(1 - 0.025 / len(large.pairs))  # what Holm asks of the first of all pairs
-    for _ in range(200):  # so many problems drawn from the large set, and the difference tested on them
-        chosen = random.integers(0, 600, int(pair.labels))
-        deviation = _difference_error(gold[chosen], [column[chosen] for column in outcomes])
-        difference = _difference(gold[chosen], [column[chosen] for column in outcomes])
-        apart += abs(difference) > first * deviation
-    assert 0.7 < apart / 200 < 0.9
-
-
-def _difference(gold: np.ndarray, outcomes: list[np.ndarray]) -> float:
-    better, worse = (gold[column == 1].mean() for column in outcomes)
-    return float(better - worse)
-
-
-def _difference_error(gold: np.ndarray, outcomes: list[np.ndarray]) -> float:
-    """Delete-one-problem jackknife."""
-    n = len(gold)
-    left = [_difference(np.delete(gold, i, 0), [np.delete(column, i, 0) for column in outcomes]) for i in range(n)]
-    return math.sqrt((n - 1) / n * np.sum((np.array(left) - np.mean(left)) ** 2))
-
-
-def test_a_plan_compares_every_two_verifiers_as_one_family(rows: Run) -> None:
+def test_every_two_prospects_are_compared_and_the_better_one_is_probably_ahead(rows: Run) -> None:
     ranking = plan.make(rows)
-    names = [prospect.verifier for prospect in ranking.prospects]
+    names = [prospect.name for prospect in ranking.prospects]
     assert [(pair.left, pair.right) for pair in ranking.pairs] == list(itertools.combinations(names, 2))
-    alone = [2 * NormalDist().cdf(-abs(pair.difference.value) / _spread(pair.difference)) for pair in ranking.pairs]
-    again = multipletests(alone, method="holm")[1]
-    for pair, p in zip(ranking.pairs, again, strict=True):
-        assert pair.adjusted_p == pytest.approx(p, abs=0.02)
+    for pair in ranking.pairs:
+        assert 0.5 < pair.ahead <= 1
+        assert pair.settled == (pair.ahead >= plan.SETTLED)
+        assert pair.settled == (pair.labels <= ranking.labels)
 
 
-def _spread(estimate: Estimate) -> float:
-    """Of a nearly normal estimate, from its percentile limits."""
-    return (estimate.high - estimate.low) / 2 / NormalDist().inv_cdf(0.975)
+def test_the_probability_of_being_ahead_holds_the_predictors_own_error(rows: Run) -> None:
+    """Second opinion: with all labels the order of two changes only by the predictor's error, twice, of 8 degrees."""
+    ranking = plan.make(rows)
+    changes = {prospect.name: prospect.iterations[-1].change.value for prospect in ranking.prospects}
+    draws = np.random.default_rng(1).standard_t(predictor.FREEDOM, (2, 200_000)) * predictor.ERROR
+    for pair in ranking.pairs:
+        expected = np.mean(changes[pair.left] + draws[0] > changes[pair.right] + draws[1])
+        assert pair.ahead == pytest.approx(expected, abs=0.03)
+
+
+def test_no_number_of_labels_settles_what_the_predictors_own_error_leaves_open(tmp_path: Path) -> None:
+    with Store(base_run(tmp_path, 60, 4, {"gold": (1.0, 0.0), "a": (0.9, 0.2), "b": (0.9, 0.21)})) as store:
+        ranking = plan.make(read_run(store))
+    pair = next(pair for pair in ranking.pairs if "gold" not in (pair.left, pair.right))
+    assert not pair.settled
+    assert pair.labels == math.inf
+    assert plan_tables.pairs(ranking, [pair]).rows[0]["labels"].text == "no number"
+    assert "is not settled against" in plan_pages.sentences(ranking)[0]
 
 
 def test_a_verifier_that_erred_never_so_far_has_an_interval_all_the_same(tmp_path: Path) -> None:
     with Store(base_run(tmp_path, 12, 3, {"gold": (1.0, 0.0), "lucky": (0.9, 0.0)})) as store:
         lucky = next(prospect for prospect in plan.make(read_run(store)).prospects if prospect.verifier == "lucky")
     assert lucky.quality.fpr.value == 0
-    assert lucky.gain.high - lucky.gain.low > 0.05
-    accuracy = lucky.quality.prevalence.value
-    assert lucky.gain.low < 1 - accuracy - 0.02
+    kept = lucky.iterations[0].kept_precision
+    assert kept.value == 1
+    assert kept.low == pytest.approx(1 - 3 / 12, abs=0.07)  # the rule of three
 
 
 def test_a_plan_is_the_same_bytes_and_reads_back(trial: Path, tmp_path: Path) -> None:
@@ -230,8 +192,8 @@ def test_a_plan_is_the_same_bytes_and_reads_back(trial: Path, tmp_path: Path) ->
     for file in ("plan.json", "plan.md"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
     data = plan_check.read_plan(tmp_path / "one" / "plan.json")
-    assert [entry["verifier"] for entry in data["verifiers"]] == ["gold", "strict", "loose", "blind"]
-    assert data["verifiers"][0]["likelihood_ratio"][0] is None  # infinite
+    assert [entry["name"] for entry in data["prospects"]] == ["gold", "strict", "loose", "blind"]
+    assert data["prospects"][0]["likelihood_ratio"][0] is None  # infinite
     assert not (trial / "plan.json").exists()
 
 
@@ -242,19 +204,20 @@ def test_what_is_no_plan_is_refused(tmp_path: Path, content: str) -> None:
         plan_check.read_plan(tmp_path / "plan.json")
 
 
-ENTRY = {"rank": 1, "verifier": "a", "fingerprint": "a", "gold": False, "likelihood_ratio": None}
+ENTRY = {"name": "a", "verifier": "a", "fingerprint": "a", "gold": False}
 
 
 @pytest.mark.parametrize(
     ("change", "place"),
     [
-        ({"eta": 0}, "eta"),
-        ({"eta": None}, "eta"),
+        ({"labels": None}, "labels"),
         ({"accuracy": None}, "accuracy"),
-        ({"verifiers": {}}, "verifiers"),
-        ({"verifiers": [{}]}, "verifiers.0"),
-        ({"verifiers": [{**ENTRY, "gain": [None, 0, 1]}]}, "verifiers.0.gain.0"),
-        ({"verifiers": [{**ENTRY, "gain": [1]}]}, "verifiers.0.gain.1"),
+        ({"prospects": {}}, "prospects"),
+        ({"prospects": [{}]}, "prospects.0"),
+        (
+            {"prospects": [{**ENTRY, "iterations": [{"gain": [1], "log_odds": None}]}]},
+            "prospects.0.iterations.0.gain.1",
+        ),
     ],
 )
 def test_a_plan_with_a_field_that_is_none_is_refused_by_its_place(
@@ -268,18 +231,6 @@ def test_a_plan_with_a_field_that_is_none_is_refused_by_its_place(
     assert result.exit_code == 2
     assert "no plan: " in result.output
     assert place in result.output
-
-
-def test_a_plan_that_tells_no_pair_apart_asks_for_more_labels_than_it_had(tmp_path: Path) -> None:
-    undecided = 0
-    for seed in range(8):
-        with Store(base_run(tmp_path / str(seed), 12, seed)) as store:
-            ranking = plan.make(read_run(store), labels=4)
-        for pair in ranking.pairs:
-            if not pair.told_apart and not math.isnan(pair.labels):
-                undecided += 1
-                assert pair.labels > ranking.labels
-    assert undecided
 
 
 def trained(folder: Path, gains: dict[str, float]) -> None:
@@ -313,25 +264,19 @@ def test_a_run_is_checked_against_its_plan(tmp_path: Path) -> None:
     planned = plan_check.read_plan(folder / "plan.json")
     trained(folder, {"gold": 0.3, "strict": 0.1, "loose": 0.2, "blind": 0.0})
     with Store(folder) as store:
-        table = plan_tables.checked(plan_check.check_plan(find(read_run(store)), planned, known(0.5)))
-    assert [(row["verifier"].text, row["planned_rank"].text, row["observed_rank"].text) for row in table.rows] == [
-        ("gold", "1", "1"),
-        ("strict", "2", "3"),
-        ("loose", "3", "2"),
-        ("blind", "4", "4"),
-    ]
+        run = read_run(store)
+    table = plan_tables.checked(plan_check.check_plan(find(run), planned))
+    assert [row["arm"].text for row in table.rows] == ["gold", "strict", "loose", "blind"]
     assert "5 of 6 pairs" in table.note
     assert "before any policy was trained" in table.note
-    with Store(folder) as store:
-        run = read_run(store)
+    changes = {entry["name"]: entry["iterations"][0]["log_odds"][0] for entry in planned["prospects"]}
     gold, test_gold = (run.outcome("gold", run.rows("base", split)) for split in ("train", "test"))
     p = test_gold.mean()
-    assert abs(p - gold.mean()) > 0.01  # else it would not matter where the planned ratios start from
+    assert abs(p - gold.mean()) > 0.01  # else it would not matter which accuracy the change starts from
     for row in table.rows:
-        outcomes = run.outcome(row["verifier"].text, run.rows("base", "train"))
-        t, f = outcomes[gold == 1].mean(), outcomes[gold == 0].mean()
+        odds = p / (1 - p) * math.exp(changes[row["arm"].text])
         forecast, seen, missed = (float(row[key].text.replace("−", "-")) for key in SIDES)
-        assert forecast == pytest.approx(50 * (p * t / (p * t + (1 - p) * f) - p), abs=0.051)
+        assert forecast == pytest.approx(100 * (odds / (1 + odds) - p), abs=0.051)
         assert missed == pytest.approx(seen - forecast, abs=0.11)
 
 
@@ -341,7 +286,7 @@ def test_what_came_less_what_was_planned_has_the_width_of_both(tmp_path: Path) -
     trained(folder, {"gold": 0.3, "strict": 0.1})
     with Store(folder) as store:
         table = plan_tables.checked(
-            plan_check.check_plan(find(read_run(store)), plan_check.read_plan(folder / "plan.json"), known(0.5))
+            plan_check.check_plan(find(read_run(store)), plan_check.read_plan(folder / "plan.json"))
         )
     for row in table.rows:
         widths = [high - low for low, high in (bounds(row[key].detail) for key in SIDES)]
@@ -352,10 +297,6 @@ def test_what_came_less_what_was_planned_has_the_width_of_both(tmp_path: Path) -
 def bounds(detail: str) -> tuple[float, float]:
     low, high = detail.strip("[]").replace("−", "-").split(", ")
     return float(low), float(high)
-
-
-def known(value: float) -> Estimate:
-    return Estimate(value=value, low=value, high=value, n=1, clusters=1)
 
 
 def test_a_plan_of_another_base_or_verifier_is_not_compared(tmp_path: Path) -> None:
@@ -370,13 +311,13 @@ def test_a_plan_of_another_base_or_verifier_is_not_compared(tmp_path: Path) -> N
         ("problems_sha256", "other", "other training problems"),
         ("sampling", {"temperature": 2.0}, "other sampling"),
     ):
-        table = plan_tables.checked(plan_check.check_plan(findings, {**planned, key: other}, NOTHING))
-        assert [row["verifier"].text for row in table.rows] == ["nothing to compare"]
+        table = plan_tables.checked(plan_check.check_plan(findings, {**planned, key: other}))
+        assert [row["arm"].text for row in table.rows] == ["nothing to compare"]
         assert table.note == f"Not compared: the plan is of {message}."
     changed = json.loads(json.dumps(planned))
-    changed["verifiers"][1]["fingerprint"] = "strict-1"
-    table = plan_tables.checked(plan_check.check_plan(findings, changed, NOTHING))
-    assert [row["verifier"].text for row in table.rows] == ["gold"]
+    changed["prospects"][1]["fingerprint"] = "strict-1"
+    table = plan_tables.checked(plan_check.check_plan(findings, changed))
+    assert [row["arm"].text for row in table.rows] == ["gold"]
     assert "another verifier of that name: strict." in table.note
     with Store(folder) as store:
         assert not plan.make(read_run(store)).early
@@ -412,7 +353,6 @@ def test_a_plan_without_base_samples_says_how_to_draw_them(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--eta", "0.5"), "go with --plan"),
         (("--labels", "5"), "go with --plan"),
         (("--plan", "--against", "PLAN"), "--against goes with a report"),
         (("--against", "PLAN"), "no plan"),
@@ -444,5 +384,5 @@ def test_a_plan_without_a_verifier_to_train_on_has_no_pairs_and_names_who_judged
     with Store(base_run(tmp_path, 20, rates={name: RATES[name] for name in ("gold", *others)})) as store:
         planned = plan.make(read_run(store))
     assert ("No verifier but the gold has judged" in plan_pages.text(planned)) != judged
-    assert "Told apart" not in plan_pages.text(planned)
-    assert ("Told apart" in plan_pages.page(planned)) == judged
+    assert "Which of two gains more" not in plan_pages.text(planned)
+    assert ("Which of two gains more" in plan_pages.page(planned)) == judged

@@ -1,4 +1,4 @@
-"""Reports select as the loop does: every rule, on any stored samples and verdicts; forecasts hold for every rule."""
+"""Reports select as the loop does: every rule, on any stored samples and verdicts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,13 +16,12 @@ from restem.harness.loop.e_step import select
 from restem.harness.store.records import Sample
 from restem.harness.store.selection_rules import RULES, Candidate, Rule, SelectionSettings
 from restem.harness.store.store import Store
-from restem.reports.analysis.selection import expected_training_set, selectable, selected
+from restem.reports.analysis.selection import selected
 from restem.reports.data.read import read_run
 from restem.reports.data.run import Arm, Run
 from restem.verifiers.verdict import Outcome, Verdict
 from tests.conftest import problem
 from tests.strategies import judged_samples
-from tests.test_reports_analysis_plan import base_run
 
 Judged = tuple[list[Sample], dict[int, Verdict]]
 ARM = "a"
@@ -92,20 +90,8 @@ def test_a_report_keeps_what_the_e_step_keeps(
     config = SelectionConfig.model_construct(rule=rule, weight=weight, cap=cap, dedupe=dedupe)
     run = stored(tmp_path_factory.mktemp("run"), judged, config)
     rows = run.rows("base", "test")
-    kept = selected(run, only_arm(run), rows, run.outcome("v", rows))
+    kept = selected(run, only_arm(run), rows)
     assert sorted(kept.tolist()) == sorted(run.choices[f"{ARM}/1"].kept.tolist())
-
-
-@pytest.mark.parametrize("rule", RULES)
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(judged_samples())
-def test_what_is_kept_without_a_cap_and_duplicates_can_be_kept(
-    tmp_path_factory: pytest.TempPathFactory, rule: str, judged: Judged
-) -> None:
-    run = stored(tmp_path_factory.mktemp("run"), judged, SelectionConfig(rule=rule, cap=0, dedupe=False))
-    rows = run.rows("base", "test")
-    able = set(selectable(run, only_arm(run), rows).tolist())
-    assert set(run.choices[f"{ARM}/1"].kept.tolist()) <= able
 
 
 def test_an_arm_with_a_control_that_selects_by_answers_is_no_control(tmp_path: Path) -> None:
@@ -145,38 +131,3 @@ def test_a_rule_reads_what_it_declares_and_nothing_else(
     ours = [pair[0] for pair in pairs]
     changed = [dataclasses.replace(b, **{name: getattr(a, name) for name in reads}) for a, b in pairs]
     assert list(RULES[rule].weigh(ours, config)) == list(RULES[rule].weigh(changed, config))
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run with 100 training problems, 8 samples each."""
-    with Store(base_run(tmp_path_factory.mktemp("base"), 100)) as store:
-        return read_run(store)
-
-
-def selecting(run: Run, rule: str, cap: int, dedupe: bool) -> Arm:
-    selection = SelectionSettings(rule=rule, cap=cap, dedupe=dedupe)
-    return dataclasses.replace(run.arms[1], selection=selection)
-
-
-@pytest.mark.parametrize("cap", [0, 2])
-@pytest.mark.parametrize("dedupe", [False, True])
-def test_a_simulated_training_set_is_the_exact_one(base: Run, cap: int, dedupe: bool) -> None:
-    rows = base.rows("base", "train")
-    exact, simulated = (
-        expected_training_set(base, selecting(base, rule, cap, dedupe), rows, 0.6, 0.1, 80)
-        for rule in ("filter", "alike")
-    )
-    for name in ("kept", "right", "poisoned"):
-        sums = [getattr(part, name).sum() for part in (exact, simulated)]
-        assert len(getattr(simulated, name)) == 80
-        assert sums[1] == pytest.approx(sums[0], rel=0.05)
-
-
-def test_a_rule_that_keeps_one_accepted_sample_is_forecast_by_the_chance_of_any(base: Run) -> None:
-    rows, tpr, fpr = base.rows("base", "train"), 0.3, 0.05
-    accepted = np.where(base.outcome(base.gold, rows).reshape(100, -1) == 1, tpr, fpr)
-    some = 1 - np.prod(1 - accepted, axis=1)
-    expected = expected_training_set(base, selecting(base, "shortest", 0, True), rows, tpr, fpr, 100)
-    assert expected.kept.sum() == pytest.approx(some.sum(), rel=0.05)
-    assert expected.kept.max() <= 1

@@ -248,7 +248,7 @@ def rendered(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 PICTURES = (
-    *("accuracy", "quality", "gain", "law", "drift", "passes", "diversity", "over_optimisation", "kept", "difficulty"),
+    *("accuracy", "quality", "gain", "prediction", "drift", "passes", "diversity", "over_optimisation", "kept", "difficulty"),
     "agreement",
 )
 
@@ -396,7 +396,7 @@ def test_every_state_of_a_run_renders(name: str, tmp_path: Path) -> None:
     assert status(tmp_path)
     with Store(tmp_path) as store:
         findings = find(read_run(store))
-    for drawing in gallery.drawings(findings, *predictions.predict(findings), pairs(findings.run), details(findings)):
+    for drawing in gallery.drawings(findings, predictions.predict(findings), pairs(findings.run), details(findings)):
         drawing.draw(style.DARK).draw_without_rendering()
 
 

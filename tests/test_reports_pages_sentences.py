@@ -16,14 +16,14 @@ from restem.reports.analysis.compare import Note, NoteCode
 from restem.reports.analysis.findings import Findings, find
 from restem.reports.analysis.gate import Remark, RemarkCode
 from restem.reports.analysis.plan import PlanDifference
-from restem.reports.analysis.predictions import Count, LawTally
+from restem.reports.analysis.predictions import Tally
 from restem.reports.analysis.ranking import Contest, ContestResult, arm_of, rank
 from restem.reports.analysis.recommendation import Advice, Fault, Recommendation
 from restem.reports.analysis.reward_gap import GapMove, Parting
 from restem.reports.analysis.unfinished import Lack, Missing
 from restem.reports.data.read import read_run
 from restem.reports.pages.comparison_sentences import note_sentence
-from restem.reports.pages.finding_sentences import gap_sentences, law_sentences, missing_sentence
+from restem.reports.pages.finding_sentences import gap_sentences, missing_sentence, prediction_sentences
 from restem.reports.pages.gate import remark_sentence
 from restem.reports.pages.sentences import against_controls, answer_sentences, headline
 from restem.reports.stats.estimates import NOTHING, Estimate
@@ -137,12 +137,12 @@ def test_every_difference_from_a_plan_has_words() -> None:
     assert set(PLAN_DIFFERENCES) == set(PlanDifference)
 
 
-def test_the_law_is_told_with_its_controls_and_its_misfit() -> None:
-    tally = LawTally(others=Count(part=2, whole=3), controls=Count(part=1, whole=1), seeded=None, misfit=(2,))
-    first, second = law_sentences(tally)
-    assert "2 of 3 came within" in first
-    assert "1 of 1" in first
-    assert "at 2" in second
+def test_the_prediction_is_told_with_its_error_and_its_order() -> None:
+    (sentence,) = prediction_sentences(Tally(steps=3, within=2, error=0.0251, pairs=6, in_order=5))
+    assert "off by 2.5 points on average" in sentence
+    assert "2 of 3 within the interval" in sentence
+    assert "5 of 6 pairs" in sentence
+    assert prediction_sentences(None) == []
 
 
 def test_names_in_braces_stay_as_they_are() -> None:
