@@ -1,1 +1,1 @@
-"""Estimators over arrays: intervals, paired tests, agreement, best-of-k, the law. Does not depend on runs."""
+"""Estimators over arrays: intervals, paired tests, agreement, best-of-k, the predictor. Does not depend on runs."""

@@ -1,7 +1,7 @@
 """Whether a verifier's errors are systematic or random: how much they cluster within problems.
 
 Takes errors and trials per problem; gives rho, the correlation of two errors on one problem. 0: each sample is an
-independent draw, as the law supposes. 1: a problem (in truth a form of answer, F8) is always misjudged or never, and
+independent draw. 1: a problem (in truth a form of answer) is always misjudged or never, and
 the policy can learn what passes. Does not depend on runs or files.
 """
 

@@ -65,8 +65,8 @@ def errors(findings: Findings) -> Table:
         id="errors",
         title="Systematic or random errors",
         note=(
-            "Test samples of all checkpoints. ρ: correlation of two errors on one problem. 0: independent slips, as "
-            "the law supposes, which more samples average out. Towards 1: the same problems are always misjudged, and "
+            "Test samples of all checkpoints. ρ: correlation of two errors on one problem. 0: independent slips, "
+            "which more samples average out. Towards 1: the same problems are always misjudged, and "
             f"a policy learns what passes there. {pooled(findings.run)}{CLUSTERED}"
         ),
     )
