@@ -248,8 +248,8 @@ def rendered(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 PICTURES = (
-    *("accuracy", "quality", "gain", "prediction", "drift", "passes", "diversity", "over_optimisation", "kept", "difficulty"),
-    "agreement",
+    *("accuracy", "quality", "gain", "prediction", "drift", "passes", "diversity"),
+    *("over_optimisation", "kept", "difficulty", "agreement"),
 )
 
 

@@ -18,7 +18,7 @@ from restem.reports.analysis.selection import selected
 from restem.reports.analysis.verifier_quality import called
 from restem.reports.data.run import Arm, Bools, Run
 from restem.reports.stats import estimates, reward_quality
-from restem.reports.stats.estimates import Counts, Difference, Estimate, Floats, Ints
+from restem.reports.stats.estimates import Counts, Difference, Estimate, Ints
 
 EDGES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the pass rate; a band holds its lower edge, the last one both
 BANDS = len(EDGES) - 1
@@ -134,5 +134,4 @@ def _kept_by_band(run: Run, arm: Arm) -> list[Estimate]:
 
 def _kept(run: Run, replica: Arm, rows: Ints) -> Ints:
     rows = rows[~even_numbered(run.samples.problem[rows])]
-    outcome: Floats = run.outcome(replica.verifier, rows)
-    return selected(run, replica, rows, outcome) if len(rows) else rows
+    return selected(run, replica, rows) if len(rows) else rows

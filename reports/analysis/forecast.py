@@ -23,6 +23,7 @@ from restem.reports.data.run import Arm, Run
 from restem.reports.stats import estimates, predictor
 from restem.reports.stats.estimates import Estimate, Floats, Ints
 
+FEW = 5  # problems with a wrong kept text, below which resamples show too little of them
 KEPT_RIGHT, KEPT, KEPT_DECIDED, DISTINCT_RIGHT, DISTINCT, RIGHT, DECIDED = range(7)
 
 
@@ -135,7 +136,7 @@ def _unseen_wrong(counts: Ints, arm: Arm) -> Floats:
     """
     added = np.zeros(estimates.DRAWS + 1)
     wrong = int((counts[:, KEPT_DECIDED] > counts[:, KEPT_RIGHT]).sum())
-    if not arm.gold and wrong < estimates.FEW and len(counts):
+    if not arm.gold and wrong < FEW and len(counts):
         draws = np.random.default_rng(estimates.SEED).exponential(size=estimates.DRAWS)
         added[1:] = draws * counts[:, KEPT_DECIDED].mean()
     return added

@@ -124,4 +124,4 @@ def _drift(findings: Findings, arm: Arm, iteration: int, split: str) -> Estimate
         )
         for t in (now, then)
     ]
-    return estimates.apart(*rates)
+    return estimates.apart(rates[0], rates[1])
