@@ -23,7 +23,7 @@ def test_a_problem_without_samples_has_neither() -> None:
 def test_names_of_categories_and_the_order_of_samples_do_not_matter() -> None:
     random = np.random.default_rng(0)
     problem, category = np.repeat(np.arange(5), 8), random.integers(0, 4, 40)
-    shuffled, renamed = random.permutation(40), 7 - 2 * category
+    shuffled, renamed = random.permutation(40), 9 - 2 * category
     assert entropy(renamed[shuffled], problem[shuffled], 5) == pytest.approx(entropy(category, problem, 5))
     assert (
         distinct_share(renamed[shuffled], problem[shuffled], 5).tolist()

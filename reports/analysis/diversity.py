@@ -16,7 +16,7 @@ from restem.reports.stats.diversity import distinct_share, entropy
 from restem.reports.stats.estimates import Estimate, Floats, Ints
 from restem.reports.stats.means import over_problems
 
-RIGHT, NONE = "correct", "no answer"  # answers have no spaces, so no answer is called so
+RIGHT, NONE = "correct answer", "no answer"  # answers are read without spaces, so none is called so
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -80,5 +80,6 @@ def _answers(run: Run, rows: Ints) -> Ints:
     """A number for each answer; all correct ones are one answer, as they equal the reference and so each other."""
     right = run.outcome(run.gold, rows) == 1
     read = ("".join(run.answers[int(row)].split()) for row in rows)
-    names = [RIGHT + " " if correct else answer or NONE for correct, answer in zip(right, read, strict=True)]
-    return np.unique(names, return_inverse=True)[1] if names else np.zeros(0, np.int64)
+    numbers: dict[str, int] = {}
+    names = (RIGHT if correct else answer or NONE for correct, answer in zip(right, read, strict=True))
+    return np.array([numbers.setdefault(name, len(numbers)) for name in names], np.int64)

@@ -13,8 +13,8 @@ from restem.reports.stats.estimates import Floats, Ints, ratio
 
 def distinct_share(category: Ints, problem: Ints, size: int) -> Floats:
     """Distinct categories per sample of each of `size` problems: 1 where all differ, 1 / n where all n are alike."""
-    pairs = np.unique(np.stack([problem, category]), axis=1)
-    return ratio(np.bincount(pairs[0], minlength=size), np.bincount(problem, minlength=size))
+    of, _ = _seen(category, problem)
+    return ratio(np.bincount(of, minlength=size), np.bincount(problem, minlength=size))
 
 
 def entropy(category: Ints, problem: Ints, size: int) -> Floats:
@@ -23,10 +23,17 @@ def entropy(category: Ints, problem: Ints, size: int) -> Floats:
     Miller and Madow's correction (Miller 1955, Information Theory in Psychology, 95): the entropy of the shares that
     were seen, plus (categories seen - 1) / (2 samples). It still is too low where nearly all samples differ.
     """
-    pairs, count = np.unique(np.stack([problem, category]), axis=1, return_counts=True)
+    of, count = _seen(category, problem)
     samples = np.bincount(problem, minlength=size)
-    seen = np.bincount(pairs[0], minlength=size)
-    surprise = np.bincount(pairs[0], count * np.log(count), minlength=size)
+    seen = np.bincount(of, minlength=size)
+    surprise = np.bincount(of, count * np.log(count), minlength=size)
     with np.errstate(divide="ignore"):
         plain = np.log(samples) - ratio(surprise, samples)
     return np.where(samples > 0, plain + ratio(seen - 1, 2 * samples), np.nan)
+
+
+def _seen(category: Ints, problem: Ints) -> tuple[Ints, Ints]:
+    """Each category of each problem once: the problem, and how many of its samples have it."""
+    width = int(category.max(initial=0)) + 1
+    pairs, count = np.unique(problem * width + category, return_counts=True)
+    return pairs // width, count
