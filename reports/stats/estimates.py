@@ -188,7 +188,7 @@ def design_effect(correct: NDArray, decided: NDArray) -> float:
     return float(max(measured, (cases * measured + PROBLEMS * supposed) / (cases + PROBLEMS)))
 
 
-rate = proportion
+rate = proportion  # the same of any cases, such as false accepts among wrong samples
 
 
 def mean(values: Floats) -> Estimate:
