@@ -19,6 +19,7 @@ import click
 
 from restem.harness.cli.gate import gate_command
 from restem.harness.cli.judge import judge_group
+from restem.harness.cli.label import label_command
 from restem.harness.cli.policies import export_command, models_command, serve_command
 from restem.harness.cli.probe import probe_command
 from restem.harness.cli.problems import generate_command
@@ -130,6 +131,7 @@ for command in (
     report_command,
     compare_command,
     verify_command,
+    label_command,
     gate_command,
     generate_command,
     probe_command,

@@ -1,0 +1,306 @@
+"""TPR, FPR, LR+ and precision of verifiers from a stratified random sample of labels.
+
+Takes the candidates' verdicts on the labelled responses, their labels and strata; gives estimates. A response of
+stratum h stands for N_h / n_h responses; rates are ratios of such totals (Hajek), and their variance is that of the
+linearised residuals within strata, with the finite population correction (Sarndal, Swensson and Wretman 1992, Model
+Assisted Survey Sampling, results 5.6.2 and 5.7.1). Intervals hold the value that labels of *all* these responses would
+give, not that of other problems. It does not depend on how the sample was drawn, on runs or on files.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from statistics import NormalDist
+
+import numpy as np
+
+from restem.reports.stats import student_t
+from restem.reports.stats.estimates import LEVEL, POWER, Estimate, Floats, Ints
+
+MOST_FREEDOM = 1e4  # degrees of freedom from which Student's quantile is taken for the normal's
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Influence:
+    """What each labelled response adds to the error of a statistic, were it right and were it wrong."""
+
+    right: Floats
+    wrong: Floats
+
+    def __sub__(self, other: Influence) -> Influence:
+        return Influence(right=self.right - other.right, wrong=self.wrong - other.wrong)
+
+    def times(self, factor: float) -> Influence:
+        return Influence(right=factor * self.right, wrong=factor * self.wrong)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Ratio:
+    """A ratio of two totals; `soft` is its value at the softened labels, which is never 0 or 1."""
+
+    value: float
+    soft: float
+    influence: Influence
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class LabelledSample:
+    """Labelled responses of a stratified random sample.
+
+    Attributes:
+        verdicts: Verifiers x labelled responses: 1, 0, NaN undecided.
+        label: 1 right, 0 wrong, NaN where the person could not tell: it then counts for no rate.
+        stratum: Of each labelled response.
+        size: Responses of each stratum, labelled or not; each stratum has two labels, or one of its only response.
+    """
+
+    verdicts: Floats
+    label: Floats
+    stratum: Ints
+    size: Ints
+
+    @functools.cached_property
+    def drawn(self) -> Ints:
+        """Labelled responses of each stratum."""
+        return np.bincount(self.stratum, minlength=len(self.size)).astype(np.int64)
+
+    @functools.cached_property
+    def weight(self) -> Floats:
+        """How many responses each labelled one stands for: 1 / its inclusion probability."""
+        return (self.size / np.maximum(self.drawn, 1))[self.stratum]
+
+    @functools.cached_property
+    def shares(self) -> tuple[Floats, Floats]:
+        """Each label as shares of right and wrong."""
+        return (self.label == 1).astype(np.float64), (self.label == 0).astype(np.float64)
+
+    def softened(self, drawn: Ints | None = None) -> tuple[Floats, Floats]:
+        """The labels moved to 1/2 by as much as half a right and half a wrong label more in their stratum would do.
+
+        A stratum whose labels are all alike has a spread then: that n labels show no error does not mean there is none.
+
+        Args:
+            drawn: As if each stratum had so many labels, which matters where it is fewer than there are.
+        """
+        labels = self.drawn if drawn is None else np.minimum(self.drawn, drawn)
+        moved = 1 / (labels[self.stratum] + 1)
+        right, wrong = self.shares
+        told = right + wrong
+        return right + moved * (told / 2 - right), wrong + moved * (told / 2 - wrong)
+
+    def ratio(self, top: tuple[Floats, Floats], bottom: tuple[Floats, Floats]) -> Ratio:
+        """Ratio of two totals; each is given by what a response adds to it if it is right, and if it is wrong."""
+        values = []
+        for right, wrong in (self.shares, self.softened()):
+            above, below = (float(self.weight @ (right * part[0] + wrong * part[1])) for part in (top, bottom))
+            values.append((above / below if below > 0 else math.nan, below))
+        (value, _), (soft, counted) = values
+        influence = Influence(
+            right=(top[0] - soft * bottom[0]) / counted if counted else np.full(len(self.label), math.nan),
+            wrong=(top[1] - soft * bottom[1]) / counted if counted else np.full(len(self.label), math.nan),
+        )
+        return Ratio(value=value, soft=soft, influence=influence)
+
+    def correlation(self, left: Influence, right: Influence) -> float:
+        """Correlation of the errors of two statistics; 0 where one of them has none."""
+        together, apart, one, other = (
+            self.variance(influence)[0] for influence in (left - right.times(-1), left - right, left, right)
+        )
+        return (together - apart) / (4 * math.sqrt(one * other)) if one > 0 and other > 0 else 0.0
+
+    def variance(self, influence: Influence, drawn: Ints | None = None) -> tuple[float, float]:
+        """Variance of a statistic, and its degrees of freedom (Satterthwaite 1946).
+
+        Each stratum adds N_h^2 (1 / n_h - 1 / N_h) S_h^2, where S_h^2 is the variance of its residuals at the softened
+        labels.
+
+        Args:
+            drawn: As if each stratum had so many labels of the same kind; what it has where None.
+        """
+        right, wrong = self.softened(drawn)
+        size, here = len(self.size), np.maximum(self.drawn, 1)
+        first = np.bincount(self.stratum, right * influence.right + wrong * influence.wrong, size) / here
+        second = np.bincount(self.stratum, right * influence.right**2 + wrong * influence.wrong**2, size) / here
+        labels = np.maximum(self.drawn if drawn is None else drawn, 1)
+        spread = np.maximum(second - first**2, 0) * labels / np.maximum(labels - 1, 1)
+        parts = self.size**2 * (1 / labels - 1 / self.size) * spread
+        total = float(parts.sum())
+        if not total > 0:
+            return total, math.inf
+        return total, total**2 / float((parts**2 / np.maximum(labels - 1, 1)).sum())
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LabelledRates:
+    """A verifier's rates on all responses that the labelled ones were drawn from; `youden` is TPR - FPR."""
+
+    tpr: Estimate
+    fpr: Estimate
+    likelihood_ratio: Estimate
+    precision: Estimate
+    youden: Estimate
+
+
+def labelled_rates(sample: LabelledSample, verifier: int) -> LabelledRates:
+    """The rates of one of the sample's verifiers, with 95 % intervals."""
+    accepts_right, accepts_wrong, precision = ratios(sample, verifier)
+    tpr, fpr = interval(sample, accepts_right), interval(sample, accepts_wrong)
+    between = sample.correlation(accepts_right.influence, accepts_wrong.influence)
+    low, high = apart((tpr.value, tpr.low, tpr.high), (fpr.value, fpr.low, fpr.high), between)
+    return LabelledRates(
+        tpr=tpr,
+        fpr=fpr,
+        likelihood_ratio=_likelihood_ratio(sample, tpr, fpr, between),
+        precision=interval(sample, precision),
+        youden=_estimate(sample, tpr.value - fpr.value, low, high),
+    )
+
+
+def ratios(sample: LabelledSample, verifier: int) -> tuple[Ratio, Ratio, Ratio]:
+    """TPR, FPR and precision of the accepted of a verifier."""
+    verdict = sample.verdicts[verifier]
+    accepts, decided, none = np.nan_to_num(verdict), (~np.isnan(verdict)).astype(np.float64), np.zeros(len(verdict))
+    return (
+        sample.ratio((accepts, none), (decided, none)),
+        sample.ratio((none, accepts), (none, decided)),
+        sample.ratio((accepts, none), (accepts, accepts)),
+    )
+
+
+def interval(sample: LabelledSample, ratio: Ratio) -> Estimate:
+    """A rate with Wilson's interval at the effective sample size and Student's quantile.
+
+    The effective size is p (1 - p) / variance (Korn and Graubard 1998, Survey Methodology 24:193), both at the softened
+    labels, so that a rate of 0 or 1 has one as well.
+    """
+    variance, freedom = sample.variance(ratio.influence)
+    if math.isnan(ratio.value) or math.isnan(variance):
+        return _estimate(sample, ratio.value, math.nan, math.nan)
+    effective = ratio.soft * (1 - ratio.soft) / variance if variance > 0 else math.inf
+    return _estimate(sample, ratio.value, *score_interval(ratio.value, effective, _quantile(freedom, LEVEL)))
+
+
+def score_interval(value: float, effective: float, quantile: float) -> tuple[float, float]:
+    """Wilson's interval for a share of `effective` trials, with any quantile in the normal's place."""
+    square = quantile * quantile / effective
+    centre = (value + square / 2) / (1 + square)
+    half = math.sqrt(square * value * (1 - value) + square * square / 4) / (1 + square)
+    return (0.0 if value == 0 else max(0.0, centre - half)), (1.0 if value == 1 else min(1.0, centre + half))
+
+
+Limits = tuple[float, float, float]  # a value and its limits
+
+
+def apart(left: Limits, right: Limits, correlation: float) -> tuple[float, float]:
+    """Limits of left less right from the limits of both (MOVER; Zou and Donner 2008, Stat Med 27:1693)."""
+    value = left[0] - right[0]
+    below, above = (
+        math.sqrt(max(0.0, a * a + b * b - 2 * correlation * a * b))
+        for a, b in ((left[0] - left[1], right[2] - right[0]), (left[2] - left[0], right[0] - right[1]))
+    )
+    return value - below, value + above
+
+
+def _likelihood_ratio(sample: LabelledSample, tpr: Estimate, fpr: Estimate, correlation: float) -> Estimate:
+    """TPR / FPR; where one of them is 0 the interval runs between the quotients of their own limits."""
+    if math.isnan(tpr.value) or math.isnan(fpr.value) or tpr.value == fpr.value == 0:
+        return _estimate(sample, math.nan, math.nan, math.nan)
+    if tpr.value == 0 or fpr.value == 0:
+        low = tpr.low / fpr.high if fpr.high else math.inf
+        high = tpr.high / fpr.low if fpr.low else math.inf
+        return _estimate(sample, math.inf if fpr.value == 0 else 0.0, low, high)
+    low, high = apart(_logs(tpr), _logs(fpr), correlation)
+    return _estimate(sample, tpr.value / fpr.value, math.exp(low), math.exp(high))
+
+
+def _logs(rate: Estimate) -> Limits:
+    return math.log(rate.value), math.log(rate.low), math.log(rate.high)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RateDifference:
+    """How much better one verifier is than another.
+
+    Attributes:
+        youden: Difference of Youden's J, TPR - FPR.
+        equal: The 90 % limits of the same: where both lie within a margin, the verifiers are equal within it.
+        likelihood_ratio: LR+ of the first over that of the second; NaN where one is 0 or infinite.
+    """
+
+    youden: Estimate
+    equal: tuple[float, float]
+    likelihood_ratio: Estimate
+
+
+def rate_difference(sample: LabelledSample, left: int, right: int) -> RateDifference:
+    """Two verifiers on the same labels; equal verdicts cancel, so their errors are those of the disagreements."""
+    value, influence = _difference(sample, left, right)
+    variance, freedom = sample.variance(influence)
+    low, high, inner_low, inner_high = (
+        value + sign * _quantile(freedom, level) * math.sqrt(variance)
+        for level in (LEVEL, 2 * LEVEL - 1)
+        for sign in (-1, 1)
+    )
+    return RateDifference(
+        youden=_estimate(sample, value, max(-2.0, low), min(2.0, high)),
+        equal=(inner_low, inner_high),
+        likelihood_ratio=_ratio_of_likelihoods(sample, left, right),
+    )
+
+
+def _difference(sample: LabelledSample, left: int, right: int) -> tuple[float, Influence]:
+    """The difference of Youden's J."""
+    (t, f, _), (other_t, other_f, _) = ratios(sample, left), ratios(sample, right)
+    influence = (t.influence - f.influence) - (other_t.influence - other_f.influence)
+    return (t.value - f.value) - (other_t.value - other_f.value), influence
+
+
+def _ratio_of_likelihoods(sample: LabelledSample, left: int, right: int) -> Estimate:
+    ours, theirs = (labelled_rates(sample, verifier).likelihood_ratio for verifier in (left, right))
+    if not all(0 < rate.value < math.inf for rate in (ours, theirs)):
+        return _estimate(sample, math.nan, math.nan, math.nan)
+    logs = []
+    for verifier in (left, right):
+        t, f, _ = ratios(sample, verifier)
+        logs.append(t.influence.times(1 / t.soft) - f.influence.times(1 / f.soft))
+    low, high = apart(_logs(ours), _logs(theirs), sample.correlation(*logs))
+    return _estimate(sample, ours.value / theirs.value, math.exp(low), math.exp(high))
+
+
+def labels_needed(sample: LabelledSample, left: int, right: int, order: Ints, margin: float = 0.0) -> int:
+    """Labels, those of the sample included, that settle which verifier has the larger J, 80 % of the time.
+
+    Settled: the 95 % interval of the difference leaves out 0, or its 90 % interval lies within the margin. This takes
+    the sample's difference and spreads for the true ones.
+
+    Args:
+        order: The stratum of every response, in the order in which they are labelled.
+    """
+    value, influence = _difference(sample, left, right)
+    power = NormalDist().inv_cdf(POWER)
+
+    def settled(labels: int) -> bool:
+        drawn = np.bincount(order[:labels], minlength=len(sample.size))
+        variance, freedom = sample.variance(influence, drawn)
+        shown, equal = ((_quantile(freedom, level) + power) * math.sqrt(variance) for level in (LEVEL, 2 * LEVEL - 1))
+        return shown <= abs(value) or equal <= margin - abs(value)
+
+    low, high = int(np.minimum(sample.size, 2).sum()), len(order)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if settled(middle) else (middle + 1, high)
+    return low
+
+
+def _quantile(freedom: float, level: float) -> float:
+    return (
+        student_t.quantile(freedom, (1 + level) / 2)
+        if freedom < MOST_FREEDOM
+        else NormalDist().inv_cdf((1 + level) / 2)
+    )
+
+
+def _estimate(sample: LabelledSample, value: float, low: float, high: float) -> Estimate:
+    return Estimate(value=value, low=low, high=high, n=len(sample.label), clusters=len(sample.size))
