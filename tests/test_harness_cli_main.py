@@ -52,7 +52,7 @@ def test_generate_prints_the_names_of_all_benchmarks() -> None:
     assert "file" not in names
 
 
-@pytest.mark.parametrize("command", ["run", "verify", "report", "show", "gate", "generate", "probe", "serve"])
+@pytest.mark.parametrize("command", ["run", "verify", "report", "show", "label", "gate", "generate", "probe", "serve"])
 def test_every_command_has_help_with_an_example(command: str) -> None:
     result = restem(command, "--help")
     assert result.exit_code == 0

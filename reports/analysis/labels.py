@@ -76,8 +76,10 @@ def population(
         raise ConfigError(f"no samples of checkpoint {checkpoint} on split {split} here")
     judged = [name for name in run.outcomes if run.scored(name, rows)]
     if unknown := [name for name in names if name not in judged]:
-        hint = did_you_mean(unknown[0], judged) or f"; `restem verify RUN --verifier {unknown[0]} --split {split}`"
-        raise ConfigError(f"no verdicts of {unknown[0]!r} on the samples of {checkpoint}, {split}{hint}")
+        raise ConfigError(
+            f"no verdicts of {unknown[0]!r} on the samples of {checkpoint}, {split}{did_you_mean(unknown[0], judged)}: "
+            f"`restem verify RUN --verifier NAME --split {split}` adds them"
+        )
     chosen = tuple(dict.fromkeys(names)) or tuple(
         name for name in run.compared if name in judged and name not in run.controls and not name.startswith(HUMAN)
     )
