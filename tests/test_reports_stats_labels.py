@@ -14,7 +14,7 @@ from restem.reports.stats.labelled_rates import LabelledSample
 
 PROBLEMS, SAMPLES = 150, 8
 RATES = ((0.93, 0.08), (0.85, 0.2))
-ROUNDS = 200
+ROUNDS = 100
 
 
 def population(seed: int = 0, rates: tuple[tuple[float, float], ...] = RATES) -> tuple[Floats, Floats]:
@@ -151,7 +151,7 @@ def test_few_labels_are_unbiased_and_their_intervals_cover(labels: int) -> None:
             held[name] += estimate.low <= truth[name] <= estimate.high
             values[name].append(estimate.value)
     for name, count in held.items():
-        assert count / ROUNDS >= 0.92, name
+        assert count / ROUNDS >= 0.9, name
     for name in ("tpr", "fpr", "precision", "youden", "difference"):
         error = np.std(values[name]) / math.sqrt(ROUNDS)
         assert abs(np.mean(values[name]) - truth[name]) < 3 * error + 0.003, name
@@ -164,7 +164,7 @@ def test_strata_of_verdicts_take_fewer_labels_than_a_simple_random_sample() -> N
     spread = {}
     for name, design, weight in (("strata", strata, importance(verdicts, strata)), ("simple", whole, np.ones(1))):
         values = []
-        for seed in range(200):
+        for seed in range(80):
             order = ordered(design, weight, np.random.default_rng(seed).random(len(label)))
             sample = drawn(verdicts, label, design, order, 100)
             values.append([labelled_rates.labelled_rates(sample, 1).youden.value])
@@ -184,7 +184,7 @@ def test_the_forecast_of_labels_settles_four_of_five_samples() -> None:
         sample = drawn(verdicts, label, strata, order_of(verdicts, strata, seed), labels)
         youden = labelled_rates.rate_difference(sample, 0, 1).youden
         settled += not youden.low <= 0 <= youden.high
-    assert 0.7 <= settled / ROUNDS <= 0.92
+    assert 0.65 <= settled / ROUNDS <= 0.95
 
 
 def test_a_margin_within_which_verifiers_are_equal_takes_fewer_labels_than_to_tell_them_apart() -> None:

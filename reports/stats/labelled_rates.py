@@ -1,10 +1,10 @@
 """TPR, FPR, LR+ and precision of verifiers from a stratified random sample of labels.
 
 Takes the candidates' verdicts on the labelled responses, their labels and strata; gives estimates. A response of
-stratum h stands for N_h / n_h responses; rates are ratios of such totals (Hajek), and their variance is that of the
-linearised residuals within strata, with the finite population correction (Sarndal, Swensson and Wretman 1992, Model
-Assisted Survey Sampling, results 5.6.2 and 5.7.1). Intervals hold the value that labels of *all* these responses would
-give, not that of other problems. It does not depend on how the sample was drawn, on runs or on files.
+stratum h stands for N_h / n_h responses, and rates are ratios of such totals (Hajek; Sarndal, Swensson and Wretman
+1992, Model Assisted Survey Sampling, results 5.6.2 and 5.7.1). Intervals put together each stratum's Wilson limits,
+with the finite population correction. They hold the value that labels of *all* these responses would give, not that of
+other problems. It does not depend on how the sample was drawn, on runs or on files.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+from collections.abc import Callable
 from statistics import NormalDist
 
 import numpy as np
+from scipy.optimize import brentq
 
-from restem.reports.stats import student_t
 from restem.reports.stats.estimates import LEVEL, POWER, Estimate, Floats, Ints
 
-MOST_FREEDOM = 1e4  # degrees of freedom from which Student's quantile is taken for the normal's
+CLOSE = 1e-9  # how exactly a limit is searched for
+ENDS = ((0.0, -1), (1.0, 1))  # of the scale of a rate, and which side of a value they are on
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,8 +40,16 @@ class Influence:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Ratio:
-    """A ratio of two totals; `soft` is its value at the softened labels, which is never 0 or 1."""
+    """A ratio of two totals: what a response adds to each if it is right, and if it is wrong.
 
+    Attributes:
+        value: NaN where no label counts for it.
+        soft: Its value at the softened labels, which is never 0 or 1.
+        influence: At the soft value.
+    """
+
+    top: Influence
+    bottom: Influence
     value: float
     soft: float
     influence: Influence
@@ -90,31 +100,70 @@ class LabelledSample:
         told = right + wrong
         return right + moved * (told / 2 - right), wrong + moved * (told / 2 - wrong)
 
-    def ratio(self, top: tuple[Floats, Floats], bottom: tuple[Floats, Floats]) -> Ratio:
-        """Ratio of two totals; each is given by what a response adds to it if it is right, and if it is wrong."""
-        values = []
-        for right, wrong in (self.shares, self.softened()):
-            above, below = (float(self.weight @ (right * part[0] + wrong * part[1])) for part in (top, bottom))
-            values.append((above / below if below > 0 else math.nan, below))
-        (value, _), (soft, counted) = values
-        influence = Influence(
-            right=(top[0] - soft * bottom[0]) / counted if counted else np.full(len(self.label), math.nan),
-            wrong=(top[1] - soft * bottom[1]) / counted if counted else np.full(len(self.label), math.nan),
+    def total(self, part: Influence, shares: tuple[Floats, Floats]) -> float:
+        """The weighted total of what responses add, given each one's shares of right and wrong."""
+        return float(self.weight @ (shares[0] * part.right + shares[1] * part.wrong))
+
+    def ratio(self, top: Influence, bottom: Influence) -> Ratio:
+        """The ratio of two totals."""
+        value, soft = (
+            self.total(top, shares) / below if (below := self.total(bottom, shares)) > 0 else math.nan
+            for shares in (self.shares, self.softened())
         )
-        return Ratio(value=value, soft=soft, influence=influence)
+        counted = self.total(bottom, self.softened())
+        influence = (top - bottom.times(soft)).times(1 / counted if counted > 0 else math.nan)
+        return Ratio(top=top, bottom=bottom, value=value, soft=soft, influence=influence)
+
+    def margins(self, influence: Influence, level: float = LEVEL) -> tuple[float, float]:
+        """How far below and above its value a total of influences may lie (MOVER; Zou and Donner 2008).
+
+        The roots of the strata's summed squares: each stratum's share of right labels may lie at its Wilson limit for
+        n_h / (1 - n_h / N_h) labels. Where a pooled stratum's responses differ in their influence, the spread of that
+        is added on both sides.
+        """
+        quantile = NormalDist().inv_cdf((1 + level) / 2)
+        share, below, above, still_open = self.limits if level == LEVEL else self._limits(level)
+        right, wrong = self.shares
+        told, of, size = right + wrong, self.stratum, len(self.size)
+        slope = told * (influence.right - influence.wrong)
+        middle = told * (share[of] * influence.right + (1 - share[of]) * influence.wrong)
+        labels = np.maximum(self.drawn, 1)
+        mean, square, centre, spread = (
+            np.bincount(of, part, size) / labels for part in (slope, slope**2, middle, middle**2)
+        )
+        between = quantile**2 * np.maximum(spread - centre**2, 0) / np.maximum(labels - 1, 1) * still_open
+        falling = mean < 0
+        lower, upper = (
+            math.sqrt(float((self.size**2 * (square * np.where(falling, *moves) ** 2 + between)).sum()))
+            for moves in ((above, below), (below, above))
+        )
+        return lower, upper
+
+    @functools.cached_property
+    def limits(self) -> tuple[Floats, Floats, Floats, Floats]:
+        """`_limits` at 95 %, which a search for a limit asks for often."""
+        return self._limits(LEVEL)
+
+    def _limits(self, level: float) -> tuple[Floats, Floats, Floats, Floats]:
+        """Each stratum's share of right labels, its distances from Wilson's limits, and the share not labelled."""
+        right, wrong = (np.bincount(self.stratum, part, len(self.size)) for part in self.shares)
+        told, still_open = right + wrong, 1 - self.drawn / self.size
+        share = np.where(told > 0, right / np.maximum(told, 1), 0.5)
+        quantile = NormalDist().inv_cdf((1 + level) / 2)
+        square = quantile**2 * still_open / np.maximum(told, 0.5)  # with the finite population correction
+        centre = (share + square / 2) / (1 + square)
+        half = np.sqrt(square * share * (1 - share) + square**2 / 4) / (1 + square)
+        return share, np.maximum(0, half - centre + share), np.maximum(0, half + centre - share), still_open
 
     def correlation(self, left: Influence, right: Influence) -> float:
         """Correlation of the errors of two statistics; 0 where one of them has none."""
         together, apart, one, other = (
-            self.variance(influence)[0] for influence in (left - right.times(-1), left - right, left, right)
+            self.variance(influence) for influence in (left - right.times(-1), left - right, left, right)
         )
         return (together - apart) / (4 * math.sqrt(one * other)) if one > 0 and other > 0 else 0.0
 
-    def variance(self, influence: Influence, drawn: Ints | None = None) -> tuple[float, float]:
-        """Variance of a statistic, and its degrees of freedom (Satterthwaite 1946).
-
-        Each stratum adds N_h^2 (1 / n_h - 1 / N_h) S_h^2, where S_h^2 is the variance of its residuals at the softened
-        labels.
+    def variance(self, influence: Influence, drawn: Ints | None = None) -> float:
+        """Variance of a statistic: the sum of N_h^2 (1 / n_h - 1 / N_h) S_h^2, each S_h^2 at the softened labels.
 
         Args:
             drawn: As if each stratum had so many labels of the same kind; what it has where None.
@@ -125,11 +174,7 @@ class LabelledSample:
         second = np.bincount(self.stratum, right * influence.right**2 + wrong * influence.wrong**2, size) / here
         labels = np.maximum(self.drawn if drawn is None else drawn, 1)
         spread = np.maximum(second - first**2, 0) * labels / np.maximum(labels - 1, 1)
-        parts = self.size**2 * (1 / labels - 1 / self.size) * spread
-        total = float(parts.sum())
-        if not total > 0:
-            return total, math.inf
-        return total, total**2 / float((parts**2 / np.maximum(labels - 1, 1)).sum())
+        return float((self.size**2 * (1 / labels - 1 / self.size) * spread).sum())
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -162,32 +207,35 @@ def ratios(sample: LabelledSample, verifier: int) -> tuple[Ratio, Ratio, Ratio]:
     """TPR, FPR and precision of the accepted of a verifier."""
     verdict = sample.verdicts[verifier]
     accepts, decided, none = np.nan_to_num(verdict), (~np.isnan(verdict)).astype(np.float64), np.zeros(len(verdict))
+    accepts_right, accepts_wrong = Influence(right=accepts, wrong=none), Influence(right=none, wrong=accepts)
     return (
-        sample.ratio((accepts, none), (decided, none)),
-        sample.ratio((none, accepts), (none, decided)),
-        sample.ratio((accepts, none), (accepts, accepts)),
+        sample.ratio(accepts_right, Influence(right=decided, wrong=none)),
+        sample.ratio(accepts_wrong, Influence(right=none, wrong=decided)),
+        sample.ratio(accepts_right, Influence(right=accepts, wrong=accepts)),
     )
 
 
-def interval(sample: LabelledSample, ratio: Ratio) -> Estimate:
-    """A rate with Wilson's interval at the effective sample size and Student's quantile.
+def interval(sample: LabelledSample, rate: Ratio) -> Estimate:
+    """A rate with its 95 % interval: the rates at which top - rate * bottom may be 0 (Fieller 1954)."""
+    if math.isnan(rate.value):
+        return _estimate(sample, math.nan, math.nan, math.nan)
 
-    The effective size is p (1 - p) / variance (Korn and Graubard 1998, Survey Methodology 24:193), both at the softened
-    labels, so that a rate of 0 or 1 has one as well.
-    """
-    variance, freedom = sample.variance(ratio.influence)
-    if math.isnan(ratio.value) or math.isnan(variance):
-        return _estimate(sample, ratio.value, math.nan, math.nan)
-    effective = ratio.soft * (1 - ratio.soft) / variance if variance > 0 else math.inf
-    return _estimate(sample, ratio.value, *score_interval(ratio.value, effective, _quantile(freedom, LEVEL)))
+    def outside(value: float, side: int) -> float:
+        """By how much top - value * bottom is farther from 0 than its margin."""
+        influence = rate.top - rate.bottom.times(value)
+        return -side * sample.total(influence, sample.shares) - sample.margins(influence)[side > 0]
+
+    low, high = (_limit(lambda value, side=side: outside(value, side), rate.value, end) for end, side in ENDS)
+    return _estimate(sample, rate.value, low, high)
 
 
-def score_interval(value: float, effective: float, quantile: float) -> tuple[float, float]:
-    """Wilson's interval for a share of `effective` trials, with any quantile in the normal's place."""
-    square = quantile * quantile / effective
-    centre = (value + square / 2) / (1 + square)
-    half = math.sqrt(square * value * (1 - value) + square * square / 4) / (1 + square)
-    return (0.0 if value == 0 else max(0.0, centre - half)), (1.0 if value == 1 else min(1.0, centre + half))
+def _limit(outside: Callable[[float], float], value: float, end: float) -> float:
+    """Where, from a value to the end of the scale, `outside` becomes positive."""
+    if outside(end) <= 0:
+        return end
+    if outside(value) >= 0:  # no margin: all is labelled
+        return value
+    return float(brentq(outside, value, end, xtol=CLOSE))  # pyright: ignore[reportArgumentType]
 
 
 Limits = tuple[float, float, float]  # a value and its limits
@@ -204,13 +252,13 @@ def apart(left: Limits, right: Limits, correlation: float) -> tuple[float, float
 
 
 def _likelihood_ratio(sample: LabelledSample, tpr: Estimate, fpr: Estimate, correlation: float) -> Estimate:
-    """TPR / FPR; where one of them is 0 the interval runs between the quotients of their own limits."""
+    """TPR / FPR; where one of them may be 0 the interval runs between the quotients of their own limits."""
     if math.isnan(tpr.value) or math.isnan(fpr.value) or tpr.value == fpr.value == 0:
         return _estimate(sample, math.nan, math.nan, math.nan)
-    if tpr.value == 0 or fpr.value == 0:
+    if tpr.low == 0 or fpr.low == 0:
         low = tpr.low / fpr.high if fpr.high else math.inf
         high = tpr.high / fpr.low if fpr.low else math.inf
-        return _estimate(sample, math.inf if fpr.value == 0 else 0.0, low, high)
+        return _estimate(sample, tpr.value / fpr.value if fpr.value else math.inf, low, high)
     low, high = apart(_logs(tpr), _logs(fpr), correlation)
     return _estimate(sample, tpr.value / fpr.value, math.exp(low), math.exp(high))
 
@@ -237,15 +285,10 @@ class RateDifference:
 def rate_difference(sample: LabelledSample, left: int, right: int) -> RateDifference:
     """Two verifiers on the same labels; equal verdicts cancel, so their errors are those of the disagreements."""
     value, influence = _difference(sample, left, right)
-    variance, freedom = sample.variance(influence)
-    low, high, inner_low, inner_high = (
-        value + sign * _quantile(freedom, level) * math.sqrt(variance)
-        for level in (LEVEL, 2 * LEVEL - 1)
-        for sign in (-1, 1)
-    )
+    (below, above), (near_below, near_above) = (sample.margins(influence, level) for level in (LEVEL, 2 * LEVEL - 1))
     return RateDifference(
-        youden=_estimate(sample, value, max(-2.0, low), min(2.0, high)),
-        equal=(inner_low, inner_high),
+        youden=_estimate(sample, value, max(-2.0, value - below), min(2.0, value + above)),
+        equal=(value - near_below, value + near_above),
         likelihood_ratio=_ratio_of_likelihoods(sample, left, right),
     )
 
@@ -259,7 +302,7 @@ def _difference(sample: LabelledSample, left: int, right: int) -> tuple[float, I
 
 def _ratio_of_likelihoods(sample: LabelledSample, left: int, right: int) -> Estimate:
     ours, theirs = (labelled_rates(sample, verifier).likelihood_ratio for verifier in (left, right))
-    if not all(0 < rate.value < math.inf for rate in (ours, theirs)):
+    if not all(0 < rate.low <= rate.high < math.inf for rate in (ours, theirs)):
         return _estimate(sample, math.nan, math.nan, math.nan)
     logs = []
     for verifier in (left, right):
@@ -283,8 +326,8 @@ def labels_needed(sample: LabelledSample, left: int, right: int, order: Ints, ma
 
     def settled(labels: int) -> bool:
         drawn = np.bincount(order[:labels], minlength=len(sample.size))
-        variance, freedom = sample.variance(influence, drawn)
-        shown, equal = ((_quantile(freedom, level) + power) * math.sqrt(variance) for level in (LEVEL, 2 * LEVEL - 1))
+        error = math.sqrt(sample.variance(influence, drawn))
+        shown, equal = ((NormalDist().inv_cdf(p) + power) * error for p in ((1 + LEVEL) / 2, LEVEL))
         return shown <= abs(value) or equal <= margin - abs(value)
 
     low, high = int(np.minimum(sample.size, 2).sum()), len(order)
@@ -292,14 +335,6 @@ def labels_needed(sample: LabelledSample, left: int, right: int, order: Ints, ma
         middle = (low + high) // 2
         low, high = (low, middle) if settled(middle) else (middle + 1, high)
     return low
-
-
-def _quantile(freedom: float, level: float) -> float:
-    return (
-        student_t.quantile(freedom, (1 + level) / 2)
-        if freedom < MOST_FREEDOM
-        else NormalDist().inv_cdf((1 + level) / 2)
-    )
 
 
 def _estimate(sample: LabelledSample, value: float, low: float, high: float) -> Estimate:
