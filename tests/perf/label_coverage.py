@@ -45,7 +45,6 @@ HEADINGS = (
     "J, LR+ cover, %",
     "Difference of J covers, %",
     "Width TPR, FPR, points",
-    "In a simple sample",
     "Simple sample as exact, labels",
     "The same for the difference",
 )
@@ -142,7 +141,7 @@ def row(known: Known, labels: int, rounds: int) -> list[str]:
     # A rate that no label of the sample is about has no estimate, and an interval of all values.
     covered = ((ours.low <= truth + 1e-9) & (ours.high >= truth - 1e-9) | np.isnan(ours.low)).mean(axis=0) * 100
     bias = 100 * np.abs(np.nanmean(ours.value[..., :2], axis=0) - truth[:, :2]).max()
-    widths = [100 * np.nanmean((each.high - each.low)[..., :2]) for each in (ours, theirs)]
+    width = 100 * np.nanmean((ours.high - ours.low)[..., :2])
     errors = [np.nanmean((each.value[..., :2] - truth[:, :2]) ** 2, axis=0).sum() for each in (ours, theirs)]
     apart = [np.nanvar(each.difference) for each in (ours, theirs)]
     return [
@@ -154,8 +153,7 @@ def row(known: Known, labels: int, rounds: int) -> list[str]:
         f"{covered[:, :3].mean():.1f} ({covered[:, :3].min():.1f})",
         f"{covered[:, 3].mean():.1f}, {covered[:, 4].mean():.1f}",
         f"{100 * ours.held.mean():.1f}",
-        f"{widths[0]:.1f}",
-        f"{widths[1]:.1f}",
+        f"{width:.1f}",
         equivalent(labels, len(known.label), errors[1] / errors[0]),
         equivalent(labels, len(known.label), apart[1] / apart[0]),
     ]
