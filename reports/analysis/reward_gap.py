@@ -1,4 +1,4 @@
-"""Where reward and accuracy part: the first checkpoint whose Goodhart gap has grown beyond what accuracy explains.
+"""Over-optimisation: the first checkpoint whose reward gap has grown more than its accuracy predicts.
 
 Takes Findings; gives one Parting an arm, as a code and numbers. The gap is the mean reward of the arm's training
 verifier less gold accuracy p, on the samples that both decided: f + (t - f - 1) p with the verifier's TPR t and FPR f.
@@ -28,18 +28,18 @@ class GapMove(enum.StrEnum):
     """How an arm's gap between reward and accuracy has moved."""
 
     GROWN = "grown"
-    """Up by more than 2 points beyond what the new accuracy explains: the policy has found errors of its verifier."""
+    """Up by over 2 points more than the new accuracy predicts: the policy has learnt errors of its verifier."""
     FALLEN = "fallen"
-    """By more than 2 points below what the new accuracy explains: the verifier accepts less of what is now written."""
+    """Over 2 points below what the new accuracy predicts: the verifier accepts less of what is now written."""
     EXPLAINED = "explained"
-    """Not shown to have moved beyond what the new accuracy explains."""
+    """Not shown to have moved more than the new accuracy predicts."""
     NONE = "none"
     """Not shown to have moved at all."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Parting:
-    """The first iteration at which an arm's gap has grown, by more than LEAST beyond what the new accuracy explains.
+    """The first iteration at which an arm's gap has grown, by over LEAST more than the new accuracy predicts.
 
     Where there is none, the first at which the gap has moved by more than LEAST, in whichever direction.
 

@@ -1,10 +1,10 @@
-"""Whether what an arm gained holds: its accuracy over iterations, its reward, its verifier's false accepts, its seeds.
+"""Whether an arm's gain is stable: its accuracy over iterations, its reward, its verifier's false accepts, its seeds.
 
-Takes Findings and the iteration at which arms are ranked; gives one Stability an arm. Four faults can be shown, each
-of a size of practical interest: accuracy below that of an earlier iteration by more than the margin can hide, reward
-that parts from accuracy by over 2 points beyond what the new accuracy explains, over 5 points more false accepts than
-on the base, on test or on training samples, and a seed that lost what another gained. The absence of faults is not yet
-stability: a gain holds only where the last iteration is shown to be no worse than each earlier one (TOST) and all
+Takes Findings and the iteration at which arms are ranked; gives one Stability an arm. Four failures can be shown, each
+of a size of practical interest: accuracy below that of an earlier iteration by more than the margin can hide, a
+reward gap that grew by over 2 points more than the new accuracy predicts, over 5 points more false accepts than on the
+base, on test or on training samples, and a seed that lost what another gained. The absence of failures is not yet
+stability: a gain is stable only where the last iteration is shown to be no worse than each earlier one (TOST) and all
 seeds' gains have one sign.
 """
 
@@ -32,7 +32,7 @@ class Stability:
 
     Attributes:
         against: Each earlier iteration, with the last one less it; the tests corrected for all of them.
-        parting: Where reward and accuracy part; None for the gold's own arm.
+        parting: Where the reward gap opens; None for the gold's own arm.
         drift: FPR of the training verifier on the last checkpoint's test samples less that on the base's.
         memorised: The same on training samples, of the policy that the last iteration sampled from: errors that were
             learnt text by text show here alone.
