@@ -77,10 +77,11 @@ def test_the_best_is_to_be_trained_on_or_one_that_is_shown_to_equal_it(
     findings = read(build_run(tmp_path, Size(problems=200, arms=arms, seeds=4)))
     advice, ranking = advised(findings), rank(findings)
     assert advice["sympy"].code is Recommendation.CEILING
-    assert {advice[name].code for name in ("judge", "vote")} == {Recommendation.TRAIN, Recommendation.TIED}
-    (tied,) = [item for item in advice.values() if item.code is Recommendation.TIED]
+    assert {advice[name].code for name in ("judge", "vote")} == {Recommendation.TRAIN}
+    (tied,) = [item for item in advice.values() if item.code is Recommendation.TRAIN and item.than]
     assert tied.fault is None
     assert tied.contest
+    assert tied.contest.equal
     assert tied.contest.equivalence.margin == 0.05
     assert ranking.seeds == tied.contest.seeds == 4
     assert set(ranking.shares) == {"judge", "vote", "accept_all"}
@@ -235,7 +236,7 @@ def test_an_arm_that_is_not_shown_to_equal_the_best_is_not_called_tied(plain_run
     assert not contest.equal
     assert not contest.decided
     advice = advised(findings)[arm_of(other).name]
-    assert advice.code is Recommendation.NOT_TOLD_APART
+    assert advice.code is Recommendation.TRAIN
     assert advice.than == arm_of(best).name
     assert advice.contest == contest
     assert recommended(findings, ranking) == [arm_of(best).name]

@@ -28,7 +28,7 @@ class Recommendation(enum.StrEnum):
     UNTRAINED = "untrained"
     """The verifier accepted nothing, so no policy was trained."""
     TRAIN = "train"
-    """The best candidate."""
+    """The best candidate, or one that is not shown to be worse: which of these leads may be chance."""
     TRAIN_UP_TO = "train_up_to"
     """The best candidate, which was better at an earlier iteration."""
     STOP = "stop"
@@ -40,10 +40,6 @@ class Recommendation(enum.StrEnum):
     """No gain over the base is shown."""
     CONTROL_MAY_DO = "control_may_do"
     """A gain over the base is shown, none over the best control arm."""
-    TIED = "tied"
-    """Shown to equal the best arm within the margin."""
-    NOT_TOLD_APART = "not_told_apart"
-    """Neither a difference from the best arm nor equality is shown."""
     UNKNOWN = "unknown"
     """There is nothing to compare the arm with."""
 
@@ -166,13 +162,12 @@ def _worth(ranking: Ranking, standing: Standing) -> tuple[Recommendation, str | 
         return Recommendation.UNKNOWN, None, None
     if gain.worse:
         return Recommendation.ACCURACY_FELL, None, None
+    if ranking.beaten(standing):  # first, as it is the surer of the two where a small gain may be none
+        return Recommendation.OTHER_GAINS_MORE, _best(ranking), None
     if not gain.better:
         return Recommendation.NO_GAIN, None, gain
-    if ranking.beaten(standing):
-        return Recommendation.OTHER_GAINS_MORE, _best(ranking), None
     if control and not ranking.beats_control(standing):
         return Recommendation.CONTROL_MAY_DO, arm_of(control).name, ranking.contest(standing, control)
     if standing is best:
         return Recommendation.TRAIN, None, None
-    contest = ranking.contest(best, standing)
-    return Recommendation.TIED if contest.equal else Recommendation.NOT_TOLD_APART, _best(ranking), contest
+    return Recommendation.TRAIN, _best(ranking), ranking.contest(best, standing)

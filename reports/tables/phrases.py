@@ -58,22 +58,29 @@ def _order(advice: Advice) -> str:
         Recommendation.CEILING: "ceiling",
         Recommendation.CONTROL: "floor" if advice.stability else "floor: trained nothing",
         Recommendation.UNTRAINED: "not trained: nothing accepted",
-        Recommendation.TRAIN: "train on it",
+        Recommendation.TRAIN: _train(advice),
         Recommendation.STOP: "",  # the failure alone says it, with the iteration
         Recommendation.OTHER_GAINS_MORE: f"{advice.than} gains more",
         Recommendation.ACCURACY_FELL: "do not train on: accuracy fell",
         Recommendation.NO_GAIN: "do not train on: no gain shown",
         Recommendation.CONTROL_MAY_DO: f"control {advice.than} may do as well",
-        Recommendation.TIED: f"as good as {advice.than}" + ": take the cheaper" * (advice.fault is None),
-        Recommendation.NOT_TOLD_APART: f"no significant difference from {advice.than}",
         Recommendation.UNKNOWN: DASH,
     }[advice.code]
+
+
+def _train(advice: Advice) -> str:
+    """The best candidate, or one that is as good or not shown to differ."""
+    if advice.contest is None:
+        return "train on it"
+    if advice.contest.equal:
+        return f"or train on it: as good as {advice.than}" + ", take the cheaper" * (advice.fault is None)
+    return f"or train on it: no significant difference from {advice.than}"
 
 
 def _why(advice: Advice) -> str:
     if advice.contest is None:
         return ""
-    if advice.code is Recommendation.TIED:
+    if advice.code is Recommendation.TRAIN and advice.contest.equal:
         return f"equal within {100 * advice.contest.equivalence.margin:.0f} points"
     return _not_shown(advice.contest)
 

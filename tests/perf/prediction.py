@@ -257,8 +257,9 @@ def rank_correlation(predicted: Column, study: Study) -> float:
     found: list[float] = []
     for key in dict.fromkeys(keys):
         same = [other == key for other in keys]
-        found.append(float(spearmanr(predicted[same], study.after[same])[0]))
-    return float(np.nanmean(found))
+        if np.ptp(predicted[same]):
+            found.append(float(spearmanr(predicted[same], study.after[same])[0]))
+    return float(np.mean(found)) if found else math.nan
 
 
 def load(name: str) -> Study:
@@ -329,7 +330,7 @@ def _table(chosen: Study, study: Study, others: NDArray[np.bool_]) -> str:
                 f"**{100 * miss.mean():.2f}**" if rule.form is ours else f"{100 * miss.mean():.2f}",
                 f"{100 * miss.max():.1f}",
                 f"{log_odds.mean():.2f}",
-                f"{rank_correlation(before, study):.2f}",
+                f"{rank_correlation(before, study):.2f}".replace("nan", "–"),
                 f"{100 * covered:.0f} %",
                 f"{100 * width:.0f}",
                 f"{100 * np.abs(by_arm - study.after)[others].mean():.2f}",
