@@ -18,7 +18,7 @@ from restem.reports.tables import quality as quality_tables
 from tests.test_reports_pages_report import Size, build_run
 
 EXAMPLES = Path(__file__).parents[1] / "reports" / "examples"
-SEEDS = 5  # replicates of dose_response
+SEEDS = 3  # replicates of dose_response
 
 
 @pytest.fixture(scope="module")
