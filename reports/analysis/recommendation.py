@@ -34,6 +34,8 @@ class Recommendation(enum.StrEnum):
     STOP = "stop"
     """A gain is shown at an earlier iteration alone."""
     OTHER_GAINS_MORE = "other_gains_more"
+    OTHER_TRUSTED = "other_trusted"
+    """Not shown to be worse than the best candidate, but its reward has a fault that the best one's has not."""
     ACCURACY_FELL = "accuracy_fell"
     """Accuracy is shown to be below the base's."""
     NO_GAIN = "no_gain"
@@ -89,7 +91,8 @@ def advise(findings: Findings, ranking: Ranking) -> list[Advice]:
     """One for every arm that has reached the ranking's iteration, best first; those that trained nothing last."""
     stability = stabilities(findings, ranking.iteration)
     standings = (*ranking.standings, *ranking.idle)
-    return [_advice(findings, ranking, s, stability.get(arm_of(s).name)) for s in standings]
+    best = stability.get(_best(ranking) or "")
+    return [_advice(findings, ranking, s, stability.get(arm_of(s).name), best) for s in standings]
 
 
 def most_hacked(advices: Sequence[Advice]) -> Arm | None:
@@ -106,7 +109,10 @@ def most_hacked(advices: Sequence[Advice]) -> Arm | None:
     return max(gaps, key=lambda item: item[:2])[2] if gaps else None
 
 
-def _advice(findings: Findings, ranking: Ranking, standing: Standing, stability: Stability | None) -> Advice:
+def _advice(
+    findings: Findings, ranking: Ranking, standing: Standing, stability: Stability | None, best: Stability | None
+) -> Advice:
+    """The advice on one arm; `best` is the stability of the best candidate."""
     if arm_of(standing).control:
         return Advice(standing=standing, stability=stability, code=Recommendation.CONTROL)
     if arm_of(standing).gold:
@@ -128,7 +134,14 @@ def _advice(findings: Findings, ranking: Ranking, standing: Standing, stability:
         before = stability.best_before if fault is Fault.ACCURACY_FELL else None
         advice = dataclasses.replace(advice, fault=fault, fell_since=before.iteration if before else None)
     code, than, contest = _worth(ranking, standing)
+    if code is Recommendation.TRAIN and contest and advice.fault in REWARD_FAULTS and best and not _untrusted(best):
+        code = Recommendation.OTHER_TRUSTED
     return dataclasses.replace(advice, code=code, than=than, contest=contest)
+
+
+def _untrusted(stability: Stability) -> bool:
+    """Whether the reward left accuracy, or false accepts have grown on test samples."""
+    return stability.parts_at is not None or stability.accepts_more
 
 
 def _stop(findings: Findings, stability: Stability) -> Standing | None:
@@ -142,7 +155,7 @@ def _stop(findings: Findings, stability: Stability) -> Standing | None:
 
 def _fault(stability: Stability) -> Fault | None:
     """The reasons against training an arm further that has gained, other than an iteration to stop at."""
-    if stability.parts_at is not None or stability.accepts_more:
+    if _untrusted(stability):
         return Fault.UNTRUSTED_REWARD
     if stability.best_before:
         return Fault.ACCURACY_FELL

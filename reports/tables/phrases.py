@@ -61,6 +61,7 @@ def _order(advice: Advice) -> str:
         Recommendation.TRAIN: _train(advice),
         Recommendation.STOP: "",  # the failure alone says it, with the iteration
         Recommendation.OTHER_GAINS_MORE: f"{advice.than} gains more",
+        Recommendation.OTHER_TRUSTED: f"rather {advice.than}",
         Recommendation.ACCURACY_FELL: "do not train on: accuracy fell",
         Recommendation.NO_GAIN: "do not train on: no gain shown",
         Recommendation.CONTROL_MAY_DO: f"control {advice.than} may do as well",
