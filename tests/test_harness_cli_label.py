@@ -234,9 +234,13 @@ def test_controls_and_the_gold_are_no_candidates_unless_they_are_named(rows: Run
 
 
 def test_verifiers_that_differ_much_take_few_labels_to_tell_apart(rows: Run) -> None:
-    few = labels.labels_to_settle(rows, "strict", "blind")
-    assert 8 <= few < 150
-    assert few < labels.labels_to_settle(rows, "strict", "loose") <= len(rows.rows("base", "train"))
+    def needed(*names: str) -> int:
+        responses = labels.population(rows, names)
+        gold = rows.outcome("gold", responses.rows[responses.order])
+        return labels.labelled(responses, dict(enumerate(gold.tolist()))).contests[0].needed
+
+    assert 8 <= needed("strict", "blind") < 150
+    assert needed("strict", "blind") < needed("strict", "loose") <= len(rows.rows("base", "train"))
 
 
 def test_all_labels_settle_every_contest(rows: Run) -> None:

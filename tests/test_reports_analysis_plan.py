@@ -351,6 +351,22 @@ def test_a_plan_without_base_samples_says_how_to_draw_them(tmp_path: Path) -> No
     assert "--until base" in result.output
 
 
+@pytest.mark.parametrize(("change", "message"), [({"arms": []}, "no arms"), ({"gold": "a person"}, "restem label")])
+def test_a_plan_without_arms_or_gold_labels_says_what_is_missing(
+    rows: Run, change: dict[str, object], message: str
+) -> None:
+    run = dataclasses.replace(rows, facts={**rows.facts, "suite": {**rows.suite, **change}})
+    with pytest.raises(ConfigError, match=message):
+        plan.make(run)
+
+
+def test_a_verifier_that_accepts_nothing_is_not_said_to_gain(tmp_path: Path) -> None:
+    with Store(base_run(tmp_path, 20, rates={"gold": (1.0, 0.0), "silent": (0.0, 0.0)})) as store:
+        planned = plan.make(read_run(store))
+    assert planned.prospects[1].gain.value == 0
+    assert "none is predicted to gain" in plan_pages.sentences(planned)[0]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

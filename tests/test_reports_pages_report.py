@@ -1,11 +1,13 @@
 """Reports from a small synthetic run.db: same bytes, nothing unescaped, any unfinished state renders."""
 
+import contextlib
 import dataclasses
 import html
 import html.parser
 import itertools
 import math
 import re
+import sqlite3
 import zlib
 from pathlib import Path
 
@@ -405,6 +407,20 @@ def test_an_empty_run_says_that_there_is_no_answer_yet(tmp_path: Path) -> None:
     page = write_report(tmp_path, figures=False).read_text("utf-8")
     assert "No answer yet" in page
     assert "the suite was not recorded" in page
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_run_with_arms_but_without_a_split_renders(split: str, tmp_path: Path) -> None:
+    """As one that was imported with a single split."""
+    build_run(tmp_path, Size(problems=6, iterations=1))
+    of_split = f"(SELECT id FROM problem WHERE split = '{split}')"
+    with contextlib.closing(sqlite3.connect(tmp_path / "run.db")) as database, database:
+        for table in ("selection", "verdict"):
+            database.execute(f"DELETE FROM {table} WHERE sample IN (SELECT id FROM sample WHERE problem IN {of_split})")
+        for statement in (f"sample WHERE problem IN {of_split}", f"problem WHERE split = '{split}'"):
+            database.execute(f"DELETE FROM {statement}")
+    assert write_report(tmp_path, figures=False).is_file()
+    assert summary(tmp_path)
 
 
 def test_a_folder_without_a_run_is_the_users_mistake(tmp_path: Path) -> None:

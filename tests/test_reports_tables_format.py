@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restem.reports.stats.estimates import Estimate
-from restem.reports.tables.format import change, difference, estimate, interval, milliseconds, number, share, signed
+from restem.reports.tables.format import difference, estimate, interval, milliseconds, number, share, signed
 
 UNKNOWN = Estimate(value=math.nan, low=math.nan, high=math.nan, n=0, clusters=0)
 
@@ -51,10 +51,6 @@ def test_numbers_that_are_not_plain_have_a_text(text: str, shown: str) -> None:
 
 
 def test_nothing_to_estimate_is_a_dash() -> None:
-    assert {cell(UNKNOWN) for cell in (estimate, difference, change)} == {("–", "")}
+    assert {cell(UNKNOWN) for cell in (estimate, difference)} == {("–", "")}
     assert difference(None) == ("–", "")
     assert share(1, 0) == ("1", "")
-
-
-def test_a_limit_of_a_change_that_rounds_to_zero_keeps_its_side() -> None:
-    assert change(Estimate(value=0.15, low=0.004, high=0.3, n=9, clusters=9)).detail == "[+0.00, +0.30]"

@@ -218,24 +218,3 @@ def _contest(responses: Population, sample: LabelledSample, best: int, other: in
         standing=standing,
         needed=needed,
     )
-
-
-def labels_to_settle(run: Run, left: str, right: str, *, candidates: Sequence[str] = ()) -> int:
-    """Labels of the base's training responses that settle which of two verifiers has the larger J, 80 % of the time.
-
-    The gold's verdicts on all these responses stand for the labels, so it is known only where the gold has judged them:
-    what a person would have to label on data of the same kind. Settled is as in `labelled`.
-
-    Args:
-        candidates: The verifiers whose verdicts form the strata; by default these two.
-
-    Raises:
-        ConfigError: There are no responses, or no verdicts of one of the verifiers or of the gold.
-    """
-    responses = population(run, tuple(candidates) or (left, right))
-    gold = run.outcome(run.gold, responses.rows[responses.order])
-    if np.isnan(gold).all():
-        raise ConfigError(f"the gold, {run.gold}, decided none of the base's training samples")
-    sample = _sample(responses, dict(enumerate(gold.tolist())))
-    places = (responses.verifiers.index(left), responses.verifiers.index(right))
-    return labelled_rates.labels_needed(sample, *places, responses.strata.of[responses.order], MARGIN)

@@ -144,14 +144,19 @@ def make(run: Run, *, labels: int | None = None) -> Plan:
         labels: Use the gold's verdicts on the first problems only, this many; all where None.
 
     Raises:
-        ConfigError: The base has no training samples, or the gold decided none of them.
+        ConfigError: The base has no training samples, the suite has no arms, or the gold decided none of the samples.
     """
     rows, size = run.rows(BASE, TRAIN), run.size(TRAIN)
-    if not len(rows) or not run.arms:
+    if not len(rows):
         raise ConfigError("no training samples of the base here; `restem run SUITE --until base` draws them")
+    if not run.arms:
+        raise ConfigError("no arms in the suite of this run, so that there is no selection to plan with")
     used = min(labels or size, size)
     if not confusion(run, rows, TRAIN, run.gold)[:used].sum():
-        raise ConfigError(f"the gold, {run.gold}, decided none of the base's samples of {used} training problems")
+        raise ConfigError(
+            f"the gold, {run.gold}, decided none of the base's samples of {used} training problems; without a gold, "
+            "`restem label` draws responses for a person to label, and compares the verifiers by them"
+        )
     arms = [arm for arm in _arms(run) if run.scored(arm.verifier, rows)]
     forecasts = {arm.name: forecast(run, arm, [arm], used) for arm in arms}
     gains = {name: each.iterations[-1].gain(each.accuracy) for name, each in forecasts.items()}
@@ -234,13 +239,13 @@ def _pairs(
             right=right,
             difference=forecasts[left].estimate(gains[left] - gains[right]),
             ahead=ahead(gains[left], gains[right]),
-            labels=labels_needed(forecasts[left], forecasts[right], labels),
+            labels=_labels_needed(forecasts[left], forecasts[right], labels),
         )
         for left, right in itertools.combinations(known, 2)
     )
 
 
-def labels_needed(left: Forecast, right: Forecast, labels: int) -> float:
+def _labels_needed(left: Forecast, right: Forecast, labels: int) -> float:
     """Labelled problems with which the left is ahead of the right with probability SETTLED.
 
     The error of the difference in log-odds has a part that shrinks with labels and the predictor's own, which does not:

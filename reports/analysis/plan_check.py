@@ -68,7 +68,9 @@ def read_plan(path: Path) -> dict[str, Any]:
     except (ValueError, OSError, RecursionError) as error:
         raise ConfigError(f"{path}: no plan: {error}") from None
     if not isinstance(data, dict) or data.get("version") != plan.VERSION:
-        raise ConfigError(f"{path}: no plan of version {plan.VERSION}")
+        raise ConfigError(
+            f"{path}: no plan of version {plan.VERSION}: move it away, or make it anew with `restem report RUN --plan`"
+        )
     try:
         _Written.model_validate(data)
     except pydantic.ValidationError as error:

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from restem.harness.names import BASE
-from restem.reports.analysis.findings import TEST, Findings
+from restem.reports.analysis.findings import TEST, TRAIN, Findings
 from restem.reports.analysis.forecast import forecast
 from restem.reports.analysis.ranking import gains_at
 from restem.reports.stats import estimates
@@ -58,7 +58,7 @@ def predict(findings: Findings) -> list[PredictedStep]:
     """Every trained step for which a prediction and an observation exist."""
     run, steps = findings.run, list[PredictedStep]()
     observed = {(c.left, i): c.claim for i in range(1, run.iterations + 1) for c in gains_at(findings, i)}
-    forecasts = {arm.name: forecast(run, arm, run.replicates(arm), run.size("train")) for arm in run.arms}
+    forecasts = {arm.name: forecast(run, arm, run.replicates(arm), run.size(TRAIN)) for arm in run.arms}
     start = _base_accuracy(findings)
     for item in findings.data:
         planned, claim = forecasts[item.arm.name], observed.get((item.arm.name, item.iteration))
@@ -87,8 +87,6 @@ def _base_accuracy(findings: Findings) -> Floats:
     """Of the base on the test split: the value, then that of each resample of the test problems."""
     run, rows = findings.run, findings.run.rows(BASE, TEST)
     counts = estimates.per_problem(run.outcome(run.gold, rows), run.samples.problem[rows], run.size(TEST))
-    if not run.size(TEST):
-        return np.full(estimates.DRAWS + 1, np.nan)
     correct, decided = (np.append(count.sum(), estimates.resampled(count)) for count in counts)
     return estimates.ratio(correct, decided)
 

@@ -81,7 +81,7 @@ def seed_sentences(standings: Sequence[Standing]) -> list[str]:
     ]
     alone = [arm_of(standing).name for standing in standings if standing not in several]
     if alone:
-        sentences.append(f"One seed alone, so an interval that says nothing of other seeds: {', '.join(alone)}.")
+        sentences.append(f"One seed alone, so that its spread is taken from earlier runs: {', '.join(alone)}.")
     return sentences
 
 

@@ -116,11 +116,11 @@ def sentences(planned: Plan) -> list[str]:
 def _first(planned: Plan, best: Prospect) -> str:
     """Which verifier is predicted to gain most, and which others may as well."""
     rounds = f"{len(best.iterations)} iteration{'s' * (len(best.iterations) > 1)}"
-    text = (
-        f"Before any training of {planned.suite}: of what one could train on, {best.name} is predicted to gain most, "
-        f"{difference(best.gain).line} points after {rounds}"
-    )
-    if best.share:
+    gains = f"{best.name} is predicted to gain most, {difference(best.gain).line} points after {rounds}"
+    if best.gain.value <= 0:
+        gains = f"none is predicted to gain; first stands {best.name}, {difference(best.gain).line} points"
+    text = f"Before any training of {planned.suite}: of what one could train on, {gains}"
+    if best.gain.value > 0 and best.share and not math.isnan(best.share.value):
         text += f", {estimate(best.share, 0).line} % of what the gold is predicted to give"
     candidates = {p.name for p in planned.prospects if not p.gold and not p.control}
     others = [pair for pair in planned.pairs if pair.left == best.name and pair.right in candidates]

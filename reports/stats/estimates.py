@@ -99,7 +99,9 @@ def bootstrap_weights(clusters: int) -> Floats:
 
 
 def resampled(values: NDArray) -> Floats:
-    """Sum of per-problem `values` (problems first) in each resample."""
+    """Sum of per-problem `values` (problems first) in each resample; 0 where there is no problem."""
+    if not len(values):
+        return np.zeros((DRAWS, *values.shape[1:]))
     columns = np.asarray(values, np.float64).reshape(len(values), -1).T
     return np.stack([_resampled(column.tobytes()) for column in columns], axis=-1).reshape(DRAWS, *values.shape[1:])
 

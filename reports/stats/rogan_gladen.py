@@ -27,13 +27,13 @@ from restem.reports.stats.reward_quality import rates
 
 
 def corrected_accuracy(measured: ArrayLike, t: ArrayLike, f: ArrayLike) -> Floats:
-    """F6: accuracy behind a verifier's mean reward, (m - f) / (t - f), in [0, 1] (Rogan and Gladen 1978)."""
+    """Accuracy behind a verifier's mean reward, (m - f) / (t - f), in [0, 1] (Rogan and Gladen 1978)."""
     spread = np.asarray(t, np.float64) - np.asarray(f)
     return np.clip(ratio(np.asarray(measured) - np.asarray(f), spread), 0.0, 1.0)
 
 
 def rogan_gladen(reward: Counts, table: Ints) -> Estimate:
-    """F6: (reward - FPR) / (TPR - FPR), in [0, 1], with a bootstrap interval that resamples all three together.
+    """(reward - FPR) / (TPR - FPR), in [0, 1], with a bootstrap interval that resamples all three together.
 
     Resamples problems, so that both must be counted over the same ones. A resample in which the verifier carries no
     information (TPR at most FPR) gives no accuracy; where those are too many for the level, the interval is [0, 1].
@@ -49,7 +49,7 @@ def rogan_gladen(reward: Counts, table: Ints) -> Estimate:
 def excess(reward: Counts, table: Ints, gold: Counts) -> Estimate:
     """Corrected accuracy less the gold's on the same problems, resampled together.
 
-    An interval that excludes 0 shows that the verifier's rates are no longer those of `table` (F7).
+    An interval that excludes 0 shows that the verifier's rates are no longer those of `table`.
     """
     draws = excess_draws(reward, table, gold)
     accuracy = float(ratio(*(np.asarray(side.sum()) for side in gold)))
@@ -64,7 +64,7 @@ def excess_draws(reward: Counts, table: Ints, gold: Counts) -> Floats:
 
 
 def _corrected(accepted: ArrayLike, decided: ArrayLike, table: NDArray) -> Floats:
-    """F6 of sums; NaN where the verifier carries no information."""
+    """`corrected_accuracy` of sums; NaN where the verifier carries no information."""
     tpr, fpr = rates(table)
     return np.where(tpr > fpr, corrected_accuracy(ratio(np.asarray(accepted), np.asarray(decided)), tpr, fpr), np.nan)
 

@@ -170,7 +170,7 @@ def picks_of(findings: Findings) -> Iterator[Pick]:
 
 
 def picks(findings: Findings) -> Table:
-    """The iteration that each arm's own reward would pick, and what that costs (F7)."""
+    """The iteration that each arm's own reward would pick, and what that costs."""
     return Table.of(
         picks_of(findings),
         [

@@ -90,17 +90,6 @@ def difference(value: Difference | Estimate | None, digits: int = 1, scale: floa
     return Cell(signed(value.value, digits, scale), signed_interval(value.low, value.high, digits, scale))
 
 
-def change(value: Estimate) -> Cell:
-    """A change of log-odds with its interval below.
-
-    A limit that rounds to zero keeps its sign, which says whether the interval leaves out zero.
-    """
-    if math.isnan(value.value):
-        return Cell(DASH)
-    low, mid, high = (f"{x:+.2f}".replace("inf", "∞").replace("-", "−") for x in (value.low, value.value, value.high))
-    return Cell(mid, "" if math.isnan(value.low) else f"[{low}, {high}]")
-
-
 def share(part: int, whole: int) -> Cell:
     """A count, with its share of the whole below."""
     return Cell(str(part), f"{100 * part / whole:.1f} %") if whole else Cell(str(part))

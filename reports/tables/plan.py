@@ -100,9 +100,10 @@ def pairs(plan: Plan, chosen: Sequence[ProspectPair] | None = None) -> Table:
         id="plan-pairs",
         title="Which of two gains more",
         note=(
-            f"Over the same {plan.labels} labelled problems. The probability holds the predictor's own error, which "
-            "more labels do not make smaller: where that alone leaves the order open, no number of labels settles it "
-            "and only training both does."
+            f"Over the same {plan.labels} labelled problems; of such a problem all responses have labels (for TPR and "
+            "FPR alone `restem label` takes fewer). The probability holds the predictor's own error, which more labels "
+            "do not make smaller: where that alone leaves the order open, no number of labels settles it and only "
+            "training both does."
         ),
     )
 

@@ -15,7 +15,7 @@ from restem.reports.tables.table import CLUSTERED, Cell, Column, Table
 
 
 def corrected(findings: Findings) -> Table:
-    """Raw reward, corrected reward and gold side by side: F6."""
+    """Raw reward, corrected reward and gold side by side."""
     corrections = between.corrections(findings)
     several = any(item.seeded.n > 1 for item in corrections)
     seeds = "Over seeds and problems: of other seeds on other problems, each replicate corrected by itself. " * several
@@ -35,7 +35,7 @@ def corrected(findings: Findings) -> Table:
         id="corrected",
         title="Reward, corrected for the verifier's errors, and gold accuracy",
         note=(
-            "Corrected (F6, Rogan and Gladen): (reward − FPR) / (TPR − FPR) with the rates measured on the base's "
+            "Corrected (Rogan and Gladen): (reward − FPR) / (TPR − FPR) with the rates measured on the base's "
             "samples; the interval carries their doubt, and is all of 0 to 100 where TPR and FPR may be equal. On the "
             "samples that the verifier and the gold both decided. A difference whose interval leaves out 0: the "
             "verifier's errors are not what they were. "
@@ -52,7 +52,7 @@ def _reward(correction: Correction) -> Cell:
 
 
 def errors(findings: Findings) -> Table:
-    """Systematic or random errors: F8."""
+    """Systematic or random errors."""
     return Table.of(
         between.errors(findings.run),
         [
