@@ -34,7 +34,7 @@ GAP_MOVES = {
         "The reward gap moves, but is not shown to move more than the new accuracy predicts at the base's TPR and FPR: "
         "{}."
     ),
-    GapMove.NONE: "No over-optimisation is shown for {}.",
+    GapMove.NONE: "No significant move of the reward gap: {}.",
 }
 
 

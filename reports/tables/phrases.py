@@ -74,8 +74,8 @@ def _train(advice: Advice) -> str:
     if advice.contest is None:
         return "train on it"
     if advice.contest.equal:
-        return f"or train on it: as good as {advice.than}" + ", take the cheaper" * (advice.fault is None)
-    return f"or train on it: no significant difference from {advice.than}"
+        return f"as good as {advice.than}" + ": take the cheaper" * (advice.fault is None)
+    return f"not shown to be worse than {advice.than}"
 
 
 def _why(advice: Advice) -> str:
