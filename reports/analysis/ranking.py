@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import math
 from collections.abc import Mapping, Sequence
 
@@ -126,7 +127,7 @@ class Ranking:
         contests: The best candidate against each other one, every candidate against the best control (on one side), and
             the ceiling against every candidate; three families of tests.
         shares: Arm -> the share of the ceiling's gain that it reached; none where the ceiling's own gain is not shown.
-        overall: Whether the base and all arms have one accuracy.
+        base: None where it has no gold verdicts.
         idle: Arms whose verifier accepted nothing, so that their policy is still the base: not ranked, as any
             difference from the base is chance.
         seeds: Fewest training seeds of an arm.
@@ -142,9 +143,15 @@ class Ranking:
     gains: tuple[Contest, ...]
     contests: tuple[Contest, ...]
     shares: Mapping[str, Estimate]
-    overall: Homogeneity
+    base: Standing | None
     idle: tuple[Standing, ...]
     seeds: int
+
+    @functools.cached_property
+    def overall(self) -> Homogeneity:
+        """Whether the base and all arms have one accuracy; computed when asked for, as it imports SciPy."""
+        shares = [estimates.ratio(*s.counts) for s in (self.base, *self.standings) if s]
+        return cochran_q(np.stack(shares, axis=1) if shares else np.zeros((0, 0)))
 
     def contest(self, left: Standing, right: Standing) -> Contest:
         """Two of the standings, in whichever order: left minus right; p is 1 for two that no family compares."""
@@ -193,8 +200,6 @@ def rank(findings: Findings) -> Ranking:
     best = next(iter(worthy or candidates), None)
     rivals = family([(best, s) for s in candidates if s is not best]) if best else ()
     below = family([(ceiling, s) for s in candidates]) if ceiling else ()
-    base = [findings.base] if findings.base else []
-    shares = [estimates.ratio(*s.counts) for s in (*base, *standings)]
     return Ranking(
         iteration=iteration,
         standings=tuple(standings),
@@ -206,7 +211,7 @@ def rank(findings: Findings) -> Ranking:
         gains=gains,
         contests=(*rivals, *floor, *below),
         shares=_shares(findings.base, ceiling, standings),
-        overall=cochran_q(np.stack(shares, axis=1) if shares else np.zeros((0, 0))),
+        base=findings.base,
         idle=tuple(s for s in _reached(findings, iteration) if not findings.trained(arm_of(s), iteration)),
         seeds=min((seeds_of(s) for s in standings), default=0),
     )
