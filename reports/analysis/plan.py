@@ -184,7 +184,8 @@ def make(run: Run, *, labels: int | None = None) -> Plan:
 
 def _arms(run: Run) -> list[Arm]:
     """The arms of the suite, and one for each verifier that trains none, with the first arm's selection."""
-    idle = [name for name in (run.gold, *run.compared) if all(arm.verifier != name for arm in run.arms)]
+    taken = {name for arm in run.arms for name in (arm.name, arm.verifier)}
+    idle = [name for name in (run.gold, *run.compared) if name not in taken]
     made = [
         dataclasses.replace(run.arms[0], name=name, verifier=name, gold=name == run.gold, control=name in run.controls)
         for name in idle

@@ -86,6 +86,7 @@ class Stability:
         return True if self.against and no_worse and self.same_sign else None
 
 
+@functools.lru_cache(maxsize=1)  # the answer and the recommendations ask for the same ones
 def stabilities(findings: Findings, iteration: int) -> dict[str, Stability]:
     """Arm name -> its stability up to an iteration, of all arms that have reached it and trained on something."""
     by_arm = {parting.arm: parting for parting in partings(findings)}
