@@ -55,17 +55,15 @@ def dose() -> Findings:
     return read(EXAMPLES / "dose_response")
 
 
-def test_a_verifier_whose_reward_parts_while_accuracy_falls_is_called_hacked(linear: Findings) -> None:
-    """Of one seed its fall may be the seed's; that its reward outgrew its accuracy is shown all the same."""
+def test_a_verifier_that_accepts_ever_more_wrong_answers_of_its_policy_is_not_trusted(linear: Findings) -> None:
+    """Whether it gains less than the best verifier or not."""
     advice = advised(linear)["judge_blind"]
-    assert advice.code is Recommendation.OTHER_GAINS_MORE
+    assert advice.code is Recommendation.OTHER_TRUSTED
     assert advice.than == "judge"
     assert advice.fault is Fault.UNTRUSTED_REWARD
     assert advice.stability
-    assert advice.stability.parts_at == 1
+    assert advice.stability.accepts_more
     assert advice.stability.holds is False
-    accuracy = {i: linear.standings["judge_blind", i].accuracy.value for i in (1, 2)}
-    assert accuracy[1] > accuracy[2]
 
 
 def test_the_best_is_to_be_trained_on_or_one_that_is_shown_to_equal_it(

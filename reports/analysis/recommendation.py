@@ -35,7 +35,7 @@ class Recommendation(enum.StrEnum):
     """A gain is shown at an earlier iteration alone."""
     OTHER_GAINS_MORE = "other_gains_more"
     OTHER_TRUSTED = "other_trusted"
-    """Not shown to be worse than the best candidate, but its reward has a fault that the best one's has not."""
+    """Its reward has a fault that the best candidate's has not, whether or not it is shown to gain less."""
     ACCURACY_FELL = "accuracy_fell"
     """Accuracy is shown to be below the base's."""
     NO_GAIN = "no_gain"
@@ -134,8 +134,9 @@ def _advice(
         before = stability.best_before if fault is Fault.ACCURACY_FELL else None
         advice = dataclasses.replace(advice, fault=fault, fell_since=before.iteration if before else None)
     code, than, contest = _worth(ranking, standing)
-    if code is Recommendation.TRAIN and contest and advice.fault in REWARD_FAULTS and best and not _untrusted(best):
-        code = Recommendation.OTHER_TRUSTED
+    behind = code is Recommendation.OTHER_GAINS_MORE or (code is Recommendation.TRAIN and contest is not None)
+    if behind and advice.fault in REWARD_FAULTS and best and not _untrusted(best):
+        code = Recommendation.OTHER_TRUSTED  # whether it gains less as well may be chance, that its reward fails is not
     return dataclasses.replace(advice, code=code, than=than, contest=contest)
 
 
