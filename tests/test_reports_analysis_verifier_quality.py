@@ -35,28 +35,29 @@ def single(tmp_path_factory: pytest.TempPathFactory) -> Findings:
         return find(read_run(store))
 
 
-def by_sql(checkpoints: str, verifiers: str) -> tuple[float, float, int]:
-    """TPR, FPR and the number of test verdicts of verifiers (by their names in the run) on checkpoints."""
+def by_sql(checkpoints: str, verifiers: str) -> tuple[float, float, tuple[int, int]]:
+    """TPR, FPR, and how many test verdicts verifiers (by their names in the run) gave: all, and where the gold decided."""
     with Store(EXAMPLES / "dose_response") as store:
         names = store.run()["verifiers"]
         prints = [print for name, print in names.items() if name.partition("~")[0] == verifiers]
         marks = ", ".join("?" * len(prints))
-        ((tpr, fpr, count),) = store.query(
+        ((tpr, fpr, count, decided),) = store.query(
             "SELECT avg(CASE WHEN g.outcome = 'correct' THEN v.outcome = 'correct' END),"
-            " avg(CASE WHEN g.outcome = 'wrong' THEN v.outcome = 'correct' END), count(*)"
+            " avg(CASE WHEN g.outcome = 'wrong' THEN v.outcome = 'correct' END), count(*),"
+            " sum(g.outcome != 'undecided')"
             " FROM verdict v JOIN verdict g ON g.sample = v.sample AND g.verifier = ?"
             " JOIN sample s ON s.id = v.sample JOIN problem p ON p.id = s.problem AND p.split = 'test'"
             f" WHERE v.verifier IN ({marks}) AND s.checkpoint GLOB ?",
             (names["sympy"], *prints, checkpoints),
         )
-    return tpr, fpr, count
+    return tpr, fpr, (count, decided)
 
 
 @pytest.mark.parametrize(("place", "checkpoints"), [("base", "base"), ("t90_f30/2", "t90_f30*/2"), ("", "*")])
 def test_a_verifiers_rates_are_over_all_replicates(seeded: Findings, place: str, checkpoints: str) -> None:
     measure = next(m for m in verifier_quality.measured(seeded.run) if (m.verifier, m.checkpoint) == ("t90_f30", place))
-    tpr, fpr, count = by_sql(checkpoints, "t90_f30")
-    assert (measure.scored, measure.quality.n) == (count, count)
+    tpr, fpr, counts = by_sql(checkpoints, "t90_f30")
+    assert (measure.scored, measure.quality.n) == counts
     assert measure.quality.tpr.value == pytest.approx(tpr)
     assert measure.quality.fpr.value == pytest.approx(fpr)
     assert measure.quality.tpr.clusters <= seeded.run.size("test")
