@@ -36,7 +36,7 @@ def single(tmp_path_factory: pytest.TempPathFactory) -> Findings:
 
 
 def by_sql(checkpoints: str, verifiers: str) -> tuple[float, float, tuple[int, int]]:
-    """TPR, FPR, and how many test verdicts verifiers (by their names in the run) gave: all, and where the gold decided."""
+    """TPR, FPR, and how many test verdicts verifiers (by their names) gave: all, and where the gold decided."""
     with Store(EXAMPLES / "dose_response") as store:
         names = store.run()["verifiers"]
         prints = [print for name, print in names.items() if name.partition("~")[0] == verifiers]
