@@ -131,7 +131,7 @@ def test_a_replicate_adds_to_the_seeds_of_training_verifiers_and_of_no_other(cou
 
 
 def test_a_suite_without_replicates_stays_as_it_stands() -> None:
-    suite = load_suite("linear_1d")
+    suite = load_suite("linear_1d", ["replicates=1"])
     assert suite.replicated(["random"]) == suite
 
 

@@ -215,5 +215,5 @@ def test_what_replicates_leave_out_is_said_and_no_arm_gets_seeds_that_it_lacks(o
     several = [obeying.standings[name, 1] for name in ("good", "poor")]
     sentences = seed_sentences([several[0], dataclasses.replace(several[1], replicates=())])
     assert sentences[0].startswith("Arms stand for the mean of 3 seeds")
-    assert sentences[1].endswith("says nothing of other seeds: poor.")
+    assert sentences[1].endswith("is taken from earlier runs: poor.")
     assert seed_sentences([dataclasses.replace(several[0], replicates=())]) == []

@@ -36,7 +36,8 @@ def findings(folder: Path) -> Findings:
 
 def test_every_key_that_a_screen_names_is_a_column(folder: Path, findings: Findings) -> None:
     named = (
-        (terminal.SUMMARY, arms(findings)),
+        (terminal.ARMS, arms(findings)),
+        (terminal.BELOW_VERDICT, arms(findings)),
         (compare_pages.SCREEN, compare_tables.checkpoints(compare(folder, folder))),
         (plan_pages.SCREEN, plan_tables.prospects(make(findings.run))),
     )
@@ -48,8 +49,8 @@ def test_new_headings_and_another_order_change_no_cell_of_a_screen(findings: Fin
     table = arms(findings)
     columns = tuple(dataclasses.replace(column, heading="x") for column in reversed(table.columns))
     renamed = dataclasses.replace(table, columns=columns)
-    assert renamed.only(terminal.SUMMARY).rows == table.only(terminal.SUMMARY).rows
-    assert plain(renamed, terminal.SUMMARY).startswith("x")
+    assert renamed.only(terminal.ARMS).rows == table.only(terminal.ARMS).rows
+    assert plain(renamed, terminal.ARMS).startswith("x")
 
 
 def test_two_columns_of_one_key_are_refused() -> None:

@@ -59,4 +59,4 @@ def test_a_stored_call_keeps_its_key() -> None:
         again = ChatRequest(messages=body["messages"], max_tokens=body["max_tokens"], seed=body.get("seed"))
         assert endpoints[print_].digest(endpoints[print_].body(again)) == key
         calls += 1
-    assert calls > 9000
+    assert calls > 4000

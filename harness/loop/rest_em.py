@@ -201,6 +201,7 @@ def maximise(
         return reward
 
     fitted = run.hosts.fit(start, examples, run.suite.training, seed, check)
+    count_steps(fitted.steps)  # without checks they are all counted here, so that their time is known
     _nothing_left_to_train(run, arm, trained, checks)
     policy = dataclasses.replace(start, params=fitted.params)
     path = Path("checkpoints") / f"{arm.name}-{iteration}"

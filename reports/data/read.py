@@ -196,9 +196,9 @@ def _scores(store: Store, samples: Samples, fingerprints: Mapping[str, str]) -> 
         given = store.query(
             "SELECT sample, score FROM verdict WHERE verifier = ? AND score IS NOT NULL", (fingerprints[name],)
         )
-        id, score = np.array(given, np.float64).T
+        rows = np.searchsorted(samples.id, np.array([row[0] for row in given], np.int64))  # an id is no float
         scores[name] = np.full(len(samples.id), np.nan)
-        scores[name][np.searchsorted(samples.id, id.astype(np.int64))] = score
+        scores[name][rows] = [row[1] for row in given]
     return scores
 
 
