@@ -247,7 +247,7 @@ def test_all_labels_settle_every_contest(rows: Run) -> None:
     responses = labels.population(rows, ("strict", "loose", "blind"))
     gold = rows.outcome("gold", responses.rows[responses.order])
     result = labels.labelled(responses, dict(enumerate(gold.tolist())))
-    assert labels.Standing.OPEN not in [contest.standing for contest in result.contests]
+    assert labels.Settled.OPEN not in [contest.settled for contest in result.contests]
     best = max(result.rates, key=lambda named: named[1].youden.value)[0]
     assert {contest.better for contest in result.contests} == {best}
     assert not any(math.isnan(rates.tpr.value) for _, rates in result.rates)

@@ -12,7 +12,7 @@ from scipy import optimize, special
 
 from restem.benchmarks.problem import Problem
 from restem.harness.names import replicate, unmarked
-from restem.harness.store.records import Checkpoint, Sample, Selected, Selection
+from restem.harness.store.records import Checkpoint, Selected, Selection
 from restem.harness.store.store import Store
 from restem.reports.analysis import predictions
 from restem.reports.analysis.findings import Findings, find
@@ -22,7 +22,7 @@ from restem.reports.data.run import Run
 from restem.reports.pages.finding_sentences import seed_sentences
 from restem.reports.stats import estimates, predictor
 from restem.reports.stats.estimates import Counts
-from restem.verifiers.verdict import Outcome, Verdict
+from tests.test_reports_analysis_plan import drawn, verdict
 
 TPR_FPR = {"gold": (1.0, 0.0), "good": (0.9, 0.1), "poor": (0.6, 0.4)}
 SEEDS, PROBLEMS, SAMPLES = 3, 250, 8
@@ -93,19 +93,7 @@ def draw(
 ) -> dict[str, np.ndarray]:
     """Samples with the truth as their text, and verdicts with independent errors; gives what each verifier accepted."""
     right = random.random((PROBLEMS, SAMPLES)) < p[:, None]
-    samples = [
-        Sample(
-            checkpoint=checkpoint,
-            problem=f"{split}{i}",
-            index=k,
-            text=f"{k} {right[i, k]}",
-            token_count=3,
-            mean_logprob=-1.0,
-            finish_reason="stop",
-        )
-        for i in range(PROBLEMS)
-        for k in range(SAMPLES)
-    ]
+    samples = drawn(checkpoint, split, right)
     store.add_samples(samples)
     judged: dict[str, np.ndarray] = {}
     for name in verifiers:
@@ -113,8 +101,7 @@ def draw(
         f += learnt * (name != "gold")
         accepted = random.random(right.size) < np.where(right.ravel(), t, f)
         judged[name] = accepted
-        verdicts = (Verdict(outcome=Outcome.CORRECT if yes else Outcome.WRONG, score=float(yes)) for yes in accepted)
-        store.add_verdicts(f"{name}-0", zip((s.id for s in samples), verdicts, strict=True))
+        store.add_verdicts(f"{name}-0", zip((s.id for s in samples), map(verdict, accepted), strict=True))
     return judged
 
 
@@ -207,7 +194,7 @@ def test_one_problem_gives_no_interval_of_resamples(obeying: Findings) -> None:
     change = gap_change(*first)
     assert math.isnan(change.low)
     assert math.isnan(change.high)
-    alone = estimates.rate(np.array([60]), np.array([100]))
+    alone = estimates.proportion(np.array([60]), np.array([100]))
     assert alone.high - alone.low > 0.1
 
 

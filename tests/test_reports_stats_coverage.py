@@ -198,7 +198,7 @@ def test_residuals_over_seeds_and_problems_cover_a_law_that_holds(
         residual = b - p - kappa * (ideal - p)
         both = replicates.of_both(float(residual[:, 0].mean()), residual, problems)
         held += both.low <= 0 <= both.high
-        alone = replicates.over_seeds((b - p - kappa.mean(axis=0) * (ideal - p))[:, 0])
+        alone = estimates.t_mean((b - p - kappa.mean(axis=0) * (ideal - p))[:, 0])
         blind += alone.low <= 0 <= alone.high
     coverage = {"both": held / (ROUNDS // 2), "over seeds alone": blind / (ROUNDS // 2)}
     _show(capsys, f"residual of 5 seeds x {problems} problems, spread {seeds}", coverage)

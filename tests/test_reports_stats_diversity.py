@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from restem.reports.stats.diversity import distinct_share, entropy
-from restem.reports.stats.means import over_problems
+from restem.reports.stats.estimates import t_mean
 
 
 def test_samples_that_are_all_alike_have_no_entropy_and_one_distinct_text() -> None:
@@ -45,11 +45,11 @@ def test_the_correction_brings_the_mean_of_few_samples_near_the_true_entropy() -
 
 def test_a_mean_over_problems_leaves_out_what_is_unknown_and_scales_with_its_values() -> None:
     values = np.array([1.0, 2.0, 4.0, math.nan])
-    mean, larger = over_problems(values), over_problems(-10 * values)
+    mean, larger = t_mean(values), t_mean(-10 * values)
     assert (mean.value, mean.clusters) == (pytest.approx(7 / 3), 3)
     assert (larger.low, larger.high) == pytest.approx((-10 * mean.high, -10 * mean.low))
 
 
 def test_problems_that_are_all_alike_leave_the_spread_unknown() -> None:
-    assert math.isnan(over_problems(np.ones(4)).low)
-    assert math.isnan(over_problems(np.full(3, math.nan)).value)
+    assert math.isnan(t_mean(np.ones(4)).low)
+    assert math.isnan(t_mean(np.full(3, math.nan)).value)

@@ -228,9 +228,9 @@ def test_a_difference_over_seeds_is_welchs_test_where_problems_are_alike(monkeyp
 
 
 def test_replicates_that_are_alike_have_no_interval_over_seeds() -> None:
-    assert math.isnan(seeds.over_seeds(np.zeros(3)).low)
-    assert math.isnan(seeds.over_seeds(np.array([0.5])).low)
-    assert seeds.over_seeds(np.array([0.4, 0.5])).low < 0.4
+    assert math.isnan(estimates.t_mean(np.zeros(3)).low)
+    assert math.isnan(estimates.t_mean(np.array([0.5])).low)
+    assert estimates.t_mean(np.array([0.4, 0.5])).low < 0.4
 
 
 @pytest.mark.parametrize(("spread", "seed"), [(0.0, 3), (0.3, 4), (1.5, 5)])

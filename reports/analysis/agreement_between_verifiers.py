@@ -233,9 +233,9 @@ def errors(run: Run) -> list[Errors]:
         results.append(
             Errors(
                 verifier=name,
-                fpr=estimates.rate(table[:, FALSE_ACCEPT], wrong),
+                fpr=estimates.proportion(table[:, FALSE_ACCEPT], wrong),
                 accepts=error_correlation(table[:, FALSE_ACCEPT], wrong),
-                fnr=estimates.rate(table[:, FALSE_REJECT], correct),
+                fnr=estimates.proportion(table[:, FALSE_REJECT], correct),
                 rejects=error_correlation(table[:, FALSE_REJECT], correct),
             )
         )

@@ -74,7 +74,8 @@ class Answer:
         share: Of the ceiling's gain that the best arm reached.
         ceiling: The gold's own arm.
         ceiling_gain: That arm minus the base.
-        equals: Arms worth training on that are shown to equal the best.
+        equals: Arms worth training on that are shown to equal the best. An arm whose reward fails is none of these,
+            nor of the next, where the best one's does not.
         unclear: Arms worth training on of which neither a difference from the best nor equality is shown.
         faulty: Arms worth training on and not shown to be worse than the best, for which a fault is shown.
         behind: Arms that the best is shown to be better than.
@@ -126,7 +127,13 @@ def answer(findings: Findings, ranking: Ranking) -> Answer:
         alone = ceiling is not None and all(arm.gold or arm.control for arm in findings.run.arms)
         return dataclasses.replace(basis, code=Headline.CEILING_ALONE) if alone else basis
     code, gained = _headline(ranking, best), ranking.gained(best)
-    rivals = [Rival(standing=s, contest=ranking.contest(best, s)) for s in ranking.worthy if s is not best]
+    stability = stabilities(findings, ranking.iteration)
+    trusted = not stability[arm_of(best).name].untrusted
+    rivals = [
+        Rival(standing=s, contest=ranking.contest(best, s))
+        for s in ranking.worthy
+        if s is not best and not (trusted and stability[arm_of(s).name].untrusted)
+    ]
     if code is not Headline.TRAIN:
         rivals = []
     others = [s for s in ranking.candidates if s is not best] if gained else []

@@ -102,8 +102,8 @@ def _of_arm(run: Run, last: Standing, bands: Ints, rows: Ints) -> list[ByDifficu
                 band=band,
                 problems=int(here.sum()),
                 base=estimates.proportion(*_on(base, here)),
-                tpr=estimates.rate(table[here, 0], correct[here]),
-                fpr=estimates.rate(table[here, 1], wrong[here]),
+                tpr=estimates.proportion(table[here, 0], correct[here]),
+                fpr=estimates.proportion(table[here, 1], wrong[here]),
                 precision=kept[band],
                 gain=estimates.paired(_on(last.counts, here), _on(base, here)),
             )
@@ -129,7 +129,7 @@ def _kept_by_band(run: Run, arm: Arm) -> list[Estimate]:
     kept = [_kept(run, replica, rows) for replica, rows in zip(replicas, drawn, strict=True)]
     rows = np.concatenate(kept)
     counts = estimates.per_problem(run.outcome(run.gold, rows), run.samples.problem[rows], run.size(TRAIN))
-    return [estimates.rate(*_on(counts, bands == band)) for band in range(BANDS)]
+    return [estimates.proportion(*_on(counts, bands == band)) for band in range(BANDS)]
 
 
 def _kept(run: Run, replica: Arm, rows: Ints) -> Ints:

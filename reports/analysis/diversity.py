@@ -13,8 +13,7 @@ import numpy as np
 from restem.reports.analysis.findings import TEST, Findings, Standing, averaged
 from restem.reports.data.run import Arm, Run
 from restem.reports.stats.diversity import distinct_share, entropy
-from restem.reports.stats.estimates import Estimate, Floats, Ints
-from restem.reports.stats.means import over_problems
+from restem.reports.stats.estimates import Estimate, Floats, Ints, t_mean
 
 RIGHT, NONE = "correct answer", "no answer"  # answers are read without spaces, so none is called so
 
@@ -54,10 +53,10 @@ def _diversity(run: Run, standing: Standing, base: tuple[Floats, ...] | None) ->
     return Diversity(
         arm=standing.arm,
         iteration=standing.iteration,
-        distinct=over_problems(distinct, n),
-        texts=over_problems(texts, n),
-        answers=over_problems(answers, n),
-        change=over_problems(changed, n),
+        distinct=t_mean(distinct, n),
+        texts=t_mean(texts, n),
+        answers=t_mean(answers, n),
+        change=t_mean(changed, n),
     )
 
 

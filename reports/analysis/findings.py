@@ -300,8 +300,8 @@ def _training_data(run: Run, arm: Arm, iteration: int, steps: tuple[tuple[Arm, C
         undecided=scored - int((~np.isnan(verdict)).sum()),
         dropped=dict(sorted(Counter(rule for choice in choices for rule in choice.dropped_by if rule).items())),
         kept=sum(len(choice.kept) for choice in choices),
-        accepted_precision=known(estimates.rate(*_gold_counts(run, rows[verdict == 1], size))),
-        precision=known(estimates.rate(*_summed(kept))),
+        accepted_precision=known(estimates.proportion(*_gold_counts(run, rows[verdict == 1], size))),
+        precision=known(estimates.proportion(*_summed(kept))),
         problems=size * len(steps),
         covered=sum(int(some.sum()) for some in covered),
         poisoned=sum(

@@ -32,8 +32,8 @@ class Iteration:
     """One predicted M-step; the first draw is the value, the others are of resampled problems.
 
     Attributes:
-        kept: Precision of what it is trained on.
-        change: Of the log-odds of accuracy, over the base.
+        kept: Precision of what it is trained on; NaN where that is nothing, or nothing that the gold decided.
+        change: Of the log-odds of accuracy, over the base: 0 where nothing is kept, NaN where the gold decided none.
         error: The predictor's own error of that, in log-odds; 0 for the value.
     """
 
@@ -92,14 +92,18 @@ def forecast(run: Run, arm: Arm, replicates: Sequence[Arm], problems: int) -> Fo
     kept = estimates.ratio(whole[:, KEPT_RIGHT], whole[:, KEPT_DECIDED] + _unseen_wrong(counts, arm))
     distinct = estimates.ratio(whole[:, DISTINCT_RIGHT], whole[:, DISTINCT])
     restarts = (run.suite.get("training") or {}).get("restart", True)
-    steps = predictor.chain(kept, distinct, run.iterations if restarts else 1, copies=not arm.selection.dedupe)
-    error = _errors(arm.name)
+    nothing = whole[:, KEPT] == 0  # trains nothing, which changes as little as texts at the neutral point
+    neutral = np.where(nothing, distinct, kept)
+    steps = predictor.chain(neutral, distinct, run.iterations if restarts else 1, copies=not arm.selection.dedupe)
+    error = np.where(nothing, 0.0, _errors(arm.name))
     return Forecast(
         arm=arm,
         counts=counts,
         accuracy=estimates.ratio(whole[:, RIGHT], whole[:, DECIDED]),
         distinct=distinct,
-        iterations=tuple(Iteration(kept=kept, change=change, error=error) for kept, change in steps),
+        iterations=tuple(
+            Iteration(kept=np.where(nothing, np.nan, kept), change=change, error=error) for kept, change in steps
+        ),
     )
 
 

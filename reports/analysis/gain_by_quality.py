@@ -14,7 +14,7 @@ import numpy as np
 
 from restem.harness.store.records import Checkpoint
 from restem.reports.analysis.findings import TRAIN, Findings, TrainingData, confusion
-from restem.reports.analysis.ranking import gains_at
+from restem.reports.analysis.ranking import claims
 from restem.reports.data.run import Arm
 from restem.reports.stats.estimates import Difference, Estimate, Ints
 from restem.reports.stats.reward_quality import reward_quality
@@ -41,7 +41,7 @@ class TrainedOn:
 
 def trained_on(findings: Findings) -> list[TrainedOn]:
     """All arm-iterations that trained on something and whose gain is known, in the suite's order."""
-    gains = {(c.left, i): c.claim for i in range(1, findings.run.iterations + 1) for c in gains_at(findings, i)}
+    gains = claims(findings)
     return [
         _trained_on(findings, item, gains[item.arm.name, item.iteration])
         for item in findings.data

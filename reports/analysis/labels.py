@@ -108,7 +108,7 @@ def _key(seed: int, sample: int) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}/{sample}".encode()).digest()[:7], "big")
 
 
-class Standing(enum.StrEnum):
+class Settled(enum.StrEnum):
     """What the labels say of two verifiers' J."""
 
     BETTER = "better"  # the 95 % interval of the difference leaves out 0
@@ -127,7 +127,7 @@ class LabelledContest:
     better: str
     other: str
     difference: RateDifference
-    standing: Standing
+    settled: Settled
     needed: int
 
 
@@ -203,18 +203,18 @@ def _skipped(responses: Population, labels: Mapping[int, float]) -> int:
 def _contest(responses: Population, sample: LabelledSample, best: int, other: int) -> LabelledContest:
     difference = labelled_rates.rate_difference(sample, best, other)
     youden, (low, high) = difference.youden, difference.equal
-    standing = Standing.OPEN
+    settled = Settled.OPEN
     if low >= -MARGIN and high <= MARGIN:
-        standing = Standing.EQUAL
+        settled = Settled.EQUAL
     elif youden.low > 0 or youden.high < 0:
-        standing = Standing.BETTER
+        settled = Settled.BETTER
     needed = labelled_rates.labels_needed(sample, best, other, responses.strata.of[responses.order], MARGIN)
-    if standing is Standing.OPEN:
+    if settled is Settled.OPEN:
         needed = min(max(needed, len(sample.label) + 1), len(responses.order))
     return LabelledContest(
         better=responses.verifiers[best],
         other=responses.verifiers[other],
         difference=difference,
-        standing=standing,
+        settled=settled,
         needed=needed,
     )

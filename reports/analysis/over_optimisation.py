@@ -19,8 +19,7 @@ from restem.reports.analysis.findings import TEST, Findings, Standing, averaged
 from restem.reports.data.run import Run
 from restem.reports.stats import estimates
 from restem.reports.stats.best_of_k import best_of_k
-from restem.reports.stats.estimates import Estimate, Floats, Ints
-from restem.reports.stats.means import over_problems
+from restem.reports.stats.estimates import Estimate, Floats, Ints, t_mean
 
 ENOUGH = 0.8  # share of the problems that must have k decided samples for a curve to go up to k
 
@@ -86,7 +85,7 @@ def _curve(run: Run, verifier: str, standing: Standing, most: int) -> Curve | No
         iteration=standing.iteration,
         proxy={k: estimates.mean(proxy[k][used]) for k in range(1, largest + 1)},
         gold={k: estimates.mean(gold[k][used]) for k in range(1, largest + 1)},
-        parted=over_problems((proxy[largest] - gold[largest] - (proxy[1] - gold[1]))[used]),
+        parted=t_mean((proxy[largest] - gold[largest] - (proxy[1] - gold[1]))[used]),
     )
 
 

@@ -21,7 +21,7 @@ from restem.harness.errors import ConfigError
 from restem.reports.analysis import plan
 from restem.reports.analysis.findings import Findings
 from restem.reports.analysis.plan import PlanDifference, plan_differences
-from restem.reports.analysis.ranking import gains_at
+from restem.reports.analysis.ranking import claims
 from restem.reports.stats import predictor
 from restem.reports.stats.estimates import Difference, Estimate, apart
 
@@ -150,8 +150,7 @@ def check_plan(findings: Findings, planned: Mapping[str, Any]) -> PlanCheck:
 
 
 def _steps(findings: Findings, entries: Sequence[_Entry], accuracy: float) -> Iterator[CheckedStep]:
-    most = max((len(entry.iterations) for entry in entries), default=0)
-    observed = {(c.left, i): c.claim for i in range(1, most + 1) for c in gains_at(findings, i)}
+    observed = claims(findings)
     for entry in entries:
         for number, step in enumerate(entry.iterations, 1):
             gain = observed.get((entry.name, number))

@@ -19,7 +19,7 @@ import numpy as np
 from restem.harness.names import BASE
 from restem.reports.analysis.findings import TEST, TRAIN, Findings
 from restem.reports.analysis.forecast import forecast
-from restem.reports.analysis.ranking import gains_at
+from restem.reports.analysis.ranking import claims
 from restem.reports.stats import estimates
 from restem.reports.stats.estimates import Difference, Estimate, Floats, apart
 
@@ -56,8 +56,7 @@ class PredictedStep:
 
 def predict(findings: Findings) -> list[PredictedStep]:
     """Every trained step for which a prediction and an observation exist."""
-    run, steps = findings.run, list[PredictedStep]()
-    observed = {(c.left, i): c.claim for i in range(1, run.iterations + 1) for c in gains_at(findings, i)}
+    run, observed, steps = findings.run, claims(findings), list[PredictedStep]()
     forecasts = {arm.name: forecast(run, arm, run.replicates(arm), run.size(TRAIN)) for arm in run.arms}
     start = _base_accuracy(findings)
     for item in findings.data:

@@ -245,6 +245,11 @@ def gains_at(findings: Findings, iteration: int) -> tuple[Contest, ...]:
     return family([(s, base) for s in trained_at(findings, iteration)] if base else [], margin=0.0)
 
 
+def claims(findings: Findings) -> dict[tuple[str, int], Difference]:
+    """(arm, iteration) -> what the arm had gained over the base by then; of other seeds on other problems."""
+    return {(c.left, i): c.claim for i in range(1, findings.run.iterations + 1) for c in gains_at(findings, i)}
+
+
 def family(
     pairs: Sequence[tuple[Standing, Standing]], *, margin: float = MARGIN, one_sided: bool = False
 ) -> tuple[Contest, ...]:

@@ -135,14 +135,9 @@ def _advice(
         advice = dataclasses.replace(advice, fault=fault, fell_since=before.iteration if before else None)
     code, than, contest = _worth(ranking, standing)
     behind = code is Recommendation.OTHER_GAINS_MORE or (code is Recommendation.TRAIN and contest is not None)
-    if behind and advice.fault in REWARD_FAULTS and best and not _untrusted(best):
+    if behind and advice.fault in REWARD_FAULTS and best and not best.untrusted:
         code = Recommendation.OTHER_TRUSTED  # whether it gains less as well may be chance, that its reward fails is not
     return dataclasses.replace(advice, code=code, than=than, contest=contest)
-
-
-def _untrusted(stability: Stability) -> bool:
-    """Whether the reward left accuracy, or false accepts have grown on test samples."""
-    return stability.parts_at is not None or stability.accepts_more
 
 
 def _stop(findings: Findings, stability: Stability) -> Standing | None:
@@ -156,7 +151,7 @@ def _stop(findings: Findings, stability: Stability) -> Standing | None:
 
 def _fault(stability: Stability) -> Fault | None:
     """The reasons against training an arm further that has gained, other than an iteration to stop at."""
-    if _untrusted(stability):
+    if stability.untrusted:
         return Fault.UNTRUSTED_REWARD
     if stability.best_before:
         return Fault.ACCURACY_FELL

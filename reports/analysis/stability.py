@@ -62,6 +62,11 @@ class Stability:
         return self.drift.low > LEAST
 
     @property
+    def untrusted(self) -> bool:
+        """Whether reward outgrew accuracy, or false accepts have grown on problems that it was not trained on."""
+        return self.parts_at is not None or self.accepts_more
+
+    @property
     def memorises(self) -> bool:
         """The same on those that it was trained on."""
         return self.memorised.low > LEAST
@@ -79,8 +84,7 @@ class Stability:
     @property
     def holds(self) -> bool | None:
         """False where a fault is shown, True where the last iteration is shown to be no worse than any, else None."""
-        grown = self.parts_at is not None or self.accepts_more or self.memorises
-        if self.best_before or grown or self.seeds_disagree:
+        if self.best_before or self.untrusted or self.memorises or self.seeds_disagree:
             return False
         no_worse = all(contest.equivalence.not_worse < ALPHA for _, contest in self.against)
         return True if self.against and no_worse and self.same_sign else None
@@ -120,7 +124,7 @@ def _drift(findings: Findings, arm: Arm, iteration: int, split: str) -> Estimate
         for some in (judged, base)
     )
     rates = [
-        estimates.rate(
+        estimates.proportion(
             t[:, reward_quality.FALSE_ACCEPT], t[:, reward_quality.FALSE_ACCEPT] + t[:, reward_quality.TRUE_REJECT]
         )
         for t in (now, then)

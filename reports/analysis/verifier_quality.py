@@ -168,7 +168,7 @@ def constants(run: Run) -> tuple[Constant, ...]:
             accepts=accepts,
             best=accepts == better,
             n=int(decided.sum()),
-            prevalence=estimates.rate(correct, decided),
+            prevalence=estimates.proportion(correct, decided),
             agreement=reward_quality.agreement(table),
         )
         for accepts, table in tables

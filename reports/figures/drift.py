@@ -112,7 +112,7 @@ def _rates(table: Ints) -> tuple[Estimate, Estimate]:
     """FPR and FNR."""
     wrong = table[:, FALSE_ACCEPT] + table[:, TRUE_REJECT]
     correct = table[:, TRUE_ACCEPT] + table[:, FALSE_REJECT]
-    return estimates.rate(table[:, FALSE_ACCEPT], wrong), estimates.rate(table[:, FALSE_REJECT], correct)
+    return estimates.proportion(table[:, FALSE_ACCEPT], wrong), estimates.proportion(table[:, FALSE_REJECT], correct)
 
 
 def drift_figure(drifts: Sequence[Drift], theme: Theme = LIGHT) -> Figure:

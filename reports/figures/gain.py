@@ -19,7 +19,7 @@ from restem.reports.figures.style import (
     Drawing,
     Looks,
     Theme,
-    draw_mark,
+    draw_crossed,
     in_legend_order,
     legend,
     mark_handle,
@@ -74,10 +74,7 @@ def _draw(
         x, y, look = across(step), step.gain, looks[step.arm.name]
         if math.isnan(x.value):
             continue
-        style = {"color": look.colour(theme), "linewidth": 1, "alpha": 0.4, "zorder": 2}
-        axes.plot([x.low, x.high], [100 * y.value] * 2, **style)
-        axes.plot([x.value] * 2, [100 * y.low, 100 * y.high], **style)
-        draw_mark(axes, (x.value, 100 * y.value), look, step.iteration, theme)
+        draw_crossed(axes, x, y, look, step.iteration, theme, alpha=0.4, scale=1)
 
 
 def _log_range(ratios: Sequence[Estimate]) -> tuple[float, float, float]:

@@ -18,7 +18,7 @@ from restem.reports.figures.style import (
     Drawing,
     Looks,
     Theme,
-    draw_mark,
+    draw_crossed,
     in_legend_order,
     legend,
     mark_handle,
@@ -44,11 +44,7 @@ def prediction_figure(steps: Sequence[PredictedStep], looks: Looks, theme: Theme
     axes = figure.subplots()
     plain(axes, theme)
     for step in steps:
-        look, across, up = looks[step.arm], step.gain, step.observed
-        style = {"color": look.colour(theme), "linewidth": 1, "alpha": 0.5, "zorder": 2}
-        axes.plot([100 * across.low, 100 * across.high], [100 * up.value] * 2, **style)
-        axes.plot([100 * across.value] * 2, [100 * up.low, 100 * up.high], **style)
-        draw_mark(axes, (100 * across.value, 100 * up.value), look, step.iteration, theme)
+        draw_crossed(axes, step.gain, step.observed, looks[step.arm], step.iteration, theme, alpha=0.5)
     ends = [100 * x for step in steps for e in (step.gain, step.observed) for x in (e.low, e.value, e.high)]
     known = [0.0, *(x for x in ends if math.isfinite(x))]
     margin = 0.06 * max(5.0, max(known) - min(known))

@@ -11,7 +11,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
@@ -24,7 +23,7 @@ from restem.reports.figures.style import (
     Look,
     Looks,
     Theme,
-    draw_mark,
+    draw_crossed,
     in_legend_order,
     legend,
     mark_handle,
@@ -94,7 +93,8 @@ def quality_figure(dots: Sequence[Dot], base: float, distinct: float, theme: The
         places = [100 * dot.precision.value for dot in of_arm], [100 * dot.gain.value for dot in of_arm]
         axes.plot(*places, color=look.colour(theme), linewidth=1, alpha=0.3, zorder=2)
     for dot in dots:
-        _draw_dot(axes, dot, theme, 0.3 if len(dots) > CROWDED else 0.6)
+        alpha = 0.3 if len(dots) > CROWDED else 0.6
+        draw_crossed(axes, dot.precision, dot.gain, dot.look, dot.iteration, theme, alpha=alpha)
     low, high = _range(dots, distinct)
     handles: list[Line2D] = []
     if math.isfinite(base) and math.isfinite(distinct):
@@ -112,13 +112,6 @@ def quality_figure(dots: Sequence[Dot], base: float, distinct: float, theme: The
     axes.set_ylabel("gold accuracy gained over the base, points", fontsize=9)
     legend(figure, handles, theme, 3)
     return figure
-
-
-def _draw_dot(axes: Axes, dot: Dot, theme: Theme, alpha: float) -> None:
-    x, y, colour = 100 * dot.precision.value, 100 * dot.gain.value, dot.look.colour(theme)
-    axes.plot([100 * dot.precision.low, 100 * dot.precision.high], [y, y], color=colour, linewidth=1, alpha=alpha)
-    axes.plot([x, x], [100 * dot.gain.low, 100 * dot.gain.high], color=colour, linewidth=1, alpha=alpha)
-    draw_mark(axes, (x, y), dot.look, dot.iteration, theme)
 
 
 def _range(dots: Sequence[Dot], distinct: float) -> tuple[float, float]:

@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from restem.reports.data.run import Run
-from restem.reports.stats.estimates import Estimate
+from restem.reports.stats.estimates import Difference, Estimate
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 DARK_PALETTE = ("#4DA3DB", "#F0803C", "#2FC498", "#DE9CC0", "#F0B840", "#7CC7F0")
@@ -138,6 +138,25 @@ def draw_mark(axes: Axes, place: tuple[float, float], look: Look, iteration: int
         color=on(face),
         zorder=6,
     )
+
+
+def draw_crossed(
+    axes: Axes,
+    across: Estimate,
+    up: Estimate | Difference,
+    look: Look,
+    iteration: int,
+    theme: Theme,
+    *,
+    alpha: float,
+    scale: float = 100,
+) -> None:
+    """An arm's mark with a bar each way, from limit to limit; up in percent, across times `scale`."""
+    style = {"color": look.colour(theme), "linewidth": 1, "alpha": alpha, "zorder": 2}
+    x, y = scale * across.value, 100 * up.value
+    axes.plot([scale * across.low, scale * across.high], [y, y], **style)
+    axes.plot([x, x], [100 * up.low, 100 * up.high], **style)
+    draw_mark(axes, (x, y), look, iteration, theme)
 
 
 def mark_handle(look: Look, theme: Theme) -> Line2D:

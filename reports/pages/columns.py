@@ -15,6 +15,7 @@ from restem.reports.pages.escape import markdown, visible
 from restem.reports.tables.table import Cell, Table
 
 LONGEST = 60  # characters of a cell
+LONGEST_BROKEN = 200  # of one that is broken between words
 LONGEST_WORD = 16  # characters of a word that no broken cell breaks
 
 
@@ -73,7 +74,7 @@ def _broken(table: Table, width: int) -> str:
 
 def _parts(cell: Cell) -> list[str]:
     """The cell's text and the detail below it."""
-    return [visible(part, LONGEST) for part in (cell.text, cell._replace(text="").line.strip()) if part] or [""]
+    return [visible(part, LONGEST_BROKEN) for part in (cell.text, cell._replace(text="").line.strip()) if part] or [""]
 
 
 def _lines(cells: Iterable[Sequence[str]], widths: Sequence[int]) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from restem.reports.analysis.labels import MARGIN, Labelled, LabelledContest, Population, Standing
+from restem.reports.analysis.labels import MARGIN, Labelled, LabelledContest, Population, Settled
 from restem.reports.pages.columns import plain
 from restem.reports.pages.escape import visible
 from restem.reports.pages.json_data import finite, interval
@@ -48,9 +48,9 @@ def _sentence(contest: LabelledContest, labels: int, size: int) -> str:
     more = f"J {difference(contest.difference.youden).line} points"
     ratio = contest.difference.likelihood_ratio
     times = f"LR+ {estimate(ratio, 2, 1).line} times" if interval(ratio) else "LR+ not comparable"
-    if contest.standing is Standing.BETTER:
+    if contest.settled is Settled.BETTER:
         return f"{better} is better than {other}: {more}, {times}."
-    if contest.standing is Standing.EQUAL:
+    if contest.settled is Settled.EQUAL:
         return f"{better} and {other} are equal within {number(MARGIN, 0)} points of J: {more}, {times}."
     needed = f"about {contest.needed} labels in all ({contest.needed - labels} more) settle it 4 times of 5"
     if contest.needed == size:
@@ -104,7 +104,7 @@ def data(responses: Population, result: Labelled, rows: int, from_run: int) -> d
             {
                 "better": contest.better,
                 "other": contest.other,
-                "standing": contest.standing.value,
+                "settled": contest.settled.value,
                 "youden": interval(contest.difference.youden),
                 "likelihood_ratio": interval(contest.difference.likelihood_ratio),
                 "labels_needed": finite(contest.needed),

@@ -35,7 +35,7 @@ class Bin:
 def brier(score: Floats, gold: Floats, problem: Ints, size: int) -> Estimate:
     """Mean squared difference of score and outcome (Brier 1950, Mon Weather Rev 78:1); 0 is best."""
     squared = np.bincount(problem, (score - gold) ** 2, minlength=size)
-    return estimates.rate(squared, np.bincount(problem, minlength=size))
+    return estimates.proportion(squared, np.bincount(problem, minlength=size))
 
 
 def auroc(score: Floats, gold: Floats, problem: Ints, size: int) -> Estimate:

@@ -190,13 +190,27 @@ def design_effect(correct: NDArray, decided: NDArray) -> float:
     return float(max(measured, (cases * measured + PROBLEMS * supposed) / (cases + PROBLEMS)))
 
 
-rate = proportion  # the same of any cases, such as false accepts among wrong samples
-
-
 def mean(values: Floats) -> Estimate:
     """Mean of per-problem shares (NaN left out), with an interval as in `proportion`."""
     known = ~np.isnan(values)
     return proportion(np.where(known, values, 0.0), known.astype(np.int64))
+
+
+def t_mean(values: Floats, n: int | None = None) -> Estimate:
+    """Mean of one value a unit (a problem, a training seed; NaN left out), of any size, with its t interval.
+
+    Without an interval where no two units differ: that leaves the spread unknown, not 0.
+
+    Args:
+        n: Samples behind the values; the number of units where None.
+    """
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return NOTHING
+    value, units, half = float(known.mean()), known.size, math.nan
+    if units > 1 and np.ptp(known) > 0:
+        half = student_t.quantile(units - 1, (1 + LEVEL) / 2) * float(known.std(ddof=1)) / math.sqrt(units)
+    return Estimate(value=value, low=value - half, high=value + half, n=units if n is None else n, clusters=units)
 
 
 def apart(left: Estimate | Difference, right: Estimate | Difference, correlation: float = 0.0) -> Estimate:

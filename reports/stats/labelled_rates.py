@@ -18,7 +18,8 @@ from statistics import NormalDist
 import numpy as np
 from scipy.optimize import brentq
 
-from restem.reports.stats.estimates import LEVEL, POWER, Estimate, Floats, Ints
+from restem.reports.stats.estimates import LEVEL, POWER, Estimate, Floats, Ints, apart
+from restem.reports.stats.two_rates import logarithm
 
 CLOSE = 1e-9  # how exactly a limit is searched for
 ENDS = ((0.0, -1), (1.0, 1))  # of the scale of a rate, and which side of a value they are on
@@ -193,13 +194,13 @@ def labelled_rates(sample: LabelledSample, verifier: int) -> LabelledRates:
     accepts_right, accepts_wrong, precision = ratios(sample, verifier)
     tpr, fpr = interval(sample, accepts_right), interval(sample, accepts_wrong)
     between = sample.correlation(accepts_right.influence, accepts_wrong.influence)
-    low, high = apart((tpr.value, tpr.low, tpr.high), (fpr.value, fpr.low, fpr.high), between)
+    j = apart(tpr, fpr, between)
     return LabelledRates(
         tpr=tpr,
         fpr=fpr,
         likelihood_ratio=_likelihood_ratio(sample, tpr, fpr, between),
         precision=interval(sample, precision),
-        youden=_estimate(sample, tpr.value - fpr.value, low, high),
+        youden=_estimate(sample, j.value, j.low, j.high),
     )
 
 
@@ -238,19 +239,6 @@ def _limit(outside: Callable[[float], float], value: float, end: float) -> float
     return float(brentq(outside, value, end, xtol=CLOSE))  # pyright: ignore[reportArgumentType]
 
 
-Limits = tuple[float, float, float]  # a value and its limits
-
-
-def apart(left: Limits, right: Limits, correlation: float) -> tuple[float, float]:
-    """Limits of left less right from the limits of both (MOVER; Zou and Donner 2008, Stat Med 27:1693)."""
-    value = left[0] - right[0]
-    below, above = (
-        math.sqrt(max(0.0, a * a + b * b - 2 * correlation * a * b))
-        for a, b in ((left[0] - left[1], right[2] - right[0]), (left[2] - left[0], right[0] - right[1]))
-    )
-    return value - below, value + above
-
-
 def _likelihood_ratio(sample: LabelledSample, tpr: Estimate, fpr: Estimate, correlation: float) -> Estimate:
     """TPR / FPR; where one of them may be 0 the interval runs between the quotients of their own limits."""
     if math.isnan(tpr.value) or math.isnan(fpr.value) or tpr.value == fpr.value == 0:
@@ -259,12 +247,11 @@ def _likelihood_ratio(sample: LabelledSample, tpr: Estimate, fpr: Estimate, corr
         low = tpr.low / fpr.high if fpr.high else math.inf
         high = tpr.high / fpr.low if fpr.low else math.inf
         return _estimate(sample, tpr.value / fpr.value if fpr.value else math.inf, low, high)
-    low, high = apart(_logs(tpr), _logs(fpr), correlation)
-    return _estimate(sample, tpr.value / fpr.value, math.exp(low), math.exp(high))
+    return _exponential(sample, apart(logarithm(tpr), logarithm(fpr), correlation))
 
 
-def _logs(rate: Estimate) -> Limits:
-    return math.log(rate.value), math.log(rate.low), math.log(rate.high)
+def _exponential(sample: LabelledSample, logs: Estimate) -> Estimate:
+    return _estimate(sample, math.exp(logs.value), math.exp(logs.low), math.exp(logs.high))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -308,8 +295,7 @@ def _ratio_of_likelihoods(sample: LabelledSample, left: int, right: int) -> Esti
     for verifier in (left, right):
         t, f, _ = ratios(sample, verifier)
         logs.append(t.influence.times(1 / t.soft) - f.influence.times(1 / f.soft))
-    low, high = apart(_logs(ours), _logs(theirs), sample.correlation(*logs))
-    return _estimate(sample, ours.value / theirs.value, math.exp(low), math.exp(high))
+    return _exponential(sample, apart(logarithm(ours), logarithm(theirs), sample.correlation(*logs)))
 
 
 def labels_needed(sample: LabelledSample, left: int, right: int, order: Ints, margin: float = 0.0) -> int:

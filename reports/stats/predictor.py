@@ -37,11 +37,10 @@ def gain(kept: ArrayLike, distinct: ArrayLike) -> Floats:
     """Change of the log-odds of accuracy by training on texts of this precision.
 
     Args:
-        kept: Precision of the kept texts, k; NaN where nothing was kept, which trains nothing and changes nothing.
+        kept: Precision of the kept texts, k.
         distinct: Precision of the base's distinct texts, d.
     """
-    k, d = np.asarray(kept, np.float64), np.asarray(distinct, np.float64)
-    return np.where(np.isnan(k), 0.0, KAPPA * (k - d))
+    return KAPPA * (np.asarray(kept, np.float64) - np.asarray(distinct))
 
 
 def next_kept(kept: ArrayLike, gain: ArrayLike, *, copies: bool) -> Floats:

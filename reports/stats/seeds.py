@@ -20,7 +20,6 @@ import numpy as np
 from restem.reports.stats import student_t
 from restem.reports.stats.estimates import (
     LEVEL,
-    NOTHING,
     Counts,
     Difference,
     Estimate,
@@ -86,18 +85,6 @@ def crossed(counts: Counts) -> Replicates | None:
         between=max(0.0, (by_seed - noise) / problems),
         within=noise / problems,
     )
-
-
-def over_seeds(values: Floats) -> Estimate:
-    """Mean of one value a replicate, with its t interval over them; without one where fewer than two differ."""
-    known = values[np.isfinite(values)]
-    if not known.size:
-        return NOTHING
-    value, n = float(known.mean()), known.size
-    half = math.nan
-    if n > 1 and np.ptp(known) > 0:  # replicates that are all alike leave the spread unknown, not 0
-        half = student_t.quantile(n - 1, (1 + LEVEL) / 2) * float(known.std(ddof=1)) / math.sqrt(n)
-    return Estimate(value=value, low=value - half, high=value + half, n=n, clusters=n)
 
 
 def with_seeds(difference: Difference, sides: Sequence[Replicates | None]) -> Difference:

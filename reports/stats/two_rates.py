@@ -47,12 +47,13 @@ def likelihood_ratio(correct: Rated, wrong: Rated) -> Estimate:
         value = math.inf if fpr.value == 0 else 0.0
         high = tpr.high / fpr.low if fpr.low else math.inf
         return Estimate(value=value, low=tpr.low / fpr.high, high=high, n=n, clusters=clusters)
-    logs = apart(_log(tpr), _log(fpr), _correlation(correct, wrong))
+    logs = apart(logarithm(tpr), logarithm(fpr), _correlation(correct, wrong))
     value, low, high = tpr.value / fpr.value, math.exp(logs.low), math.exp(logs.high)
     return Estimate(value=value, low=low, high=high, n=n, clusters=clusters)
 
 
-def _log(rate: Estimate) -> Estimate:
+def logarithm(rate: Estimate) -> Estimate:
+    """A positive rate or ratio on the log scale, with its limits."""
     return dataclasses.replace(rate, value=math.log(rate.value), low=math.log(rate.low), high=math.log(rate.high))
 
 

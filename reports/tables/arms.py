@@ -14,7 +14,7 @@ import numpy as np
 from restem.harness.names import BASE
 from restem.reports.analysis.findings import Findings, Standing
 from restem.reports.data.run import Arm
-from restem.reports.stats.seeds import over_seeds
+from restem.reports.stats.estimates import t_mean
 from restem.reports.tables.format import DASH, difference, estimate, interval, number, signed
 from restem.reports.tables.table import CLUSTERED, Cell, Column, Table
 
@@ -91,7 +91,7 @@ def _over_seeds(standing: Standing) -> Cell:
     """How many replicates there are, and the t interval over their accuracies."""
     if not standing.replicates:
         return Cell(DASH)
-    seeds = over_seeds(np.array([replicate.accuracy.value for replicate in standing.replicates]))
+    seeds = t_mean(np.array([replicate.accuracy.value for replicate in standing.replicates]))
     if not seeds.n:
         return Cell(DASH)
     low, high = max(0.0, seeds.low), min(1.0, seeds.high)

@@ -86,7 +86,7 @@ def contests(result: Labelled) -> Table:
             Column("other", "Against", lambda contest: contest.other, names=True),
             Column("youden", "J more by, points", lambda contest: difference(contest.difference.youden)),
             Column("ratio", "LR+ times", lambda contest: estimate(contest.difference.likelihood_ratio, 2, 1)),
-            Column("standing", "Settled", lambda contest: contest.standing, names=True),
+            Column("settled", "Settled", lambda contest: contest.settled, names=True),
             Column("needed", "Labels that settle it", lambda contest: str(contest.needed)),
         ],
         id="label-contests",

@@ -119,4 +119,4 @@ def _fpr(findings: Findings, standing: Standing, mask: Bools) -> Estimate:
     parts = standing.replicates or (standing,)
     judged = [(part.checkpoint, part.arm.verifier) for part in parts if part.arm]
     table = np.sum([confusion(run, run.rows(id, TEST), TEST, verifier) for id, verifier in judged], axis=0)[mask]
-    return estimates.rate(table[:, FALSE_ACCEPT], table[:, FALSE_ACCEPT] + table[:, TRUE_REJECT])
+    return estimates.proportion(table[:, FALSE_ACCEPT], table[:, FALSE_ACCEPT] + table[:, TRUE_REJECT])

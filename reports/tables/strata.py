@@ -134,7 +134,7 @@ def _rate_columns(run: Run, rows: Ints, verifier: str) -> list[Column[Part]]:
 
 
 def _rate(table: Ints, accepted: int, rejected: int) -> Estimate:
-    return estimates.rate(table[:, accepted], table[:, accepted] + table[:, rejected])
+    return estimates.proportion(table[:, accepted], table[:, accepted] + table[:, rejected])
 
 
 def _left_out(run: Run) -> str:

@@ -112,6 +112,8 @@ class Predictor:
 
     Attributes:
         name: As the tables print it.
+        written: Its name in predictions.json; "" where nothing was written. There the lines but the first are of
+            accuracy and not of log-odds.
         form: Constants and columns of rows -> accuracy after training.
         start: Constants from which a fit starts.
     """
@@ -119,6 +121,7 @@ class Predictor:
     name: str
     form: Form
     start: tuple[float, ...]
+    written: str = ""
 
 
 def kept_precision(x: Mapping[str, Column], change: Callable[[Column], Column]) -> Column:
@@ -184,17 +187,31 @@ def _likelihood_ratio(x: Mapping[str, Column]) -> Column:
 
 
 PREDICTORS = (
-    Predictor(name="kept − distinct precision (ours)", form=ours, start=(2.5,)),
-    Predictor(name="H, log-odds of both", form=by_log_odds, start=(0.74, 0.15)),
-    Predictor(name="C, saturating", form=saturating, start=(0.8, 2.0)),
-    Predictor(name="G, by problem", form=audit_g, start=(1.3,)),
-    Predictor(name="law of TPR and FPR (before)", form=old_law, start=(0.76,)),
-    Predictor(name="line in kept precision", form=_line(lambda x: x["kept"]), start=(-0.5, 2.0)),
-    Predictor(name="line in accepted precision", form=_line(lambda x: x["accepted_precision"]), start=(-0.5, 2.0)),
-    Predictor(name="line in log LR+", form=_line(_likelihood_ratio), start=(0.0, 0.5)),
-    Predictor(name="line in Youden's J", form=_line(lambda x: x["tpr"] - x["fpr"]), start=(0.0, 1.0)),
-    Predictor(name="line in verifier accuracy", form=_line(lambda x: x["accuracy_of_verifier"]), start=(-0.5, 2.0)),
-    Predictor(name="line in acceptance rate", form=_line(lambda x: x["accepted"]), start=(1.0, -1.0)),
+    Predictor(name="kept − distinct precision (ours)", form=ours, start=(2.5,), written="new"),
+    Predictor(name="H, log-odds of both", form=by_log_odds, start=(0.74, 0.15), written="H"),
+    Predictor(name="C, saturating", form=saturating, start=(0.8, 2.0), written="C"),
+    Predictor(name="G, by problem", form=audit_g, start=(1.3,), written="G"),
+    Predictor(name="law of TPR and FPR (before)", form=old_law, start=(0.76,), written="law"),
+    Predictor(
+        name="line in kept precision", form=_line(lambda x: x["kept"]), start=(-0.5, 2.0), written="kept logline"
+    ),
+    Predictor(
+        name="line in accepted precision",
+        form=_line(lambda x: x["accepted_precision"]),
+        start=(-0.5, 2.0),
+        written="accepted precision",
+    ),
+    Predictor(name="line in log LR+", form=_line(_likelihood_ratio), start=(0.0, 0.5), written="LR"),
+    Predictor(name="line in Youden's J", form=_line(lambda x: x["tpr"] - x["fpr"]), start=(0.0, 1.0), written="J"),
+    Predictor(
+        name="line in verifier accuracy",
+        form=_line(lambda x: x["accuracy_of_verifier"]),
+        start=(-0.5, 2.0),
+        written="verifier accuracy",
+    ),
+    Predictor(
+        name="line in acceptance rate", form=_line(lambda x: x["accepted"]), start=(1.0, -1.0), written="acceptance"
+    ),
     Predictor(name="the same gain for all", form=_line(lambda x: np.zeros_like(x["base"])), start=(1.0, 0.0)),
 )
 
@@ -326,8 +343,9 @@ def _table(chosen: Study, study: Study, others: NDArray[np.bool_]) -> str:
         lines.append(
             [
                 rule.name,
-                str(1 if rule.form is ours else len(rule.start)),
+                str(len(rule.start)),
                 f"**{100 * miss.mean():.2f}**" if rule.form is ours else f"{100 * miss.mean():.2f}",
+                _written(rule, study, others),
                 f"{100 * miss.max():.1f}",
                 f"{log_odds.mean():.2f}",
                 f"{rank_correlation(before, study):.2f}".replace("nan", "–"),
@@ -337,9 +355,27 @@ def _table(chosen: Study, study: Study, others: NDArray[np.bool_]) -> str:
                 f"{100 * np.abs(by_suite - study.after)[others].mean():.2f}",
             ]
         )
-    heads = ["predictor", "constants", "MAE, points", "largest", "MAE, log-odds", "rank correlation"]
+    heads = [
+        "predictor",
+        "constants",
+        "MAE, points",
+        "the same as written",
+        "largest",
+        "MAE, log-odds",
+        "rank correlation",
+    ]
     heads += ["95 % interval covers", "its width, points", "MAE, one arm left out", "MAE, one suite left out"]
     return tabulate(lines, heads, tablefmt="pipe", disable_numparse=True)
+
+
+def _written(rule: Predictor, study: Study, others: NDArray[np.bool_]) -> str:
+    """Mean absolute error, in points, of the predictions that were on disk before the suites were trained."""
+    if not rule.written:
+        return "–"
+    stored = json.loads((STORED / "predictions.json").read_text("utf-8"))["rows"]
+    before = {(row["suite"], row["arm"], row["iteration"]): row["predicted"][rule.written] for row in stored}
+    keys = [(row["suite"].removeprefix("prediction_"), row["arm"], row["iteration"]) for row in study.rows]
+    return f"{100 * np.abs(np.array([before[key] for key in keys]) - study.after)[others].mean():.2f}"
 
 
 def _spread(rule: Predictor, chosen: Study) -> tuple[float, float]:
