@@ -111,6 +111,18 @@ def test_a_predicted_gain_is_what_the_kept_texts_give_by_hand(rows: Run) -> None
         assert prospect.poisoned == pytest.approx(poisoned.mean())
 
 
+def test_kept_texts_that_the_gold_did_not_decide_predict_nothing_and_not_a_gain_of_0(rows: Run) -> None:
+    gold = rows.outcomes["gold"].value
+    undecided = np.where(rows.outcomes["strict"].value == 1, np.nan, gold)
+    unknown = dataclasses.replace(
+        rows, outcomes={**rows.outcomes, "gold": dataclasses.replace(rows.outcomes["gold"], value=undecided)}
+    )
+    prospects = {prospect.name: prospect for prospect in plan.make(unknown).prospects}
+    assert prospects["strict"].kept > 0
+    assert math.isnan(prospects["strict"].gain.value)
+    assert not math.isnan(prospects["loose"].gain.value)
+
+
 def test_the_ceiling_is_the_golds_gain_and_has_no_share(rows: Run) -> None:
     gold, *others = plan.make(rows).prospects
     assert gold.share is None

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from restem.harness.store.store import Store
-from restem.reports.analysis.answer import Control, Headline, answer
+from restem.reports.analysis.answer import Control, Headline, Rival, answer
 from restem.reports.analysis.findings import Findings, Standing, find
 from restem.reports.analysis.ranking import NOT_COMPARED, Ranking, arm_of, rank
 from restem.reports.analysis.recommendation import Advice, Fault, Recommendation, advise
@@ -238,6 +238,25 @@ def test_an_arm_that_is_not_shown_to_equal_the_best_is_not_called_tied(plain_run
     assert advice.than == arm_of(best).name
     assert advice.contest == contest
     assert recommended(findings, ranking) == [arm_of(best).name]
+
+
+def test_an_arm_whose_reward_fails_is_recommended_neither_in_its_row_nor_in_the_headline(
+    plain_run: Path, tmp_path: Path
+) -> None:
+    """Both gain alike; then one verifier accepts all that its last policy writes."""
+    plain = read(plain_run)
+    best, other = (arm_of(standing).name for standing in rank(plain).candidates)
+    assert other in [arm_of(rival.standing).name for rival in rivals(plain)]
+    findings = altered(plain_run, tmp_path, (other, f"{other}/2", "'correct'"))
+    advice = advised(findings)
+    assert (advice[best].code, advice[other].code) == (Recommendation.TRAIN, Recommendation.OTHER_TRUSTED)
+    assert rivals(findings) == ()
+
+
+def rivals(findings: Findings) -> tuple[Rival, ...]:
+    """Those that the headline names beside the best arm."""
+    result = answer(findings, rank(findings))
+    return (*result.equals, *result.unclear)
 
 
 def with_chance(ranking: Ranking, arm: str) -> Ranking:
