@@ -79,11 +79,11 @@ def test_prompts_with_a_shared_prefix_are_answered_as_each_alone(client: TestCli
     [
         ({"logprobs": True}, 400),
         ({"stream": True}, 400),
-        ({"stop": ["x"]}, 400),
+        ({"stop": [""]}, 400),
+        ({"presence_penalty": 1}, 400),
         ({"temperature": 3}, 400),
         ({"temperature": True}, 400),
         ({"max_tokens": 0}, 400),
-        ({"max_tokens": 10_000}, 400),
         ({"n": 10**6}, 400),
         ({"messages": []}, 400),
         ({"n": 65}, 400),

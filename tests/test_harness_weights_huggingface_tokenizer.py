@@ -14,7 +14,7 @@ from restem.harness.assets.tokenizer import QUESTIONS, SOLUTIONS, TURNS, prompt_
 from restem.harness.model.architecture import ASSETS, Architecture
 from restem.harness.model.policy import Policy
 from restem.harness.model.tokenizer import Tokenizer
-from restem.harness.serving.openai_api import chat_prompts
+from restem.harness.serving.requests import chat_prompts
 from restem.harness.weights.huggingface_tokenizer import tokenizer_files
 from tests.gemma_folders import vocabulary
 from tests.strategies import hostile_texts
@@ -75,4 +75,4 @@ messages = st.builds(
 @given(st.lists(messages, min_size=1, max_size=5))
 def test_the_chat_template_gives_the_ids_that_the_server_gives(messages: list[dict[str, str]]) -> None:
     ids = THEIRS.encode(rendered(messages), add_special_tokens=False).ids
-    assert [ids] == chat_prompts(POLICY, {"messages": messages})
+    assert [ids] == chat_prompts(POLICY, {"messages": messages})[0]

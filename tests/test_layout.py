@@ -60,7 +60,7 @@ ALLOWED: dict[str, set[str]] = {
     "harness.training": MODEL,
     "harness.distributed": NUMERICS,
     "harness.loop": LOOP,
-    "harness.serving": LOOP,
+    "harness.serving": LOOP | {"harness.weights"},
     "harness.app": EVERYTHING - {"harness"} | HARNESS,
     "harness.gate": EVERYTHING - {"harness"} | STORE | {"harness.app", "harness.config", "harness.progress"},
     "harness.cli": EVERYTHING,

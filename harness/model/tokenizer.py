@@ -82,6 +82,10 @@ class Tokenizer:
         """The vocabulary's entry of an id."""
         return self._model.id_to_piece(id)
 
+    def id(self, piece: str) -> int:
+        """The id of an entry of the vocabulary."""
+        return self._model.piece_to_id(piece)
+
     @cached_property
     def stop_ids(self) -> tuple[int, ...]:
         """The tokens that end a response: end of sequence, end of turn, and with few-shot prompts a blank line."""

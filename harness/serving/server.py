@@ -1,8 +1,7 @@
-"""A policy behind OpenAI's routes on loopback: /v1/models, /v1/chat/completions, /v1/completions, /health.
+"""A policy behind OpenAI's routes on loopback, and vLLM's routes for its tokenizer.
 
-Takes a Policy; gives an ASGI application, or runs it. openai_api.py reads the bodies, engine.py decodes.
-
-Only requests to loopback host names with JSON bodies are answered, so that no web page can use the server.
+Takes a Policy; gives an ASGI application, or runs it. requests.py reads the bodies, engine.py decodes, replies.py
+writes the replies, http.py refuses what is no request.
 """
 
 from __future__ import annotations
@@ -10,30 +9,22 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
-import json
-import os
-import signal
-import socket
-import threading
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 import numpy as np
-import uvicorn
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import Request
+from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from restem.harness.model.policy import Policy, params_hash
-from restem.harness.sampling.sampler import sample_key
-from restem.harness.serving import openai_api
+from restem.harness.sampling.sampler import GREEDY_TOP_K, Decoding, sample_key
+from restem.harness.serving import http, replies, requests, tokens
 from restem.harness.serving.engine import DecodingFailed, Engine
-from restem.harness.serving.openai_api import BadRequest
-
-LOOPBACK = ["127.0.0.1", "localhost"]
+from restem.harness.serving.errors import BadRequest, unsupported
+from restem.harness.serving.requests import Request
 
 
 def serve(policy: Policy, name: str, port: int, while_stdin_open: bool) -> None:
@@ -48,24 +39,10 @@ def serve(policy: Policy, name: str, port: int, while_stdin_open: bool) -> None:
     Raises:
         OSError: The port is taken.
     """
-    # The protocol is named because asyncio switches Nagle's delay off only where it sees TCP: 40 ms a reply otherwise.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", port))
-    listener.listen(1024)
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-    print(json.dumps({"base_url": url, "model": served_name(policy, name)}), flush=True)
-    if while_stdin_open:
-        threading.Thread(target=_end_with_stdin, daemon=True).start()
-    config = uvicorn.Config(application(policy, name), log_level="warning", access_log=False, timeout_keep_alive=120)
-    uvicorn.Server(config).run(sockets=[listener])
-
-
-def _end_with_stdin() -> None:
-    # Not sys.stdin: a daemon thread inside its lock crashes the interpreter at exit.
-    while os.read(0, 4096):
-        pass
-    os.kill(os.getpid(), signal.SIGTERM)
+    served = served_name(policy, name)
+    http.listen(
+        application(policy, name), port, lambda url: {"base_url": f"{url}/v1", "model": served}, while_stdin_open
+    )
 
 
 def served_name(policy: Policy, name: str) -> str:
@@ -76,17 +53,18 @@ def served_name(policy: Policy, name: str) -> str:
 def application(policy: Policy, name: str) -> Starlette:
     """The ASGI application; requests may call the model `name` or by its `served_name`."""
     routes = _Routes(policy, name)
-    return Starlette(
-        routes=[
-            Route("/v1/models", routes.models),
+    return http.application(
+        [
             Route("/health", routes.health),
+            Route("/v1/models", routes.models),
+            Route("/v1/models/{name:path}", routes.model),
             Route("/v1/chat/completions", routes.chat, methods=["POST"]),
             Route("/v1/completions", routes.completions, methods=["POST"]),
+            Route("/tokenizer_info", routes.tokenizer_info),
+            Route("/tokenize", routes.tokenize, methods=["POST"]),
+            Route("/detokenize", routes.detokenize, methods=["POST"]),
         ],
-        lifespan=routes.lifespan,
-        exception_handlers={BadRequest: _refuse},
-        # A web page whose own host name points to this machine (DNS rebinding) still sends that name.
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK)],
+        routes.lifespan,
     )
 
 
@@ -97,6 +75,7 @@ class _Routes:
         self._policy, self._name, self._model = policy, name, served_name(policy, name)
         self._engine = Engine(policy)
         self._repeats: collections.Counter[str] = collections.Counter()
+        self._started = int(time.time())
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
@@ -104,49 +83,79 @@ class _Routes:
         yield
         worker.cancel()
 
-    async def models(self, _: Request) -> JSONResponse:
-        return JSONResponse({"object": "list", "data": [{"id": self._model, "object": "model", "owned_by": "restem"}]})
-
-    async def health(self, _: Request) -> JSONResponse:
+    async def health(self, _: HttpRequest) -> JSONResponse:
         return JSONResponse({"status": "ok"})
 
-    async def chat(self, request: Request) -> JSONResponse:
+    async def models(self, _: HttpRequest) -> JSONResponse:
+        return JSONResponse({"object": "list", "data": [self._card()]})
+
+    async def model(self, request: HttpRequest) -> JSONResponse:
+        self._check_name(request.path_params["name"])
+        return JSONResponse(self._card())
+
+    def _card(self) -> dict[str, Any]:
+        context = self._policy.architecture.context_length
+        card = {"id": self._model, "object": "model", "created": self._started, "owned_by": "restem"}
+        return card | {"max_model_len": context}
+
+    def _check_name(self, name: Any) -> None:
+        if name not in (None, self._name, self._model):
+            message = f"no model {str(name)[:80]!r} here; this is {self._model!r}"
+            raise BadRequest(message, "model", 404, "model_not_found")
+
+    async def tokenizer_info(self, _: HttpRequest) -> JSONResponse:
+        return JSONResponse(tokens.tokenizer_info(self._policy))
+
+    async def tokenize(self, request: HttpRequest) -> JSONResponse:
+        return JSONResponse(tokens.tokenize(self._policy, await self._body(request)))
+
+    async def detokenize(self, request: HttpRequest) -> JSONResponse:
+        return JSONResponse(tokens.detokenize(self._policy, await self._body(request)))
+
+    async def chat(self, request: HttpRequest) -> JSONResponse:
         return await self._complete(request, chat=True)
 
-    async def completions(self, request: Request) -> JSONResponse:
+    async def completions(self, request: HttpRequest) -> JSONResponse:
         return await self._complete(request, chat=False)
 
-    async def _complete(self, request: Request, *, chat: bool) -> JSONResponse:
-        body = await _body(request)
-        if body.get("model") not in (None, self._name, self._model):
-            raise BadRequest(f"no model {str(body.get('model'))[:80]!r} here; this is {self._model!r}", "model", 404)
-        prompts_of = openai_api.chat_prompts if chat else openai_api.completion_prompts
-        prompts = prompts_of(self._policy, body)
-        decoding = openai_api.decoding_of(self._policy, body, max(map(len, prompts)))
-        count = openai_api.choice_count(body, len(prompts))
-        seed = openai_api.seed_of(body, self._repeats)
+    async def _body(self, request: HttpRequest) -> dict[str, Any]:
+        body = await http.json_body(request)
+        self._check_name(body.get("model"))
+        return body
+
+    async def _complete(self, http_request: HttpRequest, *, chat: bool) -> JSONResponse:
+        body = await self._body(http_request)
+        request = requests.read(self._policy, body, chat=chat)
+        for name in ("stream", "echo", "logprobs"):
+            if body.get(name):
+                raise unsupported(name)
+        seed = requests.seed_of(body, self._repeats)
         futures = [
-            self._engine.submit(prompt, np.array([sample_key(seed, index, k) for k in range(count)]), decoding)
-            for index, prompt in enumerate(prompts)
+            self._engine.submit(
+                prompt,
+                np.array([sample_key(seed, index, k) for k in range(request.choices)]),
+                self._decoding(request, limit),
+            )
+            for index, (prompt, limit) in enumerate(zip(request.prompts, request.limits, strict=True))
         ]
         try:
-            choices = [choice for choices in await asyncio.gather(*futures) for choice in choices]
+            choices = [_cut(request, choice) for choices in await asyncio.gather(*futures) for choice in choices]
         except DecodingFailed as error:
-            raise BadRequest(str(error), status=500) from error
-        return JSONResponse(openai_api.reply(chat, self._model, prompts, choices))
+            raise BadRequest(str(error), status=500, code="server_error") from error
+        return JSONResponse(replies.reply(request, self._model, choices))
+
+    def _decoding(self, request: Request, limit: int) -> Decoding:
+        return Decoding(
+            temperature=1.0 if request.greedy else request.temperature,
+            top_k=GREEDY_TOP_K if request.greedy else request.top_k,
+            top_p=request.top_p,
+            max_new_tokens=limit,
+            stop_ids=self._policy.tokenizer.stop_ids,
+        )
 
 
-async def _refuse(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, BadRequest)
-    return JSONResponse(openai_api.error_reply(error), status_code=error.status)
-
-
-async def _body(request: Request) -> dict[str, Any]:
-    if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":
-        raise BadRequest("the body must be application/json", status=415)
-    raw = b""
-    async for chunk in request.stream():
-        raw += chunk
-        if len(raw) > openai_api.MAX_BODY_BYTES:
-            raise BadRequest(f"the body is over {openai_api.MAX_BODY_BYTES} bytes", status=413)
-    return openai_api.parse_body(raw)
+def _cut(request: Request, choice: tuple[str, str, int]) -> tuple[str, str, int]:
+    """A choice up to the first text that ends it."""
+    text, reason, drawn = choice
+    ends = [place for place in map(text.find, request.stops) if place >= 0]
+    return (text[: min(ends)], "stop", drawn) if ends else (text, reason, drawn)

@@ -48,7 +48,7 @@ class _Vocabulary(NamedTuple):
 def tokenizer_files(tokenizer: Tokenizer, architecture: Architecture) -> dict[str, dict[str, Any]]:
     """The contents of the tokenizer's JSON files, by file name."""
     vocabulary = _read(tokenizer.path)
-    config = _config(tokenizer, architecture)
+    config = tokenizer_config(tokenizer, architecture)
     if not vocabulary.of_characters:
         return {"tokenizer_config.json": config | {"tokenizer_class": "GemmaTokenizer"}}
     config |= {"tokenizer_class": "PreTrainedTokenizerFast"}  # reads tokenizer.json as it is, in transformers 4 and 5
@@ -66,7 +66,8 @@ def _read(path: Path) -> _Vocabulary:
     )
 
 
-def _config(tokenizer: Tokenizer, architecture: Architecture) -> dict[str, Any]:
+def tokenizer_config(tokenizer: Tokenizer, architecture: Architecture) -> dict[str, Any]:
+    """The content of `tokenizer_config.json` without the class: special tokens, context and chat template."""
     start, end = tokenizer.turn_markers
     pieces = {"pad": tokenizer.pad_id, "eos": tokenizer.eos_id, "bos": tokenizer.bos_id, "unk": tokenizer.unk_id}
     config = {f"{kind}_token": tokenizer.piece(id) for kind, id in pieces.items()} | {
