@@ -19,6 +19,7 @@ from typing import Any
 
 from restem.benchmarks.json_lines import (
     DECODER,
+    Failure,
     JsonLine,
     NumberAsWritten,
     RepeatedField,
@@ -47,11 +48,11 @@ def read_file(path: Path, questions: Sequence[str]) -> tuple[str, list[JsonLine]
     data = read_data(path, ValueError)
     form = _format(path, data, questions)
     if form == PARQUET:
-        return form, list(_parquet_rows(data, path.name))
+        return form, list(parquet_rows(data, path.name))
     if form == CSV:
-        return form, list(_csv_rows(_decoded(data, path.name), path.name))
+        return form, list(csv_rows(decoded(data, path.name), path.name))
     if form == JSON_LIST:
-        return form, list(_list_rows(_decoded(data, path.name), path.name))
+        return form, list(list_rows(decoded(data, path.name), path.name))
     lines = list(split_lines(data, path.name))
     if form == JSON_LINES:
         return form, [parse_json_line(line, place, ValueError) for place, line in lines]
@@ -75,7 +76,12 @@ def _format(path: Path, data: bytes, questions: Sequence[str]) -> str:
     return CSV if len(cells) > 1 and any(name in cells for name in questions) else TWO_LINES
 
 
-def _decoded(data: bytes, name: str) -> str:
+def decoded(data: bytes, name: str) -> str:
+    """The text of a file.
+
+    Raises:
+        ValueError: It is not UTF-8.
+    """
     try:
         # Half of a surrogate pair is left to the reader of the field, who can name it.
         return data.decode("utf-8", "surrogatepass")
@@ -100,7 +106,7 @@ def _text(line: bytes, place: str) -> str:
         raise ValueError(f"{place}: not UTF-8 at byte {error.start}") from None
 
 
-def _list_rows(text: str, name: str) -> Iterator[JsonLine]:
+def list_rows(text: str, name: str, error: Failure = ValueError) -> Iterator[JsonLine]:
     """The objects of one JSON list; the place of each is the line on which it begins."""
     position, line = _skip(text, text.index("[") + 1), 1
     counted = 0
@@ -110,12 +116,12 @@ def _list_rows(text: str, name: str) -> Iterator[JsonLine]:
         counted, place = position, f"{name}:{line}"
         try:
             value, position = DECODER.raw_decode(text, position)
-        except RepeatedField as error:
-            raise ValueError(f"{place}: {error}") from None
-        except (ValueError, RecursionError) as error:
-            line += text.count("\n", counted, getattr(error, "pos", counted))
+        except RepeatedField as failure:
+            raise ValueError(f"{place}: {failure}") from None
+        except (ValueError, RecursionError) as failure:
+            line += text.count("\n", counted, getattr(failure, "pos", counted))
             raise ValueError(f"{name}:{line}: not JSON") from None
-        yield json_object_at(value, place, error=ValueError)
+        yield json_object_at(value, place, error=error)
         position = _skip(text, position)
         after = text[position : position + 1]
         if after not in (",", "]"):
@@ -136,7 +142,7 @@ def _delimiter(header: str) -> str:
     return max(",;\t", key=header.count)
 
 
-def _csv_rows(text: str, name: str) -> Iterator[JsonLine]:
+def csv_rows(text: str, name: str, error: Failure = ValueError) -> Iterator[JsonLine]:
     """The rows below the header; an empty cell is null, and a row of empty cells is left out as a blank line is."""
     reader = csv.reader(
         io.StringIO(text, newline=""), delimiter=_delimiter(text.lstrip().partition("\n")[0]), strict=True
@@ -146,8 +152,8 @@ def _csv_rows(text: str, name: str) -> Iterator[JsonLine]:
         place = f"{name}:{reader.line_num + 1}"
         try:
             cells = next(reader, None)
-        except csv.Error as error:
-            raise ValueError(f"{place}: not CSV: {error}") from None
+        except csv.Error as failure:
+            raise ValueError(f"{place}: not CSV: {failure}") from None
         if cells is None:
             return
         if not any(cell.strip() for cell in cells):
@@ -159,7 +165,7 @@ def _csv_rows(text: str, name: str) -> Iterator[JsonLine]:
         if len(cells) != len(header):
             raise ValueError(f"{place}: expected {len(header)} cells as in the header, found {len(cells)}")
         fields = {column: cell if cell.strip() else None for column, cell in zip(header, cells, strict=True)}
-        yield JsonLine(place=place, raw=b"", fields=fields, error=ValueError)
+        yield JsonLine(place=place, raw=b"", fields=fields, error=error)
 
 
 def _check_names(names: Iterable[str], place: str) -> None:
@@ -168,7 +174,7 @@ def _check_names(names: Iterable[str], place: str) -> None:
         raise ValueError(f"{place}: column {repeated[0]!r:.40} stands twice")
 
 
-def _parquet_rows(data: bytes, name: str) -> Iterator[JsonLine]:
+def parquet_rows(data: bytes, name: str, error: Failure = ValueError) -> Iterator[JsonLine]:
     """The rows of a Parquet file; places count them from 1."""
     try:
         import pyarrow
@@ -182,11 +188,11 @@ def _parquet_rows(data: bytes, name: str) -> Iterator[JsonLine]:
         _check_names(table.column_names, name)
         short = {field.name for field in table.schema if field.type in (pyarrow.float16(), pyarrow.float32())}
         rows = table.to_pylist()
-    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{name}: not a Parquet file that can be read: {str(error).splitlines()[0]:.100}") from None
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as failure:
+        raise ValueError(f"{name}: not a Parquet file that can be read: {str(failure).splitlines()[0]:.100}") from None
     for number, row in enumerate(rows, 1):
         fields = {column: _plain(value, column in short) for column, value in row.items()}
-        yield JsonLine(place=f"{name}, row {number}", raw=b"", fields=fields, error=ValueError)
+        yield JsonLine(place=f"{name}, row {number}", raw=b"", fields=fields, error=error)
 
 
 def _plain(value: Any, is_short: bool) -> Any:

@@ -56,7 +56,13 @@ ALTER TABLE problem ADD COLUMN alternatives TEXT;
 ALTER TABLE sample ADD COLUMN token_ids BLOB;
 """
 )
-SCHEMAS = {2: VERSION_2, 3: VERSION_3, 4: VERSION_4}
+VERSION_5 = (
+    VERSION_4
+    + """
+ALTER TABLE problem ADD COLUMN strata TEXT;
+"""
+)
+SCHEMAS = {2: VERSION_2, 3: VERSION_3, 4: VERSION_4, 5: VERSION_5}
 
 
 def as_of(folder: Path, version: int) -> None:

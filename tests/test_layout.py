@@ -24,7 +24,7 @@ DATA = STORE | {"reports.stats"}
 ANALYSIS = DATA | {"reports.data"}
 TABLES = ANALYSIS | {"reports.analysis"}
 REPORTS = TABLES | {"reports.tables", "reports.figures", "reports.pages"}
-HARNESS = LOOP | {"harness.weights", "harness.serving"}
+HARNESS = LOOP | {"harness.weights", "harness.serving", "harness.imports"}
 EVERYTHING = {"benchmarks", "verifiers", "harness", "reports"}
 ALLOWED: dict[str, set[str]] = {
     "benchmarks": {"benchmarks"},
@@ -54,6 +54,8 @@ ALLOWED: dict[str, set[str]] = {
     "harness.config": STORE | {"benchmarks", "harness.config_errors"},
     "harness.config_errors": {"benchmarks.hints"},
     "harness.store": BASICS,
+    # Rollouts of other tools; it reads files as benchmarks do, and depends on no verifier.
+    "harness.imports": STORE | {"benchmarks.columns", "benchmarks.file_formats"},
     "harness.model": BASICS,
     "harness.weights": MODEL,
     "harness.sampling": MODEL,

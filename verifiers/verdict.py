@@ -71,6 +71,8 @@ class Verdict:
         seconds: Time that this verdict took.
         tokens: Prompt and reply tokens of the model call; 0 without one.
         cost_usd: Price of the model call; 0 without one.
+        raw_reward: The number that a graded reward function gave, in its own unit, any finite number; None where the
+            outcome is all that a verifier gives.
     """
 
     outcome: Outcome
@@ -82,6 +84,7 @@ class Verdict:
     seconds: float = 0.0
     tokens: int = 0
     cost_usd: float = 0.0
+    raw_reward: float | None = None
 
     @property
     def reward(self) -> int | None:
@@ -198,6 +201,8 @@ def _breach(attempt: Attempt, verdict: Any) -> str | None:
     for field in ("seconds", "cost_usd"):
         if not _is_number(getattr(verdict, field)):
             return f"has {field} {getattr(verdict, field)!r:.40}, expected a finite number from 0"
+    if verdict.raw_reward is not None and not _is_finite(verdict.raw_reward):
+        return f"has raw_reward {verdict.raw_reward!r:.40}, expected a finite number or None"
     if type(verdict.tokens) is not int or not _is_number(verdict.tokens):
         return f"has tokens {verdict.tokens!r:.40}, expected a whole number from 0"
     return None if verdict.span is None else _misplaced(attempt.response, verdict.answer, verdict.span)
@@ -206,6 +211,11 @@ def _breach(attempt: Attempt, verdict: Any) -> str | None:
 def _is_number(value: Any) -> bool:
     """Whether this is a finite int or float from 0; a NumPy number is not, because SQLite would store its bytes."""
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < MAX_NUMBER
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether this is a finite int or float of any sign."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and _is_number(abs(value))
 
 
 def _misplaced(response: str, answer: str | None, span: Any) -> str | None:

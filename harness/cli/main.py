@@ -18,6 +18,7 @@ from typing import Any
 import click
 
 from restem.harness.cli.gate import gate_command
+from restem.harness.cli.imports import import_command
 from restem.harness.cli.judge import judge_group
 from restem.harness.cli.label import label_command
 from restem.harness.cli.policies import export_command, models_command, serve_command
@@ -131,6 +132,7 @@ for command in (
     report_command,
     compare_command,
     verify_command,
+    import_command,
     label_command,
     gate_command,
     generate_command,

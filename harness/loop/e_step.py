@@ -39,6 +39,8 @@ def select(
 
 
 def _candidate(sample: Sample, verdict: Verdict) -> Candidate:
+    assert sample.mean_logprob is not None  # drawn by our sampler, not imported
+    assert sample.token_count is not None
     return Candidate(
         outcome=verdict.outcome,
         complete=sample.finish_reason == "stop",

@@ -11,33 +11,41 @@ import hashlib
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Sample:
-    """One draw from a policy; its text is the response.
+    """One draw from a policy, or one imported rollout; its text is the response.
 
     Attributes:
         checkpoint: Id of the checkpoint it was drawn from.
         problem: Id of the problem.
         index: 0-based number among the samples of this problem and checkpoint.
         text: The response, control tokens left out.
-        token_count: Tokens drawn, the stop token included.
+        token_count: Tokens drawn, the stop token included; None where an imported row does not say, as in the next two.
         mean_logprob: Mean log-probability of the drawn tokens under the sampling distribution, in nats.
-        finish_reason: `stop` (end of turn or of sequence) or `length` (cut at the limit).
+        finish_reason: `stop` (end of turn or of sequence) or `length` (cut at the limit); in imported rows also other
+            words of their source.
         token_ids: The drawn tokens, the stop token included; None where they are not known, as in imported rows and in
             runs of schema versions before 4.
+        source: Where an imported row stood, as `rows.jsonl:3`; None for a sample of our own.
     """
 
     checkpoint: str
     problem: str
     index: int
     text: str
-    token_count: int
-    mean_logprob: float
-    finish_reason: str
+    token_count: int | None
+    mean_logprob: float | None
+    finish_reason: str | None
     token_ids: tuple[int, ...] | None = None
+    source: str | None = None
 
     @property
     def id(self) -> int:
         """A 63-bit number that depends on (checkpoint, problem, index) alone, so a resumed run has the same ids."""
-        digest = hashlib.sha256(f"{self.checkpoint}\n{self.problem}\n{self.index}".encode()).digest()
+        return self.number(self.checkpoint, self.problem, self.index)
+
+    @staticmethod
+    def number(checkpoint: str, problem: str, index: int) -> int:
+        """The id of the sample of this checkpoint, problem and index."""
+        digest = hashlib.sha256(f"{checkpoint}\n{problem}\n{index}".encode()).digest()
         return int.from_bytes(digest[:8]) >> 1
 
 
@@ -67,12 +75,13 @@ class Checkpoint:
     """A policy's parameters at one point of one arm.
 
     Attributes:
-        id: `base`, `<arm>/<iteration>`, or `<arm>/<iteration>@<step>` for a candidate of the M-step. In replicate r of
-            a suite, r from 1 on, `~r` follows the arm's name and that of the base.
+        id: `base`, `<arm>/<iteration>`, or `<arm>/<iteration>@<step>` for a candidate of the M-step; of an imported run
+            `<series>/<step>`. In replicate r of a suite, r from 1 on, `~r` follows the arm's name and that of the base.
         arm: The arm, or None for the base.
         iteration: 0 for the base.
         kind: `base`, `trained`, `skipped` (nothing was accepted: the parameters are those of `started_from`),
-            or `candidate` (scored on the validation split during the M-step, not kept on disk).
+            `candidate` (scored on the validation split during the M-step, not kept on disk), or `imported` (a training
+            step of a policy that others trained).
         started_from: Id of the checkpoint whose parameters training started from.
         sampled_from: Id of the checkpoint whose samples it was trained on.
         path: Folder of the parameters, relative to the run folder; None for candidates and skipped ones.

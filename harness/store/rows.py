@@ -36,9 +36,9 @@ def packed_ids(ids: Sequence[int] | None) -> bytes | None:
     return values.tobytes()
 
 
-def unpacked_ids(data: bytes | None, count: int) -> tuple[int, ...] | None:
+def unpacked_ids(data: bytes | None, count: int | None) -> tuple[int, ...] | None:
     """The `count` token ids that `packed_ids` wrote; None where none are stored."""
-    if data is None:
+    if data is None or count is None:
         return None
     values = array(_CODES[len(data) // count] if count else "B", data)
     if sys.byteorder == "big":
@@ -101,6 +101,7 @@ def verdict_row(verifier: str, verdict: Verdict) -> Row:
         "seconds": verdict.seconds,
         "tokens": verdict.tokens,
         "cost_usd": verdict.cost_usd,
+        "raw_reward": verdict.raw_reward,
     }
 
 
@@ -117,6 +118,7 @@ def verdict_of(row: Row) -> Verdict:
         seconds=row["seconds"],
         tokens=row["tokens"],
         cost_usd=row["cost_usd"],
+        raw_reward=row["raw_reward"],
     )
 
 

@@ -13,7 +13,7 @@ import dataclasses
 import sqlite3
 from collections.abc import Mapping, Sequence
 
-VERSION = 5
+VERSION = 6
 OLDEST = 2  # the first version that is still read
 
 
@@ -68,7 +68,9 @@ _VERDICT = {
     "seconds": "REAL NOT NULL",
     "tokens": "INTEGER NOT NULL",
     "cost_usd": "REAL NOT NULL",
+    "raw_reward": "REAL",
 }
+_VERDICT_ADDED = {"raw_reward": 6}
 RUN = Table(name="run", columns={"key": "TEXT PRIMARY KEY", "value": "TEXT NOT NULL"})
 PROBLEM = Table(
     name="problem",
@@ -111,14 +113,16 @@ SAMPLE = Table(
         "problem": "TEXT NOT NULL REFERENCES problem (id)",
         "idx": "INTEGER NOT NULL",
         "text": "TEXT NOT NULL",
-        "token_count": "INTEGER NOT NULL",
-        "mean_logprob": "REAL NOT NULL",
-        "finish_reason": "TEXT NOT NULL",
+        # NULL in an imported row whose source does not say. Files of versions before 6 declare these three NOT NULL.
+        "token_count": "INTEGER",
+        "mean_logprob": "REAL",
+        "finish_reason": "TEXT",
         "token_ids": "BLOB",
+        "source": "TEXT",
     },
     constraints=("UNIQUE (checkpoint, problem, idx)",),
     rowid=True,
-    added={"token_ids": 4},
+    added={"token_ids": 4, "source": 6},
 )
 VERIFIER = Table(
     name="verifier",
@@ -128,6 +132,7 @@ VERDICT = Table(
     name="verdict",
     columns={"sample": "INTEGER NOT NULL REFERENCES sample (id)", **_VERDICT},
     constraints=("PRIMARY KEY (sample, verifier)",),
+    added=_VERDICT_ADDED,
 )
 PROBE = Table(
     name="probe",
@@ -147,6 +152,7 @@ PROBE_VERDICT = Table(
     columns={"probe": "INTEGER NOT NULL REFERENCES probe (id)", **_VERDICT},
     constraints=("PRIMARY KEY (probe, verifier)",),
     since=3,
+    added=_VERDICT_ADDED,
 )
 SELECTION = Table(
     name="selection",

@@ -8,6 +8,7 @@ nothing. docs/run_db.md describes every column.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
 import json
 import os
@@ -47,6 +48,25 @@ def run_lock(folder: Path) -> Iterator[None]:
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+@dataclasses.dataclass(kw_only=True)
+class ImportBatch:
+    """Rows that are added together: imported samples, and what they need.
+
+    Attributes:
+        problems: New problems with their positions in their splits.
+        checkpoints: New checkpoints.
+        samples: New samples.
+        verdicts: (sample id, verifier's fingerprint, verdict).
+        facts: Facts about the run, which replace those of the same key.
+    """
+
+    problems: list[tuple[Problem, int]] = dataclasses.field(default_factory=list)
+    checkpoints: list[Checkpoint] = dataclasses.field(default_factory=list)
+    samples: list[Sample] = dataclasses.field(default_factory=list)
+    verdicts: list[tuple[int, str, Verdict]] = dataclasses.field(default_factory=list)
+    facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 class Store:
@@ -128,7 +148,11 @@ class Store:
 
     def _insert(self, table: schema.Table, new: Iterable[Row], *, on_conflict: str = "ABORT") -> None:
         with self._transaction():
-            self._db.executemany(table.insert(on_conflict=on_conflict), new)
+            self._many(table, new, on_conflict=on_conflict)
+
+    def _many(self, table: schema.Table, new: Iterable[Row], *, on_conflict: str = "ABORT") -> None:
+        """Adds rows within a transaction that the caller holds."""
+        self._db.executemany(table.insert(on_conflict=on_conflict), new)
 
     # run
 
@@ -202,6 +226,27 @@ class Store:
         sql = f"SELECT s.id, p.question, s.text FROM sample s JOIN problem p ON p.id = s.problem WHERE s.id {_IN}"
         texts = self.query(sql, (json.dumps([*samples]),))
         return {sample: (question, response) for sample, question, response in texts}
+
+    # imports
+
+    def add_import(self, batch: ImportBatch) -> None:
+        """Adds imported rows and replaces the facts that belong to them, all or nothing."""
+        with self._transaction():
+            self._many(schema.PROBLEM, (rows.problem_row(*each) for each in batch.problems))
+            self._many(schema.CHECKPOINT, map(rows.checkpoint_row, batch.checkpoints))
+            self._many(schema.SAMPLE, map(rows.sample_row, batch.samples))
+            verdicts = ({"sample": id, **rows.verdict_row(verifier, each)} for id, verifier, each in batch.verdicts)
+            self._many(schema.VERDICT, verdicts)
+            self._many(schema.RUN, (_fact(*each) for each in batch.facts.items()), on_conflict="REPLACE")
+
+    def next_indices(self) -> dict[tuple[str, str], int]:
+        """(checkpoint, problem) -> the first index after those of its samples."""
+        counted = self.query("SELECT checkpoint, problem, max(idx) + 1 FROM sample GROUP BY 1, 2")
+        return {(checkpoint, problem): index for checkpoint, problem, index in counted}
+
+    def sample_texts(self, samples: Iterable[int]) -> dict[int, str]:
+        """Sample id -> response, of those that the run has."""
+        return dict(self.query(f"SELECT id, text FROM sample WHERE id {_IN}", (json.dumps([*samples]),)))
 
     # verifiers and verdicts
 

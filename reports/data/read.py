@@ -90,7 +90,7 @@ def _samples(
     problem[rows] = index
     order = np.lexsort((index, key))  # stable: the samples of a problem stay in their order
     parts = np.split(rows[order], np.searchsorted(key[order], np.arange(1, len(keys))))
-    drawn = "SELECT token_count, finish_reason = 'length' FROM sample ORDER BY id"
+    drawn = "SELECT coalesce(token_count, 0), coalesce(finish_reason = 'length', 0) FROM sample ORDER BY id"
     same = "SELECT min(id) OVER (PARTITION BY problem, text) FROM sample ORDER BY id"
     tokens, cut = np.zeros((2, 0), np.int64) if brief else _columns(store, drawn, 2)
     text = np.zeros(0, np.int64) if brief else np.searchsorted(id, _columns(store, same, 1)[0])

@@ -1,0 +1,302 @@
+"""What `restem import` does: rollouts of other tools into a run folder, so that every report can be made of them.
+
+Takes files or folders, and the run folder; gives rows in run.db and counts of what became of every row. A source that
+was imported before adds nothing, and one that has grown adds what is new. Imports no JAX.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import re
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from restem.benchmarks.files import read_problems
+from restem.harness.errors import ConfigError
+from restem.harness.imports import catalog, mapped
+from restem.harness.imports.format import Format
+from restem.harness.imports.rollout import Imported, Rollout
+from restem.harness.imports.sources import SUFFIXES, Source
+from restem.harness.imports.writer import BATCH, KIND, LABEL, Counts, Writer
+from restem.harness.progress import RunProgress
+from restem.harness.store.provenance import provenance
+from restem.harness.store.store import Store
+
+FACT = "imported"
+WATCH_SECONDS = 2.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is to be imported, and how.
+
+    Attributes:
+        paths: Files and folders; of a folder all files with a known ending.
+        format: The name of a format; None: recognised, source by source.
+        mapping: Field of a rollout -> column.
+        thresholds: Name of a reward -> the number from which on it means correct.
+        references: A file of problems whose answers are the references of rollouts that have none.
+        gold: The verifier that is taken as the truth; None: a column of labels where there is one, else `sympy` where
+            there are references, else none.
+    """
+
+    paths: Sequence[Path]
+    format: str | None = None
+    mapping: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    thresholds: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    references: Path | None = None
+    gold: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SourceResult:
+    """What became of one source.
+
+    Attributes:
+        path: The file.
+        format: The name of its format; empty where it is in none.
+        title: The format for people.
+        counts: Of its rows.
+        skipped: Why it was not read; None where it was.
+    """
+
+    path: Path
+    format: str = ""
+    title: str = ""
+    counts: Counts = dataclasses.field(default_factory=Counts)
+    skipped: str | None = None
+
+
+def import_rollouts(request: Request, folder: Path, quiet: bool) -> list[SourceResult]:
+    """Imports all sources once; gives what became of each.
+
+    Raises:
+        ConfigError: A source cannot be read or is in no known format, or the folder holds a run of another kind.
+            Nothing has been written where the first source is at fault.
+    """
+    mapped.check_mapping(request.mapping)
+    if request.format is not None:
+        catalog.by_name(request.format)
+    answers = None if request.references is None else _answers(request.references)
+    readable = _readable(request)
+    check_imported(folder)
+    with Store(folder, write=True) as store:
+        store.put_run({FACT: {"sources": {}}, "verifiers": {}, "controls": [], **provenance()})
+        writer = Writer(store, request.thresholds)
+        results = [_import(store, writer, each, answers, quiet) for each in readable]
+        _set_suite(store, request.gold)
+    return results
+
+
+def watch(request: Request, folder: Path, quiet: bool) -> Iterator[list[SourceResult]]:
+    """Imports again and again what is new; gives the results of each time that added or refused a row. Never ends."""
+    while True:
+        results = import_rollouts(request, folder, quiet)
+        if news := [each for each in results if each.counts.imported or each.counts.refused]:
+            yield news
+        time.sleep(WATCH_SECONDS)
+
+
+def check_imported(folder: Path) -> None:
+    """Checks that a folder holds an imported run, or none.
+
+    Raises:
+        ConfigError: It holds a run that this program made itself.
+    """
+    if not (folder / "run.db").is_file():
+        return
+    with Store(folder) as store:
+        facts = store.run()
+    if facts and FACT not in facts:
+        raise ConfigError(f"--out {folder}: expected a new folder or an imported run, found a run of `restem run`")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Found:
+    """A file, opened and recognised; or, of a folder, one that is no rollouts, with the reason."""
+
+    path: Path
+    source: Source | None = None
+    format: Format | None = None
+    problem: str = ""
+
+
+def _readable(request: Request) -> list[_Found]:
+    """The files with their formats.
+
+    Raises:
+        ConfigError: A file that was named is in no format, or a folder holds none that is.
+    """
+    found: list[_Found] = []
+    for path in request.paths:
+        if not path.is_dir():
+            found.append(_recognised(path, request))
+            continue
+        files = [_of_folder(file, request) for file in sorted(filter(_is_candidate, path.rglob("*")), key=_natural)]
+        if not any(each.format for each in files):
+            what = f"none of its {len(files)} files is rollouts; the first, {files[0].problem}" if files else "no file"
+            raise ConfigError(f"{path}: {what}; expected files that end in {', '.join(SUFFIXES)}")
+        found += files
+    return found
+
+
+def _is_candidate(file: Path) -> bool:
+    return file.is_file() and file.name.lower().removesuffix(".gz").endswith(SUFFIXES)
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """A key that sorts `2.jsonl` before `10.jsonl`."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", str(path))]
+
+
+def _of_folder(file: Path, request: Request) -> _Found:
+    try:
+        return _recognised(file, request)
+    except ConfigError as error:
+        return _Found(path=file, problem=str(error))
+
+
+def _recognised(path: Path, request: Request) -> _Found:
+    source = Source(path)
+    if request.format is not None and not request.mapping:
+        return _Found(path=path, source=source, format=catalog.by_name(request.format))
+    return _Found(path=path, source=source, format=catalog.recognise(source, request.mapping))
+
+
+def _import(
+    store: Store, writer: Writer, found: _Found, answers: Mapping[str, tuple[str, ...]] | None, quiet: bool
+) -> SourceResult:
+    """Imports what is new in one source."""
+    form = found.format
+    if found.source is None or form is None:
+        return SourceResult(path=found.path, skipped=found.problem)
+    counts = Counts()
+    result = SourceResult(path=found.path, format=form.name, title=form.title, counts=counts)
+    source = _continued(store, found.source, form)
+    if source is None:
+        return dataclasses.replace(result, skipped="imported before, and not changed since")
+    before = store.run()[FACT]["sources"].get(source.key, {})
+    progress = RunProgress(source.size, unit="bytes", quiet=quiet)
+    with progress:
+        progress.stage(source.name)
+        progress.advance(source.start, fresh=False)
+        done = source.start
+        rollouts = map(_with_references(answers), form.read(source))
+        while True:
+            batch = list(itertools.islice(rollouts, BATCH))
+            is_last = len(batch) < BATCH
+            # Where a file cannot be read on from its middle, only its end says that it has been read.
+            size = source.consumed if (form.appends and source.grows) or is_last else 0
+            writer.add(batch, counts, lambda size=size: _facts(store, source, form, size, before, counts))
+            progress.advance(source.consumed - done)
+            done = source.consumed
+            if is_last:
+                break
+    if counts.imported or counts.refused:
+        about = {"source": source.name, "key": source.key, "format": form.name, "places": counts.places}
+        store.log("import", arm=None, iteration=None, **about, **counts.as_json())
+    return result
+
+
+def _continued(store: Store, source: Source, form: Format) -> Source | None:
+    """The source, to be read from where its last import stopped; None where nothing is new.
+
+    Raises:
+        ConfigError: What was imported of it has changed since.
+    """
+    known = store.run()[FACT]["sources"].get(source.key)
+    if known is None or not known["bytes"]:
+        return source
+    if source.size >= known["bytes"] and source.digest(known["bytes"]) == known["sha256"]:
+        if source.size == known["bytes"]:
+            return None
+        if form.appends and source.grows:
+            return Source(source.path, known["bytes"])
+    if form.appends and source.grows:
+        raise ConfigError(
+            f"{source.path}: its first {known['bytes']} bytes were imported and have changed since; "
+            "import it into a new folder"
+        )
+    return source  # read whole: rows that are stored are known by problem, step, index and text
+
+
+def _facts(
+    store: Store, source: Source, form: Format, size: int, before: Mapping[str, Any], counts: Counts
+) -> dict[str, Any]:
+    """The fact about all sources, with what is now known about this one."""
+    now = counts.as_json()
+    refused = dict(before.get("refused") or {})
+    for reason, count in now["refused"].items():
+        refused[reason] = refused.get(reason, 0) + count
+    entry = {
+        "name": source.name,
+        "format": form.name,
+        "title": form.title,
+        "bytes": size,
+        "sha256": source.digest(size),
+        "imported": before.get("imported", 0) + now["imported"],
+        "moved": before.get("moved", 0) + now["moved"],
+        "refused": refused,
+    }
+    sources = {**store.run()[FACT]["sources"], source.key: entry}
+    return {FACT: {"sources": sources}}
+
+
+def _with_references(answers: Mapping[str, tuple[str, ...]] | None) -> Any:
+    def add(rollout: Imported) -> Imported:
+        if not answers or not isinstance(rollout, Rollout) or rollout.references:
+            return rollout
+        return dataclasses.replace(rollout, references=answers.get(_key(rollout.question), ()))
+
+    return add
+
+
+def _answers(path: Path) -> dict[str, tuple[str, ...]]:
+    """Question -> accepted answers, of a file of problems.
+
+    Raises:
+        ConfigError: It cannot be read.
+    """
+    try:
+        return {_key(problem.question): problem.references for problem in read_problems(path)}
+    except ValueError as error:
+        raise ConfigError(f"--references {path}: {error}") from None
+
+
+def _key(question: str) -> str:
+    return " ".join(question.split())
+
+
+def _set_suite(store: Store, gold: str | None) -> None:
+    """Stores the suite of an imported run: no arms, and what is taken as the truth."""
+    facts = store.run()
+    suite = facts.get("suite") or {"benchmark": {"name": KIND}, "arms": [], "scoring": []}
+    chosen = gold if gold is not None else suite.get("gold") or _default_gold(store, facts)
+    store.set_run("suite", {**suite, "gold": chosen})
+
+
+def _default_gold(store: Store, facts: Mapping[str, Any]) -> str:
+    if LABEL in facts["verifiers"]:
+        return LABEL
+    return "sympy" if any(problem.references for problem in store.problems()) else ""
+
+
+def print_results(results: Sequence[SourceResult]) -> None:
+    """Prints on stderr what became of every source."""
+    for each in results:
+        if each.skipped is not None:
+            print(f"{each.path}: not read: {each.skipped}", file=sys.stderr)
+            continue
+        counts = each.counts
+        parts = [f"{counts.imported:,} imported"]
+        parts += [f"{counts.known:,} there already"] * bool(counts.known)
+        parts += [f"{counts.moved:,} under another index"] * bool(counts.moved)
+        parts += [f"{counts.refused.total():,} refused"] * bool(counts.refused)
+        print(f"{each.path}: {each.title}: {', '.join(parts)}", file=sys.stderr)
+        for reason, count in counts.refused.most_common(5):
+            first = next((place for place, why in counts.places if why == reason), "")
+            print(f"  {count:,} x {reason} (first: {first})", file=sys.stderr)

@@ -1,0 +1,246 @@
+"""Rollouts of other tools into a run: recognised, mapped, counted, and imported once."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from restem.harness.app.import_rollouts import Request, import_rollouts
+from restem.harness.errors import ConfigError
+from restem.harness.imports.templates import plain_question, plain_response
+from restem.harness.store.store import Store
+from restem.verifiers.verdict import Outcome
+
+ROWS = [
+    {"question": "Solve 3*x = 21 for x.", "response": "x = 7", "reference": "7", "step": 1, "reward": 1.0},
+    {"question": "Solve 3*x = 21 for x.", "response": "x = 8", "reference": "7", "step": 1, "reward": 0.0},
+    {"question": "Solve 2*x = 4 for x.", "response": "x = 2", "reference": "2", "step": 1, "reward": None},
+    {"question": "Solve 2*x = 4 for x.", "response": "x = 2", "reference": "2", "step": 2, "reward": 0.75},
+]
+
+
+def written(path: Path, rows: list[dict[str, Any]], mode: str = "w") -> Path:
+    with path.open(mode) as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+    return path
+
+
+def imported(out: Path, *paths: Path, **options: Any) -> list[Any]:
+    return import_rollouts(Request(paths=paths, **options), out, quiet=True)
+
+
+def tables(out: Path) -> dict[str, list[tuple[Any, ...]]]:
+    with Store(out) as store:
+        names = ("problem", "checkpoint", "sample", "verdict", "verifier")
+        return {name: sorted(store.query(f"SELECT * FROM {name}"), key=repr) for name in names}
+
+
+def test_every_row_is_a_sample_of_its_step_and_problem(tmp_path: Path) -> None:
+    imported(tmp_path / "run", written(tmp_path / "rows.jsonl", ROWS))
+    with Store(tmp_path / "run") as store:
+        placed = store.query(
+            "SELECT s.checkpoint, p.question, s.idx, s.text, p.reference, s.source FROM sample s"
+            " JOIN problem p ON p.id = s.problem ORDER BY s.source"
+        )
+    assert placed == [
+        (f"policy/{row['step']}", row["question"], index, row["response"], row["reference"], f"rows.jsonl:{line}")
+        for line, (row, index) in enumerate(zip(ROWS, (0, 1, 0, 0), strict=True), 1)
+    ]
+
+
+def test_a_reward_is_a_verifier_whose_null_is_undecided(tmp_path: Path) -> None:
+    imported(tmp_path / "run", written(tmp_path / "rows.jsonl", ROWS))
+    with Store(tmp_path / "run") as store:
+        verifier = store.run()["verifiers"]["recorded:reward"]
+        verdicts = [*store.verdicts("policy/1", "train", verifier).values()]
+        verdicts += store.verdicts("policy/2", "train", verifier).values()
+    assert sorted((v.outcome, v.score, v.raw_reward) for v in verdicts if v.score is not None) == [
+        (Outcome.CORRECT, 0.75, 0.75),
+        (Outcome.CORRECT, 1.0, 1.0),
+        (Outcome.WRONG, 0.0, 0.0),
+    ]
+    assert [v.reason for v in verdicts if v.outcome is Outcome.UNDECIDED] == ["no number was recorded"]
+
+
+def test_importing_twice_adds_nothing(tmp_path: Path) -> None:
+    rows, out = written(tmp_path / "rows.jsonl", ROWS), tmp_path / "run"
+    imported(out, rows)
+    before = tables(out)
+    (again,) = imported(out, rows)
+    assert again.counts.imported == 0
+    assert tables(out) == before
+
+
+def test_a_file_that_grew_gives_the_same_run_as_the_whole_file(tmp_path: Path) -> None:
+    growing = tmp_path / "rows.jsonl"
+    for part in (ROWS[:1], ROWS[1:3], ROWS[3:]):
+        imported(tmp_path / "grown", written(growing, part, "a"))
+    imported(tmp_path / "whole", growing)
+    assert tables(tmp_path / "grown") == tables(tmp_path / "whole")
+
+
+def test_a_last_line_that_is_not_whole_is_left_for_the_next_time(tmp_path: Path) -> None:
+    rows, out = written(tmp_path / "rows.jsonl", ROWS), tmp_path / "run"
+    text = rows.read_text()
+    rows.write_text(text[:-20])
+    (first,) = imported(out, rows)
+    rows.write_text(text)
+    (second,) = imported(out, rows)
+    assert (first.counts.imported, second.counts.imported) == (3, 1)
+    assert not first.counts.refused
+
+
+def test_a_file_that_was_imported_and_rewritten_is_an_error(tmp_path: Path) -> None:
+    rows, out = written(tmp_path / "rows.jsonl", ROWS), tmp_path / "run"
+    imported(out, rows)
+    written(rows, [ROWS[0], {**ROWS[1], "response": "x = 9"}, *ROWS[2:]])
+    with pytest.raises(ConfigError, match="have changed since"):
+        imported(out, rows)
+
+
+def test_every_row_that_is_not_imported_is_counted_with_its_place_and_reason(tmp_path: Path) -> None:
+    rows = written(tmp_path / "rows.jsonl", ROWS)
+    with rows.open("a") as file:
+        file.write('nonsense\n[1]\n{"question": "a", "response": 7}\n{"question": null, "response": "b"}\n')
+        file.write(
+            '{"question": "a", "response": "b", "reward": "much"}\n{"question": "a", "response": "b", "step": -1}\n'
+        )
+    (result,) = imported(tmp_path / "run", rows)
+    assert result.counts.imported == len(ROWS)
+    assert result.counts.places == [
+        ("rows.jsonl:5", "not JSON"),
+        ("rows.jsonl:6", "expected a JSON object"),
+        ("rows.jsonl:7", "response: expected a text or messages"),
+        ("rows.jsonl:8", "question: expected a text or messages with a turn of the user"),
+        ("rows.jsonl:9", "reward: expected a number or null"),
+        ("rows.jsonl:10", "step: expected a whole number from 0, or null"),
+    ]
+
+
+def test_the_same_rows_in_other_containers_give_the_same_samples(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    lines = written(tmp_path / "a.jsonl", ROWS)
+    (tmp_path / "a.json").write_text(json.dumps(ROWS))
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(lines.read_bytes()))
+    parquet.write_table(pyarrow.Table.from_pylist(ROWS), tmp_path / "a.parquet")
+    header = list(ROWS[0])
+    cells = [",".join("" if row[name] is None else str(row[name]) for name in header) for row in ROWS]
+    (tmp_path / "a.csv").write_text("\n".join([",".join(header), *cells]) + "\n")
+    samples = set()
+    for number, file in enumerate(["a.jsonl", "a.json", "a.jsonl.gz", "a.parquet", "a.csv"]):
+        out = tmp_path / f"run{number}"
+        imported(out, tmp_path / file)
+        with Store(out) as store:
+            outcomes = store.query(
+                "SELECT s.id, s.text, v.outcome, v.raw_reward FROM sample s JOIN verdict v ON v.sample = s.id"
+                " ORDER BY 1"
+            )
+        samples.add(tuple(outcomes))
+    assert len(samples) == 1
+    assert len(samples.pop()) == len(ROWS)
+
+
+def test_columns_are_named_by_a_mapping(tmp_path: Path) -> None:
+    row = {
+        "q": "Solve 2*x = 4 for x.",
+        "model": {"out": ["x = 2", "x = 3"]},
+        "gts": 2,
+        "r": [1, -1],
+        "human": "correct",
+    }
+    mapping = {"question": "q", "response": "model.out", "reference": "gts", "reward.exact": "r", "label": "human"}
+    out = tmp_path / "run"
+    (result,) = imported(out, written(tmp_path / "x.jsonl", [row]), mapping=mapping, thresholds={"exact": 0.0})
+    assert result.counts.imported == 2
+    with Store(out) as store:
+        verdicts = store.query(
+            "SELECT outcome, raw_reward FROM verdict JOIN verifier ON fingerprint = verifier"
+            " WHERE name = 'recorded:exact' ORDER BY raw_reward"
+        )
+        assert verdicts == [("wrong", -1.0), ("correct", 1.0)]
+        assert store.run()["suite"]["gold"] == "label"
+        assert store.problems()[0].references == ("2",)
+
+
+@pytest.mark.parametrize(
+    ("mapping", "message"),
+    [
+        ({"answer": "q"}, "unknown field 'answer'"),
+        ({"question": "nothing"}, "has no column 'nothing'"),
+        ({"reward.": "q"}, "unknown field"),
+    ],
+)
+def test_a_wrong_mapping_is_one_error(tmp_path: Path, mapping: dict[str, str], message: str) -> None:
+    rows = written(tmp_path / "x.jsonl", [{"q": "a", "question": "a", "response": "b"}])
+    with pytest.raises(ConfigError, match=message):
+        imported(tmp_path / "run", rows, mapping=mapping)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return Path.touch, (tmp_path / "opened",)
+
+    file = tmp_path / "rollouts.jsonl"
+    file.write_bytes(pickle.dumps(Trap()))
+    with pytest.raises(ConfigError, match="never read"):
+        imported(tmp_path / "run", file)
+    assert not (tmp_path / "opened").exists()
+
+
+def test_a_run_of_our_own_takes_no_imports(tmp_path: Path) -> None:
+    with Store(tmp_path / "run", write=True) as store:
+        store.put_run({"suite": {}})
+    with pytest.raises(ConfigError, match="expected a new folder or an imported run"):
+        imported(tmp_path / "run", written(tmp_path / "rows.jsonl", ROWS))
+
+
+def test_another_threshold_for_an_imported_reward_is_an_error(tmp_path: Path) -> None:
+    rows, out = written(tmp_path / "rows.jsonl", ROWS), tmp_path / "run"
+    imported(out, rows)
+    with pytest.raises(ConfigError, match=r"was imported with 0\.5"):
+        imported(out, rows, thresholds={"reward": 0.9})
+
+
+def test_own_indices_are_kept_and_a_second_text_of_one_index_moves(tmp_path: Path) -> None:
+    rows = [{**ROWS[0], "index": 5}, {**ROWS[1], "index": 5}, {**ROWS[0], "index": 5}]
+    (result,) = imported(tmp_path / "run", written(tmp_path / "rows.jsonl", rows))
+    assert (result.counts.imported, result.counts.moved, result.counts.known) == (2, 1, 1)
+    with Store(tmp_path / "run") as store:
+        assert store.query("SELECT idx, text FROM sample ORDER BY idx") == [(5, "x = 7"), (6, "x = 8")]
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "What is 2?",
+        [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "What is 2?"}],
+        [{"role": "user", "content": [{"type": "text", "text": "What is 2?"}]}],
+        "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nWhat is 2?<|im_end|>\n<|im_start|>assistant\n",
+        "<bos><start_of_turn>user\nWhat is 2?<end_of_turn>\n<start_of_turn>model\n",
+        "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\nWhat is 2?<|eot_id|>"
+        "<|start_header_id|>assistant<|end_header_id|>\n\n",
+        "<s>[INST] <<SYS>>\nBe brief.\n<</SYS>>\n\nWhat is 2? [/INST]",
+        "system\nBe brief.\nuser\nWhat is 2?\nassistant\n",
+        "user\nWhat is 2?\nmodel\n",
+        "<|user|>\nWhat is 2?<|end|>\n<|assistant|>\n",
+        "<｜begin▁of▁sentence｜><｜User｜>What is 2?<｜Assistant｜>",
+    ],
+)
+def test_the_question_is_the_users_last_turn(prompt: Any) -> None:
+    assert plain_question(prompt) == "What is 2?"
+
+
+@pytest.mark.parametrize(
+    "completion", ["x = 7", "x = 7<|im_end|>\n", "x = 7<end_of_turn><eos>", [{"role": "assistant", "content": "x = 7"}]]
+)
+def test_a_response_ends_before_its_control_tokens(completion: Any) -> None:
+    assert plain_response(completion) == "x = 7"
