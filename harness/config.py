@@ -399,9 +399,18 @@ def set_value(data: dict[str, Any], override: str) -> None:
         raise ConfigError(f"--set {override}: {path} does not lead anywhere") from None
 
 
+_FOREIGN = re.compile(
+    r"verifiers\.(\w+:(?!//)[^'\"]+:\w+|(?:\w+\.)*\w+:\w+|inspect:[\w-]+/[\w-]+|https?://[^/'\"]+(?:/[^.'\"]*)?)\.(.+)"
+)
+
+
 def _keys(path: str) -> list[str]:
-    """The keys of a dotted path: quoted as TOML has it, or bare, or the `package.module:factory` of a verifier."""
-    if match := re.fullmatch(r"verifiers\.((?:\w+\.)*\w+:\w+)\.(.+)", path):
+    """The keys of a dotted path: quoted as TOML has it, or bare, or with the name of a foreign verifier in it.
+
+    Such a name is `package.module:factory`, `trl:FILE_OR_MODULE:FUNCTION` or the like, `inspect:package/scorer`, or the
+    address of a server.
+    """
+    if match := _FOREIGN.fullmatch(path):
         return ["verifiers", match[1], *_keys(match[2])]
     if not {"'", '"'} & set(path):
         return path.split(".")

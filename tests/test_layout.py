@@ -36,6 +36,8 @@ ALLOWED: dict[str, set[str]] = {
     "verifiers.foreign": VERDICT | {"verifiers.options", "verifiers.order_check"},
     "verifiers.child_process": set(),
     "verifiers.worker": {"verifiers.child_process"},
+    # Its part that runs in the worker imports the standard library alone, so that it runs in a trainer's environment.
+    "verifiers.foreign_rewards": VERDICT | {"verifiers.options", "verifiers.worker", "verifiers.child_process"},
     "verifiers.rows": VERDICT,
     "verifiers.order_check": VERDICT,
     "verifiers.algebra": VERDICT,

@@ -1,4 +1,4 @@
-"""Names to verifiers: built in, installed plug-ins, and `package.module:factory`.
+"""Names to verifiers: built in, installed plug-ins, `package.module:factory`, and foreign rewards such as `trl:FILE:F`.
 
 Takes a name and the tables of options of a suite or command; gives a verifier. It has no state. A verifier's module is
 imported when the verifier is built, so that a list of the names, or a control, loads neither SymPy nor a client for
@@ -27,7 +27,17 @@ from restem.benchmarks.hints import did_you_mean
 from restem.benchmarks.problem import Problem
 from restem.verifiers import foreign
 from restem.verifiers.chat.transport import CallStore, Progress
-from restem.verifiers.options import OPTIONS, JudgeOptions, NoisyOptions, Options, read_options
+from restem.verifiers.foreign_rewards.names import is_address, is_reward, parse
+from restem.verifiers.options import (
+    OPTIONS,
+    PLACED,
+    JudgeOptions,
+    NoisyOptions,
+    Options,
+    RewardOptions,
+    ServerOptions,
+    read_options,
+)
 from restem.verifiers.order_check import OrderChecked
 from restem.verifiers.verdict import (
     CONTROLS,
@@ -95,6 +105,16 @@ class Alias:
         """The problems whose references the verifier cannot read, each with the reason."""
         return unreadable_references(self.verifier, problems)
 
+    @property
+    def note(self) -> str | None:
+        """How the verifier is called, where that was recognised and not given."""
+        return getattr(self.verifier, "note", None)
+
+    def check_problems(self, problems: Sequence[Problem]) -> None:
+        """Raises UnknownVerifier where the verifier needs something that none of the problems has."""
+        if check := getattr(self.verifier, "check_problems", None):
+            check(problems)
+
 
 # -- Names and options -------------------------------------------------------------------------------------------------
 
@@ -106,7 +126,9 @@ def names() -> list[str]:
 
 
 def options_of(name: str) -> type[Options]:
-    """The model of a built-in verifier's options."""
+    """The model of the options of a built-in verifier, or of a foreign reward."""
+    if is_reward(name):
+        return PLACED["server" if is_address(name) else "reward"]
     return OPTIONS.get(name, Options)
 
 
@@ -168,6 +190,12 @@ def foreign_parts(wanted: Sequence[str], tables: Tables = _NO_TABLES) -> list[st
     return [name for name in with_parts(wanted, tables) if kind(name, tables) not in _FACTORIES]
 
 
+def reward_functions(wanted: Sequence[str], tables: Tables = _NO_TABLES) -> list[str]:
+    """The verifiers that call a foreign reward function here, among the verifiers and all their parts."""
+    kinds = {name: kind(name, tables) for name in with_parts(wanted, tables)}
+    return [name for name, type_ in kinds.items() if is_reward(type_) and not is_address(type_)]
+
+
 def executing(wanted: Sequence[str], tables: Tables = _NO_TABLES) -> list[str]:
     """The verifiers that execute programs from responses, among the verifiers and all their parts."""
     return [name for name in with_parts(wanted, tables) if kind(name, tables) == "unit_tests"]
@@ -198,7 +226,7 @@ def takes(name: str, option: str, tables: Tables = _NO_TABLES) -> bool:
         UnknownVerifier: The name is not known.
     """
     type_ = kind(name, tables)
-    if type_ in _FACTORIES:
+    if type_ in _FACTORIES or is_reward(type_):
         return option in options_of(type_).model_fields
     try:
         return option in inspect.signature(_foreign_factory(type_)).parameters
@@ -213,7 +241,10 @@ def check_name(name: str, tables: Tables = _NO_TABLES) -> None:
         UnknownVerifier: It does not.
     """
     type_ = kind(name, tables)
-    if type_ not in _FACTORIES:
+    if is_reward(type_):
+        if not is_address(type_):
+            parse(type_)
+    elif type_ not in _FACTORIES:
         _foreign_factory(type_)
 
 
@@ -237,6 +268,8 @@ def check(wanted: Sequence[str], tables: Tables = _NO_TABLES, *, build_foreign: 
         if type_ not in _FACTORIES:
             if build_foreign:
                 build(name, tables, built=built)
+            elif is_reward(type_):
+                read_options(options_of(type_), name, _given(name, tables))
             else:
                 foreign.check_options(name, _foreign_factory(type_), _given(name, tables))
             continue
@@ -282,10 +315,23 @@ def _build(name: str, tables: Tables, built: Built, for_judges: Mapping[str, Any
         if type_ in _FACTORIES:
             verifier = _build_built_in(name, type_, tables, built, for_judges)
             built[name] = verifier if type_ == name else Alias(name=name, verifier=verifier)
+        elif is_reward(type_):
+            built[name] = Alias(name=name, verifier=_reward(name, type_, _given(name, tables)))
         else:
             verifier = foreign.make(name, _foreign_factory(type_), _given(name, tables))
             built[name] = OrderChecked(Alias(name=name, verifier=verifier))
     return built[name]
+
+
+def _reward(name: str, type_: str, table: Mapping[str, Any]) -> Verifier:
+    """A foreign reward function, or a server of rewards."""
+    if is_address(type_):
+        from restem.verifiers.foreign_rewards.server import RewardServer
+
+        return RewardServer(type_, read_options(ServerOptions, name, table))
+    from restem.verifiers.foreign_rewards.function import RewardFunction
+
+    return RewardFunction(type_, read_options(RewardOptions, name, table))
 
 
 def _build_built_in(name: str, type_: str, tables: Tables, built: Built, for_judges: Mapping[str, Any]) -> Verifier:

@@ -1,10 +1,15 @@
 """Starts a new interpreter for untrusted work, which shares nothing with this process but the descriptors it is passed.
 
 Takes a line of Python and its arguments; gives the process. Does not depend on what the work is.
+
+Code that the user named (a reward function) may need more than hostile text does: some variables of the environment,
+the user's folder, or the interpreter of another environment, such as that of a trainer. `Surroundings` says what it is
+given; without it, a child has none of these.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -16,11 +21,35 @@ from pathlib import Path
 _ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT")
 
 
-def start_interpreter(function: str, arguments: Sequence[str], descriptors: Sequence[int]) -> subprocess.Popen[bytes]:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What a child is given besides its work.
+
+    Attributes:
+        folder: Its working folder.
+        variables: Names of further environment variables that it sees, such as the one that holds a key.
+        interpreter: The Python that runs it, 3.11 or newer; None is this process's own. Another interpreter has the
+            packages of its own environment and of this one only `restem`.
+        may_write: Whether it may write files, and open as many as it likes.
+    """
+
+    folder: str = "/"
+    variables: tuple[str, ...] = ()
+    interpreter: str | None = None
+    may_write: bool = False
+
+
+HOSTILE = Surroundings()
+
+
+def start_interpreter(
+    function: str, arguments: Sequence[str], descriptors: Sequence[int], surroundings: Surroundings = HOSTILE
+) -> subprocess.Popen[bytes]:
     """A child that imports `module:function` with this process's search path and calls it without arguments.
 
     It has no keys in its environment, no standard input and output, the working folder `/`, and a session of its own,
-    so that Ctrl-C reaches this process alone and the whole session can be killed at once.
+    so that Ctrl-C reaches this process alone and the whole session can be killed at once. `surroundings` may give it
+    more.
 
     Args:
         function: What it calls, `module:function`.
@@ -28,15 +57,31 @@ def start_interpreter(function: str, arguments: Sequence[str], descriptors: Sequ
         descriptors: The file descriptors that it keeps.
     """
     module, _, name = function.partition(":")
-    boot = f"import json, sys; sys.path[:] = json.loads(sys.argv[1]); from {module} import {name}; {name}()"
+    load = f"from {module} import {name}; {name}()"
+    boot = f"import json, sys; sys.path[:] = json.loads(sys.argv[1]); {load}"
     path = json.dumps([str(Path(entry or ".").resolve()) for entry in sys.path])
-    environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+    if surroundings.interpreter is not None:
+        boot, path = f"{_IMPORT_RESTEM}; {load}", json.dumps(_package_folders())
+    passed = (*_ENVIRONMENT, *surroundings.variables)
+    environment = {name: os.environ[name] for name in passed if name in os.environ}
     return subprocess.Popen(
-        [sys.executable, "-sPB", "-c", boot, path, *arguments],
+        [surroundings.interpreter or sys.executable, "-sPB", "-c", boot, path, *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        cwd="/",
+        cwd=surroundings.folder,
         env={**environment, "PYTHONHASHSEED": "0", "LANG": "C.UTF-8"},
         pass_fds=tuple(descriptors),
         start_new_session=True,
     )
+
+
+# Another interpreter keeps its own search path. Only the package `restem` is added, as a module with the folders of
+# this one, so that no other package of this environment can be imported there by mistake.
+_IMPORT_RESTEM = (
+    "import json, sys, types; restem = sys.modules['restem'] = types.ModuleType('restem'); "
+    "restem.__path__ = json.loads(sys.argv[1])"
+)
+
+
+def _package_folders() -> list[str]:
+    return [str(Path(folder).resolve()) for folder in sys.modules["restem"].__path__]

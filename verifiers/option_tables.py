@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from restem.verifiers.option_types import expected
-from restem.verifiers.options import OPTIONS, Options
+from restem.verifiers.options import OPTIONS, PLACED, Options
 
 _MARKED = re.compile(r"(<!-- options of (\w+): ?([\w ]*?) ?-->\n).*?(<!-- end of options -->)", re.DOTALL)
 
 
 def option_table(verifier: str, names: Sequence[str] = ()) -> str:
     """A Markdown table of a built-in verifier's options, or of those named: name, default, value expected, meaning."""
-    fields = OPTIONS.get(verifier, Options).model_fields
+    fields = {**OPTIONS, **PLACED}.get(verifier, Options).model_fields
     lines = ["| option | default | value | meaning |", "|---|---|---|---|"]
     for name in names or fields:
         field = fields[name]
@@ -37,7 +37,7 @@ def option_table(verifier: str, names: Sequence[str] = ()) -> str:
 def _default(value: Any) -> str:
     """A default as it would stand in a TOML file."""
     match value:
-        case None | {}:
+        case None | {} | ():
             return "none"
         case bool():
             return str(value).lower()

@@ -103,7 +103,8 @@ def _extra_body(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-def _as_tuple(value: Any) -> Any:
+def as_tuple(value: Any) -> Any:
+    """A list as a tuple, which a frozen model holds; anything else as it is."""
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -117,9 +118,9 @@ Number: TypeAlias = Limit | Amount  # an integer stays an integer, because the r
 Seconds: TypeAlias = Annotated[float, Field(ge=0.001)]
 Part: TypeAlias = Annotated[str, Expected("the name of a verifier")]
 Parts: TypeAlias = Annotated[
-    tuple[str, ...], BeforeValidator(_as_tuple), Field(min_length=1), Expected("a list of verifiers' names, at least 1")
+    tuple[str, ...], BeforeValidator(as_tuple), Field(min_length=1), Expected("a list of verifiers' names, at least 1")
 ]
-Price: TypeAlias = Annotated[tuple[Amount, Amount], BeforeValidator(_as_tuple)]
+Price: TypeAlias = Annotated[tuple[Amount, Amount], BeforeValidator(as_tuple)]
 Prices: TypeAlias = Annotated[
     dict[str, Price], Expected("{model: [USD per 10^6 prompt tokens, USD per 10^6 completion tokens]}, from 0")
 ]

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar
 
 import pydantic
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from restem.benchmarks.hints import did_you_mean
@@ -27,6 +27,7 @@ from restem.verifiers.option_types import (
     Body,
     Count,
     Effort,
+    Expected,
     Fraction,
     Limit,
     ModelName,
@@ -38,6 +39,7 @@ from restem.verifiers.option_types import (
     Seed,
     Share,
     Variable,
+    as_tuple,
     expected,
 )
 from restem.verifiers.verdict import UnknownVerifier
@@ -150,6 +152,63 @@ class UnitTestsOptions(Options):
     at_once: Count | None = Field(
         default=None, description="Most programs that run at the same time. Without it, one per processor"
     )
+
+
+class GradedOptions(Options):
+    """Options of every verifier whose verdict is a number of somebody else's."""
+
+    threshold: Annotated[float, VERDICTS_DEPEND_ON_IT] = Field(
+        default=0.5, description="The number from which a response is correct; below it is wrong"
+    )
+    key: Annotated[str | None, VERDICTS_DEPEND_ON_IT] = Field(
+        default=None,
+        description="Where a dict is given, the key of its number. Without it the first of `score`, `reward`,"
+        " `rewards`, `reward_score`, `value`, `acc`, `correct`",
+    )
+    seconds: Annotated[Seconds, VERDICTS_DEPEND_ON_IT] = Field(default=15.0, description="Limit of one call")
+
+
+class RewardOptions(GradedOptions):
+    """Options of foreign reward functions: `trl:FILE:FUNCTION`, `verl:FILE:FUNCTION` and the like."""
+
+    keywords: Annotated[dict[str, Any], Expected("a table of keyword arguments"), VERDICTS_DEPEND_ON_IT] = Field(
+        default_factory=dict,
+        description="Further keyword arguments of each call, such as verl's `reward_kwargs`, or the arguments of an"
+        " Inspect scorer. They take precedence over columns of the same name",
+    )
+    completions: Annotated[Literal["auto", "text", "messages"], VERDICTS_DEPEND_ON_IT] = Field(
+        default="auto",
+        description="How a TRL function is given prompts and completions: as texts or as lists of chat messages."
+        " `auto` takes messages where the function reads the field `content`, and the other form where the first call"
+        " raises",
+    )
+    memory_mb: Annotated[Count, VERDICTS_DEPEND_ON_IT] = Field(
+        default=4096, description="Limit of the calls' memory, in MiB, beside what the imports use"
+    )
+    start_seconds: Seconds = Field(default=120.0, description="Limit of the imports")
+    environment: Annotated[tuple[Variable, ...], BeforeValidator(as_tuple), Expected("a list of variables' names")] = (
+        Field(
+            default=(),
+            description="Names of environment variables that the function sees; others, such as keys, it does not see",
+        )
+    )
+    python: Annotated[str | None, Expected("the path of an interpreter")] = Field(
+        default=None,
+        description="The Python that runs the function, such as `~/trainer/.venv/bin/python`: 3.11 or newer, and"
+        " `restem` need not be installed there. Without it, the one that runs this command",
+    )
+
+
+class ServerOptions(GradedOptions):
+    """Options of a server of rewards, `http://HOST:PORT/verify`."""
+
+    shape: Annotated[Literal["auto", "nemo_gym", "slime", "openrlhf"], VERDICTS_DEPEND_ON_IT] = Field(
+        default="auto",
+        description="What is sent. `nemo_gym`: a Responses object and the problem's columns, as NeMo Gym's agents do."
+        ' `slime`: `{"prompt", "response", "label"}`. `openrlhf`: `{"query", "prompts", "labels"}`, lists of one.'
+        " `auto` is `nemo_gym` for an address that ends with `/verify`, else `slime`",
+    )
+    at_once: Count = Field(default=16, description="Most requests in flight at once")
 
 
 _OFF = ("none", "off", "disabled", "false", "")
@@ -295,6 +354,8 @@ OPTIONS: Mapping[str, type[Options]] = MappingProxyType(
         "unit_tests": UnitTestsOptions,
     }
 )
+# Those of verifiers that are named by a place, such as a file or an address, and not by a name of their own.
+PLACED: Mapping[str, type[Options]] = MappingProxyType({"reward": RewardOptions, "server": ServerOptions})
 
 # -- Errors ------------------------------------------------------------------------------------------------------------
 

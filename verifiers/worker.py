@@ -31,7 +31,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from restem.verifiers.child_process import start_interpreter
+from restem.verifiers.child_process import HOSTILE, Surroundings, start_interpreter
 
 START_SECONDS = 120.0
 MAX_OPEN_FILES = 64
@@ -62,15 +62,27 @@ class Worker:
         seconds_per_item: Time limit of one item.
         memory_bytes: Memory limit of the work, in addition to the memory that the child's imports use.
         start_seconds: Time limit of the child's imports.
+        setup: Where given, `function` takes this JSON value once, before the limits hold, and gives the function that
+            takes the items.
+        surroundings: What the child is given besides its work; nothing by default.
     """
 
     def __init__(
-        self, function: str, *, seconds_per_item: float, memory_bytes: int, start_seconds: float = START_SECONDS
+        self,
+        function: str,
+        *,
+        seconds_per_item: float,
+        memory_bytes: int,
+        start_seconds: float = START_SECONDS,
+        setup: Any = None,
+        surroundings: Surroundings = HOSTILE,
     ) -> None:
         self.function = function
         self.seconds_per_item = seconds_per_item
         self.memory_bytes = memory_bytes
         self.start_seconds = start_seconds
+        self.setup = setup
+        self.surroundings = surroundings
         self._child: _Child | None = None
         self._lock = threading.Lock()
 
@@ -109,7 +121,7 @@ class Worker:
         if self._child is not None and not self._child.is_idle():
             self._stop()
         if self._child is None:
-            self._child = _Child(self.function, self.seconds_per_item, self.memory_bytes, self.start_seconds)
+            self._child = _Child(self)
         return self._child
 
     def _stop(self) -> None:
@@ -121,15 +133,16 @@ class Worker:
 class _Child:
     """One process and the two pipes to it; ended at garbage collection and at the exit of the interpreter."""
 
-    def __init__(self, function: str, seconds: float, memory: int, start_seconds: float) -> None:
-        self.seconds = seconds
+    def __init__(self, worker: Worker) -> None:
+        self.seconds = worker.seconds_per_item
         self.answered = 0
         self.buffer = b""
         items, self.items = os.pipe()
         self.answers, answers = os.pipe()
-        settings = [function, str(items), str(answers), str(seconds), str(memory)]
+        limits = [self.seconds, worker.memory_bytes, worker.surroundings.may_write]
+        settings = [worker.function, json.dumps(worker.setup), str(items), str(answers), json.dumps(limits)]
         try:
-            self.process = start_interpreter(_SERVE, settings, (items, answers))
+            self.process = start_interpreter(_SERVE, settings, (items, answers), worker.surroundings)
         except BaseException:
             _close(self.items, self.answers)
             raise
@@ -139,7 +152,7 @@ class _Child:
         os.set_blocking(self.items, False)
         os.set_blocking(self.answers, False)
         self.owner = os.getpid()
-        self._start(function, start_seconds)
+        self._start(worker.function, worker.start_seconds)
 
     def _start(self, function: str, seconds: float) -> None:
         """Waits until the child has imported its function."""
@@ -256,21 +269,24 @@ def _end(process: subprocess.Popen[bytes], items: int, answers: int, owner: int)
 
 def serve() -> None:
     """Writes one line `[number, kind, value]` per item until their pipe ends; kinds are done, raised, memory."""
-    name, items, answers, seconds, memory = sys.argv[2:]
+    name, setup, items, answers, limits = sys.argv[2:]
+    seconds, memory, may_write = json.loads(limits)
     for descriptor in (int(items), int(answers)):
         os.set_inheritable(descriptor, False)
     module, _, attribute = name.partition(":")
     try:
         function = getattr(importlib.import_module(module), attribute)
+        if setup != "null":
+            function = function(json.loads(setup))
     except Exception as problem:  # an import can raise anything; the parent raises it again
         os.write(int(answers), f"{type(problem).__name__}: {problem}".encode()[:4096])
         return
-    _limit(int(memory))
+    _limit(memory, may_write)
     os.write(int(answers), _READY)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # a failed start may write to standard error, the work may not
     with os.fdopen(int(items), "rb") as lines:
         for number, line in enumerate(lines, 1):
-            _limit_processor(float(seconds))
+            _limit_processor(seconds * (os.cpu_count() or 1) if may_write else seconds)  # libraries start threads
             answer = _answer(function, number, line)
             _write(int(answers), answer)
 
@@ -290,14 +306,15 @@ def _write(descriptor: int, data: bytes) -> None:
         data = data[os.write(descriptor, data) :]
 
 
-def _limit(memory: int) -> None:
-    """Limits memory, open files, file sizes and core dumps for the rest of the process."""
+def _limit(memory: int, may_write: bool) -> None:
+    """Limits memory, core dumps and, unless it may write, open files and file sizes for the rest of the process."""
     with contextlib.suppress(OSError):  # outside Linux there is no /proc, and RLIMIT_AS has little effect
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         _lower(resource.RLIMIT_AS, pages * resource.getpagesize() + memory)
-    _lower(resource.RLIMIT_FSIZE, 0)
     _lower(resource.RLIMIT_CORE, 0)
-    _lower(resource.RLIMIT_NOFILE, MAX_OPEN_FILES)
+    if not may_write:
+        _lower(resource.RLIMIT_FSIZE, 0)
+        _lower(resource.RLIMIT_NOFILE, MAX_OPEN_FILES)
 
 
 def _lower(limit: int, size: int) -> None:

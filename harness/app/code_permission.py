@@ -1,4 +1,4 @@
-"""Whether the verifiers of a command may execute programs, checked before any work.
+"""Whether the verifiers of a command may execute programs and call reward functions, checked before any work.
 
 Takes names and tables of verifiers; gives nothing, or one error that says what is missing. Imports no JAX.
 """
@@ -14,12 +14,13 @@ from restem.verifiers.code.permission import permission
 
 
 def check_code(names: Sequence[str], options: Options) -> None:
-    """Checks that the verifiers among these that execute programs are permitted to, and can.
+    """Checks that the verifiers among these that execute programs or call functions are permitted to, and can.
 
     Raises:
         ConfigError: The user has not permitted it, or this machine has no namespaces and the user has not permitted
             execution without them.
     """
+    check_functions(names, options)
     executing = catalog.executing(names, options)
     if not executing:
         return
@@ -39,3 +40,30 @@ def check_code(names: Sequence[str], options: Options) -> None:
             "--allow-unsandboxed-code runs them all the same, with limits of time and memory but with your files in "
             "sight (docs/code.md)"
         ) from None
+
+
+# Options by which a table may execute something else than the function that the command line names.
+_EXECUTING = ("python", "environment")
+
+
+def check_functions(names: Sequence[str], options: Options) -> None:
+    """Checks that the user has named the reward functions on the command line, or permitted what files name.
+
+    Raises:
+        ConfigError: A file names a function, or an option that decides what is executed, and the user has not
+            permitted it.
+    """
+    allowed = permission()
+    for name in catalog.reward_functions(names, options):
+        function = catalog.kind(name, options)
+        if not allowed.may_call(function):
+            raise ConfigError(
+                f"verifier {name!r}: a file names the reward function {function!r}, which is not called by default: "
+                "name it by --verifier, or give --allow-code (docs/doors.md)"
+            )
+        given = next((option for option in _EXECUTING if option in options.get(name, {})), None)
+        if given is not None and not allowed.may_call(f".{given}="):
+            raise ConfigError(
+                f"verifiers.{name}.{given}: a file sets it, and it decides what is executed: set it by --set, or give "
+                "--allow-code (docs/doors.md)"
+            )

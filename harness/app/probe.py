@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import sys
 from collections.abc import Sequence
 
 from restem.benchmarks.probes import make_probes
@@ -64,6 +65,8 @@ def probe_verifiers(
         built: catalog.Built = {}
         for name in names:
             verifier = catalog.build(name, {**options, **judge}, built=built)
+            if (note := getattr(verifier, "note", None)) and not quiet:
+                print(f"{name}: {note}", file=sys.stderr)
             if needs_whole_problems(verifier):
                 continue
             outcomes: dict[tuple[str, str], list[Outcome]] = {}

@@ -113,6 +113,9 @@ def verify_run(
         total = sum(len(store.samples(*group)) for group in groups) * len(names)
         progress = stack.enter_context(RunProgress(total, unit="verdicts", quiet=quiet))
         built = _built(names, {**options, **judge}, store, progress)
+        check_built(
+            built, [p for part in dict.fromkeys(part for _, part in groups) for p in store.problems(part)], quiet
+        )
         asking = [built[name] for name in names if catalog.judges([name], options)]
         if any(unprobed(store, v) or any(unjudged(store, *group, v) for group in groups) for v in asking):
             check_models(judge)
@@ -144,6 +147,19 @@ def _built(names: Sequence[str], tables: Options, calls: Store | None, progress:
     for name in names:
         catalog.build(name, tables, calls=calls, progress=lambda answered, _: progress.within(answered), built=built)
     return built
+
+
+def check_built(built: catalog.Built, problems: Sequence[Problem], quiet: bool) -> None:
+    """Checks that the verifiers can be used on these problems, and prints how foreign reward functions are called.
+
+    Raises:
+        UnknownVerifier: A verifier needs something that none of the problems has.
+    """
+    for name, verifier in built.items():
+        if (note := getattr(verifier, "note", None)) and not quiet:
+            print(f"{name}: {note}", file=sys.stderr)
+        if check := getattr(verifier, "check_problems", None):
+            check(problems)
 
 
 def verify_rows(
@@ -180,6 +196,7 @@ def verify_rows(
             calls = stack.enter_context(Store(folder, write=True))
         progress = stack.enter_context(RunProgress(len(rows.ids) * len(names), unit="verdicts", quiet=quiet))
         built = _built(names, {**options, **judge}, calls, progress)
+        check_built(built, distinct_problems(rows.attempts), quiet)
         if calls is not None and not offline:
             add_judges(calls, judge, built)
         size = len(rows.ids) if any(table.get("batch") for table in judge.values()) else VERIFY_BATCH

@@ -1,21 +1,24 @@
-"""The options by which a user permits the execution of programs from responses.
+"""The options by which a user permits the execution of programs from responses, and of reward functions.
 
-They stand on the command line alone: a suite, a table of options or a file of rows may come from somewhere else.
+They stand on the command line alone: a suite, a table of options or a file of rows may come from somewhere else. A
+reward function that the command line names itself needs no option.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
 
-from restem.verifiers.code.permission import code_allowed
+from restem.verifiers.code.permission import code_allowed, functions_allowed
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _ALLOW = click.option(
-    "--allow-code", is_flag=True, help="Let unit_tests execute the responses' programs, in a sandbox."
+    "--allow-code",
+    is_flag=True,
+    help="Let unit_tests execute the responses' programs, in a sandbox, and call reward functions that a file names.",
 )
 _UNSANDBOXED = click.option(
     "--allow-unsandboxed-code",
@@ -29,7 +32,15 @@ def code_options(command: F) -> F:
     return _ALLOW(_UNSANDBOXED(command))
 
 
-def permit_code(allow_code: bool, allow_unsandboxed_code: bool) -> None:
-    """Permits the execution of code until the end of the command that is running, where an option says so."""
+def permit_code(allow_code: bool, allow_unsandboxed_code: bool, command_line: Sequence[str] = ()) -> None:
+    """Permits the execution of code until the end of the command that is running, where an option says so.
+
+    Args:
+        allow_code: The option of that name.
+        allow_unsandboxed_code: The option of that name.
+        command_line: Names of verifiers and `--set` as the user typed them: the reward functions in them may be called.
+    """
+    context = click.get_current_context()
+    context.with_resource(functions_allowed(command_line))
     if allow_code or allow_unsandboxed_code:
-        click.get_current_context().with_resource(code_allowed(unsandboxed=allow_unsandboxed_code))
+        context.with_resource(code_allowed(unsandboxed=allow_unsandboxed_code))

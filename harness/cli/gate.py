@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from restem.harness.cli.code import code_options, permit_code
 from restem.harness.cli.paths import TO_FILE, check_file
 from restem.harness.errors import ConfigError
 
@@ -24,6 +25,7 @@ from restem.harness.errors import ConfigError
 @click.option("--from-run", "run", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Write rows.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many rows of a run.")
 @click.option("--output", "output_path", type=TO_FILE, help="Rows of a run.  [default: stdout]")
+@code_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def gate_command(
@@ -34,6 +36,8 @@ def gate_command(
     run: Path | None,
     limit: int | None,
     output_path: Path | None,
+    allow_code: bool,
+    allow_unsandboxed_code: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -54,6 +58,7 @@ def gate_command(
     if run is None and (limit is not None or output_path is not None):
         raise ConfigError("--limit and --output go with --from-run")
     names = tuple(dict.fromkeys(names))
+    permit_code(allow_code, allow_unsandboxed_code, names)
     if output_path is not None:
         check_file("--output", output_path)
     if run is not None:

@@ -45,7 +45,7 @@ def probe_command(
       restem probe --verifier sympy --verifier judge --count 10
       restem probe --verifier unit_tests --benchmark human_eval --allow-code
     """
-    permit_code(allow_code, allow_unsandboxed_code)
+    permit_code(allow_code, allow_unsandboxed_code, (*names, *overrides))
     names = tuple(dict.fromkeys(names))
     from restem.harness.app.probe import probe_verifiers
     from restem.harness.app.verify import verifier_options

@@ -58,7 +58,7 @@ def run_command(
 
         click.echo(settings_page(), nl=False)
         return
-    permit_code(allow_code, allow_unsandboxed_code)
+    permit_code(allow_code, allow_unsandboxed_code, overrides)
     from restem.harness.app.extra import need_train
     from restem.harness.app.suite_check import check_hosts, check_suite
     from restem.harness.config import load_suite

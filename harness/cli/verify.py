@@ -73,7 +73,7 @@ def verify_command(
       restem verify runs/linear_1d --import marks-ada.jsonl
       restem verify --verifier unit_tests --allow-code --input programs.jsonl
     """
-    permit_code(allow_code, allow_unsandboxed_code)
+    permit_code(allow_code, allow_unsandboxed_code, (*names, *overrides))
     names = tuple(dict.fromkeys(names))
     if (run is None) == (input_path is None):
         raise ConfigError("give either a RUN or --input ROWS.jsonl")

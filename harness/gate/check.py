@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from restem.harness.app.code_permission import check_functions
 from restem.harness.app.judges import check_models, judge_options
 from restem.harness.errors import ConfigError
 from restem.harness.gate.baseline import Baseline, Entry, Expected, read_baseline
@@ -102,6 +103,7 @@ def wanted(golden: Golden, names: Sequence[str]) -> list[str]:
 def ask(golden: Golden, names: Sequence[str], quiet: bool) -> Iterator[tuple[str, Verifier, list[Verdict]]]:
     """Each verifier and its verdicts in the order of the rows; the rows of a problem are judged together."""
     rows, options = golden.rows, golden.baseline.options
+    check_functions(names, {name: dict(table) for name, table in options.items()})
     with contextlib.ExitStack() as stack:
         tables: dict[str, Mapping[str, Any]] = dict(options)
         if catalog.judges(names, options):

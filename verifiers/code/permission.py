@@ -1,14 +1,15 @@
-"""Whether this process may execute programs from responses. It may not, unless the user permits it.
+"""Whether this process may execute programs from responses, and call reward functions of the user's files.
 
-Takes the user's permission from a command's option or from Python code; no suite, options table or row can give it,
-because a file from somewhere else could then execute code. Depends on nothing of ours.
+It may not, unless the user permits it: by a command's option, by a reward function's name on the command line, or from
+Python code. No suite, options table or row can give the permission, because a file from somewhere else could then
+execute code. Depends on nothing of ours.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -18,10 +19,16 @@ class Permission:
     Attributes:
         sandboxed: Execution in Linux namespaces.
         unsandboxed: Execution also where namespaces cannot be had, with limits and a temporary folder alone.
+        named: Texts of the command line: the reward functions that they name may be called.
     """
 
     sandboxed: bool = False
     unsandboxed: bool = False
+    named: tuple[str, ...] = ()
+
+    def may_call(self, name: str) -> bool:
+        """Whether the reward function of that name may be called."""
+        return self.sandboxed or any(name in text for text in self.named)
 
 
 _current = Permission()
@@ -34,13 +41,26 @@ def permission() -> Permission:
 
 @contextlib.contextmanager
 def code_allowed(*, unsandboxed: bool = False) -> Iterator[None]:
-    """A context in which `unit_tests` may execute programs.
+    """A context in which `unit_tests` may execute programs, and any reward function may be called.
 
     Args:
         unsandboxed: Whether it may do so on a machine without Linux namespaces too.
     """
+    with _permitted(dataclasses.replace(_current, sandboxed=True, unsandboxed=unsandboxed)):
+        yield
+
+
+@contextlib.contextmanager
+def functions_allowed(named: Sequence[str]) -> Iterator[None]:
+    """A context in which the reward functions that stand in these texts of a command line may be called."""
+    with _permitted(dataclasses.replace(_current, named=tuple(named))):
+        yield
+
+
+@contextlib.contextmanager
+def _permitted(permission: Permission) -> Iterator[None]:
     global _current
-    before, _current = _current, Permission(sandboxed=True, unsandboxed=unsandboxed)
+    before, _current = _current, permission
     try:
         yield
     finally:
