@@ -250,7 +250,7 @@ def test_numbers_are_correct_from_the_threshold_on(rewards: Path) -> None:
 
 def test_a_number_outside_of_0_to_1_has_the_score_of_its_outcome(rewards: Path) -> None:
     of = verdicts(made(rewards, "reward", "graded"), ["two", "minus"])
-    assert [(v.reward, v.score) for v in of] == [(1, 1.0), (0, 0.0)]
+    assert [(v.reward, v.score, v.raw_reward) for v in of] == [(1, 1.0, 2.0), (0, 0.0, -1.0)]
 
 
 @pytest.mark.parametrize("number", [0.0, 1.0, -3.0, 2.0, 0.5])
@@ -515,7 +515,10 @@ def test_an_interpreter_that_a_file_names_is_started_only_where_the_user_allows_
 
 
 def test_a_suite_that_names_a_function_needs_the_permission_too(rewards: Path, tmp_path: Path) -> None:
-    suite = table(tmp_path, f'name = "s"\nscoring = ["reward:{rewards}:plain"]\n')
+    suite = tmp_path / "mine.toml"
+    CliRunner().invoke(main, ["init", str(suite)])
+    named = suite.read_text("utf-8").replace('scoring = ["exact",', f'scoring = ["reward:{rewards}:plain",')
+    suite.write_text(named, "utf-8")
     done = CliRunner().invoke(main, ["run", str(suite), "--out", str(tmp_path / "run")])
     assert done.exit_code == 2
     assert "a file names the reward function" in done.output

@@ -1,10 +1,12 @@
-"""Numbers of somebody else as verdicts.
+"""Numbers of somebody else as verdicts; the number itself is kept as `raw_reward`.
 
 Takes a number or a reason, and a threshold; gives a verdict. What is no number is undecided, never wrong. Does not
 depend on where the number came from.
 """
 
 from __future__ import annotations
+
+import dataclasses
 
 from restem.verifiers.verdict import Outcome, Verdict, verdict_of
 
@@ -27,4 +29,5 @@ def graded_verdict(
         return verdict_of(Outcome.UNDECIDED, answer=answer, rule=rule, reason=reason or "none", seconds=seconds)
     correct = number >= threshold
     fits = 0 <= number <= 1 and number != (0 if correct else 1)
-    return verdict_of(correct, score=number if fits else None, answer=answer, rule=rule, seconds=seconds)
+    verdict = verdict_of(correct, score=number if fits else None, answer=answer, rule=rule, seconds=seconds)
+    return dataclasses.replace(verdict, raw_reward=number)
