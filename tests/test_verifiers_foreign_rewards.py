@@ -342,6 +342,11 @@ def test_another_interpreter_needs_no_installation(rewards: Path) -> None:
     assert [v.reward for v in verdicts(verifier, ["7", "8"])] == [1, 0]
 
 
+def test_an_answer_with_half_a_surrogate_pair_can_be_stored(rewards: Path) -> None:
+    (verdict,) = verdicts(made(rewards, "verl", "verl"), ["7 \ud800"])
+    assert verdict.answer == "\ufffd"
+
+
 # -- Fingerprints ------------------------------------------------------------------------------------------------------
 
 

@@ -10,6 +10,8 @@ import dataclasses
 
 from restem.verifiers.verdict import Outcome, Verdict, verdict_of
 
+MAX_SHOWN = 1000  # characters of an answer or a reason
+
 
 def graded_verdict(
     number: float | None,
@@ -25,9 +27,16 @@ def graded_verdict(
     The score is the number where that can be the chance that the response is correct: it is in [0, 1], and neither 0
     for a correct response nor 1 for a wrong one. Otherwise the score is that of the outcome.
     """
+    answer = None if answer is None else _storable(answer)
     if number is None:
-        return verdict_of(Outcome.UNDECIDED, answer=answer, rule=rule, reason=reason or "none", seconds=seconds)
+        reason = _storable(reason) if reason else "none"
+        return verdict_of(Outcome.UNDECIDED, answer=answer, rule=rule, reason=reason, seconds=seconds)
     correct = number >= threshold
     fits = 0 <= number <= 1 and number != (0 if correct else 1)
     verdict = verdict_of(correct, score=number if fits else None, answer=answer, rule=rule, seconds=seconds)
     return dataclasses.replace(verdict, raw_reward=number)
+
+
+def _storable(text: str) -> str:
+    """The beginning of a text, without halves of surrogate pairs, which a database cannot store."""
+    return text[:MAX_SHOWN].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
