@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from restem.harness.app.import_rollouts import Request, import_rollouts
+from restem.harness.app.import_rollouts import Request, import_rollouts, watch
 from restem.harness.errors import ConfigError
 from restem.harness.imports.templates import plain_question, plain_response
 from restem.harness.store.store import Store
@@ -101,6 +101,17 @@ def test_a_file_that_was_imported_and_rewritten_is_an_error(tmp_path: Path) -> N
     written(rows, [ROWS[0], {**ROWS[1], "response": "x = 9"}, *ROWS[2:]])
     with pytest.raises(ConfigError, match="have changed since"):
         imported(out, rows)
+
+
+def test_a_live_run_is_followed(tmp_path: Path) -> None:
+    rows, out = written(tmp_path / "rows.jsonl", ROWS[:2]), tmp_path / "run"
+    news = watch(Request(paths=[tmp_path]), out, quiet=True)
+    first = sum(each.counts.imported for each in next(news))
+    written(rows, ROWS[2:], "a")
+    second = sum(each.counts.imported for each in next(news))
+    assert (first, second) == (2, 2)
+    with Store(out, write=True):
+        pass  # between two readings nobody holds the run
 
 
 def test_every_row_that_is_not_imported_is_counted_with_its_place_and_reason(tmp_path: Path) -> None:

@@ -93,12 +93,24 @@ def import_rollouts(request: Request, folder: Path, quiet: bool) -> list[SourceR
 
 
 def watch(request: Request, folder: Path, quiet: bool) -> Iterator[list[SourceResult]]:
-    """Imports again and again what is new; gives the results of each time that added or refused a row. Never ends."""
+    """Imports again and again what is new; gives the results of each time that added or refused a row. Never ends.
+
+    The run is opened for writing only while there is something new, so that verifiers can be run in between.
+    """
     while True:
-        results = import_rollouts(request, folder, quiet)
-        if news := [each for each in results if each.counts.imported or each.counts.refused]:
-            yield news
+        if not (folder / "run.db").is_file() or _has_news(request, folder):
+            results = import_rollouts(request, folder, quiet)
+            if news := [each for each in results if each.counts.imported or each.counts.refused]:
+                yield news
         time.sleep(WATCH_SECONDS)
+
+
+def _has_news(request: Request, folder: Path) -> bool:
+    """Whether a file is new, or has another size than when it was imported."""
+    with Store(folder) as store:
+        sources = store.run()[FACT]["sources"]
+    found = (each.source for each in _readable(request) if each.source is not None)
+    return any(source.size != sources.get(source.key, {}).get("bytes") for source in found)
 
 
 def check_imported(folder: Path) -> None:

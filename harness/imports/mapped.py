@@ -195,7 +195,9 @@ def _references(row: JsonLine, columns: Columns) -> tuple[str, ...]:
     column = columns.of.get("reference")
     if column is None:
         return ()
-    return dataclasses.replace(row, fields={column: value_at(row, column)}).answers(column)
+    if column in row.fields:
+        return row.answers(column)
+    return JsonLine(place=row.place, raw=b"", fields={column: value_at(row, column)}).answers(column)
 
 
 def _share(row: JsonLine, column: str, value: Any, place: int, many: bool) -> float | None:

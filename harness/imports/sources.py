@@ -58,6 +58,7 @@ class Source:
         self.name = path.name
         self.start = start
         self.consumed = start
+        self._hash, self._hashed = hashlib.sha256(), 0
         try:
             self.size = path.stat().st_size
             with path.open("rb") as file:
@@ -82,13 +83,15 @@ class Source:
         return hashlib.sha256(self.name.encode("utf-8", "surrogateescape") + b"\n" + first).hexdigest()[:12]
 
     def digest(self, size: int) -> str:
-        """The SHA-256 of the first `size` bytes."""
-        hashed, left = hashlib.sha256(), size
+        """The SHA-256 of the first `size` bytes; a larger size than the last one reads only what lies between."""
+        if size < self._hashed:
+            self._hash, self._hashed = hashlib.sha256(), 0
         with self.path.open("rb") as file:
-            while left and (block := file.read(min(left, 1 << 20))):
-                hashed.update(block)
-                left -= len(block)
-        return hashed.hexdigest()
+            file.seek(self._hashed)
+            while self._hashed < size and (block := file.read(min(size - self._hashed, 1 << 20))):
+                self._hash.update(block)
+                self._hashed += len(block)
+        return self._hash.hexdigest()
 
     @functools.cached_property
     def head(self) -> Mapping[str, Any]:

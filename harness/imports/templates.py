@@ -8,6 +8,7 @@ while a prompt was decoded, as verl and SkyRL do. A prompt without a template is
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -95,6 +96,7 @@ def plain_text(content: Any) -> str:
     return ""
 
 
+@functools.lru_cache(maxsize=4096)  # the samples of a problem follow each other
 def _question_in(prompt: str) -> str:
     text = prompt
     while text.startswith(_BEGINNINGS):

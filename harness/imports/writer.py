@@ -30,7 +30,7 @@ KIND = "imported"
 LABEL = "label"  # the verifier that a column of labels becomes
 POLICY = "policy"  # the series of a source that names none
 THRESHOLD = 0.5
-BATCH = 5000
+BATCH = 20_000
 LISTED = 1000  # refused rows of a source whose places are stored
 _HALF_PAIR = re.compile("[\ud800-\udfff]")  # a database stores no half of a surrogate pair
 

@@ -234,8 +234,10 @@ class Store:
         with self._transaction():
             self._many(schema.PROBLEM, (rows.problem_row(*each) for each in batch.problems))
             self._many(schema.CHECKPOINT, map(rows.checkpoint_row, batch.checkpoints))
-            self._many(schema.SAMPLE, map(rows.sample_row, batch.samples))
-            verdicts = ({"sample": id, **rows.verdict_row(verifier, each)} for id, verifier, each in batch.verdicts)
+            # In the order of their ids, which are hashes: SQLite then writes to neighbouring pages.
+            self._many(schema.SAMPLE, map(rows.sample_row, sorted(batch.samples, key=lambda sample: sample.id)))
+            placed = sorted(batch.verdicts, key=lambda each: each[0])
+            verdicts = ({"sample": id, **rows.verdict_row(verifier, each)} for id, verifier, each in placed)
             self._many(schema.VERDICT, verdicts)
             self._many(schema.RUN, (_fact(*each) for each in batch.facts.items()), on_conflict="REPLACE")
 
