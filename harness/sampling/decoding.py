@@ -55,22 +55,28 @@ def choose(
         return token, _at(logits, token) - jax.nn.logsumexp(logits, axis=-1)
     scaled = logits / decoding.temperature
     if decoding.top_k < logits.shape[-1]:
-        scaled = jnp.where(_largest(scaled, jnp.ones_like(scaled), decoding.top_k), scaled, -jnp.inf)
+        scaled = jnp.where(largest(scaled, jnp.ones_like(scaled), decoding.top_k), scaled, -jnp.inf)
 
     def nucleus() -> Float[Array, "B V"]:
-        return jnp.where(_largest(scaled, jax.nn.softmax(scaled), decoding.top_p), scaled, -jnp.inf)
+        return jnp.where(largest(scaled, jax.nn.softmax(scaled), decoding.top_p), scaled, -jnp.inf)
 
     scaled = jax.lax.cond(decoding.top_p < 1.0, nucleus, lambda: scaled)
 
-    def uniform(key: UInt32[Array, "2"], step: Int[Array, ""]) -> Float[Array, ""]:
-        return 1.0 - jax.random.uniform(jax.random.fold_in(jax.random.wrap_key_data(key), step))  # never 0
-
     logprobs = jax.nn.log_softmax(scaled)
-    token = _inverse(jnp.exp(logprobs), jax.vmap(uniform)(keys, step))
+    token = inverse(jnp.exp(logprobs), uniform(keys, step))
     return token, _at(logprobs, token)
 
 
-def _inverse(weights: Float[Array, "B V"], share: Float[Array, "B"]) -> Int[Array, "B"]:
+def uniform(keys: UInt32[Array, "B 2"], step: Int[Array, "B"]) -> Float[Array, "B"]:
+    """The number in (0, 1] that each sample's next token depends on."""
+
+    def of_one(key: UInt32[Array, "2"], step: Int[Array, ""]) -> Float[Array, ""]:
+        return 1.0 - jax.random.uniform(jax.random.fold_in(jax.random.wrap_key_data(key), step))  # never 0
+
+    return jax.vmap(of_one)(keys, step)
+
+
+def inverse(weights: Float[Array, "B V"], share: Float[Array, "B"]) -> Int[Array, "B"]:
     """The first token at which the cumulative weight reaches this share of the total.
 
     First the block of tokens is found, then the token in it: a cumulative sum over the vocabulary is slow on CPUs.
@@ -96,7 +102,7 @@ def _at(values: Float[Array, "B V"], token: Int[Array, "B"]) -> Float[Array, "B"
     return jnp.take_along_axis(values, token[:, None], axis=1)[:, 0]
 
 
-def _largest(
+def largest(
     values: Float[Array, "B V"], weights: Float[Array, "B V"], enough: Float[Array, ""] | float
 ) -> Bool[Array, "B V"]:
     """Marks the largest values of each slot whose weights sum to at least `enough`; ties are in or out together.

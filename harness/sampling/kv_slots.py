@@ -110,7 +110,7 @@ def empty(network: Network, mesh: Mesh, size: int, columns: int, max_new_tokens:
     """This many empty slots."""
     zeros = functools.partial(jnp.zeros, size, jnp.int32)
     slots = Slots(
-        cache=_carried(network.empty_cache(size, columns)),
+        cache=carried(network.empty_cache(size, columns)),
         token=zeros(),
         start=zeros(),
         keys=jnp.zeros((size, 2), jnp.uint32),
@@ -133,7 +133,7 @@ def _sharded(mesh: Mesh, slots: Slots) -> Slots:
     return jax.lax.with_sharding_constraint(slots, jax.tree.map(sharding, slots))
 
 
-def _carried(cache: Any) -> KeysValues:
+def carried(cache: Any) -> KeysValues:
     """Keys and values of the model's cache, with heads and head dimension as one axis."""
     return {
         layer: {name: leaves[name].reshape(*leaves[name].shape[:2], -1) for name in ("k", "v")}
@@ -141,9 +141,9 @@ def _carried(cache: Any) -> KeysValues:
     }
 
 
-def _model_cache(network: Network, carried: KeysValues, end: Int[Array, "b"] | int) -> Any:
+def model_cache(network: Network, cache: KeysValues, end: Int[Array, "b"] | int) -> Any:
     """The model's cache with `end` columns filled: column j always holds position j."""
-    size, columns, _ = next(iter(carried.values()))["k"].shape
+    size, columns, _ = next(iter(cache.values()))["k"].shape
     shapes = jax.eval_shape(lambda: network.empty_cache(size, columns))
     rest = {
         "end_index": jnp.broadcast_to(jnp.int32(end), size),
@@ -151,14 +151,14 @@ def _model_cache(network: Network, carried: KeysValues, end: Int[Array, "b"] | i
     }
     return {
         layer: {name: leaf.reshape(shapes[layer][name].shape) for name, leaf in leaves.items()} | rest
-        for layer, leaves in carried.items()
+        for layer, leaves in cache.items()
     }
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def prefix_cache(network: Network, params: Params, tokens: Int[Array, "1 L"]) -> KeysValues:
     """Keys and values of the tokens with which all prompts begin."""
-    return _prefill(network, params, tokens, None)
+    return prefill(network, params, tokens, None)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=3)
@@ -177,7 +177,7 @@ def refill(
     """
     prompts, lengths, _, _ = entering
     columns = _columns(prefix)
-    computed = _prefill(network, params, prompts[:, :-1], prefix)  # the first decoding step computes the last token
+    computed = prefill(network, params, prompts[:, :-1], prefix)  # the first decoding step computes the last token
     prompt = jnp.repeat(jnp.arange(len(prompts)), entering.slots.shape[1])  # of every sample
     slot = entering.slots.reshape(-1)
 
@@ -206,14 +206,14 @@ def _columns(cache: KeysValues | None) -> int:
     return next(iter(cache.values()))["k"].shape[1] if cache else 0
 
 
-def _prefill(network: Network, params: Params, tokens: Int[Array, "G P"], prefix: KeysValues | None) -> KeysValues:
+def prefill(network: Network, params: Params, tokens: Int[Array, "G P"], prefix: KeysValues | None) -> KeysValues:
     """Keys and values of prompts that continue the prefix.
 
     Padding stands on the right, where the causal mask hides it; decoding overwrites it before it becomes visible.
     """
     size, length = tokens.shape
     before = _columns(prefix)
-    cache = _carried(network.empty_cache(size, before + length))
+    cache = carried(network.empty_cache(size, before + length))
     if prefix is not None:
         cache = jax.tree.map(lambda new, old: new.at[:, :before].set(old), cache, prefix)
     positions = before + jnp.arange(length)
@@ -223,9 +223,9 @@ def _prefill(network: Network, params: Params, tokens: Int[Array, "G P"], prefix
         tokens,
         positions=jnp.broadcast_to(positions, tokens.shape),
         attention_mask=jnp.broadcast_to(visible, (size, *visible.shape)),
-        cache=_model_cache(network, cache, before),
+        cache=model_cache(network, cache, before),
     )
-    return _carried(out.cache)
+    return carried(out.cache)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=4)
@@ -243,27 +243,41 @@ def decode(
     return jax.lax.while_loop(unfinished, advance, (slots, jnp.int32(0)))
 
 
-def _step(network: Network, decoding: Decoding, params: Params, slots: Slots) -> Slots:
-    columns = jnp.arange(_columns(slots.cache))
+def next_logits(
+    network: Network, params: Params, cache: KeysValues, token: Int[Array, "B"], end: Int[Array, "B"]
+) -> tuple[Float[Array, "B V"], KeysValues]:
+    """The logits of each slot's next token, and the cache with its last one.
 
-    def next_logits(tokens: Array, ends: Array, cache: KeysValues) -> tuple[Float[Array, "b V"], KeysValues]:
+    Args:
+        network: The network.
+        params: Its parameters.
+        cache: Keys and values of the tokens before.
+        token: The last token of each slot.
+        end: Its column.
+    """
+    columns = jnp.arange(_columns(cache))
+
+    def of_batch(tokens: Array, ends: Array, cache: KeysValues) -> tuple[Float[Array, "b V"], KeysValues]:
         out = network(
             params,
             tokens[:, None],
             positions=ends[:, None],
             attention_mask=(columns <= ends[:, None])[:, None],
-            cache=_model_cache(network, cache, ends),
+            cache=model_cache(network, cache, ends),
         )
-        return out.logits[:, -1], _carried(out.cache)
+        return out.logits[:, -1], carried(out.cache)
 
-    state = slots.token, slots.start + slots.length, slots.cache
+    state = token, end, cache
     if getattr(network.model.config, "enable_moe", False):
         # Experts take the whole batch at once, and their cache may end at another column in each slot.
-        logits, cache = next_logits(*state)
-    else:
-        # In the other families the cache of a batch ends where that of its first sequence does.
-        batches_of_one = jax.tree.map(lambda leaf: leaf[:, None], state)
-        logits, cache = jax.tree.map(lambda leaf: leaf[:, 0], jax.vmap(next_logits)(*batches_of_one))
+        return of_batch(*state)
+    # In the other families the cache of a batch ends where that of its first sequence does.
+    batches_of_one = jax.tree.map(lambda leaf: leaf[:, None], state)
+    return jax.tree.map(lambda leaf: leaf[:, 0], jax.vmap(of_batch)(*batches_of_one))
+
+
+def _step(network: Network, decoding: Decoding, params: Params, slots: Slots) -> Slots:
+    logits, cache = next_logits(network, params, slots.cache, slots.token, slots.start + slots.length)
     token, logprob = choose(decoding, logits, slots.keys, slots.length)
     token = jnp.where(slots.done, 0, token)
     here = (jnp.arange(slots.ids.shape[1]) == slots.length[:, None]) & ~slots.done[:, None]

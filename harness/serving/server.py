@@ -9,22 +9,24 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
+import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-import numpy as np
 from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from restem.harness.model.policy import Policy, params_hash
-from restem.harness.sampling.sampler import GREEDY_TOP_K, Decoding, sample_key
+from restem.harness.sampling.sampler import sample_key
 from restem.harness.serving import http, replies, requests, tokens
-from restem.harness.serving.engine import DecodingFailed, Engine
-from restem.harness.serving.errors import BadRequest, unsupported
-from restem.harness.serving.requests import Request
+from restem.harness.serving.engine import Answer, DecodingFailed, Engine
+from restem.harness.serving.errors import BadRequest, error_reply
+from restem.harness.serving.replies import Replies
+from restem.harness.serving.slots import Scores
 
 
 def serve(policy: Policy, name: str, port: int, while_stdin_open: bool) -> None:
@@ -112,10 +114,10 @@ class _Routes:
     async def detokenize(self, request: HttpRequest) -> JSONResponse:
         return JSONResponse(tokens.detokenize(self._policy, await self._body(request)))
 
-    async def chat(self, request: HttpRequest) -> JSONResponse:
+    async def chat(self, request: HttpRequest) -> Response:
         return await self._complete(request, chat=True)
 
-    async def completions(self, request: HttpRequest) -> JSONResponse:
+    async def completions(self, request: HttpRequest) -> Response:
         return await self._complete(request, chat=False)
 
     async def _body(self, request: HttpRequest) -> dict[str, Any]:
@@ -123,39 +125,59 @@ class _Routes:
         self._check_name(body.get("model"))
         return body
 
-    async def _complete(self, http_request: HttpRequest, *, chat: bool) -> JSONResponse:
+    async def _complete(self, http_request: HttpRequest, *, chat: bool) -> Response:
         body = await self._body(http_request)
         request = requests.read(self._policy, body, chat=chat)
-        for name in ("stream", "echo", "logprobs"):
-            if body.get(name):
-                raise unsupported(name)
         seed = requests.seed_of(body, self._repeats)
-        futures = [
-            self._engine.submit(
-                prompt,
-                np.array([sample_key(seed, index, k) for k in range(request.choices)]),
-                self._decoding(request, limit),
-            )
-            for index, (prompt, limit) in enumerate(zip(request.prompts, request.limits, strict=True))
-        ]
+        keys = [sample_key(seed, p, k) for p in range(len(request.prompts)) for k in range(request.choices)]
+        scores = [self._engine.score(prompt) for prompt in request.prompts] if replies.wants_scores(request) else []
+        answer = self._engine.submit(request, keys)
+        reply = Replies(self._model, self._policy.tokenizer, answer)
+        if request.stream:
+            return StreamingResponse(_events(answer, reply), media_type="text/event-stream")
+        work = asyncio.ensure_future(self._whole(answer, reply, scores))
+        gone = asyncio.ensure_future(_gone(http_request))
         try:
-            choices = [_cut(request, choice) for choices in await asyncio.gather(*futures) for choice in choices]
+            await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                raise ClientDisconnect
+            return JSONResponse(work.result())
         except DecodingFailed as error:
             raise BadRequest(str(error), status=500, code="server_error") from error
-        return JSONResponse(replies.reply(request, self._model, choices))
+        finally:
+            answer.give_up()
+            work.cancel()
+            gone.cancel()
 
-    def _decoding(self, request: Request, limit: int) -> Decoding:
-        return Decoding(
-            temperature=1.0 if request.greedy else request.temperature,
-            top_k=GREEDY_TOP_K if request.greedy else request.top_k,
-            top_p=request.top_p,
-            max_new_tokens=limit,
-            stop_ids=self._policy.tokenizer.stop_ids,
-        )
+    async def _whole(self, answer: Answer, reply: Replies, scores: Sequence[asyncio.Future[Scores]]) -> dict[str, Any]:
+        scored = await asyncio.gather(*scores)
+        await answer.whole()
+        return reply.whole(scored or [None] * len(answer.request.prompts))
 
 
-def _cut(request: Request, choice: tuple[str, str, int]) -> tuple[str, str, int]:
-    """A choice up to the first text that ends it."""
-    text, reason, drawn = choice
-    ends = [place for place in map(text.find, request.stops) if place >= 0]
-    return (text[: min(ends)], "stop", drawn) if ends else (text, reason, drawn)
+async def _gone(request: HttpRequest) -> None:
+    """Returns when the client has gone; the body must have been read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _events(answer: Answer, reply: Replies) -> AsyncIterator[str]:
+    """The events of a stream; one that cannot end as it should ends with an error."""
+    try:
+        while not answer.ended:
+            await answer.grown()
+            for part in reply.parts():
+                yield _event(part)
+        for part in reply.parts():  # of sequences that had no room for a token
+            yield _event(part)
+        if answer.request.stream_usage:
+            yield _event(reply.last_part())
+        yield "data: [DONE]\n\n"
+    except DecodingFailed as error:
+        yield _event(error_reply(BadRequest(str(error), status=500, code="server_error")))
+    finally:
+        answer.give_up()
+
+
+def _event(content: dict[str, Any]) -> str:
+    return f"data: {json.dumps(content)}\n\n"

@@ -82,3 +82,13 @@ def decode(tokenizer: Tokenizer, ids: list[int]) -> str:
         else:
             run.append(id)
     return text + tokenizer.decode(run)
+
+
+def token_bytes(tokenizer: Tokenizer, id: int) -> bytes:
+    """The bytes that a token stands for; those of its name where it stands for no text."""
+    if id >= tokenizer.vocab_size:  # official embeddings have more rows than their vocabularies have pieces
+        return b""
+    piece = tokenizer.piece(id)
+    if re.fullmatch(r"<0x[0-9A-F]{2}>", piece):
+        return bytes.fromhex(piece[3:5])
+    return piece.replace("\u2581", " ").encode()
