@@ -263,7 +263,14 @@ def test_a_summary_of_tinker_is_imported_where_its_logs_hold_the_text() -> None:
 
 def test_a_response_that_tinker_cut_is_refused(tmp_path: Path) -> None:
     log = {"input": "Q", "output": "x" * 500}
-    row = {"split": "test", "iteration": 1, "group_idx": 0, "traj_idx": 0, "total_reward": 1.0, "steps": [{"logs": log}]}
+    row = {
+        "split": "test",
+        "iteration": 1,
+        "group_idx": 0,
+        "traj_idx": 0,
+        "total_reward": 1.0,
+        "steps": [{"logs": log}],
+    }
     [refused] = read(written(tmp_path / "test_rollout_summaries.jsonl", [row]))
     assert isinstance(refused, Refused)
     assert "cut to 500" in refused.reason
@@ -317,5 +324,5 @@ def test_the_refusal_of_a_file_of_torch_says_what_to_do(tmp_path: Path) -> None:
 
     with zipfile.ZipFile(tmp_path / "5.pt", "w") as archive:
         archive.writestr("5/data.pkl", pickle.dumps({"samples": []}))
-    with pytest.raises(ConfigError, match=r"5\.pt: a pickle .* recorded\("):
+    with pytest.raises(ConfigError, match=r"5\.pt: a pickle .*recorded\("):
         import_rollouts(Request(paths=[tmp_path / "5.pt"]), tmp_path / "run", quiet=True)

@@ -16,7 +16,18 @@ from restem.harness.imports.format import Format
 from restem.harness.imports.sources import Source
 
 # Names of formats in the order in which a source is compared with them; each is a module of this folder.
-NAMES: tuple[str, ...] = (mapped.NAME,)
+NAMES: tuple[str, ...] = (
+    "recorded",
+    "trl",
+    "verl",
+    "skyrl",
+    "areal",
+    "nemo_rl",
+    "open_instruct",
+    "tinker",
+    "tunix",
+    mapped.NAME,
+)
 
 
 def by_name(name: str) -> Format:

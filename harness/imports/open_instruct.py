@@ -30,6 +30,4 @@ def rollouts(row: JsonLine) -> Iterator[Imported]:
     yield Refused(place=row.place, reason=_TOKENS)
 
 
-FORMAT = Format(
-    name=NAME, title="open-instruct rollouts", recognises=recognises, read=by_row(rollouts), appends=True
-)
+FORMAT = Format(name=NAME, title="open-instruct rollouts", recognises=recognises, read=by_row(rollouts), appends=True)

@@ -1,4 +1,4 @@
-"""tinker-cookbook's files -> rollouts: `trajectories.jsonl` of a benchmark, and `*_rollout_summaries.jsonl` of training.
+"""tinker-cookbook's files -> rollouts: `trajectories.jsonl` of a benchmark, `*_rollout_summaries.jsonl` of training.
 
 thinking-machines-lab/tinker-cookbook:tinker_cookbook/eval/benchmarks/_types.py (`StoredTrajectory`) keeps all turns as
 text. tinker_cookbook/rl/rollout_logging.py (`serialize_rollout_summaries`) keeps rewards and lengths: a text is there

@@ -45,7 +45,7 @@ class EmptyModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         frame = sys._getframe(1)
         while "importlib" in frame.f_code.co_filename:
             frame = frame.f_back
-        if frame.f_code.co_filename.startswith(self.checkouts) or isinstance(path, list) and not path:
+        if frame.f_code.co_filename.startswith(self.checkouts) or (isinstance(path, list) and not path):
             return importlib.machinery.ModuleSpec(name, self, is_package=True)
         return None
 
@@ -142,7 +142,10 @@ def areal(folder: Path) -> None:
             "input_ids": torch.tensor([each + [0] * (width - len(each)) for each in ids]),
             "attention_mask": torch.tensor([[1] * len(each) + [0] * (width - len(each)) for each in ids]),
             "loss_mask": torch.tensor(
-                [[0] * len(p) + [1] * (len(e) - len(p)) + [0] * (width - len(e)) for p, e in zip(prompts, ids, strict=True)]
+                [
+                    [0] * len(p) + [1] * (len(e) - len(p)) + [0] * (width - len(e))
+                    for p, e in zip(prompts, ids, strict=True)
+                ]
             ),
             "rewards": torch.tensor([row[3] for row in rows]),
             "versions": torch.tensor([[1] * (width - 1) + [2]] * 2),
@@ -257,5 +260,15 @@ def write(folder: Path, *checkouts: str) -> None:
         globals()[name](folder / name)
 
 
+def compare(folder: Path) -> None:
+    """Prints, for every project, the rewards that were imported beside those that were given to the writer."""
+    from tests.perf.doors_trl import imported_run, rewards_of_run
+
+    print("given", [reward for *_, reward in ROLLOUTS])
+    for place in sorted(each for each in folder.iterdir() if each.is_dir()):
+        with imported_run(place) as run:
+            print(place.name, [raw for _, name, raw in rewards_of_run(run) if name.endswith((":reward", ":score"))])
+
+
 if __name__ == "__main__":
-    {"write": write}[sys.argv[1]](Path(sys.argv[2]), *sys.argv[3:])
+    {"write": write, "compare": compare}[sys.argv[1]](Path(sys.argv[2]), *sys.argv[3:])

@@ -12,9 +12,14 @@ where restem is installed: the mean of every reward at every step in run.db agai
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+import re
+import sqlite3
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 PROBLEMS = [("What is 3 + 4?", "7"), ("What is 2 * 3?", "6"), ("Which number did I think of?", "")]
@@ -109,5 +114,41 @@ def trl_means(folder: Path) -> dict[tuple[int, str], float]:
     }
 
 
+@contextlib.contextmanager
+def imported_run(source: Path) -> Iterator[Path]:
+    """A run folder that a file or folder was imported into; gone afterwards."""
+    from restem.harness.app.import_rollouts import Request, import_rollouts, print_results
+
+    with tempfile.TemporaryDirectory() as folder:
+        print_results(import_rollouts(Request(paths=[source]), Path(folder), quiet=True))
+        yield Path(folder)
+
+
+def rewards_of_run(run: Path) -> list[tuple[int, str, float | None]]:
+    """Step, verifier and number of every recorded reward, in the order of the source's rows."""
+    sql = (
+        "SELECT c.iteration, f.name, v.raw_reward, s.source FROM verdict v JOIN sample s ON s.id = v.sample"
+        " JOIN checkpoint c ON c.id = s.checkpoint JOIN verifier f ON f.fingerprint = v.verifier"
+    )
+    with contextlib.closing(sqlite3.connect(run / "run.db")) as db:
+        rows = db.execute(sql).fetchall()
+    rows.sort(key=lambda row: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", row[3])])
+    return [row[:3] for row in rows]
+
+
+def compare(folder: Path) -> None:
+    """Prints the mean of every reward at every step, as TRL logged it and as run.db has it."""
+    with imported_run(folder / "completions") as run:
+        read_back = rewards_of_run(run)
+    furthest = 0.0
+    for (step, name), logged in sorted(trl_means(folder).items()):
+        ours = [raw for at, verifier, raw in read_back if (at, verifier) == (step, f"recorded:{name}")]
+        numbers = [raw for raw in ours if raw is not None]
+        mean = sum(numbers) / len(numbers)
+        furthest = max(furthest, abs(mean - logged))
+        print(f"step {step} {name}: TRL {logged:.9f}, run.db {mean:.9f} of {len(numbers)} of {len(ours)} samples")
+    print(f"largest distance {furthest:.2g}")
+
+
 if __name__ == "__main__":
-    {"write": write}[sys.argv[1]](Path(sys.argv[2]))
+    {"write": write, "compare": compare}[sys.argv[1]](Path(sys.argv[2]))

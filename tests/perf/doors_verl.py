@@ -4,11 +4,11 @@
     verl/bin/python tests/perf/doors_verl.py write FOLDER
     python -m tests.perf.doors_verl compare FOLDER
 
-`write` runs where verl is installed and imports nothing of ours. No model is trained: a fixed list of answers stands for
-the policy's. The rewards come from NaiveRewardManager with verl's `default_compute_score` (`math_dapo`: 1 or -1 with `acc`
-and `pred`), the files from `RayPPOTrainer._log_rollout_data` (legacy trainer), `PPOTrainerSync._dump_generations` (v1) and
-the last lines of `main_generation_server`. `compare` runs where restem is installed: every row's score in run.db against
-the score that verl computed.
+`write` runs where verl is installed and imports nothing of ours. No model is trained: a fixed list of answers stands
+for the policy's. The rewards come from NaiveRewardManager with verl's `default_compute_score` (`math_dapo`: 1 or -1
+with `acc` and `pred`), the files from `RayPPOTrainer._log_rollout_data` (legacy trainer),
+`PPOTrainerSync._dump_generations` (v1) and the last lines of `main_generation_server`. `compare` runs where restem is
+installed: every score in run.db against the score that verl computed.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ TURNS = [PROBLEMS, [*reversed(PROBLEMS)]]  # one list of problems a training ste
 def batch_of(tokenizer, problems):
     """A DataProto as verl's rollout gives it: prompts padded on the left, responses on the right, texts beside them."""
     import numpy as np
-    from verl import DataProto
     import torch
+    from verl import DataProto
 
     pad = tokenizer.pad_token_id
     rows = [(q, a, response) for q, a in problems for response in ANSWERS[a]]
@@ -95,9 +95,7 @@ def write_step(step: int, problems, tokenizer, folder: Path) -> list[float]:
     names = {a: f"{step}f0c{number}" for number, (_, a) in enumerate(problems)}
     uids = [f"{names[a]}_{i}_0" for _, a in problems for i in range(len(ANSWERS[a]))]
     newer = trainer_of(PPOTrainerSync, tokenizer, step)
-    newer._dump_generations(
-        **written, reward_extra_infos_dict={"uid": uids}, dump_path=str(folder / "v1" / "rollouts")
-    )
+    newer._dump_generations(**written, reward_extra_infos_dict={"uid": uids}, dump_path=str(folder / "v1" / "rollouts"))
     newer._dump_generations(
         **written,
         reward_extra_infos_dict={"reward": scores, "acc": [*extra["acc"][:-1], None], "uid": uids},
@@ -133,5 +131,19 @@ def write(folder: Path) -> None:
     (folder / "scores.json").write_text(json.dumps({"verl": verl.__version__, "scores": scores}))
 
 
+def compare(folder: Path) -> None:
+    """Prints, for every dump, how many rows came in and the largest distance of a score from verl's own."""
+    from tests.perf.doors_trl import imported_run, rewards_of_run
+
+    scores = json.loads((folder / "scores.json").read_text())["scores"]
+    for dump in ("legacy/rollouts", "legacy/validation", "v1/rollouts", "v1/validation"):
+        with imported_run(folder / dump) as run:
+            read_back = rewards_of_run(run)
+        for step, expected in scores.items():
+            ours = [raw for at, name, raw in read_back if at == int(step) and name == "recorded:score"]
+            furthest = max(abs(a - b) for a, b in zip(ours, expected, strict=True))
+            print(f"{dump} step {step}: {len(ours)} rows, largest distance of a score {furthest:g}")
+
+
 if __name__ == "__main__":
-    {"write": write}[sys.argv[1]](Path(sys.argv[2]))
+    {"write": write, "compare": compare}[sys.argv[1]](Path(sys.argv[2]))
