@@ -5,10 +5,13 @@ from __future__ import annotations
 import gzip
 import json
 import pickle
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from restem.harness.app.import_rollouts import Request, import_rollouts, watch
 from restem.harness.errors import ConfigError
@@ -255,3 +258,42 @@ def test_the_question_is_the_users_last_turn(prompt: Any) -> None:
 )
 def test_a_response_ends_before_its_control_tokens(completion: Any) -> None:
     assert plain_response(completion) == "x = 7"
+
+
+VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.text(), max_size=2)
+MESSAGES = st.lists(
+    st.fixed_dictionaries({"role": st.sampled_from(["system", "user", "assistant"]), "content": VALUES}), max_size=3
+)
+ANY_ROWS = st.lists(
+    st.dictionaries(st.sampled_from([*ROWS[0], "label", "index", "model", "finish_reason"]), VALUES | MESSAGES),
+    max_size=4,
+)
+
+
+@given(rows=ANY_ROWS)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_any_row_is_imported_or_refused_and_none_is_lost(tmp_path_factory: pytest.TempPathFactory, rows: Any) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    first = {"question": "a", "response": "b", "step": None, "reward": None, "reference": None}
+    (result,) = imported(folder / "run", written(folder / "rows.jsonl", [first, *rows]))
+    lists = sum(max(0, len(row["response"]) - 1) for row in rows if isinstance(row.get("response"), list))
+    counted = result.counts.imported + result.counts.known + result.counts.refused.total()
+    assert len(rows) + 1 <= counted <= len(rows) + 1 + lists
+    with Store(folder / "run") as store:
+        assert store.query("SELECT count(*) FROM sample") == [(result.counts.imported,)]
+
+
+@given(text=st.text() | st.text(alphabet="<|im_start|>user\nassistant[/INST] "))
+def test_any_prompt_and_any_response_is_read(text: str) -> None:
+    assert isinstance(plain_question(text), str)
+    assert text.startswith(str(plain_response(text)))
+
+
+@pytest.mark.parametrize(
+    "piece", ["<bos>", "<|im_start|>", "user\n", "\nassistant\n", "[INST]", " ", "<eos>", "<|im_end|>\n", "<"]
+)
+def test_long_texts_are_read_in_time_that_grows_with_their_length(piece: str) -> None:
+    start = time.process_time()
+    plain_question(piece * 200_000)
+    plain_response(piece * 200_000)
+    assert time.process_time() - start < 5

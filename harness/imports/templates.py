@@ -72,9 +72,15 @@ def plain_response(completion: Any) -> str | None:
 
 def without_ending(text: str) -> str:
     """The text without the control tokens that end a turn; white space is left where none stands behind it."""
-    while (shorter := text.rstrip()).endswith(_ENDINGS):
-        text = shorter[: -max(len(word) for word in _ENDINGS if shorter.endswith(word))]
-    return text
+    end = len(text)
+    while True:
+        place = end
+        while place and text[place - 1].isspace():
+            place -= 1
+        words = [word for word in _ENDINGS if text.endswith(word, 0, place)]
+        if not words:
+            return text[:end]
+        end = place - max(map(len, words))
 
 
 def as_messages(value: Any) -> Sequence[Mapping[str, Any]] | None:
@@ -98,9 +104,10 @@ def plain_text(content: Any) -> str:
 
 @functools.lru_cache(maxsize=4096)  # the samples of a problem follow each other
 def _question_in(prompt: str) -> str:
-    text = prompt
-    while text.startswith(_BEGINNINGS):
-        text = text[max(len(word) for word in _BEGINNINGS if text.startswith(word)) :]
+    begin = 0
+    while words := [word for word in _BEGINNINGS if prompt.startswith(word, begin)]:
+        begin += max(map(len, words))
+    text = prompt[begin:]
     for start, end in _TURNS:
         turns = list(start.finditer(text))
         # A turn of the policy must be open at the end: otherwise these words may stand in a question by chance.
