@@ -1,7 +1,7 @@
 """What `restem probe` does: tries verifiers on attacks and on right answers in other forms, without a run.
 
 Takes names and tables of verifiers and problems; gives counts by form. The probes are those of benchmarks/probes.py,
-which a run tries too. Imports no JAX.
+which a run tries too; probe_search.py has the search. Imports no JAX.
 """
 
 from __future__ import annotations
