@@ -257,9 +257,14 @@ def test_no_text_is_asked_twice_for_a_problem() -> None:
 
 
 def test_a_graded_reward_guides_the_search() -> None:
-    rows = asked_of(by_length, drawn())
-    climbed = [row.reply.guide or 0.0 for row in rows if row.query.phase == "climb"]
-    assert max(climbed) > 1.1 * max(len(text) for text in BLIND.values()) / 1000
+    def marks(response: str, reference: str) -> float:
+        """A right answer is paid in full, and each of four marks a part of it."""
+        parts = sum(mark in response for mark in ("```", "**Answer:**", "</think>", "\\boxed"))
+        return float(response == reference) or 0.24 * parts
+
+    highest = figures(asked_of(marks, drawn())).highest
+    assert highest is not None
+    assert highest.reply.pay == pytest.approx(0.96)
 
 
 def test_a_single_problem_is_searched_and_none_is_held_out() -> None:
