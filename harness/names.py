@@ -10,6 +10,13 @@ from collections.abc import Iterable
 BASE = "base"
 MARK = "~"  # separates a name from its replicate's number; names in a suite may not contain it
 HUMAN = "human:"  # prefix of human annotators' names; their verdicts cannot be requested again
+RECORDED = "recorded:"  # prefix of rewards that imported rollouts came with; these cannot be requested again either
+LABEL = "label"  # a column of labels of imported rollouts, as a verifier
+
+
+def can_be_asked(verifier: str) -> bool:
+    """Whether a verifier of this name can give further verdicts: it is no person, no recorded reward, no label."""
+    return verifier != LABEL and not verifier.startswith((HUMAN, RECORDED))
 
 
 def replicate(name: str, number: int) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 
 from restem.benchmarks.json_lines import JsonLine, read_json_lines
 from restem.harness.errors import ConfigError
-from restem.harness.names import BASE, HUMAN
+from restem.harness.names import HUMAN
 from restem.harness.store.store import Store
 from restem.reports.analysis.labels import Labelled, Population, labelled, population
 from restem.reports.data.read import read_run
@@ -97,7 +97,7 @@ def draw(
             first = max(row.place for row in rows)
         else:
             responses, first = (
-                population(run, names, seed=seed or 0, checkpoint=checkpoint or BASE, split=split or "train"),
+                population(run, names, seed=seed or 0, checkpoint=checkpoint, split=split),
                 0,
             )
         fewest, size = responses.strata.fewest, len(responses.order)

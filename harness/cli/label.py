@@ -17,7 +17,7 @@ from restem.harness.errors import ConfigError
 @click.option("--out", type=TO_FILE, help="File for the rows to label.")
 @click.option("--verifier", "names", multiple=True, help="A candidate; may be given again.  [default: all]")
 @click.option("--seed", type=click.IntRange(min=0), help="Of the random order.  [default: 0]")
-@click.option("--checkpoint", help="Whose responses.  [default: base]")
+@click.option("--checkpoint", help="Whose responses.  [default: base; of an import the last step]")
 @click.option("--split", help="[default: train]")
 @click.option(
     "--from",

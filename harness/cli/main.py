@@ -17,6 +17,7 @@ from typing import Any
 
 import click
 
+from restem.harness.cli.audit import audit_command
 from restem.harness.cli.gate import gate_command
 from restem.harness.cli.imports import import_command
 from restem.harness.cli.judge import judge_group
@@ -131,6 +132,7 @@ for command in (
     show_command,
     report_command,
     compare_command,
+    audit_command,
     verify_command,
     import_command,
     label_command,

@@ -15,18 +15,25 @@ from restem.harness.errors import ConfigError
 def print_report(folder: Path, as_json: bool, output: Path | None = None, against: Path | None = None) -> None:
     """Writes a run's report, prints its summary and says where the page is."""
     from restem.reports.pages.report import write_report
+
+    print_written(write_report(folder, output, against), folder, as_json)
+
+
+def print_written(path: Path, folder: Path, as_json: bool) -> None:
+    """Prints a run's summary and says where the page of its report is."""
     from restem.reports.pages.terminal import standings, summary
 
-    path = write_report(folder, output, against)
     click.echo(json.dumps(standings(folder)) if as_json else summary(folder, shutil.get_terminal_size().columns))
     click.echo(f"report: {path}", err=True)
 
 
-def print_plan(folder: Path, output: Path | None, labels: int | None, as_json: bool) -> None:
+def print_plan(
+    folder: Path, output: Path | None, labels: int | None, as_json: bool, checkpoint: str | None = None
+) -> None:
     """Writes a run's plan and prints it."""
     from restem.reports.pages import plan as plan_pages
 
-    written = plan_pages.write_plan(folder, output, labels=labels)
+    written = plan_pages.write_plan(folder, output, labels=labels, checkpoint=checkpoint)
     click.echo(json.dumps(plan_pages.as_data(written)) if as_json else plan_pages.text(written))
     click.echo(f"plan: {(output or folder) / 'plan.md'}", err=True)
 
@@ -36,6 +43,9 @@ def print_plan(folder: Path, output: Path | None, labels: int | None, as_json: b
 @click.option("--output", type=click.Path(path_type=Path), help="Folder.  [default: the run folder]")
 @click.option("--plan", "planned", is_flag=True, help="Before any training: rank the verifiers by predicted gain.")
 @click.option("--labels", type=click.IntRange(min=1), help="Plan with the gold's labels of the first N problems only.")
+@click.option(
+    "--checkpoint", metavar="SERIES/STEP", help="Plan from this step of an import.  [default: the last with 2 samples]"
+)
 @click.option(
     "--against",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -47,6 +57,7 @@ def report_command(
     output: Path | None,
     planned: bool,
     labels: int | None,
+    checkpoint: str | None,
     against: Path | None,
     as_json: bool,
 ) -> None:
@@ -54,7 +65,8 @@ def report_command(
 
     With --plan, writes plan.md and plan.json instead.
 
-    A plan needs the base's samples and verdicts, which `restem run SUITE --until base` makes.
+    A plan needs the base's samples and verdicts, which `restem run SUITE --until base` makes, or a step of an imported
+    run that has several samples of a problem.
 
     \b
     Example:
@@ -63,10 +75,10 @@ def report_command(
     """
     if planned and against is not None:
         raise ConfigError("--against goes with a report; --plan makes a plan")
-    if not planned and (labels is not None or as_json):
-        raise ConfigError("--labels and --json go with --plan")
+    if not planned and (labels is not None or checkpoint is not None or as_json):
+        raise ConfigError("--labels, --checkpoint and --json go with --plan")
     if planned:
-        print_plan(run, output, labels, as_json)
+        print_plan(run, output, labels, as_json, checkpoint)
         return
     print_report(run, False, output, against)
 

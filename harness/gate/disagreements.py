@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from restem.harness.errors import ConfigError
-from restem.harness.names import HUMAN
+from restem.harness.names import HUMAN, can_be_asked
 from restem.harness.store.store import Store
 from restem.verifiers.verdict import Outcome
 
@@ -22,8 +22,8 @@ def disagreements(run: Path, names: Sequence[str], limit: int | None) -> str:
 
     The label is the gold's verdict, null where it is undecided. The order is that of the sample ids, which are hashes:
     a limit takes the same rows of a run every time, and takes them from everywhere. Equal responses give one row.
-    Human annotators are compared where they are named, but their verdicts are not written as outcomes: a gate cannot
-    ask them again.
+    Human annotators are compared where they are named, and rewards that rollouts came with in any case, but their
+    verdicts are not written as outcomes: a gate cannot ask them again.
 
     Raises:
         ConfigError: There is no run, or it has no verdicts of a verifier.
@@ -57,7 +57,7 @@ def disagreements(run: Path, names: Sequence[str], limit: int | None) -> str:
             "label": None if label is Outcome.UNDECIDED else label,
             "kind": "disagreement",
             "origin": f"run {name}, checkpoint {sample.checkpoint}, sample {sample.id}",
-            "outcomes": {verifier: outcome for verifier, outcome in ours.items() if not verifier.startswith(HUMAN)},
+            "outcomes": {verifier: outcome for verifier, outcome in ours.items() if can_be_asked(verifier)},
         }
         rows[problem.id, sample.text] = json.dumps(row) + "\n"
     return "".join(list(rows.values())[:limit])

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 TRAIN, TEST = "train", "test"
-RECORDED = "recorded:"  # prefix of the verifiers whose verdicts were imported
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

@@ -20,14 +20,13 @@ from typing import Any
 
 from restem.benchmarks.problem import Problem, as_written, problem_id
 from restem.harness.errors import ConfigError
-from restem.harness.imports.rollout import RECORDED, Imported, Rollout
-from restem.harness.names import MARK
+from restem.harness.imports.rollout import Imported, Rollout
+from restem.harness.names import LABEL, MARK, RECORDED
 from restem.harness.store.records import Checkpoint, Sample
 from restem.harness.store.store import ImportBatch, Store
 from restem.verifiers.verdict import Outcome, Verdict, fingerprint
 
 KIND = "imported"
-LABEL = "label"  # the verifier that a column of labels becomes
 POLICY = "policy"  # the series of a source that names none
 THRESHOLD = 0.5
 BATCH = 20_000

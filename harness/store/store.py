@@ -246,6 +246,10 @@ class Store:
         counted = self.query("SELECT checkpoint, problem, max(idx) + 1 FROM sample GROUP BY 1, 2")
         return {(checkpoint, problem): index for checkpoint, problem, index in counted}
 
+    def has_several_samples(self) -> bool:
+        """Whether some problem has two samples of one checkpoint."""
+        return bool(self.query("SELECT 1 FROM sample GROUP BY checkpoint, problem HAVING count(*) > 1 LIMIT 1"))
+
     def sample_texts(self, samples: Iterable[int]) -> dict[int, str]:
         """Sample id -> response, of those that the run has."""
         return dict(self.query(f"SELECT id, text FROM sample WHERE id {_IN}", (json.dumps([*samples]),)))

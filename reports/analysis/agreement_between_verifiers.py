@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from restem.harness.names import BASE, HUMAN, unmarked
+from restem.harness.names import BASE, HUMAN, LABEL, unmarked
 from restem.reports.analysis.findings import TEST, Findings, Standing, averaged, majority_by_problem
 from restem.reports.analysis.verifier_quality import Drawn, against, called, every, judged, places
 from restem.reports.data.run import Run
@@ -119,8 +119,9 @@ class Choosing:
 
 
 def informed(run: Run) -> list[str]:
-    """The verifiers that are compared, controls and humans left out."""
-    return [name for name in run.compared if name not in run.controls and not name.startswith(HUMAN)]
+    """The verifiers that are compared; controls, humans and a column of labels left out."""
+    without = (*run.controls, LABEL)
+    return [name for name in run.compared if name not in without and not name.startswith(HUMAN)]
 
 
 def pairs(run: Run) -> list[VerifierPair]:

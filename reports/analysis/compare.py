@@ -22,12 +22,13 @@ from restem.harness.store.store import Store
 from restem.reports.analysis.comparability import NotComparable, mismatches
 from restem.reports.analysis.findings import TEST, Findings, Standing, confusion, find
 from restem.reports.analysis.ranking import FULL_COVERAGE, MARGIN, Contest, contest_of, corrected
+from restem.reports.data.imported import as_arms, only
 from restem.reports.data.read import read_run
 from restem.reports.data.run import Run
 from restem.reports.stats.reward_quality import RewardQuality, reward_quality
 
 # Facts that say nothing of how a run was made, or that are compared elsewhere.
-CHANGING = ("finished", "seconds", "verifiers")
+CHANGING = ("finished", "imported", "seconds", "verifiers")
 
 # Settings of a suite that change no result but by the rounding of floating-point sums.
 SAME_RECIPE = ("name", "seed", "mesh")
@@ -58,6 +59,8 @@ class NoteCode(enum.StrEnum):
     UNDECIDED_LEFT = "undecided_left"
     """The gold left samples of the first run undecided."""
     UNDECIDED_RIGHT = "undecided_right"
+    OTHER_PROBLEMS = "other_problems"
+    """Problems that one of two imported runs alone has, and that are left out."""
     VERIFIER = "verifier"
     """A verifier of one name is two verifiers, and is left out of reward quality."""
 
@@ -115,6 +118,7 @@ class RunComparison:
         rerun: Set where both are runs of one resolved suite: no difference then says that either is better.
         notes: What to know beside the figures: what was left out, and what differs though it may.
         settings: (setting, in A, in B) of those that differ.
+        imported: Whether the runs are other programs' rollouts.
     """
 
     names: tuple[str, str]
@@ -123,6 +127,7 @@ class RunComparison:
     quality: tuple[SharedVerifier, ...]
     notes: tuple[Note, ...]
     settings: tuple[tuple[str, Any, Any], ...]
+    imported: bool = False
 
 
 def compare(left: Path, right: Path, *, chosen: tuple[str, str] | None = None, margin: float = MARGIN) -> RunComparison:
@@ -137,7 +142,9 @@ def compare(left: Path, right: Path, *, chosen: tuple[str, str] | None = None, m
         NotComparable: The runs do not measure the same thing.
         ConfigError: A folder holds no run, or a checkpoint is not there.
     """
-    a, b = _read(left), _read(right)
+    runs = _read(left), _read(right)
+    common = _shared_problems(*runs) if all(run.imported for run in runs) else None
+    a, b = (find(only(run, common) if common else run, brief=True) for run in runs)
     if differing := mismatches(a.run, b.run):
         raise NotComparable(left, right, differing)
     places = [(_place(a, chosen[0], left), _place(b, chosen[1], right))] if chosen else _common(a, b)
@@ -160,8 +167,9 @@ def compare(left: Path, right: Path, *, chosen: tuple[str, str] | None = None, m
         rerun=None if chosen and chosen[0] != chosen[1] else _rerun(a.run, b.run),
         pairs=pairs,
         quality=tuple(item for item in quality if item.left.n and item.right.n),
-        notes=(*_notes(a, b, bool(chosen)), *apart),
+        notes=(*_left_out(runs, common), *_notes(a, b, bool(chosen)), *apart),
         settings=tuple(_settings(a.run, b.run)),
+        imported=a.run.imported,
     )
 
 
@@ -171,9 +179,22 @@ def _quality(run: Run, standing: Standing, verifier: str) -> RewardQuality:
     return reward_quality(confusion(run, np.concatenate(rows), TEST, verifier))
 
 
-def _read(folder: Path) -> Findings:
+def _read(folder: Path) -> Run:
     with Store(folder) as store:
-        return find(read_run(store, brief=True), brief=True)
+        run = read_run(store, brief=True)
+    return as_arms(run) if run.imported else run
+
+
+def _shared_problems(a: Run, b: Run) -> set[str]:
+    """The problems that both imported runs have: two trainings seldom sample the same ones."""
+    return {p.id for p in a.problems[TEST]} & {p.id for p in b.problems[TEST]}
+
+
+def _left_out(runs: Sequence[Run], common: set[str] | None) -> Iterator[Note]:
+    """A note on the problems that one of the imported runs alone has."""
+    alone = [len(run.problems[TEST]) - len(common) for run in runs] if common else []
+    if any(alone):
+        yield Note(code=NoteCode.OTHER_PROBLEMS, left=alone[0], right=alone[1])
 
 
 def _place(findings: Findings, name: str, folder: Path) -> Place:
@@ -189,7 +210,8 @@ def _place(findings: Findings, name: str, folder: Path) -> Place:
 
 def _measured_places(findings: Findings) -> list[Place]:
     """The base by itself, then arm by arm."""
-    return [(arm, i) for (arm, i), standing in findings.standings.items() if (i or not arm) and standing.accuracy.n]
+    counted = findings.standings.items()
+    return [(arm, i) for (arm, i), s in counted if (i or not arm or findings.run.imported) and s.accuracy.n]
 
 
 def _common(a: Findings, b: Findings) -> list[tuple[Place, Place]]:
@@ -206,7 +228,7 @@ def _trained_apart(a: Run, b: Run) -> list[tuple[str, str, str]]:
 def _rerun(a: Run, b: Run) -> Rerun | None:
     """Whether both trained one base policy by one resolved suite, with the same verifiers."""
     same = _recipe(a) == _recipe(b) and a.facts.get("base_sha256") == b.facts.get("base_sha256")
-    if not a.arms or not same or _trained_apart(a, b):
+    if a.imported or not a.arms or not same or _trained_apart(a, b):
         return None
     return Rerun.SAME_SEED if a.suite.get("seed") == b.suite.get("seed") else Rerun.OTHER_SEED
 

@@ -11,16 +11,18 @@ import dataclasses
 import enum
 import hashlib
 from collections.abc import Mapping, Sequence
+from statistics import NormalDist
 
 import numpy as np
 
 from restem.benchmarks.hints import did_you_mean
 from restem.harness.errors import ConfigError
-from restem.harness.names import BASE, HUMAN
+from restem.harness.names import BASE, HUMAN, LABEL
 from restem.reports.analysis.findings import TRAIN
+from restem.reports.analysis.imported import imported_place
 from restem.reports.data.run import Run
 from restem.reports.stats import label_design, labelled_rates
-from restem.reports.stats.estimates import Floats, Ints
+from restem.reports.stats.estimates import LEVEL, Floats, Ints
 from restem.reports.stats.label_design import FEWEST, Strata
 from restem.reports.stats.labelled_rates import LabelledRates, LabelledSample, RateDifference
 
@@ -58,7 +60,12 @@ class Population:
 
 
 def population(
-    run: Run, names: Sequence[str] = (), *, seed: int = 0, checkpoint: str = BASE, split: str = TRAIN
+    run: Run,
+    names: Sequence[str] = (),
+    *,
+    seed: int = 0,
+    checkpoint: str | None = None,
+    split: str | None = None,
 ) -> Population:
     """The responses of a checkpoint on a split, in a random order by strata of the candidates' verdicts.
 
@@ -67,10 +74,15 @@ def population(
 
     Args:
         names: The candidates; by default all verifiers with verdicts there, without the gold, controls and humans.
+        checkpoint: Whose responses; where None, the base's, or in an imported run those of the last step.
+        split: Where None, that of training, or where an imported step has none, the one that it has.
 
     Raises:
         ConfigError: There are no responses, or no verdicts of a candidate.
     """
+    if run.imported:
+        checkpoint, split = imported_place(run, checkpoint, split)
+    checkpoint, split = checkpoint or BASE, split or TRAIN
     rows = run.rows(checkpoint, split)
     if not len(rows):
         raise ConfigError(f"no samples of checkpoint {checkpoint} on split {split} here")
@@ -81,7 +93,9 @@ def population(
             f"`restem verify RUN --verifier NAME --split {split}` adds them"
         )
     chosen = tuple(dict.fromkeys(names)) or tuple(
-        name for name in run.compared if name in judged and name not in run.controls and not name.startswith(HUMAN)
+        name
+        for name in run.compared
+        if name in judged and name not in (*run.controls, LABEL) and not name.startswith(HUMAN)
     )
     if not chosen:
         raise ConfigError(f"no verifier but the gold has verdicts on the samples of {checkpoint}, {split}")
@@ -106,6 +120,21 @@ def population(
 
 def _key(seed: int, sample: int) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}/{sample}".encode()).digest()[:7], "big")
+
+
+def labels_for(responses: Population, half: float) -> int:
+    """About how many labels give every candidate's TPR and FPR to so many points either way, before any is known."""
+    quantile = NormalDist().inv_cdf((1 + LEVEL) / 2)
+
+    def enough(labels: int) -> bool:
+        errors = label_design.expected_errors(responses.verdicts, responses.strata, responses.drawn(labels))
+        return bool(quantile * errors.max(initial=0.0) <= half)
+
+    low, high = responses.strata.fewest, len(responses.order)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle + 1, high)
+    return low
 
 
 class Settled(enum.StrEnum):

@@ -22,16 +22,19 @@ import numpy as np
 from scipy.special import stdtrit
 
 from restem.harness.errors import ConfigError
-from restem.harness.names import BASE
+from restem.harness.names import BASE, LABEL, can_be_asked
 from restem.harness.sampling_settings import measuring_settings
 from restem.reports.analysis.findings import TRAIN, confusion
 from restem.reports.analysis.forecast import Forecast, ahead, forecast, share_of
+from restem.reports.analysis.imported import imported_place
 from restem.reports.analysis.probe import Tried, accepting_attacks, problems_probed
+from restem.reports.data.imported import as_base
 from restem.reports.data.run import Arm, Run
 from restem.reports.stats import predictor, reward_quality
 from restem.reports.stats.estimates import Estimate, Floats
 
 VERSION = 2
+SELECTION = {"rule": "filter", "cap": 10, "dedupe": True}  # what is planned for an import: the default suite's
 SETTLED = 0.95  # probability of gaining more from which on two verifiers count as told apart
 
 
@@ -117,6 +120,7 @@ class Plan:
         distinct: Precision of the base's distinct texts: training on texts of this precision changes nothing.
         without: Verifiers of the run that have judged no training sample of the base.
         early: Whether no policy had been trained yet.
+        step: Of an imported run the checkpoint whose samples stand for the base's, and their split; else empty.
         accepting_attacks: Verifiers, controls left out, that accept an attack of the probe on some problem.
         problems_probed: Number of problems that the probe was constructed for.
     """
@@ -135,17 +139,45 @@ class Plan:
     early: bool
     accepting_attacks: tuple[Tried, ...]
     problems_probed: int
+    step: str = ""
 
 
-def make(run: Run, *, labels: int | None = None) -> Plan:
-    """The plan from the base's training samples.
+def make(run: Run, *, labels: int | None = None, checkpoint: str | None = None) -> Plan:
+    """The plan from the base's training samples; of an imported run from those of one of its steps.
 
     Args:
         labels: Use the gold's verdicts on the first problems only, this many; all where None.
+        checkpoint: The step; where None the last one that has two samples of a problem.
 
     Raises:
         ConfigError: The base has no training samples, the suite has no arms, or the gold decided none of the samples.
     """
+    if run.imported:
+        return _of_step(run, labels, checkpoint)
+    if checkpoint is not None:
+        raise ConfigError("--checkpoint goes with an imported run; a plan of this run is made from its base")
+    return _make(run, labels)
+
+
+def _of_step(run: Run, labels: int | None, checkpoint: str | None) -> Plan:
+    """The plan as if training with the default selection began at a step of an imported run."""
+    if checkpoint is not None and checkpoint not in run.checkpoints:
+        known = ", ".join([*run.checkpoints][-3:])
+        raise ConfigError(f"--checkpoint {checkpoint}: expected a step of this run, as {known}")
+    step, split = imported_place(run, checkpoint, fewest=2)
+    if step is None or split is None:
+        raise ConfigError(
+            f"no problem has two samples at {checkpoint or 'any step'}: a gain is predicted from what a verifier keeps "
+            "of several responses"
+        )
+    names = [name for name in (run.gold, *run.compared) if name in run.outcomes and name != LABEL]
+    arms = [{"name": name, "verifier": name, "selection": SELECTION} for name in names]
+    suite = {**run.suite, "arms": arms, "iterations": 1}
+    seen = as_base(dataclasses.replace(run, facts={**run.facts, "suite": suite}), step, split)
+    return dataclasses.replace(_make(seen, labels), step=f"{step}, {split}", early=True)
+
+
+def _make(run: Run, labels: int | None) -> Plan:
     rows, size = run.rows(BASE, TRAIN), run.size(TRAIN)
     if not len(rows):
         raise ConfigError("no training samples of the base here; `restem run SUITE --until base` draws them")
@@ -154,8 +186,8 @@ def make(run: Run, *, labels: int | None = None) -> Plan:
     used = min(labels or size, size)
     if not confusion(run, rows, TRAIN, run.gold)[:used].sum():
         raise ConfigError(
-            f"the gold, {run.gold}, decided none of the base's samples of {used} training problems; without a gold, "
-            "`restem label` draws responses for a person to label, and compares the verifiers by them"
+            f"the gold, {run.gold or 'of which there is none'}, decided none of the samples of {used} problems; "
+            "without a gold, `restem label` draws responses for a person to label, and compares the verifiers by them"
         )
     arms = [arm for arm in _arms(run) if run.scored(arm.verifier, rows)]
     forecasts = {arm.name: forecast(run, arm, [arm], used) for arm in arms}
@@ -175,7 +207,7 @@ def make(run: Run, *, labels: int | None = None) -> Plan:
         distinct=any_forecast.estimate(any_forecast.distinct),
         prospects=tuple(prospects),
         pairs=_pairs([prospect.name for prospect in prospects], forecasts, gains, used),
-        without=tuple(name for name in known if not run.scored(name, rows)),
+        without=tuple(name for name in known if name and can_be_asked(name) and not run.scored(name, rows)),
         early=all(checkpoint.iteration == 0 for checkpoint in run.checkpoints.values()),
         accepting_attacks=tuple(accepting_attacks(run, [name for name in known if name not in run.controls])),
         problems_probed=problems_probed(run),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 
-from restem.harness.names import BASE, HUMAN, verifiers_that_judge
+from restem.harness.names import BASE, HUMAN, can_be_asked, verifiers_that_judge
 from restem.reports.analysis.findings import TEST
 from restem.reports.data.run import Run
 
@@ -44,7 +44,14 @@ class Missing:
 
 
 def missing(run: Run) -> list[Missing]:
-    """All that an unfinished run still lacks; empty where it is complete."""
+    """All that an unfinished run still lacks; empty where it is complete.
+
+    Of an imported run: the verdicts that a verifier which was asked about some samples can still give on others.
+    """
+    if run.imported:
+        asked = {name: int(outcomes.scored.sum()) for name, outcomes in run.outcomes.items() if can_be_asked(name)}
+        lacking = {name: len(run.samples.id) - count for name, count in asked.items()}
+        return [Missing(code=Lack.VERDICTS, verifier=name, count=count) for name, count in lacking.items() if count]
     absent = [] if run.suite else [Missing(code=Lack.SUITE)]
     # A person marks as many samples as they like, so no marks are missing.
     verifiers = tuple(name for name in run.facts.get("verifiers") or {} if not name.startswith(HUMAN))

@@ -79,7 +79,12 @@ class Steadiness:
 
 
 def places(run: Run) -> dict[str, tuple[Drawn, ...]]:
-    """The base and every arm's checkpoints, by the id of the first replicate, each in all its replicates."""
+    """The base and every arm's checkpoints, by the id of the first replicate, each in all its replicates.
+
+    Of an imported run: its training steps.
+    """
+    if run.imported:
+        return {id: ((id, 0),) for id in run.checkpoints if len(run.rows(id, TEST))}
     drawn_at: dict[str, list[Drawn]] = {BASE: []}
     if len(run.rows(BASE, TEST)):
         drawn_at[BASE] = [(BASE, number) for number in range(int(run.suite.get("replicates", 1)))]

@@ -63,7 +63,8 @@ def _read(store: Store, brief: bool) -> Run:
         timed={} if brief else _timed(store),
         probes={} if brief else store.probes(),
         probed={} if brief else _probed(store, fingerprints),
-        scores={} if brief else _scores(store, samples, fingerprints),
+        scores={} if brief else _graded(store, samples, fingerprints, "score"),
+        raw={} if brief else _graded(store, samples, fingerprints, "raw_reward"),
     )
 
 
@@ -188,18 +189,18 @@ def _readings(store: Store, samples: Samples, fingerprints: Mapping[str, str]) -
     return readings
 
 
-def _scores(store: Store, samples: Samples, fingerprints: Mapping[str, str]) -> dict[str, Floats]:
-    """The scores of verifiers that grade: those with a score between 0 and 1."""
-    graded = {row[0] for row in store.query("SELECT DISTINCT verifier FROM verdict WHERE score > 0 AND score < 1")}
-    scores: dict[str, Floats] = {}
+def _graded(store: Store, samples: Samples, fingerprints: Mapping[str, str], column: str) -> dict[str, Floats]:
+    """A number of each verdict, of verifiers that grade: those whose numbers are not all 0 or 1."""
+    graded = {row[0] for row in store.query(f"SELECT DISTINCT verifier FROM verdict WHERE {column} NOT IN (0, 1)")}
+    values: dict[str, Floats] = {}
     for name in (name for name, fingerprint in fingerprints.items() if fingerprint in graded):
         given = store.query(
-            "SELECT sample, score FROM verdict WHERE verifier = ? AND score IS NOT NULL", (fingerprints[name],)
+            f"SELECT sample, {column} FROM verdict WHERE verifier = ? AND {column} IS NOT NULL", (fingerprints[name],)
         )
         rows = np.searchsorted(samples.id, np.array([row[0] for row in given], np.int64))  # an id is no float
-        scores[name] = np.full(len(samples.id), np.nan)
-        scores[name][rows] = [row[1] for row in given]
-    return scores
+        values[name] = np.full(len(samples.id), np.nan)
+        values[name][rows] = [row[1] for row in given]
+    return values
 
 
 def _choices(store: Store, samples: Samples) -> dict[str, Choice]:

@@ -126,13 +126,15 @@ class Run:
         readings: Verifier -> what it read; of all verifiers where an arm's selection rule looks at it, else of none.
         scores: Verifier -> its score of each sample, NaN where there is none; of verifiers that have given other scores
             than 0 and 1.
+        raw: Verifier -> the number that a graded reward function gave each sample, NaN where there is none; of those
+            that have given other numbers than 0 and 1.
         models: Judge -> the names that its server gave its model, where there was more than one.
         timed: (kind of event, arm or "") -> events and the seconds they name.
         probes: By their ids; none in a run of an earlier version.
         probed: Verifier -> probe id -> verdict, of those that were asked.
 
-    Empty in a brief run: reasons, answers, readings, scores, timed, probes, probed, and of the samples all but where
-    they stand.
+    Empty in a brief run: reasons, answers, readings, scores, raw, timed, probes, probed, and of the samples all but
+    where they stand.
     """
 
     facts: Mapping[str, Any]
@@ -152,6 +154,7 @@ class Run:
     probes: Mapping[int, Probe]
     probed: Mapping[str, Mapping[int, Verdict]]
     scores: Mapping[str, Floats] = dataclasses.field(default_factory=dict)
+    raw: Mapping[str, Floats] = dataclasses.field(default_factory=dict)
 
     @property
     def suite(self) -> Mapping[str, Any]:
@@ -160,6 +163,11 @@ class Run:
     @property
     def gold(self) -> str:
         return self.suite.get("gold", "sympy")
+
+    @property
+    def imported(self) -> bool:
+        """Whether the samples are rollouts of other programs: such a run has no base, no arms and no selections."""
+        return "imported" in self.facts
 
     @property
     def iterations(self) -> int:
@@ -198,7 +206,11 @@ class Run:
     def compared(self) -> tuple[str, ...]:
         """Verifiers that are measured against the gold, in the suite's order, controls last; replicate 0's alone."""
         named = [*(arm.verifier for arm in self.arms), *self.suite.get("scoring", ())]
-        names = sorted(name for name in self.outcomes if name not in (self.gold, STEPS) and MARK not in name)
+        names = sorted(
+            name
+            for name in self.outcomes
+            if name not in (self.gold, STEPS) and (self.imported or MARK not in name)  # without arms no replicates
+        )
         place = {name: named.index(name) if name in named else len(named) for name in names}
         return tuple(sorted(names, key=lambda name: (name in self.controls, place[name])))
 

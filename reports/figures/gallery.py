@@ -62,10 +62,11 @@ def pictures(
     details: Details,
 ) -> list[Picture]:
     """The same, drawn."""
-    return [_drawn(drawing) for drawing in drawings(findings, steps, pairs, details)]
+    return [drawn(drawing) for drawing in drawings(findings, steps, pairs, details)]
 
 
-def _drawn(drawing: Drawing) -> Picture:
+def drawn(drawing: Drawing) -> Picture:
+    """A drawing in both themes, as bytes."""
     light = drawing.draw(LIGHT)
     return Picture(
         name=drawing.name,

@@ -68,6 +68,7 @@ def note_sentence(note: Note) -> str:
         NoteCode.ONLY_RIGHT: f"Only in B, so not compared: {names}.",
         NoteCode.UNDECIDED_LEFT: f"In A {_undecided(left)}",
         NoteCode.UNDECIDED_RIGHT: f"In B {_undecided(right)}",
+        NoteCode.OTHER_PROBLEMS: f"Problems that one run alone has are left out: {left} of A, {right} of B.",
         NoteCode.VERIFIER: (
             f"Reward quality leaves out {names}: it is {left} in A and {right} in B, two verifiers of one name."
         ),

@@ -21,7 +21,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from restem.benchmarks.problem import Problem
-from restem.harness.names import HUMAN, unmarked
+from restem.harness.names import can_be_asked, unmarked
 from restem.harness.store.store import Store
 from restem.reports.analysis.informative_samples import (
     LETTERS,
@@ -94,8 +94,8 @@ def explorer(store: Store, run: Run, first: Sequence[int] = (), opened: Arm | No
 
 
 def _askable(run: Run, name: str) -> bool:
-    """Whether a gate can ask it again: no human, and nothing that errs under another seed in each replicate."""
-    return name in informed_verifiers(run) and not name.startswith(HUMAN) and len(own_names(run, name)) == 1
+    """Whether a gate can ask it again: no human or recorded reward, and no other seed in each replicate."""
+    return name in informed_verifiers(run) and can_be_asked(name) and len(own_names(run, name)) == 1
 
 
 def _opens(run: Run, layout: Layout, opened: Arm | None) -> dict[str, str]:

@@ -119,6 +119,6 @@ def missing_sentence(missing: Missing) -> str:
         Lack.SUITE: "the suite was not recorded",
         Lack.CHECKPOINT: f"checkpoint {missing.checkpoint} is not made",
         Lack.SAMPLES: f"checkpoint {missing.checkpoint} has {missing.count} of {missing.wanted} test samples",
-        Lack.VERDICTS: f"{missing.count} verdicts of {missing.verifier} on {missing.checkpoint}",
+        Lack.VERDICTS: f"{missing.count} verdicts of {missing.verifier} on {missing.checkpoint or 'imported samples'}",
         Lack.END: "the run has not been marked finished",
     }[missing.code]

@@ -29,10 +29,17 @@ from restem.reports.tables.table import Table
 
 FILE = "plan.json"
 PLAIN = ("suite", "base_sha256", "problems_sha256", "sampling", "labels", "problems", "early")
+OF_A_STEP = (
+    "The rule and its constant were measured with ReST-EM (supervised training on the kept responses, from the sampled "
+    "policy) on a small policy of this project. They are not about the algorithm that made these rollouts: read the "
+    "order of the verifiers, not the sizes."
+)
 SCREEN = ("rank", "verifier", "kept_precision", "gain", "share", "tpr", "fpr")
 
 
-def write_plan(run_folder: Path, output: Path | None = None, *, labels: int | None = None) -> Plan:
+def write_plan(
+    run_folder: Path, output: Path | None = None, *, labels: int | None = None, checkpoint: str | None = None
+) -> Plan:
     """Makes the plan of a run, and writes plan.md and plan.json.
 
     Raises:
@@ -40,7 +47,7 @@ def write_plan(run_folder: Path, output: Path | None = None, *, labels: int | No
     """
     with Store(run_folder) as store:
         run = read_run(store)
-    planned = plan.make(run, labels=labels)
+    planned = plan.make(run, labels=labels, checkpoint=checkpoint)
     folder = output or run_folder
     folder.mkdir(parents=True, exist_ok=True)
     (folder / FILE).write_text(json.dumps(as_data(planned), indent=1, allow_nan=False) + "\n", "utf-8")
@@ -52,6 +59,7 @@ def as_data(planned: Plan) -> dict[str, Any]:
     """The plan as JSON holds it; what is not known or not finite is null."""
     return {
         "version": plan.VERSION,
+        **({"step": planned.step} if planned.step else {}),
         **{field: getattr(planned, field) for field in PLAIN},
         "accuracy": interval(planned.accuracy),
         "distinct": interval(planned.distinct),
@@ -93,23 +101,25 @@ def _prospect_data(rank: int, prospect: Prospect) -> dict[str, Any]:
 def sentences(planned: Plan) -> list[str]:
     """The plan's answer, and what it rests on."""
     best = _best(planned)
-    lines = [f"No verifier but the gold has judged the base's training samples of {planned.suite}."]
+    samples = f"the samples of {planned.step}" if planned.step else f"the base's training samples of {planned.suite}"
+    lines = [f"No verifier but the gold has judged {samples}."]
     if any(not prospect.gold for prospect in planned.prospects):
-        lines = [
-            "Of no verifier but the gold and controls is a gain known from the base's training samples of "
-            f"{planned.suite}."
-        ]
+        lines = [f"Of no verifier but the gold and controls is a gain known from {samples}."]
     if best:
         lines = [_first(planned, best)]
     lines.append(
-        f"From the gold's labels of {planned.labels} of {planned.problems} training problems; the base has "
+        f"From the gold's labels of {planned.labels} of {planned.problems} "
+        f"{'problems' if planned.step else 'training problems'}; the {'policy' if planned.step else 'base'} has "
         f"{estimate(planned.accuracy).line} % correct on them."
     )
+    if planned.step:
+        lines.append(OF_A_STEP)
     if not planned.early:
         lines.append("Made after training had begun: the results could be known.")
     if planned.without:
         names = ", ".join(planned.without)
-        lines.append(f"Without verdicts on the training split: {names} (`restem verify RUN --split train` adds them).")
+        where = "there" if planned.step else "on the training split"
+        lines.append(f"Without verdicts {where}: {names} (`restem verify RUN --verifier NAME` adds them).")
     return [*lines, *attacks_accepted(planned.accepting_attacks, planned.problems_probed)]
 
 
@@ -119,7 +129,8 @@ def _first(planned: Plan, best: Prospect) -> str:
     gains = f"{best.name} is predicted to gain most, {difference(best.gain).line} points after {rounds}"
     if best.gain.value <= 0:
         gains = f"none is predicted to gain; first stands {best.name}, {difference(best.gain).line} points"
-    text = f"Before any training of {planned.suite}: of what one could train on, {gains}"
+    start = f"From {planned.step}" if planned.step else f"Before any training of {planned.suite}"
+    text = f"{start}: of what one could train on, {gains}"
     if best.gain.value > 0 and best.share and not math.isnan(best.share.value):
         text += f", {estimate(best.share, 0).line} % of what the gold is predicted to give"
     candidates = {p.name for p in planned.prospects if not p.gold and not p.control}
@@ -142,7 +153,7 @@ def _best(planned: Plan) -> Prospect | None:
 
 def page(planned: Plan, probed: Sequence[Table] = ()) -> str:
     """The plan as Markdown, with the tables of the probe where it has any rows."""
-    lines = [f"# Plan: which verifier to train on ({markdown(planned.suite)})", ""]
+    lines = [f"# Plan: which verifier to train on ({markdown(planned.step or planned.suite)})", ""]
     lines += [line for sentence in sentences(planned) for line in (markdown(sentence, 2000), "")]
     for table in (prospects(planned), *(table for table in (pairs(planned), *probed) if table.rows)):
         lines += [f"## {table.title}", "", piped(table, 200), "", markdown(table.note, 2000), ""]

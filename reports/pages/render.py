@@ -35,7 +35,8 @@ class Report:
     """All that both pages print, in their order; `method` is the template that says how figures were made.
 
     The first sentence of `answer` and the judge stand above the verdict, the other sentences under a heading of their
-    own. The `chief` pictures are on the first screen, all others, and the tables, under headings that fold.
+    own. The `basis` is a list below the judge: what an imported run rests on. The `chief` pictures are on the first
+    screen, all others, and the tables, under headings that fold.
     """
 
     title: str
@@ -51,6 +52,7 @@ class Report:
     explorer: Mapping[str, Any] | None
     method: str = "method.txt"
     chief: tuple[Picture, ...] = ()
+    basis: tuple[str, ...] = ()
 
 
 def write_pages(report: Report, folder: Path, name: str) -> Path:

@@ -24,7 +24,7 @@ from restem.reports.analysis.unfinished import missing
 from restem.reports.analysis.verifier_quality import measured
 from restem.reports.data.read import read_run
 from restem.reports.figures.picture import Picture
-from restem.reports.pages import explorer
+from restem.reports.pages import explorer, imported
 from restem.reports.pages.finding_sentences import (
     answers_rejected,
     attacks_accepted,
@@ -74,14 +74,20 @@ def write_report(
     beside = run_folder / FILE
     planned = read_plan(against or beside) if against or beside.is_file() else None
     with Store(run_folder) as store:
-        findings = find(read_run(store))
+        run = read_run(store)
+        if run.imported:
+            return _written(imported.compose(store, run, figures=figures), output or run_folder)
+        findings = find(run)
         if against and planned:  # the run's own plan may be of an earlier base: the page then says so
             hold(findings.run, planned, against)
         quoted = cases(store, findings)
         opened = most_hacked(advise(findings, rank(findings)))
         explored = explorer.explorer(store, findings.run, [case.row for case in quoted], opened)
-    report = compose(findings, quoted, explored, planned, figures=figures)
-    folder = output or run_folder
+    return _written(compose(findings, quoted, explored, planned, figures=figures), output or run_folder)
+
+
+def _written(report: Report, folder: Path) -> Path:
+    """Writes pages and figures; gives the HTML page's path."""
     for picture in (*report.chief, *report.pictures):
         write_file(folder / "figures" / f"{picture.name}.svg", picture.light)
         write_file(folder / "figures" / f"{picture.name}.png", picture.png)
@@ -130,7 +136,7 @@ def compose(
         pictures=tuple(picture for picture in drawn if picture.name not in CHIEF),
         others=tuple(table for table in tables if table.rows),
         cases=tuple(quoted),
-        provenance=provenance(findings),
+        provenance=provenance(run),
         explorer=explored,
     )
 
@@ -160,8 +166,8 @@ def _verifier_tables(findings: Findings, rated: Sequence[between.VerifierPair], 
         rewards.corrected(findings),
         rewards.errors(findings),
         agreement.agreement(run, rated),
-        agreement.together(findings),
-        agreement.second_opinion(findings),
+        agreement.together(run),
+        agreement.second_opinion(run),
     ]
 
 

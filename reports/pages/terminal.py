@@ -19,6 +19,7 @@ from restem.reports.analysis.reward_gap import partings
 from restem.reports.analysis.unfinished import missing
 from restem.reports.data.read import read_run
 from restem.reports.data.run import Run
+from restem.reports.pages import imported_terminal as imported
 from restem.reports.pages.columns import broken, fitted, interval_alone, wrapped
 from restem.reports.pages.escape import visible
 from restem.reports.pages.finding_sentences import missing_sentence
@@ -50,6 +51,8 @@ def summary(run_folder: Path, columns: int = WIDEST) -> str:
         ConfigError: The folder holds no run.
     """
     findings, width = read(run_folder), min(columns, WIDEST)
+    if findings.run.imported:
+        return imported.first_page(findings.run, width)
     notes = [judge_line(findings.run), *unread_references(findings.run), *_unfinished(findings.run)]
     concluded = _conclusion(findings, width) or ["", fitted(_arms_variants(arms.arms(findings)), width)]
     return "\n".join([*wrapped([visible(note, 2000) for note in notes], width), *concluded, ""])
@@ -98,10 +101,8 @@ def counted(run: Run) -> str:
     usd, calls = sum(cost.usd for cost in run.costs), sum(cost.calls for cost in run.costs)
     verdicts = sum(cost.verdicts for cost in run.costs)
     trained = sum(c.seconds for c in run.checkpoints.values() if c.kind != "candidate")
-    return (
-        f"{len(run.samples.id)} samples, {verdicts} verdicts, {calls} judge calls, {usd:.4f} USD, "
-        f"{trained:.0f} s of training"
-    )
+    there = f"{len(run.samples.id)} samples, {verdicts} verdicts, {calls} judge calls, {usd:.4f} USD"
+    return there if run.imported else f"{there}, {trained:.0f} s of training"
 
 
 def screen(findings: Findings, lines: int, columns: int) -> str:
@@ -110,6 +111,8 @@ def screen(findings: Findings, lines: int, columns: int) -> str:
     Of a finished run the claim and the verdict, with Table 1 below them where there is room; else Table 1 alone.
     """
     run = findings.run
+    if run.imported:
+        return imported.screen(run, lines, columns)
     suite = f"{run.suite.get('name', 'unnamed')}: {len(run.arms)} arms, {run.iterations} iterations, gold {run.gold}"
     changed = [visible(line, 600) for line in (*changed_models(run), *unread_references(run))]
     unfinished = _unfinished(run)
@@ -151,6 +154,8 @@ def standings(run_folder: Path) -> dict[str, Any]:
         ConfigError: The folder holds no run.
     """
     findings = read(run_folder)
+    if findings.run.imported:
+        return imported.data(findings.run) | {"unfinished": [missing_data(item) for item in missing(findings.run)]}
     rows = [
         {
             "checkpoint": standing.checkpoint,

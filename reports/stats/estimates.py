@@ -28,6 +28,7 @@ SEED = 230612585
 # What is known of clustering before any is seen: docs/intervals.md.
 CORRELATION = 0.2  # of two outcomes on one problem
 PROBLEMS = 2  # problems with the rarer outcome that this is worth
+MOST_RESAMPLED = 2000  # units of a resample: each draw weighs every one
 POWER = 0.8
 TINY = 1e-12  # an error of a share below which it is rounding
 
@@ -99,9 +100,15 @@ def bootstrap_weights(clusters: int) -> Floats:
 
 
 def resampled(values: NDArray) -> Floats:
-    """Sum of per-problem `values` (problems first) in each resample; 0 where there is no problem."""
+    """Sum of per-problem `values` (problems first) in each resample; 0 where there is no problem.
+
+    Of more than MOST_RESAMPLED problems so many groups are resampled, which are as independent as the problems are.
+    """
     if not len(values):
         return np.zeros((DRAWS, *values.shape[1:]))
+    if len(values) > MOST_RESAMPLED:
+        empty = np.zeros((-len(values) % MOST_RESAMPLED, *values.shape[1:]), values.dtype)
+        values = np.concatenate([values, empty]).reshape(-1, MOST_RESAMPLED, *values.shape[1:]).sum(axis=0)
     columns = np.asarray(values, np.float64).reshape(len(values), -1).T
     return np.stack([_resampled(column.tobytes()) for column in columns], axis=-1).reshape(DRAWS, *values.shape[1:])
 
@@ -194,6 +201,21 @@ def mean(values: Floats) -> Estimate:
     """Mean of per-problem shares (NaN left out), with an interval as in `proportion`."""
     known = ~np.isnan(values)
     return proportion(np.where(known, values, 0.0), known.astype(np.int64))
+
+
+def clustered_mean(total: NDArray, count: NDArray) -> Estimate:
+    """Mean of numbers of any size over samples, with a t interval clustered by problem.
+
+    Args:
+        total: Sum of each problem's numbers.
+        count: How many these are.
+    """
+    n, clusters = int(count.sum()), int((count > 0).sum())
+    if not n:
+        return NOTHING
+    value, error = float(total.sum() / n), clustered_error(total, count)
+    half = student_t.quantile(clusters - 1, (1 + LEVEL) / 2) * error if error > TINY else math.nan
+    return Estimate(value=value, low=value - half, high=value + half, n=n, clusters=clusters)
 
 
 def t_mean(values: Floats, n: int | None = None) -> Estimate:

@@ -99,18 +99,30 @@ def importance(verdicts: Floats, strata: Strata) -> Floats:
     (Cochran 1977, Sampling Techniques, section 5A.3). The difference of two verifiers is not the target: its sample
     would leave out what both accept or reject, which decides both verifiers' rates.
     """
+    return np.asarray(strata.size * np.sqrt(_spreads(verdicts, strata).sum(axis=0)), np.float64)
+
+
+def expected_errors(verdicts: Floats, strata: Strata, drawn: Ints) -> Floats:
+    """Standard error of each verifier's TPR and FPR from so many labels of each stratum, at the guessed shares."""
+    labels = np.maximum(drawn, 1)
+    return np.sqrt((strata.size**2 * (1 / labels - 1 / strata.size) * _spreads(verdicts, strata)).sum(axis=1))
+
+
+def _spreads(verdicts: Floats, strata: Strata) -> Floats:
+    """S_h^2 of each rate (TPR and FPR of each verifier; no row where none is decided) in each stratum."""
     right = guessed(verdicts, strata)[strata.of]
     accepts, decided = np.nan_to_num(verdicts), ~np.isnan(verdicts)
-    total = np.zeros(len(strata.size))
+    spreads: list[Floats] = []
     for share in (right, 1 - right):
         for accept, known in zip(accepts, decided, strict=True):
             counted = (known * share).sum()
             if not counted:
                 continue
             residual = (accept - (accept * share).sum() / counted * known) / counted
-            mean = np.bincount(strata.of, residual * share, len(total)) / strata.size
-            total += np.bincount(strata.of, residual**2 * share, len(total)) / strata.size - mean**2
-    return np.asarray(strata.size * np.sqrt(np.maximum(total, 0)), np.float64)
+            mean = np.bincount(strata.of, residual * share, len(strata.size)) / strata.size
+            square = np.bincount(strata.of, residual**2 * share, len(strata.size)) / strata.size
+            spreads.append(np.maximum(square - mean**2, 0))
+    return np.stack(spreads) if spreads else np.zeros((0, len(strata.size)))
 
 
 def ordered(strata: Strata, weight: Floats, key: Floats) -> Ints:

@@ -1,20 +1,21 @@
 """Verifiers against each other, as tables: every pair, all together, and a model of them without the gold.
 
-Takes Findings or a Run with its pairs of verifiers; gives Tables.
+Takes a Run with its pairs of verifiers; gives Tables.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from restem.reports.analysis import agreement_between_verifiers as between
 from restem.reports.analysis.agreement_between_verifiers import SecondOpinion, VerifierPair
-from restem.reports.analysis.findings import Findings
 from restem.reports.data.run import Run
 from restem.reports.stats.dawid_skene import FEWEST
 from restem.reports.stats.paired_tests import Homogeneity
 from restem.reports.tables.format import DASH, estimate, number, p_value
+from restem.reports.tables.phrases import samples_of
 from restem.reports.tables.quality import errs_anew, pooled
 from restem.reports.tables.table import CLUSTERED, Cell, Column, Table
 
@@ -38,18 +39,19 @@ def agreement(run: Run, pairs: Sequence[VerifierPair]) -> Table:
         id="agreement",
         title="Agreement between verifiers, all checkpoints together",
         note=(
-            "Test samples of all checkpoints that both decided; controls are left out. MCC and kappa fall by "
-            "themselves as nearly all samples become correct (or wrong): read them beside both prevalences. AC1 does "
-            "not, but is high for a verifier that accepts everything where most samples are correct. p: that both "
-            "accept equally often, by McNemar's exact test with one coin a problem, corrected for all pairs. "
+            f"{samples_of(run).capitalize()} of all checkpoints that both decided; controls are left out. MCC and "
+            "kappa fall by themselves as nearly all samples become correct (or wrong): read them beside both "
+            "prevalences. AC1 does not, but is high for a verifier that accepts everything where most samples are "
+            "correct. p: that both accept equally often, by McNemar's exact test with one coin a problem, corrected "
+            "for all pairs. "
             f"{pooled(run)}{CLUSTERED}"
         ),
     )
 
 
-def together(findings: Findings) -> Table:
+def together(run: Run) -> Table:
     """All verifiers at once."""
-    everyone = between.together(findings.run)
+    everyone = between.together(run)
     return Table.of(
         [everyone] if everyone else [],
         [
@@ -67,7 +69,7 @@ def together(findings: Findings) -> Table:
         note=(
             "Samples that all were asked of and at least two decided; undecided ones are left out, not filled in. "
             "Controls and humans take no part. "
-            f"Q: whether all accept equally often, on samples that all decided, by problem. {pooled(findings.run)}"
+            f"Q: whether all accept equally often, on samples that all decided, by problem. {pooled(run)}"
             f"{CLUSTERED}"
         ),
     )
@@ -87,9 +89,10 @@ class _Modelled(NamedTuple):
     fpr_gold: float
 
 
-def second_opinion(findings: Findings) -> Table:
-    """Dawid-Skene beside the gold."""
-    opinion = between.second_opinion(findings.run)
+def second_opinion(run: Run) -> Table:
+    """Dawid-Skene beside the gold, where there is one."""
+    opinion = between.second_opinion(run)
+    known = opinion is not None and not math.isnan(opinion.prevalence)
     records: list[_Modelled] = []
     if opinion:
         model = opinion.classes
@@ -100,13 +103,13 @@ def second_opinion(findings: Findings) -> Table:
         [
             Column("verifier", "Verifier", lambda r: r.verifier, names=True),
             Column("tpr_model", "TPR, model, %", lambda r: number(r.tpr_model)),
-            Column("tpr_gold", "TPR by gold, %", lambda r: number(r.tpr_gold)),
+            Column("tpr_gold", "TPR by gold, %", lambda r: number(r.tpr_gold)) if known else None,
             Column("fpr_model", "FPR, model, %", lambda r: number(r.fpr_model)),
-            Column("fpr_gold", "FPR by gold, %", lambda r: number(r.fpr_gold)),
+            Column("fpr_gold", "FPR by gold, %", lambda r: number(r.fpr_gold)) if known else None,
         ],
         id="second",
         title="A second opinion without the gold (Dawid-Skene)",
-        note=_opinion_note(findings.run, opinion) if opinion else "",
+        note=_opinion_note(run, opinion) if opinion else "",
     )
 
 
@@ -118,11 +121,13 @@ def _opinion_note(run: Run, opinion: SecondOpinion) -> str:
         if worst
         else "Of three verifiers no residual can show shared errors."
     )
+    gold = "" if math.isnan(opinion.prevalence) else f", the gold {number(opinion.prevalence)} %"
+    other = " A reward for something else than a right answer, such as a format, does not belong in it." * run.imported
     return (
         f"{model.n} of {opinion.samples} samples, those with at least {FEWEST} verdicts; of these the model calls "
-        f"{number(model.prevalence)} % correct, the gold {number(opinion.prevalence)} %. It sees the verifiers' "
+        f"{number(model.prevalence)} % correct{gold}. It sees the verifiers' "
         "verdicts alone and supposes independent errors: errors that they share it takes for the truth, and blames "
-        f"those that are right. {shared}"
+        f"those that are right. {shared}{other}"
         f"{' The base is in it once a replicate, as it was judged there.' if errs_anew(run) else ''}"
         f"{'' if model.converged else ' The fit has not settled.'}"
     )

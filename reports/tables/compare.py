@@ -16,6 +16,7 @@ from restem.reports.tables.table import CLUSTERED, Cell, Column, Table
 def checkpoints(comparison: RunComparison) -> Table:
     """Every pair of checkpoints: accuracies, their difference, and what its tests show."""
     margin = 100 * comparison.pairs[0].contest.equivalence.margin
+    problems = "problems" if comparison.imported else "test problems"
     return Table.of(
         comparison.pairs,
         [
@@ -36,13 +37,22 @@ def checkpoints(comparison: RunComparison) -> Table:
         id="checkpoints",
         title="Checkpoints",
         note=(
-            "Gold accuracy on the same test problems. Problems + / −: with a larger share of correct in A, and in B; "
+            f"Gold accuracy on the same {problems}. Problems + / −: with a larger share of correct in A, and in B; "
             "below, the exact McNemar test on them (a problem's flips count once). p (Holm): paired t over problems, "
-            "or McNemar's where each has one sample, corrected for all rows. Differences of trained checkpoints, and "
-            "their tests, are of other seeds on other problems; where a run has one seed, they assume a spread of "
-            f"{100 * SPREAD:g} points between seeds. TOST: a small p says that the two are equal "
-            f"within {margin:g} points; no worse: A than B. Detectable with 80 % power. {CLUSTERED}"
+            f"or McNemar's where each has one sample, corrected for all rows. {_claimed(comparison)} TOST: a small p "
+            f"says that the two are equal within {margin:g} points; no worse: A than B. Detectable with 80 % power. "
+            f"{CLUSTERED}"
         ),
+    )
+
+
+def _claimed(comparison: RunComparison) -> str:
+    """What the differences are of."""
+    if comparison.imported:
+        return "Differences and their tests are of these two trainings on other problems, not of other trainings."
+    return (
+        "Differences of trained checkpoints, and their tests, are of other seeds on other problems; where a run has "
+        f"one seed, they assume a spread of {100 * SPREAD:g} points between seeds."
     )
 
 
@@ -68,7 +78,8 @@ def quality(comparison: RunComparison) -> Table:
         id="shared",
         title="Reward quality of the verifiers that both have",
         note=(
-            "Against the gold, on each checkpoint's own test samples that both decided. LR+ = TPR / FPR; 1 carries no "
+            f"Against the gold, on each checkpoint's own {'' if comparison.imported else 'test '}samples that both "
+            "decided. LR+ = TPR / FPR; 1 carries no "
             f"information. {CLUSTERED}"
         ),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from restem.reports.analysis.compare import CheckpointPair, Rerun
 from restem.reports.analysis.ranking import Contest, ContestResult
 from restem.reports.analysis.recommendation import Advice, Fault, Recommendation
+from restem.reports.data.run import Run
 from restem.reports.tables.format import DASH, number
 from restem.reports.tables.table import Cell
 
@@ -18,6 +19,11 @@ FAULTS = {
     Fault.MEMORISED: "memorises its errors",
     Fault.SEEDS_DISAGREE: "seeds disagree",
 }
+
+
+def samples_of(run: Run) -> str:
+    """What the tables of verifiers are about: the test samples of a run of ours, all samples of an imported one."""
+    return "imported samples" if run.imported else "test samples"
 
 
 def contest_words(contest: Contest, rerun: Rerun | None = None) -> str:

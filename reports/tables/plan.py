@@ -42,12 +42,18 @@ def prospects(plan: Plan) -> Table:
         id="plan",
         title="Verifiers by predicted gain",
         note=(
-            "Each selection was run on the base's training samples. Log-odds of accuracy after training = those of the "
+            f"Each selection was run on {_samples(plan)}. Log-odds of accuracy after training = those of the "
             f"base + {predictor.KAPPA:g} × (precision of the kept texts − precision of the base's distinct texts, "
             f"{estimate(plan.distinct).line} %): docs/prediction.md. Ceiling: the gold's own verdicts. Poisoned: all "
             "kept texts are wrong. Intervals: other problems, and for gains and shares the predictor's own error."
         ),
     )
+
+
+def _samples(plan: Plan) -> str:
+    if not plan.step:
+        return "the base's training samples"
+    return f"the samples of {plan.step}, which stands for the base; equal responses once, at most 10 a problem"
 
 
 def _gain_column(iteration: int, last: bool) -> Column[tuple[int, Prospect]]:

@@ -1,6 +1,6 @@
 """How a run was made: which judge was asked, and seed, versions, hashes and fingerprints as a table.
 
-Takes Findings or a Run; gives a Table and sentences.
+Takes a Run; gives a Table and sentences.
 """
 
 from __future__ import annotations
@@ -8,14 +8,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from restem.reports.analysis.findings import Findings
 from restem.reports.data.run import Run
 from restem.reports.tables.format import DASH, number, setting
 from restem.reports.tables.problem_file import file_sentences
 from restem.reports.tables.table import Column, Table
 
 # Facts of the run.
-SHOWN_ELSEWHERE = ("suite", "verifiers", "chance_level", "finished", "seconds", "unreadable_references", "problem_file")
+SHOWN_ELSEWHERE = (
+    "imported",
+    "suite",
+    "verifiers",
+    "chance_level",
+    "finished",
+    "seconds",
+    "unreadable_references",
+    "problem_file",
+)
 
 
 def judge_line(run: Run) -> str:
@@ -69,17 +77,17 @@ def _card(card: Mapping[str, Mapping[str, float]]) -> str:
     return f" Its card, on a base policy's responses: {'; '.join(rates)}." if card else ""
 
 
-def provenance(findings: Findings) -> Table:
+def provenance(run: Run) -> Table:
     """Seed, versions, hashes, fingerprints, chance level."""
     return Table.of(
-        _facts(findings.run),
+        _facts(run),
         [
             Column("what", "What", lambda fact: fact[0], names=True),
             Column("value", "Value", lambda fact: fact[1], names=True),
         ],
         id="provenance",
         title="Provenance",
-        note="The chance level is the test accuracy of the best constant answer.",
+        note="" if run.imported else "The chance level is the test accuracy of the best constant answer.",
     )
 
 
@@ -88,7 +96,8 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
     yield from ((f"suite.{key}", _json(suite[key])) for key in sorted(suite) if key != "arms")
     yield from ((f"arm {entry['name']}", _json(entry)) for entry in suite.get("arms", ()))
     yield from ((f"verifier {name}", fingerprint) for name, fingerprint in sorted(run.fingerprints.items()))
-    yield "chance level", f"{number(chance)} %" if isinstance(chance, (int, float)) else DASH
+    if not run.imported:
+        yield "chance level", f"{number(chance)} %" if isinstance(chance, (int, float)) else DASH
     yield from ((key, _json(value)) for key, value in sorted(run.facts.items()) if key not in SHOWN_ELSEWHERE)
     yield from ((f"parameters of {c.id}", c.params_sha256) for c in run.checkpoints.values() if c.params_sha256)
 
