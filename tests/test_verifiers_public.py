@@ -13,6 +13,7 @@ PUBLIC = {
         *("Attempt", "ContractBreach", "JudgeUnavailable", "Outcome", "UnknownVerifier", "Verdict", "Verifier"),
         *("VerifierError", "build", "check", "checked", "fingerprint", "names", "verdict_of"),
     ],
+    "restem.verifiers.adapters": ["FORMS", "UndecidedResponse", "recorded", "reward_function"],
     "restem.verifiers.algebra": [
         *("Many", "NeedsAlgebra", "Node", "Number", "Operation", "Symbol", "Unreadable", "canonical", "equality"),
         *("exact_value", "fraction", "is_evaluated", "parse", "read_value", "same_value", "value"),

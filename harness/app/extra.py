@@ -8,7 +8,7 @@ import sys
 from restem.harness.errors import ConfigError
 
 PACKAGES = ("jax", "flax", "orbax", "gemma", "kauldron", "jaxtyping", "optax", "safetensors", "sentencepiece")
-SERVING = ("starlette", "uvicorn", "kagglehub")
+DOWNLOADING = ("kagglehub",)
 
 
 def need_train(what: str) -> None:
@@ -20,7 +20,7 @@ def need_train(what: str) -> None:
     Raises:
         ConfigError: It is not; the message holds the command that installs it.
     """
-    missing = [name for name in (*PACKAGES, *SERVING) if importlib.util.find_spec(name) is None]
+    missing = [name for name in (*PACKAGES, *DOWNLOADING) if importlib.util.find_spec(name) is None]
     if missing:
         version = " in Python 3.12 or newer" if sys.version_info < (3, 12) else ""
         raise ConfigError(f'{what} needs {missing[0]}{version}: pip install "restem-harness[train]"')

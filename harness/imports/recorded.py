@@ -1,7 +1,8 @@
 """Rows that `restem.verifiers.adapters.recorded()` wrote around a reward function -> rollouts.
 
 One JSON object a response: `question`, `response`, `references`, `step`, `index`, `group`, `rewards` (name -> number or
-null), `reasons` (name -> why there is none), `seconds`, `form`. Does not depend on the recorder.
+null), `reasons` (name -> why there is none), `seconds`, `form`. A row stands for itself, so a file is followed while it
+grows, and several processes may have written it. Does not depend on the recorder.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from restem.benchmarks.json_lines import JsonLine
-from restem.harness.imports.cells import numbered, rewards_of, text_or_none, whole_number
+from restem.harness.imports.cells import rewards_of, text_or_none, whole_number
 from restem.harness.imports.format import Format, by_row
 from restem.harness.imports.rollout import Imported, Rollout
 from restem.harness.imports.sources import Source
@@ -42,5 +43,6 @@ FORMAT = Format(
     name=NAME,
     title="rows of recorded()",
     recognises=recognises,
-    read=numbered(by_row(rollouts)),
+    read=by_row(rollouts),
+    appends=True,
 )

@@ -99,8 +99,8 @@ async def _nobody_reads(_: Request, __: Exception) -> Response:
     return Response(status_code=499)  # nginx's number for a client that has gone
 
 
-async def json_body(request: Request) -> dict[str, Any]:
-    """The JSON object in the body of a request.
+async def json_body(request: Request, most: int = MAX_BODY_BYTES) -> dict[str, Any]:
+    """The JSON object in the body of a request, of at most that many bytes.
 
     Raises:
         BadRequest: It is not one, it is not valid Unicode, it is too large, or it does not come in time.
@@ -113,8 +113,8 @@ async def json_body(request: Request) -> dict[str, Any]:
         async with asyncio.timeout(REQUEST_SECONDS):
             async for chunk in request.stream():
                 raw += chunk
-                if len(raw) > MAX_BODY_BYTES:
-                    raise BadRequest(f"the body is over {MAX_BODY_BYTES} bytes", status=413, code="request_too_large")
+                if len(raw) > most:
+                    raise BadRequest(f"the body is over {most} bytes", status=413, code="request_too_large")
     except TimeoutError:
         message = f"the body did not arrive within {REQUEST_SECONDS:g} s"
         raise BadRequest(message, status=408, code="request_timeout") from None
