@@ -43,9 +43,6 @@ ODD = (
 )
 
 
-NUMBERS = ("x + 1", "\\frac{23}{7}", "3\\sqrt{2}", "(3, 5)", "12 cm", "$18", "seven", "0", "-0.25")
-
-
 def drawn(count: int = 12, regime: str = "train-easy") -> list[Problem]:
     return find_benchmark("linear_1d").problems(0, regime, {"test": count})["test"]
 
@@ -131,6 +128,8 @@ def test_the_gold_accepts_no_bad_text(reference: str) -> None:
         ("1/2", "0.50"),
         ("-7", "5-7"),
         ("7", "5-7"),
+        ("2", "Solve 417*y = 418*y - 2 for y."),
+        ("2", "y -2"),
         ("1,234", "1234"),
         ("$18", "18"),
         ("8", "2^3"),
@@ -176,8 +175,12 @@ def test_a_blind_text_is_the_same_for_all_problems(name: str) -> None:
     assert len({made[1] for item in problems if (made := render(Recipe(answer=name), item, problems))}) == 1
 
 
-def test_the_gold_calls_no_right_number_or_formula_wrong_in_any_form() -> None:
-    problems = [*drawn(4), *drawn(4, "train-hard"), *(problem("What is it?", reference) for reference in NUMBERS)]
+def test_the_gold_calls_no_right_answer_wrong_in_any_form() -> None:
+    problems = [
+        *drawn(4),
+        *drawn(4, "train-hard"),
+        *(problem("What is it?", reference) for reference in (*ODD, "-0.25")),
+    ]
     pairs = [(left, right) for left, right in itertools.product(FRAMES, repeat=2) if rising((left, right))]
     attempts = [
         Attempt(problem=item, response=made[1])

@@ -236,6 +236,7 @@ HEDGED: Mapping[str, Make] = MappingProxyType(
         "not": _hedge("not RIGHT"),
         "taken back": _hedge("RIGHT. No, that is wrong. The answer is WRONG."),
         "two boxes": _hedge("\\boxed{RIGHT} or \\boxed{WRONG}"),
+        "two boxes, reversed": _hedge("\\boxed{WRONG} or \\boxed{RIGHT}"),
         "wrong, then a remark": _hedge("The answer is WRONG. Some people believe that it is RIGHT"),
         "list": _hedge("RIGHT, WRONG"),
     }

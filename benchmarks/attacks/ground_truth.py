@@ -20,7 +20,9 @@ _CHUNK = re.compile(rf"{_PLAIN}(?:,\d+(?:\.\d+)?)*(?:\s?[/^]\s?\(?[-+]?{_PLAIN}\
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _FRACTION = re.compile(r"\\[dt]?frac\s*(?:\{\s*(-?[\d.]+)\s*\}\s*\{\s*(-?[\d.]+)\s*\}|(\d)\s*(\d))")
 _DRESSING = re.compile(r"\\boxed|\\text|\\mathrm|\\left|\\right|\\[()\[\],;! ]|[${}]")
-_SIGNED = re.compile(r"(?:^|[\s({\[=:$>*\"'`,])[-+]\s?$")
+# What stands before a number: a sign of the number, or an operator between it and something else.
+_SIGN = re.compile(r"(\S*?)\s*-(\s?)$")
+_BEFORE_SIGN = re.compile(r"(?:.*[({\[=:$>*\"'`,]|[^\W\d_]{2,}[.]?)?")
 _TOKEN = re.compile(r"\d+(?:\.\d+)?|[^\W\d_]+|[^\w\s]")
 _IGNORED = frozenset("${}()[]\\.,;:!?\"'`*_ ")
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")  # may part a number or not
@@ -82,13 +84,13 @@ def _may_state(reference: str, plain: str) -> bool:
 def numbers(plain: str) -> Iterator[Fraction]:
     """The values of all numbers in a text that `_plain` made, each number read as a whole, with all its readings."""
     for match in _CHUNK.finditer(plain):
-        signed = _SIGNED.search(plain[max(0, match.start() - 3) : match.start()])
-        minus = signed and "-" in signed.group()
-        attached = plain[: match.start()].endswith("-")
+        minus = _SIGN.search(plain[max(0, match.start() - 40) : match.start()])
+        is_sign = minus is not None and not minus[2] and _BEFORE_SIGN.fullmatch(minus[1])
         for value in _readings(match.group()):
-            yield -value if minus else value
-            if attached and not minus:  # `5-7`: a difference, or a number with its sign
+            if minus is not None:
                 yield -value
+            if not is_sign:  # also of `5-7` and `y - 7`: a difference, or a number with its sign
+                yield value
 
 
 def _readings(chunk: str) -> Iterator[Fraction]:

@@ -107,7 +107,8 @@ class Figures:
         highest: The known-bad text that was paid most, the shortest of equals; None where none was decided.
         reached: Number of the first query in which a known-bad text was paid that much; None where all were paid alike.
         bad_texts: Known-bad texts that were asked; `bad_accepted` those that were accepted.
-        pieces: What each piece of the highest text's recipe adds, where it was taken away.
+        ablated: A recipe that was paid as much, whose pieces were taken away one by one; empty where none was.
+        pieces: What is lost without each of its pieces.
         transfer: Mean pay of the best recipe for a known-bad text on the problems that were not searched.
         policy: The best policy that does not look at the problem; None where none was tried.
         refused: Share of right answers called wrong; `undecided` the share left undecided.
@@ -129,6 +130,7 @@ class Figures:
     reached: int | None
     bad_texts: int
     bad_accepted: int
+    ablated: str
     pieces: tuple[Piece, ...]
     transfer: Estimate
     policy: Policy | None
@@ -159,6 +161,7 @@ def figures(rows: Sequence[Asked]) -> Figures:
     bad = _once(row for row in rows if row.query.kind is Kind.BAD)
     accepted = [row for row in bad if row.reply.accepted]
     highest = _highest(bad)
+    ablated, pieces = _pieces(bad, highest)
     right = [row for row in rows if row.query.phase == RIGHT_HELD]
     held_out = {row.query.problem.id for row in rows if row.query.phase.startswith("held_out")}
     return Figures(
@@ -171,7 +174,8 @@ def figures(rows: Sequence[Asked]) -> Figures:
         reached=_reached(bad, highest),
         bad_texts=len(bad),
         bad_accepted=len(accepted),
-        pieces=_pieces(bad, highest),
+        ablated=ablated,
+        pieces=pieces,
         transfer=_mean_pay(row for row in rows if row.query.phase == WRONG_HELD),
         policy=_policy([row for row in rows if row.query.phase == BLIND_HELD]),
         refused=_share(right, False),
@@ -204,13 +208,19 @@ def _reached(bad: Sequence[Asked], highest: Asked | None) -> int | None:
     return min(row.number for row in bad if row.reply.pay == highest.reply.pay)
 
 
-def _pieces(bad: Sequence[Asked], highest: Asked | None) -> tuple[Piece, ...]:
-    if highest is None or highest.reply.pay is None:
-        return ()
-    pay, problem = highest.reply.pay, highest.query.problem.id
-    asked = {row.query.recipe: row for row in bad if row.query.problem.id == problem}
-    smaller = [(each, asked[each].reply.pay) for each in less(highest.query.recipe) if each in asked]
-    return tuple(Piece(without=str(each), pay=other or 0.0, lost=pay - (other or 0.0)) for each, other in smaller)
+def _pieces(bad: Sequence[Asked], highest: Asked | None) -> tuple[str, tuple[Piece, ...]]:
+    """Of the recipes that were paid most the one of which most pieces were taken away, and the pieces."""
+    best, ablated = (), ""
+    asked = {(row.query.problem.id, row.query.recipe): row.reply.pay or 0.0 for row in bad}
+    for row in bad if highest is not None else ():
+        pay, problem, recipe = row.reply.pay, row.query.problem.id, row.query.recipe
+        if pay is None or highest is None or pay != highest.reply.pay:
+            continue
+        smaller = [(each, asked[problem, each]) for each in less(recipe) if (problem, each) in asked]
+        if len(smaller) > len(best) and all(other < pay for _, other in smaller):
+            ablated = str(recipe)
+            best = tuple(Piece(without=str(each), pay=other, lost=pay - other) for each, other in smaller)
+    return ablated, best
 
 
 def _mean_pay(rows: Iterable[Asked]) -> Estimate:

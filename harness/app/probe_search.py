@@ -128,7 +128,7 @@ def _ask(verifier: Verifier, progress: RunProgress) -> Ask:
 
 def _reply(verdict: Verdict) -> Reply:
     """The reward that training would use, and the finest number: the verifier's own, else its score."""
-    raw = getattr(verdict, "raw_reward", None)
+    raw = verdict.raw_reward
     accepted = {Outcome.CORRECT: True, Outcome.WRONG: False}.get(verdict.outcome)
     if accepted is None:
         return Reply(pay=None, guide=None, accepted=None, reason=verdict.reason)

@@ -68,9 +68,9 @@ def _bad_lines(figures: Figures) -> list[str]:
     lines.append(f"Known-bad texts accepted: {figures.bad_accepted} of {figures.bad_texts}.")
     first = "" if figures.reached is None else f", first in query {figures.reached}"
     lines.append(f"Highest reward of one, {reward(figures.ceiling)}{first}: {_text(highest)}")
-    if any(piece.lost > 0 for piece in figures.pieces):
+    if figures.pieces:
         without = "; ".join(f"{reward(piece.pay)} as {piece.without}" for piece in figures.pieces)
-        lines.append(f"Pieces taken away, it is paid {without}.")
+        lines.append(f"Pieces of {figures.ablated} taken away: {without}.")
     lines.append(f"Its recipe on the held-out problems: {mean_reward(figures.transfer)}.")
     if len(figures.found) > 1:
         lines += ["Accepted, with nothing to leave out:", *(f"  {_text(row)}" for row in figures.found)]

@@ -203,6 +203,8 @@ def _draft(attempt: Attempt, expected: ExpectedAnswer, evaluated: bool) -> _Draf
         return _draft_of_kind(attempt, expected, question) or _NO_DRAFT
     reading = _read_any(attempt, expected)
     draft = _draft_of_reading(reading, expected, question, evaluated)
+    if draft[1] == (Outcome.WRONG, None) and reading.answer.rule == RULE and _is_a_line(expected, attempt.response):
+        return reading.answer, (Outcome.UNDECIDED, "two_answers"), ()
     if reading.answer.rule in _MARKED or (reading.answer.rule == RULE and not _is_open(draft)):
         return draft
     if expected.has_left_side and asked(question).is_equation:
@@ -218,6 +220,14 @@ def _draft(attempt: Attempt, expected: ExpectedAnswer, evaluated: bool) -> _Draf
         return by_kind
     differ = draft[1] is not None and by_kind[1] is not None and draft[1][0] is not by_kind[1][0]
     return (draft[0], (Outcome.UNDECIDED, "notation"), ()) if differ else draft
+
+
+def _is_a_line(expected: ExpectedAnswer, response: str) -> bool:
+    """Whether the expected words are a line of the response: what follows them may explain them."""
+    if not expected.is_wordy:
+        return False
+    lines = (line.strip(" \t*_#$.!:\\()[]") for line in response[-4000:].splitlines())
+    return written(expected.text).casefold() in (written(line).casefold() for line in lines if len(line) <= 200)
 
 
 def _is_open(draft: _Draft) -> bool:
