@@ -26,6 +26,15 @@ NAMES: tuple[str, ...] = (
     "open_instruct",
     "tinker",
     "tunix",
+    "inspect_log",
+    "lm_eval",
+    "lighteval",
+    "nemo_gym",
+    "verifiers_traces",
+    "verifiers_results",
+    "nemo_skills",
+    "eval_protocol",
+    "chat",
     mapped.NAME,
 )
 
