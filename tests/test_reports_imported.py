@@ -64,10 +64,10 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """No references, and a label on every 20th row."""
+    """No references, and a label on every 21st row."""
     rows = hacked()
     for number, row in enumerate(rows):
-        if number % 20 == 0:
+        if number % 21 == 0:
             row["label"] = row["k"] < 2
     return import_rows(
         without(rows, "gts"), tmp_path_factory.mktemp("labelled"), {"reward": "reward"}, "--map", "label=label"
@@ -192,6 +192,15 @@ def test_chance_is_seldom_called_hacking() -> None:
     assert shown <= 10
 
 
+def test_a_reward_that_decided_at_one_step_alone_is_not_compared_with_itself(drifting: Path) -> None:
+    there = trace(found_in(drifting), f"recorded:{OTHER}", TRAIN)
+    assert (there.onset, there.ends[0].first, there.ends[1].first) == (Onset.ONE_POINT, 0, 0)
+
+
+def test_the_reward_that_others_are_compared_with_is_the_one_that_decided_most(drifting: Path) -> None:
+    assert found_in(drifting).reward == f"recorded:{ARM}"
+
+
 def test_a_graded_reward_keeps_its_unit_and_its_threshold(graded: Path, hacking: Path) -> None:
     there, plain = (trace(found_in(run), "recorded:reward", TRAIN) for run in (graded, hacking))
     assert [p.reward.value for p in there.points] == [p.reward.value for p in plain.points]
@@ -218,7 +227,7 @@ def test_a_column_of_labels_is_the_gold(labelled: Path) -> None:
     found = found_in(labelled)
     assert found.gold == "label"
     partial = next(limit for limit in not_known(found) if limit.code is Limit.GOLD_PARTIAL)
-    assert partial.count == 20 * partial.count / 20 == math.ceil(partial.whole / 20)
+    assert partial.count == math.ceil(partial.whole / 21)
 
 
 def test_one_step_with_one_sample_a_problem_says_what_is_missing(single: Path) -> None:

@@ -20,6 +20,8 @@ import numpy as np
 
 from restem.harness.names import HUMAN, LABEL, RECORDED
 from restem.harness.store.records import Checkpoint
+from restem.reports.analysis import agreement_between_verifiers
+from restem.reports.analysis.agreement_between_verifiers import VerifierPair
 from restem.reports.analysis.findings import TEST, TRAIN
 from restem.reports.analysis.reward_gap import LEAST
 from restem.reports.analysis.stability import LEAST as LEAST_DRIFT
@@ -27,7 +29,7 @@ from restem.reports.data.imported import pooled
 from restem.reports.data.run import Run
 from restem.reports.stats import estimates, reward_quality
 from restem.reports.stats.estimates import Estimate, Floats, Ints
-from restem.reports.stats.reward_quality import FALSE_ACCEPT, FALSE_REJECT, TRUE_ACCEPT, RewardQuality
+from restem.reports.stats.reward_quality import FALSE_ACCEPT, FALSE_REJECT, TRUE_ACCEPT, ErrorRates
 
 USUAL = ("reward", "score", "total_reward")  # what sources call the reward that trained the policy
 MOST = 20  # points of a trace
@@ -83,7 +85,7 @@ class Point:
     reward: Estimate
     raw: Estimate
     accuracy: Estimate
-    quality: RewardQuality
+    quality: ErrorRates
     gap: Estimate
 
 
@@ -97,7 +99,7 @@ class Onset(enum.StrEnum):
     NONE = "none"
     """No growth of the gap beyond what the accuracy predicts is shown; false accepts may have grown all the same."""
     ONE_POINT = "one_point"
-    """There is one step alone, so nothing to compare."""
+    """The verifier decided samples of one point alone, so there is nothing to compare."""
     NO_GOLD = "no_gold"
     """The gold decided no sample of at least two points."""
     FEW_PROBLEMS = "few_problems"
@@ -145,18 +147,23 @@ class Trace:
     course: Course
     verifier: str
     points: tuple[Point, ...]
-    quality: RewardQuality
+    quality: ErrorRates
     onset: Onset
     at: int | None
     lasts: bool
     moved: tuple[Moved, ...]
 
     @property
+    def ends(self) -> tuple[Point, Point]:
+        """The first and the last point at which the verifier decided anything."""
+        decided = [point for point in self.points if point.n] or self.points
+        return decided[0], decided[-1]
+
+    @property
     def drift(self) -> Estimate:
         """FPR at the last point less that at the first one; nothing where there is one point alone."""
-        if len(self.points) < 2:
-            return estimates.NOTHING
-        return estimates.apart(self.points[-1].quality.fpr, self.points[0].quality.fpr)
+        first, last = self.ends
+        return estimates.NOTHING if first is last else estimates.apart(last.quality.fpr, first.quality.fpr)
 
     @property
     def accepts_more(self) -> bool:
@@ -234,10 +241,22 @@ class Imported:
         """What each verifier would have kept; empty without a reward to compare with."""
         return tuple(_kept(self.whole, name, self.reward) for name in rewards(self.run)) if self.reward else ()
 
+    @functools.cached_property
+    def pairs(self) -> tuple[VerifierPair, ...]:
+        """How far every two verifiers agree, controls left out."""
+        return tuple(agreement_between_verifiers.pairs(self.whole))
+
+    @property
+    def reward_pairs(self) -> list[VerifierPair]:
+        """The pairs of recorded rewards; all pairs where fewer than two rewards were recorded."""
+        recorded = [p for p in self.pairs if p.left.startswith(RECORDED) and p.right.startswith(RECORDED)]
+        return recorded or [*self.pairs]
+
     @property
     def other_filter(self) -> Kept | None:
-        """Of the other verifiers, the one whose kept samples are the most precise; untested."""
-        known = [item for item in self.kept if item.verifier != self.reward and item.precision.n]
+        """Of the verifiers whose kept samples are more precise than the reward's, the most precise; untested."""
+        ours = next((item.precision.value for item in self.kept if item.verifier == self.reward), math.nan)
+        known = [item for item in self.kept if item.precision.n and item.precision.value > ours]
         return max(known, key=lambda item: item.precision.value, default=None)
 
 
@@ -245,6 +264,7 @@ def imported(run: Run) -> Imported:
     """What an imported run shows, computed as it is asked for."""
     decided = run.gold in run.outcomes and not np.isnan(run.outcomes[run.gold].value).all()
     recorded = [name for name in rewards(run) if name.startswith(RECORDED)]
+    recorded.sort(key=lambda name: -int((~np.isnan(run.outcomes[name].value)).sum()))
     usual = [RECORDED + name for name in USUAL if RECORDED + name in recorded]
     return Imported(
         run=run,
@@ -316,7 +336,8 @@ def _trace(run: Run, course: Course, verifier: str, gold: str) -> Trace | None:
         return None
     points = tuple(_point(run, block, verifier, gold) for block in asked)
     tables = [_table(run, block, verifier, gold) for block in asked]
-    moved, onset = moved_since(tables)
+    several = sum(point.n > 0 for point in points) > 1
+    moved, onset = moved_since(tables) if several else ((), Onset.ONE_POINT)
     hacked, grown = ([m.place for m in moved if getattr(m, name)] for name in ("hacked", "grown"))
     places = hacked or grown
     if places:
@@ -325,10 +346,10 @@ def _trace(run: Run, course: Course, verifier: str, gold: str) -> Trace | None:
         course=course,
         verifier=verifier,
         points=points,
-        quality=reward_quality.reward_quality(np.sum(tables, axis=0)),
+        quality=reward_quality.error_rates(np.sum(tables, axis=0)),
         onset=onset,
         at=places[0] if places else None,
-        lasts=bool(places) and places[-1] == moved[-1].place,
+        lasts=bool(places and moved) and places[-1] == max(move.place for move in moved),
         moved=moved,
     )
 
@@ -349,7 +370,7 @@ def _point(run: Run, block: Block, verifier: str, gold: str) -> Point:
         reward=estimates.proportion(*estimates.per_problem(outcome, place, len(used))),
         raw=_raw(run, verifier, rows, place, len(used)),
         accuracy=estimates.proportion(*estimates.per_problem(truth, place, len(used))),
-        quality=reward_quality.reward_quality(reward_quality.confusion(outcome, truth, place, len(used))),
+        quality=reward_quality.error_rates(reward_quality.confusion(outcome, truth, place, len(used))),
         gap=Estimate(value=gap.value, low=gap.low, high=gap.high, n=int(both.sum()), clusters=gap.clusters)
         if gap
         else estimates.NOTHING,
@@ -374,8 +395,6 @@ def moved_since(tables: Sequence[Ints]) -> tuple[tuple[Moved, ...], Onset]:
     Args:
         tables: Of each point a verifier's counts per problem against the gold, over the same problems.
     """
-    if len(tables) < 2:
-        return (), Onset.ONE_POINT
     known = [place for place, table in enumerate(tables) if table.any()]
     if len(known) < 2:
         return (), Onset.NO_GOLD

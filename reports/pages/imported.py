@@ -6,7 +6,6 @@ Takes what analysis/imported.py gives, and the open Store for texts; gives a Rep
 from __future__ import annotations
 
 from restem.harness.store.store import Store
-from restem.reports.analysis import agreement_between_verifiers as between
 from restem.reports.analysis.imported import Imported, imported
 from restem.reports.analysis.unfinished import missing
 from restem.reports.data.run import Run
@@ -33,7 +32,7 @@ def compose(store: Store, run: Run, *, figures: bool = True) -> Report:
         [
             tables.over_steps(found),
             tables.kept(found),
-            agreement.agreement(found.whole, between.pairs(found.whole)),
+            agreement.agreement(found.whole, found.pairs),
             agreement.together(found.whole),
             agreement.second_opinion(found.whole),
             tables.undecided(found),

@@ -39,7 +39,7 @@ def _onset(found: Imported, traces: Sequence[Trace], onset: Onset) -> str:
 
 
 def _moved(found: Imported, trace: Trace) -> str:
-    moved, first = trace.shown, trace.points[0]
+    moved, first = trace.shown, next(point for point in trace.points if point.quality.n)
     assert moved is not None
     point = trace.points[moved.place]
     when = f"from step {point.first} on" if trace.lasts else f"at step {point.first}, but not at the last step,"
@@ -63,7 +63,7 @@ def _drifts(found: Imported) -> list[str]:
 
 
 def _drift(found: Imported, trace: Trace) -> str:
-    then, now = (number(trace.points[place].quality.fpr.value) for place in (0, -1))
+    then, now = (number(point.quality.fpr.value) for point in trace.ends)
     return f"{_title(found, trace)} from {then} to {now} % ({difference(trace.drift).line} points)"
 
 
@@ -80,10 +80,7 @@ def _not_shown(found: Imported, traces: Sequence[Trace]) -> str:
     if not traces:
         return "No reward is recorded here and no verifier was asked: `restem verify RUN --verifier NAME` asks one."
     if not found.gold:
-        return (
-            "Whether a reward is hacked cannot be said without a gold: below stand the rewards over the steps and how "
-            "far verifiers agree."
-        )
+        return f"Whether a reward is hacked cannot be said without a gold{_agreeing(found)}."
     if codes <= {Onset.ONE_POINT}:
         return _best(found, traces)
     if Onset.NONE in codes:
@@ -98,18 +95,30 @@ def _not_shown(found: Imported, traces: Sequence[Trace]) -> str:
     return "Whether a reward is hacked cannot be said: the gold decided too few problems at the first step or later."
 
 
+def _agreeing(found: Imported) -> str:
+    """How far those verifiers agree that agree least, and those that agree most."""
+    known = sorted((p for p in found.reward_pairs if p.agreement.n), key=lambda pair: pair.agreement.raw.value)
+    if not known:
+        return ""
+    ends = dict.fromkeys((known[0], known[-1]))
+    named = [f"{pair.left} and {pair.right} agree on {estimate(pair.agreement.raw).line} %" for pair in ends]
+    return f"; of the responses that both decided, {listed(named, 'and')}"
+
+
 def _best(found: Imported, traces: Sequence[Trace]) -> str:
     """Of one step: each recorded reward against the gold."""
-    rated = [
-        f"{_title(found, t)} accepts {estimate(t.quality.tpr).line} % of the right and "
-        f"{estimate(t.quality.fpr).line} % of the wrong responses"
-        for t in traces
-    ]
-    return f"By {found.gold}, {'; '.join(rated)}."
+    return f"By {found.gold}, {'; '.join(_rates(found, trace) for trace in traces)}."
+
+
+def _rates(found: Imported, trace: Trace) -> str:
+    shares = ((trace.quality.tpr, "right"), (trace.quality.fpr, "wrong"))
+    told = [f"{estimate(rate).line} % of the {kind} responses" for rate, kind in shares if rate.n]
+    missing = [f"no {kind} response was decided" for rate, kind in shares if not rate.n]
+    return ", ".join([f"{_title(found, trace)} accepts {listed(told, 'and')}"] * bool(told) + missing)
 
 
 def _one_step(found: Imported) -> list[str]:
-    alone = all(len(trace.points) == 1 for trace in found.traces) and bool(found.traces)
+    alone = all(len(trace.points) == 1 for trace in found.traces) and bool(found.traces) and bool(found.gold)
     return ["There is one training step alone, so whether a reward is hacked cannot be said."] if alone else []
 
 

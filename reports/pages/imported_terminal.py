@@ -56,7 +56,7 @@ def latest(run: Run) -> str:
     found = imported(run)
     parts = []
     for trace in found.recorded:
-        point = trace.points[-1]
+        point = trace.ends[1]
         gold = f", accuracy {number(point.accuracy.value)} %" if found.gold else ""
         name = trace.verifier.removeprefix(RECORDED)
         where = f"{trace.course.series}, {trace.course.split}, step {span(point.first, point.last)}"

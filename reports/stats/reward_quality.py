@@ -30,6 +30,16 @@ TRUE_ACCEPT, FALSE_ACCEPT, FALSE_REJECT, TRUE_REJECT = range(4)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class ErrorRates:
+    """TPR, FPR and LR+ = TPR / FPR on the `n` samples that both the verifier and the gold decided."""
+
+    n: int
+    tpr: Estimate
+    fpr: Estimate
+    likelihood_ratio: Estimate
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class RewardQuality:
     """The quality of a verifier's reward on one set of samples.
 
@@ -91,6 +101,15 @@ def rates(table: NDArray) -> tuple[Floats, Floats]:
     correct = counts[..., TRUE_ACCEPT] + counts[..., FALSE_REJECT]
     wrong = counts[..., FALSE_ACCEPT] + counts[..., TRUE_REJECT]
     return ratio(counts[..., TRUE_ACCEPT], correct), ratio(counts[..., FALSE_ACCEPT], wrong)
+
+
+def error_rates(table: Ints) -> ErrorRates:
+    """The rates alone, from a confusion table per problem: without a resample, so quick."""
+    correct = table[:, TRUE_ACCEPT] + table[:, FALSE_REJECT]
+    total = table.sum(axis=1)
+    tpr, fpr = proportion(table[:, TRUE_ACCEPT], correct), proportion(table[:, FALSE_ACCEPT], total - correct)
+    sides = (table[:, TRUE_ACCEPT], correct, tpr), (table[:, FALSE_ACCEPT], total - correct, fpr)
+    return ErrorRates(n=int(total.sum()), tpr=tpr, fpr=fpr, likelihood_ratio=likelihood_ratio(*sides))
 
 
 def reward_quality(table: Ints) -> RewardQuality:

@@ -81,7 +81,8 @@ def _course(trace: Trace) -> str:
 
 
 def _steps(trace: Trace) -> str:
-    return span(trace.points[0].first, trace.points[-1].last)
+    first, last = trace.ends
+    return span(first.first, last.last)
 
 
 def span(first: int, last: int) -> str:
@@ -95,14 +96,14 @@ def raw(value: Estimate) -> Cell:
 
 
 def _from_to(trace: Trace, text: Callable[[Point], str]) -> str:
-    first, last = text(trace.points[0]), text(trace.points[-1])
-    return first if len(trace.points) == 1 or first == last == DASH else f"{first}\u00a0→\u00a0{last}"
+    first, last = (text(point) for point in trace.ends)
+    return first if trace.ends[0] is trace.ends[1] else f"{first}\u00a0→\u00a0{last}"
 
 
 def _drift(trace: Trace) -> Cell:
     """FPR at the first and at the last step, and their difference."""
     ends = _from_to(trace, lambda point: number(point.quality.fpr.value))
-    return Cell(ends if len(trace.points) > 1 else DASH, difference(trace.drift).line.replace(DASH, ""))
+    return Cell(DASH if trace.ends[0] is trace.ends[1] else ends, difference(trace.drift).line.replace(DASH, ""))
 
 
 def onset_words(trace: Trace) -> Cell:
