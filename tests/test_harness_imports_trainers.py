@@ -19,6 +19,7 @@ from restem.harness.errors import ConfigError
 from restem.harness.imports import catalog
 from restem.harness.imports.rollout import TEST, TRAIN, Imported, Refused, Rollout
 from restem.harness.imports.sources import Source
+from restem.verifiers.adapters import recorded
 from tests.perf.doors_trl import trl_means
 from tests.perf.doors_verl import ANSWERS
 
@@ -151,6 +152,23 @@ def test_what_trl_logs_beside_rewards_is_reference_and_answer_and_no_reward() ->
     assert fifth.references == ("6",)
     assert set(fifth.rewards) == {"accuracy_reward", "digit_share", "sometimes"}
     assert fifth.answers == {"accuracy_reward": "[6, '6']"}
+
+
+def test_a_batch_that_trl_logs_again_at_the_next_step_is_refused() -> None:
+    first, again, other = (read(FILES / "trl_1.16_reused" / f"completions_0000{step}.parquet") for step in (1, 2, 3))
+    assert {type(row) for row in (*first, *other)} == {Rollout}
+    assert len(again) == len(first)
+    assert {getattr(row, "reason", "") for row in again} == {
+        "the generations of the step before once more, as TRL logs them where a batch is trained on again"
+    }
+
+
+@pytest.mark.parametrize("damage", [b"", b"PAR1 and no table"])
+def test_a_damaged_table_of_trl_does_not_keep_the_next_from_being_read(damage: bytes, tmp_path: Path) -> None:
+    (tmp_path / "completions_00001.parquet").write_bytes(damage)
+    table = tmp_path / "completions_00002.parquet"
+    table.write_bytes((FILES / "trl_1.16/completions_00002.parquet").read_bytes())
+    assert len(rollouts(table)) == 12
 
 
 # -- verl --------------------------------------------------------------------------------------------------------------
@@ -295,6 +313,27 @@ def test_a_cell_of_tunix_that_is_no_literal_is_refused_and_never_run(
     assert not (tmp_path / "made").exists()
 
 
+# -- The recorder ------------------------------------------------------------------------------------------------------
+
+
+def test_rows_of_the_recorder_are_imported_with_steps_nulls_and_reasons(tmp_path: Path) -> None:
+    def graded(prompts, completions, answer, **columns):  # as TRL calls it
+        return [0.25, None]
+
+    file = tmp_path / "rows.jsonl"
+    steps = iter((7, 8))
+    function = recorded(graded, file, step=lambda: next(steps))
+    for _ in range(2):
+        function(prompts=["How many?"] * 2, completions=["4", "none"], answer=["4", "4"])
+    read_back = rollouts(file)
+    assert catalog.recognise(Source(file)).name == "recorded"
+    assert [(each.step, each.question, each.response, each.references) for each in read_back] == [
+        (step, "How many?", response, ("4",)) for step in (7, 8) for response in ("4", "none")
+    ]
+    assert [dict(each.rewards) for each in read_back] == [{"graded": 0.25}, {"graded": None}] * 2
+    assert [bool(each.reasons) for each in read_back] == [False, True] * 2
+
+
 # -- Pickles -----------------------------------------------------------------------------------------------------------
 
 
@@ -317,6 +356,13 @@ def test_a_pickle_is_refused_and_never_loaded(name: str, protocol: int, tmp_path
     assert not (tmp_path / "loaded").exists()
     pickle.loads((tmp_path / name).read_bytes())  # the trap works
     assert (tmp_path / "loaded").exists()
+
+
+def test_a_folder_of_pickles_alone_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "dump").mkdir()
+    (tmp_path / "dump" / "rollout_5.pt").write_bytes(pickle.dumps({"samples": []}))
+    with pytest.raises(ConfigError, match=r"rollout_5\.pt: a pickle .*recorded\("):
+        import_rollouts(Request(paths=[tmp_path / "dump"]), tmp_path / "run", quiet=True)
 
 
 def test_the_refusal_of_a_file_of_torch_says_what_to_do(tmp_path: Path) -> None:

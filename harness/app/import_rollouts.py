@@ -20,7 +20,7 @@ from restem.harness.errors import ConfigError
 from restem.harness.imports import catalog, mapped
 from restem.harness.imports.format import Format
 from restem.harness.imports.rollout import Imported, Rollout
-from restem.harness.imports.sources import SUFFIXES, Source
+from restem.harness.imports.sources import PICKLES, SUFFIXES, Source
 from restem.harness.imports.writer import BATCH, KIND, LABEL, Counts, Writer
 from restem.harness.progress import RunProgress
 from restem.harness.store.provenance import provenance
@@ -150,6 +150,8 @@ def _readable(request: Request) -> list[_Found]:
             continue
         files = [_of_folder(file, request) for file in sorted(filter(_is_candidate, path.rglob("*")), key=_natural)]
         if not any(each.format for each in files):
+            pickles = sorted(file for file in path.rglob("*") if file.suffix.lower() in PICKLES and file.is_file())
+            files = [*(_of_folder(file, request) for file in pickles), *files]
             what = f"none of its {len(files)} files is rollouts; the first, {files[0].problem}" if files else "no file"
             raise ConfigError(f"{path}: {what}; expected files that end in {', '.join(SUFFIXES)}")
         found += files

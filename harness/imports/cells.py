@@ -92,8 +92,7 @@ def kinds_of_columns(source: Source, skip: Iterable[str]) -> dict[str, set[str]]
 def numbered(read: Read) -> Read:
     """The same reading, where a rollout without an index gets its number among those of the same problem and step.
 
-    For a source that is read whole: reading it again gives the same indices. Rows with other rewards are counted apart,
-    so that two reward functions that were recorded one after the other are two verdicts on one sample.
+    For a source that is read whole: reading it again gives the same indices.
     """
 
     def read_numbered(source: Source) -> Iterator[Imported]:
@@ -101,7 +100,7 @@ def numbered(read: Read) -> Read:
         for rollout in read(source):
             if isinstance(rollout, Rollout) and rollout.index is None:
                 problem = rollout.split, rollout.step, rollout.series, rollout.group, rollout.question
-                key = (*problem, rollout.references, *rollout.rewards)
+                key = (*problem, rollout.references)
                 yield dataclasses.replace(rollout, index=counts[key])
                 counts[key] += 1
             else:

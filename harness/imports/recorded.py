@@ -16,6 +16,7 @@ from restem.harness.imports.rollout import Imported, Rollout
 from restem.harness.imports.sources import Source
 
 NAME = "recorded"
+_COUNTED = ("slime",)  # conventions whose `group` counts on from step to step, so that it names no problem
 
 
 def recognises(source: Source) -> bool:
@@ -24,25 +25,22 @@ def recognises(source: Source) -> bool:
 
 
 def rollouts(row: JsonLine) -> Iterator[Imported]:
-    """The rollout of a row; one whose call did not pass a question is still a rollout, of the problem without one."""
+    """The rollout of a row.
+
+    A question that the framework did not pass is empty: problems are then told apart by their references alone. The
+    framework's own index is not used: it comes again in a later epoch, or counts over all problems.
+    """
     reasons = row.json_object("reasons")
     yield Rollout(
         place=row.place,
         question=row.text("question"),
         response=row.text("response"),
         step=whole_number(row, "step"),
-        index=whole_number(row, "index"),
-        group=text_or_none(row, "group"),
+        group=None if row.fields["form"] in _COUNTED else text_or_none(row, "group"),
         references=row.answers("references"),
         rewards=rewards_of(row, row.json_object("rewards")),
         reasons={name: str(reason) for name, reason in reasons.items() if reason},
     )
 
 
-FORMAT = Format(
-    name=NAME,
-    title="rows of recorded()",
-    recognises=recognises,
-    read=by_row(rollouts),
-    appends=True,
-)
+FORMAT = Format(name=NAME, title="rows of recorded()", recognises=recognises, read=by_row(rollouts), appends=True)

@@ -32,6 +32,7 @@ from restem.harness.imports.rollout import Refused
 
 JSON_LINES, JSON, JSON_LIST, CSV, PARQUET, EVAL = "JSON lines", "JSON", "JSON list", "CSV", "Parquet", "Inspect .eval"
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".eval")
+PICKLES = (".pt", ".pth", ".pkl", ".pickle")
 _ZIP, _PARQUET = b"PK\x03\x04", b"PAR1"
 _PICKLE = re.compile(rb"\x80[\x02-\x05]")  # PROTO, the first opcode of every pickle since protocol 2
 _HEAD_BYTES = 1 << 16

@@ -9,8 +9,10 @@ null. Does not depend on TRL.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from restem.benchmarks.json_lines import JsonLine
+from restem.harness.errors import ConfigError
 from restem.harness.imports.cells import (
     kinds_of_columns,
     numbered,
@@ -20,7 +22,7 @@ from restem.harness.imports.cells import (
     whole_number,
 )
 from restem.harness.imports.format import Format, by_row
-from restem.harness.imports.rollout import Imported, Rollout
+from restem.harness.imports.rollout import Imported, Refused, Rollout
 from restem.harness.imports.sources import PARQUET, Source
 
 NAME = "trl"
@@ -53,9 +55,35 @@ def reward_columns(source: Source) -> list[str]:
 
 
 def read(source: Source) -> Iterator[Imported]:
-    """The rollouts of one table."""
+    """The rollouts of one table.
+
+    A batch that is trained on for several steps (`num_iterations` or `steps_per_generation` above 1) stands in the
+    table of each: the later ones are refused.
+    """
+    if _repeats(source):
+        reason = "the generations of the step before once more, as TRL logs them where a batch is trained on again"
+        yield from by_row(lambda row: [Refused(place=row.place, reason=reason)])(source)
+        return
     rewards = reward_columns(source)
     yield from by_row(lambda row: [rollout(row, rewards)])(source)
+
+
+def _repeats(source: Source) -> bool:
+    """Whether the table of the step before, in the same folder, holds the same rows but for the step."""
+    tables = sorted(source.path.parent.glob("completions_*.parquet"), key=lambda each: (len(each.name), each.name))
+    place = tables.index(source.path) if source.path in tables else 0
+    if not place:
+        return False
+    try:
+        earlier = _contents(Source(tables[place - 1]))
+    except ConfigError:
+        return False  # one that cannot be read
+    return earlier == _contents(source)
+
+
+def _contents(source: Source) -> list[dict[str, Any]]:
+    rows = (row for row in source.rows() if not isinstance(row, Refused))
+    return [{name: value for name, value in row.fields.items() if name != "step"} for row in rows]
 
 
 def rollout(row: JsonLine, rewards: Sequence[str]) -> Rollout:
