@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+import urllib.request
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -133,6 +134,41 @@ def test_the_light_install_verifies(light: Path, tmp_path: Path) -> None:
     assert verified(light, tmp_path, "exact", "sympy", "substitution") == ["correct"] * 3
 
 
+REWARDS = """
+from restem.verifiers.adapters import recorded, reward_function
+
+first, second = recorded([reward_function("sympy", "trl"), reward_function("exact", "trl")], "rewards.jsonl")
+call = {"prompts": ["Solve 2*x = 14 for x."] * 2, "completions": ["x = 14/2", "x = 8"], "answer": ["7"] * 2}
+print(first(**call), second(**call))
+"""
+
+
+def check_reward_functions(python: Path, folder: Path) -> None:
+    """Reward functions give rewards, and what was recorded of them is imported."""
+    assert call(python, "-c", REWARDS, cwd=folder) == "[1.0, 0.0] [0.0, 0.0]\n"
+    imported = call(python.parent / "restem", "import", "rewards.jsonl", "--out", "recorded", "--json", cwd=folder)
+    assert json.loads(imported)["sources"][0]["imported"] == 2
+
+
+def test_the_light_install_gives_reward_functions(light: Path, tmp_path: Path) -> None:
+    check_reward_functions(light, tmp_path)
+
+
+def test_the_light_install_serves_verifiers(light: Path, tmp_path: Path) -> None:
+    command = [light.parent / "restem", "serve", "--verifier", "sympy", "--port", "0", "--while-stdin-open"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        address = json.loads(server.stdout.readline())["base_url"]
+        body = {"prompt": "Solve 2*x = 14 for x.", "response": "x = 7", "label": "7"}
+        asked = urllib.request.Request(
+            f"{address}/reward", json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(asked) as reply:
+            assert json.load(reply) == 1.0
+        server.stdin.close()
+
+
 def test_the_light_install_lists_policies_and_names_the_checkout_of_the_calibration_rows(light: Path) -> None:
     command = light.parent / "restem"
     assert "gemma3-1b-it" in call(command, "models", cwd=light.parent)
@@ -190,3 +226,4 @@ def test_python_3_11_verifies_shows_and_reports(wheel: Path, tmp_path: Path) -> 
     assert "sympy" in call(python.parent / "restem", "show", run, cwd=tmp_path)
     call(python.parent / "restem", "report", run, "--output", tmp_path / "report", cwd=tmp_path)
     assert (tmp_path / "report" / "report.html").is_file()
+    check_reward_functions(python, tmp_path)

@@ -8,6 +8,8 @@ import inspect
 import json
 import math
 import pickle
+import subprocess
+import sys
 import threading
 import time
 import types
@@ -31,6 +33,7 @@ from restem.verifiers.adapters.trainers import GYM_FAILURE
 from restem.verifiers.exact import sympy_exact
 from restem.verifiers.worker import Worker
 from tests.hostile import HOSTILE
+from tests.judge_server import JudgeServer
 
 QUESTION = "Solve 2*x = 14 for x."
 RIGHT, WRONG, UNDECIDED = "So x = 7.", "So x = 8.", "x = 9**9**9**9**9"
@@ -383,6 +386,50 @@ def test_hostile_responses_return_in_time_from_threads() -> None:
 
 def _in_child(function: Any, response: str) -> float:
     return function(QUESTION, response, [1], [2], answer="7")
+
+
+FORK = """
+import multiprocessing, sys, threading, time
+from restem.verifiers.adapters import reward_function
+from restem.verifiers.exact.sympy_exact import _WORKER
+
+function = reward_function("sympy", "verl")
+function(solution_str="1 + x", ground_truth="x + 1")
+
+def ask(answers):
+    answers.put(function(solution_str="(x + 1)^2", ground_truth="x^2 + 2*x + 1")["score"])
+
+context = multiprocessing.get_context("fork")
+answers = context.Queue()
+with _WORKER._lock, function.shared._turn:
+    child = context.Process(target=ask, args=(answers,))
+    child.start()
+    print(answers.get(timeout=60))
+child.join()
+"""
+
+
+def test_a_fork_does_not_wait_for_a_thread_that_it_has_not_got() -> None:
+    # As AReaL's pool of processes may be forked while another thread asks for a reward.
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", FORK], capture_output=True, text=True, timeout=120)
+    assert (done.stdout.strip(), done.stderr) == ("1.0", "")
+
+
+def test_a_judge_gets_the_requests_of_many_threads_and_each_its_own_reply(running: JudgeServer) -> None:
+    running.latency_seconds = 0.1
+    tables = {"judge": {"base_url": running.base_url, "model": "judge"}}
+    function = reward_function("judge", "verl", tables=tables)
+
+    def one(n: int) -> float:
+        extra = {"question": QUESTION}
+        return function(solution_str=f"x = {n % 8}", ground_truth="7", extra_info=extra)["score"]
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(16) as pool:
+        assert list(pool.map(one, range(32))) == [float(n % 8 == 7) for n in range(32)]
+    running.latency_seconds = 0.0
+    assert running.requests < 32  # equal requests of one batch are sent once
+    assert time.monotonic() - began < 30
 
 
 def test_a_reward_function_is_pickled_and_works_in_a_pool_of_processes() -> None:

@@ -85,6 +85,13 @@ class Worker:
         self.surroundings = surroundings
         self._child: _Child | None = None
         self._lock = threading.Lock()
+        this = weakref.ref(self)
+
+        def begin_again() -> None:
+            if (worker := this()) is not None:
+                worker._lock = threading.Lock()  # a thread that is not in the fork may have held it
+
+        os.register_at_fork(after_in_child=begin_again)
 
     def map(self, items: Sequence[Any]) -> list[Any | Failure]:
         """One result or failure per item, in order.

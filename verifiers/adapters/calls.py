@@ -69,24 +69,34 @@ def _item(row: Mapping[str, Any], columns: Columns, prompt: Any, response: str, 
 
 
 def _verl(arguments: Arguments, columns: Columns) -> list[Item]:
-    return [_verl_item(arguments["solution_str"], arguments["ground_truth"], arguments.get("extra_info"), columns)]
+    text, reference, extra = arguments["solution_str"], arguments["ground_truth"], arguments.get("extra_info")
+    return [_verl_item(text, reference, extra, arguments.get("data_source"), columns)]
 
 
 def _verl_batch(arguments: Arguments, columns: Columns) -> list[Item]:
     texts = arguments["solution_strs"]
-    extras = arguments.get("extra_infos")
-    extras = [None] * len(texts) if extras is None else extras
-    pairs = zip(texts, arguments["ground_truths"], extras, strict=True)
-    return [_verl_item(text, reference, extra, columns) for text, reference, extra in pairs]
+    names = ("ground_truths", "extra_infos", "data_sources")
+    given = ([None] * len(texts) if arguments.get(name) is None else arguments[name] for name in names)
+    rows = zip(texts, *given, strict=True)
+    return [_verl_item(text, reference, extra, source, columns) for text, reference, extra, source in rows]
 
 
-def _verl_item(text: str, reference: Any, extra: Any, columns: Columns) -> Item:
-    """verl decodes without special tokens, and passes no prompt: the question is in `extra_info`, if anywhere."""
+def _verl_item(text: str, reference: Any, extra: Any, source: Any, columns: Columns) -> Item:
+    """verl decodes without special tokens, and passes no prompt: the question is in `extra_info`, if anywhere.
+
+    `index` there is the number of the row in its data set, by which samples of a problem are kept together.
+    """
     extra = extra if isinstance(extra, Mapping) else {}
     if columns.reference is not None:
         reference = named(extra, columns.reference, "reference")
-    question = question_in(extra, columns)
-    return Item(question=question, response=text, references=references_of(reference), data=data_in(extra, columns))
+    index = plain(extra.get("index"))
+    return Item(
+        question=question_in(extra, columns),
+        response=text,
+        references=references_of(reference),
+        data=data_in(extra, columns),
+        group=None if index is None else f"{source}/{extra.get('split', '')}/{index}",
+    )
 
 
 def _openrlhf(arguments: Arguments, columns: Columns) -> list[Item]:
