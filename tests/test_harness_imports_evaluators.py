@@ -43,7 +43,7 @@ WHOLE = {
     GYM: ("nemo_gym", 5, 0),
     EVAL_PROTOCOL: ("eval_protocol", 4, 0),
     LIGHTEVAL: ("lighteval", 24, 0),
-    SKILLS: ("nemo_skills", 4, 1),
+    SKILLS: ("nemo_skills", 5, 0),
     CHAT: ("chat", 4, 1),
 }
 
@@ -77,7 +77,7 @@ def test_the_format_is_recognised_and_every_row_is_imported_or_refused_with_a_re
     assert Counter(type(row) for row in rows) == Counter({Rollout: imported, Refused: refused})
     assert all(row.place.startswith(path.name) for row in rows)
     assert all(row.reason for row in rows if isinstance(row, Refused))
-    assert all(row.question and row.response for row in rows if isinstance(row, Rollout))
+    assert all(row.question for row in rows if isinstance(row, Rollout))
 
 
 @pytest.mark.parametrize("path", WHOLE, ids=lambda path: path.name)
@@ -350,8 +350,17 @@ def test_nemo_gym_the_failures_file_beside_is_read_and_a_later_success_replaces_
 def test_nemo_gym_a_rollout_without_text_is_refused_with_its_failure(tmp_path: Path) -> None:
     row = gym_rows()[0] | {"_ng_failure_class": "agent_run_error", "response": None}
     assert read(written(tmp_path / "x_failures.jsonl", [row])) == [
-        Refused(place="x_failures.jsonl:1", reason="response: no text was written (agent_run_error)")
+        Refused(place="x_failures.jsonl:1", reason="response: no message was written (agent_run_error)")
     ]
+
+
+def test_nemo_gym_an_empty_message_is_a_response_that_was_scored(tmp_path: Path) -> None:
+    row = gym_rows()[0]
+    row["response"]["output"] = [
+        {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": ""}]}
+    ]
+    (rollout,) = rollouts(written(tmp_path / "x.jsonl", [row]))
+    assert (rollout.response, rollout.rewards["reward"]) == ("", 0.0)
 
 
 def test_eval_protocol_a_score_that_is_not_valid_is_undecided() -> None:
@@ -373,8 +382,8 @@ def test_lighteval_metrics_of_several_samples_are_undecided_with_the_reason() ->
 def test_nemo_skills_rule_and_judge_are_two_verifiers_and_an_unread_judgement_is_undecided() -> None:
     rows = rollouts(SKILLS)
     assert {row.index for row in rows} == {1}
-    assert [row.rewards["symbolic_correct"] for row in rows] == [1.0, 0.0, 0.0, 1.0]
-    assert [row.rewards["judge_correct"] for row in rows] == [1.0, 1.0, 0.0, None]
+    assert [row.rewards["symbolic_correct"] for row in rows] == [1.0, 0.0, 0.0, 0.0, 1.0]
+    assert [row.rewards["judge_correct"] for row in rows] == [1.0, 1.0, 0.0, 0.0, None]
 
 
 def test_chat_the_last_turn_of_the_assistant_or_every_choice_is_a_sample() -> None:

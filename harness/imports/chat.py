@@ -41,19 +41,19 @@ def rollouts(row: JsonLine) -> Iterator[Imported]:
     rewards = {
         name: fields[name] for name in REWARDS if name in fields and (fields[name] is None or is_number(fields[name]))
     }
-    texts = [plain_text(part(choice, "message").get("content")) for choice in choices] or [response_of(row, "messages")]
-    for number, text in enumerate(texts):
-        if not text:
-            yield Refused(place=row.place, reason="a turn of the assistant without text")
+    contents = [part(choice, "message").get("content") for choice in choices] or [response_of(row, "messages")]
+    for number, content in enumerate(contents):
+        if content is None:
+            yield Refused(place=row.place, reason="choices: a turn of the assistant without text")
             continue
         yield Rollout(
             place=row.place,
             question=question,
-            response=text,
+            response=plain_text(content),
             series=word(fields.get("model")),
             references=references(fields),
             # One number a row is no number of each of its choices.
-            rewards=rewards_of(row, rewards) if len(texts) == 1 else {},
+            rewards=rewards_of(row, rewards) if len(contents) == 1 else {},
             finish_reason=word(choices[number].get("finish_reason")) if choices else None,
         )
 

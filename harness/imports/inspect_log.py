@@ -118,9 +118,9 @@ def rollout(row: JsonLine, task: Mapping[str, Any]) -> Imported:
     output = part(sample, "output")
     choice = next(iter(objects(output.get("choices"))), {})
     response = attached(word(output.get("completion")) or plain_text(part(choice, "message").get("content")))
-    if not response:
-        message = part(sample, "error").get("message")
-        why = f"ended in an error ({message})"[:200] if message else "has no completion"
+    error = part(sample, "error").get("message")
+    if not response and (error or not choice):
+        why = f"ended in an error ({error})"[:200] if error else "has no completion"
         return Refused(place=row.place, reason=f"the sample {why}")
     question = plain_question(sample.get("input"))
     if question is None:

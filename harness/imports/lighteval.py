@@ -54,8 +54,8 @@ def rollouts(row: JsonLine, model: str | None = None) -> Iterator[Imported]:
         yield Refused(place=row.place, reason="model_response.text: empty; the policy wrote no text")
     metrics = {name: value for name, value in part(row.fields, "metric").items() if value is not None}
     for response in responses:
-        if not isinstance(response, str) or not response:
-            yield Refused(place=row.place, reason="model_response.text: an empty text")
+        if not isinstance(response, str):
+            yield Refused(place=row.place, reason="model_response.text: expected texts")
             continue
         only = len(responses) == 1
         why = f"the metric belongs to the document, which has {len(responses)} samples"

@@ -88,9 +88,9 @@ def rollout(row: JsonLine) -> Iterator[Imported]:
     fields, response = row.fields, row.json_object("response")
     failure = fields.get(FAILURE_CLASS)
     text = response_text(response)
-    if not text:
+    if text is None:
         cause = f" ({failure})" if isinstance(failure, str) else ""
-        yield Refused(place=row.place, reason=f"response: no text was written{cause}")
+        yield Refused(place=row.place, reason=f"response: no message was written{cause}")
         return
     rewards = rewards_of(row, _recorded(fields))
     reason = _why_undecided(fields)
@@ -123,13 +123,17 @@ def _checked(row: JsonLine) -> Iterator[Imported]:
         yield Refused(place=row.place, reason=without_value(error, row.place))
 
 
-def response_text(response: Mapping[str, Any]) -> str:
-    """What the policy wrote in a Responses object: the texts of its messages, joined as NeMo Gym's verifiers do."""
-    return "".join(
+def response_text(response: Mapping[str, Any]) -> str | None:
+    """What the policy wrote in a Responses object: the texts of its messages, joined as NeMo Gym's verifiers do.
+
+    None where it wrote no message; an empty one is a response that was scored.
+    """
+    messages = [
         plain_text(item.get("content"))
         for item in objects(response.get("output"))
         if item.get("type") == "message" and item.get("role", "assistant") == "assistant"
-    )
+    ]
+    return "".join(messages) if messages else None
 
 
 def _question(row: JsonLine) -> str:
@@ -170,7 +174,7 @@ def _judged(fields: Mapping[str, Any]) -> dict[str, float | None]:
 def _label(evaluation: Mapping[str, Any]) -> float | None:
     label = evaluation.get("verdict_label")
     if label is None:
-        labels = _LABEL.findall(response_text(part(evaluation, "response")))
+        labels = _LABEL.findall(response_text(part(evaluation, "response")) or "")
         label = labels[0] if labels else None
     return LABELS.get(label) if isinstance(label, str) else None
 

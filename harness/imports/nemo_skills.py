@@ -17,7 +17,7 @@ from restem.benchmarks.json_lines import JsonLine
 from restem.harness.imports.cells import is_number, numbered, rewards_of
 from restem.harness.imports.format import Format, by_row
 from restem.harness.imports.nested import count, references, word
-from restem.harness.imports.rollout import TEST, Imported, Refused, Rollout
+from restem.harness.imports.rollout import TEST, Imported, Rollout
 from restem.harness.imports.sources import Source
 
 NAME = "nemo_skills"
@@ -45,9 +45,6 @@ def read(source: Source) -> Iterator[Imported]:
 def rollouts(row: JsonLine, index: int | None = None) -> Iterator[Imported]:
     """The rollout of one row, as the sample of that number."""
     fields, response = row.fields, row.text("generation")
-    if not response:
-        yield Refused(place=row.place, reason="generation: it is empty")
-        return
     named = {name: fields[name] for name in (*RULES, MODEL) if fields.get(name) is not None}
     rewards = rewards_of(row, {name: value for name, value in named.items() if is_number(value)})
     if REPLY in fields:

@@ -102,9 +102,9 @@ def _rollout(row: JsonLine, trace: Mapping[str, Any], names: dict[str, None]) ->
 
 
 def _last_sampled(nodes: Sequence[Mapping[str, Any]]) -> int | None:
-    """The place of the last message with a text that the policy wrote."""
+    """The place of the last message with a text, an empty one included, that the policy wrote."""
     places = (place for place, node in enumerate(nodes) if node.get("sampled") is True)
-    written = [place for place in places if plain_text(part(nodes[place], "message").get("content"))]
+    written = [place for place in places if part(nodes[place], "message").get("content") is not None]
     return written[-1] if written else None
 
 

@@ -20,7 +20,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from doors_served import imported, mean, problems, served, table
+from doors_served import by_problem, mean, problems, served, table
 
 TASK = """
 import json
@@ -75,7 +75,11 @@ from restem.harness.imports.inspect_log import FORMAT
 from restem.harness.imports.rollout import Rollout
 from restem.harness.imports.sources import Source
 rows = [row for row in FORMAT.read(Source(Path(sys.argv[1]))) if isinstance(row, Rollout)]
-print(json.dumps({name: [row.rewards.get(name) for row in rows] for name in rows[0].rewards}))
+numbers = {name: {} for name in rows[0].rewards}
+for row in rows:
+    for name, number in row.rewards.items():
+        numbers[name].setdefault(row.group, []).append(number)
+print(json.dumps(numbers))
 """
 STRIPPED = """
 import sys
@@ -111,7 +115,7 @@ def main() -> None:
         python = program.with_name("python")
         subprocess.run([str(python), "-c", STRIPPED, str(log), *map(str, kept)], cwd=folder, check=True)
         log = json.loads(kept[0].read_text())
-        compare(imported(kept[:1], folder / "run"), log)
+        compare(by_problem(kept[:1], folder / "run"), log)
         through = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src")}
         command = [str(python), "-c", READ, str(kept[1])]
         compare(json.loads(subprocess.run(command, check=True, env=through, capture_output=True).stdout), log)
@@ -121,7 +125,7 @@ def main() -> None:
                 shutil.copy(path, options.keep)
 
 
-def compare(numbers: dict[str, list[float | None]], log: dict[str, Any]) -> None:
+def compare(numbers: dict[str, dict[str, list[float | None]]], log: dict[str, Any]) -> None:
     """Prints the mean of every scorer's values in the log beside that of the rollouts."""
     words = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
     rows = []
@@ -129,15 +133,12 @@ def compare(numbers: dict[str, list[float | None]], log: dict[str, Any]) -> None
         values = [sample["scores"][scorer]["value"] for sample in log["samples"] if sample.get("scores")]
         own = [words.get(value, value) for value in values]
         scored = [value for value in own if value is not None and not math.isnan(value)]
-        rows.append((scorer, sum(scored) / len(scored), of))
+        rows.append((scorer, sum(scored) / len(scored), [number for each in of.values() for number in each]))
     table(rows)
-    problems_of = [sample["id"] for sample in log["samples"] if sample.get("scores")]
     for score in log["results"]["scores"]:
         # Inspect's accuracy is the mean over samples of the mean over the epochs that were scored.
-        of: dict[str, list[float | None]] = {}
-        for problem, number in zip(problems_of, numbers[score["name"]], strict=True):
-            of.setdefault(problem, []).append(number)
-        means = [mean(each) for each in of.values() if any(number is not None for number in each)]
+        of = numbers[score["name"]].values()
+        means = [mean(each) for each in of if any(number is not None for number in each)]
         accuracy = score["metrics"]["accuracy"]["value"]
         print(f"{score['name']}: Inspect's accuracy {accuracy:.4f}, from the imported numbers {mean(means):.4f}")
 

@@ -49,17 +49,22 @@ def problems(path: Path, count: int) -> Path:
 
 
 def imported(paths: Sequence[Path], out: Path) -> dict[str, list[float | None]]:
-    """Imports files; gives name of a reward -> its numbers in the order of the rows, None where undecided."""
+    """Imports files; gives name of a reward -> its numbers, None where undecided."""
+    return {name: [number for of in each.values() for number in of] for name, each in by_problem(paths, out).items()}
+
+
+def by_problem(paths: Sequence[Path], out: Path) -> dict[str, dict[str, list[float | None]]]:
+    """Imports files; gives name of a reward -> problem -> its numbers, None where undecided."""
     for result in import_rollouts(Request(paths=tuple(paths)), out, quiet=True):
         print(f"{result.path.name}: {result.title or result.skipped}: {result.counts.as_json()}")
     with Store(out) as store:
         rows = store.query(
-            "SELECT v.name, d.raw_reward FROM verdict d JOIN verifier v ON v.fingerprint = d.verifier"
-            " JOIN sample s ON s.id = d.sample ORDER BY s.rowid"
+            "SELECT v.name, s.problem, d.raw_reward FROM verdict d JOIN verifier v ON v.fingerprint = d.verifier"
+            " JOIN sample s ON s.id = d.sample"
         )
-    numbers: dict[str, list[float | None]] = {}
-    for name, number in rows:
-        numbers.setdefault(name.removeprefix(RECORDED), []).append(number)
+    numbers: dict[str, dict[str, list[float | None]]] = {}
+    for name, problem, number in rows:
+        numbers.setdefault(name.removeprefix(RECORDED), {}).setdefault(problem, []).append(number)
     return numbers
 
 
