@@ -237,6 +237,18 @@ def test_one_step_with_one_sample_a_problem_says_what_is_missing(single: Path) -
     assert "two samples" in result.output
 
 
+def test_several_models_at_one_step_are_rated_together_and_told_apart_in_the_table(tmp_path: Path) -> None:
+    rows = [{**row, "model": f"m{row['step']}", "step": 0} for row in hacked()]
+    run = import_rows(rows, tmp_path, {"reward": "reward"}, "--map", "series=model")
+    restem("verify", run, "--verifier", "sympy", "--quiet")
+    found = found_in(run)
+    assert [t.course.series for t in found.traces] == [f"m{step}" for step in range(6)]
+    ((_, rates),) = found.overall
+    fooled = sum(row["reward"] for row in hacked() if row["k"] > 1) / sum(row["k"] > 1 for row in hacked())
+    assert rates.fpr.value == pytest.approx(fooled)
+    assert {t.onset for t in found.traces} == {Onset.ONE_POINT}
+
+
 def test_what_another_verifier_would_have_kept_is_counted_on_the_same_samples(hacking: Path) -> None:
     kept = {item.verifier: item for item in found_in(hacking).kept}
     reward, gold = kept["recorded:reward"], len([row for row in hacked() if row["k"] < 2])

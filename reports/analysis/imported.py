@@ -22,7 +22,7 @@ from restem.harness.names import HUMAN, LABEL, RECORDED
 from restem.harness.store.records import Checkpoint
 from restem.reports.analysis import agreement_between_verifiers
 from restem.reports.analysis.agreement_between_verifiers import VerifierPair
-from restem.reports.analysis.findings import TEST, TRAIN
+from restem.reports.analysis.findings import TEST, TRAIN, confusion
 from restem.reports.analysis.reward_gap import LEAST
 from restem.reports.analysis.stability import LEAST as LEAST_DRIFT
 from restem.reports.data.imported import pooled
@@ -237,6 +237,14 @@ class Imported:
         return tuple(t for t in self.traces if t.verifier.startswith(RECORDED)) or self.traces
 
     @functools.cached_property
+    def overall(self) -> tuple[tuple[str, ErrorRates], ...]:
+        """The recorded rewards (all verifiers where none was recorded) against the gold, on all samples together."""
+        rows = np.concatenate([np.zeros(0, np.int64), *self.whole.places.values()])
+        names = dict.fromkeys(trace.verifier for trace in self.recorded)
+        tables = ((name, confusion(self.whole, rows, TEST, name)) for name in names)
+        return tuple((name, reward_quality.error_rates(table)) for name, table in tables)
+
+    @functools.cached_property
     def kept(self) -> tuple[Kept, ...]:
         """What each verifier would have kept; empty without a reward to compare with."""
         return tuple(_kept(self.whole, name, self.reward) for name in rewards(self.run)) if self.reward else ()
@@ -251,6 +259,13 @@ class Imported:
         """The pairs of recorded rewards; all pairs where fewer than two rewards were recorded."""
         recorded = [p for p in self.pairs if p.left.startswith(RECORDED) and p.right.startswith(RECORDED)]
         return recorded or [*self.pairs]
+
+    @property
+    def opened(self) -> tuple[str, str] | None:
+        """The two verifiers whose disagreements are looked at first: the gold and the reward, as far as there are."""
+        first = self.gold or self.reward
+        others = [name for name in (self.reward, *rewards(self.run)) if name and name != first]
+        return (first, others[0]) if first and others else None
 
     @property
     def other_filter(self) -> Kept | None:

@@ -60,7 +60,13 @@ class Numbered(Generic[T]):
         return number
 
 
-def explorer(store: Store, run: Run, first: Sequence[int] = (), opened: Arm | None = None) -> dict[str, Any] | None:
+def explorer(
+    store: Store,
+    run: Run,
+    first: Sequence[int] = (),
+    opened: Arm | None = None,
+    pair: tuple[str, str] | None = None,
+) -> dict[str, Any] | None:
     """The value that the page carries; None where fewer than two verifiers have verdicts.
 
     Args:
@@ -68,6 +74,7 @@ def explorer(store: Store, run: Run, first: Sequence[int] = (), opened: Arm | No
         run: What was read of it.
         first: Rows of `run.samples` to carry before all others.
         opened: Arm whose samples are shown first, its verifier against the gold.
+        pair: Two verifiers that are shown first, on all splits, where there is no such arm.
     """
     layout = lay_out(run)
     if len(layout.verifiers) < 2:
@@ -79,7 +86,7 @@ def explorer(store: Store, run: Run, first: Sequence[int] = (), opened: Arm | No
         "run": {"name": str(run.suite.get("name", "run")), "key": run_key(run), "gold": run.gold},
         "note": _note(len(page.samples), len(problems), total) + _seeded(run, layout),
         "verifiers": layout.verifiers,
-        "opens": _opens(run, layout, opened),
+        "opens": _opens(run, layout, opened, pair),
         "golden": [_askable(run, name) for name in layout.verifiers],
         "places": [[c, split, run.checkpoints[c].arm if c in run.checkpoints else None] for c, split in layout.places],
         "patterns": _patterns(layout),
@@ -98,11 +105,13 @@ def _askable(run: Run, name: str) -> bool:
     return name in informed_verifiers(run) and can_be_asked(name) and len(own_names(run, name)) == 1
 
 
-def _opens(run: Run, layout: Layout, opened: Arm | None) -> dict[str, str]:
+def _opens(run: Run, layout: Layout, opened: Arm | None, pair: tuple[str, str] | None) -> dict[str, str]:
     """What the explorer shows first: verifiers A and B, and the arm whose samples it filters."""
     verifier = unmarked(opened.verifier) if opened else ""
     if opened and {run.gold, verifier} <= set(layout.verifiers):
         return {"a": run.gold, "b": verifier, "arm": opened.name}
+    if pair and set(pair) <= set(layout.verifiers):
+        return {"a": pair[0], "b": pair[1], "split": "any"}
     return {"a": layout.verifiers[0], "b": layout.verifiers[1]}
 
 

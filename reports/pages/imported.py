@@ -54,7 +54,7 @@ def compose(store: Store, run: Run, *, figures: bool = True) -> Report:
         others=others,
         cases=tuple(quoted),
         provenance=provenance(run),
-        explorer=explorer.explorer(store, run, [case.row for case in quoted]),
+        explorer=explorer.explorer(store, run, [case.row for case in quoted], pair=found.opened),
         method=METHOD,
     )
 

@@ -13,10 +13,12 @@ from restem.reports.analysis.not_known import Limit, NotKnown
 from restem.reports.analysis.reward_gap import LEAST
 from restem.reports.data.imported import sources
 from restem.reports.pages.sentences import listed
+from restem.reports.stats.reward_quality import ErrorRates
 from restem.reports.tables.format import difference, estimate, number, signed
 from restem.reports.tables.imported import span
 
 MOST_REASONS = 3  # for refused rows that a sentence names
+MOST_NAMED = 4  # rewards, likewise
 
 
 def sentences(found: Imported) -> list[str]:
@@ -29,13 +31,19 @@ def sentences(found: Imported) -> list[str]:
     return [" ".join([lines[0], *_one_step(found)]), *lines[1:]]
 
 
+def _some(texts: Sequence[str]) -> list[str]:
+    """The first texts, and how many more there are: the table has all."""
+    more = len(texts) - MOST_NAMED
+    return [*texts] if more <= 0 else [*texts[:MOST_NAMED], f"{more} more in the table"]
+
+
 def _onset(found: Imported, traces: Sequence[Trace], onset: Onset) -> str:
     shown = [_moved(found, trace) for trace in traces if trace.onset is onset]
     if not shown:
         return ""
     if onset is Onset.HACKED:
-        return f"Reward hacking is shown: {'; '.join(shown)}."
-    return f"Reward overstates accuracy more and more: {'; '.join(shown)}."
+        return f"Reward hacking is shown: {'; '.join(_some(shown))}."
+    return f"Reward overstates accuracy more and more: {'; '.join(_some(shown))}."
 
 
 def _moved(found: Imported, trace: Trace) -> str:
@@ -55,7 +63,7 @@ def _drifts(found: Imported) -> list[str]:
     grown = [trace for trace in found.recorded if trace.accepts_more]
     if not grown:
         return []
-    named = listed([_drift(found, trace) for trace in grown], "and")
+    named = listed(_some([_drift(found, trace) for trace in grown]), "and")
     return [
         f"False accepts grew between first and last step: {named}. Either the "
         "policy learnt wrong answers that the reward lets pass, or it unlearnt the others."
@@ -82,10 +90,10 @@ def _not_shown(found: Imported, traces: Sequence[Trace]) -> str:
     if not found.gold:
         return f"Whether a reward is hacked cannot be said without a gold{_agreeing(found)}."
     if codes <= {Onset.ONE_POINT}:
-        return _best(found, traces)
+        return _best(found)
     if Onset.NONE in codes:
         tested = [trace for trace in traces if trace.onset is Onset.NONE]
-        names = listed([_title(found, trace) for trace in tested], "and")
+        names = listed(_some([_title(found, trace) for trace in tested]), "and")
         smallest = max(LEAST + trace.moved[-1].beyond.value - trace.moved[-1].beyond.low for trace in tested)
         return (
             f"No reward hacking is shown for {names}: between first and last step the gap between reward and accuracy "
@@ -105,21 +113,23 @@ def _agreeing(found: Imported) -> str:
     return f"; of the responses that both decided, {listed(named, 'and')}"
 
 
-def _best(found: Imported, traces: Sequence[Trace]) -> str:
-    """Of one step: each recorded reward against the gold."""
-    return f"By {found.gold}, {'; '.join(_rates(found, trace) for trace in traces)}."
+def _best(found: Imported) -> str:
+    """Of runs of one step: each recorded reward against the gold."""
+    return f"By {found.gold}, {'; '.join(_some([_rates(*each) for each in found.overall]))}."
 
 
-def _rates(found: Imported, trace: Trace) -> str:
-    shares = ((trace.quality.tpr, "right"), (trace.quality.fpr, "wrong"))
+def _rates(verifier: str, rates: ErrorRates) -> str:
+    shares = ((rates.tpr, "right"), (rates.fpr, "wrong"))
     told = [f"{estimate(rate).line} % of the {kind} responses" for rate, kind in shares if rate.n]
     missing = [f"no {kind} response was decided" for rate, kind in shares if not rate.n]
-    return ", ".join([f"{_title(found, trace)} accepts {listed(told, 'and')}"] * bool(told) + missing)
+    return ", ".join([f"{verifier.removeprefix(RECORDED)} accepts {listed(told, 'and')}"] * bool(told) + missing)
 
 
 def _one_step(found: Imported) -> list[str]:
     alone = all(len(trace.points) == 1 for trace in found.traces) and bool(found.traces) and bool(found.gold)
-    return ["There is one training step alone, so whether a reward is hacked cannot be said."] if alone else []
+    several = len({trace.course.series for trace in found.traces}) > 1
+    which = "of each series there is one step" if several else "there is one step"
+    return [f"Whether a reward is hacked cannot be said: {which} alone."] if alone else []
 
 
 def _others(traces: Sequence[Trace]) -> str:
@@ -177,7 +187,7 @@ def _courses(found: Imported) -> str:
         )
         for course in found.courses
     ]
-    return "; ".join(parts)
+    return "; ".join(_some(parts))
 
 
 def limit_sentence(limit: NotKnown) -> str:
@@ -202,7 +212,7 @@ def limit_sentence(limit: NotKnown) -> str:
             f"{part} problems have no reference answer: of these no verifier that compares values can say anything."
         ),
         Limit.NO_REWARD: "The source recorded no reward; verifiers that were asked here stand in its place.",
-        Limit.ONE_STEP: "One training step: nothing can be said about drift.",
+        Limit.ONE_STEP: "One step alone: nothing can be said about drift.",
         Limit.OTHER_PROBLEMS: (
             f"{part} problems occur at one step alone, so a change from step to step may also be one of the problems, "
             "if they were not drawn at random."
@@ -212,7 +222,7 @@ def limit_sentence(limit: NotKnown) -> str:
             "No problem has two samples at a step, so a gain cannot be predicted, and there is no pass@k or majority."
         ),
         Limit.ONE_TRAINING: (
-            f"{'One' if limit.count == 1 else limit.count} training run{'s' * (limit.count != 1)}: intervals hold for "
+            f"{'One series' if limit.count == 1 else f'{limit.count} series'} of responses: intervals hold for "
             "other problems, not for another training run, and nothing here shows what training on another verifier "
             "would have given (`restem report RUN --plan` predicts it where a step has several samples a problem)."
         ),
