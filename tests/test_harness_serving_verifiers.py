@@ -169,6 +169,20 @@ def test_undecided_can_raise_and_columns_can_be_named() -> None:
         ended(child)
 
 
+def test_a_reward_function_of_a_file_is_served_beside_ours(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "def f(prompts, completions, **columns):\n    return [float(len(text)) / 10 for text in completions]\n"
+    )
+    child, line = started("--verifier", "exact", "--verifier", f"trl:{file}:f")
+    try:
+        body = {"prompt": QUESTION, "response": RIGHT, "label": "7"}
+        assert post(line, f"/trl:{file}:f/reward", body) == (200, 1.0)
+        assert post(line, f"/trl:{file}:f/reward", body | {"response": "7"}) == (200, 0.0)
+    finally:
+        ended(child)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

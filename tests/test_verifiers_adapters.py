@@ -30,6 +30,7 @@ from restem.verifiers.adapters import FORMS, UndecidedResponse, recorded, reward
 from restem.verifiers.adapters.calls import CALLS
 from restem.verifiers.adapters.scoring import Shared
 from restem.verifiers.adapters.trainers import GYM_FAILURE
+from restem.verifiers.code import code_allowed
 from restem.verifiers.exact import sympy_exact
 from restem.verifiers.worker import Worker
 from tests.hostile import HOSTILE
@@ -237,6 +238,14 @@ def test_no_reference_is_guessed(columns: dict[str, Any], message: str) -> None:
 
 def test_a_verifier_without_a_reference_needs_no_column() -> None:
     assert reward_function("format_only", "trl")(prompts=[QUESTION], completions=[RIGHT]) == [1.0]
+
+
+def test_unit_tests_come_from_the_named_column() -> None:
+    function = reward_function("unit_tests", "trl", data="tests")
+    tests = [{"tests": "assert add(1, 2) == 3", "entry_point": "add"}, '{"tests": "assert add(1, 2) == 4"}']
+    programs = ["```python\ndef add(a, b):\n    return a + b\n```"] * 2
+    with code_allowed(unsandboxed=True):
+        assert function(prompts=["Write add(a, b)."] * 2, completions=programs, tests=tests) == [1.0, 0.0]
 
 
 def test_the_question_is_read_out_of_a_chat_template() -> None:

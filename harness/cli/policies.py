@@ -108,7 +108,7 @@ def serve_command(
     if (policy is None) == (not names):
         raise ConfigError("give either a POLICY or --verifier NAME")
     if policy is None:
-        permit_code(allow_code, allow_unsandboxed_code)
+        permit_code(allow_code, allow_unsandboxed_code, (*names, *overrides))
         from restem.harness.app.serve_verifiers import serve_verifiers
         from restem.harness.app.verify import verifier_options
         from restem.verifiers.adapters.items import Columns

@@ -95,11 +95,11 @@ class RewardFunction:
         items = CALLS[self.form].items(arguments, self.columns)
         if self.shared.whole_problem and len(items) == 1:
             raise self._single()
-        if self.shared.needs_reference and items and not any(item.references for item in items):
+        if self.shared.needs_reference and items and not any(item.references or item.data for item in items):
             listed = ", ".join(name for name, value in arguments.items() if value is not None)
             raise UnknownVerifier(
                 f"verifier {self.__name__!r} needs a reference, and none came with the call: name its column, as in "
-                f'reference="answer"; there are: {listed}'
+                f'reference="answer", or with data="..." that of its tests; there are: {listed}'
             )
         return items
 
