@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import sys
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -31,6 +32,7 @@ GYM, GYM_FAILURES = FILES / "nemo_gym" / "math.jsonl", FILES / "nemo_gym" / "unj
 EVAL_PROTOCOL = FILES / "eval_protocol" / "rows.jsonl"
 LIGHTEVAL = FILES / "lighteval" / "details_equations.parquet"
 SKILLS = FILES / "nemo_skills" / "output-rs1.jsonl"
+OPENAI_EVALS = FILES / "openai_evals" / "log.jsonl"
 CHAT = FILES / "chat" / "chat.jsonl"
 
 # File -> its format, and how many rollouts and refused rows it gives.
@@ -44,6 +46,7 @@ WHOLE = {
     EVAL_PROTOCOL: ("eval_protocol", 4, 0),
     LIGHTEVAL: ("lighteval", 24, 0),
     SKILLS: ("nemo_skills", 5, 0),
+    OPENAI_EVALS: ("openai_evals", 2, 1),
     CHAT: ("chat", 4, 1),
 }
 
@@ -200,6 +203,7 @@ def test_inspect_an_eval_log_gives_the_rollouts_of_its_json() -> None:
     assert plain(INSPECT_EVAL) == plain(INSPECT)
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="Python 3.14 reads zstandard")
 def test_inspect_an_eval_log_that_cannot_be_read_names_the_package() -> None:
     try:
         import inspect_ai  # noqa: F401  # pyright: ignore[reportMissingImports]
@@ -384,6 +388,17 @@ def test_nemo_skills_rule_and_judge_are_two_verifiers_and_an_unread_judgement_is
     assert {row.index for row in rows} == {1}
     assert [row.rewards["symbolic_correct"] for row in rows] == [1.0, 0.0, 0.0, 0.0, 1.0]
     assert [row.rewards["judge_correct"] for row in rows] == [1.0, 1.0, 0.0, 0.0, None]
+
+
+def test_openai_evals_events_are_joined_by_sample(tmp_path: Path) -> None:
+    rows = rollouts(OPENAI_EVALS)
+    assert [(row.question, row.response, row.rewards, row.references) for row in rows] == [
+        ("Solve 2*x = 4 for x.", "x = 2", {"match": 1.0}, ("2",)),
+        ("Solve 3*x = 9 for x.", "x = 4", {"match": 0.0}, ("3", "3.0")),
+    ]
+    assert {row.series for row in rows} == {"tiny"}
+    asked_again = lines(OPENAI_EVALS)[:3] + lines(OPENAI_EVALS)[1:2]
+    assert [row.rewards for row in rollouts(written(tmp_path / "log.jsonl", asked_again))] == [{"match": None}] * 2
 
 
 def test_chat_the_last_turn_of_the_assistant_or_every_choice_is_a_sample() -> None:

@@ -34,6 +34,7 @@ NAMES: tuple[str, ...] = (
     "verifiers_results",
     "nemo_skills",
     "eval_protocol",
+    "openai_evals",
     "chat",
     mapped.NAME,
 )

@@ -85,8 +85,10 @@ def run_of(source: Source) -> Run:
     with contextlib.suppress(OSError, ValueError, RecursionError):  # the samples are whole without it
         results = json.loads(beside.read_bytes())
     filters = objects(part(results, "configs", named["task"]).get("filter_list"))
-    steps = {each.get("name"): [step.get("function") for step in objects(each.get("filter"))] for each in filters}
-    of_first = {str(name) for name, of in steps.items() if set(of) <= _OF_ONE} if steps else {NO_FILTER}
+    steps = {
+        str(each.get("name")): {str(step.get("function")) for step in objects(each.get("filter"))} for each in filters
+    }
+    of_first = {name for name, of in steps.items() if of <= _OF_ONE} if steps else {NO_FILTER}
     return Run(task=named["task"], model=word(part(results).get("model_name")), of_first=frozenset(of_first))
 
 
