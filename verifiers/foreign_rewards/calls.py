@@ -172,7 +172,8 @@ class _Parser:
         return completion[-1]["content"] if isinstance(completion, list) else str(completion)
 
 
-def _rubric(target: Target, group: Group) -> list[Result]:
+def rubric_objects(group: Group) -> dict[str, Any]:
+    """What a function of a rubric may ask for by name, for the only response of a group."""
     columns = group.columns()
     one = {
         "prompt": group.prompts()[0],
@@ -182,8 +183,11 @@ def _rubric(target: Target, group: Group) -> list[Result]:
         "task": columns.get("task", "default"),
         "parser": _Parser(),
     }
-    state = {**one, "trajectory": [], "metrics": {}, "reward": None, "timing": {}}
-    return [read_one(target(**target.asked.takes({**columns, **one, "state": state})), target.key)]
+    return {**columns, **one, "state": {**one, "trajectory": [], "metrics": {}, "reward": None, "timing": {}}}
+
+
+def _rubric(target: Target, group: Group) -> list[Result]:
+    return [read_one(target(**target.asked.takes(rubric_objects(group))), target.key)]
 
 
 def _plain(target: Target, group: Group) -> list[Result]:

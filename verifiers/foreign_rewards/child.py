@@ -6,6 +6,7 @@ library alone, so that it runs in a trainer's own environment too, with an inter
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import importlib
 import importlib.util
@@ -27,9 +28,7 @@ from restem.verifiers.foreign_rewards.signature import Asked, asked_by, recognis
 MODULE = "reward_file"  # the name under which a file is imported
 # What a function that expects messages raises when it is given texts, or the other way round.
 _OTHER_FORM = (TypeError, KeyError, AttributeError, IndexError)
-_NOTHING = Asked(
-    required=(), optional=(), takes_all=False, kwargs=(), positional=(), reads_messages=False, text="scorer"
-)
+_NOTHING = Asked(required=(), optional=(), takes_all=False, kwargs=(), positional=(), reads_messages=False, text="")
 
 
 def prepare(setup: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Any]:
@@ -45,7 +44,7 @@ def prepare(setup: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Any]:
         thing = frameworks.registered_scorer(name, keywords)
     else:
         thing = getattr(module, name, None)
-        if not callable(thing):
+        if not callable(thing) and frameworks.made_rubric(thing, {}) is None:
             public = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
             raise LookupError(f"there is no function {name!r} in it, only {', '.join(public)[:200] or 'none'}")
     loaded = _Loaded(thing, setup, module)
@@ -57,9 +56,11 @@ class _Loaded:
 
     def __init__(self, thing: Any, setup: Mapping[str, Any], module: ModuleType | None) -> None:
         self.module = module
-        self.asked, self.name = _NOTHING, setup["convention"]
+        self.asked, self.name = dataclasses.replace(_NOTHING, text=setup["function"]), setup["convention"]
         if self.name == "verifiers" and frameworks.is_task(thing):
             self.convention, self.name = frameworks.TASK, "verifiers task"
+        elif self.name == "verifiers" and (rubric := frameworks.made_rubric(thing, setup["keywords"])) is not None:
+            self.convention, self.name, thing = frameworks.RUBRIC, "verifiers rubric", rubric
         elif self.name == "inspect":
             self.convention = frameworks.SCORER
             thing = thing if module is None else frameworks.made_scorer(thing, setup["keywords"])

@@ -1,4 +1,4 @@
-"""Rewards that only their framework can call: Inspect's scorers and the tasks of verifiers 0.4.
+"""Rewards that only their framework can call: Inspect's scorers, rubrics of verifiers before 0.4, tasks of 0.4.
 
 Takes the name of a scorer or a class; gives an object that is called with a group. Runs in the worker, in an
 environment that has the framework; nothing here is imported elsewhere.
@@ -11,9 +11,10 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from restem.verifiers.foreign_rewards.calls import Convention, Target, awaited
+from restem.verifiers.foreign_rewards.calls import Convention, Target, awaited, rubric_objects
 from restem.verifiers.foreign_rewards.group import Group
 from restem.verifiers.foreign_rewards.results import Result, read_one
+from restem.verifiers.foreign_rewards.signature import asked_by
 
 
 def _imported(name: str) -> Any:
@@ -84,6 +85,36 @@ def _letter(value: str, scorer: Any) -> tuple[float | None, str | None]:
         return None, "found a text, expected C, I, P, N or a number"
 
 
+# -- verifiers before 0.4 ----------------------------------------------------------------------------------------------
+
+
+def made_rubric(thing: Any, keywords: Mapping[str, Any]) -> Any:
+    """The rubric, of a rubric or of a class of rubrics; None for anything else."""
+    if hasattr(thing, "funcs") and hasattr(thing, "score_rollout"):
+        return thing
+    if inspect.isclass(thing) and hasattr(thing, "score_rollout"):
+        return thing(**keywords)
+    return None
+
+
+def _whole_rubric(target: Target, group: Group) -> list[Result]:
+    """The weighted sum of a rubric's functions. A function that raises leaves the response undecided.
+
+    The rubric's own `score_rollout` gives such a function the reward 0, so its functions are called here with the
+    objects that it would give them.
+    """
+    rubric: Any = target.function
+    objects = {**rubric_objects(group), **rubric.class_objects}
+    total = 0.0
+    for function, weight in zip(rubric.funcs, rubric.weights, strict=True):
+        asked = asked_by(function)
+        number, reason, _ = read_one(awaited(function(**asked.takes(objects))))
+        if number is None:
+            return [(None, f"{getattr(function, '__name__', 'a function')}: {reason}", None)]
+        total += weight * number
+    return [(total, None, None)]
+
+
 # -- verifiers 0.4 -----------------------------------------------------------------------------------------------------
 
 
@@ -125,4 +156,5 @@ def _trace(task: Any, question: str, response: str) -> Any:
 
 
 SCORER = Convention(call=_inspect, whole_groups=False)
+RUBRIC = Convention(call=_whole_rubric, whole_groups=False, messages=True)
 TASK = Convention(call=_task, whole_groups=False)

@@ -94,9 +94,9 @@ def _located(name: str, target: str, expected: str) -> str:
     path = Path(target).expanduser()
     if path.is_file():
         return str(path.resolve())
+    if all(part.isidentifier() for part in target.split(".")) and path.suffix != ".py":
+        return target  # a module, also where a folder of that name stands here
     if path.is_dir():
         raise UnknownVerifier(f"verifier {name!r}: {target} is a folder; expected {expected}")
-    if all(part.isidentifier() for part in target.split(".")) and path.suffix != ".py":
-        return target
     beside = [other.name for other in path.parent.glob("*.py")] if path.parent.is_dir() else []
     raise UnknownVerifier(f"verifier {name!r}: there is no file {target}{did_you_mean(path.name, beside)}")
