@@ -9,10 +9,13 @@ depend on the length of the working.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import NamedTuple
 
 from restem.verifiers.algebra.characters import canonical
+from restem.verifiers.answers.false_equations import REACH as REACH_OF_EQUATION
+from restem.verifiers.answers.false_equations import ends_in_false_equation
 from restem.verifiers.answers.final_answer import one_marker
 from restem.verifiers.answers.marked import find_marked, in_one_sentence, side_by_side
 from restem.verifiers.answers.question import asked
@@ -60,6 +63,14 @@ def read_answer(response: str, question: str, *, wordy: bool = False, formula: b
         wordy: Whether the expected answer is a word, a name or a letter.
         formula: Whether the expected answer is more than a number: a formula, a set, an equation.
     """
+    reading = _read(response, question, wordy, formula)
+    span = reading.answer.span
+    if span is not None and ends_in_false_equation(canonical(response[max(0, span[0] - REACH_OF_EQUATION) : span[1]])):
+        return Reading(dataclasses.replace(reading.answer, reason="contradiction"))
+    return reading
+
+
+def _read(response: str, question: str, wordy: bool, formula: bool) -> Reading:
     if not wordy and not formula and (quick := one_marker(response, None)) is not None:
         return Reading(quick, (quick.text or "",))
     lo = after_thought(response) if "<" in response else 0

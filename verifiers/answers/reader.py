@@ -68,7 +68,8 @@ class Answer:
         span: Its (start, end) offsets in the response.
         rule: The rule that found the answer or refused it.
         reason: Why there is no answer, or None: no_answer, not_found, two_answers, hedged, negated, retracted, range,
-            wrong_variable, unsolved, unfinished, too_long; `unread` where the text is more than a value.
+            wrong_variable, unsolved, unfinished, too_long; `unread` where the text is more than a value;
+            `contradiction` where it ends a false equation such as `157 = 156`.
     """
 
     text: str | None

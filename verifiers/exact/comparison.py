@@ -113,6 +113,8 @@ def _number_or_several(number: Fraction, tree: Node) -> Decision:
 
 # -- Any answer --------------------------------------------------------------------------------------------------------
 
+MAX_DECIMALS = 18
+_DECIMALS = re.compile(rf"\.([0-9]{{4,{MAX_DECIMALS}}})(?:\.{{3}}|\\[cl]?dots)?\s*\Z")
 _MATH = re.compile(r"\$([^$\n]{1,300})\$|\\\((.{1,200}?)\\\)|\\\[(.{1,300}?)\\\]", re.DOTALL)
 _LETTERS = re.compile(r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])")
 _COMPUTES = re.compile(
@@ -207,10 +209,17 @@ def _of_text(
 def _number_decided(number: Fraction, answered: Fraction, text: str, question: str, evaluated: bool) -> Decision:
     """The decision on a plain number, which needs no other grammar."""
     if number != answered:
-        return Outcome.WRONG, None
+        return (Outcome.UNDECIDED, "rounded") if _is_cut(number, answered, text) else (Outcome.WRONG, None)
     if evaluated and not is_literal(text) and _repeats(text, parse(text), question):
         return Outcome.UNDECIDED, "not_evaluated"
     return Outcome.CORRECT, None
+
+
+def _is_cut(number: Fraction, answered: Fraction, text: str) -> bool:
+    """Whether a decimal with four decimals or more is the beginning of a number whose decimals do not end."""
+    decimals = _DECIMALS.search(text)
+    is_endless = 10**MAX_DECIMALS % number.denominator != 0
+    return decimals is not None and is_endless and abs(number - answered) < Fraction(1, 10 ** len(decimals[1]))
 
 
 def _is_choice(expected: Node, question: str) -> bool:

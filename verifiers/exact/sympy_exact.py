@@ -53,7 +53,9 @@ _NAMES_SOLUTION = re.compile(
     r"\b(?:solution|value|unknown|root|variable|equation|wert|l\u00f6sung|solution|soluci\u00f3n|valeur)\b[^.\n=]{0,60}[0-9]|\|\s*\Z",
     re.IGNORECASE,
 )
-_CLOSED = frozenset({"two_answers", "not_evaluated", "right_side"})  # undecided, whatever another reading says
+_CLOSED = frozenset(
+    {"two_answers", "not_evaluated", "right_side", "contradiction"}
+)  # undecided, whatever another reading says
 _COMMA = re.compile(r",\s?\$?\s?[A-Za-z]\s?=")
 _MARKED = frozenset({"box", "tag", "json", "hashes", "answer"})
 # Where a response has no answer at all; any other refusal by the words of a response to any question is undecided.
