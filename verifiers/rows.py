@@ -120,13 +120,15 @@ def _label(line: JsonLine) -> int | None:
 
 
 def output_row(id: Any, verifier: str, verdict: Verdict) -> dict[str, Any]:
-    """One line of verdicts, with the fields that outside scripts rely on."""
+    """One line of verdicts, with the fields that outside scripts rely on; `raw_reward` where the verifier is graded."""
+    graded = {} if verdict.raw_reward is None else {"raw_reward": verdict.raw_reward}
     return {
         "id": id,
         "verifier": verifier,
         "outcome": verdict.outcome.value,
         "reward": verdict.reward,
         "score": verdict.score,
+        **graded,
         "answer": verdict.answer,
         "rule": verdict.rule,
         "reason": verdict.reason,

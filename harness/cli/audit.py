@@ -53,7 +53,7 @@ def audit_command(
       restem audit rollouts/*.jsonl --verifier sympy --verifier math_verify --out runs/theirs
       restem audit rows.csv --map question=input,response=output,reference=answer,step=step,reward.acc=score
     """
-    permit_code(allow_code, allow_unsandboxed_code)
+    permit_code(allow_code, allow_unsandboxed_code, (*names, *overrides))
     chosen = folder or Path("runs") / sources[0].resolve().name.partition(".")[0]
     check_folder("--out" if folder else "run folder", chosen)
     request = request_of(sources, form, mappings, thresholds, references, gold)

@@ -63,7 +63,7 @@ def _inspect(target: Target, group: Group) -> list[Result]:
     )
     score = awaited(target.function(state, scorer.Target(list(group.references))))
     if score is None:
-        return [(None, "none", None)]
+        return [(None, "gave None", None)]
     value = score.value
     if isinstance(value, Mapping):
         number, reason, _ = read_one(value, target.key)

@@ -77,7 +77,7 @@ class RewardFunction:
         try:
             (description,) = self._worker.map([{"describe": True}])
         except RuntimeError as problem:
-            cause = str(problem).partition("does not start: ")[2] or str(problem)
+            cause = (str(problem).partition("does not start: ")[2] or str(problem)).removeprefix("LookupError: ")
             raise UnknownVerifier(f"verifier {self.name!r}: does not load: {' '.join(cause.split())[:400]}") from None
         if isinstance(description, Failure):
             raise UnknownVerifier(

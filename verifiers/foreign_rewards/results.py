@@ -78,7 +78,7 @@ def read_many(values: Any, count: int, key: str | None = None) -> list[Result]:
 
 def _number(value: Any) -> tuple[float | None, str | None]:
     if value is None:
-        return None, "none"
+        return None, "gave None"
     if not isinstance(value, bool | int | float) and callable(item := getattr(value, "item", None)):
         try:
             value = item()  # of NumPy and torch
@@ -91,10 +91,10 @@ def _number(value: Any) -> tuple[float | None, str | None]:
     try:
         number = float(value)
     except OverflowError:
-        return None, "infinite"
+        return None, "gave an infinity"
     if math.isnan(number):
-        return None, "nan"
-    return (None, "infinite") if math.isinf(number) else (number, None)
+        return None, "gave NaN"
+    return (None, "gave an infinity") if math.isinf(number) else (number, None)
 
 
 def _kind(value: Any) -> str:

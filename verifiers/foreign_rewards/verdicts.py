@@ -29,7 +29,7 @@ def graded_verdict(
     """
     answer = None if answer is None else _storable(answer)
     if number is None:
-        reason = _storable(reason) if reason else "none"
+        reason = _storable(reason) if reason else "gave None"
         return verdict_of(Outcome.UNDECIDED, answer=answer, rule=rule, reason=reason, seconds=seconds)
     correct = number >= threshold
     fits = 0 <= number <= 1 and number != (0 if correct else 1)
