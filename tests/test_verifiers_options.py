@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from restem.verifiers.option_tables import option_table, with_tables
 from restem.verifiers.option_types import expected
-from restem.verifiers.options import OPTIONS, JudgeOptions, NoisyOptions, Options, RandomOptions, read_options
+from restem.verifiers.options import OPTIONS, PLACED, JudgeOptions, NoisyOptions, Options, RandomOptions, read_options
 from restem.verifiers.verdict import UnknownVerifier
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = [path for path in sorted(DOCS.glob("*.md")) if "<!-- options of" in path.read_text("utf-8")]
-MODELS = sorted(set(OPTIONS.values()), key=lambda model: model.__name__)
+ALL = {**OPTIONS, **PLACED}
+MODELS = sorted(set(ALL.values()), key=lambda model: model.__name__)
 FIELDS = [pytest.param(model, name, id=f"{model.__name__}-{name}") for model in MODELS for name in model.model_fields]
 
 
@@ -31,7 +32,7 @@ def test_the_tables_in_the_docs_are_those_of_the_models(page: Path) -> None:
 
 @pytest.mark.parametrize(("model", "name"), FIELDS)
 def test_every_option_stands_in_the_docs(model: type[Options], name: str) -> None:
-    verifier = next(verifier for verifier, of in OPTIONS.items() if of is model)
+    verifier = next(verifier for verifier, of in ALL.items() if of is model)
     row = option_table(verifier, [name]).splitlines()[2]
     assert sum(row in page.read_text("utf-8").splitlines() for page in PAGES) == 1
 
