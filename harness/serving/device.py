@@ -31,7 +31,7 @@ LEAST_COLUMNS = 256
 SCORED_TOGETHER = (1, 8, 32)
 MAX_LOGITS = 2**28  # of prompts that are scored together
 CACHE_BYTES = 2**32
-KEPT_TOKENS = 8192  # of computed prompts that may be asked for again
+KEPT_PROMPTS = 256  # that may be asked for again
 KEPT_PREFIXES = 4
 
 
@@ -129,7 +129,8 @@ class Device:
         self, insertions: Sequence[Insertion], columns: int
     ) -> list[tuple[KeysValues, list[tuple[int, Insertion]]]]:
         """Caches, and the sequences that continue a row of each; at most TOGETHER at once."""
-        missing = [p for p in dict.fromkeys(i.prompt for i in insertions) if p not in self._prompts]
+        kept = {prompt for prompt, computed in self._prompts.items() if _columns(computed.cache) <= columns}
+        missing = [prompt for prompt in dict.fromkeys(i.prompt for i in insertions) if prompt not in kept]
         while missing:
             missing = self._compute_some(missing, columns)
         by_cache: dict[int, list[tuple[int, Insertion]]] = collections.defaultdict(list)
@@ -174,12 +175,12 @@ class Device:
 
     def _forget(self) -> None:
         """Drops computed prompts, the oldest first, until what is kept is small."""
-        sizes = {id(c.cache): _columns(c.cache) * len(_keys(c.cache)) for c in self._prompts.values()}
-        total = sum(sizes.values())
-        while self._prompts and total > KEPT_TOKENS:
-            _, dropped = self._prompts.popitem(last=False)
-            if not any(kept.cache is dropped.cache for kept in self._prompts.values()):
-                total -= sizes[id(dropped.cache)]
+        while len(self._prompts) > KEPT_PROMPTS or self._kept_bytes() > CACHE_BYTES // 16:
+            self._prompts.popitem(last=False)
+
+    def _kept_bytes(self) -> int:
+        caches = {id(computed.cache): computed.cache for computed in self._prompts.values()}.values()
+        return sum(_columns(cache) * len(_keys(cache)) for cache in caches) * self._column_bytes
 
     def _score(self, prompts: Sequence[Sequence[int]]) -> list[Scores]:
         size = next(size for size in SCORED_TOGETHER if size >= len(prompts))

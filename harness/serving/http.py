@@ -187,16 +187,31 @@ def listen(app: Starlette, port: int, announce: Callable[[str], dict[str, Any]],
     Raises:
         OSError: The port is taken.
     """
+    listener = bind(port)
+    print(json.dumps(announce(f"http://{LOOPBACK[0]}:{listener.getsockname()[1]}")), flush=True)
+    if while_stdin_open:
+        threading.Thread(target=_end_with_stdin, daemon=True).start()
+    server(app).run(sockets=[listener])
+
+
+def bind(port: int) -> socket.socket:
+    """A listening socket of this port on loopback; 0 takes any free one.
+
+    Raises:
+        OSError: The port is taken.
+    """
     # The protocol is named because asyncio switches Nagle's delay off only where it sees TCP: 40 ms a reply otherwise.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", port))
+    listener.bind((LOOPBACK[0], port))
     listener.listen(1024)
-    print(json.dumps(announce(f"http://127.0.0.1:{listener.getsockname()[1]}")), flush=True)
-    if while_stdin_open:
-        threading.Thread(target=_end_with_stdin, daemon=True).start()
+    return listener
+
+
+def server(app: Starlette) -> uvicorn.Server:
+    """A server of this application, which is not running yet."""
     config = uvicorn.Config(app, http=_TimedProtocol, log_level="warning", access_log=False, timeout_keep_alive=120)
-    uvicorn.Server(config).run(sockets=[listener])
+    return uvicorn.Server(config)
 
 
 def _end_with_stdin() -> None:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from collections.abc import Sequence as Many
-from typing import Any
+from typing import Any, NamedTuple
 
 from restem.harness.model.tokenizer import Tokenizer
 from restem.harness.serving.engine import Answer, Sequence
@@ -18,6 +19,15 @@ from restem.harness.serving.tokens import token_bytes
 
 # A token, its log-probability, and the likeliest tokens in its place with theirs; None: nothing stands before it.
 Token = tuple[int, float | None, list[tuple[int, float]]]
+
+
+class _Sent(NamedTuple):
+    """What of a choice has been sent: the role, how many characters and tokens, and the reason why it ended."""
+
+    role: bool = False
+    characters: int = 0
+    tokens: int = 0
+    end: bool = False
 
 
 class Replies:
@@ -38,7 +48,7 @@ class Replies:
             "created": int(time.time()),
             "model": model,
         }
-        self._sent = [(0, 0)] * len(answer.sequences)  # characters and tokens of each choice
+        self._sent = [_Sent()] * len(answer.sequences)
 
     def whole(self, scores: Many[Scores | None]) -> dict[str, Any]:
         """The reply when all sequences have ended; scores are those of the prompts where they are echoed."""
@@ -62,24 +72,31 @@ class Replies:
 
     def parts(self) -> list[dict[str, Any]]:
         """The parts of a stream that can be sent now and were not sent before."""
-        parts: list[dict[str, Any]] = []
-        for index, sequence in enumerate(self._answer.sequences):
-            characters, count = self._sent[index]
-            if (characters, count) == (0, 0) and self._request.chat and sequence.ids:
-                parts.append(self._part(index, {"role": "assistant", "content": ""}, None, None))
-            end, ended = sequence.text.sendable(), sequence.reason is not None
-            if end > characters or (ended and count >= 0):
-                text, tokens = sequence.text.text[characters:end], _drawn(sequence, count)
-                logprobs = self._logprobs(tokens, characters)
-                if self._request.chat:
-                    if text or tokens:
-                        parts.append(self._part(index, {"content": text}, logprobs, None))
-                    if ended:
-                        parts.append(self._part(index, {}, None, sequence.reason))
-                else:
-                    parts.append(self._part(index, text, logprobs, sequence.reason))
-                self._sent[index] = (end, -1 if ended else len(sequence.ids))
-        return parts
+        return [
+            part
+            for index, sequence in enumerate(self._answer.sequences)
+            if sequence.ids and not self._sent[index].end
+            for part in self._parts_of(index, sequence)
+        ]
+
+    def _parts_of(self, index: int, sequence: Sequence) -> Iterator[dict[str, Any]]:
+        sent, chat = self._sent[index], self._request.chat
+        now = _Sent(True, sequence.text.sendable(), len(sequence.ids), sequence.reason is not None)
+        self._sent[index] = now
+        if chat and not sent.role:
+            yield self._part(index, {"role": "assistant", "content": ""}, None, None)
+        if now.characters == sent.characters and not now.end:
+            self._sent[index] = now._replace(tokens=sent.tokens)  # they go with the text that they give
+            return
+        text, tokens = sequence.text.text[sent.characters : now.characters], _drawn(sequence, sent.tokens)
+        logprobs = self._logprobs(tokens, sent.characters)
+        if not chat:
+            yield self._part(index, text, logprobs, sequence.reason)
+            return
+        if text or tokens:
+            yield self._part(index, {"content": text}, logprobs, None)
+        if now.end:
+            yield self._part(index, {}, None, sequence.reason)
 
     def _part(
         self, index: int, content: dict[str, str] | str, logprobs: dict[str, Any] | None, reason: str | None
