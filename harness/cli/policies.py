@@ -95,9 +95,10 @@ def serve_command(
 ) -> None:
     """Serves a policy or checkpoint behind the OpenAI routes, or verifiers as remote rewards, on 127.0.0.1.
 
-    Prints one JSON line with base_url, and model or verifiers, once it listens. A verifier answers NeMo Gym's
-    POST /NAME/verify and the remote rewards of slime and OpenRLHF at POST /NAME/reward; the first one also at /verify
-    and /reward. An undecided verdict is a failure for Gym and 0 for the others, unless --undecided says otherwise.
+    Prints one JSON line with base_url, and model or verifiers, once it listens. docs/serving.md says which parameters
+    of OpenAI's API a policy honours and what a seed means. A verifier answers NeMo Gym's POST /NAME/verify and the
+    remote rewards of slime and OpenRLHF at POST /NAME/reward; the first one also at /verify and /reward. An undecided
+    verdict is a failure for Gym and 0 for the others, unless --undecided says otherwise.
 
     \b
     Example:

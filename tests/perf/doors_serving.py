@@ -118,7 +118,7 @@ class Trials:
         """Runs the task; gives its scores and its status."""
         folder = self.work / "inspect" / name
         self.command(
-            *("inspect", "eval", str(self.work / "linear.py"), "--model", f"{provider}/restem/{self.model}"),
+            *("inspect", "eval", "linear.py", "--model", f"{provider}/restem/{self.model}"),
             *("--log-dir", str(folder), "--log-format", "json", "--display", "none", *options),
         )
         log = json.loads(max(folder.glob("*.json")).read_text())
@@ -154,8 +154,8 @@ def write_tasks(work: Path, count: int) -> None:
     (work / "linear.py").write_text(TASK.format(folder=work))
 
 
-def evaluators(trials: Trials) -> None:
-    """The rows of lm-evaluation-harness and Inspect."""
+def lm_eval(trials: Trials) -> None:
+    """The rows of lm-evaluation-harness."""
     chat, text = "local-chat-completions", "local-completions"
     for name, feature, task, model, options in (
         ("chat", "generate_until, max_gen_toks 64", "linear", chat, ""),
@@ -172,16 +172,20 @@ def evaluators(trials: Trials) -> None:
         ),
     ):
         trials.trial(f"lm_eval {model}", feature, lambda n=name, t=task, m=model, o=options: trials.lm_eval(m, t, n, o))
+
+
+def inspect(trials: Trials) -> None:
+    """The rows of Inspect."""
     api, completions = "openai-api", "openai-api-completions"
     for name, feature, provider, options in (
         ("epochs", "match, 4 epochs, no max_tokens", api, ("--temperature", "0.7")),
         ("seed", "--seed 7, 4 epochs", api, ("--seed", "7", "--temperature", "0.7")),
         ("stream", "-M stream=true", api, ("-M", "stream=true")),
         ("stop", "--stop-seqs, --frequency-penalty 0", api, ("--stop-seqs", "\n", "--frequency-penalty", "0")),
-        ("logprobs", "--logprobs --top-logprobs 3", api, ("--logprobs", "--top-logprobs", "3", "-T", "epochs=1")),
-        ("long", "--max-tokens 5120 (over the context)", api, ("--max-tokens", "5120", "-T", "epochs=1")),
-        ("choices", "--num-choices 2", api, ("--num-choices", "2", "-T", "epochs=1")),
-        ("completions", "--max-tokens 64", completions, ("--max-tokens", "64", "-T", "epochs=1")),
+        ("logprobs", "--logprobs --top-logprobs 3", api, ("--logprobs", "--top-logprobs", "3", "-T", "epochs=2")),
+        ("long", "--max-tokens 5120 (over the context)", api, ("--max-tokens", "5120", "-T", "epochs=2")),
+        ("choices", "--num-choices 2", api, ("--num-choices", "2", "-T", "epochs=2")),
+        ("completions", "--max-tokens 64", completions, ("--max-tokens", "64", "-T", "epochs=2")),
     ):
         trials.trial(f"Inspect {provider}", feature, lambda p=provider, n=name, o=options: trials.inspect(p, n, *o))
 
@@ -297,7 +301,7 @@ def hostile(trials: Trials) -> None:
 @click.option("--policy", default="tiny", show_default=True)
 @click.option("--count", default=16, show_default=True, help="Problems.")
 @click.option("--work", type=click.Path(path_type=Path), help="Where the evaluators' files stay.")
-@click.option("--only", multiple=True, type=click.Choice(["evaluators", "clients", "hostile"]))
+@click.option("--only", multiple=True, type=click.Choice(["lm_eval", "inspect", "clients", "hostile"]))
 def main(python: Path, policy: str, count: int, work: Path | None, only: tuple[str, ...]) -> None:
     """Prints the table."""
     work = (work or Path(tempfile.mkdtemp())).absolute()
@@ -306,7 +310,7 @@ def main(python: Path, policy: str, count: int, work: Path | None, only: tuple[s
     with served(policy) as server:
         trials = Trials(server, python, work)
         click.echo("| client | feature | result | | seconds |\n|---|---|---|---|---|")
-        for part in (evaluators, clients, hostile):
+        for part in (lm_eval, inspect, clients, hostile):
             if not only or part.__name__ in only:
                 part(trials)
 

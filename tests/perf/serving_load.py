@@ -11,10 +11,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import numpy as np
@@ -31,7 +33,7 @@ def served(policy: str) -> Iterator[dict[str, str]]:
         assert child.stdin is not None
         assert child.stdout is not None
         try:
-            yield json.loads(child.stdout.readline())
+            yield json.loads(child.stdout.readline()) | {"pid": str(child.pid)}
         finally:
             child.stdin.close()
 
@@ -40,7 +42,7 @@ class Load:
     """Requests to one server, and the seconds that each took."""
 
     def __init__(self, server: dict[str, str]) -> None:
-        self._model = server["model"]
+        self._model, self._process = server["model"], Path("/proc") / server["pid"] / "stat"
         self._client = openai.AsyncOpenAI(base_url=server["base_url"], api_key="none", max_retries=0, timeout=600)
         self._questions = [problem.question for problem in problems(11, (3.0, 4.5), {"test": 256})["test"]]
 
@@ -64,15 +66,22 @@ class Load:
             for index in waiting:
                 results.append(await self.one(index))
 
-        start = time.perf_counter()
+        start, before = time.perf_counter(), self._processor_seconds()
         await asyncio.gather(*(client() for _ in range(clients)))
-        seconds = time.perf_counter() - start
+        seconds, used = time.perf_counter() - start, self._processor_seconds() - before
+        tokens = sum(tokens for _, tokens in results)
         took = np.array([took for took, _ in results]) * 1000
         return (
-            f"{clients:3} clients: {sum(tokens for _, tokens in results) / seconds:7.0f} tokens/s"
+            f"{clients:3} clients: {tokens / seconds:7.0f} tokens/s"
             f" {requests / seconds:6.1f} requests/s,"
-            f" p50 {np.percentile(took, 50):5.0f} ms, p95 {np.percentile(took, 95):5.0f} ms"
+            f" p50 {np.percentile(took, 50):5.0f} ms, p95 {np.percentile(took, 95):5.0f} ms,"
+            f" {1000 * used / tokens:.2f} processor seconds for 1000 tokens"
         )
+
+    def _processor_seconds(self) -> float:
+        """What the server has used of the processors, which other programs on the machine do not change; on Linux."""
+        user, system = self._process.read_text().rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     async def small_behind_large(self) -> str:
         """A line about a request of 4 tokens that arrives after 64 requests of 8 choices of 200 tokens."""
@@ -97,7 +106,7 @@ def main(policy: str, requests: int) -> None:
     async def run(server: dict[str, str]) -> None:
         load = Load(server)
         for clients in (1, 8, 32, 64):
-            await load.by_clients(clients, 2 * clients)  # compiles
+            await load.by_clients(clients, 3 * clients)  # compiles
             click.echo(await load.by_clients(clients, max(32, requests if clients > 1 else requests // 4)))
         click.echo(await load.other_limits())
         click.echo(await load.small_behind_large())
