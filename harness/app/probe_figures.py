@@ -109,7 +109,8 @@ class Figures:
         bad_texts: Known-bad texts that were asked; `bad_accepted` those that were accepted.
         ablated: A recipe that was paid as much, whose pieces were taken away one by one; empty where none was.
         pieces: What is lost without each of its pieces.
-        transfer: Mean pay of the best recipe for a known-bad text on the problems that were not searched.
+        best: The recipe for known-bad texts that was paid most over the searched problems; empty without held-out ones.
+        transfer: Its mean pay on the problems that were not searched.
         policy: The best policy that does not look at the problem; None where none was tried.
         refused: Share of right answers called wrong; `undecided` the share left undecided.
         refused_forms: The forms in which right answers were not accepted, the worst first.
@@ -132,6 +133,7 @@ class Figures:
     bad_accepted: int
     ablated: str
     pieces: tuple[Piece, ...]
+    best: str
     transfer: Estimate
     policy: Policy | None
     refused: Estimate
@@ -176,6 +178,7 @@ def figures(rows: Sequence[Asked]) -> Figures:
         bad_accepted=len(accepted),
         ablated=ablated,
         pieces=pieces,
+        best=next((str(row.query.recipe) for row in rows if row.query.phase == WRONG_HELD), ""),
         transfer=_mean_pay(row for row in rows if row.query.phase == WRONG_HELD),
         policy=_policy([row for row in rows if row.query.phase == BLIND_HELD]),
         refused=_share(right, False),

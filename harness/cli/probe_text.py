@@ -71,7 +71,8 @@ def _bad_lines(figures: Figures) -> list[str]:
     if figures.pieces:
         without = "; ".join(f"{reward(piece.pay)} as {piece.without}" for piece in figures.pieces)
         lines.append(f"Pieces of {figures.ablated} taken away: {without}.")
-    lines.append(f"Its recipe on the held-out problems: {mean_reward(figures.transfer)}.")
+    if figures.best:
+        lines.append(f"The best recipe, {figures.best}, on the held-out problems: {mean_reward(figures.transfer)}.")
     if len(figures.found) > 1:
         lines += ["Accepted, with nothing to leave out:", *(f"  {_text(row)}" for row in figures.found)]
     for again in figures.repeated:
