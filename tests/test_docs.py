@@ -130,7 +130,8 @@ def test_commands_and_their_options_exist(page: Path) -> None:
             command: click.Command = main
             while words and isinstance(command, click.Group) and words[0] in command.commands:
                 command = command.commands[words.pop(0)]
-            options = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+            opts = [option for each in command.params for option in (*each.opts, *each.secondary_opts)]
+            options = {*opts, "--help"}
             if command is main:
                 wrong.append(" ".join(words))
             wrong += [
