@@ -34,6 +34,9 @@ MAX_CHARACTERS = 4096
 
 _SOLUTION_MARK = "####"
 _NAMED_CHOICE = re.compile(r"(?:option|choice|answer) \(?([A-Ja-j])\)?", re.IGNORECASE)
+_ARTICLE = re.compile(
+    r"[Aa] (?!(?:and|or|plus|minus|times|over|squared|cubed|in|is|to|if|than|equals?|divided|mod)\b)[A-Za-z]{2}"
+)
 _OTHER_CHOICE = re.compile(r"\([A-J]\)|^(?:or|and|nor|not)\b", re.IGNORECASE)
 _BARE_CHOICE = re.compile(r"(?:\\text(?:bf)?\{)?\(?([A-Ja-j])[.)]\}?")
 _AND_A_PART = re.compile(r"([0-9]{1,9}) and (?:a|one) (half|third|quarter)(?![a-z])")
@@ -91,6 +94,8 @@ def _read(text: str, letters: str) -> Node:
     special = _clock(plain) or _comma(plain) or _choice(plain, letters) or wordy(plain)
     if special is not None:
         return special
+    if _ARTICLE.match(plain) and (words := words_of(plain)) is not None:
+        return words  # otherwise "a cat" is the letter `a` with a noun, as every other animal
     try:
         return expanded(Reader(tokens_of(text, letters), letters).whole())
     except Unreadable as problem:

@@ -44,6 +44,7 @@ _COPULA = re.compile(
     r"(?:\s(?:exactly|only|just|therefore|thus|then|called|named|a|an|the|on|in))*[:\s]+",
     re.IGNORECASE,
 )
+_OF = re.compile(r"\b(?:of|in|for|from|at)\s(?:the\s)?[\s*\"]{0,4}\Z")
 
 
 def named(text: str, lo: int, hi: int, asked: Asked) -> Span | None:
@@ -64,8 +65,19 @@ def named(text: str, lo: int, hi: int, asked: Asked) -> Span | None:
         match for match in re.finditer(r"(?<![A-Za-z])[A-Z][a-z]+(?![a-z])", text[lo:hi]) if match[0] in asked.names
     ]
     if len({match[0] for match in names}) == 1:
-        return lo + names[0].start(), lo + names[0].end()
+        name = lo + names[0].start(), lo + names[0].end()
+        other = _other_name(text, name[1], hi, asked)
+        if other is None:
+            return name
+        return other if _OF.search(text[lo : name[0]]) else None  # "The capital of France is Paris"
     return _behind_copula(text, lo, hi, asked)
+
+
+def _other_name(text: str, lo: int, hi: int, asked: Asked) -> Span | None:
+    """The name behind the last copula, if that is one which the question does not have."""
+    span = _behind_copula(text, lo, hi, asked) if _COPULA.search(text, lo, hi) else None
+    first = span and re.compile(r"[A-Z][a-z]+").match(text, *span)
+    return span if first and first[0] not in asked.names else None
 
 
 _ANSWERS_YES = re.compile(
