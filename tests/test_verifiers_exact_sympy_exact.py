@@ -159,3 +159,23 @@ def test_numbers_start_no_worker_and_algebra_loads_no_sympy_in_this_process() ->
     )
     root = Path(__file__).parents[1]
     subprocess.run([sys.executable, "-c", script], cwd=root, check=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("question", "reference", "response", "outcome"),
+    [
+        ("What is it?", "a cat", "Answer: a cat", Outcome.CORRECT),
+        ("What is it?", "a cat", "It is a cat.", Outcome.CORRECT),
+        ("What is it?", "a cat", "Answer: a dog", Outcome.WRONG),
+        ("Which?", "a big blue square", "Final answer: a big red square", Outcome.WRONG),
+        ("Which?", "a big blue square", "Final answer: a small blue square or a big blue square", Outcome.UNDECIDED),
+        ("What is the capital of France?", "Paris", "The capital of France is Paris.", Outcome.CORRECT),
+        ("What is the capital of France?", "Berlin", "The capital of France is Paris.", Outcome.WRONG),
+        ("Who is the tallest, Leo or Maya?", "Leo", "The tallest of the children is Leo.", Outcome.CORRECT),
+        ("Who is it, Leo or Ana?", "Leo", "Leo is German.", Outcome.UNDECIDED),
+    ],
+)
+def test_names_and_nouns_are_compared_as_words(question: str, reference: str, response: str, outcome: Outcome) -> None:
+    problem = Problem(id="p", question=question, reference=reference, split="test", source="test")
+    (verdict,) = Sympy().verify([Attempt(problem=problem, response=response)])
+    assert verdict.outcome is outcome

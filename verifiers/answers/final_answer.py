@@ -27,7 +27,7 @@ from restem.verifiers.answers.view import MAX_TAIL, NEAR, after_thought, solutio
 __all__ = ["CANNOT_TELL", "READER_VERSION", "Answer", "asked_variable", "find"]
 
 # Part of the fingerprint of every verifier that reads answers; must be raised with every change of their results.
-READER_VERSION = 6
+READER_VERSION = 7
 
 # Reasons that leave a verdict undecided, whatever the reference; the other reasons make the response wrong.
 CANNOT_TELL = frozenset({"not_found", "too_long", "unread", "hedged", "contradiction"})
