@@ -19,7 +19,6 @@ from restem.reports.analysis.reward_gap import partings
 from restem.reports.analysis.unfinished import missing
 from restem.reports.data.read import read_run
 from restem.reports.data.run import Run
-from restem.reports.pages import imported_terminal as imported
 from restem.reports.pages.columns import broken, fitted, interval_alone, wrapped
 from restem.reports.pages.escape import visible
 from restem.reports.pages.finding_sentences import missing_sentence
@@ -52,6 +51,8 @@ def summary(run_folder: Path, columns: int = WIDEST) -> str:
     """
     findings, width = read(run_folder), min(columns, WIDEST)
     if findings.run.imported:
+        from restem.reports.pages import imported_terminal as imported  # it imports SciPy
+
         return imported.first_page(findings.run, width)
     notes = [judge_line(findings.run), *unread_references(findings.run), *_unfinished(findings.run)]
     concluded = _conclusion(findings, width) or ["", fitted(_arms_variants(arms.arms(findings)), width)]
@@ -112,6 +113,8 @@ def screen(findings: Findings, lines: int, columns: int) -> str:
     """
     run = findings.run
     if run.imported:
+        from restem.reports.pages import imported_terminal as imported  # it imports SciPy
+
         return imported.screen(run, lines, columns)
     suite = f"{run.suite.get('name', 'unnamed')}: {len(run.arms)} arms, {run.iterations} iterations, gold {run.gold}"
     changed = [visible(line, 600) for line in (*changed_models(run), *unread_references(run))]
@@ -155,6 +158,8 @@ def standings(run_folder: Path) -> dict[str, Any]:
     """
     findings = read(run_folder)
     if findings.run.imported:
+        from restem.reports.pages import imported_terminal as imported  # it imports SciPy
+
         return imported.data(findings.run) | {"unfinished": [missing_data(item) for item in missing(findings.run)]}
     rows = [
         {

@@ -15,7 +15,6 @@ from rich.live import Live
 from rich.text import Text
 
 from restem.reports.analysis.findings import Findings
-from restem.reports.pages import imported_terminal as imported
 from restem.reports.pages.escape import visible
 from restem.reports.pages.terminal import counted, read, screen
 from restem.reports.tables.format import estimate
@@ -48,6 +47,8 @@ def watch(run_folder: Path, console: Console, seconds: float = SECONDS_BETWEEN_L
 def _line(findings: Findings) -> str:
     """How far the run is."""
     if findings.run.imported:
+        from restem.reports.pages import imported_terminal as imported  # it imports SciPy
+
         return visible(f"{counted(findings.run)}; {imported.latest(findings.run)}")
     standings = [s for (arm, i), s in findings.standings.items() if (i or not arm) and s.accuracy.n]
     measured = [f"{s.checkpoint} {estimate(s.accuracy).line} %" for s in standings[-1:]]
