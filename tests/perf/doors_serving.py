@@ -157,12 +157,12 @@ def write_tasks(work: Path, count: int) -> None:
 def lm_eval(trials: Trials) -> None:
     """The rows of lm-evaluation-harness."""
     chat, text = "local-chat-completions", "local-completions"
-    for name, feature, task, model, options in (
+    for name, feature, task, model, options, *more in (
         ("chat", "generate_until, max_gen_toks 64", "linear", chat, ""),
         ("repeats", "4 repeats, until: [], default max_gen_toks 256", "linear_repeats", chat, ""),
         ("text", "generate_until, default tokenizer backend", "linear", text, ""),
         ("choice", "multiple choice, default tokenizer backend", "linear_choice", text, ""),
-        ("choice_batch", "multiple choice, batch_size 8", "linear_choice", text, ",batch_size=8"),
+        ("choice_batch", "multiple choice, batch_size 8", "linear_choice", text, "", "--batch_size", "8"),
         (
             "choice_text",
             "multiple choice, tokenized_requests=False",
@@ -171,7 +171,11 @@ def lm_eval(trials: Trials) -> None:
             ",tokenized_requests=False",
         ),
     ):
-        trials.trial(f"lm_eval {model}", feature, lambda n=name, t=task, m=model, o=options: trials.lm_eval(m, t, n, o))
+        trials.trial(
+            f"lm_eval {model}",
+            feature,
+            lambda n=name, t=task, m=model, o=options, e=more: trials.lm_eval(m, t, n, o, *e),
+        )
 
 
 def inspect(trials: Trials) -> None:
