@@ -149,14 +149,14 @@ def _filters(found: Imported) -> list[str]:
     name = ours.verifier.removeprefix(RECORDED)
     text = f"Of what {name} accepts, {estimate(ours.precision).line} % are right by {found.gold}"
     other = found.other_filter
-    return [f"{text}; {_would(other)}." if other else f"{text}."]
+    return [f"{text}; {_would(other, name)}." if other else f"{text}."]
 
 
-def _would(kept: Kept) -> str:
+def _would(kept: Kept, reward: str) -> str:
     return (
         f"{kept.verifier.removeprefix(RECORDED)}, the most precise of the others, would have kept {kept.accepted:,} of "
-        f"{kept.judged:,}, {estimate(kept.precision).line} % right: without {kept.wrong_dropped:,} wrong and "
-        f"{kept.right_lost:,} right ones of those"
+        f"{kept.judged:,}, {estimate(kept.precision).line} % right, and of what {reward} accepts would have dropped "
+        f"{kept.wrong_dropped:,} wrong and {kept.right_lost:,} right ones"
     )
 
 

@@ -24,6 +24,7 @@ def rewards_table(found: Imported) -> Table:
     several = len({(trace.course.series, trace.course.split) for trace in traces}) > 1
     graded = any(not math.isnan(point.raw.value) for trace in traces for point in trace.points)
     moving = any(len(trace.points) > 1 for trace in traces)
+    steps = {_steps(trace) for trace in traces}
     return Table.of(
         traces,
         [
@@ -37,7 +38,7 @@ def rewards_table(found: Imported) -> Table:
             else None,
             *(_rates() if found.gold else ()),
             Column("drift", "FPR at the ends, %", _drift) if moving and found.gold else None,
-            Column("steps", "Steps", _steps),
+            Column("steps", "Steps", _steps) if several or len(steps) > 1 else None,
             Column("samples", "Samples decided", lambda t: share(sum(p.n for p in t.points), t.course.samples)),
         ],
         id="rewards",
