@@ -22,8 +22,8 @@ def test_the_committed_rows_give_the_committed_page(name: str, tmp_path: Path) -
     assert (tmp_path / name / "report.md").read_bytes() == (EXAMPLES / name / "report.md").read_bytes()
 
 
-def test_there_are_two_examples_of_finished_runs() -> None:
-    assert NAMES == ["dose_response", "linear_1d"]
-    for name in NAMES:
+def test_there_are_examples_of_two_finished_runs_and_of_an_audit() -> None:
+    assert NAMES == ["audit", "dose_response", "linear_1d"]
+    for name in NAMES[1:]:
         with Store(EXAMPLES / name) as store:
             assert store.run()["finished"] is True
