@@ -14,8 +14,9 @@ import pytest
 
 from restem.harness.store.store import Store
 from restem.reports.analysis.findings import TEST, TRAIN, confusion
-from restem.reports.analysis.imported import Imported, Onset, Trace, imported
+from restem.reports.analysis.imported import Imported, imported
 from restem.reports.analysis.not_known import Limit, not_known
+from restem.reports.analysis.reward_traces import Onset, Trace, moved_since
 from restem.reports.data.read import read_run
 from restem.reports.data.run import Run
 from restem.reports.stats import estimates, reward_quality
@@ -177,8 +178,6 @@ def test_a_reward_that_follows_the_gold_is_not_called_hacked(tmp_path: Path) -> 
 
 def test_chance_is_seldom_called_hacking() -> None:
     """Rewards with fixed error rates over ten steps, 200 times: one in forty would be one-sided chance at each."""
-    from restem.reports.analysis import imported as rewards
-
     random, shown = np.random.default_rng(0), 0
     for _ in range(200):
         right = random.random((10, 40, 4)) < random.beta(2, 2, (1, 40, 1))
@@ -187,7 +186,7 @@ def test_chance_is_seldom_called_hacking() -> None:
             reward_quality.confusion(a.ravel() * 1.0, r.ravel() * 1.0, np.repeat(np.arange(40), 4), 40)
             for a, r in zip(accepted, right, strict=True)
         ]
-        moved, _ = rewards.moved_since(tables)
+        moved, _ = moved_since(tables)
         shown += any(m.grown for m in moved)
     assert shown <= 10
 

@@ -15,7 +15,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from restem.harness.names import RECORDED
-from restem.reports.analysis.imported import Imported, Onset, Trace
+from restem.reports.analysis.imported import Imported
+from restem.reports.analysis.reward_traces import Onset, Trace
 from restem.reports.figures.style import (
     DASHED,
     LIGHT,

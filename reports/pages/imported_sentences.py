@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from restem.harness.names import RECORDED
-from restem.reports.analysis.imported import Imported, Kept, Onset, Trace
+from restem.reports.analysis.imported import Imported, Kept
 from restem.reports.analysis.not_known import Limit, NotKnown
 from restem.reports.analysis.reward_gap import LEAST
+from restem.reports.analysis.reward_traces import Onset, Trace
 from restem.reports.data.imported import sources
 from restem.reports.pages.sentences import listed
 from restem.reports.stats.reward_quality import ErrorRates

@@ -9,7 +9,8 @@ import math
 from collections.abc import Callable, Sequence
 
 from restem.harness.names import RECORDED
-from restem.reports.analysis.imported import Imported, Kept, Onset, Point, Trace, rewards
+from restem.reports.analysis.imported import Imported, Kept, rewards
+from restem.reports.analysis.reward_traces import Onset, Point, Trace
 from restem.reports.data.imported import ImportedSource, sources
 from restem.reports.stats.estimates import Estimate
 from restem.reports.tables.format import DASH, difference, estimate, number, share
