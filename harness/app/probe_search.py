@@ -60,7 +60,7 @@ def search_verifiers(
         ConfigError: No problem has a reference.
         VerifierError: A verifier breaks its contract, or is a judge that cannot be reached.
     """
-    usable = [problem for problem in problems if (problem.reference or "").strip()]
+    usable = searchable(problems)
     if not usable:
         raise ConfigError("no problem has a reference: without one no text is known to be right or wrong")
     budgets = {name: budget if budget is not None else default_budget(name, options) for name in names}
@@ -80,6 +80,11 @@ def search_verifiers(
                 rows = Search(usable, ask, budget=budgets[name], seed=seed, repeats=times).run()
             searched.append(Searched(verifier=name, rows=rows))
         return searched
+
+
+def searchable(problems: Sequence[Problem]) -> list[Problem]:
+    """The problems of which the search knows what is right: those with a reference, which programs do not have."""
+    return [problem for problem in problems if (problem.reference or "").strip()]
 
 
 def default_budget(name: str, options: Options) -> int:
@@ -103,7 +108,7 @@ def problems_of(path: Path, count: int | None) -> list[Problem]:
         ConfigError: The file cannot be read, or has none.
     """
     try:
-        problems = [problem for problem in read_problem_file(path).problems if (problem.reference or "").strip()]
+        problems = searchable(read_problem_file(path).problems)
     except ValueError as error:
         raise ConfigError(f"--problems: {error}") from None
     if not problems:

@@ -109,7 +109,7 @@ def probe_command(
         rows = probe_rows.read_rows(input_path)
     else:
         from restem.harness.app.probe import probe_verifiers
-        from restem.harness.app.probe_search import problems_of, search_verifiers
+        from restem.harness.app.probe_search import problems_of, search_verifiers, searchable
         from restem.harness.app.verify import verifier_options
 
         options = verifier_options(config_path, overrides, names)
@@ -117,7 +117,13 @@ def probe_command(
             problems = problems_of(problems_path, count)
         else:
             problems = drawn_problems(benchmark, seed, regime, count, split)
-        searched = search_verifiers(names, options, problems, budget=budget, seed=seed, repeats=repeats, quiet=quiet)
+        searched = []
+        if searchable(problems) or not forms:
+            searched = search_verifiers(
+                names, options, problems, budget=budget, seed=seed, repeats=repeats, quiet=quiet
+            )
+        else:
+            click.echo("these problems have no references, which the search needs: the fixed list alone", err=True)
         rows = {each.verifier: each.rows for each in searched}
         if output_path is not None:
             output_path.write_text("".join(probe_rows.write_rows(each, name) for name, each in rows.items()), "utf-8")
@@ -139,11 +145,12 @@ def _print(results: Mapping[str, Figures | None], counts: Sequence[FormCount], a
         return
     from tabulate import tabulate
 
-    click.echo(probe_text.headline(results))
+    if results:
+        click.echo(probe_text.headline(results))
     for name, each in results.items():
         if each is not None:
             click.echo(f"\n{probe_text.details(name, each)}")
     if counts:
         header = ["Verifier", "Kind", "Form", "Tried", "Correct", "Wrong", "Undecided"]
         lines = [[c.verifier, c.kind, c.form, c.tried, c.correct, c.wrong, c.undecided] for c in counts]
-        click.echo(f"\n{tabulate(lines, header)}")
+        click.echo("\n" * bool(results) + tabulate(lines, header))
