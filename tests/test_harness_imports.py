@@ -13,9 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from restem.harness.app import import_rollouts as import_module
 from restem.harness.app.import_rollouts import Request, import_rollouts, watch
 from restem.harness.errors import ConfigError
 from restem.harness.imports.templates import plain_question, plain_response
+from restem.harness.imports.writer import Writer
 from restem.harness.store.store import Store
 from restem.verifiers.verdict import Outcome
 
@@ -85,6 +87,51 @@ def test_a_file_that_grew_gives_the_same_run_as_the_whole_file(tmp_path: Path) -
         imported(tmp_path / "grown", written(growing, part, "a"))
     imported(tmp_path / "whole", growing)
     assert tables(tmp_path / "grown") == tables(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.csv", "rows.json"])
+def test_a_stopped_import_goes_on_without_a_row_too_many_or_too_few(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_module, "BATCH", 2)
+    rows = [{**row, "reward": row["reward"] or 0.0, "response": "x = 7"} for row in ROWS * 2]
+    path, out = tmp_path / name, tmp_path / "run"
+    if name.endswith("csv"):
+        lines = [",".join(map(str, row.values())) for row in [dict(zip(rows[0], rows[0], strict=True)), *rows]]
+        path.write_text("\n".join(lines) + "\n")
+    else:
+        path.write_text(json.dumps(rows) if name.endswith("json") else "".join(json.dumps(r) + "\n" for r in rows))
+    added = Writer.add
+
+    def stopped(self: Writer, *arguments: Any) -> None:
+        added(self, *arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Writer, "add", stopped)
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            imported(out, path)
+    monkeypatch.setattr(Writer, "add", added)
+    imported(out, path)
+    imported(tmp_path / "whole", path)
+    assert tables(out) == tables(tmp_path / "whole")
+
+
+def test_a_table_that_has_changed_is_not_imported_twice(tmp_path: Path) -> None:
+    path, out = tmp_path / "rows.csv", tmp_path / "run"
+    path.write_text("question,response\na,b\n")
+    imported(out, path)
+    path.write_text("question,response\na,b\na,c\n")
+    with pytest.raises(ConfigError, match="rows have no index"):
+        imported(out, path)
+
+
+def test_files_of_one_name_in_two_folders_are_two_files(tmp_path: Path) -> None:
+    paths = [tmp_path / folder / "rows.jsonl" for folder in ("step_1", "step_2")]
+    for path, rows in zip(paths, (ROWS, ROWS[:1]), strict=True):
+        path.parent.mkdir()
+        written(path, rows)
+    assert [each.counts.imported for each in imported(tmp_path / "run", *paths)] == [4, 1]
 
 
 def test_a_last_line_that_is_not_whole_is_left_for_the_next_time(tmp_path: Path) -> None:

@@ -190,22 +190,27 @@ def _import(
         return SourceResult(path=found.path, skipped=found.problem)
     counts = Counts()
     result = SourceResult(path=found.path, format=form.name, title=form.title, counts=counts)
-    source = _continued(store, found.source, form)
-    if source is None:
+    before = store.run()[FACT]["sources"].get(found.source.key, {})
+    rest = _rest(found.source, form, before)
+    if rest is None:
         return dataclasses.replace(result, skipped="imported before, and not changed since")
-    before = store.run()[FACT]["sources"].get(source.key, {})
+    source, rollouts, items = rest
+    if not items:
+        before = {**before, "refused": {}}  # all rows are read again
     progress = RunProgress(source.size, unit="bytes", quiet=quiet)
     with progress:
         progress.stage(source.name)
         progress.advance(source.start, fresh=False)
         done = source.start
-        rollouts = map(_with_references(answers), form.read(source))
+        rollouts = map(_with_references(answers), rollouts)
         while True:
             batch = list(itertools.islice(rollouts, BATCH))
+            items += len(batch)
             is_last = len(batch) < BATCH
             # Where a file cannot be read on from its middle, only its end says that it has been read.
             size = source.consumed if (form.appends and source.grows) or is_last else 0
-            writer.add(batch, counts, lambda size=size: _facts(store, source, form, size, before, counts))
+            entry = {"bytes": size, "sha256": source.digest(size or source.size), "items": items}
+            writer.add(batch, counts, lambda entry=entry: _facts(store, source, form, entry, before, counts))
             progress.advance(source.consumed - done)
             done = source.consumed
             if is_last:
@@ -216,48 +221,69 @@ def _import(
     return result
 
 
-def _continued(store: Store, source: Source, form: Format) -> Source | None:
-    """The source, to be read from where its last import stopped; None where nothing is new.
+def _rest(source: Source, form: Format, known: Mapping[str, Any]) -> tuple[Source, Iterator[Imported], int] | None:
+    """The source, what is new in it, and how many of its rollouts are known; None where nothing is new.
+
+    Args:
+        source: The file as it is now.
+        form: Its format.
+        known: The fact about its last import; empty where there was none.
 
     Raises:
         ConfigError: What was imported of it has changed since.
     """
-    known = store.run()[FACT]["sources"].get(source.key)
-    if known is None or not known["bytes"]:
-        return source
-    if source.size >= known["bytes"] and source.digest(known["bytes"]) == known["sha256"]:
-        if source.size == known["bytes"]:
-            return None
-        if form.appends and source.grows:
-            return Source(source.path, known["bytes"])
+    if not known:
+        return source, form.read(source), 0
+    read = known["bytes"] or source.size
+    is_same = source.size >= read and source.digest(read) == known["sha256"]
+    if is_same and source.size == known["bytes"]:
+        return None
     if form.appends and source.grows:
+        if is_same:
+            source = Source(source.path, known["bytes"])
+            return source, form.read(source), known["items"]
         raise ConfigError(
             f"{source.path}: its first {known['bytes']} bytes were imported and have changed since; "
             "import it into a new folder"
         )
-    return source  # read whole: rows that are stored are known by problem, step, index and text
+    if is_same and not known["bytes"]:  # its import was stopped
+        return source, itertools.islice(form.read(source), known["items"], None), known["items"]
+    return source, _indexed(source, form.read(source)), 0
+
+
+def _indexed(source: Source, rollouts: Iterator[Imported]) -> Iterator[Imported]:
+    """The rollouts of a file that has changed: those that are stored are known by problem, step, index and text.
+
+    Raises:
+        ConfigError: A rollout has no index, so that it cannot be told whether it is stored.
+    """
+    for rollout in rollouts:
+        if isinstance(rollout, Rollout) and rollout.index is None:
+            raise ConfigError(
+                f"{source.path}: it was imported and has changed since, and its rows have no index by which those that "
+                "are stored are known; import it into a new folder (a file of JSON lines can be followed)"
+            )
+        yield rollout
 
 
 def _facts(
-    store: Store, source: Source, form: Format, size: int, before: Mapping[str, Any], counts: Counts
+    store: Store, source: Source, form: Format, entry: Mapping[str, Any], before: Mapping[str, Any], counts: Counts
 ) -> dict[str, Any]:
     """The fact about all sources, with what is now known about this one."""
     now = counts.as_json()
     refused = dict(before.get("refused") or {})
     for reason, count in now["refused"].items():
         refused[reason] = refused.get(reason, 0) + count
-    entry = {
+    about = {
+        **entry,
         "name": source.name,
         "format": form.name,
         "title": form.title,
-        "bytes": size,
-        "sha256": source.digest(size),
         "imported": before.get("imported", 0) + now["imported"],
         "moved": before.get("moved", 0) + now["moved"],
         "refused": refused,
     }
-    sources = {**store.run()[FACT]["sources"], source.key: entry}
-    return {FACT: {"sources": sources}}
+    return {FACT: {"sources": {**store.run()[FACT]["sources"], source.key: about}}}
 
 
 def _with_references(answers: Mapping[str, tuple[str, ...]] | None) -> Any:

@@ -79,9 +79,13 @@ class Source:
 
     @property
     def key(self) -> str:
-        """A name for the file that stays as it grows or moves: made from its name and its first row."""
-        first = self._start.partition(b"\n")[0] if self.kind == JSON_LINES else self._start
-        return hashlib.sha256(self.name.encode("utf-8", "surrogateescape") + b"\n" + first).hexdigest()[:12]
+        """A name for the file that stays as it grows: made from its own name, its folder's name and how it begins."""
+        lines = {JSON_LINES: 1, CSV: 2}.get(self.kind)
+        begin = self._start[:1000] if self.kind in (JSON, JSON_LIST) else self._start
+        if lines is not None:
+            begin = b"\n".join(self._start.split(b"\n", lines)[:lines])
+        named = f"{self.path.absolute().parent.name}/{self.name}".encode("utf-8", "surrogateescape")
+        return hashlib.sha256(named + b"\n" + begin).hexdigest()[:12]
 
     def digest(self, size: int) -> str:
         """The SHA-256 of the first `size` bytes; a larger size than the last one reads only what lies between."""
