@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from restem.harness.app import import_rollouts as import_module
-from restem.harness.app.import_rollouts import Request, import_rollouts, watch
+from restem.harness.app.import_rollouts import Request, folder_for, import_rollouts, watch
 from restem.harness.errors import ConfigError
 from restem.harness.imports.templates import plain_question, plain_response
 from restem.harness.imports.writer import Writer
@@ -344,3 +344,16 @@ def test_long_texts_are_read_in_time_that_grows_with_their_length(piece: str) ->
     plain_question(piece * 200_000)
     plain_response(piece * 200_000)
     assert time.process_time() - start < 5
+
+
+def test_other_files_of_one_name_have_another_run_folder(tmp_path: Path) -> None:
+    paths = [tmp_path / folder / "completions" for folder in ("a", "b")]
+    for path in paths:
+        path.mkdir(parents=True)
+        written(path / "rows.jsonl", ROWS)
+    runs = tmp_path / "runs"
+    folders = []
+    for path in (*paths, *paths):
+        folders.append(folder_for([path], runs))
+        imported(folders[-1], path)
+    assert [folder.name for folder in folders] == ["completions", "completions-2"] * 2

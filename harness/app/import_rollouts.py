@@ -7,6 +7,7 @@ was imported before adds nothing, and one that has grown adds what is new. Impor
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import itertools
 import re
 import sys
@@ -27,6 +28,7 @@ from restem.harness.store.provenance import provenance
 from restem.harness.store.store import Store
 
 FACT = "imported"
+PATHS = "imported_paths"
 WATCH_SECONDS = 2.0
 
 
@@ -86,6 +88,7 @@ def import_rollouts(request: Request, folder: Path, quiet: bool) -> list[SourceR
     check_imported(folder)
     with Store(folder, write=True) as store:
         store.put_run({FACT: {"sources": {}}, "verifiers": {}, "controls": [], **provenance()})
+        store.set_run(PATHS, sorted({*(store.run().get(PATHS) or ()), *_path_keys(request.paths)}))
         writer = Writer(store, request.thresholds)
         results = [_import(store, writer, each, answers, quiet) for each in readable]
         _set_suite(store, request.gold)
@@ -111,6 +114,29 @@ def _has_news(request: Request, folder: Path) -> bool:
         sources = store.run()[FACT]["sources"]
     found = (each.source for each in _readable(request) if each.source is not None)
     return any(source.size != sources.get(source.key, {}).get("bytes") for source in found)
+
+
+def folder_for(paths: Sequence[Path], runs: Path) -> Path:
+    """The run folder of these files: named after the first one, with a number where other files have that name.
+
+    Args:
+        paths: Files and folders of rollouts.
+        runs: Where run folders stand.
+    """
+    name, keys = paths[0].resolve().name.partition(".")[0] or "rollouts", _path_keys(paths)
+    for number in itertools.count(1):
+        folder = runs / (name if number == 1 else f"{name}-{number}")
+        if not (folder / "run.db").is_file():
+            return folder
+        with Store(folder) as store:
+            if keys & set(store.run().get(PATHS) or ()):
+                return folder
+    raise AssertionError
+
+
+def _path_keys(paths: Sequence[Path]) -> set[str]:
+    """A hash of each path, by which files are known again; the paths themselves say where a user works."""
+    return {hashlib.sha256(str(path.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:12] for path in paths}
 
 
 def check_imported(folder: Path) -> None:

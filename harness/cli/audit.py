@@ -54,7 +54,9 @@ def audit_command(
       restem audit rows.csv --map question=input,response=output,reference=answer,step=step,reward.acc=score
     """
     permit_code(allow_code, allow_unsandboxed_code, (*names, *overrides))
-    chosen = folder or Path("runs") / sources[0].resolve().name.partition(".")[0]
+    from restem.harness.app.import_rollouts import folder_for
+
+    chosen = folder or folder_for(sources, Path("runs"))
     check_folder("--out" if folder else "run folder", chosen)
     request = request_of(sources, form, mappings, thresholds, references, gold)
     from restem.harness.app.verify import verifier_options
