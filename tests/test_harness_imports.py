@@ -357,3 +357,13 @@ def test_other_files_of_one_name_have_another_run_folder(tmp_path: Path) -> None
         folders.append(folder_for([path], runs))
         imported(folders[-1], path)
     assert [folder.name for folder in folders] == ["completions", "completions-2"] * 2
+
+
+def test_two_trainings_are_two_series(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        imported(tmp_path / "run", written(tmp_path / name / "rows.jsonl", ROWS), series=name)
+    with Store(tmp_path / "run") as store:
+        assert [c.id for c in store.checkpoints()] == ["a/1", "a/2", "b/1", "b/2"]
+        assert store.query("SELECT count(*) FROM sample") == [(2 * len(ROWS),)]
+        assert len(store.problems()) == 2

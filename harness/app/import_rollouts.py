@@ -22,7 +22,7 @@ from restem.harness.imports import catalog, mapped
 from restem.harness.imports.format import Format
 from restem.harness.imports.rollout import Imported, Rollout
 from restem.harness.imports.sources import PICKLES, SUFFIXES, Source
-from restem.harness.imports.writer import BATCH, KIND, LABEL, Counts, Writer
+from restem.harness.imports.writer import BATCH, KIND, LABEL, POLICY, Counts, Writer
 from restem.harness.progress import RunProgress
 from restem.harness.store.provenance import provenance
 from restem.harness.store.store import Store
@@ -44,6 +44,7 @@ class Request:
         references: A file of problems whose answers are the references of rollouts that have none.
         gold: The verifier that is taken as the truth; None: a column of labels where there is one, else `sympy` where
             there are references, else none.
+        series: The series of rollouts whose source names no model or run; None: `policy`.
     """
 
     paths: Sequence[Path]
@@ -52,6 +53,7 @@ class Request:
     thresholds: Mapping[str, float] = dataclasses.field(default_factory=dict)
     references: Path | None = None
     gold: str | None = None
+    series: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -89,7 +91,7 @@ def import_rollouts(request: Request, folder: Path, quiet: bool) -> list[SourceR
     with Store(folder, write=True) as store:
         store.put_run({FACT: {"sources": {}}, "verifiers": {}, "controls": [], **provenance()})
         store.set_run(PATHS, sorted({*(store.run().get(PATHS) or ()), *_path_keys(request.paths)}))
-        writer = Writer(store, request.thresholds)
+        writer = Writer(store, request.thresholds, request.series or POLICY)
         results = [_import(store, writer, each, answers, quiet) for each in readable]
         _set_suite(store, request.gold)
     return results

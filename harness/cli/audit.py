@@ -34,6 +34,7 @@ def audit_command(
     mappings: tuple[str, ...],
     thresholds: tuple[str, ...],
     references: Path | None,
+    series: str | None,
     gold: str | None,
     config_path: Path | None,
     overrides: tuple[str, ...],
@@ -58,7 +59,7 @@ def audit_command(
 
     chosen = folder or folder_for(sources, Path("runs"))
     check_folder("--out" if folder else "run folder", chosen)
-    request = request_of(sources, form, mappings, thresholds, references, gold)
+    request = request_of(sources, form, mappings, thresholds, references, series, gold)
     from restem.harness.app.verify import verifier_options
 
     unique = list(dict.fromkeys(names))

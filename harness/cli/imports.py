@@ -35,6 +35,7 @@ def import_options(command: click.decorators.FC) -> click.decorators.FC:
             type=click.Path(path_type=Path, exists=True, dir_okay=False),
             help="A file of problems whose answers are the references.",
         ),
+        click.option("--series", metavar="NAME", help="The run or model of rows that name none.  [default: policy]"),
         click.option("--gold", metavar="VERIFIER", help="Taken as the truth.  [default: label, else sympy]"),
     )
     for option in reversed(options):
@@ -48,6 +49,7 @@ def request_of(
     mappings: Sequence[str],
     thresholds: Sequence[str],
     references: Path | None,
+    series: str | None,
     gold: str | None,
 ) -> Request:
     """The request that the options describe.
@@ -70,6 +72,7 @@ def request_of(
         thresholds=numbers,
         references=references,
         gold=gold,
+        series=series,
     )
 
 
@@ -97,6 +100,7 @@ def import_command(
     mappings: tuple[str, ...],
     thresholds: tuple[str, ...],
     references: Path | None,
+    series: str | None,
     gold: str | None,
     is_watching: bool,
     as_json: bool,
@@ -114,7 +118,7 @@ def import_command(
       restem verify runs/theirs --verifier sympy && restem report runs/theirs
     """
     check_folder("--out", folder)
-    request = request_of(sources, form, mappings, thresholds, references, gold)
+    request = request_of(sources, form, mappings, thresholds, references, series, gold)
     from restem.harness.app.import_rollouts import import_rollouts, print_results, watch
 
     if is_watching:

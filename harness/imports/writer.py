@@ -68,14 +68,16 @@ class Writer:
     Args:
         store: The run, open for writing.
         thresholds: Name of a reward -> the number from which on it means correct; 0.5 for the others.
+        series: The series of rollouts whose source names none.
 
     Raises:
         ConfigError: A reward is in the run already with another threshold.
     """
 
-    def __init__(self, store: Store, thresholds: Mapping[str, float]) -> None:
+    def __init__(self, store: Store, thresholds: Mapping[str, float], series: str = POLICY) -> None:
         self._store = store
         self._thresholds = thresholds
+        self._series = series
         self._verifiers: dict[str, str] = {}
         self._names: dict[str, str] = dict(store.run().get("verifiers") or {})
         self._problems = {problem.id for problem in store.problems()}
@@ -142,7 +144,7 @@ class Writer:
         return id
 
     def _checkpoint(self, rollout: Rollout, batch: ImportBatch) -> str:
-        series = _clean(rollout.series or POLICY).replace(MARK, "-")
+        series = _clean(rollout.series or self._series).replace(MARK, "-")
         step = rollout.step or 0
         id = f"{series}/{step}"
         if id not in self._checkpoints:
