@@ -173,6 +173,7 @@ def test_numbers_start_no_worker_and_algebra_loads_no_sympy_in_this_process() ->
         ("What is the capital of France?", "Berlin", "The capital of France is Paris.", Outcome.WRONG),
         ("Who is the tallest, Leo or Maya?", "Leo", "The tallest of the children is Leo.", Outcome.CORRECT),
         ("Who is it, Leo or Ana?", "Leo", "Leo is German.", Outcome.UNDECIDED),
+        ("What is it?", "B", "<choice>H2O</choice>", Outcome.UNDECIDED),
     ],
 )
 def test_names_and_nouns_are_compared_as_words(question: str, reference: str, response: str, outcome: Outcome) -> None:

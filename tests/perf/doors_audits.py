@@ -89,6 +89,9 @@ def reward_doctor(name: str) -> bool:
     return not result.false_positives
 
 
+LEFT, RIGHT = range(12, 24), range(13, 25)  # twelve products
+
+
 def falsepass(name: str) -> bool:
     """Prints the headline figures of all probes and the search; whether no known-bad text is paid."""
     with tempfile.TemporaryDirectory() as folder:

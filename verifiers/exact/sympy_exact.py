@@ -225,9 +225,13 @@ def _draft(attempt: Attempt, expected: ExpectedAnswer, evaluated: bool) -> _Draf
 
 
 def _is_a_line(expected: ExpectedAnswer, response: str) -> bool:
-    """Whether the expected words are a line of the response: what follows them may explain them."""
-    if not expected.is_wordy:
+    """Whether the expected words are a line of the response, which what follows may explain, or its very end."""
+    if not expected.is_wordy and not expected.is_letter:
         return False
+    end = response[-200:].strip(" \t\n*_#$.!\\()[]").casefold()
+    lead = " " if expected.is_wordy else ": "
+    if end.endswith(lead + written(expected.text).casefold()):
+        return True
     lines = (line.strip(" \t*_#$.!:\\()[]") for line in response[-4000:].splitlines())
     return written(expected.text).casefold() in (written(line).casefold() for line in lines if len(line) <= 200)
 
@@ -260,6 +264,8 @@ def _draft_of_kind(attempt: Attempt, expected: ExpectedAnswer, question: str) ->
     if answer.reason == "two_answers":
         return answer, (Outcome.UNDECIDED, answer.reason), ()  # equal forms, or "x = 1 or x = 3", may be right
     if refused := _without_answer(answer):
+        if expected.is_letter and answer.reason == "range":
+            return answer, (Outcome.UNDECIDED, "range"), ()  # "<choice>H2O</choice>" may be option B
         return answer, refused, ()
     claims = [compared(expected, text, question) for text in texts]
     if any(isinstance(claim, AlgebraTask) for claim in claims):
