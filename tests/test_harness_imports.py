@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from restem.benchmarks.chat_templates import plain_question, plain_response
 from restem.harness.app import import_rollouts as import_module
 from restem.harness.app.import_rollouts import Request, folder_for, import_rollouts, watch
 from restem.harness.errors import ConfigError
-from restem.harness.imports.templates import plain_question, plain_response
 from restem.harness.imports.writer import Writer
 from restem.harness.store.store import Store
 from restem.verifiers.verdict import Outcome
@@ -103,8 +103,8 @@ def test_a_stopped_import_goes_on_without_a_row_too_many_or_too_few(
         path.write_text(json.dumps(rows) if name.endswith("json") else "".join(json.dumps(r) + "\n" for r in rows))
     added = Writer.add
 
-    def stopped(self: Writer, *arguments: Any) -> None:
-        added(self, *arguments)
+    def stopped(self: Writer, *arguments: Any, **named: Any) -> None:
+        added(self, *arguments, **named)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Writer, "add", stopped)
@@ -271,12 +271,29 @@ def test_another_threshold_for_an_imported_reward_is_an_error(tmp_path: Path) ->
         imported(out, rows, thresholds={"reward": 0.9})
 
 
-def test_own_indices_are_kept_and_a_second_text_of_one_index_moves(tmp_path: Path) -> None:
+def test_own_indices_are_kept_and_a_second_row_of_one_index_moves_whatever_its_text(tmp_path: Path) -> None:
     rows = [{**ROWS[0], "index": 5}, {**ROWS[1], "index": 5}, {**ROWS[0], "index": 5}]
     (result,) = imported(tmp_path / "run", written(tmp_path / "rows.jsonl", rows))
-    assert (result.counts.imported, result.counts.moved, result.counts.known) == (2, 1, 1)
+    assert (result.counts.imported, result.counts.moved, result.counts.known) == (3, 2, 0)
     with Store(tmp_path / "run") as store:
-        assert store.query("SELECT idx, text FROM sample ORDER BY idx") == [(5, "x = 7"), (6, "x = 8")]
+        assert store.query("SELECT idx, text FROM sample ORDER BY idx") == [(5, "x = 7"), (6, "x = 8"), (7, "x = 7")]
+
+
+def test_equal_rows_of_two_files_are_two_samples(tmp_path: Path) -> None:
+    """Two shards of one step: the first sample of a problem may have the same text in both."""
+    first = written(tmp_path / "rank0.jsonl", [{**ROWS[0], "index": 0}])
+    second = written(tmp_path / "rank1.jsonl", [{**ROWS[0], "index": 0}, {**ROWS[1], "index": 1}])
+    results = imported(tmp_path / "run", first, second)
+    assert [(each.counts.imported, each.counts.known) for each in results] == [(1, 0), (2, 0)]
+
+
+def test_a_copy_of_a_file_is_imported_once(tmp_path: Path) -> None:
+    rows = written(tmp_path / "rows.jsonl", ROWS)
+    copy = tmp_path / "elsewhere" / "renamed.jsonl"
+    copy.parent.mkdir()
+    copy.write_bytes(rows.read_bytes())
+    _, second = imported(tmp_path / "run", rows, copy)
+    assert second.skipped == "the same bytes were imported before, as rows.jsonl"
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from restem.benchmarks.problem import Problem
 from restem.harness.cli.main import main
 from restem.verifiers import Attempt, JudgeUnavailable, Outcome, UnknownVerifier, Verdict, Verifier, build, checked
+from restem.verifiers.code.permission import functions_allowed, permission
 from restem.verifiers.foreign_rewards.verdicts import graded_verdict
 from restem.verifiers.verdict import needs_whole_problems
 from tests.hostile import HOSTILE, MARKER, question
@@ -613,3 +614,24 @@ def test_a_server_that_is_not_there_or_has_no_such_address_stops_the_scoring() -
         verdicts(build("http://127.0.0.1:9/verify"), ["7"])
     with RewardServerAt(lambda path, body: (404, {})) as server, pytest.raises(JudgeUnavailable, match="answers 404"):
         verdicts(build(f"{server.address}/verify"), ["7"])
+
+
+@pytest.mark.parametrize(
+    ("typed", "may"),
+    [
+        ("trl:rewards.py:correct", True),
+        ("trl:rewards.py:correct_too", False),
+        ("verifiers.mine.type=trl:rewards.py:correct", True),
+        ('verifiers.both.members=["sympy", "trl:rewards.py:correct"]', True),
+        ("verifiers.mine.type=my_trl:rewards.py:correct", False),
+    ],
+)
+def test_the_command_line_permits_the_function_that_it_names_and_no_other(typed: str, may: bool) -> None:
+    with functions_allowed([typed]):
+        assert permission().may_call("trl:rewards.py:correct") is may
+
+
+def test_the_command_line_permits_the_option_that_it_sets_and_no_other() -> None:
+    with functions_allowed(["verifiers.mine.python=/usr/bin/python3", "trl:a.environment=b.py:f"]):
+        assert permission().may_set("python")
+        assert not permission().may_set("environment")

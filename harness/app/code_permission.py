@@ -62,7 +62,7 @@ def check_functions(names: Sequence[str], options: Options) -> None:
                 "name it by --verifier, or give --allow-code (docs/doors.md)"
             )
         given = next((option for option in _EXECUTING if option in options.get(name, {})), None)
-        if given is not None and not allowed.may_call(f".{given}="):
+        if given is not None and not allowed.may_set(given):
             raise ConfigError(
                 f"verifiers.{name}.{given}: a file sets it, and it decides what is executed: set it by --set, or give "
                 "--allow-code (docs/doors.md)"

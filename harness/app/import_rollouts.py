@@ -28,6 +28,7 @@ from restem.harness.store.provenance import provenance
 from restem.harness.store.store import Store
 
 FACT = "imported"
+SOURCE = "imported:"  # prefix of the fact about one source, before its key
 PATHS = "imported_paths"
 WATCH_SECONDS = 2.0
 
@@ -89,10 +90,11 @@ def import_rollouts(request: Request, folder: Path, quiet: bool) -> list[SourceR
     readable = _readable(request)
     check_imported(folder)
     with Store(folder, write=True) as store:
-        store.put_run({FACT: {"sources": {}}, "verifiers": {}, "controls": [], **provenance()})
+        store.put_run({FACT: True, "verifiers": {}, "controls": [], **provenance()})
         store.set_run(PATHS, sorted({*(store.run().get(PATHS) or ()), *_path_keys(request.paths)}))
         writer = Writer(store, request.thresholds, request.series or POLICY)
-        results = [_import(store, writer, each, answers, quiet) for each in readable]
+        sources = _sources(store)
+        results = [_import(store, writer, sources, each, answers, quiet) for each in readable]
         _set_suite(store, request.gold)
     return results
 
@@ -113,7 +115,7 @@ def watch(request: Request, folder: Path, quiet: bool) -> Iterator[list[SourceRe
 def _has_news(request: Request, folder: Path) -> bool:
     """Whether a file is new, or has another size than when it was imported."""
     with Store(folder) as store:
-        sources = store.run()[FACT]["sources"]
+        sources = _sources(store)
     found = (each.source for each in _readable(request) if each.source is not None)
     return any(source.size != sources.get(source.key, {}).get("bytes") for source in found)
 
@@ -126,14 +128,16 @@ def folder_for(paths: Sequence[Path], runs: Path) -> Path:
         runs: Where run folders stand.
     """
     name, keys = paths[0].resolve().name.partition(".")[0] or "rollouts", _path_keys(paths)
-    for number in itertools.count(1):
-        folder = runs / (name if number == 1 else f"{name}-{number}")
-        if not (folder / "run.db").is_file():
-            return folder
-        with Store(folder) as store:
-            if keys & set(store.run().get(PATHS) or ()):
-                return folder
-    raise AssertionError
+    folders = (runs / (name if number == 1 else f"{name}-{number}") for number in itertools.count(1))
+    return next(folder for folder in folders if _is_free_for(folder, keys))
+
+
+def _is_free_for(folder: Path, keys: set[str]) -> bool:
+    """Whether a folder holds no run, or one that was imported from one of these paths."""
+    if not (folder / "run.db").is_file():
+        return True
+    with Store(folder) as store:
+        return bool(keys & set(store.run().get(PATHS) or ()))
 
 
 def _path_keys(paths: Sequence[Path]) -> set[str]:
@@ -209,22 +213,35 @@ def _recognised(path: Path, request: Request) -> _Found:
     return _Found(path=path, source=source, format=catalog.recognise(source, request.mapping))
 
 
+def _sources(store: Store) -> dict[str, dict[str, Any]]:
+    """Key of a source -> the fact about it."""
+    return {key.removeprefix(SOURCE): value for key, value in store.run().items() if key.startswith(SOURCE)}
+
+
 def _import(
-    store: Store, writer: Writer, found: _Found, answers: Mapping[str, tuple[str, ...]] | None, quiet: bool
+    store: Store,
+    writer: Writer,
+    sources: dict[str, dict[str, Any]],
+    found: _Found,
+    answers: Mapping[str, tuple[str, ...]] | None,
+    quiet: bool,
 ) -> SourceResult:
-    """Imports what is new in one source."""
+    """Imports what is new in one source, and keeps the fact about it in `sources`."""
     form = found.format
     if found.source is None or form is None:
         return SourceResult(path=found.path, skipped=found.problem)
     counts = Counts()
     result = SourceResult(path=found.path, format=form.name, title=form.title, counts=counts)
-    before = store.run()[FACT]["sources"].get(found.source.key, {})
+    before = sources.get(found.source.key, {})
+    if not before and (same := _same_content(found.source, sources, writer.series)):
+        return dataclasses.replace(result, skipped=f"the same bytes were imported before, as {same}")
     rest = _rest(found.source, form, before)
     if rest is None:
         return dataclasses.replace(result, skipped="imported before, and not changed since")
     source, rollouts, items = rest
-    if not items:
-        before = {**before, "refused": {}}  # all rows are read again
+    is_again = bool(before) and not items  # all rows are read again
+    if is_again:
+        before = {**before, "refused": {}}
     progress = RunProgress(source.size, unit="bytes", quiet=quiet)
     with progress:
         progress.stage(source.name)
@@ -237,8 +254,14 @@ def _import(
             is_last = len(batch) < BATCH
             # Where a file cannot be read on from its middle, only its end says that it has been read.
             size = source.consumed if (form.appends and source.grows) or is_last else 0
-            entry = {"bytes": size, "sha256": source.digest(size or source.size), "items": items}
-            writer.add(batch, counts, lambda entry=entry: _facts(store, source, form, entry, before, counts))
+            read = {"bytes": size, "sha256": source.digest(size or source.size), "items": items}
+            entry = {**read, "series": writer.series}
+
+            def facts(entry: Mapping[str, Any] = entry) -> dict[str, Any]:
+                sources[source.key] = _about(source, form, entry, before, counts)
+                return {f"{SOURCE}{source.key}": sources[source.key]}
+
+            writer.add(batch, counts, facts, again=is_again)
             progress.advance(source.consumed - done)
             done = source.consumed
             if is_last:
@@ -294,15 +317,21 @@ def _indexed(source: Source, rollouts: Iterator[Imported]) -> Iterator[Imported]
         yield rollout
 
 
-def _facts(
-    store: Store, source: Source, form: Format, entry: Mapping[str, Any], before: Mapping[str, Any], counts: Counts
+def _same_content(source: Source, sources: Mapping[str, Mapping[str, Any]], series: str) -> str | None:
+    """The name under which a file with the same bytes was imported as a whole, in this series; None where none was."""
+    alike = [about for about in sources.values() if (about["bytes"], about["series"]) == (source.size, series)]
+    return next((about["name"] for about in alike if about["sha256"] == source.digest(source.size)), None)
+
+
+def _about(
+    source: Source, form: Format, entry: Mapping[str, Any], before: Mapping[str, Any], counts: Counts
 ) -> dict[str, Any]:
-    """The fact about all sources, with what is now known about this one."""
+    """The fact about a source, as it is now."""
     now = counts.as_json()
     refused = dict(before.get("refused") or {})
     for reason, count in now["refused"].items():
         refused[reason] = refused.get(reason, 0) + count
-    about = {
+    return {
         **entry,
         "name": source.name,
         "format": form.name,
@@ -311,7 +340,6 @@ def _facts(
         "moved": before.get("moved", 0) + now["moved"],
         "refused": refused,
     }
-    return {FACT: {"sources": {**store.run()[FACT]["sources"], source.key: about}}}
 
 
 def _with_references(answers: Mapping[str, tuple[str, ...]] | None) -> Any:

@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from restem.benchmarks.chat_templates import plain_question, plain_response
 from restem.benchmarks.json_lines import BadLine, JsonLine
 from restem.harness.imports.format import Read
 from restem.harness.imports.rollout import Imported, Refused, Rollout, number
 from restem.harness.imports.sources import Source, without_value
-from restem.harness.imports.templates import plain_question, plain_response
 
 
 def whole_number(row: JsonLine, field: str) -> int | None:

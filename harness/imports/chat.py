@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from restem.benchmarks.chat_templates import as_messages, plain_text
 from restem.benchmarks.json_lines import JsonLine
 from restem.harness.imports.cells import is_number, numbered, question_of, response_of, rewards_of
 from restem.harness.imports.format import Format, by_row
 from restem.harness.imports.nested import objects, part, references, word
 from restem.harness.imports.rollout import Imported, Refused, Rollout
 from restem.harness.imports.sources import Source
-from restem.harness.imports.templates import as_messages, plain_text
 
 NAME = "chat"
 REWARDS = ("reward", "score")

@@ -13,13 +13,13 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from restem.benchmarks.chat_templates import plain_question, plain_text
 from restem.benchmarks.json_lines import BadLine, JsonLine
 from restem.harness.errors import ConfigError
 from restem.harness.imports.format import Format
 from restem.harness.imports.nested import count, objects, part, texts, word
 from restem.harness.imports.rollout import TEST, Imported, Refused, Rollout
 from restem.harness.imports.sources import EVAL, Source, without_value
-from restem.harness.imports.templates import plain_question, plain_text
 
 NAME = "inspect_log"
 # Inspect's own words for scores, inspect_ai/scorer/_metric.py (value_to_float).

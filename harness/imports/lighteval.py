@@ -11,13 +11,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from restem.benchmarks.chat_templates import plain_question
 from restem.benchmarks.json_lines import JsonLine
 from restem.harness.imports.cells import numbered, rewards_of
 from restem.harness.imports.format import Format, by_row
 from restem.harness.imports.nested import part, texts, word
 from restem.harness.imports.rollout import TEST, Imported, Refused, Rollout
 from restem.harness.imports.sources import PARQUET, Source
-from restem.harness.imports.templates import plain_question
 
 NAME = "lighteval"
 _FILE = re.compile(r"details_(?P<task>.+)_\d{4}-\d\d-\d\dT[^_]+\.parquet$")

@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from restem.benchmarks.chat_templates import plain_question
 from restem.benchmarks.columns import QUESTIONS
 from restem.benchmarks.json_lines import DECODER, BadLine, JsonLine
 from restem.harness.imports.cells import is_number
@@ -23,7 +24,6 @@ from restem.harness.imports.format import Format
 from restem.harness.imports.nested import objects, part, texts, word
 from restem.harness.imports.rollout import TEST, Imported, Refused, Rollout, number
 from restem.harness.imports.sources import JSON_LINES, Source, without_value
-from restem.harness.imports.templates import plain_question
 
 NAME = "lm_eval"
 NO_FILTER = "none"  # the name of the filter that takes the first response as it is

@@ -12,6 +12,7 @@ import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from restem.benchmarks.chat_templates import plain_question, plain_response
 from restem.benchmarks.columns import ANSWERS, QUESTIONS, value_at
 from restem.benchmarks.hints import did_you_mean
 from restem.benchmarks.json_lines import JsonLine
@@ -19,7 +20,6 @@ from restem.harness.errors import ConfigError
 from restem.harness.imports.format import Format, by_row
 from restem.harness.imports.rollout import TEST, TRAIN, Imported, Refused, Rollout, number
 from restem.harness.imports.sources import Source
-from restem.harness.imports.templates import plain_question, plain_response
 
 NAME = "mapped"
 RESPONSES = ("response", "completion", "output", "generation", "responses", "completions", "outputs", "generations")

@@ -14,13 +14,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from restem.benchmarks.chat_templates import plain_question, plain_text
 from restem.benchmarks.json_lines import BadLine, JsonLine
 from restem.harness.imports.cells import is_number, numbered, rewards_of, whole_number
 from restem.harness.imports.format import Format
 from restem.harness.imports.nested import count, objects, part, references, word
 from restem.harness.imports.rollout import Imported, Refused, Rollout
 from restem.harness.imports.sources import Source, without_value
-from restem.harness.imports.templates import plain_question, plain_text
 
 NAME = "nemo_gym"
 FAILURES = "_failures"  # what the name of a failures file adds to that of its rollouts

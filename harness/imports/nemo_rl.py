@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from restem.benchmarks.chat_templates import as_messages, plain_question, plain_response
 from restem.benchmarks.json_lines import JsonLine
 from restem.harness.imports.cells import is_number, numbered, reward
 from restem.harness.imports.format import Format, by_row
 from restem.harness.imports.rollout import TEST, TRAIN, Imported, Refused, Rollout
 from restem.harness.imports.sources import Source
-from restem.harness.imports.templates import as_messages, plain_question, plain_response
 
 NAME = "nemo_rl"
 _STEP = re.compile(r"(train|val)_data_step(\d+)")

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from restem.benchmarks.chat_templates import plain_text
 from restem.benchmarks.json_lines import BadLine, JsonLine
 from restem.harness.imports.cells import is_number, question_of, rewards_of
 from restem.harness.imports.format import Format
 from restem.harness.imports.nested import part, references, word
 from restem.harness.imports.rollout import TEST, Imported, Refused, Rollout
 from restem.harness.imports.sources import Source, without_value
-from restem.harness.imports.templates import plain_text
 
 NAME = "openai_evals"
 MATCH = "match"

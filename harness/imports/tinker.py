@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from restem.benchmarks.chat_templates import as_messages, plain_question, plain_response
 from restem.benchmarks.json_lines import JsonLine
 from restem.harness.imports.cells import is_number, numbered, rewards_of, whole_number
 from restem.harness.imports.format import Format, by_row
 from restem.harness.imports.rollout import TEST, TRAIN, Imported, Refused, Rollout
 from restem.harness.imports.sources import Source
-from restem.harness.imports.templates import as_messages, plain_question, plain_response
 
 NAME = "tinker"
 QUESTIONS, RESPONSES = ("question", "input", "prompt", "problem"), ("response", "output", "completion")

@@ -11,12 +11,12 @@ import ast
 from collections.abc import Iterator
 from typing import Any
 
+from restem.benchmarks.chat_templates import plain_question, plain_response
 from restem.benchmarks.json_lines import JsonLine
 from restem.harness.imports.cells import numbered
 from restem.harness.imports.format import Format, by_row
 from restem.harness.imports.rollout import Imported, Rollout, number
 from restem.harness.imports.sources import CSV, Source
-from restem.harness.imports.templates import plain_question, plain_response
 
 NAME = "tunix"
 TURNS, REWARD, VERSION, TASK = "conversation_text", "trajectory_reward", "policy_version", "original_input"

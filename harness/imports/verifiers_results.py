@@ -54,6 +54,7 @@ def _rollout(row: JsonLine, model: str | None, env: str | None) -> Imported:
         response = ""
     if not response and error is not None:
         return Refused(place=row.place, reason=f"no completion: {_short(error)}")
+    is_cut = fields.get("is_truncated")
     return Rollout(
         place=row.place,
         question=question_of(row, "prompt"),
@@ -63,7 +64,7 @@ def _rollout(row: JsonLine, model: str | None, env: str | None) -> Imported:
         references=references(fields, ("answer",)) if fields.get("answer") != "" else (),
         rewards=rewards,
         reasons={} if error is None else dict.fromkeys(rewards, _short(error)),
-        finish_reason="length" if fields.get("is_truncated") is True else "stop",
+        finish_reason="length" if is_cut is True else "stop" if is_cut is False else None,
         token_count=count(part(fields, "token_usage").get("final_output_tokens")) or None,
         strata={} if env is None else {"env": env},
     )

@@ -12,13 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from restem.benchmarks.chat_templates import plain_question, plain_text
 from restem.benchmarks.json_lines import BadLine, JsonLine
 from restem.harness.imports.cells import is_number, numbered
 from restem.harness.imports.format import Format
 from restem.harness.imports.nested import count, mean, objects, part, references, word
 from restem.harness.imports.rollout import TEST, TRAIN, Imported, Refused, Rollout
 from restem.harness.imports.sources import Source, without_value
-from restem.harness.imports.templates import plain_question, plain_text
 
 NAME = "verifiers_traces"
 TOTAL = "reward"  # the weighted sum of a trace's rewards, which trains

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from restem.benchmarks.chat_templates import plain_response
 from restem.benchmarks.columns import value_at
 from restem.benchmarks.json_lines import JsonLine
 from restem.harness.imports.cells import (
@@ -26,7 +27,6 @@ from restem.harness.imports.cells import (
 from restem.harness.imports.format import Format, by_row
 from restem.harness.imports.rollout import TEST, TRAIN, Imported, Refused, Rollout
 from restem.harness.imports.sources import JSON_LINES, PARQUET, Source
-from restem.harness.imports.templates import plain_response
 
 NAME = "verl"
 SCORE, REWARD, UID = "score", "reward", "uid"

@@ -40,7 +40,7 @@ class Counts:
 
     Attributes:
         imported: Samples that were added.
-        known: Samples that the run had already: the same problem, step, index and text.
+        known: Samples that the run had already, of a file that is read again.
         refused: Reason -> number of rows.
         places: (place, reason) of the first refused rows.
         moved: Samples whose own index another sample had, so that they got the next free one.
@@ -77,23 +77,33 @@ class Writer:
     def __init__(self, store: Store, thresholds: Mapping[str, float], series: str = POLICY) -> None:
         self._store = store
         self._thresholds = thresholds
-        self._series = series
+        self.series = series
         self._verifiers: dict[str, str] = {}
         self._names: dict[str, str] = dict(store.run().get("verifiers") or {})
-        self._problems = {problem.id for problem in store.problems()}
-        self._positions = Counter(problem.split for problem in store.problems())
+        problems = store.problems()
+        self._problems = {problem.id for problem in problems}
+        self._positions = Counter(problem.split for problem in problems)
         self._next: dict[tuple[str, str], int] = store.next_indices()
         self._checkpoints = {checkpoint.id for checkpoint in store.checkpoints()}
         for name in thresholds:
             self._verifier(f"{RECORDED}{name}")
 
-    def add(self, rollouts: Sequence[Imported], counts: Counts, facts: Callable[[], Mapping[str, Any]]) -> None:
+    def add(
+        self,
+        rollouts: Sequence[Imported],
+        counts: Counts,
+        facts: Callable[[], Mapping[str, Any]],
+        *,
+        again: bool = False,
+    ) -> None:
         """Adds one batch, and the facts about how far the import is, all at once.
 
         Args:
             rollouts: Rollouts and refused rows, in the order of the source.
             counts: What is counted here; changed.
             facts: Called after the batch has been counted; gives key -> value of table `run`, which are replaced.
+            again: Whether rows of this source may be stored already: then one with the same problem, step, index and
+                text is known. Otherwise it is another sample, whatever its text.
         """
         batch = ImportBatch()
         problems = [(rollout, self._problem(rollout, batch)) for rollout in self._kept(rollouts, counts)]
@@ -104,7 +114,7 @@ class Writer:
         }
         texts = dict(self._store.sample_texts(given))
         for rollout, problem in problems:
-            self._sample(rollout, problem, batch, texts, counts)
+            self._sample(rollout, problem, batch, texts, counts, again)
         batch.facts = {**facts(), "verifiers": self._names}
         self._store.add_import(batch)
 
@@ -144,7 +154,7 @@ class Writer:
         return id
 
     def _checkpoint(self, rollout: Rollout, batch: ImportBatch) -> str:
-        series = _clean(rollout.series or self._series).replace(MARK, "-")
+        series = _clean(rollout.series or self.series).replace(MARK, "-")
         step = rollout.step or 0
         id = f"{series}/{step}"
         if id not in self._checkpoints:
@@ -153,13 +163,19 @@ class Writer:
         return id
 
     def _sample(
-        self, rollout: Rollout, problem: str, batch: ImportBatch, texts: dict[int, str], counts: Counts
+        self,
+        rollout: Rollout,
+        problem: str,
+        batch: ImportBatch,
+        texts: dict[int, str],
+        counts: Counts,
+        again: bool,
     ) -> None:
         checkpoint, text = self._checkpoint(rollout, batch), _clean(rollout.response)
         place = checkpoint, problem
         index = rollout.index
         if index is not None and (stored := texts.get(Sample.number(*place, index))) is not None:
-            if stored == text:
+            if again and stored == text:
                 counts.known += 1
                 return
             counts.moved += 1

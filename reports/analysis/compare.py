@@ -28,7 +28,8 @@ from restem.reports.data.run import Run
 from restem.reports.stats.reward_quality import RewardQuality, reward_quality
 
 # Facts that say nothing of how a run was made, or that are compared elsewhere.
-CHANGING = ("finished", "imported", "seconds", "verifiers")
+CHANGING = ("finished", "seconds", "verifiers")
+IMPORTED = "imported"  # how the facts about imported files begin
 
 # Settings of a suite that change no result but by the rounding of floating-point sums.
 SAME_RECIPE = ("name", "seed", "mesh")
@@ -305,7 +306,7 @@ def _settings(a: Run, b: Run) -> Iterator[tuple[str, Any, Any]]:
 
 def _plain(run: Run) -> dict[str, Any]:
     """The facts, with verifiers and arms by their names."""
-    facts = {key: value for key, value in run.facts.items() if key not in CHANGING}
+    facts = {key: value for key, value in run.facts.items() if key not in CHANGING and not key.startswith(IMPORTED)}
     arms = {entry["name"]: entry for entry in run.suite.get("arms", ())}
     suite = {key: value for key, value in run.suite.items() if key != "arms"}
     return facts | {"suite": suite, "arm": arms, "verifier": run.fingerprints}

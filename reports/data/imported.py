@@ -44,8 +44,8 @@ class ImportedSource:
 
 def sources(facts: Mapping[str, Any]) -> list[ImportedSource]:
     """The files of an imported run, in the order of their names."""
-    stored = (facts.get("imported") or {}).get("sources") or {}
-    return sorted((_source(entry) for entry in stored.values()), key=lambda source: source.name)
+    stored = [value for key, value in facts.items() if key.startswith("imported:")]
+    return sorted(map(_source, stored), key=lambda source: source.name)
 
 
 def _source(entry: Mapping[str, Any]) -> ImportedSource:

@@ -15,7 +15,6 @@ from restem.reports.tables.table import Column, Table
 
 # Facts of the run.
 SHOWN_ELSEWHERE = (
-    "imported",
     "suite",
     "verifiers",
     "chance_level",
@@ -98,7 +97,11 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
     yield from ((f"verifier {name}", fingerprint) for name, fingerprint in sorted(run.fingerprints.items()))
     if not run.imported:
         yield "chance level", f"{number(chance)} %" if isinstance(chance, (int, float)) else DASH
-    yield from ((key, _json(value)) for key, value in sorted(run.facts.items()) if key not in SHOWN_ELSEWHERE)
+    yield from (
+        (key, _json(value))
+        for key, value in sorted(run.facts.items())
+        if key not in SHOWN_ELSEWHERE and not key.startswith("imported")
+    )
     yield from ((f"parameters of {c.id}", c.params_sha256) for c in run.checkpoints.values() if c.params_sha256)
 
 

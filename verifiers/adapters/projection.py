@@ -50,5 +50,4 @@ class Projection:
             return 0.0 if self.undecided == "zero" else None
         if self.value == "outcome":
             return 1.0 if verdict.outcome is Outcome.CORRECT else 0.0
-        raw = getattr(verdict, "raw_reward", None)
-        return verdict.score if raw is None else raw
+        return verdict.score if verdict.raw_reward is None else verdict.raw_reward

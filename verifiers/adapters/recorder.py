@@ -2,7 +2,7 @@
 
 Takes any reward function of the conventions in calls.py, plain or asynchronous, for one response or many; gives a
 function that answers the same and writes rows that `restem import` reads. The result and the exceptions of the function
-are never changed; where rows cannot be written, a warning is logged once and the training goes on.
+are never changed; where rows cannot be written, the training goes on, and warnings count the calls that are missing.
 
 A row: `question`, `response`, `references`, `step`, `index` and `group` (null where the framework passes none),
 `rewards` (name -> number, null where the function gave None or NaN), `reasons` (name -> why), `seconds` (name -> how
@@ -114,7 +114,7 @@ class Recorder:
         self.function, self.rows, self.name, self.form, self.step = function, rows, name, form, step
         self.columns = columns
         self.__name__ = name
-        self._warned = False
+        self._missing = 0  # calls whose rows could not be written
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         began = time.perf_counter()
@@ -144,12 +144,13 @@ class Recorder:
         return call
 
     def _write(self, arguments: Sequence[Any], named: Mapping[str, Any], result: Any, seconds: float) -> None:
-        """Appends the rows of a call; whatever goes wrong is logged once, and costs no reward."""
+        """Appends the rows of a call; whatever goes wrong is logged and counted, and costs no reward."""
         try:
             by_name = self._by_name(arguments, named)
             call = CALLS[self.form] if self.form else _call_of(self.function, by_name)
             items = call.items(by_name, self.columns)
-            rewards = _failed(result, items) if isinstance(result, Exception) else rewards_of(result, len(items))
+            failed = [{"": None} for _ in items]
+            rewards = failed if isinstance(result, Exception) else rewards_of(result, len(items))
             step = self.step() if self.step else None
             rows = [
                 self._row(call, item, reward, step, result, seconds / len(items))
@@ -157,11 +158,10 @@ class Recorder:
             ]
             self.rows.add(self.name, rows)
         except Exception as error:  # a recorder must not end a training
-            if not self._warned:
-                self._warned = True
-                _log.warning(
-                    "%s: rewards of %s are not recorded: %s: %s", self.rows.path, self.name, type(error).__name__, error
-                )
+            self._missing += 1
+            if str(self._missing).strip("0") == "1":  # the first, the tenth, the hundredth, ...
+                message = "%s: rewards of %s are not recorded (%d calls so far): %s: %s"
+                _log.warning(message, self.rows.path, self.name, self._missing, type(error).__name__, error)
 
     def _by_name(self, arguments: Sequence[Any], named: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments by the names of the function's parameters; what is left over in `**` stands beside them."""
@@ -258,10 +258,6 @@ def number(value: Any) -> float | None:
     if not isinstance(value, bool | int | float):
         return None
     return float(value) if math.isfinite(value) else None
-
-
-def _failed(error: Exception, items: Sequence[Item]) -> list[dict[str, float | None]]:
-    return [{"": None} for _ in items]
 
 
 # -- The file ----------------------------------------------------------------------------------------------------------

@@ -82,7 +82,7 @@ class Shared:
         calls = [self._waiting.popleft() for _ in range(len(self._waiting))]
         try:
             verdicts = checked(self.verifier, [attempt for call in calls for attempt in call.attempts])
-        except Exception as error:
+        except Exception as error:  # of the verifier: raised again in every thread that waits for this batch
             for call in calls:
                 call.error = error
             return

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 from collections.abc import Iterator, Sequence
 
 
@@ -28,7 +29,14 @@ class Permission:
 
     def may_call(self, name: str) -> bool:
         """Whether the reward function of that name may be called."""
-        return self.sandboxed or any(name in text for text in self.named)
+        # In a `--set` the name stands behind `=`, in quotes, or in a list; a longer name that holds it is another one.
+        whole = re.compile(rf"""(?:^|[="',\[\s]){re.escape(name)}(?:$|["',\]\s])""")
+        return self.sandboxed or any(whole.search(text) for text in self.named)
+
+    def may_set(self, option: str) -> bool:
+        """Whether an option that decides what is executed may have a value: the command line sets it."""
+        names = [text.partition("=")[0] for text in self.named if text.startswith("verifiers.")]
+        return self.sandboxed or any(name.endswith(f".{option}") for name in names)
 
 
 _current = Permission()
