@@ -4,6 +4,10 @@ RestemError
 ├── ConfigError          the user's mistake, found before any work: exit code 2
 ├── PromptTooLong        a prompt does not fit the policy's context: never cut
 ├── RunBusy              another process holds the run folder
+├── StoreFailed          SQLite cannot read or write run.db: disk full, locked, no permission, damaged
+├── DamagedRun           rows in run.db are not those that were stored
+├── RunReplaced          the run folder was deleted or replaced while this process wrote to it
+├── SaveFailed           a checkpoint could not be written
 ├── HostFailed           another host of this run stopped with an error
 ├── CheckpointMismatch   parameters on disk are not those the policy expects
 ├── NonFiniteLogits      the policy computes no numbers: nothing can be sampled
@@ -25,6 +29,22 @@ class PromptTooLong(RestemError):
 
 class RunBusy(RestemError):
     """Another process is writing to this run folder."""
+
+
+class StoreFailed(RestemError):
+    """SQLite could not read or write run.db; the message names the file, the reason and the remedy."""
+
+
+class DamagedRun(RestemError):
+    """Rows in run.db are not those that were stored; `restem check` says which."""
+
+
+class RunReplaced(RestemError):
+    """The run folder was deleted or replaced while this process wrote to it."""
+
+
+class SaveFailed(RestemError):
+    """A checkpoint could not be written; the rows stored before it stay, and the same command goes on."""
 
 
 class HostFailed(RestemError):
