@@ -168,6 +168,11 @@ def test_a_half_finished_run_of_an_earlier_version_goes_on(one_iteration: Path, 
         db.execute("DELETE FROM sample WHERE checkpoint = 'sympy/1'")
         db.execute("DELETE FROM checkpoint WHERE id = 'sympy/1'")
         db.execute("DELETE FROM run WHERE key = 'finished'")
+        # Earlier versions recorded the hash of the base's parameters.
+        db.execute(
+            "UPDATE run SET value = (SELECT json_quote(params_sha256) FROM checkpoint WHERE id = 'base')"
+            " WHERE key = 'base_sha256'"
+        )
         db.commit()
     as_of(folder, version)
     run(folder)

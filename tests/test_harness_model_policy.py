@@ -6,46 +6,102 @@ import dataclasses
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
-import jax
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from restem.harness.errors import CheckpointMismatch, ConfigError
-from restem.harness.model.architecture import ASSETS
-from restem.harness.model.policy import Policy, init_params, load_policy, params_hash, save_policy
+from restem.harness.model.architecture import ASSETS, EMBEDDED, SETTINGS_FILE, read_settings
+from restem.harness.model.policy import Policy, load_policy, params_hash, policy_hash, save_policy
 from restem.harness.model.tokenizer import END_OF_TURN, START_OF_TURN, Tokenizer
+from tests.small_policy import small_policy, small_policy_folder
 
 TOKENIZER = Tokenizer(path=ASSETS / "tiny" / "tokenizer.model")
 
 
-def test_a_saved_policy_loads_with_equal_parameters(tiny: Policy, tmp_path: Path) -> None:
-    save_policy(tiny, tmp_path / "copy")
+def test_a_saved_policy_loads_as_it_was(tiny: Policy, tmp_path: Path) -> None:
+    assert save_policy(tiny, tmp_path / "copy") == policy_hash(tiny)
     copy = load_policy(tmp_path / "copy")
     assert params_hash(copy.params) == params_hash(tiny.params)
     assert copy.architecture == tiny.architecture
 
 
-def test_a_leaf_of_another_shape_is_named(tiny: Policy, tmp_path: Path) -> None:
-    save_policy(tiny, tmp_path / "copy")
-    settings = json.loads((tmp_path / "copy" / "policy.json").read_text())
-    settings["architecture"]["hidden_dim"] = 256
-    (tmp_path / "copy" / "policy.json").write_text(json.dumps(settings))
-    with pytest.raises(
-        CheckpointMismatch, match=r"gating_einsum.*expected shape \(2, 128, 256\), found \(2, 128, 512\)"
-    ):
-        load_policy(tmp_path / "copy")
+def edit(folder: Path, **changes: Any) -> None:
+    """Changes fields of policy.json, of the architecture where it has the field; None takes a field away."""
+    path = folder / SETTINGS_FILE
+    settings = json.loads(path.read_text())
+    for name, value in changes.items():
+        place = settings["architecture"] if name in settings["architecture"] else settings
+        place[name] = value
+        if value is None:
+            del place[name]
+    path.write_text(json.dumps(settings))
 
 
-def test_parameters_that_are_not_those_saved_are_refused(tiny: Policy, tmp_path: Path) -> None:
-    save_policy(tiny, tmp_path / "copy")
-    other = dataclasses.replace(tiny, params=init_params(tiny.architecture, jax.random.key(7)))
-    save_policy(other, tmp_path / "other")
-    shutil.rmtree(tmp_path / "copy" / "params")
-    shutil.copytree(tmp_path / "other" / "params", tmp_path / "copy" / "params")
+def flip(file: Path, bit: int) -> None:
+    content = bytearray(file.read_bytes())
+    content[bit // 8] ^= 1 << bit % 8
+    file.write_bytes(content)
+
+
+def test_a_folder_of_an_earlier_version_loads_and_a_leaf_of_another_shape_is_named(tmp_path: Path) -> None:
+    folder = small_policy_folder(tmp_path / "old")
+    edit(folder, policy_sha256=None)
+    assert policy_hash(load_policy(folder)) == policy_hash(small_policy())
+    edit(folder, hidden_dim=64)
+    with pytest.raises(CheckpointMismatch, match=r"gating_einsum.*expected shape \(2, 16, 64\), found \(2, 16, 32\)"):
+        load_policy(folder)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"little_endian": True}, {"context_length": 64}, {"few_shot": "{question}"}, {"instruction": "Hurry."}],
+    ids=str,
+)
+def test_an_edited_policy_json_is_noticed_before_a_network_is_built(tmp_path: Path, changes: dict[str, Any]) -> None:
+    folder = small_policy_folder(tmp_path / "edited")
+    edit(folder, **changes)
+    with pytest.raises(CheckpointMismatch, match=r"policy\.json or tokenizer\.model changed"):
+        load_policy(folder)
+
+
+def test_a_changed_tokenizer_is_noticed(tmp_path: Path) -> None:
+    folder = small_policy_folder(tmp_path / "changed")
+    flip(folder / "tokenizer.model", 12_345)
+    with pytest.raises(CheckpointMismatch, match=r"policy\.json or tokenizer\.model changed"):
+        load_policy(folder)
+
+
+def test_parameters_that_are_not_those_saved_are_refused(tmp_path: Path) -> None:
+    folder, other = (small_policy_folder(tmp_path / str(seed), seed) for seed in (0, 1))
+    shutil.rmtree(folder / "params")
+    shutil.copytree(other / "params", folder / "params")
     with pytest.raises(CheckpointMismatch, match="changed since they were saved"):
-        load_policy(tmp_path / "copy")
+        load_policy(folder)
+
+
+def test_the_hash_covers_all_that_samples_come_from(tmp_path: Path) -> None:
+    policy = small_policy()
+    other_vocabulary = tmp_path / "tokenizer.model"
+    other_vocabulary.write_bytes(policy.tokenizer.model_bytes + b"\x00")
+    variants = [
+        policy,
+        small_policy(1),
+        dataclasses.replace(policy, architecture=dataclasses.replace(policy.architecture, chat=False)),
+        *(
+            dataclasses.replace(policy, tokenizer=dataclasses.replace(policy.tokenizer, **change))
+            for change in ({"few_shot": "x"}, {"instruction": "x"}, {"path": other_vocabulary})
+        ),
+    ]
+    assert len({policy_hash(variant) for variant in variants}) == len(variants)
+    assert policy_hash(small_policy()) == policy_hash(policy)
+
+
+@pytest.mark.parametrize("name", EMBEDDED.values())
+def test_the_embedded_policies_record_their_hash(name: str) -> None:
+    assert read_settings(ASSETS / name).policy_sha256 is not None
 
 
 def test_a_folder_that_is_no_policy_is_named(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ PUBLIC = {
         "make_mesh",
         "make_meshes",
         "params_hash",
+        "policy_hash",
         "save_policy",
         "want_cpu_devices",
     ],

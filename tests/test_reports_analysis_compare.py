@@ -113,6 +113,13 @@ ALL_WRONG = (
 )
 
 
+# Runs of earlier versions recorded the hash of the base's parameters.
+BASE_OF_BEFORE = (
+    "UPDATE run SET value = (SELECT json_quote(params_sha256) FROM checkpoint WHERE id = 'base')"
+    " WHERE key = 'base_sha256';"
+)
+
+
 @pytest.mark.parametrize(
     ("sql", "rerun"),
     [
@@ -122,6 +129,7 @@ ALL_WRONG = (
         (suite("training.learning_rate", "0.5"), None),
         (suite("sampling.train_samples", "3"), None),
         ("UPDATE run SET value = '\"other\"' WHERE key = 'base_sha256';", None),
+        (BASE_OF_BEFORE, Rerun.SAME_SEED),
     ],
 )
 def test_a_run_and_its_rerun_are_known_by_their_resolved_suite(

@@ -32,7 +32,7 @@ from restem.harness.loop import rest_em
 from restem.harness.loop.steps_verifier import StepsVerifier
 from restem.harness.model.architecture import ASSETS, EMBEDDED
 from restem.harness.model.compilation_cache import enable_compilation_cache
-from restem.harness.model.policy import Policy, load_policy, params_hash
+from restem.harness.model.policy import Policy, load_policy, policy_hash
 from restem.harness.progress import RunProgress
 from restem.harness.store.provenance import provenance
 from restem.harness.store.store import Store
@@ -211,8 +211,10 @@ def record(
         ConfigError: The run began with other verifiers or another base.
     """
     fingerprints = {name: verifier.fingerprint for name, verifier in verifiers.items()}
-    facts = {"verifiers": fingerprints, "base_sha256": params_hash(base.params)}
+    facts = {"verifiers": fingerprints, "base_sha256": policy_hash(base)}
     stored = store.run()
+    if stored.get("base_sha256") == base.params_sha256:  # a run of an earlier version, which hashed parameters alone
+        facts["base_sha256"] = base.params_sha256
     if "verifiers" in stored:  # `restem verify RUN` may have added others
         stored["verifiers"] = {name: stored["verifiers"].get(name) for name in fingerprints}
     for key, value in facts.items():

@@ -27,7 +27,7 @@ from restem.harness.assets.make import JUDGE_PHASES, PHASES, SEED
 from restem.harness.assets.tasks import TASKS, Task
 from restem.harness.assets.verdicts import responses
 from restem.harness.model.architecture import ASSETS
-from restem.harness.model.policy import Policy, load_policy, params_hash
+from restem.harness.model.policy import Policy, load_policy
 from restem.harness.names import BASE
 from restem.harness.sampling.sampler import GREEDY_TOP_K, Decoding
 from restem.harness.store.store import Store
@@ -152,7 +152,7 @@ def _write(name: str, policy: Policy, command: str, recipe: dict[str, Any], qual
         "made_by": command,
         "recipe": recipe,
         "architecture": dataclasses.asdict(policy.architecture),
-        "params_sha256": params_hash(policy.params),
+        "params_sha256": policy.params_sha256,
         "quality": quality,
     }
     (ASSETS / name / "card.json").write_text(json.dumps(card, indent=1) + "\n")

@@ -222,7 +222,7 @@ def _response_rows(able: Policy, base: Policy, task: Task, problems: Questions) 
 def _publish(policy: Policy, folder: Path) -> None:
     """Replaces an asset; its card stays until it is measured again."""
     card = (folder / "card.json").read_text() if (folder / "card.json").is_file() else None
-    click.echo(f"{folder.name}: parameters {save_policy(policy, folder)[:12]}")
+    click.echo(f"{folder.name}: policy {save_policy(policy, folder)[:12]}")
     if card is not None:
         (folder / "card.json").write_text(card)
 

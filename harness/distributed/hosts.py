@@ -34,7 +34,7 @@ from restem.harness.config import MeshConfig, TrainingConfig
 from restem.harness.distributed.messages import Channel
 from restem.harness.errors import ConfigError, HostFailed, NonFiniteLoss
 from restem.harness.model.mesh import Meshes, gather_to_local, keep_freed_memory, make_meshes, want_cpu_devices
-from restem.harness.model.policy import Params, Policy, params_hash
+from restem.harness.model.policy import Params, Policy, policy_hash
 from restem.harness.sampling.sampler import Batching, Decoding, Draws, sample
 from restem.harness.training import m_step
 
@@ -100,7 +100,7 @@ class Hosts:
         self._base, self._params[BASE] = base, base.params
         if self.count > 1 and self.leads:
             mesh = dict(self.meshes.whole.shape)
-            self._channel.broadcast("begin", sha256=params_hash(base.params), mesh=mesh)
+            self._channel.broadcast("begin", sha256=policy_hash(base), mesh=mesh)
             self._channel.barrier()
 
     def sample(
@@ -190,8 +190,10 @@ class Hosts:
         return dataclasses.replace(self._base, params=self._params[name])
 
     def _follow_begin(self, sha256: str, mesh: dict[str, int]) -> None:
-        if params_hash(self._params[BASE]) != sha256:
-            raise ConfigError("the policy differs from the leading host's (SHA-256 of its parameters)")
+        assert self._base is not None
+        if policy_hash(self._base) != sha256:
+            what = "SHA-256 of parameters, architecture, prompt and tokenizer"
+            raise ConfigError(f"the policy differs from the leading host's ({what})")
         if dict(self.meshes.whole.shape) != mesh:
             raise ConfigError(f"the mesh is {dict(self.meshes.whole.shape)}, the leading host's {mesh}")
         self._channel.barrier()

@@ -37,7 +37,7 @@ from restem.harness.loop.draw import draw
 from restem.harness.loop.e_step import select
 from restem.harness.loop.probe import probe
 from restem.harness.loop.verify import verify
-from restem.harness.model.policy import Params, Policy, load_policy, params_hash, save_policy
+from restem.harness.model.policy import Params, Policy, load_policy, save_policy
 from restem.harness.names import BASE, first_sampled, unmarked, verifiers_that_judge
 from restem.harness.progress import Forecast, RunProgress
 from restem.harness.store.records import Checkpoint, Selection
@@ -131,7 +131,7 @@ def add_base(run: Run, id: str) -> None:
     """The base under the id that a replicate samples it by."""
     if run.store.checkpoint(id) is None:
         run.store.add_checkpoint(
-            Checkpoint(id=id, arm=None, iteration=0, kind="base", params_sha256=params_hash(run.base.params))
+            Checkpoint(id=id, arm=None, iteration=0, kind="base", params_sha256=run.base.params_sha256)
         )
 
 
@@ -175,7 +175,7 @@ def maximise(
     if not examples:
         run.store.log("skipped", arm=arm.name, iteration=iteration, reason="the training verifier accepted nothing")
         run.store.add_checkpoint(
-            Checkpoint(**common, kind="skipped", started_from=sampled_from, params_sha256=params_hash(policy.params))
+            Checkpoint(**common, kind="skipped", started_from=sampled_from, params_sha256=policy.params_sha256)
         )
         run.progress.advance(_validation_samples(run))
         _nothing_left_to_train(run, arm)
@@ -205,14 +205,14 @@ def maximise(
     _nothing_left_to_train(run, arm, trained, checks)
     policy = dataclasses.replace(start, params=fitted.params)
     path = Path("checkpoints") / f"{arm.name}-{iteration}"
-    digest = save_policy(policy, run.store.folder / path)
+    save_policy(policy, run.store.folder / path)
     run.store.add_checkpoint(
         Checkpoint(
             **common,
             kind="trained",
             started_from=start_id,
             path=str(path),
-            params_sha256=digest,
+            params_sha256=policy.params_sha256,
             steps=fitted.steps,
             losses=fitted.losses,
             validation_reward=fitted.validation_reward,
@@ -234,7 +234,7 @@ def _nothing_left_to_train(run: Run, arm: ArmConfig, trained: int = 0, checks: i
 def _stored_policy(run: Run, checkpoint: Checkpoint) -> Policy:
     """The policy that a finished M-step saved, checked against its row."""
     policy = load_policy(run.store.folder / (checkpoint.path or ""), run.hosts.meshes.local)
-    if params_hash(policy.params) != checkpoint.params_sha256:
+    if policy.params_sha256 != checkpoint.params_sha256:
         raise CheckpointMismatch(f"{checkpoint.path}: not the parameters of {checkpoint.id} (SHA-256 differs)")
     return policy
 
@@ -278,7 +278,7 @@ def validation_reward(run: Run, arm: ArmConfig, iteration: int, policy: Policy, 
             arm=arm.name,
             iteration=iteration,
             kind="candidate",
-            params_sha256=params_hash(policy.params),
+            params_sha256=policy.params_sha256,
             steps=step,
             validation_reward=reward,
         )

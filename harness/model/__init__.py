@@ -8,7 +8,15 @@ if TYPE_CHECKING:
     from restem.harness.model.architecture import Architecture, load_architecture
     from restem.harness.model.compilation_cache import enable_compilation_cache
     from restem.harness.model.mesh import Meshes, make_mesh, make_meshes, want_cpu_devices
-    from restem.harness.model.policy import Params, Policy, init_params, load_policy, params_hash, save_policy
+    from restem.harness.model.policy import (
+        Params,
+        Policy,
+        init_params,
+        load_policy,
+        params_hash,
+        policy_hash,
+        save_policy,
+    )
     from restem.harness.model.tokenizer import Tokenizer
 
 __all__ = [
@@ -24,6 +32,7 @@ __all__ = [
     "make_mesh",
     "make_meshes",
     "params_hash",
+    "policy_hash",
     "save_policy",
     "want_cpu_devices",
 ]
@@ -47,6 +56,7 @@ __getattr__, __dir__ = exports(
             "init_params",
             "load_policy",
             "params_hash",
+            "policy_hash",
             "save_policy",
         ),
         "tokenizer": ("Tokenizer",),

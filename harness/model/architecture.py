@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
+import reprlib
+import typing
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from restem.harness.errors import ConfigError
 
@@ -72,6 +75,8 @@ class Architecture:
         from restem.harness.model.gemma import nn
 
         if self.network is not None:
+            if self.network not in dir(nn):
+                raise ConfigError(f"architecture.network {self.network!r}: the installed gemma has no such network")
             return getattr(nn, self.network)(text_only=True, dtype=jnp.float32)
         kinds = {"L": nn.AttentionType.LOCAL_SLIDING, "G": nn.AttentionType.GLOBAL}
         scale = gemma_config.QueryPreAttentionNormalisation
@@ -102,31 +107,76 @@ class Architecture:
         )
 
 
-class Settings(NamedTuple):
-    """What `policy.json` of a policy folder holds."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What `policy.json` of a policy folder holds; a folder of an earlier version has no `policy_sha256`."""
 
     architecture: Architecture
     params_sha256: str
-    few_shot: str | None
-    instruction: str | None
+    policy_sha256: str | None = None
+    few_shot: str | None = None
+    instruction: str | None = None
 
 
 def read_settings(folder: Path) -> Settings:
     """The settings of a policy folder.
 
     Raises:
-        ConfigError: The folder is not a policy folder.
+        ConfigError: The folder is not a policy folder, or its `policy.json` is damaged.
     """
+    path = folder / SETTINGS_FILE
     try:
-        settings = json.loads((folder / SETTINGS_FILE).read_text())
-        return Settings(
-            Architecture(**settings["architecture"]),
-            settings["params_sha256"],
-            settings.get("few_shot"),
-            settings.get("instruction"),
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        data = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{folder}: not a policy folder: {SETTINGS_FILE}: {error}") from None
+    settings = _from_json(Settings, data, str(path))
+    _check(settings.architecture, f"{path}: architecture")
+    return settings
+
+
+def _from_json(kind: Any, data: object, place: str) -> Any:
+    """An instance of a dataclass with the values of a JSON object.
+
+    Raises:
+        ConfigError: A field is unknown, is missing or has a value of another type.
+    """
+    if not isinstance(data, dict):
+        raise ConfigError(f"{place}: expected an object, found {reprlib.repr(data)}")
+    kinds = typing.get_type_hints(kind)
+    required = {field.name for field in dataclasses.fields(kind) if field.default is dataclasses.MISSING}
+    for name in sorted((required - data.keys()) | (data.keys() - kinds.keys())):
+        raise ConfigError(f"{place}: {reprlib.repr(name)} is {'missing' if name in required else 'not a field of it'}")
+    return kind(**{name: _value(kinds[name], value, f"{place}: {name}") for name, value in data.items()})
+
+
+def _value(kind: Any, value: object, place: str) -> Any:
+    if dataclasses.is_dataclass(kind):
+        return _from_json(kind, value, place)
+    kinds = set(typing.get_args(kind) or (kind,))
+    kinds |= {int, float} if kinds & {int, float} else set()  # another tool may have written 10000.0 for 10000
+    if type(value) not in kinds:
+        raise ConfigError(f"{place}: expected {getattr(kind, '__name__', kind)}, found {reprlib.repr(value)}")
+    return value
+
+
+def _check(architecture: Architecture, place: str) -> None:
+    """Checks that the numbers are those of a network.
+
+    Raises:
+        ConfigError: Naming a field that is not.
+    """
+    a = architecture
+    for name, value in dataclasses.asdict(a).items():
+        if isinstance(value, int | float) and not isinstance(value, bool) and not 0 < value < math.inf:
+            raise ConfigError(f"{place}: {name}: expected a number above 0, found {value!r}")
+    if not a.attention or set(a.attention) - {"L", "G"}:
+        raise ConfigError(f"{place}: attention: expected the letters L and G, found {reprlib.repr(a.attention)}")
+    if "L" in a.layers and a.sliding_window is None:
+        raise ConfigError(f"{place}: sliding_window: expected a number, as attention has an L, found none")
+    if a.num_heads % a.num_kv_heads:
+        raise ConfigError(
+            f"{place}: num_kv_heads: expected a divisor of num_heads, {a.num_heads}, found {a.num_kv_heads}"
+        )
 
 
 def load_architecture(folder: Path) -> Architecture:

@@ -3,8 +3,8 @@
 Takes an architecture or a policy folder; gives a `Policy`, hashes of parameters and policy folders. Does not depend on
 the formats of other tools (weights/).
 
-A policy folder holds `policy.json` (architecture and tokenizer settings), `tokenizer.model` and `params/` (Orbax, the
-nested layout of `gm.ckpts`). Every checkpoint that a run writes is such a folder, and so are the embedded policies.
+A policy folder holds `policy.json` (architecture, prompt, hashes), `tokenizer.model` and `params/` (Orbax, the nested
+layout of `gm.ckpts`). Every checkpoint that a run writes is such a folder, and so are the embedded policies.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import dataclasses
 import hashlib
 import json
 import shutil
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,15 @@ import numpy as np
 import orbax.checkpoint as ocp
 from jax.sharding import Mesh
 
-from restem.harness.errors import CheckpointMismatch, ConfigError
+from restem.harness.errors import CheckpointMismatch, ConfigError, SaveFailed
 from restem.harness.model.architecture import SETTINGS_FILE, Architecture, read_settings
 from restem.harness.model.gemma import nn
 from restem.harness.model.mesh import make_mesh, shardings_of
 from restem.harness.model.tokenizer import Tokenizer
 
+TOKENIZER_FILE = "tokenizer.model"
+# What Orbax and tensorstore raise on files that are damaged or gone.
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError)
 Params = dict[str, Any]  # a tree: names -> arrays or further dictionaries
 
 
@@ -43,6 +47,11 @@ class Policy:
     def model(self) -> nn.Transformer:
         """The network."""
         return self.architecture.model()
+
+    @cached_property
+    def params_sha256(self) -> str:
+        """The parameters' hash; of a large policy it takes a while, so it is computed once."""
+        return params_hash(self.params)
 
 
 def param_shapes(architecture: Architecture) -> Params:
@@ -85,26 +94,63 @@ def params_hash(params: Params) -> str:
     return digest.hexdigest()
 
 
+def policy_hash(policy: Policy) -> str:
+    """SHA-256 over all that samples come from: parameters, architecture, prompt and vocabulary."""
+    return _hash(policy.architecture, policy.params_sha256, policy.tokenizer)
+
+
+def _hash(architecture: Architecture, params_sha256: str, tokenizer: Tokenizer) -> str:
+    # What has its default is left out, so that a later version's new field leaves the hashes of older policies as they
+    # are. So a default must not change.
+    shape = {
+        field.name: value
+        for field in dataclasses.fields(architecture)
+        if (value := getattr(architecture, field.name)) != field.default
+    }
+    vocabulary = hashlib.sha256(tokenizer.model_bytes).hexdigest()
+    content = {"architecture": shape, "params": params_sha256, "vocabulary": vocabulary, **_prompt(tokenizer)}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _prompt(tokenizer: Tokenizer) -> dict[str, str]:
+    prompt = {"few_shot": tokenizer.few_shot, "instruction": tokenizer.instruction}
+    return {name: text for name, text in prompt.items() if text is not None}
+
+
 def save_policy(policy: Policy, folder: Path) -> str:
-    """Writes a policy folder atomically; gives the hash of its parameters."""
+    """Writes a policy folder atomically; gives the policy's hash.
+
+    Raises:
+        SaveFailed: It could not be written; what the folder held before stays.
+    """
     partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    digest = params_hash(policy.params)
-    settings: dict[str, Any] = {"architecture": dataclasses.asdict(policy.architecture), "params_sha256": digest}
-    prompt = {"few_shot": policy.tokenizer.few_shot, "instruction": policy.tokenizer.instruction}
-    settings |= {key: text for key, text in prompt.items() if text is not None}
-    (partial / SETTINGS_FILE).write_text(json.dumps(settings, indent=1) + "\n")
-    shutil.copyfile(policy.tokenizer.path, partial / "tokenizer.model")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        _write(policy, partial)
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.rename(folder)
+    except (OSError, ValueError) as error:  # ValueError: of tensorstore, below Orbax
+        shutil.rmtree(partial, ignore_errors=True)  # it may fill the disk
+        raise SaveFailed(f"{folder}: the policy could not be saved: {_first_line(error)}") from error
+    return policy_hash(policy)
+
+
+def _write(policy: Policy, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    settings = {
+        "architecture": dataclasses.asdict(policy.architecture),
+        "params_sha256": policy.params_sha256,
+        "policy_sha256": policy_hash(policy),
+        **_prompt(policy.tokenizer),
+    }
+    (folder / SETTINGS_FILE).write_text(json.dumps(settings, indent=1) + "\n", "utf-8")
+    (folder / TOKENIZER_FILE).write_bytes(policy.tokenizer.model_bytes)
     with ocp.StandardCheckpointer(multiprocessing_options=single_host_options()) as checkpointer:
         # As NumPy arrays: with several hosts, Orbax refuses arrays that lie on one host's devices.
-        checkpointer.save((partial / "params").absolute(), jax.device_get(policy.params))
+        checkpointer.save((folder / "params").absolute(), jax.device_get(policy.params))
         checkpointer.wait_until_finished()
     # Orbax writes the folder's absolute path into this file, but only the file's existence matters.
-    (partial / "params" / "commit_success.txt").write_text("")
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
-    return digest
+    (folder / "params" / "commit_success.txt").write_text("")
 
 
 def load_policy(folder: Path, mesh: Mesh | None = None) -> Policy:
@@ -115,26 +161,48 @@ def load_policy(folder: Path, mesh: Mesh | None = None) -> Policy:
         mesh: The devices; None: the first one.
 
     Raises:
-        ConfigError: The folder is not a policy folder.
-        CheckpointMismatch: A leaf has another shape than the architecture says, or the bytes changed since saving.
+        ConfigError: The folder is not a policy folder, or a file of it cannot be read.
+        CheckpointMismatch: A leaf has another shape than the architecture says, or something changed since saving.
     """
     settings = read_settings(folder)
-    if not (folder / "params").is_dir():
-        raise ConfigError(f"{folder}: not a policy folder: no params/")
-    expected = param_shapes(settings.architecture)
-    with ocp.StandardCheckpointer(multiprocessing_options=single_host_options()) as checkpointer:
-        stored = checkpointer.metadata((folder / "params").absolute()).item_metadata
-        check_shapes(expected, getattr(stored, "tree", stored), folder)
-        params = checkpointer.restore((folder / "params").absolute(), restore_targets(expected, mesh))
-    if params_hash(params) != settings.params_sha256:
-        raise CheckpointMismatch(f"{folder}: parameters changed since they were saved (SHA-256 differs)")
+    architecture = settings.architecture
     tokenizer = Tokenizer(
-        path=folder / "tokenizer.model",
-        little_endian=settings.architecture.little_endian,
+        path=folder / TOKENIZER_FILE,
+        little_endian=architecture.little_endian,
         few_shot=settings.few_shot,
         instruction=settings.instruction,
     )
-    return Policy(architecture=settings.architecture, params=params, tokenizer=tokenizer)
+    # Before a network is built, whose shape a changed file may make absurd. Folders of earlier versions have no hash.
+    if settings.policy_sha256 not in (None, _hash(architecture, settings.params_sha256, tokenizer)):
+        changed = f"{SETTINGS_FILE} or {TOKENIZER_FILE} changed since they were saved (SHA-256 differs)"
+        raise CheckpointMismatch(f"{folder}: {changed}")
+    if tokenizer.vocab_size > architecture.vocab_size:
+        rows = f"the embedding has {architecture.vocab_size} rows"
+        raise CheckpointMismatch(f"{tokenizer.path}: {tokenizer.vocab_size} pieces, but {rows}")
+    policy = Policy(architecture=architecture, params=load_params(folder, architecture, mesh), tokenizer=tokenizer)
+    if policy.params_sha256 != settings.params_sha256:
+        raise CheckpointMismatch(f"{folder}: parameters changed since they were saved (SHA-256 differs)")
+    return policy
+
+
+def load_params(folder: Path, architecture: Architecture, mesh: Mesh | None = None) -> Params:
+    """The parameters of a policy folder, whose hash the caller checks.
+
+    Raises:
+        ConfigError: The folder has none.
+        CheckpointMismatch: A leaf has another shape than the architecture says, or a file cannot be read.
+    """
+    path = (folder / "params").absolute()
+    if not path.is_dir():
+        raise ConfigError(f"{folder}: not a policy folder: no params/")
+    expected = param_shapes(architecture)
+    try:
+        with ocp.StandardCheckpointer(multiprocessing_options=single_host_options()) as checkpointer:
+            stored = checkpointer.metadata(path).item_metadata
+            check_shapes(expected, getattr(stored, "tree", stored), folder)
+            return checkpointer.restore(path, restore_targets(expected, mesh))
+    except _UNREADABLE as error:
+        raise CheckpointMismatch(f"{folder}: the parameters cannot be read: {_first_line(error)}") from error
 
 
 def restore_targets(shapes: Params, mesh: Mesh | None = None) -> Params:
@@ -171,6 +239,10 @@ def check_shapes(expected: Params, stored: Params, folder: Path) -> None:
             raise CheckpointMismatch(
                 f"{folder}: leaf {name}: expected {_shape(want.get(name))}, found {have.get(name, 'none')} on disk"
             )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).partition("\n")[0] or type(error).__name__)[:300]
 
 
 def _shape(shape: tuple[int, ...] | None) -> str:

@@ -54,8 +54,27 @@ class Tokenizer:
     instruction: str | None = None
 
     @cached_property
+    def model_bytes(self) -> bytes:
+        """The content of the file, read once: a file that changes later changes neither texts nor hashes.
+
+        Raises:
+            ConfigError: It cannot be read.
+        """
+        try:
+            return self.path.read_bytes()
+        except OSError as error:
+            raise ConfigError(f"{self.path}: the SentencePiece model cannot be read: {error.strerror}") from None
+
+    @cached_property
     def _model(self) -> sentencepiece.SentencePieceProcessor:
-        return sentencepiece.SentencePieceProcessor(model_file=str(self.path))
+        model = sentencepiece.SentencePieceProcessor()
+        try:
+            model.LoadFromSerializedProto(self.model_bytes)
+            model.id_to_piece([*range(model.vocab_size())])  # pieces of a damaged file may be no UTF-8
+        except (RuntimeError, ValueError) as error:
+            reason = str(error).partition("\n")[0]
+            raise ConfigError(f"{self.path}: not a SentencePiece model: {reason}") from None
+        return model
 
     @property
     def vocab_size(self) -> int:

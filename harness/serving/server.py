@@ -20,7 +20,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from restem.harness.model.policy import Policy, params_hash
+from restem.harness.model.policy import Policy
 from restem.harness.sampling.sampler import sample_key
 from restem.harness.serving import http, replies, requests, tokens
 from restem.harness.serving.engine import Answer, DecodingFailed, Engine
@@ -49,7 +49,7 @@ def serve(policy: Policy, name: str, port: int, while_stdin_open: bool) -> None:
 
 def served_name(policy: Policy, name: str) -> str:
     """The model's name in replies: `name@<first 8 digits of the parameters' hash>`."""
-    return f"{name}@{params_hash(policy.params)[:8]}"
+    return f"{name}@{policy.params_sha256[:8]}"
 
 
 def application(policy: Policy, name: str) -> Starlette:

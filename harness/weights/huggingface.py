@@ -113,7 +113,7 @@ def save_hf(policy: Policy, folder: Path) -> None:
     }
     for name, content in files.items():
         (partial / name).write_text(json.dumps(content, indent=2) + "\n", "utf-8")
-    shutil.copyfile(policy.tokenizer.path, partial / "tokenizer.model")
+    (partial / "tokenizer.model").write_bytes(policy.tokenizer.model_bytes)
     partial.rename(folder)
 
 

@@ -11,7 +11,6 @@ its fallback, and every user-defined piece as an added token. Both libraries tak
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from sentencepiece import sentencepiece_model_pb2
@@ -47,7 +46,7 @@ class _Vocabulary(NamedTuple):
 
 def tokenizer_files(tokenizer: Tokenizer, architecture: Architecture) -> dict[str, dict[str, Any]]:
     """The contents of the tokenizer's JSON files, by file name."""
-    vocabulary = _read(tokenizer.path)
+    vocabulary = _read(tokenizer.model_bytes)
     config = tokenizer_config(tokenizer, architecture)
     if not vocabulary.of_characters:
         return {"tokenizer_config.json": config | {"tokenizer_class": "GemmaTokenizer"}}
@@ -55,9 +54,9 @@ def tokenizer_files(tokenizer: Tokenizer, architecture: Architecture) -> dict[st
     return {"tokenizer_config.json": config, "tokenizer.json": _ready_tokenizer(vocabulary, tokenizer)}
 
 
-def _read(path: Path) -> _Vocabulary:
+def _read(content: bytes) -> _Vocabulary:
     """The vocabulary of a SentencePiece file."""
-    model, kinds = _Model.FromString(path.read_bytes()), _Model.SentencePiece
+    model, kinds = _Model.FromString(content), _Model.SentencePiece
     return _Vocabulary(
         of_characters=model.trainer_spec.model_type == model.trainer_spec.CHAR,
         pieces=[piece.piece for piece in model.pieces],

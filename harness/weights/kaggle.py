@@ -95,10 +95,7 @@ def checked_tokenizer(path: Path, architecture: Architecture) -> Tokenizer:
         ConfigError: The file is no SentencePiece model, or belongs to another model.
     """
     tokenizer = Tokenizer(path=path, little_endian=architecture.little_endian)
-    try:
-        size = tokenizer.vocab_size
-    except (OSError, RuntimeError) as error:
-        raise ConfigError(f"{path}: not a SentencePiece model: {error}") from None
+    size = tokenizer.vocab_size
     if size > architecture.vocab_size:
         raise ConfigError(f"{path}: {size} pieces, but the embedding has {architecture.vocab_size} rows")
     return tokenizer

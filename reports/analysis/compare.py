@@ -228,7 +228,7 @@ def _trained_apart(a: Run, b: Run) -> list[tuple[str, str, str]]:
 
 def _rerun(a: Run, b: Run) -> Rerun | None:
     """Whether both trained one base policy by one resolved suite, with the same verifiers."""
-    same = _recipe(a) == _recipe(b) and a.facts.get("base_sha256") == b.facts.get("base_sha256")
+    same = _recipe(a) == _recipe(b) and (a.base_hashes[0] in b.base_hashes or b.base_hashes[0] in a.base_hashes)
     if a.imported or not a.arms or not same or _trained_apart(a, b):
         return None
     return Rerun.SAME_SEED if a.suite.get("seed") == b.suite.get("seed") else Rerun.OTHER_SEED

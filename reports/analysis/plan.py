@@ -229,7 +229,7 @@ def origin(run: Run) -> dict[str, Any]:
     """What a plan must share with the run that it is checked against: base, training problems, sampling."""
     problems = sorted((problem.id, problem.question, problem.reference) for problem in run.problems.get(TRAIN, ()))
     return {
-        "base_sha256": str(run.facts.get("base_sha256", "")),
+        "base_sha256": run.base_hashes[0],
         "problems_sha256": hashlib.sha256(json.dumps(problems).encode()).hexdigest(),
         "sampling": measuring_settings(run.suite.get("sampling") or {}),
     }
@@ -311,4 +311,6 @@ def plan_differences(run: Run, planned: Mapping[str, Any]) -> list[PlanDifferenc
     # A plan of an earlier version names fewer settings of the sampling, and may name none.
     sampling = {**here["sampling"], **(planned.get("sampling") or {})}
     recorded = {**here, **planned, "sampling": sampling}
+    if recorded["base_sha256"] in run.base_hashes:
+        recorded["base_sha256"] = here["base_sha256"]
     return [key for key in PlanDifference if recorded[key] != here[key]]

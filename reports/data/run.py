@@ -170,6 +170,12 @@ class Run:
         return "imported" in self.facts
 
     @property
+    def base_hashes(self) -> tuple[str, ...]:
+        """What the base is known by: `base_sha256`, and the hash of its parameters, which that was in earlier runs."""
+        base = self.checkpoints.get(BASE)
+        return str(self.facts.get("base_sha256", "")), *([base.params_sha256] if base and base.params_sha256 else [])
+
+    @property
     def iterations(self) -> int:
         reached = max((c.iteration for c in self.checkpoints.values()), default=0)
         return int(self.suite.get("iterations", reached))
