@@ -2,6 +2,7 @@
 
 RestemError
 ├── ConfigError          the user's mistake, found before any work: exit code 2
+│   └── NoRun            a folder that should hold a run holds none
 ├── PromptTooLong        a prompt does not fit the policy's context: never cut
 ├── RunBusy              another process holds the run folder
 ├── StoreFailed          SQLite cannot read or write run.db: disk full, locked, no permission, damaged
@@ -21,6 +22,10 @@ class RestemError(Exception):
 
 class ConfigError(RestemError):
     """A setting is wrong; the message names file, field, value found and value expected."""
+
+
+class NoRun(ConfigError):
+    """There is no run in the folder, or none that has begun."""
 
 
 class PromptTooLong(RestemError):

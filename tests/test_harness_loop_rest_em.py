@@ -13,7 +13,7 @@ import pytest
 
 from restem.harness.app.run import run_suite
 from restem.harness.config import load_suite
-from restem.harness.errors import ConfigError
+from restem.harness.errors import ConfigError, StoreFailed
 from restem.harness.loop.rest_em import training_examples
 from restem.harness.model.policy import Policy
 from restem.harness.store import schema
@@ -140,7 +140,7 @@ def test_a_run_whose_extension_was_killed_is_extended_the_next_time(
         db.execute(
             f"CREATE TRIGGER kill BEFORE INSERT ON run WHEN NEW.key = '{key}' BEGIN SELECT RAISE(ABORT, 'killed'); END"
         )
-    with pytest.raises(sqlite3.IntegrityError, match="killed"):
+    with pytest.raises(StoreFailed, match="killed"):
         run(folder, "iterations=2")
     with closing(sqlite3.connect(folder / "run.db")) as db:
         db.execute("DROP TRIGGER kill")

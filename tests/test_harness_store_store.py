@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from restem.benchmarks.problem import ATTACK, Probe
-from restem.harness.errors import ConfigError, RunBusy
+from restem.harness.errors import ConfigError, RunBusy, StoreFailed
 from restem.harness.store import schema
 from restem.harness.store.records import Checkpoint, Sample, Selected, Selection
 from restem.harness.store.rows import batched, packed_ids, unpacked_ids
@@ -86,7 +86,7 @@ def test_a_second_verdict_of_the_same_verifier_is_refused(tmp_path: Path) -> Non
     with filled(tmp_path, [record]) as store:
         rows = [(record.id, Verdict(outcome=Outcome.WRONG, score=0.0))]
         store.add_verdicts("v-1", rows)
-        with pytest.raises(sqlite3.IntegrityError):
+        with pytest.raises(StoreFailed):
             store.add_verdicts("v-1", rows)
         assert len(store.query("SELECT * FROM verdict")) == 1
 
@@ -109,7 +109,7 @@ def test_a_store_that_cannot_be_opened_leaves_the_folder_free(tmp_path: Path) ->
 
 def test_a_failed_transaction_leaves_no_rows_and_lets_the_next_one_begin(tmp_path: Path) -> None:
     with filled(tmp_path, [sample()]) as store:
-        with pytest.raises(sqlite3.IntegrityError):
+        with pytest.raises(StoreFailed):
             store.add_samples([sample(index=1), sample()])
         store.add_samples([sample(index=2)])
         assert {s.index for s in store.samples("base", "test")} == {0, 2}
@@ -132,7 +132,7 @@ def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("write", [False, True])
 def test_a_file_that_is_no_database_is_refused_by_name(tmp_path: Path, write: bool) -> None:
     (tmp_path / "run.db").write_text("junk\n" * 300)
-    with pytest.raises(ConfigError, match=r"run\.db: file is not a database$"):
+    with pytest.raises(StoreFailed, match=r"run\.db: damaged \(file is not a database\); restore it from a copy"):
         Store(tmp_path, write=write)
     assert (tmp_path / "run.db").read_text() == "junk\n" * 300
 

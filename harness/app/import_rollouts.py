@@ -25,7 +25,7 @@ from restem.harness.imports.sources import PICKLES, SUFFIXES, Source
 from restem.harness.imports.writer import BATCH, KIND, LABEL, POLICY, Counts, Writer
 from restem.harness.progress import RunProgress
 from restem.harness.store.provenance import provenance
-from restem.harness.store.store import Store
+from restem.harness.store.store import Store, stored_facts
 
 FACT = "imported"
 SOURCE = "imported:"  # prefix of the fact about one source, before its key
@@ -105,7 +105,7 @@ def watch(request: Request, folder: Path, quiet: bool) -> Iterator[list[SourceRe
     The run is opened for writing only while there is something new, so that verifiers can be run in between.
     """
     while True:
-        if not (folder / "run.db").is_file() or _has_news(request, folder):
+        if not stored_facts(folder) or _has_news(request, folder):
             results = import_rollouts(request, folder, quiet)
             if news := [each for each in results if each.counts.imported or each.counts.refused]:
                 yield news
@@ -134,10 +134,8 @@ def folder_for(paths: Sequence[Path], runs: Path) -> Path:
 
 def _is_free_for(folder: Path, keys: set[str]) -> bool:
     """Whether a folder holds no run, or one that was imported from one of these paths."""
-    if not (folder / "run.db").is_file():
-        return True
-    with Store(folder) as store:
-        return bool(keys & set(store.run().get(PATHS) or ()))
+    facts = stored_facts(folder)
+    return not facts or bool(keys & set(facts.get(PATHS) or ()))
 
 
 def _path_keys(paths: Sequence[Path]) -> set[str]:
@@ -151,10 +149,7 @@ def check_imported(folder: Path) -> None:
     Raises:
         ConfigError: It holds a run that this program made itself.
     """
-    if not (folder / "run.db").is_file():
-        return
-    with Store(folder) as store:
-        facts = store.run()
+    facts = stored_facts(folder)
     if facts and FACT not in facts:
         raise ConfigError(f"--out {folder}: expected a new folder or an imported run, found a run of `restem run`")
 

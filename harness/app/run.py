@@ -27,7 +27,7 @@ from restem.harness.app.suite_check import suite_problems
 from restem.harness.app.verify import check_verifiers
 from restem.harness.config import Suite, parse_suite, to_toml
 from restem.harness.distributed.hosts import Hosts, connect
-from restem.harness.errors import ConfigError
+from restem.harness.errors import ConfigError, NoRun
 from restem.harness.loop import rest_em
 from restem.harness.loop.steps_verifier import StepsVerifier
 from restem.harness.model.architecture import ASSETS, EMBEDDED
@@ -35,7 +35,7 @@ from restem.harness.model.compilation_cache import enable_compilation_cache
 from restem.harness.model.policy import Policy, load_policy, policy_hash
 from restem.harness.progress import RunProgress
 from restem.harness.store.provenance import provenance
-from restem.harness.store.store import Store
+from restem.harness.store.store import Store, stored_facts
 from restem.harness.training.trainable import check_lora
 from restem.verifiers import catalog
 from restem.verifiers.verdict import Verifier
@@ -111,19 +111,18 @@ def is_finished(folder: Path, suite: Suite, problems: Mapping[str, Sequence[Prob
     Raises:
         ConfigError: It holds a run of another suite or of other problems.
     """
-    if not (folder / "run.db").is_file():
+    try:
+        store = Store(folder)
+    except NoRun:
         return False
-    with Store(folder) as store:
+    with store:
         check_same(store, suite, problems)
         return bool(store.run().get("finished")) and not _more_iterations(store, suite)
 
 
 def has_begun(folder: Path) -> bool:
     """Whether a folder holds a run whose suite is recorded."""
-    if not (folder / "run.db").is_file():
-        return False
-    with Store(folder) as store:
-        return "suite" in store.run()
+    return "suite" in stored_facts(folder)
 
 
 def follow(suite: Suite, hosts: Hosts) -> None:

@@ -9,45 +9,22 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import json
-import os
-import sqlite3
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from restem.benchmarks.problem import Probe, Problem
-from restem.harness.errors import ConfigError, RunBusy
+from restem.harness.errors import ConfigError, NoRun
 from restem.harness.store import rows, schema
+from restem.harness.store.connection import to_read, to_write
 from restem.harness.store.records import Checkpoint, Sample, Selected, Selection
 from restem.harness.store.rows import Row
 from restem.verifiers.verdict import Outcome, Verdict
 
 _IN = "IN (SELECT value FROM json_each(?))"  # ids as one JSON list: a statement takes only so many parameters
-_SETTINGS = {True: ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"), False: ("trusted_schema = OFF",)}
 _REPLY = ("reply", "finish_reason", "model", "prompt_tokens", "completion_tokens", "seconds", "logprob_1", "logprob_0")
-
-
-@contextlib.contextmanager
-def run_lock(folder: Path) -> Iterator[None]:
-    """Holds a run folder for this process; the lock ends with the process, however it ends.
-
-    Raises:
-        RunBusy: Another process holds it.
-    """
-    with (folder / "run.lock").open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            holder = file.read().strip() or "unknown"
-            raise RunBusy(f"{folder}: another process (pid {holder}) is writing to this run") from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -77,28 +54,24 @@ class Store:
         write: Whether to write; a reader opens the file read-only and never creates it.
 
     Raises:
-        ConfigError: There is no run in the folder (reading), SQLite cannot read its file, or the schema is of another
-            version.
+        NoRun: There is none in the folder (reading).
+        ConfigError: The schema is of another version.
         RunBusy: Another process writes to it.
+        RunReplaced: (of every method of a writer) The folder or a file of it was deleted, moved or replaced.
+        StoreFailed: (of every method) SQLite cannot read or write the file.
     """
 
     def __init__(self, folder: Path, *, write: bool = False) -> None:
         self.folder = folder
         with contextlib.ExitStack() as stack:
-            if write:
-                folder.mkdir(parents=True, exist_ok=True)
-                stack.enter_context(run_lock(folder))
-            self._db = stack.enter_context(contextlib.closing(_connect(folder / "run.db", write)))
-            try:
-                for setting in _SETTINGS[write]:
-                    self._db.execute(f"PRAGMA {setting}")
-                self._take_version(write)
-            except sqlite3.DatabaseError as error:
-                raise ConfigError(f"{folder / 'run.db'}: {error}") from None
+            self._db = stack.enter_context(to_write(folder) if write else to_read(folder))
+            self._take_version(write)
             self._resources = stack.pop_all()
 
     def _take_version(self, write: bool) -> None:
         version = schema.version_of(self._db)
+        if not version and not write:
+            raise NoRun(f"{self.folder}: no run here yet (run.db holds no rows)")
         if not schema.OLDEST <= version <= schema.VERSION and not (write and version == 0):
             raise ConfigError(
                 f"{self.folder / 'run.db'}: schema version {version}, this program reads {schema.OLDEST} to "
@@ -107,7 +80,7 @@ class Store:
         if version == schema.VERSION:
             return
         if write:
-            with self._transaction():
+            with self._db.transaction("IMMEDIATE"):
                 schema.migrate(self._db)
         else:
             schema.view_as_current(self._db)
@@ -116,25 +89,23 @@ class Store:
         """Closes the file, and releases the folder's lock where it was held."""
         self._resources.close()
 
+    def check_place(self) -> None:
+        """Checks, for a writer, that the run folder is still in its place; every method that reads or writes does too.
+
+        Raises:
+            RunReplaced: It is not.
+        """
+        self._db.before()
+
     def __enter__(self) -> Store:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    @contextlib.contextmanager
-    def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[None]:
-        self._db.execute(f"BEGIN {kind}")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
-
     def snapshot(self) -> contextlib.AbstractContextManager[None]:
         """While it is open, all queries see the same moment, whatever is written in between."""
-        return self._transaction("DEFERRED")
+        return self._db.transaction("DEFERRED")
 
     def query(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
         """The rows of any SELECT: for reports/data and for tests; all other code calls the methods below."""
@@ -147,7 +118,7 @@ class Store:
         return (dict(zip(names, row, strict=True)) for row in cursor.fetchall())
 
     def _insert(self, table: schema.Table, new: Iterable[Row], *, on_conflict: str = "ABORT") -> None:
-        with self._transaction():
+        with self._db.transaction("IMMEDIATE"):
             self._many(table, new, on_conflict=on_conflict)
 
     def _many(self, table: schema.Table, new: Iterable[Row], *, on_conflict: str = "ABORT") -> None:
@@ -231,7 +202,7 @@ class Store:
 
     def add_import(self, batch: ImportBatch) -> None:
         """Adds imported rows and replaces the facts that belong to them, all or nothing."""
-        with self._transaction():
+        with self._db.transaction("IMMEDIATE"):
             self._many(schema.PROBLEM, (rows.problem_row(*each) for each in batch.problems))
             self._many(schema.CHECKPOINT, map(rows.checkpoint_row, batch.checkpoints))
             # In the order of their ids, which are hashes: SQLite then writes to neighbouring pages.
@@ -374,13 +345,14 @@ class Store:
         )
 
 
-def _connect(path: Path, write: bool) -> sqlite3.Connection:
-    if write:
-        return sqlite3.connect(path, isolation_level=None)
-    if not path.is_file():
-        raise ConfigError(f"{path.parent}: no run here (no run.db)")
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
-
-
 def _fact(key: str, value: Any) -> Row:
     return {"key": key, "value": json.dumps(value, sort_keys=True)}
+
+
+def stored_facts(folder: Path) -> dict[str, Any]:
+    """All facts about the run of a folder; none where it holds no run."""
+    try:
+        with Store(folder) as store:
+            return store.run()
+    except NoRun:
+        return {}
