@@ -21,8 +21,8 @@ from restem.benchmarks.json_lines import (
     DECODER,
     Failure,
     JsonLine,
+    NotAccepted,
     NumberAsWritten,
-    RepeatedField,
     json_object_at,
     parse_json_line,
     read_data,
@@ -116,9 +116,9 @@ def list_rows(text: str, name: str, error: Failure = ValueError) -> Iterator[Jso
         counted, place = position, f"{name}:{line}"
         try:
             value, position = DECODER.raw_decode(text, position)
-        except RepeatedField as failure:
+        except NotAccepted as failure:
             raise ValueError(f"{place}: {failure}") from None
-        except (ValueError, RecursionError) as failure:
+        except ValueError as failure:
             line += text.count("\n", counted, getattr(failure, "pos", counted))
             raise ValueError(f"{name}:{line}: not JSON") from None
         yield json_object_at(value, place, error=error)

@@ -18,6 +18,7 @@ from typing import Any
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 GZIP = b"\x1f\x8b"  # the first bytes of a gzip file (RFC 1952)
+MAX_DEPTH = 100  # of objects and lists within one another; Python's own functions fail at some hundreds
 MAX_DIGITS = 4000  # of a whole number that becomes an int; Python converts at most 4,300
 Failure = Callable[[str], Exception]
 
@@ -160,16 +161,16 @@ def parse_json_line(line: bytes, place: str, error: Failure = BadLine) -> JsonLi
     """The object of one line.
 
     Raises:
-        error: The line is not a JSON object, or one with the same field twice; the message names `place`.
+        error: The line is not a JSON object, or one that is not accepted; the message names `place`.
     """
     try:
         # Half of a surrogate pair, which a model can write, is kept as it is.
         fields = DECODER.decode(line.decode("utf-8", "surrogatepass"))
     except UnicodeDecodeError as failure:
         raise error(f"{place}: not UTF-8 at byte {failure.start}") from None
-    except RepeatedField as failure:
+    except NotAccepted as failure:
         raise error(f"{place}: {failure}") from None
-    except (ValueError, RecursionError):
+    except ValueError:
         raise error(f"{place}: not JSON") from None
     return json_object_at(fields, place, line, error)
 
@@ -186,8 +187,29 @@ def json_object_at(fields: Any, place: str, raw: bytes = b"", error: Failure = B
     return JsonLine(place=place, raw=raw, fields=fields, error=error)
 
 
-class RepeatedField(ValueError):
-    """An object has the same field twice, and which of them counts is not defined."""
+class NotAccepted(ValueError):
+    """JSON with the same field twice, of which none is known to count, or with lists in lists over MAX_DEPTH deep."""
+
+
+class _Decoder(json.JSONDecoder):
+    def raw_decode(self, s: str, idx: int = 0) -> tuple[Any, int]:
+        try:
+            value, end = super().raw_decode(s, idx)
+        except RecursionError:
+            raise NotAccepted(_TOO_DEEP) from None
+        if s.count("[", idx, end) + s.count("{", idx, end) > MAX_DEPTH and _is_deeper(value, MAX_DEPTH):
+            raise NotAccepted(_TOO_DEEP)
+        return value, end
+
+
+_TOO_DEEP = f"expected at most {MAX_DEPTH} lists and objects within one another, found more"
+
+
+def _is_deeper(value: Any, depth: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    parts = value.values() if isinstance(value, dict) else value
+    return depth == 0 or any(_is_deeper(part, depth - 1) for part in parts)
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -195,7 +217,7 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(fields) < len(pairs):
         names = [name for name, _ in pairs]
         repeated = next(name for name in names if names.count(name) > 1)
-        raise RepeatedField(f"field {repeated!r:.40} stands twice")
+        raise NotAccepted(f"field {repeated!r:.40} stands twice")
     return fields
 
 
@@ -203,5 +225,5 @@ def _whole_number(text: str) -> int | NumberAsWritten:
     return int(text) if len(text) <= MAX_DIGITS else NumberAsWritten(text)
 
 
-DECODER = json.JSONDecoder(object_pairs_hook=_without_repeats, parse_float=NumberAsWritten, parse_int=_whole_number)
-"""Decodes as `json.loads` does, but keeps numbers as they are written and refuses a field that stands twice."""
+DECODER = _Decoder(object_pairs_hook=_without_repeats, parse_float=NumberAsWritten, parse_int=_whole_number)
+"""Decodes as `json.loads` does, but keeps numbers as they are written and raises for what is `NotAccepted`."""

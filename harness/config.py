@@ -7,7 +7,6 @@ up here. docs/suite.md and `restem init` are printed from the descriptions of th
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -23,6 +22,7 @@ from restem.harness.config_errors import explain, hint
 from restem.harness.errors import ConfigError
 from restem.harness.names import BASE, MARK, replicate
 from restem.harness.store.selection_rules import RULES
+from restem.harness.toml import parse_toml, parse_value, read_toml
 
 COMPUTE = "`mixed`: float32, with products in bfloat16 summed in float32"
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -336,7 +336,7 @@ def load_suite(name: str, overrides: Sequence[str] = ()) -> Suite:
     if not path.is_file():
         hint = did_you_mean(name, suite_names())
         raise ConfigError(f"no suite {name!r}: neither a file nor one of {', '.join(suite_names())}{hint}")
-    data = _toml(path)
+    data = read_toml(path)
     benchmark = data.get("benchmark")
     if isinstance(benchmark, dict):
         for key in {"path", "few_shot_file"} & benchmark.keys():  # relative to the suite, not to the working folder
@@ -361,13 +361,6 @@ def _read_few_shot(benchmark: Any, origin: str) -> None:
         raise ConfigError(f"{origin}: benchmark.few_shot_file: {error}") from None
 
 
-def _toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from None
-
-
 def parse_suite(data: Mapping[str, Any], origin: str) -> Suite:
     """A Suite from plain data; `origin` is named in errors."""
     try:
@@ -385,17 +378,14 @@ def set_value(data: dict[str, Any], override: str) -> None:
     path, equals, text = override.partition("=")
     if not equals or not path:
         raise ConfigError(f"--set {override}: expected a.b=value")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text
+    value = parse_value(text, f"--set {path}")
     node: Any = data
     try:
         *parents, last = _keys(path)
         for part in parents:
             node = node[int(part)] if isinstance(node, list) else node.setdefault(part, {})
         node[int(last) if isinstance(node, list) else last] = value
-    except (IndexError, ValueError, TypeError, AttributeError):
+    except (IndexError, ValueError, TypeError, AttributeError, ConfigError):
         raise ConfigError(f"--set {override}: {path} does not lead anywhere") from None
 
 
@@ -414,7 +404,7 @@ def _keys(path: str) -> list[str]:
         return ["verifiers", match[1], *_keys(match[2])]
     if not {"'", '"'} & set(path):
         return path.split(".")
-    node, keys = tomllib.loads(f"{path} = 0"), []
+    node, keys = parse_toml(f"{path} = 0", path), []
     while isinstance(node, dict):
         keys += node
         node = node[keys[-1]]
@@ -427,7 +417,7 @@ def read_tables(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: It is not TOML, or has a key that no suite has.
     """
-    data = _toml(path)
+    data = read_toml(path)
     for key in data:
         if key not in Suite.model_fields:
             raise ConfigError(f"{path}: {key}: unknown key{hint(key, list(Suite.model_fields))}")

@@ -126,7 +126,7 @@ def test_a_place_is_the_line_on_which_a_row_begins(tmp_path: Path, name: str, da
         ("bad.json", b'[{"question": "a"}', "bad.json:1: not JSON"),
         ("bad.json", b'[{"question":\n "a", "question": "b"}]', "bad.json:1: field 'question' stands twice"),
         ("bad.json", b'[{"question": "a"}]\n\nx', "bad.json:3: not JSON: 'x' stands behind the list"),
-        ("bad.json", b"[" * 100_000, "bad.json:1: not JSON"),
+        ("bad.json", b"[" * 100_000, "bad.json:1: expected at most 100 lists and objects"),
         ("bad.jsonl", b'{"question": "a", "question": "b"}', "bad.jsonl:1: field 'question' stands twice"),
         ("bad", b"a\n1\nb", "bad:3: a question without an answer"),
         ("bad.jsonl.gz", gzip.compress(b"{}" * 99, mtime=0)[:-9], "bad.jsonl.gz: a damaged gzip file"),

@@ -73,7 +73,8 @@ def test_blank_lines_are_counted(tmp_path: Path) -> None:
     ("line", "message"),
     [
         (b"{", "here: not JSON"),
-        (b"[" * 100_000, "here: not JSON"),
+        (b"[" * 100_000, "here: expected at most 100 lists and objects within one another, found more"),
+        (b'{"a": ' + b"[" * 100 + b"]" * 100 + b"}", "here: expected at most 100 lists and objects"),
         (b"9" * 5000, "here: expected a JSON object, found number"),
         (b'{"a": 1, "b": {"c": 2, "c": 3}}', "here: field 'c' stands twice"),
         (b"[1]", "here: expected a JSON object, found list"),

@@ -54,6 +54,13 @@ def test_an_override_reaches_into_tables_and_lists() -> None:
         ("benchmark.few_shot=x", r"benchmark\.few_shot: expected a text with .*, found 'x'"),
         ("arms.9.verifier=exact", "does not lead anywhere"),
         ("iterations", "expected a.b=value"),
+        (
+            "seed=" + "9" * 5000,
+            "--set seed: expected whole numbers of at most 64 bits, found one of thousands of digits",
+        ),
+        ("seed=9223372036854775808", "--set seed: expected whole numbers of at most 64 bits, found a larger one"),
+        ("scoring=" + "[" * 2000, "--set scoring: expected at most 50 lists and tables within one another"),
+        ("name=\udcff", r"--set name: expected Unicode text, found '\\udcff'"),
         ('benchmark.name="file"', "`path` goes with"),
         ('benchmark.name="mixed"', "`parts` goes with"),
         ('benchmark.parts.numbers__gcd="train-easy"', "`parts` goes with"),
@@ -135,6 +142,27 @@ def test_two_mistakes_are_two_lines() -> None:
     with pytest.raises(ConfigError) as raised:
         load_suite("linear_1d", ["seed=x", "sampling.top_k=x"])
     assert len(str(raised.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            b"a = " + b"[" * 2000,
+            r"suite.toml: not TOML: expected at most 50 lists and tables within one another, found more",
+        ),
+        (b"a = " + b"[" * 51 + b"]" * 51, "at most 50 lists and tables"),
+        (b"seed = " + b"9" * 5000, "at most 64 bits"),
+        (b"name = '\xff'", "suite.toml: not TOML: not UTF-8 at byte 8"),
+        (b"seed = 1\nseed = 1", r"suite.toml: not TOML: Cannot overwrite a value"),
+    ],
+    ids=["deep", "51 deep", "5,000 digits", "no UTF-8", "twice"],
+)
+def test_a_suite_that_is_no_toml_is_one_line(tmp_path: Path, text: bytes, message: str) -> None:
+    (tmp_path / "suite.toml").write_bytes(text)
+    with pytest.raises(ConfigError, match=message) as raised:
+        load_suite(str(tmp_path / "suite.toml"))
+    assert "\n" not in str(raised.value)
 
 
 def test_an_unknown_suite_suggests_a_known_one() -> None:

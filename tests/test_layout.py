@@ -15,7 +15,7 @@ PACKAGES = ("benchmarks", "verifiers", "harness", "reports")
 VERDICT = {"benchmarks.problem", "benchmarks.hints", "benchmarks.json_lines", "benchmarks.lazy", "verifiers.verdict"}
 ALGEBRA = VERDICT | {"verifiers.algebra"}
 EXACT = ALGEBRA | {"verifiers.worker", "verifiers.answers", "verifiers.options"}
-BASICS = VERDICT | {"harness.errors", "harness.names", "harness.sampling_settings"}
+BASICS = VERDICT | {"harness.errors", "harness.names", "harness.sampling_settings", "harness.toml"}
 STORE = BASICS | {"harness.store"}
 MODEL = BASICS | {"harness.model", "harness.config", "harness.store"}
 NUMERICS = MODEL | {"harness.sampling", "harness.training"}
@@ -35,7 +35,7 @@ ALLOWED: dict[str, set[str]] = {
     "verifiers.option_tables": {"verifiers.option_types", "verifiers.options"},
     "verifiers.foreign": VERDICT | {"verifiers.options", "verifiers.order_check"},
     "verifiers.child_process": set(),
-    "verifiers.worker": {"verifiers.child_process"},
+    "verifiers.worker": {"verifiers.child_process", "verifiers.verdict"},
     # Its part that runs in the worker imports the standard library alone, so that it runs in a trainer's environment.
     "verifiers.foreign_rewards": VERDICT | {"verifiers.options", "verifiers.worker", "verifiers.child_process"},
     "verifiers.rows": VERDICT,
@@ -54,6 +54,7 @@ ALLOWED: dict[str, set[str]] = {
     "harness.names": set(),
     "harness.sampling_settings": set(),
     "harness.progress": BASICS,
+    "harness.toml": {"harness.errors"},
     "harness.config": STORE | {"benchmarks", "harness.config_errors"},
     "harness.config_errors": {"benchmarks.hints"},
     "harness.store": BASICS,

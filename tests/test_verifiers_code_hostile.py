@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import socket
 import threading
 import time
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from restem.verifiers.code.sandbox import NAMESPACES, PASSED, Ending, NoSandbox, Run, Sandbox
+from restem.verifiers.verdict import WorkerFailed
 from tests.hostile_programs import LEAVING, PROGRAMS, RIGHT, SECRET, TESTS, program
 
 SECONDS, WALL = 1.0, 3.0
@@ -162,6 +165,58 @@ def test_a_program_sees_a_root_with_the_standard_library_alone(sandbox: Sandbox)
     settings = {"setup": "", "tests": tests, "entry_point": "f", "share": 1.0, "seed": 0, "wall_seconds": WALL}
     run = Run(sources=[source], tests=settings, processor_seconds=1, wall_seconds=WALL, memory_bytes=1 << 28)
     assert sandbox.run(run).outcome == PASSED
+
+
+@contextlib.contextmanager
+def ending_launchers(count: int) -> Iterator[list[int]]:
+    """Kills the first launchers of this process while they start, as the kernel does where memory is short."""
+    ended: list[int] = []
+    over = threading.Event()
+
+    def watch() -> None:
+        while len(ended) < count and not over.is_set():
+            children = [int(child) for tasks in Path("/proc/self/task").iterdir() for child in _children(tasks)]
+            for child in set(children) - set(ended):
+                with contextlib.suppress(OSError):
+                    if b"launcher import serve" in Path(f"/proc/{child}/cmdline").read_bytes():
+                        os.kill(child, signal.SIGKILL)
+                        ended.append(child)
+            time.sleep(0.001)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    yield ended
+    over.set()
+    thread.join()
+
+
+def _children(task: Path) -> list[str]:
+    try:
+        return (task / "children").read_text().split()
+    except OSError:  # the thread has ended
+        return []
+
+
+@pytest.mark.parametrize("kills", [2, 3])
+def test_a_launcher_that_is_killed_while_it_starts_is_started_three_times(kills: int) -> None:
+    for sandbox in made("none"):
+        with ending_launchers(kills) as ended:
+            if kills < 3:
+                assert tried(sandbox, RIGHT).outcome == PASSED
+            else:
+                with pytest.raises(WorkerFailed, match="does not start: signal 9 ended it 3 times"):
+                    tried(sandbox, RIGHT)
+        assert len(ended) == kills
+
+
+def test_a_launcher_that_was_killed_or_stopped_costs_no_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("restem.verifiers.code.sandbox.START_SECONDS", 3.0)
+    for sandbox in made("none"):
+        for how in (signal.SIGKILL, signal.SIGSTOP):
+            assert tried(sandbox, RIGHT).outcome == PASSED
+            assert sandbox._launcher is not None
+            os.kill(sandbox._launcher.process.pid, how)
+            assert tried(sandbox, RIGHT).outcome == PASSED
 
 
 def test_no_program_runs_where_no_isolation_works() -> None:

@@ -16,6 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from restem.verifiers.child_process import Surroundings
+from restem.verifiers.verdict import WorkerFailed
 from restem.verifiers.worker import Failure, Worker
 
 ROOT = Path(__file__).parents[1]
@@ -62,6 +64,17 @@ def is_pipe(fd):
         return False
 """
 
+# The kernel ends processes so where memory is short: the first ones, as many as the folder's name says.
+KILLED = """
+import os, signal, tempfile
+folder = tempfile.gettempdir()
+tries = len(os.listdir(folder))
+if tries < int(folder.rpartition("-")[2]):
+    open(f"{folder}/{tries}", "w").close()
+    os.kill(os.getpid(), signal.SIGKILL)
+act = str
+"""
+
 
 @pytest.fixture(scope="module", autouse=True)
 def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
@@ -69,6 +82,8 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     (folder / "worker_functions.py").write_text(WORK)
     (folder / "worker_broken.py").write_text("import a_package_that_is_not_there\n")
     (folder / "worker_exits.py").write_text("import os\nos._exit(3)\n")
+    (folder / "worker_killed.py").write_text(KILLED)
+    (folder / "worker_stopped.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)\n")
     sys.path.insert(0, str(folder))
     yield
     sys.path.remove(str(folder))
@@ -180,6 +195,30 @@ def test_a_function_that_cannot_be_loaded_is_an_error_and_not_a_failure_of_the_i
 ) -> None:
     with pytest.raises(RuntimeError, match=message):
         started(function=function).map(["a"])
+
+
+@pytest.mark.parametrize("kills", [2, 3])
+def test_a_child_that_is_killed_while_it_starts_is_started_three_times(
+    kills: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / f"tries-{kills}"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    surroundings = Surroundings(variables=("TMPDIR",))
+    worker = Worker("worker_killed:act", seconds_per_item=1, memory_bytes=1 << 28, surroundings=surroundings)
+    if kills < 3:
+        assert worker.map([1]) == ["1"]
+    else:
+        with pytest.raises(WorkerFailed, match="does not start: signal 9 ended it 3 times"):
+            worker.map([1])
+    assert len(os.listdir(folder)) == kills
+    worker.close()
+
+
+def test_a_child_that_is_stopped_while_it_starts_is_given_up_after_the_time_for_starting() -> None:
+    worker = Worker("worker_stopped:act", seconds_per_item=1, memory_bytes=1 << 28, start_seconds=1)
+    with pytest.raises(WorkerFailed, match="not ready after 1 s"):
+        worker.map([1])
 
 
 def test_threads_take_turns(worker: Worker) -> None:

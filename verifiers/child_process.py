@@ -14,8 +14,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
+
+STARTS = 3  # how often a child is started that a signal ends before it is ready
+_PAUSE_SECONDS = 0.5  # between them, in which the kernel may find memory
+T = TypeVar("T")
 
 # What an interpreter may need to be found and to load its libraries; no other variable is passed to the child.
 _ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT")
@@ -85,3 +91,21 @@ _IMPORT_RESTEM = (
 
 def _package_folders() -> list[str]:
     return [str(Path(folder).resolve()) for folder in sys.modules["restem"].__path__]
+
+
+class EndedByASignal(Exception):
+    """A signal ended a child before it was ready, as the kernel does where memory is short."""
+
+
+def started(start: Callable[[], T]) -> T:
+    """What `start` gives, which is called up to STARTS times where a signal ends the child.
+
+    Raises:
+        EndedByASignal: It ended each of them.
+    """
+    for _ in range(STARTS - 1):
+        try:
+            return start()
+        except EndedByASignal:
+            time.sleep(_PAUSE_SECONDS)
+    return start()

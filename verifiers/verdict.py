@@ -7,6 +7,7 @@ file depends on `Problem` and on no concrete verifier.
 VerifierError
 ├── UnknownVerifier     no verifier has that name, or its options are wrong: the user's mistake, exit code 2
 ├── ContractBreach      a verifier returned something that is not one valid verdict per attempt: names the verifier
+├── WorkerFailed        the process that a verifier works in does not start: scoring stops, stored rows stay
 └── JudgeUnavailable    the judge cannot be reached, or its key or quota is refused: scoring stops, stored rows stay
 """
 
@@ -35,6 +36,10 @@ class UnknownVerifier(VerifierError):
 
 class ContractBreach(VerifierError):
     """A verifier did not return one valid verdict per attempt, in order."""
+
+
+class WorkerFailed(VerifierError):
+    """The process that a verifier works in does not start, as where memory is short; the same command resumes later."""
 
 
 class JudgeUnavailable(VerifierError):

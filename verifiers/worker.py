@@ -31,7 +31,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from restem.verifiers.child_process import HOSTILE, Surroundings, start_interpreter
+from restem.verifiers.child_process import HOSTILE, STARTS, EndedByASignal, Surroundings, start_interpreter, started
 
 START_SECONDS = 120.0
 MAX_OPEN_FILES = 64
@@ -97,7 +97,8 @@ class Worker:
         """One result or failure per item, in order.
 
         Raises:
-            RuntimeError: The child does not start: its function cannot be imported, or the machine lacks memory.
+            RuntimeError: The child's function cannot be imported.
+            WorkerFailed: The child does not start: it is late, or a signal ends it again and again.
         """
         if not items:
             return []  # does not wait for the lock, which another thread's batch may hold
@@ -128,7 +129,12 @@ class Worker:
         if self._child is not None and not self._child.is_idle():
             self._stop()
         if self._child is None:
-            self._child = _Child(self)
+            from restem.verifiers.verdict import WorkerFailed  # here, because a child needs the standard library alone
+
+            try:
+                self._child = started(lambda: _Child(self))
+            except (EndedByASignal, TimeoutError) as problem:
+                raise WorkerFailed(f"the worker for {self.function!r} does not start: {problem}") from None
         return self._child
 
     def _stop(self) -> None:
@@ -162,14 +168,23 @@ class _Child:
         self._start(worker.function, worker.start_seconds)
 
     def _start(self, function: str, seconds: float) -> None:
-        """Waits until the child has imported its function."""
+        """Waits until the child has imported its function.
+
+        Raises:
+            EndedByASignal: A signal ended the child.
+            RuntimeError: The import failed.
+            TimeoutError: The time is over.
+        """
         deadline = time.monotonic() + seconds
         try:
             while _READY not in self.buffer:
                 _, more = self._wait(deadline, sending=False)
+                if more is None:
+                    raise TimeoutError(f"not ready after {seconds:g} s; the machine may be overloaded")
                 if not more:
-                    late = f"not ready after {seconds:g} s" if more is None else self._ended().detail
-                    cause = self.buffer.decode(errors="replace") or late
+                    cause = self.buffer.decode(errors="replace") or self._ended().detail
+                    if self.process.returncode is not None and self.process.returncode < 0:
+                        raise EndedByASignal(f"{cause} ended it {STARTS} times; memory may be short")
                     raise RuntimeError(f"the worker for {function!r} does not start: {cause}")
         except BaseException:
             self.end()

@@ -22,6 +22,7 @@ from restem.harness.cli.gate import gate_command
 from restem.harness.cli.imports import import_command
 from restem.harness.cli.judge import judge_group
 from restem.harness.cli.label import label_command
+from restem.harness.cli.messages import shortened
 from restem.harness.cli.policies import export_command, models_command, serve_command
 from restem.harness.cli.probe import probe_command
 from restem.harness.cli.problems import generate_command
@@ -103,12 +104,12 @@ class _Commands(click.Group):
             click.echo(STOPPED, err=True)
             sys.exit(130)
         except (RestemError, VerifierError) as error:
-            click.echo(f"restem: {error}", err=True)
+            click.echo(shortened(f"restem: {error}"), err=True)
             sys.exit(2 if isinstance(error, ConfigError | UnknownVerifier) else 1)
         except BrokenPipeError:  # the reader of the output has ended, as `head` does; this is no failure
             raise
         except OSError as error:
-            click.echo(f"restem: {error}", err=True)
+            click.echo(shortened(f"restem: {error}"), err=True)
             sys.exit(1)
 
 

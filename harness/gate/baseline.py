@@ -6,7 +6,6 @@ its bytes, comments included. It does not depend on verifiers or statistics.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +17,7 @@ from tomlkit.items import InlineTable, Table
 
 from restem.harness.config import Model
 from restem.harness.errors import ConfigError
+from restem.harness.toml import parse_toml, read_toml
 
 
 class Expected(Model):
@@ -82,19 +82,12 @@ def read_baseline(path: Path) -> Baseline:
     Raises:
         ConfigError: Naming file, field and what is wrong with it.
     """
-    try:
-        return _parsed(path.read_text("utf-8"), path.name)
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path}: not UTF-8") from None
+    return _validated(read_toml(path), path.name)
 
 
-def _parsed(text: str, name: str) -> Baseline:
+def _validated(data: Mapping[str, Any], name: str) -> Baseline:
     try:
-        return Baseline.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{name}: not TOML: {error}") from None
+        return Baseline.model_validate(data)
     except pydantic.ValidationError as error:
         places = ((".".join(map(str, item["loc"])), item) for item in error.errors())
         raise ConfigError(
@@ -121,7 +114,9 @@ def with_expected(text: str, expected: Mapping[str, Expected], name: str) -> str
     edited = tomlkit.dumps(document)
     if text.count("\r\n") == text.count("\n") > 0:  # a file of Windows lines stays one
         edited = edited.replace("\r\n", "\n").replace("\n", "\r\n")
-    written = {verifier: entry.expected for verifier, entry in _parsed(edited, name).verifiers.items()}
+    written = {
+        verifier: entry.expected for verifier, entry in _validated(parse_toml(edited, name), name).verifiers.items()
+    }
     if any(written.get(verifier) != values for verifier, values in expected.items()):
         raise ConfigError(f"{name}: give every verifier a [verifiers.NAME] table, so that its numbers can be written")
     return edited

@@ -6,7 +6,6 @@ project, so it imports nothing but pytest before it meets such a file. `-p no:re
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,11 +26,14 @@ class GateFile(pytest.File):
     """A baseline; one item for each verifier it names."""
 
     def collect(self) -> Iterator[pytest.Item]:
+        from restem.harness.errors import RestemError
+        from restem.harness.toml import read_toml
+
         try:
-            verifiers = tomllib.loads(self.path.read_text("utf-8")).get("verifiers", {})
-        except ValueError as error:  # not TOML, or not UTF-8
-            raise self.CollectError(f"{self.path.name}: {error}") from None
-        for name in verifiers:
+            verifiers = read_toml(self.path).get("verifiers")
+        except RestemError as error:
+            raise self.CollectError(str(error)) from None
+        for name in verifiers if isinstance(verifiers, dict) else ():
             yield GateItem.from_parent(self, name=name)
 
 

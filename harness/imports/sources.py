@@ -23,6 +23,7 @@ from restem.benchmarks.json_lines import (
     GZIP,
     BadLine,
     JsonLine,
+    NotAccepted,
     json_object_at,
     parse_json_line,
     read_data,
@@ -160,7 +161,9 @@ class Source:
             place = f"{self.name}:1"
             try:
                 value = DECODER.decode(decoded(self._bytes, self.name))
-            except (json.JSONDecodeError, RecursionError) as error:
+            except NotAccepted as error:
+                raise ValueError(f"{place}: {error}") from None
+            except json.JSONDecodeError as error:
                 line = getattr(error, "lineno", 1)
                 raise ValueError(f"{self.name}:{line}: not JSON") from None
             yield json_object_at(value, place, error=BadLine)

@@ -23,7 +23,8 @@ import weakref
 from collections.abc import Sequence
 from typing import Any
 
-from restem.verifiers.child_process import start_interpreter
+from restem.verifiers.child_process import STARTS, EndedByASignal, start_interpreter, started
+from restem.verifiers.verdict import WorkerFailed
 
 PASSED, WRONG, UNDECIDED = "passed", "wrong", "undecided"
 START_SECONDS = 60.0
@@ -90,6 +91,7 @@ class Sandbox:
 
         Raises:
             NoSandbox: None of them works on this machine.
+            WorkerFailed: The launcher does not start.
         """
         with self._lock:
             return self._living().kind
@@ -99,6 +101,7 @@ class Sandbox:
 
         Raises:
             NoSandbox: No kind of isolation works on this machine.
+            WorkerFailed: The launcher does not start.
         """
         with contextlib.ExitStack() as stack:
             ends = _Ends(stack)
@@ -108,7 +111,7 @@ class Sandbox:
                 "wall_seconds": run.wall_seconds + GRACE_SECONDS,
             }
             with self._lock:
-                accepted = self._living().request(limits, ends.theirs)
+                accepted = any(self._accepted(limits, ends.theirs) for _ in range(2))
             ends.close_theirs()
             if not accepted:
                 return Ending(outcome=UNDECIDED, reason="sandbox: the launcher has ended")
@@ -123,12 +126,23 @@ class Sandbox:
             if launcher is not None:
                 launcher.end()
 
+    def _accepted(self, limits: dict[str, Any], descriptors: Sequence[int]) -> bool:
+        """Whether the launcher has started a run's processes; one that has not is ended, so that the next is new."""
+        launcher = self._living()
+        if not launcher.request(limits, descriptors):
+            launcher.kill()
+            self._launcher = None
+        return self._launcher is not None
+
     def _living(self) -> _Launcher:
         if self._launcher is not None and not self._launcher.is_alive():
             self._launcher.end()
             self._launcher = None
         if self._launcher is None:
-            self._launcher = _Launcher(self.kinds, self.filtered)
+            try:
+                self._launcher = started(lambda: _Launcher(self.kinds, self.filtered))
+            except (EndedByASignal, TimeoutError) as problem:
+                raise WorkerFailed(f"the launcher of sandboxed programs does not start: {problem}") from None
         return self._launcher
 
 
@@ -155,26 +169,37 @@ class _Launcher:
         self.socket, self.owner = ours, os.getpid()
         self.end = weakref.finalize(self, _end, self.process, ours, self.folder, self.owner)
         try:
-            self.kind = self._started(kinds)
+            self.kind = self._started()
         except BaseException:
-            self.end()
+            self.kill()
             raise
 
-    def _started(self, kinds: Sequence[str]) -> str:
+    def _started(self) -> str:
         self.socket.settimeout(START_SECONDS)
         data = b""
         while not data.endswith(b"\n"):
             try:
                 more = self.socket.recv(_MAX_LINE)
             except TimeoutError:
-                more = b""
+                raise TimeoutError(
+                    f"it is not ready after {START_SECONDS:g} s; the machine may be overloaded"
+                ) from None
             if not more:
-                raise RuntimeError("the launcher of sandboxed programs does not start")
+                status = self.process.wait()
+                if status < 0:
+                    raise EndedByASignal(f"signal {-status} ended it {STARTS} times; memory may be short")
+                raise RuntimeError(f"the launcher of sandboxed programs does not start: exit status {status}")
             data += more
         answer = json.loads(data)
         if answer["kind"] is None:
             raise NoSandbox(answer["problem"])
         return answer["kind"]
+
+    def kill(self) -> None:
+        """Ends a launcher that does not answer, and does not wait for it to end by itself."""
+        if self.owner == os.getpid():
+            self.process.kill()
+        self.end()
 
     def is_alive(self) -> bool:
         return self.owner == os.getpid() and self.process.poll() is None

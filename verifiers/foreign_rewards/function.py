@@ -25,7 +25,7 @@ from restem.verifiers.foreign_rewards.group import QUESTION, REFERENCE
 from restem.verifiers.foreign_rewards.names import parse
 from restem.verifiers.foreign_rewards.verdicts import graded_verdict
 from restem.verifiers.options import RewardOptions
-from restem.verifiers.verdict import Attempt, Outcome, UnknownVerifier, Verdict, fingerprint
+from restem.verifiers.verdict import Attempt, Outcome, UnknownVerifier, Verdict, WorkerFailed, fingerprint
 from restem.verifiers.worker import Failure, Worker
 
 VERSION = 1
@@ -43,6 +43,7 @@ class RewardFunction:
 
     Raises:
         UnknownVerifier: There is no such file, module or function, or it cannot be imported.
+        WorkerFailed: Its process does not start.
     """
 
     def __init__(self, name: str, options: RewardOptions) -> None:
@@ -79,6 +80,8 @@ class RewardFunction:
         except RuntimeError as problem:
             cause = (str(problem).partition("does not start: ")[2] or str(problem)).removeprefix("LookupError: ")
             raise UnknownVerifier(f"verifier {self.name!r}: does not load: {' '.join(cause.split())[:400]}") from None
+        except WorkerFailed as problem:
+            raise WorkerFailed(f"verifier {self.name!r}: {problem}") from None
         if isinstance(description, Failure):
             raise UnknownVerifier(
                 f"verifier {self.name!r}: cannot be described ({description.kind}: {description.detail})"
