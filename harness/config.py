@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import pydantic
 from pydantic import Field
@@ -23,6 +23,7 @@ from restem.harness.errors import ConfigError
 from restem.harness.names import BASE, MARK, replicate
 from restem.harness.store.selection_rules import RULES
 from restem.harness.toml import parse_toml, parse_value, read_toml
+from restem.verifiers.option_types import MAY_DIFFER, MayDiffer
 
 COMPUTE = "`mixed`: float32, with products in bfloat16 summed in float32"
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -64,7 +65,7 @@ class BenchmarkConfig(Model):
         validate_default=True,
         description="how hard the problems are: a named regime or a pair of numbers; without it the benchmark's own",
     )
-    path: str | None = Field(
+    path: Annotated[str | None, MayDiffer(only="where the file lies")] = Field(
         default=None,
         description='with `name = "file"`: the file, beside the suite. A hash of the question divides its problems: '
         "60 % train, 10 % validation, 30 % test, unless a row names its split; docs/benchmarks.md",
@@ -170,7 +171,9 @@ class SamplingConfig(Model):
         default=1.0, gt=0, le=1, description="of those, the likeliest whose probabilities sum to this; 1: all"
     )
     max_new_tokens: int = Field(default=56, ge=1, description="tokens of the longest response")
-    rows: int = Field(default=256, ge=1, description="sequences decoded together; samples do not depend on it")
+    rows: Annotated[int, MAY_DIFFER] = Field(
+        default=256, ge=1, description="sequences decoded together; samples do not depend on it"
+    )
     compute_dtype: Compute = Field(default="float32", description=f"what the policy computes in; {COMPUTE}")
 
 
@@ -227,10 +230,11 @@ class TrainingConfig(Model):
 class MeshConfig(Model):
     """The devices, `data` x `model` of them on all hosts together."""
 
-    data: int = Field(
+    data: Annotated[int, MayDiffer(only="yes; later training is rounded differently")] = Field(
         default=0,
         ge=0,
-        description="devices that divide the sequences among them; 0: all devices. It changes speed, never samples",
+        description="devices that divide the sequences among them; 0: all devices. It changes speed, and the last bits "
+        "of trained parameters",
     )
     model: int = Field(
         default=1,
@@ -265,7 +269,9 @@ class Suite(Model):
     name: str = Field(pattern=NAME, description="names the run folder, runs/<name>")
     seed: int = Field(default=0, ge=0, description="of the problems, samples and training orders")
     policy: str = Field(default="tiny", description="a name that `restem models` lists, or a checkpoint folder")
-    iterations: int = Field(default=2, ge=1, description="E-steps and M-steps of every arm")
+    iterations: Annotated[int, MayDiffer(grows=True)] = Field(
+        default=2, ge=1, description="E-steps and M-steps of every arm"
+    )
     replicates: int = Field(default=1, ge=1, description="seeds under which every arm is run, on the same problems")
     benchmark: BenchmarkConfig = BenchmarkConfig()
     gold: str = Field(
@@ -273,7 +279,7 @@ class Suite(Model):
         description="the verifier that is taken as truth; without it the benchmark's own, which is `sympy` for all "
         "built-in ones",
     )
-    accept_unreadable: bool = Field(
+    accept_unreadable: Annotated[bool, MAY_DIFFER] = Field(
         default=False,
         description="whether to run although the gold cannot read the references of all problems; the report then "
         "counts them",

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from restem.benchmarks.catalog import find_benchmark
-from restem.harness.app.run import check_same, suite_problems
+from restem.harness.app.resume import check_same
+from restem.harness.app.suite_check import suite_problems
 from restem.harness.config import load_suite, to_toml
 from restem.harness.errors import ConfigError
 from restem.harness.loop.rest_em import planned_samples

@@ -55,7 +55,7 @@ ALLOWED: dict[str, set[str]] = {
     "harness.sampling_settings": set(),
     "harness.progress": BASICS,
     "harness.toml": {"harness.errors"},
-    "harness.config": STORE | {"benchmarks", "harness.config_errors"},
+    "harness.config": STORE | {"benchmarks", "harness.config_errors", "verifiers.option_types"},
     "harness.config_errors": {"benchmarks.hints"},
     "harness.store": BASICS,
     # Rollouts of other tools; it reads files as benchmarks do, and depends on no verifier.

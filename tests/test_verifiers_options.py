@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from restem.verifiers import catalog
 from restem.verifiers.option_tables import option_table, with_tables
-from restem.verifiers.option_types import expected
+from restem.verifiers.option_types import (
+    BY_CONTENT,
+    VERDICTS_DEPEND_ON_IT,
+    WHERE_SET,
+    expected,
+    may_differ,
+)
 from restem.verifiers.options import OPTIONS, PLACED, JudgeOptions, NoisyOptions, Options, RandomOptions, read_options
 from restem.verifiers.verdict import UnknownVerifier
 
@@ -107,3 +115,50 @@ def test_no_error_shows_a_key(name: str) -> None:
 def test_a_whole_temperature_stays_one_because_it_is_hashed_as_it_is_sent() -> None:
     assert repr(read_options(JudgeOptions, "judge", {"temperature": 1}).temperature) == "1"
     assert repr(read_options(JudgeOptions, "judge", {"temperature": 1.0}).temperature) == "1.0"
+
+
+# What may differ when a run is resumed.
+
+JUDGED = {"base_url": "http://127.0.0.1:9/v1", "model": "m"}
+# Another value of each option for which adding one to its default gives none.
+OTHERS: dict[str, Any] = {
+    **{"model": "n", "reasoning_effort": "low", "extra_body": {"top_p": 0.5}, "base_url": "http://127.0.0.1:8/v1"},
+    **{"api_key_env": "PATH", "prices": {"m": (1.0, 2.0)}, "max_calls": 9, "max_cost_usd": 9.0, "at_once": 3},
+    **{"prompt": "rubric", "temperature": 0.5, "max_tokens": 9, "max_unreadable": 0.5, "base": "exact"},
+    **{"members": ("exact", "substitution"), "tied_to": "answer", "tests": "visible", "threshold": 0.25},
+    **{"key": "acc", "keywords": {"k": 1}, "completions": "text", "environment": ("PATH",), "python": sys.executable},
+    **{"shape": "slime", "rate": 0.25, "tpr": 0.25, "fpr": 0.25, "share": 0.5},
+}
+# Options that are in no fingerprint and all the same may not differ: why.
+FIXED = {
+    "python": "another interpreter has other packages, with which a function may give other numbers",
+    "environment": "a function may read what gives other numbers",
+}
+
+
+@pytest.mark.parametrize(("model", "name"), FIELDS)
+def test_every_option_is_in_the_fingerprint_or_may_differ_or_has_a_reason(model: type[Options], name: str) -> None:
+    field = model.model_fields[name]
+    kinds = [kind for kind in (VERDICTS_DEPEND_ON_IT, WHERE_SET, BY_CONTENT) if kind in field.metadata]
+    assert len(kinds) + (may_differ(field) is not None) + (name in FIXED) == 1
+
+
+@pytest.mark.parametrize(("model", "name"), FIELDS)
+def test_the_fingerprint_stays_exactly_where_an_option_may_differ(
+    model: type[Options], name: str, tmp_path: Path
+) -> None:
+    field = model.model_fields[name]
+    (tmp_path / "mine.py").write_text("def plain(response, reference):\n    return 1.0\n")
+    verifier = next(verifier for verifier, of in ALL.items() if of is model)
+    type_ = {"reward": f"reward:{tmp_path / 'mine.py'}:plain", "server": "http://127.0.0.1:9/verify"}.get(
+        verifier, verifier
+    )
+    given = JUDGED if verifier == "judge" else {}
+    # Not those of `any_of` and others: their parts are built, and the judge of `cascade` needs a server.
+    tables = {"judge": JUDGED, "mine": {"type": type_, **given}}
+    default = field.get_default(call_default_factory=True, validated_data={})
+    other = OTHERS[name] if name in OTHERS else not default if isinstance(default, bool) else default + 1
+    more = {"prices": OTHERS["prices"]} if name == "max_cost_usd" else {}
+    before = catalog.build("mine", tables).fingerprint
+    after = catalog.build("mine", tables | {"mine": {**tables["mine"], name: other, **more}}).fingerprint
+    assert (before == after) == (may_differ(field) is not None or name in FIXED)

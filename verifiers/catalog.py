@@ -185,6 +185,11 @@ def judges(wanted: Sequence[str], tables: Tables = _NO_TABLES) -> list[str]:
     return [name for name in with_parts(wanted, tables) if kind(name, tables) in JUDGES]
 
 
+def is_foreign(type_: str) -> bool:
+    """Whether verifiers of that type are made by a plug-in or a factory that a module path names."""
+    return type_ not in _FACTORIES and not is_reward(type_)
+
+
 def foreign_parts(wanted: Sequence[str], tables: Tables = _NO_TABLES) -> list[str]:
     """The foreign verifiers, plug-ins and module paths, among the verifiers and all their parts."""
     return [name for name in with_parts(wanted, tables) if kind(name, tables) not in _FACTORIES]

@@ -17,20 +17,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from restem.verifiers.option_types import expected
+from restem.verifiers.option_types import expected, may_differ
 from restem.verifiers.options import OPTIONS, PLACED, Options
 
 _MARKED = re.compile(r"(<!-- options of (\w+): ?([\w ]*?) ?-->\n).*?(<!-- end of options -->)", re.DOTALL)
 
 
 def option_table(verifier: str, names: Sequence[str] = ()) -> str:
-    """A Markdown table of a built-in verifier's options, or of those named: name, default, value expected, meaning."""
+    """A Markdown table of a built-in verifier's options, or of those named: name, default, value, resuming, meaning."""
     fields = {**OPTIONS, **PLACED}.get(verifier, Options).model_fields
-    lines = ["| option | default | value | meaning |", "|---|---|---|---|"]
+    lines = ["| option | default | value | may differ on resume | meaning |", "|---|---|---|---|---|"]
     for name in names or fields:
         field = fields[name]
         default = _default(field.get_default(call_default_factory=True, validated_data={}))
-        lines.append(f"| `{name}` | {default} | {expected(field)} | {field.description} |")
+        lines.append(
+            f"| `{name}` | {default} | {expected(field)} | {may_differ(field) or 'no'} | {field.description} |"
+        )
     return "\n".join(lines) + "\n"
 
 

@@ -6,6 +6,7 @@ depend on which verifier has which option.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -32,6 +33,36 @@ VERDICTS_DEPEND_ON_IT = object()
 WHERE_SET = object()
 """Metadata of an option that is part of the fingerprint where it differs from its default: an option that was added
 later, with a default that keeps the verdicts and fingerprints of before."""
+BY_CONTENT = object()
+"""Metadata of an option that is part of the fingerprint by what it names: verifiers, or a prompt."""
+
+
+@dataclasses.dataclass(frozen=True)
+class MayDiffer:
+    """Metadata of a setting that may have another value when a run is resumed.
+
+    It changes no sample, verdict or selection: budgets, prices, waits, addresses. A setting without it may not differ.
+
+    Attributes:
+        only: What of it may differ, in words; empty: all of it. The rest is compared by its content.
+        grows: Whether it may only become larger.
+    """
+
+    only: str = ""
+    grows: bool = False
+
+    def __str__(self) -> str:
+        return self.only or ("may grow" if self.grows else "yes")
+
+
+MAY_DIFFER = MayDiffer()
+
+
+def may_differ(field: FieldInfo) -> MayDiffer | None:
+    """The mark of a setting that may differ when a run is resumed; None where it may not."""
+    return next((item for item in field.metadata if isinstance(item, MayDiffer)), None)
+
+
 # What a request holds already; `stream` and `n` would change the form of the reply.
 OWN_PARAMETERS = (
     *("model", "messages", "temperature", "max_tokens", "max_completion_tokens", "seed", "logprobs", "top_logprobs"),
@@ -116,9 +147,13 @@ Limit: TypeAlias = Annotated[int, Field(ge=0)]
 Amount: TypeAlias = Annotated[float, Field(ge=0)]
 Number: TypeAlias = Limit | Amount  # an integer stays an integer, because the request that holds it is hashed
 Seconds: TypeAlias = Annotated[float, Field(ge=0.001)]
-Part: TypeAlias = Annotated[str, Expected("the name of a verifier")]
+Part: TypeAlias = Annotated[str, Expected("the name of a verifier"), BY_CONTENT]
 Parts: TypeAlias = Annotated[
-    tuple[str, ...], BeforeValidator(as_tuple), Field(min_length=1), Expected("a list of verifiers' names, at least 1")
+    tuple[str, ...],
+    BeforeValidator(as_tuple),
+    Field(min_length=1),
+    Expected("a list of verifiers' names, at least 1"),
+    BY_CONTENT,
 ]
 Price: TypeAlias = Annotated[tuple[Amount, Amount], BeforeValidator(as_tuple)]
 Prices: TypeAlias = Annotated[

@@ -18,7 +18,9 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from restem.benchmarks.hints import did_you_mean
 from restem.verifiers.option_types import (
+    BY_CONTENT,
     LOOKS_LIKE_A_KEY,
+    MAY_DIFFER,
     SECRET,
     VERDICTS_DEPEND_ON_IT,
     WHERE_SET,
@@ -30,6 +32,7 @@ from restem.verifiers.option_types import (
     Expected,
     Fraction,
     Limit,
+    MayDiffer,
     ModelName,
     Number,
     Part,
@@ -149,7 +152,7 @@ class UnitTestsOptions(Options):
     memory_mb: Annotated[Count, VERDICTS_DEPEND_ON_IT] = Field(
         default=512, description="Limit of the program's memory, in MiB; the tests have as much"
     )
-    at_once: Count | None = Field(
+    at_once: Annotated[Count | None, MAY_DIFFER] = Field(
         default=None, description="Most programs that run at the same time. Without it, one per processor"
     )
 
@@ -185,7 +188,7 @@ class RewardOptions(GradedOptions):
     memory_mb: Annotated[Count, VERDICTS_DEPEND_ON_IT] = Field(
         default=4096, description="Limit of the calls' memory, in MiB, beside what the imports use"
     )
-    start_seconds: Seconds = Field(default=120.0, description="Limit of the imports")
+    start_seconds: Annotated[Seconds, MAY_DIFFER] = Field(default=120.0, description="Limit of the imports")
     environment: Annotated[tuple[Variable, ...], BeforeValidator(as_tuple), Expected("a list of variables' names")] = (
         Field(
             default=(),
@@ -208,7 +211,7 @@ class ServerOptions(GradedOptions):
         ' `slime`: `{"prompt", "response", "label"}`. `openrlhf`: `{"query", "prompts", "labels"}`, lists of one.'
         " `auto` is `nemo_gym` for an address that ends with `/verify`, else `slime`",
     )
-    at_once: Count = Field(default=16, description="Most requests in flight at once")
+    at_once: Annotated[Count, MAY_DIFFER] = Field(default=16, description="Most requests in flight at once")
 
 
 _OFF = ("none", "off", "disabled", "false", "")
@@ -237,7 +240,7 @@ class ChatOptions(Options):
         description="The model's name at the server. It has to be given, except for the embedded judge: providers"
         " switch models off, so no name is right for long. `restem judge models` lists those of a server",
     )
-    check_model: bool = Field(
+    check_model: Annotated[bool, MAY_DIFFER] = Field(
         default=True,
         description="Before the first request the server's list (`GET /models`) is read: a model that is not in it, or"
         " that is switched off within seven days, is an error. `false` where the list is known to be incomplete",
@@ -250,41 +253,47 @@ class ChatOptions(Options):
         default_factory=dict,
         description="Further parameters of a request, sent as they are, such as `chat_template_kwargs`",
     )
-    base_url: Address | None = Field(
+    base_url: Annotated[Address | None, MayDiffer(only="the port on this machine")] = Field(
         default=None,
         description="The server's address. Without it, `OPENAI_BASE_URL` of the environment, else OpenAI's. With"
         " neither key nor address, the embedded tiny judge is started",
     )
-    api_key_env: Variable = Field(
+    api_key_env: Annotated[Variable, MAY_DIFFER] = Field(
         default="OPENAI_API_KEY",
         description="The environment variable that holds the key. The key is stored nowhere; a named server may need"
         " none, and then this option is left out",
     )
-    prices: Prices = Field(
+    prices: Annotated[Prices, MAY_DIFFER] = Field(
         default_factory=dict,
         description="Prices of tokens, by the model's name. There are no built-in prices, because they change",
     )
-    max_calls: Limit | None = Field(
+    max_calls: Annotated[Limit | None, MAY_DIFFER] = Field(
         default=None, description="Most answered requests, including this judge's stored ones"
     )
-    max_cost_usd: Amount | None = Field(
+    max_cost_usd: Annotated[Amount | None, MAY_DIFFER] = Field(
         default=None, description="The most that they may cost, in US dollars; needs the model's price"
     )
-    concurrency: Count = Field(
+    concurrency: Annotated[Count, MAY_DIFFER] = Field(
         default=16,
         description="Most requests in flight at once. Halved when the server refuses more than one in eight, increased"
         " by one with each round of answers",
     )
-    timeout_seconds: Seconds = Field(default=60.0, description="Deadline of a whole request, its body included")
-    max_attempts: Count = Field(default=6, description="Tries of a request that failed; a 429 is not counted")
-    backoff_seconds: Amount = Field(default=0.5, description="First wait between two tries; it doubles")
-    max_wait_seconds: Amount = Field(
+    timeout_seconds: Annotated[Seconds, MAY_DIFFER] = Field(
+        default=60.0, description="Deadline of a whole request, its body included"
+    )
+    max_attempts: Annotated[Count, MAY_DIFFER] = Field(
+        default=6, description="Tries of a request that failed; a 429 is not counted"
+    )
+    backoff_seconds: Annotated[Amount, MAY_DIFFER] = Field(
+        default=0.5, description="First wait between two tries; it doubles"
+    )
+    max_wait_seconds: Annotated[Amount, MAY_DIFFER] = Field(
         default=600.0, description="Longest time, in all, that one request waits after 429s"
     )
-    batch: bool = Field(
+    batch: Annotated[bool, MAY_DIFFER] = Field(
         default=False, description="OpenAI's Batch API: half the price, within a day; `--batch` sets it"
     )
-    poll_seconds: Seconds = Field(default=15.0, description="Wait between two checks of a batch")
+    poll_seconds: Annotated[Seconds, MAY_DIFFER] = Field(default=15.0, description="Wait between two checks of a batch")
     offline: Annotated[bool, VERDICTS_DEPEND_ON_IT] = Field(
         default=False,
         description="Sends nothing and needs no key: verdicts from stored replies, undecided where there is none;"
@@ -307,7 +316,7 @@ class ChatOptions(Options):
 class JudgeOptions(ChatOptions):
     """Options of `judge` and `judge_blind`."""
 
-    prompt: str = Field(
+    prompt: Annotated[str, BY_CONTENT] = Field(
         default="judge",
         description="`judge`: three labelled lines, a bare `1` or `0` back. `rubric`: criteria and short reasons first,"
         " then a last line `VERDICT: 1` or `VERDICT: 0`. `commit_first`: the judge solves the question before it sees"
@@ -330,7 +339,7 @@ class JudgeOptions(ChatOptions):
         description="The longest reply. Without it, 16; 512 where the prompt asks for reasons; 4,096 where"
         " `reasoning_effort` or `extra_body` switches the model's own reasoning on",
     )
-    max_unreadable: Fraction = Field(
+    max_unreadable: Annotated[Fraction, MAY_DIFFER] = Field(
         default=0.2,
         description="The judge stops when more than this share of its replies, of at least 20, are unreadable. 1 never"
         " stops it",

@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from jax.sharding import Mesh
 
@@ -23,9 +22,10 @@ from restem.harness.app.judges import Options, add_judges, check_models, judge_f
 from restem.harness.app.lengths import check_lengths
 from restem.harness.app.problem_file import file_facts
 from restem.harness.app.references import check_references, unread_facts
+from restem.harness.app.resume import changes, check_fingerprints, check_same, has_begun, is_longer, store_settings
 from restem.harness.app.suite_check import suite_problems
 from restem.harness.app.verify import check_verifiers
-from restem.harness.config import Suite, parse_suite, to_toml
+from restem.harness.config import Suite, to_toml
 from restem.harness.distributed.hosts import Hosts, connect
 from restem.harness.errors import ConfigError, NoRun
 from restem.harness.loop import rest_em
@@ -35,7 +35,7 @@ from restem.harness.model.compilation_cache import enable_compilation_cache
 from restem.harness.model.policy import Policy, load_policy, policy_hash
 from restem.harness.progress import RunProgress
 from restem.harness.store.provenance import provenance
-from restem.harness.store.store import Store, stored_facts
+from restem.harness.store.store import Store
 from restem.harness.training.trainable import check_lora
 from restem.verifiers import catalog
 from restem.verifiers.verdict import Verifier
@@ -78,6 +78,9 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
         judge = judge_options(whole.verifiers, whole.verifier_names, stack)
         check_models(judge)
         store = stack.enter_context(Store(folder, write=True))
+        if not quiet:
+            for change in changes(store, suite):
+                print(f"resumed with other settings: {change}", file=sys.stderr)
         verifiers = build_verifiers(store, whole, judge, problems, built)
         record(store, suite, whole.verifiers, verifiers, judge, base, problems, built)
         if unread:
@@ -117,12 +120,7 @@ def is_finished(folder: Path, suite: Suite, problems: Mapping[str, Sequence[Prob
         return False
     with store:
         check_same(store, suite, problems)
-        return bool(store.run().get("finished")) and not _more_iterations(store, suite)
-
-
-def has_begun(folder: Path) -> bool:
-    """Whether a folder holds a run whose suite is recorded."""
-    return "suite" in stored_facts(folder)
+        return bool(store.run().get("finished")) and not is_longer(store, suite)
 
 
 def follow(suite: Suite, hosts: Hosts) -> None:
@@ -130,49 +128,6 @@ def follow(suite: Suite, hosts: Hosts) -> None:
     _, base = prompted(suite, load_named_policy(suite.policy, hosts.meshes.local))
     hosts.begin(base)
     hosts.follow()
-
-
-def check_same(store: Store, suite: Suite, problems: Mapping[str, Sequence[Problem]]) -> None:
-    """Checks that the folder's run has this suite and these problems; the suite may have more iterations.
-
-    Raises:
-        ConfigError: Naming the settings that differ, or the split whose problems differ.
-    """
-    stored = store.run().get("suite")
-    if stored is None:
-        return
-    # A suite of an earlier version lacks newer settings; it ran with their defaults.
-    now, before = (_measuring_settings(settings) for settings in (suite, parse_suite(stored, str(store.folder))))
-    if now["iterations"] > before["iterations"]:
-        del now["iterations"], before["iterations"]
-    if changes := _changes(before, now):
-        raise ConfigError(f"{store.folder} holds a run of another suite; give another --out. {'; '.join(changes)}")
-    for split, items in problems.items():
-        stored = store.problems(split)
-        if stored and stored != list(items):
-            raise ConfigError(f"{store.folder}: the {split} problems are not those that this run began with")
-
-
-def _more_iterations(store: Store, suite: Suite) -> bool:
-    """Whether the suite has more iterations than the stored one."""
-    stored = store.run().get("suite")
-    return stored is not None and suite.iterations > parse_suite(stored, str(store.folder)).iterations
-
-
-def _changes(before: Any, now: Any, place: str = "") -> list[str]:
-    """The settings that differ, each by its dotted key with both values."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        keys = sorted(before.keys() | now.keys())
-        return [line for key in keys for line in _changes(before.get(key), now.get(key), f"{place}.{key}")]
-    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
-        pairs = enumerate(zip(before, now, strict=True))
-        return [line for number, pair in pairs for line in _changes(*pair, f"{place}.{number}")]
-    return [] if before == now else [f"{place.removeprefix('.')}: {before!r} now {now!r}"]
-
-
-def _measuring_settings(suite: Suite) -> dict[str, Any]:
-    """The suite's settings without those that change no sample and no verdict."""
-    return suite.model_dump(mode="json", exclude={"sampling": {"rows"}, "mesh": True, "accept_unreadable": True})
 
 
 def build_verifiers(
@@ -210,19 +165,13 @@ def record(
         ConfigError: The run began with other verifiers or another base.
     """
     fingerprints = {name: verifier.fingerprint for name, verifier in verifiers.items()}
-    facts = {"verifiers": fingerprints, "base_sha256": policy_hash(base)}
-    stored = store.run()
-    if stored.get("base_sha256") == base.params_sha256:  # a run of an earlier version, which hashed parameters alone
-        facts["base_sha256"] = base.params_sha256
-    if "verifiers" in stored:  # `restem verify RUN` may have added others
-        stored["verifiers"] = {name: stored["verifiers"].get(name) for name in fingerprints}
-    for key, value in facts.items():
-        if key in stored and stored[key] != value:
-            raise ConfigError(f"{store.folder}: {key} differs from when this run began: {stored[key]} now {value}")
-    if _more_iterations(store, suite):
-        # In this order: a process killed in between leaves a run that can still be extended.
-        store.set_run("finished", False)
-        store.set_run("suite", suite.model_dump(mode="json"))
+    check_fingerprints(store, suite, fingerprints)
+    known = store.run().get("base_sha256")
+    # A run of an earlier version hashed parameters alone.
+    base_sha256 = known if known == base.params_sha256 else policy_hash(base)
+    if known not in (None, base_sha256):
+        raise ConfigError(f"{store.folder}: this run began with another base policy: {known} now {base_sha256}")
+    store_settings(store, suite)
     (store.folder / "suite.toml").write_text(to_toml(suite))
     for items in problems.values():
         store.add_problems(items)
@@ -233,8 +182,9 @@ def record(
         store.add_verifier(verifier.fingerprint, name, judge.get(name, tables.get(name, {})))
     controls = [name for name in verifiers if catalog.uninformative(name, tables)]
     chance = suite.benchmark.definition.chance(problems["test"])
-    settings = {"suite": suite.model_dump(mode="json"), "controls": controls, "chance_level": chance}
-    store.put_run(facts | settings | {"judge": judge_facts(judge, suite.benchmark.name)} | provenance())
+    facts = {"suite": suite.model_dump(mode="json"), "verifiers": fingerprints, "base_sha256": base_sha256}
+    facts |= {"controls": controls, "chance_level": chance, "judge": judge_facts(judge, suite.benchmark.name)}
+    store.put_run(facts | provenance())
 
 
 def load_named_policy(name: str, mesh: Mesh | None = None) -> Policy:
