@@ -9,11 +9,14 @@ import dataclasses
 import json
 import sys
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
+from types import NoneType
 from typing import Any
 
 from restem.benchmarks.problem import Problem
 from restem.harness.store.records import Checkpoint, Sample
+from restem.harness.store.schema import Table
 from restem.verifiers.verdict import Outcome, Verdict
 
 Row = Mapping[str, Any]
@@ -120,6 +123,33 @@ def verdict_of(row: Row) -> Verdict:
         cost_usd=row["cost_usd"],
         raw_reward=row["raw_reward"],
     )
+
+
+def as_stored(table: Table, new: Iterable[Row]) -> list[tuple[Any, ...]]:
+    """The values of rows as SQLite will give them back: a REAL column gives floats, and NULL for NaN."""
+    columns = zip(*map(itemgetter(*table.columns), new), strict=True)
+    pairs = zip(table.columns.values(), columns, strict=False)  # of no rows there are no columns
+    return list(zip(*(_AS_STORED[kind.partition(" ")[0]](column) for kind, column in pairs), strict=True))
+
+
+def _reals(values: Sequence[Any]) -> list[float | None]:
+    return [None if value is None or value != value else float(value) + 0.0 for value in values]  # -0.0 is stored as 0
+
+
+def _integers(values: Sequence[Any]) -> Sequence[int | None]:
+    return values if set(map(type, values)) <= {int, NoneType} else [v if v is None else int(v) for v in values]
+
+
+def _texts(values: Sequence[Any]) -> Sequence[str | None]:
+    return values if set(map(type, values)) <= {str, NoneType} else [v if v is None else str(v) for v in values]
+
+
+_AS_STORED: Mapping[str, Callable[[Sequence[Any]], Sequence[Any]]] = {
+    "REAL": _reals,
+    "INTEGER": _integers,
+    "TEXT": _texts,
+    "BLOB": lambda values: values,
+}
 
 
 def batched(samples: Sequence[Sample], size: int) -> Iterator[list[Sample]]:

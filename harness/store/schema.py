@@ -13,7 +13,7 @@ import dataclasses
 import sqlite3
 from collections.abc import Mapping, Sequence
 
-VERSION = 6
+VERSION = 7
 OLDEST = 2  # the first version that is still read
 
 
@@ -47,8 +47,8 @@ class Table:
         return ", ".join(prefix + name for name in self.columns if name not in without)
 
     def insert(self, *, on_conflict: str = "ABORT") -> str:
-        """An INSERT of a row that is given as a mapping from column to value."""
-        values = ", ".join(f":{name}" for name in self.columns)
+        """An INSERT of a row that is given by its values, in the order of the columns."""
+        values = ", ".join("?" * len(self.columns))
         return f"INSERT OR {on_conflict} INTO {self.name} ({self.names()}) VALUES ({values})"
 
     def absent(self, version: int) -> list[str]:
@@ -194,7 +194,20 @@ EVENT = Table(
     },
     rowid=True,
 )
-TABLES = (RUN, PROBLEM, CHECKPOINT, SAMPLE, VERIFIER, VERDICT, SELECTION, JUDGE_CALL, EVENT, PROBE, PROBE_VERDICT)
+SEAL = Table(
+    name="seal",
+    columns={
+        "sealed_table": "TEXT NOT NULL",
+        "part": "TEXT NOT NULL",
+        "count": "INTEGER NOT NULL",
+        "sha256_sum": "TEXT NOT NULL",
+    },
+    constraints=("PRIMARY KEY (sealed_table, part)",),
+    since=7,
+)
+# All tables of rows; `seal` holds the hashes of these.
+ROWS = (RUN, PROBLEM, CHECKPOINT, SAMPLE, VERIFIER, VERDICT, SELECTION, JUDGE_CALL, EVENT, PROBE, PROBE_VERDICT)
+TABLES = (*ROWS, SEAL)
 
 
 def version_of(db: sqlite3.Connection) -> int:

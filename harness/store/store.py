@@ -17,7 +17,7 @@ from typing import Any
 
 from restem.benchmarks.problem import Probe, Problem
 from restem.harness.errors import ConfigError, NoRun
-from restem.harness.store import rows, schema
+from restem.harness.store import rows, schema, seals
 from restem.harness.store.connection import to_read, to_write
 from restem.harness.store.records import Checkpoint, Sample, Selected, Selection
 from restem.harness.store.rows import Row
@@ -82,6 +82,7 @@ class Store:
         if write:
             with self._db.transaction("IMMEDIATE"):
                 schema.migrate(self._db)
+                seals.seal_again(self._db)
         else:
             schema.view_as_current(self._db)
 
@@ -123,7 +124,15 @@ class Store:
 
     def _many(self, table: schema.Table, new: Iterable[Row], *, on_conflict: str = "ABORT") -> None:
         """Adds rows within a transaction that the caller holds."""
-        self._db.executemany(table.insert(on_conflict=on_conflict), new)
+        added = rows.as_stored(table, new)
+        if on_conflict == "ABORT":
+            self._db.executemany(table.insert(), added)
+        else:
+            added = [row for row in added if self._db.execute(table.insert(on_conflict=on_conflict), row).rowcount]
+        if on_conflict == "REPLACE":
+            seals.seal_again(self._db, [table])
+        else:
+            seals.add(self._db, table, added)
 
     # run
 
@@ -142,7 +151,8 @@ class Store:
     def log(self, kind: str, *, arm: str | None = None, iteration: int | None = None, **detail: Any) -> None:
         """Adds an event."""
         text = json.dumps(detail, sort_keys=True)
-        row = {"id": None, "time": time.time(), "kind": kind, "arm": arm, "iteration": iteration, "detail": text}
+        ((id,),) = self.query("SELECT coalesce(max(id), 0) + 1 FROM event")
+        row = {"id": id, "time": time.time(), "kind": kind, "arm": arm, "iteration": iteration, "detail": text}
         self._insert(schema.EVENT, [row])
 
     def logged(self, kind: str) -> list[dict[str, Any]]:

@@ -1,0 +1,120 @@
+"""Seals of run.db: for each stage the number of its rows and a hash of them, kept in the transaction that adds rows.
+
+Takes an open SQLite connection; gives the stages whose rows are not those that were stored. A stage is a table, or the
+part of it that one split, checkpoint or verifier has. A seal's hash is the sum of the SHA-256 of every row, modulo
+2^256: it depends on no order, and a new row costs the same however many there are. It does not depend on the records.
+
+A row is hashed in the form in which SQLite gives it back, so that what a writer adds and what a reader finds agree.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import itertools
+import marshal
+import operator
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from restem.harness.store.schema import ROWS, SEAL, VERSION, Table, version_of
+
+# The column that tells the stages of a table apart; a table that is not named here is one stage.
+_PART = {
+    "problem": "split",
+    "checkpoint": "arm",
+    "sample": "checkpoint",
+    "verdict": "verifier",
+    "selection": "checkpoint",
+    "judge_call": "verifier",
+    "probe_verdict": "verifier",
+}
+_CHUNK = 10_000  # rows that are hashed together
+_MODULUS = 1 << 256
+_FORMAT = 2  # of marshal: the same bytes in every version of Python, which a test holds
+_digest = operator.methodcaller("digest")
+_Sums = Mapping[str, tuple[int, int]]  # part -> rows, sum of their hashes
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Damage:
+    """A stage whose rows are not those that were stored.
+
+    Attributes:
+        table: The table.
+        part: The split, checkpoint or verifier; empty where the stage is the whole table.
+        rows: How many rows there are.
+        stored: How many were stored.
+    """
+
+    table: str
+    part: str
+    rows: int
+    stored: int
+
+
+def add(db: sqlite3.Connection, table: Table, new: Sequence[Sequence[Any]]) -> None:
+    """Seals rows that were added, in the transaction that added them, which the caller holds.
+
+    Args:
+        new: Their values, as SQLite gives them back.
+    """
+    for part, (count, total) in _sums(table, list(table.columns), [new]).items():
+        before, sum_before = _stored(db, table, part)
+        _put(db, table, part, before + count, sum_before + total)
+
+
+def seal_again(db: sqlite3.Connection, tables: Sequence[Table] = ROWS) -> None:
+    """Seals all rows of tables as they are, in a transaction that the caller holds."""
+    for table in tables:
+        db.execute("DELETE FROM seal WHERE sealed_table = ?", (table.name,))
+        for part, sums in _sums_of(db, table, VERSION).items():
+            _put(db, table, part, *sums)
+
+
+def damages(db: sqlite3.Connection) -> Iterator[Damage]:
+    """The stages whose rows differ from their seals, in a file that has seals."""
+    seals: dict[str, dict[str, tuple[int, int]]] = {table.name: {} for table in ROWS}
+    for name, part, count, total in db.execute(f"SELECT {SEAL.names()} FROM seal").fetchall():
+        seals.setdefault(name, {})[part] = count, int(total, 16)
+    for table in ROWS:
+        there, sealed = _sums_of(db, table, version_of(db)), seals[table.name]
+        for part in sorted(there.keys() | sealed.keys(), key=str):
+            now, stored = there.get(part, (0, 0)), sealed.get(part, (0, 0))
+            if now != stored:
+                yield Damage(table=table.name, part=str(part), rows=now[0], stored=stored[0])
+
+
+def _sums_of(db: sqlite3.Connection, table: Table, version: int) -> _Sums:
+    """The sums of all rows, over the columns that a file of this version has."""
+    columns = [name for name in table.columns if name not in table.absent(version)]
+    rows = db.execute(f"SELECT {', '.join(columns)} FROM {table.name}")
+    return _sums(table, columns, iter(lambda: rows.fetchmany(_CHUNK), []))
+
+
+def _sums(table: Table, columns: Sequence[str], chunks: Iterable[Sequence[Sequence[Any]]]) -> _Sums:
+    """Part -> how many rows it has, and the sum of their hashes."""
+    name = _PART.get(table.name)
+    place = None if name is None else columns.index(name)
+    counts: Counter[str] = Counter()
+    totals: Counter[str] = Counter()
+    for chunk in chunks:
+        parts = itertools.repeat("") if place is None else map(operator.itemgetter(place), chunk)
+        digests = map(_digest, map(hashlib.sha256, map(marshal.dumps, chunk, itertools.repeat(_FORMAT))))
+        for part, number in zip(parts, map(int.from_bytes, digests), strict=False):
+            counts[part] += 1
+            totals[part] += number
+    return {part or "": (count, totals[part] % _MODULUS) for part, count in counts.items()}
+
+
+def _stored(db: sqlite3.Connection, table: Table, part: str) -> tuple[int, int]:
+    sql = "SELECT count, sha256_sum FROM seal WHERE sealed_table = ? AND part = ?"
+    stored = db.execute(sql, (table.name, part)).fetchone()
+    return (stored[0], int(stored[1], 16)) if stored else (0, 0)
+
+
+def _put(db: sqlite3.Connection, table: Table, part: str, count: int, total: int) -> None:
+    values = table.name, part, count, f"{total % _MODULUS:064x}"
+    db.execute(SEAL.insert(on_conflict="REPLACE"), values)
