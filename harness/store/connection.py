@@ -80,6 +80,10 @@ class _Cursor(sqlite3.Cursor):
         with _failing(self.connection.path):
             return super().fetchall()
 
+    def fetchmany(self, size: int | None = None) -> list[Any]:
+        with _failing(self.connection.path):
+            return super().fetchmany(size)
+
     def fetchone(self) -> Any:
         with _failing(self.connection.path):
             return super().fetchone()
