@@ -55,7 +55,7 @@ class Damage:
     stored: int
 
 
-def add(db: sqlite3.Connection, table: Table, new: Sequence[Sequence[Any]]) -> None:
+def add(db: sqlite3.Connection, table: Table, new: Sequence[tuple[Any, ...]]) -> None:
     """Seals rows that were added, in the transaction that added them, which the caller holds.
 
     Args:
@@ -94,7 +94,7 @@ def _sums_of(db: sqlite3.Connection, table: Table, version: int) -> _Sums:
     return _sums(table, columns, iter(lambda: rows.fetchmany(_CHUNK), []))
 
 
-def _sums(table: Table, columns: Sequence[str], chunks: Iterable[Sequence[Sequence[Any]]]) -> _Sums:
+def _sums(table: Table, columns: Sequence[str], chunks: Iterable[Sequence[tuple[Any, ...]]]) -> _Sums:
     """Part -> how many rows it has, and the sum of their hashes."""
     name = _PART.get(table.name)
     place = None if name is None else columns.index(name)
