@@ -20,6 +20,7 @@ from restem.harness.app.references import check_references
 from restem.harness.app.verify import check_names
 from restem.harness.config import Suite
 from restem.harness.errors import ConfigError
+from restem.harness.store.provenance import software
 from restem.reports.pages.escape import visible
 from restem.reports.tables.problem_file import file_sentences
 from restem.verifiers import catalog
@@ -85,6 +86,18 @@ def _print_file(suite: Suite) -> None:
     """Prints what was read from the file of problems, and what was not."""
     for sentence in file_sentences(file_facts(suite) or {}):
         print(visible(sentence, 600), file=sys.stderr)
+
+
+def host_facts(suite: Suite) -> dict[str, object]:
+    """What must be equal on all hosts of a run, by name: programs, and the settings that concern more than the leader.
+
+    Paths may differ. The policy itself, with its prompt, is compared when it is loaded.
+    """
+    settings = suite.model_dump(mode="json", exclude={"name", "policy", "benchmark", "verifiers", "accept_unreadable"})
+    facts = {**software(), **settings}
+    tables = {key: value for key, value in facts.items() if isinstance(value, dict)}
+    inner = {f"{table}.{key}": value for table, values in tables.items() for key, value in values.items()}
+    return {key: value for key, value in facts.items() if key not in tables} | inner
 
 
 def check_hosts(count: int, index: int | None, coordinator: str | None) -> None:

@@ -60,7 +60,7 @@ def run_command(
         return
     permit_code(allow_code, allow_unsandboxed_code, overrides)
     from restem.harness.app.extra import need_train
-    from restem.harness.app.suite_check import check_hosts, check_suite
+    from restem.harness.app.suite_check import check_hosts, check_suite, host_facts
     from restem.harness.config import load_suite
 
     check_hosts(hosts, host_index, coordinator)
@@ -74,7 +74,8 @@ def run_command(
     from restem.harness.app.run import follow, run_suite
     from restem.harness.distributed.hosts import connect
 
-    with connect(resolved.mesh, hosts, host_index, coordinator) as connected:
+    facts = host_facts(resolved) if hosts > 1 else None
+    with connect(resolved.mesh, hosts, host_index, coordinator, facts) as connected:
         if not connected.leads:
             follow(resolved, connected)
             return

@@ -12,8 +12,7 @@ problems, verifiers or run.db, which only the leader uses. With one host, this i
 
 Messages and draws go through `messages`; parameters and gradients go through device collectives.
 
-When a host is killed, `jax.distributed` ends the others: at once if it was the leader, otherwise when a collective
-fails, at the latest after 100 seconds without a heartbeat. The same command resumes the run.
+When a host fails, is stopped or is killed, `liveness` ends the others with a line. The same commands resume the run.
 """
 
 from __future__ import annotations
@@ -21,7 +20,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+import os
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -31,7 +32,10 @@ from jax.experimental import multihost_utils
 from jaxtyping import UInt32
 
 from restem.harness.config import MeshConfig, TrainingConfig
+from restem.harness.distributed.addresses import address_text, bind_host, listen, parse_address
+from restem.harness.distributed.liveness import Peers
 from restem.harness.distributed.messages import Channel
+from restem.harness.distributed.relay import Relay
 from restem.harness.errors import ConfigError, HostFailed, NonFiniteLoss
 from restem.harness.model.mesh import Meshes, gather_to_local, keep_freed_memory, make_meshes, want_cpu_devices
 from restem.harness.model.policy import Params, Policy, policy_hash
@@ -39,9 +43,18 @@ from restem.harness.sampling.sampler import Batching, Decoding, Draws, sample
 from restem.harness.training import m_step
 
 BASE, CURRENT = "base", "current"
+JAX_SECONDS = 120  # the hosts have met, so that JAX's own start takes a second or two
+SHUTDOWN_SECONDS = 20
+NEVER_SECONDS = 10**6
 
 
-def connect(config: MeshConfig, count: int = 1, index: int | None = None, coordinator: str | None = None) -> Hosts:
+def connect(
+    config: MeshConfig,
+    count: int = 1,
+    index: int | None = None,
+    coordinator: str | None = None,
+    facts: Mapping[str, Any] | None = None,
+) -> Hosts:
     """Connects this host with the others and prepares its devices; call it before JAX has started.
 
     Args:
@@ -49,34 +62,80 @@ def connect(config: MeshConfig, count: int = 1, index: int | None = None, coordi
         count: Number of hosts; 1: this one alone.
         index: This host's number, 0 for the leader; None: as the cluster's environment variables say.
         coordinator: HOST:PORT of the leader; None: as the cluster's environment variables say.
+        facts: What must be equal on all hosts, by name, as JSON values.
 
     Raises:
-        ConfigError: There are too few devices, or the hosts cannot be told apart.
+        ConfigError: There are too few devices, the hosts cannot be told apart, or they differ.
+        HostFailed: A host did not come.
     """
     want_cpu_devices(-(-config.data // count) * config.model)
-    if count > 1:
-        # Otherwise JAX takes SIGTERM for a notice of preemption, and the command cannot be stopped.
-        jax.config.update("jax_enable_preemption_service", False)
-        try:
-            jax.distributed.initialize(coordinator, count, index, shutdown_timeout_seconds=20)
-        except (ValueError, RuntimeError) as error:
-            remedy = "give --host-index, and the leader's address as --coordinator HOST:PORT"
-            raise ConfigError(f"--hosts {count}: {error}; {remedy}") from None
-    keep_freed_memory()
-    return Hosts(make_meshes(config.data, config.model))
+    if count == 1:
+        keep_freed_memory()
+        return Hosts(make_meshes(config.data, config.model))
+    coordinator, index = _place(coordinator, count, index)
+    peers = Peers(parse_address(coordinator), count, index, facts or {})
+    try:
+        peers.meet()
+        _start_jax(peers, *parse_address(coordinator))
+        keep_freed_memory()
+        return Hosts(make_meshes(config.data, config.model), peers)
+    except BaseException as error:
+        peers.leave(error)
+        raise
+
+
+def _place(coordinator: str | None, count: int, index: int | None) -> tuple[str, int]:
+    """The leader's address and this host's number, as given or as the cluster says."""
+    coordinator = coordinator or os.environ.get("JAX_COORDINATOR_ADDRESS")
+    if coordinator is None or index is None:
+        # JAX names no public function for what its `initialize` finds by itself.
+        from jax._src import clusters
+
+        detect = clusters.ClusterEnv.auto_detect_unset_distributed_params
+        coordinator, _, index, _ = detect(coordinator, count, index, None, None, JAX_SECONDS)
+    if coordinator is None or index is None:
+        remedy = "give --host-index, and the leader's address as --coordinator HOST:PORT"
+        raise ConfigError(f"--hosts {count}: the cluster does not say which host this is; {remedy}")
+    return coordinator, index
+
+
+def _start_jax(peers: Peers, leader: str, port: int) -> None:
+    """Starts JAX's service on the leader, and its client on every host."""
+    # Otherwise JAX takes SIGTERM for a notice of preemption, and the command cannot be stopped.
+    jax.config.update("jax_enable_preemption_service", False)
+    if peers.index == 0:
+        host = bind_host(leader)
+        with listen(host, 0) as free:
+            port = free.getsockname()[1]
+        everywhere = "::" if socket.has_dualstack_ipv6() else "0.0.0.0"
+        address, bound = address_text((host or "127.0.0.1", port)), address_text((host or everywhere, port))
+        peers.announce(port)
+    else:
+        address, bound = Relay((leader, peers.service)).address, None
+    try:
+        jax.distributed.initialize(
+            address,
+            peers.count,
+            peers.index,
+            initialization_timeout=JAX_SECONDS,
+            coordinator_bind_address=bound,
+            heartbeat_timeout_seconds=NEVER_SECONDS,  # `peers` knows it earlier, and ends the process in order
+            shutdown_timeout_seconds=SHUTDOWN_SECONDS,
+        )
+    except (ValueError, RuntimeError) as error:
+        raise HostFailed(f"jax.distributed does not start: {str(error).splitlines()[0]}") from None
 
 
 class Hosts:
-    """All hosts, from the view of one. A context: leaving it ends the other hosts too, with the leader's error."""
+    """All hosts, from the view of one. A context: leaving it with an error ends the other hosts too."""
 
-    def __init__(self, meshes: Meshes) -> None:
-        self.meshes = meshes
+    def __init__(self, meshes: Meshes, peers: Peers | None = None) -> None:
+        self.meshes, self._peers = meshes, peers
         self._channel = Channel()
         self.count, self.index = self._channel.count, self._channel.index
         self._base: Policy | None = None
         # The parameters that every host holds: those of the base, and those last fitted or broadcast.
         self._params: dict[str, Params] = {}
-        self._in_collective = False  # True while inside a device collective, when messages are not read
 
     @property
     def leads(self) -> bool:
@@ -87,13 +146,13 @@ class Hosts:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        if self.count == 1 or self._in_collective:
+        if self._peers is None:
             return
-        if self.leads:
-            self._channel.broadcast("end", error=None if kind is None else f"{kind.__name__}: {error}")
-        elif error is not None and not isinstance(error, HostFailed):
-            self._channel.report_failure(f"{type(error).__name__}: {error}")
-        jax.distributed.shutdown()
+        if error is None:
+            if self.leads:
+                self._channel.broadcast("end")
+            jax.distributed.shutdown()
+        self._peers.leave(error)
 
     def begin(self, base: Policy) -> None:
         """Sets the base policy; the leader waits until every host has confirmed that it holds the same one."""
@@ -163,12 +222,11 @@ class Hosts:
         """Does what the leader's messages ask for, until one of this kind; gives that one. For all other hosts.
 
         Raises:
-            HostFailed: The leader ended with an error.
             ConfigError: The leader has another base or another mesh.
         """
         while True:
             number, message = self._channel.read()
-            if message["kind"] == until and message.get("error") is None:
+            if message["kind"] == until:
                 return message
             match message.pop("kind"):
                 case "begin":
@@ -180,8 +238,8 @@ class Hosts:
                     self._follow_sample(number, **message)
                 case "fit":
                     self._follow_fit(**message)
-                case _:
-                    raise HostFailed(f"the leading host stopped: {message.get('error')}")
+                case kind:
+                    raise HostFailed(f"host 0 sent {kind!r} where {until!r} was expected")
 
     # What the other hosts do when they read a message; arguments are the message's content.
 
@@ -244,22 +302,13 @@ class Hosts:
         seed: int,
         check: Callable[[int, Params], float | None],
     ) -> m_step.Fitted:
-        def outside_collectives(step: int, params: Params) -> float | None:
-            self._in_collective, self._params[CURRENT] = False, params
-            reward = check(step, params)
-            self._in_collective = True
-            return reward
+        def check_current(step: int, params: Params) -> float | None:
+            self._params[CURRENT] = params
+            return check(step, params)
 
         self._channel.barrier()
-        self._in_collective = True
-        try:
-            fitted = m_step.fit(policy, examples, training, seed, outside_collectives, self.meshes)
-        except NonFiniteLoss:  # raised on all hosts
-            self._in_collective = False
-            raise
-        except jax.errors.JaxRuntimeError as error:
-            raise HostFailed(f"training with all hosts broke off; has one of them died? {error}") from error
-        self._in_collective, self._params[CURRENT] = False, fitted.params
+        fitted = m_step.fit(policy, examples, training, seed, check_current, self.meshes)
+        self._params[CURRENT] = fitted.params
         return fitted
 
     def _name_on_all_hosts(self, params: Params) -> str:
@@ -275,9 +324,7 @@ class Hosts:
 
     def _broadcast_params(self, params: Params) -> Params:
         """The leader's parameters on this host's mesh; the other hosts pass any parameters of the same shapes."""
-        self._in_collective = True
         received = jax.tree.map(lambda leaf: multihost_utils.broadcast_one_to_all(np.asarray(leaf)), params)
-        self._in_collective = False
         return gather_to_local(received, self.meshes.local)
 
     def _receive(self, number: int, host: int, share: Sequence[int]) -> Iterator[tuple[Sequence[int], Draws]]:

@@ -4,7 +4,8 @@ Takes and gives plain data and draws, serialised as JSON and NumPy arrays, never
 messages' meaning (hosts.py).
 
 Messages are stored in the key-value store of `jax.distributed`, which runs in the leader's process. Idle hosts poll
-this store instead of blocking in a device collective, which would time out.
+this store instead of blocking in a device collective, which would time out. Whether the other hosts are there is known
+by `liveness`, not here.
 """
 
 from __future__ import annotations
@@ -16,15 +17,14 @@ from typing import Any
 import jax
 import numpy as np
 
-# The key-value store has no public name in JAX 0.10, and a second one would need a port, a server process and failure
-# detection of its own. Orbax imports it from here too, so JAX's developers know this use. pyproject.toml bounds JAX's
-# version, and the tests with two hosts fail if it moves.
+# The key-value store has no public name in JAX 0.10. Orbax imports it from here too, so JAX's developers know this use.
+# pyproject.toml bounds JAX's version, and the tests with two hosts fail if it moves.
 from jax._src import distributed
 
 from restem.harness.errors import HostFailed
 from restem.harness.sampling.work_queue import Draws
 
-POLL_MS = 1000  # the longest time until a waiting host notices a signal or another host's failure
+POLL_MS = 1000  # the longest time until a waiting host notices a signal
 
 
 class Channel:
@@ -48,7 +48,7 @@ class Channel:
         """Waits for the next message; gives its number and its content, with `kind`.
 
         Raises:
-            HostFailed: A host reported that it failed, or the leader cannot be reached; so do all methods that wait.
+            HostFailed: The leader's service gives an error; so do all methods that wait.
         """
         message = json.loads(self._wait_for(f"message/{self._next}"))
         self._next += 1
@@ -79,10 +79,6 @@ class Channel:
         self._store.key_value_delete(key)
         return draws
 
-    def report_failure(self, reason: str) -> None:
-        """Makes all waiting hosts raise HostFailed with this reason."""
-        self._store.key_value_set(f"failed/{self.index}", reason)
-
     def _wait_for(self, key: str) -> bytes:
         while True:
             try:
@@ -90,5 +86,3 @@ class Channel:
             except jax.errors.JaxRuntimeError as error:
                 if "DEADLINE_EXCEEDED" not in str(error):
                     raise HostFailed(f"the leading host cannot be reached: {error}") from None
-            for name, reason in self._store.key_value_dir_get("failed"):
-                raise HostFailed(f"host {name.rpartition('/')[2]} failed: {reason}")

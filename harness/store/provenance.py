@@ -25,11 +25,14 @@ PACKAGES = (
 
 def provenance() -> dict[str, Any]:
     """Facts for the `run` table."""
+    return software() | {"platform": f"{platform.system()} {platform.machine()}", "device": _device()}
+
+
+def software() -> dict[str, Any]:
+    """The part of `provenance` that names programs; it needs no devices."""
     return {
         "versions": {name: _version(name) for name in PACKAGES},
         "python": platform.python_version(),
-        "platform": f"{platform.system()} {platform.machine()}",
-        "device": _device(),
         "git_commit": _git_commit(),
     }
 
