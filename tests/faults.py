@@ -63,6 +63,8 @@ CLOCKS = {"seconds", "time"}
 """Columns that differ between any two runs."""
 OF_A_PROCESS = {"versions", "python", "platform", "device", "git_commit"}
 """Facts of the table `run` that name the machine and the program and not what was measured."""
+OF_A_CONNECTION_FACT = "judge_unanswered:"
+"""What facts begin with that count tries without a usable reply: a kill leaves some."""
 LASTING_EVENTS = ("skipped", "too_long")
 """Events that every run of a suite has; the others say what one process did, and how long it took."""
 OF_A_CONNECTION = {"attempts"}
@@ -197,7 +199,7 @@ def _rows(db: sqlite3.Connection, table: str) -> list[tuple[Any, ...]]:
     columns = ", ".join(row[1] for row in db.execute(f"PRAGMA table_info({table})") if row[1] not in left_out)
     rows = db.execute(f"SELECT {columns} FROM {table}").fetchall()
     if table == "run":
-        rows = [row for row in rows if row[0] not in OF_A_PROCESS]
+        rows = [row for row in rows if row[0] not in OF_A_PROCESS and not row[0].startswith(OF_A_CONNECTION_FACT)]
     return sorted(rows, key=repr)
 
 

@@ -35,9 +35,11 @@ ALLOWED: dict[str, set[str]] = {
     "verifiers.option_tables": {"verifiers.option_types", "verifiers.options"},
     "verifiers.foreign": VERDICT | {"verifiers.options", "verifiers.order_check"},
     "verifiers.child_process": set(),
+    "verifiers.bodies": set(),
     "verifiers.worker": {"verifiers.child_process", "verifiers.verdict"},
     # Its part that runs in the worker imports the standard library alone, so that it runs in a trainer's environment.
-    "verifiers.foreign_rewards": VERDICT | {"verifiers.options", "verifiers.worker", "verifiers.child_process"},
+    "verifiers.foreign_rewards": VERDICT
+    | {"verifiers.options", "verifiers.worker", "verifiers.child_process", "verifiers.bodies"},
     "verifiers.rows": VERDICT,
     "verifiers.order_check": VERDICT,
     "verifiers.algebra": VERDICT,
@@ -46,7 +48,7 @@ ALLOWED: dict[str, set[str]] = {
     "verifiers.exact": EXACT | {"benchmarks.reasoning_gym", "benchmarks.reasoning_gym_package"},
     "verifiers.composed": EXACT,
     "verifiers.code": VERDICT | {"verifiers.options", "verifiers.child_process"},
-    "verifiers.chat": VERDICT | {"verifiers.option_types", "verifiers.options"},
+    "verifiers.chat": VERDICT | {"verifiers.bodies", "verifiers.option_types", "verifiers.options"},
     "verifiers.judge": VERDICT | {"verifiers.options", "verifiers.chat"},
     "verifiers.catalog": VERDICT | {"verifiers"},
     "verifiers.adapters": VERDICT | {"benchmarks.chat_templates", "benchmarks.columns", "verifiers.catalog"},

@@ -14,6 +14,7 @@ import pytest
 from restem.benchmarks.problem import Problem
 from restem.harness.store.store import Store
 from restem.verifiers.chat import batch as chat_batch
+from restem.verifiers.chat import batch_files
 from restem.verifiers.judge.judge import Judge
 from restem.verifiers.verdict import Attempt, JudgeUnavailable, Outcome, Verdict, checked
 from tests import building
@@ -118,10 +119,10 @@ def test_passing_faults_change_nothing(server: BatchServer, store: Store, faults
 def test_requests_beyond_one_batch_go_into_several(
     server: BatchServer, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chat_batch, "MAX_REQUESTS", 7)
+    monkeypatch.setattr(batch_files, "MAX_REQUESTS", 7)
     assert outcomes(judge(server, store).verify(attempts(20))) == EXPECTED[:20]
     assert [len(upload) for upload in server.uploads] == [7, 7, 6]
-    monkeypatch.setattr(chat_batch, "MAX_BYTES", 6_000)
+    monkeypatch.setattr(batch_files, "MAX_BYTES", 6_000)
     judge(server, store, model="other").verify(attempts(20))
     sizes = [len(server.files[batch["input_file_id"]]) for batch in server.batches.values()]
     assert max(sizes[3:]) <= 6_000

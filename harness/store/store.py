@@ -24,6 +24,7 @@ from restem.harness.store.rows import Row
 from restem.verifiers.verdict import Outcome, Verdict
 
 _IN = "IN (SELECT value FROM json_each(?))"  # ids as one JSON list: a statement takes only so many parameters
+_UNANSWERED = "judge_unanswered:"  # the key of a fact, before a judge's fingerprint
 _REPLY = ("reply", "finish_reason", "model", "prompt_tokens", "completion_tokens", "seconds", "logprob_1", "logprob_0")
 
 
@@ -342,9 +343,20 @@ class Store:
         sql = f"SELECT {', '.join(_REPLY)} FROM judge_call WHERE request_sha256 = ?"
         return next((dict(row) for row in self._rows(sql, (request_sha256,))), None)
 
-    def store_calls(self, calls: Sequence[Mapping[str, Any]]) -> None:
-        """Adds answered requests; on disk when this returns."""
-        self._insert(schema.JUDGE_CALL, calls, on_conflict="IGNORE")
+    def store_calls(
+        self, calls: Sequence[Mapping[str, Any]], *, unanswered: tuple[str, Mapping[str, int]] | None = None
+    ) -> None:
+        """Adds answered requests, and what a verifier's requests without a reply may cost; on disk on return."""
+        with self._db.transaction("IMMEDIATE"):
+            self._many(schema.JUDGE_CALL, calls, on_conflict="IGNORE")
+            if unanswered is not None:
+                verifier, charge = unanswered
+                self._many(schema.RUN, [_fact(f"{_UNANSWERED}{verifier}", charge)], on_conflict="REPLACE")
+
+    def unanswered(self, verifier: str) -> dict[str, int]:
+        """What the requests of a verifier (fingerprint) that have no reply may cost; empty where it has sent none."""
+        found = self.query("SELECT value FROM run WHERE key = ?", (f"{_UNANSWERED}{verifier}",))
+        return json.loads(found[0][0]) if found else {}
 
     def spent(self, verifier: str) -> list[tuple[str, int, int, int]]:
         """Model that answered, calls, prompt and completion tokens of a verifier's (fingerprint's) stored calls."""

@@ -1,8 +1,10 @@
 """Sends requests as files by OpenAI's Batch API: half the price, replies within a day.
 
-Takes encoded requests; gives replies once their batch has ended. Each sent batch is stored as an event (`judge_batch`)
-before the command waits for it, and a batch carries a hash of its requests. A command that was stopped at any moment
-therefore finds its batch when it is run again, and uploads nothing twice.
+Takes encoded requests; gives replies once their batch has ended. Events (`judge_batch`, see sent.py) are stored before
+a batch is created and when its id is known, and a batch carries a hash of its requests. A command that was stopped at
+any moment therefore finds its batch when it is run again, and sends nothing twice. Of a server that does not list its
+batches this holds only where the id was stored: a batch whose id was lost counts against the budget, and its requests
+are sent again.
 
 What follows from each line of a result file, and from each end of a batch:
 
@@ -17,26 +19,31 @@ What follows from each line of a result file, and from each end of a batch:
 from __future__ import annotations
 
 import hashlib
-import json
+import itertools
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, TypeAlias, TypeVar
 
+import httpx2
 import openai
 
+from restem.verifiers.bodies import IDENTITY, UnboundedBody
+from restem.verifiers.chat import batch_files as files
+from restem.verifiers.chat.budget import NOTHING, Charge
 from restem.verifiers.chat.endpoint import Endpoint
-from restem.verifiers.chat.reply import ChatReply, Fault, Rejected, fault_of, reply_in, status_fault, usable
+from restem.verifiers.chat.reply import ChatReply, Fault, Rejected, fault_of, status_fault, usable
+from restem.verifiers.chat.sent import EVENT, batches, charge_of
 from restem.verifiers.chat.transport import ALL_REJECTED, CallStore, Keep, Replies
 from restem.verifiers.verdict import JudgeUnavailable
 
-# OpenAI's limits of one batch, https://platform.openai.com/docs/guides/batch
-MAX_REQUESTS = 50_000
-MAX_BYTES = 200_000_000
+MOST_LISTED = 1_000
+NOT_THERE = (403, 404, 405, 501)
 KEEP = 1_000
 T = TypeVar("T")
-EVENT = "judge_batch"
+Batch: TypeAlias = dict[str, Any]  # what the events about it say
 RUNNING = ("validating", "in_progress", "finalizing", "cancelling")
 
 _log = logging.getLogger(__name__)
@@ -63,7 +70,10 @@ class BatchTransport:
         """
         endpoint = self.endpoint
         http_client = openai.DefaultHttpxClient(
-            trust_env=not endpoint.local, verify=not endpoint.local, follow_redirects=False
+            trust_env=not endpoint.local,
+            verify=not endpoint.local,
+            follow_redirects=False,
+            event_hooks={"response": [files.limit]},
         )
         with openai.OpenAI(
             api_key=endpoint.key or "none",
@@ -71,6 +81,7 @@ class BatchTransport:
             max_retries=0,
             timeout=endpoint.options.timeout_seconds,
             http_client=http_client,
+            default_headers=IDENTITY,
         ) as client:
             _Batches(self, client, bodies, keep).run()
 
@@ -96,7 +107,7 @@ class _Batches:
         self._collect(self._unread_batches())
         while self._unanswered:
             left_out = self._endpoint.left_out
-            self._collect([self._send(chunk) for chunk in list(_chunks(self._endpoint, self._unanswered))])
+            self._send_all()
             if self._endpoint.left_out == left_out:
                 break
         if self._endpoint.rejected >= ALL_REJECTED and not self._endpoint.answered:
@@ -112,42 +123,86 @@ class _Batches:
 
     # Batches of earlier commands
 
-    def _events(self) -> list[dict[str, Any]]:
-        events = self._calls.logged(EVENT) if self._calls else []
-        return [event for event in events if event["verifier"] == self._verifier]
+    def _unread_batches(self) -> list[Batch]:
+        """The batches that were sent and not read completely."""
+        unread: list[Batch] = []
+        for batch in batches(self._calls, self._verifier):
+            if batch["state"] == "creating":  # the process ended before it knew the id
+                batch = self._looked_up(batch)
+            if batch["state"] == "sent":
+                self._endpoint.budget.reopen(charge_of(batch))
+                unread.append(batch)
+        return unread
 
-    def _unread_batches(self) -> list[str]:
-        """The ids of the batches that were sent and not read completely."""
-        states = {event["batch"]: event["state"] for event in self._events()}
-        return [batch for batch, state in states.items() if state == "sent"]
+    def _looked_up(self, batch: Batch) -> Batch:
+        """A batch whose creation was begun, with what the server's list says of it."""
+        id, listed = self._find(batch["token"])
+        if id is not None:
+            return self._log_event(batch, state="sent", batch=id)
+        if listed:
+            self._endpoint.budget.reopen(charge_of(batch))
+            self._endpoint.budget.settle(charge_of(batch), billed=False)
+            return self._log_event(batch, state="absent", charge=asdict(NOTHING))
+        _log.warning(
+            "%s: a batch of %d requests may exist whose id was lost, and the server does not list its batches: they"
+            " count as spent, and are sent again",
+            self._endpoint,
+            batch["requests"],
+        )
+        return self._log_event(batch, state="lost")
 
-    def _log_event(self, batch: str, state: str, **detail: Any) -> None:
+    def _log_event(self, batch: Batch, /, **changes: Any) -> Batch:
+        """Stores an event about a batch; gives the batch with the changes."""
+        batch = {**batch, **changes, "verifier": self._verifier}
         if self._calls:
-            self._calls.log(EVENT, batch=batch, state=state, verifier=self._verifier, **detail)
+            self._calls.log(EVENT, **batch)
+        return batch
 
     # Sending
 
-    def _send(self, chunk: Mapping[str, bytes]) -> str:
-        """Sends a chunk of requests, stores the event, and gives the id of the batch."""
-        tokens = [self._endpoint.most_tokens(body) for body in chunk.values()]
-        prompt_tokens, completion_tokens = (sum(counts) for counts in zip(*tokens, strict=True))
-        reserved = self._endpoint.budget.reserve(prompt_tokens, completion_tokens, len(chunk))
-        assert reserved is not None, "a batch is settled at once, so nothing is in flight"
-        self._endpoint.budget.settle(reserved, len(chunk))
+    def _send_all(self) -> None:
+        """Sends what has no reply, in as many batches as it takes, and reads them."""
+        sent: list[Batch] = []
+        for chunk in list(files.chunks(self._endpoint, self._unanswered)):
+            charges = [self._endpoint.most(body) for body in chunk.values()]
+            charge = sum(charges, NOTHING)
+            if not self._endpoint.budget.reserve(charge):  # it fits, or is refused, when those before it are read
+                self._collect(sent)
+                sent = []
+                self._endpoint.budget.reserve(charge)
+            most = Charge(
+                calls=1,
+                prompt_tokens=max(each.prompt_tokens for each in charges),
+                completion_tokens=max(each.completion_tokens for each in charges),
+            )
+            sent.append(self._send(chunk, charge, most))
+        self._collect(sent)
+
+    def _send(self, chunk: Mapping[str, bytes], charge: Charge, most: Charge) -> Batch:
+        """Sends a chunk of requests; gives the batch, which is stored."""
         token = hashlib.sha256("\n".join(sorted(chunk)).encode()).hexdigest()[:32]
-        batch = self._find(token)
-        if batch is None:
-            lines = b"".join(_line(self._endpoint, digest, body) for digest, body in chunk.items())
+        batch: Batch = {"token": token, "requests": len(chunk), "charge": asdict(charge), "most": asdict(most)}
+        id, _ = self._find(token)
+        if id is None:
+            lines = b"".join(files.line(self._endpoint, *request) for request in chunk.items())
             uploaded = self._steady(lambda: self._client.files.create(file=("restem.jsonl", lines), purpose="batch"))
-            batch = self._steady(lambda: self._create(uploaded.id, token)).id
-        self._log_event(batch, "sent", requests=len(chunk))
-        _log.info("judge batch %s: %d requests sent", batch, len(chunk))
-        return batch
+            batch = self._log_event(batch, state="creating")
+            self._created = False
+            id = self._steady(lambda: self._create(uploaded.id, token)).id
+        _log.info("judge batch %s: %d requests sent", id, len(chunk))
+        return self._log_event(batch, state="sent", batch=id)
 
     def _create(self, file: str, token: str) -> Any:
         """A new batch, or the existing one if an earlier try made it and its answer was lost: each batch is billed."""
-        if (existing := self._find(token)) is not None:
+        existing, listed = self._find(token)
+        if existing is not None:
             return self._client.batches.retrieve(existing)
+        if self._created and not listed:
+            raise JudgeUnavailable(
+                f"{self._endpoint}: a batch may have been created without an answer, and the server does not list its"
+                " batches: look there before the same command sends its requests again"
+            )
+        self._created = True
         return self._client.batches.create(
             input_file_id=file,
             endpoint="/v1/chat/completions",
@@ -155,78 +210,97 @@ class _Batches:
             metadata={"restem": token},
         )
 
-    def _find(self, token: str) -> str | None:
-        """The id of the server's batch that carries this hash and was not read yet: its creation was not answered."""
-        read = {event["batch"] for event in self._events() if event["state"] == "read"}
+    def _find(self, token: str) -> tuple[str | None, bool]:
+        """The id of the server's batch with this token that is not known here, and whether the server lists batches."""
+        known = {batch.get("batch") for batch in batches(self._calls, self._verifier)}
+        listed = self._steady(self._list, data=True)
+        for batch in listed or []:
+            if (getattr(batch, "metadata", None) or {}).get("restem") == token and batch.id not in known:
+                return batch.id, True
+        return None, listed is not None
+
+    def _list(self) -> list[Any] | None:
+        """The newest batches at the server; None where what it answers is no list."""
         try:
-            newest = self._client.batches.list(limit=100).data
-        except (openai.OpenAIError, ValueError, AttributeError):
-            return None  # this server does not list batches
-        for batch in newest or []:
-            if (getattr(batch, "metadata", None) or {}).get("restem") == token and batch.id not in read:
-                return batch.id
+            return list(itertools.islice(self._client.batches.list(limit=100), MOST_LISTED))
+        except openai.APIStatusError as error:
+            if error.status_code not in NOT_THERE:
+                raise
+        except (AttributeError, TypeError):
+            pass
         return None
 
     # Waiting and reading
 
-    def _collect(self, batches: Sequence[str]) -> None:
+    def _collect(self, sent: Sequence[Batch]) -> None:
         """Waits until the batches have ended, and reads each when it ends."""
-        running = dict.fromkeys(batches, "")
+        running = {batch["batch"]: batch for batch in sent}
+        shown = dict.fromkeys(running, "")
         while running:
             for id in list(running):
                 batch = self._steady(lambda id=id: self._client.batches.retrieve(id))
                 status = str(getattr(batch, "status", ""))
                 counts = getattr(batch, "request_counts", None)
                 line = f"{status}, {getattr(counts, 'completed', 0)} of {getattr(counts, 'total', 0)} answered"
-                if line != running[id]:
-                    running[id] = line
+                if line != shown[id]:
+                    shown[id] = line
                     _log.info("judge batch %s: %s", id, line)
                 if status not in RUNNING:
-                    del running[id]
-                    self._read(batch, status)
+                    self._read(running.pop(id), batch, status)
             if running:
                 time.sleep(self._options.poll_seconds)
 
-    def _read(self, batch: Any, status: str) -> None:
+    def _read(self, sent: Batch, batch: Any, status: str) -> None:
         """Keeps the replies of an ended batch to our requests."""
-        unknown_ids = 0
+        read = files.Read()
         for file in (getattr(batch, "output_file_id", None), getattr(batch, "error_file_id", None)):
-            if not file:
-                continue
-            content = self._steady(lambda file=file: self._client.files.content(file), data=True).content
-            lines = content.split(b"\n")
-            for start in range(0, len(lines), KEEP):
-                unknown_ids += self._keep_lines(batch.id, lines[start : start + KEEP])
+            if file:
+                self._steady(lambda file=file: self._read_file(file, batch.id, read), data=True)
         if status != "completed":
             errors = getattr(getattr(batch, "errors", None), "data", None) or []
             messages = [repr(self._endpoint.redacted(str(getattr(error, "message", "")))[:200]) for error in errors[:2]]
             self._why.append(" ".join([f"the batch {batch.id} is {status}", *messages]))
-        if not unknown_ids:  # else the batch may hold replies that a later call of the same judge needs
-            self._log_event(batch.id, "read", status=status)
+        if read.unknown:  # the batch may hold replies that a later call of the same judge needs
+            return
+        charge = charge_of(sent)
+        # A request without a line was not answered, except where the whole batch is said to be.
+        missing = sent.get("requests", 0) - len(read.lines) if status == "completed" else 0
+        left = Charge(**sent.get("most", {})) * (max(0, missing) + len(read.maybe_billed))
+        self._endpoint.budget.settle(charge - left, billed=False)
+        self._endpoint.budget.settle(left, billed=True)
+        self._log_event(sent, state="read", status=status, charge=asdict(left))
 
-    def _keep_lines(self, batch: str, lines: Sequence[bytes]) -> int:
-        """Keeps the replies in some lines; gives the number of lines whose id is of no request of this exchange."""
+    def _read_file(self, file: str, batch: str, read: files.Read) -> None:
+        """Keeps the replies in a file, which is not held in memory: it may be large."""
+        with self._client.files.with_streaming_response.content(file) as response:
+            lines = files.lines(response.iter_bytes(), self._endpoint.most_bytes)
+            while some := list(itertools.islice(lines, KEEP)):
+                self._keep_lines(batch, some, read)
+
+    def _keep_lines(self, batch: str, lines: Sequence[bytes], read: files.Read) -> None:
+        """Keeps the replies in some lines."""
         replies: Replies = {}
-        unknown_ids = 0
         for line in lines:
-            digest, content = _parsed(line)
-            if digest in self._seen or digest in replies:
+            digest, content = files.parsed(line)
+            if not digest or digest in self._seen or digest in replies:
                 continue
-            if digest not in self._unanswered:
-                unknown_ids += bool(digest)
-                continue
-            reply = self._reply(content, self._unanswered[digest], batch)
-            if reply is not None:
-                replies[digest] = reply
+            read.lines.add(digest)
+            if digest in self._unanswered:
+                reply = self._reply(content, digest, batch, read)
+                if reply is not None:
+                    replies[digest] = reply
+            elif not (self._calls and self._calls.stored_call(digest)):
+                read.unknown.add(digest)
+        self._keep(replies, NOTHING)
         for digest in replies:
             del self._unanswered[digest]
         self._seen |= replies.keys()
-        self._keep(replies)
-        return unknown_ids
 
-    def _reply(self, content: Mapping[str, Any], body: bytes, batch: str) -> ChatReply | Rejected | None:
+    def _reply(
+        self, content: Mapping[str, Any], digest: str, batch: str, read: files.Read
+    ) -> ChatReply | Rejected | None:
         """The reply in the content of a line; None where the request has to be sent again."""
-        endpoint = self._endpoint
+        endpoint, body = self._endpoint, self._unanswered[digest]
         match content:
             case {"response": {"status_code": int(status), "body": data}}:
                 pass
@@ -236,11 +310,8 @@ class _Batches:
                 self._why.append(endpoint.redacted(str(code))[:80])
                 return None
         if status == 200 and usable(data):
-            endpoint.answered += 1
             attempt: dict[str, Any] = {"result": "reply", "seconds": 0.0, "batch": batch}
-            reply = reply_in(
-                data, [attempt | ({"left_out": endpoint.left_out} if endpoint.left_out else {})], endpoint.redacted
-            )
+            reply = endpoint.reply_in(data, [attempt], endpoint.most(body))
             endpoint.budget.spend(reply.model, reply.prompt_tokens, reply.completion_tokens)
             return reply
         error = data.get("error") if isinstance(data, dict) else None
@@ -251,14 +322,20 @@ class _Batches:
             endpoint.rejected += 1
             self._rejection = fault.result
             return Rejected(reason=f"request rejected: {fault.result}", seconds=0.0)
+        elif status == 200 or fault.maybe_billed:
+            read.maybe_billed.add(digest)
         self._why.append(fault.result if status != 200 else "no usable choice in the reply")
         return None
 
     def _steady(self, send: Callable[[], T], *, data: bool = False) -> T:
         """The server's answer to `send`, tried at most `max_attempts` times.
 
+        Args:
+            send: Sends a request.
+            data: Whether any answer will do; else it must have an id.
+
         Raises:
-            JudgeUnavailable: The server refuses, or no answer held an id (or, for a file, its bytes).
+            JudgeUnavailable: The server refuses, or no answer held an id.
         """
         fault = unusable = Fault(result="no usable answer about files or batches")
         for attempt in range(self._options.max_attempts):
@@ -269,7 +346,7 @@ class _Batches:
                     return answer
             except openai.APIStatusError as error:
                 fault = status_fault(error, self._endpoint.redacted)
-            except (openai.APIConnectionError, openai.APIResponseValidationError, ValueError) as error:
+            except (openai.OpenAIError, httpx2.HTTPError, UnboundedBody, ValueError) as error:
                 fault = Fault(result=f"no answer about files or batches ({type(error).__name__})")
             if fault.fatal or fault.rejected:
                 break
@@ -280,35 +357,3 @@ class _Batches:
                 )
         # Raised outside of `except`, so that it has no cause: those errors hold the request's headers and the key.
         raise JudgeUnavailable(f"{self._endpoint}: {fault.result}{self._endpoint.advice(fault)}")
-
-
-def _chunks(endpoint: Endpoint, bodies: Mapping[str, bytes]) -> Iterator[dict[str, bytes]]:
-    """The requests, in chunks within the limits of one batch."""
-    chunk: dict[str, bytes] = {}
-    size = 0
-    for digest, body in bodies.items():
-        length = len(_line(endpoint, digest, body))
-        if chunk and (len(chunk) >= MAX_REQUESTS or size + length > MAX_BYTES):
-            yield chunk
-            chunk, size = {}, 0
-        chunk[digest] = body
-        size += length
-    if chunk:
-        yield chunk
-
-
-def _line(endpoint: Endpoint, digest: str, body: bytes) -> bytes:
-    head = json.dumps({"custom_id": digest, "method": "POST", "url": "/v1/chat/completions"})
-    return head[:-1].encode() + b', "body": ' + endpoint.wire(body) + b"}\n"
-
-
-def _parsed(line: bytes) -> tuple[str, dict[str, Any]]:
-    """The id and the content of a result line; an empty id where it is not such a line."""
-    try:
-        content = json.loads(line) if line.strip() else None
-    except (ValueError, RecursionError):
-        return "", {}
-    match content:
-        case {"custom_id": str(digest)}:
-            return digest, content
-    return "", {}

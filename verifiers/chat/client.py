@@ -7,13 +7,16 @@ does, or on what the requests and replies mean.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from restem.verifiers.chat.budget import NOTHING, Charge
 from restem.verifiers.chat.endpoint import ChatRequest, Endpoint
 from restem.verifiers.chat.reply import ChatReply, Rejected, reply_of_row
+from restem.verifiers.chat.sent import unanswered_calls, unanswered_in_batches
 from restem.verifiers.chat.transport import CallStore, Progress, Replies, Transport
 
 NOT_STORED = "not stored: the judge is offline"
@@ -73,13 +76,15 @@ class ChatClient:
         if self.transport is None:
             known |= {digest: Rejected(reason=NOT_STORED, seconds=0.0) for digest in unsent}
             return
+        unanswered = unanswered_calls(self.calls, self.verifier) if self.calls else NOTHING
         if self.endpoint.budget.limited and self.calls:
-            self.endpoint.budget.restart(self.calls.spent(self.verifier))
+            batches = unanswered_in_batches(self.calls, self.verifier)
+            self.endpoint.budget.restart(self.calls.spent(self.verifier), unanswered + batches)
         done = 0
 
-        def keep(replies: Replies) -> None:
+        def keep(replies: Replies, change: Charge) -> None:
             nonlocal done
-            self._store(replies, unsent)
+            self._store(replies, unsent, unanswered + change)
             known.update(replies)
             self._rejected |= {digest: reply for digest, reply in replies.items() if isinstance(reply, Rejected)}
             done += len(replies)
@@ -88,14 +93,14 @@ class ChatClient:
 
         self.transport.exchange(unsent, keep)
 
-    def _store(self, replies: Replies, bodies: Mapping[str, bytes]) -> None:
+    def _store(self, replies: Replies, bodies: Mapping[str, bytes], unanswered: Charge) -> None:
         rows = [
             self._row(digest, bodies[digest], reply)
             for digest, reply in replies.items()
             if isinstance(reply, ChatReply)
         ]
-        if rows and self.calls:
-            self.calls.store_calls(rows)
+        if self.calls:
+            self.calls.store_calls(rows, unanswered=(self.verifier, dataclasses.asdict(unanswered)))
 
     def _row(self, digest: str, body: bytes, reply: ChatReply) -> dict[str, Any]:
         return {

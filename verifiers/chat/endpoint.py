@@ -10,6 +10,7 @@ A request is stored under the hash of its full form, with all parameters. A mode
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import ipaddress
 import json
@@ -20,8 +21,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
-from restem.verifiers.chat.budget import Budget, Prices
-from restem.verifiers.chat.reply import Fault
+from restem.verifiers.bodies import MAX_BODY
+from restem.verifiers.chat.budget import Budget, Charge, Prices
+from restem.verifiers.chat.reply import ChatReply, Fault, reply_in, reported_tokens
 from restem.verifiers.option_types import LOOKS_LIKE_A_KEY, web_address
 from restem.verifiers.options import ChatOptions
 from restem.verifiers.verdict import JudgeUnavailable, UnknownVerifier
@@ -34,6 +36,7 @@ NAME_A_MODEL = "name a chat model of the server, such as one that `restem judge 
 # A model that requires `max_completion_tokens` counts its hidden reasoning tokens too: this many are added for them.
 REASONING_TOKENS = 2_048
 MOST_TIMES = 8  # times as many at most, for a longer reply
+LOGPROB_BYTES = 2_000
 
 _log = logging.getLogger(__name__)
 
@@ -88,6 +91,9 @@ class Endpoint:
         self.key = "" if options.offline else _key(options, named=self.base_url != OFFICIAL_URL)
         self._secrets = _secrets(self.key)
         self._refused: set[str] = set()
+        self._estimated = False
+        if self.key and not self.local and self.base_url.startswith("http:"):
+            _tell_open(options.api_key_env, urlsplit(self.base_url).hostname)
         self._parameters: dict[str, Any] = {"model": self.model, "temperature": temperature, "max_tokens": max_tokens}
         if logprobs:
             self._parameters |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
@@ -151,10 +157,32 @@ class Endpoint:
         """The parameters that this server refused."""
         return sorted(self._refused)
 
-    def most_tokens(self, body: bytes) -> tuple[int, int]:
-        """Upper bounds on the prompt and completion tokens of a request: a token has at least one byte."""
-        request = json.loads(self.wire(body)) if self.budget.limited else {}
-        return len(body), request.get("max_completion_tokens") or request.get("max_tokens") or 0
+    def most(self, body: bytes) -> Charge:
+        """The most that a request may cost: a token has at least one byte, and `max_tokens` is obeyed."""
+        request = json.loads(self.wire(body))
+        completion_tokens = request.get("max_completion_tokens") or request.get("max_tokens") or 0
+        return Charge(calls=1, prompt_tokens=len(body), completion_tokens=completion_tokens)
+
+    @property
+    def most_bytes(self) -> int:
+        """The longest body that is read: log-probabilities of 20 alternatives take some 2,000 bytes a token."""
+        tokens = MOST_TIMES * self.max_tokens if "logprobs" in self._parameters else 0
+        return MAX_BODY + LOGPROB_BYTES * tokens
+
+    def reply_in(self, data: Mapping[str, Any], attempts: list[dict[str, Any]], most: Charge) -> ChatReply:
+        """The reply in a usable body; where the server reports no token counts, it has those of `most`."""
+        self.answered += 1
+        if self._refused:
+            attempts[-1]["left_out"] = self.left_out
+        if reported_tokens(data) is None:
+            attempts[-1]["tokens"] = "estimated"
+            if not self._estimated:
+                self._estimated = True
+                _log.warning(
+                    "judge %r: the server reports no token counts; each reply counts at its highest possible cost",
+                    self.model,
+                )
+        return reply_in(data, attempts, self.redacted, most)
 
     def redacted(self, text: str) -> str:
         """The text without the key and without anything that looks like a key, safe to encode as UTF-8."""
@@ -193,6 +221,12 @@ def _key(options: ChatOptions, *, named: bool) -> str:
     if not (key.isascii() and key.isprintable()):
         raise JudgeUnavailable(f"judge: the environment variable {variable} holds characters that no key has")
     return key
+
+
+@functools.cache
+def _tell_open(variable: str, host: str | None) -> None:
+    """Warns that a key is readable on its way; once a process for each variable and host."""
+    _log.warning("judge: the key in %s goes to %s over plain http, readable on its way: use https", variable, host)
 
 
 def _secrets(key: str) -> re.Pattern[str]:

@@ -10,49 +10,47 @@ Takes encoded requests; gives replies as they arrive. What may happen to a reque
     quota used up, 401, 403, 404, any other status  `JudgeUnavailable`; stored replies stay
     a web page twice, before any answer             `JudgeUnavailable`: the address is not that of an API
 
+Money: a try is on disk, at its highest cost, before it is sent. That entry is removed with the reply, or when the try
+was surely not billed; otherwise it stays. However the process ends, what is stored is therefore at least what the
+provider counts, and at most the requests in flight more.
+
+A stop (a fatal answer, a used-up budget, an interrupt) sends nothing more and waits a few seconds for the replies in
+flight, which are paid for. A second interrupt ends the wait.
+
 The network runs in a thread of its own and `keep` is called from the caller's thread alone: SQLite connections belong
-to one thread, a slow disk does not delay the network, and after an interrupt the caller still stores the last replies.
+to one thread, and a slow disk does not delay replies that arrive.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import dataclasses
+import itertools
+import logging
 import random
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from typing import Any, cast
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any
 
-import aiohttp
 import openai
 
+from restem.verifiers.chat.budget import NOTHING, Charge
 from restem.verifiers.chat.endpoint import Endpoint
+from restem.verifiers.chat.one_try import openai_client, try_once
 from restem.verifiers.chat.rate_limit import Pace
-from restem.verifiers.chat.reply import (
-    ChatReply,
-    Fault,
-    Rejected,
-    is_html,
-    reply_in,
-    status_fault,
-    total_seconds,
-    usable,
-)
-from restem.verifiers.chat.transport import ALL_REJECTED, Keep, Replies
+from restem.verifiers.chat.reply import ChatReply, Fault, Rejected, total_seconds
+from restem.verifiers.chat.transport import ALL_REJECTED, Keep
 from restem.verifiers.verdict import JudgeUnavailable
 
-STORE_SECONDS = 0.2  # with the write itself, no reply waits longer than a quarter of a second for the disk
-STORE_REPLIES = 64
 MAX_BACKOFF_SECONDS = 30.0
 BUDGET_SECONDS = 0.01
-# Headers in which the openai package describes this machine. The server does not need them, and they take a tenth of a
-# request's processor time.
-TELEMETRY_HEADERS = (
-    *("X-Stainless-Lang", "X-Stainless-Package-Version", "X-Stainless-OS", "X-Stainless-Arch", "X-Stainless-Runtime"),
-    *("X-Stainless-Runtime-Version", "X-Stainless-Async"),
-)
+DRAIN_SECONDS = 5.0
+
+_log = logging.getLogger(__name__)
 
 
 class LiveTransport:
@@ -67,125 +65,192 @@ class LiveTransport:
         self.pace = Pace(endpoint.options.concurrency)
 
     def exchange(self, bodies: Mapping[str, bytes], keep: Keep) -> None:
-        """Sends all requests; calls `keep` several times a second and at the end, after errors too.
+        """Sends all requests; calls `keep` as replies arrive, after errors and interrupts too.
 
         Raises:
             JudgeUnavailable: As `ChatClient.ask` documents.
         """
-        network = _Network(self.endpoint, self.pace, bodies)
+        ledger = _Ledger()
+        network = _Network(self.endpoint, self.pace, bodies, ledger)
         with ThreadPoolExecutor(1) as pool:
             future = pool.submit(asyncio.run, network.run())
-            future.add_done_callback(lambda _: network.wake.set())
+            future.add_done_callback(lambda _: ledger.wake.set())
             try:
-                while not future.done():
-                    network.wake.wait(STORE_SECONDS)
-                    network.wake.clear()
-                    keep(network.take())
+                try:
+                    ledger.store_until(future, keep)
+                except (KeyboardInterrupt, SystemExit):
+                    network.stop()
+                    ledger.store_until(future, keep)
+                    raise
             finally:
-                network.stop()
+                network.stop(at_once=True)
                 wait([future])
-                keep(network.take())
+                ledger.store(keep)
             future.result()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Entry:
+    """A change of what is sent and not answered, with the reply that brought it about.
+
+    Attributes:
+        number: Of the entry in its exchange.
+        stored: Ends the wait of the worker that sends only after the entry is on disk.
+    """
+
+    number: int
+    charge: Charge
+    digest: str = ""
+    reply: ChatReply | Rejected | None = None
+    stored: asyncio.Future[None] | None = None
+
+
+class _Ledger:
+    """What the network has sent and received and the caller has not stored yet, in its order."""
+
+    def __init__(self) -> None:
+        self.wake = threading.Event()
+        self._entries: deque[_Entry] = deque()
+        self._numbers = itertools.count()
+        self._done = (0, NOTHING)  # the number of the first entry that is not stored, and the sum of those before it
+
+    # called from the network's thread
+
+    def add(self, charge: Charge, **entry: Any) -> None:
+        """Adds an entry."""
+        self._entries.append(_Entry(number=next(self._numbers), charge=charge, **entry))
+        self.wake.set()
+
+    async def stored(self, charge: Charge) -> None:
+        """Adds an entry; returns when it and all before it are on disk."""
+        stored = asyncio.get_running_loop().create_future()
+        self.add(charge, stored=stored)
+        await stored
+
+    # called from the caller's thread
+
+    def store_until(self, future: Future[None], keep: Keep) -> None:
+        """Stores what arrives until the network has ended."""
+        while not future.done():
+            self.wake.wait()
+            self.wake.clear()
+            self.store(keep)
+
+    def store(self, keep: Keep) -> None:
+        """Stores what has arrived. An interrupt at any point loses no entry and counts none twice."""
+        first, total = self._done
+        entries = [entry for entry in list(self._entries) if entry.number >= first]
+        if not entries:
+            return
+        total = sum((entry.charge for entry in entries), total)
+        keep({entry.digest: entry.reply for entry in entries if entry.reply is not None}, total)
+        self._done = (entries[-1].number + 1, total)
+        while self._entries and self._entries[0].number < self._done[0]:
+            self._entries.popleft()
+        waiting = [entry.stored for entry in entries if entry.stored is not None]
+        if waiting and not (loop := waiting[0].get_loop()).is_closed():
+            loop.call_soon_threadsafe(_end_waits, waiting)
+
+
+def _end_waits(waiting: Sequence[asyncio.Future[None]]) -> None:
+    for done in waiting:
+        if not done.done():
+            done.set_result(None)
 
 
 class _Network:
     """One event loop, one openai client, `concurrency` workers on one queue."""
 
-    def __init__(self, endpoint: Endpoint, pace: Pace, bodies: Mapping[str, bytes]) -> None:
-        self.wake = threading.Event()
+    def __init__(self, endpoint: Endpoint, pace: Pace, bodies: Mapping[str, bytes], ledger: _Ledger) -> None:
         self._endpoint = endpoint
         self._options = endpoint.options
         self._pace = pace
+        self._ledger = ledger
         self._url = f"{endpoint.base_url}/chat/completions"  # joined once for all requests
         self._queue: Iterator[tuple[str, bytes]] = iter(bodies.items())
-        self._workers = min(pace.most, len(bodies))
-        self._replies: deque[tuple[str, ChatReply | Rejected]] = deque()
-        self._stopped = False
-        self._cancel: Callable[[], object] | None = None
+        self._count = min(pace.most, len(bodies))
+        self._in_flight: set[asyncio.Task[None]] = set()
+        self._why = ""
+        self._stopping = self._at_once = False
+        self._loop: asyncio.AbstractEventLoop | None = None
 
-    def take(self) -> Replies:
-        """The replies that arrived since the last call."""
-        return dict(self._replies.popleft() for _ in range(len(self._replies)))
-
-    def stop(self) -> None:
-        """Ends the exchange from another thread; does nothing where it has ended."""
-        self._stopped = True
-        if self._cancel is not None:
-            self._cancel()
+    def stop(self, *, at_once: bool = False) -> None:
+        """Sends nothing more; `at_once` does not wait for what is in flight either. For another thread."""
+        self._stopping, self._at_once = True, self._at_once or at_once
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._changed.set)
 
     async def run(self) -> None:
         """Sends all requests in the queue.
 
         Raises:
-            JudgeUnavailable: As in `ask`; all other workers are stopped first.
+            JudgeUnavailable: As in `ask`; the replies in flight were waited for.
         """
-        self._set_cancel()
+        self._changed = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
         self._pace.restart()
-        unavailable: JudgeUnavailable | None = None
-        async with _openai_client(self._endpoint) as client:
-            try:
-                async with asyncio.TaskGroup() as group:
-                    for _ in range(self._workers):
-                        group.create_task(self._work(client))
-            except* JudgeUnavailable as failures:
-                unavailable = JudgeUnavailable(str(failures.exceptions[0]))
-        if unavailable is not None:  # raised outside of `except`, so that it has no cause that holds the headers
-            raise unavailable
+        async with openai_client(self._endpoint) as client:
+            workers = [asyncio.create_task(self._work(client)) for _ in range(self._count)]
+            for worker in workers:
+                worker.add_done_callback(lambda _: self._changed.set())
+            await self._until(lambda: self._stopping or all(worker.done() for worker in workers), None)
+            for worker in workers:
+                if worker not in self._in_flight:
+                    worker.cancel()
+            if self._in_flight and not self._at_once:
+                _log.info("judge: waiting for %d replies, at most %g s", len(self._in_flight), DRAIN_SECONDS)
+                await self._until(lambda: self._at_once or not self._in_flight, DRAIN_SECONDS)
+            for worker in workers:
+                worker.cancel()
+            results = await asyncio.gather(*workers, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+        if self._why:
+            raise JudgeUnavailable(self._why)
 
-    def _set_cancel(self) -> None:
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        assert task is not None
-
-        def cancel() -> None:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(task.cancel)
-
-        self._cancel = cancel
-        if self._stopped:  # stop() was called before there was a task to cancel
-            task.cancel()
+    async def _until(self, condition: Callable[[], bool], seconds: float | None) -> None:
+        """Returns when the condition holds, or after the time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not condition():
+                    await self._changed.wait()
+                    self._changed.clear()
 
     async def _work(self, client: openai.AsyncOpenAI) -> None:
         for digest, body in self._queue:
-            reserved = await self._reserve(body)
-            reply = await self._answer(client, body)
-            self._endpoint.budget.settle(reserved)
-            if isinstance(reply, ChatReply):
-                self._endpoint.budget.spend(reply.model, reply.prompt_tokens, reply.completion_tokens)
-            self._replies.append((digest, reply))
-            if len(self._replies) >= STORE_REPLIES:
-                self.wake.set()
+            try:
+                await self._answer(client, digest, body)
+            except JudgeUnavailable as error:
+                self._why = self._why or str(error)
+                self._stopping = True
+            if self._stopping:
+                return
 
-    async def _reserve(self, body: bytes) -> float:
-        """Reserves the highest cost of the request; waits while requests in flight may release a part of theirs."""
-        endpoint = self._endpoint
-        while (reserved := endpoint.budget.reserve(*endpoint.most_tokens(body))) is None:
-            await asyncio.sleep(BUDGET_SECONDS)
-        return reserved
-
-    async def _answer(self, client: openai.AsyncOpenAI, body: bytes) -> ChatReply | Rejected:
-        """The reply to one request, tried at most `max_attempts` times."""
+    async def _answer(self, client: openai.AsyncOpenAI, digest: str, body: bytes) -> None:
+        """Notes the reply to one request, which is tried at most `max_attempts` times; a stop ends the tries."""
         endpoint = self._endpoint
         attempts: list[dict[str, Any]] = []
         faults, limits, pages, waited = 0, 0, 0, 0.0
-        while True:
+        while not self._stopping:
             sent = endpoint.wire(body)
-            data = await self._paced_try(client, sent, attempts)
-            if not isinstance(data, Fault):
-                endpoint.answered += 1
-                return reply_in(data, attempts, endpoint.redacted)
-            if data.refused_parameter and f'"{data.refused_parameter}":'.encode() in sent:
-                endpoint.leave_out(data.refused_parameter)
+            fault = await self._paced_try(client, digest, sent, attempts)
+            if fault is None:
+                return
+            if fault.refused_parameter and f'"{fault.refused_parameter}":'.encode() in sent:
+                endpoint.leave_out(fault.refused_parameter)
                 continue
-            if data.rejected:
-                return self._rejection(data, attempts)
-            pages += data.html
-            if data.fatal or (pages > 1 and not endpoint.answered):
-                raise JudgeUnavailable(f"{endpoint}: {data.result}{endpoint.advice(data)}")
-            if data.limited:
+            if fault.rejected:
+                self._ledger.add(NOTHING, digest=digest, reply=self._rejection(fault, attempts))
+                return
+            pages += fault.html
+            if fault.fatal or (pages > 1 and not endpoint.answered):
+                raise JudgeUnavailable(f"{endpoint}: {fault.result}{endpoint.advice(fault)}")
+            if fault.limited:
                 limits += 1
                 # The server's waiting time is trusted once; after a second refusal the wait grows as for other faults.
-                trusted = data.wait_seconds > 0 and limits == 1
-                seconds = max(data.wait_seconds, 0.0 if trusted else self._backoff(limits))
+                trusted = fault.wait_seconds > 0 and limits == 1
+                seconds = max(fault.wait_seconds, 0.0 if trusted else self._backoff(limits))
                 waited += seconds
                 self._pace.hold(seconds)
             else:
@@ -193,28 +258,67 @@ class _Network:
                 seconds = self._backoff(faults)
             if faults >= self._options.max_attempts or waited > self._options.max_wait_seconds:
                 raise JudgeUnavailable(_gave_up(endpoint, attempts, waited))
-            if not data.limited:
+            if not fault.limited:
                 await asyncio.sleep(seconds)
 
     async def _paced_try(
-        self, client: openai.AsyncOpenAI, body: bytes, attempts: list[dict[str, Any]]
-    ) -> dict[str, Any] | Fault:
-        """The result of one try, sent when the rate limit allows it; adds the try to `attempts`."""
-        pace = self._pace
-        sent_at = await pace.enter()
+        self, client: openai.AsyncOpenAI, digest: str, sent: bytes, attempts: list[dict[str, Any]]
+    ) -> Fault | None:
+        """The fault of one try, which is sent when rate limit and budget allow it.
+
+        None where there is no fault: the reply was noted, or all is to stop and nothing was sent.
+        """
+        budget, most = self._endpoint.budget, self._endpoint.most(sent)
+        reserved = maybe_billed = False
+        fault = reply = None
+        await self._pace.enter()
         try:
-            data = await self._try(client, body)
+            while not budget.reserve(most):
+                await asyncio.sleep(BUDGET_SECONDS)
+            reserved = True
+            await self._ledger.stored(most)
+            await self._pace.opened()  # a 429 may have arrived meanwhile
+            if not self._stopping:
+                maybe_billed = True
+                data = await self._try(client, sent, attempts)
+                fault, reply = (data, None) if isinstance(data, Fault) else (None, self._reply(data, attempts, most))
+                maybe_billed = fault is not None and fault.maybe_billed
         finally:
-            pace.leave()
-        result = data.result if isinstance(data, Fault) else "reply"
-        attempts.append({"result": result, "seconds": round(time.monotonic() - sent_at, 6)})
+            self._pace.leave()
+            if reserved:
+                budget.settle(most, billed=maybe_billed)
+                if not maybe_billed:
+                    self._ledger.add(-most, digest=digest, reply=reply)
+        return fault
+
+    async def _try(
+        self, client: openai.AsyncOpenAI, sent: bytes, attempts: list[dict[str, Any]]
+    ) -> dict[str, Any] | Fault:
+        """The result of one try, which is added to `attempts`; until then it counts as in flight."""
+        worker = asyncio.current_task()
+        assert worker is not None
+        sent_at = time.monotonic()
+        self._in_flight.add(worker)
+        try:
+            data = await try_once(client, self._endpoint, self._url, sent)
+        finally:
+            self._in_flight.discard(worker)
+            self._changed.set()
+        attempts.append({"result": "reply", "seconds": round(time.monotonic() - sent_at, 6)})
         if not isinstance(data, Fault):
-            pace.answered()
-            if self._endpoint.left_out:
-                attempts[-1]["left_out"] = self._endpoint.left_out
-        elif data.overloaded:
-            pace.refused(sent_at)
+            self._pace.answered()
+            return data
+        attempts[-1]["result"] = data.result
+        if data.maybe_billed:
+            attempts[-1]["maybe_billed"] = True
+        if data.overloaded:
+            self._pace.refused(sent_at)
         return data
+
+    def _reply(self, data: Mapping[str, Any], attempts: list[dict[str, Any]], most: Charge) -> ChatReply:
+        reply = self._endpoint.reply_in(data, attempts, most)
+        self._endpoint.budget.spend(reply.model, reply.prompt_tokens, reply.completion_tokens)
+        return reply
 
     def _backoff(self, count: int) -> float:
         """Between half of and the whole of the first wait, doubled with every further one."""
@@ -227,56 +331,6 @@ class _Network:
         if endpoint.rejected >= ALL_REJECTED and not endpoint.answered:
             raise JudgeUnavailable(f"{endpoint}: rejected each of {endpoint.rejected} requests: {fault.result}")
         return Rejected(reason=f"request rejected: {fault.result}", seconds=total_seconds(attempts))
-
-    async def _try(self, client: openai.AsyncOpenAI, body: bytes) -> dict[str, Any] | Fault:
-        """The decoded body of a usable reply, or the fault.
-
-        The client's untyped `post` sends the bytes that were hashed and leaves the body as plain JSON: about half the
-        processor time of `chat.completions.create`, which validates every field of a reply; five of them are used.
-        """
-        try:
-            async with asyncio.timeout(self._options.timeout_seconds):
-                data = await client.post(self._url, cast_to=object, content=body)
-        except TimeoutError:
-            return Fault(result=f"no whole reply within {self._options.timeout_seconds:g} s", overloaded=True)
-        except openai.APIStatusError as error:
-            return status_fault(error, self._endpoint.redacted)
-        # `type(error)` alone would mislead: the package reports a closed connection as a timeout. aiohttp's own errors
-        # come through unchanged where a reply is not HTTP.
-        except (openai.APIConnectionError, aiohttp.ClientError) as error:
-            return Fault(result=f"APIConnectionError ({type(_root(error)).__name__})")
-        except openai.APIResponseValidationError as error:
-            html = isinstance(error.body, str) and is_html(error.body)
-            return Fault(result=f"{type(error).__name__} ({type(_root(error)).__name__})", html=html)
-        except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or nested too deeply
-            return Fault(result=f"unreadable body ({type(error).__name__})")
-        return data if usable(data) else Fault(result="no usable choice in the reply")
-
-
-def _root(error: BaseException) -> BaseException:
-    """The first cause of an error."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return error
-
-
-def _openai_client(endpoint: Endpoint) -> openai.AsyncOpenAI:
-    local = endpoint.local
-    # aiohttp's transport takes 0.6 of the processor time of the default one. A loopback server needs no proxy and no
-    # certificates, which take 20 ms to load. Redirects are not followed: key and questions go to no other server.
-    # The only deadline is that of `_try`: the client's own is per read and does not end a reply that arrives slowly.
-    http_client = openai.DefaultAioHttpClient(
-        trust_env=not local, verify=not local, follow_redirects=False, timeout=None
-    )
-    return openai.AsyncOpenAI(
-        api_key=endpoint.key or "none",
-        base_url=endpoint.base_url,
-        max_retries=0,
-        timeout=None,
-        http_client=http_client,
-        default_headers=dict.fromkeys(TELEMETRY_HEADERS, cast(str, openai.Omit())),
-        _strict_response_validation=True,
-    )
 
 
 def _gave_up(endpoint: Endpoint, attempts: Sequence[Mapping[str, Any]], waited: float) -> str:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import functools
 import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from restem.benchmarks.hints import did_you_mean
+from restem.verifiers.bodies import IDENTITY, MAX_BODY
 from restem.verifiers.chat.endpoint import Endpoint
 from restem.verifiers.chat.reply import is_html, status_fault
 from restem.verifiers.verdict import JudgeUnavailable, UnknownVerifier
@@ -118,8 +120,15 @@ def list_models(endpoint: Endpoint) -> ModelList | None:
     """
     import openai  # takes half a second
 
+    from restem.verifiers.chat.body_limit import limit_body
+
     local = endpoint.local
-    http_client = openai.DefaultHttpxClient(trust_env=not local, verify=not local, follow_redirects=False)
+    http_client = openai.DefaultHttpxClient(
+        trust_env=not local,
+        verify=not local,
+        follow_redirects=False,
+        event_hooks={"response": [functools.partial(limit_body, limit=MAX_BODY)]},
+    )
     seconds = min(LIST_SECONDS, endpoint.options.timeout_seconds)
     data: object = None
     refused = ""
@@ -130,6 +139,7 @@ def list_models(endpoint: Endpoint) -> ModelList | None:
             max_retries=0,
             timeout=seconds,
             http_client=http_client,
+            default_headers=IDENTITY,
         ) as client:
             data = client.get("/models", cast_to=object)
     except openai.APIStatusError as error:

@@ -42,19 +42,21 @@ class Pace:
         self._in_flight = 0
         self._waiting.clear()
 
-    async def enter(self) -> float:
-        """Waits until the request may be sent, with jitter so that workers do not resume at once; gives the time."""
+    async def enter(self) -> None:
+        """Waits until one more request may be in flight, and counts it."""
         while True:
-            now = time.monotonic()
-            if (seconds := self.not_before - now) > 0:
-                await asyncio.sleep(seconds + random.uniform(0, min(1.0, seconds / 10)))
-            elif self._in_flight >= self.limit:
-                place = asyncio.get_running_loop().create_future()
-                self._waiting.append(place)
-                await place
-            else:
+            await self.opened()
+            if self._in_flight < self.limit:
                 self._in_flight += 1
-                return now
+                return
+            place = asyncio.get_running_loop().create_future()
+            self._waiting.append(place)
+            await place
+
+    async def opened(self) -> None:
+        """Waits while all requests are held back, with jitter so that workers do not resume at once."""
+        while (seconds := self.not_before - time.monotonic()) > 0:
+            await asyncio.sleep(seconds + random.uniform(0, min(1.0, seconds / 10)))
 
     def leave(self) -> None:
         """The request is no longer in flight."""

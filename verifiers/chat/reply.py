@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
+from restem.verifiers.chat.budget import NOTHING, Charge
+
 if TYPE_CHECKING:
     import openai  # takes half a second, and only its errors' types are named here
 
@@ -21,6 +23,12 @@ MAX_TEXT = 16_000  # a judge is asked for one character or a few sentences; more
 # The tags around the reasoning of DeepSeek, Qwen, Seed and others; Mistral writes [THINK], Kimi \u25c1think\u25b7.
 REASONING_TAG = re.compile(r"[<\[\u25c1](/?)(?:seed:)?(?:think|thinking|thought|reasoning)[>\]\u25b7]", re.IGNORECASE)
 LEFT_OUT = "\n\u2026\n"
+MOST_TOKENS = 2**53
+NOT_DONE = (
+    501,
+    503,
+    529,
+)  # a server that says so has not begun; 500, 502 and 504 may come after the model has answered
 
 Redactor: TypeAlias = Callable[[str], str]
 
@@ -76,6 +84,7 @@ class Fault:
         refused_parameter: The server accepts the request without this parameter.
         status: The HTTP status; 0 where there is none, or where it is not an error.
         html: A web page came in place of a reply.
+        maybe_billed: The provider may bill this try, although it gave no usable reply.
     """
 
     result: str
@@ -87,6 +96,7 @@ class Fault:
     refused_parameter: str | None = None
     status: int = 0
     html: bool = False
+    maybe_billed: bool = False
 
 
 def is_html(text: str) -> bool:
@@ -112,7 +122,7 @@ def fault_of(status: int, error: Mapping[str, Any], redacted: Redactor) -> Fault
     if status == 429:
         return Fault(result=result, limited=True, overloaded=True)
     if status in (408, 409) or status >= 500:
-        return Fault(result=result, overloaded=status == 503)
+        return Fault(result=result, overloaded=status == 503, maybe_billed=status >= 500 and status not in NOT_DONE)
     if status == 400 and (parameter := _refused_parameter(error)):
         return Fault(result=result, rejected=True, refused_parameter=parameter)
     rejected = status in (400, 413, 422)
@@ -156,11 +166,22 @@ def usable(data: object) -> TypeGuard[dict[str, Any]]:
     return False
 
 
-def reply_in(data: Mapping[str, Any], attempts: list[dict[str, Any]], redacted: Redactor) -> ChatReply:
-    """The reply in a usable body."""
+def reported_tokens(data: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Prompt and completion tokens by the server's own count; None where it sent no such count."""
+    match data.get("usage"):
+        case {"prompt_tokens": int(prompt), "completion_tokens": int(completion)}:
+            # A prompt has a token. `True` is an int too; no provider means it.
+            credible = 0 < prompt < MOST_TOKENS and 0 <= completion < MOST_TOKENS
+            return (prompt, completion) if credible and not {type(prompt), type(completion)} - {int} else None
+    return None
+
+
+def reply_in(
+    data: Mapping[str, Any], attempts: list[dict[str, Any]], redacted: Redactor, most: Charge = NOTHING
+) -> ChatReply:
+    """The reply in a usable body, with the tokens of `most` where the server reported none."""
     choice = data["choices"][0]
-    usage = data.get("usage")
-    counts = usage if isinstance(usage, dict) else {}
+    prompt_tokens, completion_tokens = reported_tokens(data) or (most.prompt_tokens, most.completion_tokens)
 
     def text(value: object) -> str:
         return redacted(value)[:MAX_TEXT] if isinstance(value, str) else ""
@@ -177,8 +198,8 @@ def reply_in(data: Mapping[str, Any], attempts: list[dict[str, Any]], redacted: 
         finish_reason=finish_reason,
         refusal=refusal or content if refused else None,
         model=text(data.get("model")),
-        prompt_tokens=_count(counts.get("prompt_tokens")),
-        completion_tokens=_count(counts.get("completion_tokens")),
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
         seconds=total_seconds(attempts),
         attempts=attempts,
         logprob_1=logprob_1,
@@ -225,11 +246,6 @@ def _alternatives(top_logprobs: Sequence[object]) -> tuple[float | None, float |
 def _digit(token: object) -> str | None:
     text = token.get("token") if isinstance(token, dict) else None
     return text.strip() if isinstance(text, str) and text.strip() in ("0", "1") else None
-
-
-def _count(value: object) -> int:
-    """A token count; 0 where the server sent no valid one."""
-    return value if isinstance(value, int) and 0 <= value < 2**53 else 0
 
 
 def total_seconds(attempts: Sequence[Mapping[str, Any]]) -> float:

@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
+from restem.verifiers.chat.budget import Charge
 from restem.verifiers.chat.reply import ChatReply, Rejected
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with (answered, to be sent)."""
 Replies: TypeAlias = dict[str, ChatReply | Rejected]
 """Hash of a request -> its reply."""
-Keep: TypeAlias = Callable[[Replies], None]
-"""Stores replies; they are safe when it returns."""
+Keep: TypeAlias = Callable[[Replies, Charge], None]
+"""Stores replies, and the change of what was sent and has no reply; both are safe when it returns."""
 
 ALL_REJECTED = 32  # rejected requests before the first answer: then the set-up is wrong, not the items
 
@@ -26,12 +27,23 @@ class CallStore(Protocol):
 
     def stored_call(self, request_sha256: str) -> dict[str, Any] | None: ...
 
-    def store_calls(self, calls: Sequence[Mapping[str, Any]]) -> None:
-        """Adds answered requests; they are safe when this returns."""
+    def store_calls(
+        self, calls: Sequence[Mapping[str, Any]], *, unanswered: tuple[str, Mapping[str, int]] | None = None
+    ) -> None:
+        """Adds answered requests; they are safe when this returns.
+
+        Args:
+            calls: The rows.
+            unanswered: A verifier, and what `unanswered` gives for it from now on; stored together with the rows.
+        """
         ...
 
     def spent(self, verifier: str) -> Sequence[tuple[str, int, int, int]]:
         """Model that answered, calls, prompt tokens and completion tokens of a verifier's stored calls."""
+        ...
+
+    def unanswered(self, verifier: str) -> Mapping[str, int]:
+        """The numbers that `store_calls` stored last for a verifier; empty where there are none."""
         ...
 
     def log(self, kind: str, **detail: Any) -> None:
