@@ -33,6 +33,8 @@ class BatchServer:
         line: A request's line -> the lines that the output file has for it; None answers it.
         refuses: Parameters that a line is rejected for.
         faults: The statuses of the next HTTP answers; 0 carries out what was asked and then loses the answer.
+        lists: Whether there is a list of batches.
+        after_creation: Called when a batch exists, before the answer is sent.
         uploads: The custom ids of each batch that was created.
         calls: How often each route was asked for.
     """
@@ -50,6 +52,8 @@ class BatchServer:
         self.line: Line | None = None
         self.refuses: set[str] = set()
         self.faults: list[int] = []
+        self.lists = True
+        self.after_creation: Callable[[], object] | None = None
         self.uploads: list[list[str]] = []
         self.sent: list[dict[str, Any]] = []
         self.calls: collections.Counter[str] = collections.Counter()
@@ -76,7 +80,7 @@ class BatchServer:
                 return self.files.get(id)
             case ("POST", ["batches"]):
                 return self._create(json.loads(body))
-            case ("GET", ["batches"]):
+            case ("GET", ["batches"]) if self.lists:
                 return {"object": "list", "data": list(self.batches.values()), "has_more": False}
             case ("GET", ["batches", id]):
                 return self._look(id) if id in self.batches else None
@@ -99,6 +103,8 @@ class BatchServer:
         id = f"batch_{len(self.batches)}"
         self.batches[id] = {"id": id, "object": "batch", "created_at": 0, "status": "validating", **asked}
         self._looks[id] = 0
+        if self.after_creation is not None:
+            self.after_creation()
         return self.batches[id]
 
     def _look(self, id: str) -> dict[str, Any]:

@@ -22,6 +22,7 @@ import struct
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
@@ -54,6 +55,7 @@ class JudgeServer:
         latency_seconds: Time every request takes.
         requests: Requests received.
         answered: Hash of a request's body -> usable replies sent for it.
+        billed: Requests that a provider may bill: all but those that were refused with a status in NOT_BILLED.
         arrivals: time.monotonic() of every request.
         bodies: The decoded requests.
         authorization: The Authorization header of the last request.
@@ -92,6 +94,7 @@ class JudgeServer:
         self.latency_seconds = 0.0
         self.requests = 0
         self.answered: dict[str, int] = {}
+        self.billed = 0
         self.arrivals: list[float] = []
         self.bodies: list[dict[str, Any]] = []
         self.authorization = ""
@@ -155,6 +158,7 @@ class JudgeServer:
         self.authorization = request.headers.get("authorization", "")
         self.headers = set(request.headers.keys())
         fault, _, value = self._next_fault().partition(":")
+        self.billed += fault not in NOT_BILLED and not self.refuses & asked.keys()
         if self.latency_seconds:
             await asyncio.sleep(self.latency_seconds)
         if fault in _BREAKS:
@@ -195,8 +199,8 @@ class JudgeServer:
             "created": 0,
             "model": (self.model or asked["model"]) + (self.authorization if self.echoes else ""),
             "choices": [choice],
-            "usage": {"prompt_tokens": 100, "completion_tokens": 1, "total_tokens": 101},
-        }
+            "usage": {"prompt_tokens": PROMPT_TOKENS, "completion_tokens": COMPLETION_TOKENS},
+        } | {key: value for key, value in choice.pop("instead", {}).items()}
 
     def _refusal(self, fault: str, value: str) -> Response:
         """A whole HTTP response without a usable reply in it."""
@@ -267,6 +271,31 @@ async def _shortbody(wire: _Wire) -> None:
     await wire.closed()
 
 
+async def _hang(wire: _Wire) -> None:
+    """Nothing comes, until the client has enough."""
+    await wire.closed()
+
+
+async def _endless(wire: _Wire) -> None:
+    """A body that does not end, as fast as the client reads it."""
+    wire.transport.write(b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{"choices": [')
+    while not wire.gone and not wire.transport.is_closing():
+        if wire.transport.get_write_buffer_size() < 1 << 20:
+            wire.transport.write(b" " * (1 << 18))
+        await asyncio.sleep(0)
+    await wire.closed()
+
+
+async def _bomb(wire: _Wire) -> None:
+    """A small body that is 400 MB when it is decompressed."""
+    squeeze = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS | 16)
+    body = b"".join(squeeze.compress(b" " * (1 << 20)) for _ in range(400)) + squeeze.flush()
+    head = f"content-type: application/json\r\ncontent-encoding: gzip\r\ncontent-length: {len(body)}\r\n\r\n"
+    wire.transport.write(b"HTTP/1.1 200 OK\r\n" + head.encode() + body)
+    await asyncio.sleep(0.5)
+    await wire.reset()
+
+
 async def _drip(wire: _Wire) -> None:
     """A byte every 20 ms: no single read is slow, the whole is."""
     wire.transport.write(_HALF)
@@ -283,14 +312,24 @@ _BREAKS: dict[str, Callable[[_Wire], Awaitable[None]]] = {
     "midbody": _midbody,
     "shortbody": _shortbody,
     "drip": _drip,
+    "hang": _hang,
+    "endless": _endless,
+    "bomb": _bomb,
 }
 _REPLIES: dict[str, Callable[[dict[str, Any]], object]] = {
+    "nousage": lambda choice: choice.update(instead={"usage": None}),
+    "oddusage": lambda choice: choice.update(instead={"usage": {"prompt_tokens": -3, "completion_tokens": "1"}}),
     "null": lambda choice: choice["message"].update(content=None),
     "refusal": lambda choice: choice["message"].update(content=None, refusal="I cannot help with that."),
     "refusal_as_reason": lambda choice: choice.update(finish_reason="refusal"),
     "length": lambda choice: choice.update(finish_reason="length"),
     "content_filter": lambda choice: choice.update(finish_reason="content_filter"),
 }
+NOT_BILLED = (
+    *("400", "401", "402", "403", "404", "405", "408", "409", "413", "422", "429", "501", "503", "529"),
+    *("quota", "redirect", "seconds", "ms", "date"),
+)
+PROMPT_TOKENS, COMPLETION_TOKENS = 100, 1  # of every reply
 TRANSPORT_FAULTS = ("500", "503", "408", "409", "reset", "midbody", "shortbody", "badjson", "badbytes", "html")
 RETRIED_FAULTS = (*TRANSPORT_FAULTS, "nochoices", "nested")
 
