@@ -19,6 +19,8 @@ from jax.sharding import AbstractMesh, AxisType
 
 from restem.harness.app.run import run_suite
 from restem.harness.config import load_suite
+from restem.harness.distributed.addresses import parse_address
+from restem.harness.distributed.hosts import find_place
 from restem.harness.errors import ConfigError
 from restem.harness.model.architecture import ASSETS
 from restem.harness.model.mesh import DATA, MODEL, make_meshes, shardings_of
@@ -170,6 +172,15 @@ def test_two_hosts_make_the_run_of_one(suite: Path, tmp_path: Path) -> None:
             curves.append([c.losses for c in store.checkpoints() if c.kind == "trained"])
     np.testing.assert_allclose(*curves, rtol=1e-5)
     assert len(curves[0][0]) == 4
+
+
+def test_a_cluster_says_where_the_leader_is_and_which_host_this_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    slurm = {"JOB_ID": "7", "STEP_NODELIST": "node[3-5]", "NTASKS": "3", "PROCID": "2", "LOCALID": "0"}
+    for name, value in slurm.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    coordinator, index = find_place(None, 3, None)
+    assert (parse_address(coordinator)[0], index) == ("node3", 2)
+    assert find_place("10.0.0.1:8476", 3, 0) == ("10.0.0.1:8476", 0)
 
 
 @pytest.mark.slow

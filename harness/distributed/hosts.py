@@ -72,7 +72,7 @@ def connect(
     if count == 1:
         keep_freed_memory()
         return Hosts(make_meshes(config.data, config.model))
-    coordinator, index = _place(coordinator, count, index)
+    coordinator, index = find_place(coordinator, count, index)
     peers = Peers(parse_address(coordinator), count, index, facts or {})
     try:
         peers.meet()
@@ -84,7 +84,7 @@ def connect(
         raise
 
 
-def _place(coordinator: str | None, count: int, index: int | None) -> tuple[str, int]:
+def find_place(coordinator: str | None, count: int, index: int | None) -> tuple[str, int]:
     """The leader's address and this host's number, as given or as the cluster says."""
     coordinator = coordinator or os.environ.get("JAX_COORDINATOR_ADDRESS")
     if coordinator is None or index is None:
@@ -148,11 +148,16 @@ class Hosts:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if self._peers is None:
             return
-        if error is None:
-            if self.leads:
-                self._channel.broadcast("end")
-            jax.distributed.shutdown()
-        self._peers.leave(error)
+        try:
+            if error is None:
+                if self.leads:
+                    self._channel.broadcast("end")
+                jax.distributed.shutdown()
+        except BaseException as failure:
+            error = failure
+            raise
+        finally:
+            self._peers.leave(error)
 
     def begin(self, base: Policy) -> None:
         """Sets the base policy; the leader waits until every host has confirmed that it holds the same one."""

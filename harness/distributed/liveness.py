@@ -15,6 +15,7 @@ client would wait for the lost host, or abort the process.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -169,7 +170,9 @@ class Peers:
         for link in self._links.values():
             link.send("bye") if error is None else link.send("failed", _reason(error))
         if error is not None:
-            # JAX waits for the other hosts when Python ends; they end too, and might be lost while it waits.
+            # JAX's exit handler would wait for the other hosts, which are ending too, and print their loss as a
+            # traceback. This one comes before it; the timer is for threads that Python would wait for.
+            atexit.register(os._exit, _exit_code(error))
             timer = threading.Timer(GRACE_SECONDS, os._exit, [_exit_code(error)])
             timer.daemon = True
             timer.start()
@@ -261,8 +264,8 @@ class Peers:
             link.send("lost", line)
         if (main := threading.main_thread().ident) is not None:
             signal.pthread_kill(main, signal.SIGURG)
-        time.sleep(GRACE_SECONDS)
-        self._end()
+        if not self._left.wait(GRACE_SECONDS):
+            self._end()
 
     def _raise_lost(self, *_: object) -> None:
         if self.lost is not None and not self._leaving:
