@@ -93,6 +93,13 @@ def test_a_host_without_hosts_is_a_mistake() -> None:
     assert "go with --hosts" in result.output
 
 
+@pytest.mark.parametrize("address", ["leader", ":8476", "leader:", "leader:0", "leader:65536", "leader:" + "9" * 5000])
+def test_a_coordinator_is_a_host_and_a_port(address: str) -> None:
+    result = restem("run", "--hosts", "2", "--host-index", "0", "--coordinator", address)
+    assert (result.exit_code, len(result.output) < 400) == (2, True)
+    assert "expected HOST:PORT of the leader" in result.output
+
+
 def on_meshes(*arguments: object) -> list[dict[str, Any]]:
     command = [sys.executable, "-m", "tests.on_meshes", *map(str, arguments)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)

@@ -19,6 +19,7 @@ from restem.harness.app.problem_file import file_facts
 from restem.harness.app.references import check_references
 from restem.harness.app.verify import check_names
 from restem.harness.config import Suite
+from restem.harness.distributed.addresses import parse_address
 from restem.harness.errors import ConfigError
 from restem.harness.store.provenance import software
 from restem.reports.pages.escape import visible
@@ -112,8 +113,8 @@ def check_hosts(count: int, index: int | None, coordinator: str | None) -> None:
         return
     if index is not None and index >= count:
         raise ConfigError(f"--host-index: found {index}, expected 0 to {count - 1} with --hosts {count}")
-    if coordinator is not None and not coordinator.rpartition(":")[2].isdecimal():
-        raise ConfigError(f"--coordinator: found {coordinator!r}, expected HOST:PORT of the leader")
+    if coordinator is not None:
+        parse_address(coordinator)
     # A virtual machine with TPUs asks its metadata server.
     if any(name in os.environ for name in CLUSTERS) or importlib.util.find_spec("libtpu") is not None:
         return

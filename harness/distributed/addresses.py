@@ -45,9 +45,16 @@ def _family(address: str) -> socket.AddressFamily:
 
 
 def parse_address(text: str) -> tuple[str, int]:
-    """Host name and port of HOST:PORT, or [IPV6]:PORT."""
+    """Host name and port of HOST:PORT, or [IPV6]:PORT.
+
+    Raises:
+        ConfigError: It is neither.
+    """
     host, _, port = text.rpartition(":")
-    return host.removeprefix("[").removesuffix("]"), int(port)
+    name = host.removeprefix("[").removesuffix("]")
+    if not name or not port.isdecimal() or not 0 < int(port[:6]) < 2**16:
+        raise ConfigError(f"--coordinator: found {text[:200]!r}, expected HOST:PORT of the leader")
+    return name, int(port)
 
 
 def address_text(address: tuple[str, int]) -> str:
