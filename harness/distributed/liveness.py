@@ -160,8 +160,9 @@ class Peers:
         Does not return when this error comes from the loss of another host: the process then ends with that line.
         """
         self._leaving = True
-        ours = error is None or not isinstance(error, Exception) or isinstance(error, RestemError)
-        deadline = time.monotonic() + (0 if ours else SETTLE_SECONDS)
+        clear = isinstance(error, RestemError) and not isinstance(error, HostFailed)
+        unclear = isinstance(error, Exception) and not clear
+        deadline = time.monotonic() + (SETTLE_SECONDS if unclear else 0)  # it may come from the loss of a host
         while self.lost is None and time.monotonic() < deadline:
             time.sleep(0.05)
         if self.lost is not None:
