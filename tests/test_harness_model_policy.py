@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import resource
 import shutil
 from pathlib import Path
 from typing import Any
 
+import orbax.checkpoint as ocp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from restem.harness.errors import CheckpointMismatch, ConfigError
+from restem.harness.app.run import load_named_policy
+from restem.harness.errors import CheckpointMismatch, ConfigError, SaveFailed
 from restem.harness.model.architecture import ASSETS, EMBEDDED, SETTINGS_FILE, read_settings
 from restem.harness.model.policy import Policy, load_policy, params_hash, policy_hash, save_policy
 from restem.harness.model.tokenizer import END_OF_TURN, START_OF_TURN, Tokenizer
+from tests.conftest import restem
 from tests.small_policy import small_policy, small_policy_folder
 
 TOKENIZER = Tokenizer(path=ASSETS / "tiny" / "tokenizer.model")
@@ -26,6 +30,13 @@ def test_a_saved_policy_loads_as_it_was(tiny: Policy, tmp_path: Path) -> None:
     copy = load_policy(tmp_path / "copy")
     assert params_hash(copy.params) == params_hash(tiny.params)
     assert copy.architecture == tiny.architecture
+
+
+def test_orbax_reads_what_was_saved(tiny: Policy, tmp_path: Path) -> None:
+    save_policy(tiny, tmp_path / "copy")
+    with ocp.StandardCheckpointer() as checkpointer:
+        params = checkpointer.restore((tmp_path / "copy" / "params").absolute())
+    assert params_hash(params) == params_hash(tiny.params)
 
 
 def edit(folder: Path, **changes: Any) -> None:
@@ -99,9 +110,39 @@ def test_the_hash_covers_all_that_samples_come_from(tmp_path: Path) -> None:
     assert policy_hash(small_policy()) == policy_hash(policy)
 
 
+def test_a_policy_that_does_not_fit_on_the_disk_leaves_what_was_there(tmp_path: Path) -> None:
+    folder = small_policy_folder(tmp_path / "saved")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, hard))  # as a full disk, but for the error's number
+    try:
+        with pytest.raises(SaveFailed, match=r"saved: the policy could not be saved: [^\n]+$"):
+            save_policy(small_policy(1), folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert policy_hash(load_policy(folder)) == policy_hash(small_policy())
+    assert [path.name for path in tmp_path.iterdir()] == ["saved"]
+
+
 @pytest.mark.parametrize("name", EMBEDDED.values())
 def test_the_embedded_policies_record_their_hash(name: str) -> None:
     assert read_settings(ASSETS / name).policy_sha256 is not None
+
+
+@pytest.mark.parametrize("command", [("export", "--output", "exported"), ("serve", "--port", "0")], ids=lambda c: c[0])
+def test_a_damaged_policy_is_one_line_of_every_command(tmp_path: Path, command: tuple[str, ...]) -> None:
+    folder = small_policy_folder(tmp_path / "policy")
+    flip(folder / "tokenizer.model", 12_345)
+    result = restem(command[0], folder, *command[1:])
+    assert result.exit_code == 1
+    assert result.output.count("\n") == 1
+    assert "tokenizer.model changed since" in result.output
+
+
+def test_a_policy_folder_without_its_policy_json_is_not_taken_for_another_format(tmp_path: Path) -> None:
+    folder = small_policy_folder(tmp_path / "policy")
+    (folder / "policy.json").unlink()
+    with pytest.raises(ConfigError, match=r"policy\.json is missing"):
+        load_named_policy(str(folder))
 
 
 def test_a_folder_that_is_no_policy_is_named(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from restem.harness.imports.rollout import Imported, Rollout
 from restem.harness.imports.sources import PICKLES, SUFFIXES, Source
 from restem.harness.imports.writer import BATCH, KIND, LABEL, POLICY, Counts, Writer
 from restem.harness.progress import RunProgress
-from restem.harness.store.provenance import provenance
+from restem.harness.store.provenance import log_process, provenance
 from restem.harness.store.store import Store, stored_facts
 
 FACT = "imported"
@@ -91,6 +91,7 @@ def import_rollouts(request: Request, folder: Path, quiet: bool) -> list[SourceR
     check_imported(folder)
     with Store(folder, write=True) as store:
         store.put_run({FACT: True, "verifiers": {}, "controls": [], **provenance()})
+        log_process(store, "import", repeat=False)
         store.set_run(PATHS, sorted({*(store.run().get(PATHS) or ()), *_path_keys(request.paths)}))
         writer = Writer(store, request.thresholds, request.series or POLICY)
         sources = _sources(store)

@@ -14,7 +14,7 @@ import click
 
 from restem.benchmarks.hints import did_you_mean
 from restem.harness.errors import ConfigError
-from restem.harness.model.architecture import EMBEDDED
+from restem.harness.model.architecture import EMBEDDED, SETTINGS_FILE
 from restem.harness.weights.registry import BYTES, KNOWN, count_text, known_model, size_text
 
 if TYPE_CHECKING:
@@ -62,9 +62,12 @@ def load_foreign_policy(name: str, mesh: Mesh | None = None) -> Policy:
     import jax
 
     from restem.harness.model.mesh import make_mesh, shardings_of
+    from restem.harness.model.stored_params import is_ours
     from restem.harness.weights.huggingface import is_hf, load_hf
     from restem.harness.weights.kaggle import is_weights, load_weights
 
+    if is_ours(folder):  # read as Kaggle's, it would get an architecture that is guessed
+        raise ConfigError(f"{folder}: a policy folder whose {SETTINGS_FILE} is missing: put it back from a copy")
     if name in KNOWN:
         return load_weights(folder, KNOWN[name].architecture, mesh)
     if is_hf(folder):

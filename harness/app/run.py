@@ -34,7 +34,7 @@ from restem.harness.model.architecture import ASSETS, EMBEDDED
 from restem.harness.model.compilation_cache import enable_compilation_cache
 from restem.harness.model.policy import Policy, load_policy, policy_hash
 from restem.harness.progress import RunProgress
-from restem.harness.store.provenance import provenance
+from restem.harness.store.provenance import log_process, provenance
 from restem.harness.store.store import Store
 from restem.harness.training.trainable import check_lora
 from restem.verifiers import catalog
@@ -78,6 +78,8 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
         judge = judge_options(whole.verifiers, whole.verifier_names, stack)
         check_models(judge)
         store = stack.enter_context(Store(folder, write=True))
+        if other := log_process(store, "run"):
+            print(f"resumed by another program or machine, so rows may differ: {', '.join(other)}", file=sys.stderr)
         if not quiet:
             for change in changes(store, suite):
                 print(f"resumed with other settings: {change}", file=sys.stderr)
@@ -166,11 +168,7 @@ def record(
     """
     fingerprints = {name: verifier.fingerprint for name, verifier in verifiers.items()}
     check_fingerprints(store, suite, fingerprints)
-    known = store.run().get("base_sha256")
-    # A run of an earlier version hashed parameters alone.
-    base_sha256 = known if known == base.params_sha256 else policy_hash(base)
-    if known not in (None, base_sha256):
-        raise ConfigError(f"{store.folder}: this run began with another base policy: {known} now {base_sha256}")
+    base_sha256 = check_base(store, base)
     store_settings(store, suite)
     (store.folder / "suite.toml").write_text(to_toml(suite))
     for items in problems.values():
@@ -185,6 +183,20 @@ def record(
     facts = {"suite": suite.model_dump(mode="json"), "verifiers": fingerprints, "base_sha256": base_sha256}
     facts |= {"controls": controls, "chance_level": chance, "judge": judge_facts(judge, suite.benchmark.name)}
     store.put_run(facts | provenance())
+
+
+def check_base(store: Store, base: Policy) -> str:
+    """The hash by which the run knows its base.
+
+    Raises:
+        ConfigError: The run began with another base.
+    """
+    known, now = store.run().get("base_sha256"), policy_hash(base)
+    if known == base.params_sha256:  # a run of an earlier version, which hashed parameters alone
+        return base.params_sha256
+    if known not in (None, now):
+        raise ConfigError(f"{store.folder}: this run began with another base policy: {known} now {now}")
+    return now
 
 
 def load_named_policy(name: str, mesh: Mesh | None = None) -> Policy:

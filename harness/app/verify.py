@@ -23,6 +23,7 @@ from restem.harness.errors import ConfigError
 from restem.harness.loop.probe import probe, unprobed
 from restem.harness.loop.verify import VERIFY_BATCH, unjudged, verify
 from restem.harness.progress import RunProgress
+from restem.harness.store.provenance import log_process
 from restem.harness.store.store import Store
 from restem.reports.analysis.verdict_summary import Unreadable, VerdictSummary, unreadable_of
 from restem.verifiers import catalog
@@ -119,6 +120,7 @@ def verify_run(
         asking = [built[name] for name in names if catalog.judges([name], options)]
         if any(unprobed(store, v) or any(unjudged(store, *group, v) for group in groups) for v in asking):
             check_models(judge)
+        log_process(store, "verify")
         add_judges(store, judge, built)
         for name in names:
             progress.stage(name)

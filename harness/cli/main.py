@@ -36,7 +36,7 @@ STOPPED = "stopped; `restem run` and `restem verify RUN` go on where they were"
 
 
 class _ToStderr(logging.Handler):
-    """Prints what verifiers log: the progress of a batch, a judge's model that changed."""
+    """Prints what is logged: the progress of a batch, a judge's model that changed, a checkpoint trained again."""
 
     def emit(self, record: logging.LogRecord) -> None:
         click.echo(record.getMessage(), err=True)
@@ -67,8 +67,8 @@ def _termination() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _logging() -> Iterator[None]:
-    """Prints what verifiers log while a command runs."""
-    logger, handler = logging.getLogger("restem.verifiers"), _ToStderr()
+    """Prints what the packages log while a command runs."""
+    logger, handler = logging.getLogger("restem"), _ToStderr()
     level = logger.level
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)

@@ -17,6 +17,7 @@ from restem.harness.cli.reports import print_plan, print_report
 @click.option("--set", "overrides", multiple=True, metavar="a.b=value", help="Change one setting of the suite.")
 @click.option("--accept-unreadable", is_flag=True, help="Run although the gold cannot read all references.")
 @click.option("--until", type=click.Choice(["base"]), help="Stop before any training, with a plan; resumes without it.")
+@click.option("--restore", is_flag=True, help="Only make lost or damaged checkpoints of the run again.")
 @click.option("--hosts", type=click.IntRange(min=1), default=1, help="Machines that run this together, each the same.")
 @click.option("--host-index", type=click.IntRange(min=0), help="This one's number; 0 leads and writes the run folder.")
 @click.option("--coordinator", metavar="HOST:PORT", help="Where the leader is found, and a free port of it.")
@@ -30,6 +31,7 @@ def run_command(
     overrides: tuple[str, ...],
     accept_unreadable: bool,
     until: str | None,
+    restore: bool,
     hosts: int,
     host_index: int | None,
     coordinator: str | None,
@@ -43,6 +45,9 @@ def run_command(
 
     All devices are used, on CPUs one for each core, unless mesh.data and mesh.model say otherwise; docs/gemma.md says
     how several hosts are started.
+
+    A run needs a checkpoint only while rows of it are missing; where it is lost or damaged then, it is trained again to
+    the same hash. --restore does so with all checkpoints of the run, and goes no further.
 
     Before any sampling the gold reads all references. Where it cannot read one of them, nothing is done, and the
     message names the first ones and what to do.
@@ -71,6 +76,7 @@ def run_command(
     need_train("restem run")
     if not quiet:
         click.echo(f"suite {resolved.name}, run folder {folder}: loading JAX and gemma", err=True)
+    from restem.harness.app.restore import restore_checkpoints
     from restem.harness.app.run import follow, run_suite
     from restem.harness.distributed.hosts import connect
 
@@ -78,6 +84,9 @@ def run_command(
     with connect(resolved.mesh, hosts, host_index, coordinator, facts) as connected:
         if not connected.leads:
             follow(resolved, connected)
+            return
+        if restore:
+            restore_checkpoints(resolved, folder, quiet, connected)
             return
         run_suite(resolved, folder, quiet, until_base=until == "base", hosts=connected)
     if until == "base":

@@ -7,7 +7,7 @@ sampled again. It does not depend on verifiers (verify.py does).
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -26,7 +26,7 @@ STORE_SECONDS = 5.0
 
 def draw(
     store: Store,
-    policy: Policy,
+    source: Callable[[], Policy],
     checkpoint: str,
     problems: Sequence[Problem],
     samples: int,
@@ -37,13 +37,18 @@ def draw(
 ) -> int:
     """Stores `samples` responses to every problem, and gives the number of new ones.
 
-    A sample depends on (seed, checkpoint, problem, index) alone.
+    A sample depends on (seed, checkpoint, problem, index) alone. The policy is asked for where samples are missing.
 
     Raises:
         PromptTooLong: A prompt does not fit the policy's context.
         NonFiniteLogits: The policy is broken.
     """
     done = store.sampled_problems(checkpoint)
+    missing = [index for index, problem in enumerate(problems) if problem.id not in done]
+    advance((len(problems) - len(missing)) * samples, fresh=False)
+    if not missing:
+        return 0
+    policy = source()
     prompts = [policy.tokenizer.encode_prompt(problem.question) for problem in problems]
     decoding = Decoding(
         temperature=config.temperature,
@@ -52,10 +57,6 @@ def draw(
         max_new_tokens=config.max_new_tokens,
         stop_ids=policy.tokenizer.stop_ids,
     )
-    missing = [index for index, problem in enumerate(problems) if problem.id not in done]
-    advance((len(problems) - len(missing)) * samples, fresh=False)
-    if not missing:
-        return 0
     records: list[Sample] = []
     stored = time.monotonic()
     # The shapes are those of the whole split, so that a resumed run computes its samples as an undisturbed one does.

@@ -13,8 +13,9 @@ Before that, every verifier verifies the probes, which no policy wrote.
 
 Samples do not depend on the verifier, so all arms of a replicate share one sampling of the base. Every stage leaves
 rows in run.db and does nothing where it finds them, so a killed run resumes where it was. An M-step is repeated whole,
-and gives the same parameters again. A replicate needs no other seed: its arms have other names, and the random numbers
-of every draw depend on the name.
+and gives the same parameters again. A finished one's policy is loaded when a later stage needs it (stored_policy.py):
+where all rows are there, no checkpoint has to be. A replicate needs no other seed: its arms have other names, and the
+random numbers of every draw depend on the name.
 
 What is simpler than in the paper: no few-shot prompt (the tiny policy has none), and one sampling temperature for
 training and test.
@@ -32,12 +33,12 @@ from pathlib import Path
 from restem.benchmarks.problem import Problem
 from restem.harness.config import ArmConfig, Suite
 from restem.harness.distributed.hosts import Hosts
-from restem.harness.errors import CheckpointMismatch
 from restem.harness.loop.draw import draw
 from restem.harness.loop.e_step import select
 from restem.harness.loop.probe import probe
+from restem.harness.loop.stored_policy import Check, Later, Source, stored_policy
 from restem.harness.loop.verify import verify
-from restem.harness.model.policy import Params, Policy, load_policy, save_policy
+from restem.harness.model.policy import Params, Policy, save_policy
 from restem.harness.names import BASE, first_sampled, unmarked, verifiers_that_judge
 from restem.harness.progress import Forecast, RunProgress
 from restem.harness.store.records import Checkpoint, Selection
@@ -108,14 +109,14 @@ def forecast(suite: Suite, problems: Mapping[str, Sequence[Problem]], verifiers:
 def run(run: Run) -> None:
     """Runs every arm of the suite to its last iteration."""
     add_base(run, BASE)
-    draw_and_verify(run, BASE, run.base, "test", tuple(run.verifiers), BASE)
+    draw_and_verify(run, BASE, base_of(run), "test", tuple(run.verifiers), BASE)
     probe_verifiers(run)
     if run.until_base:
         # A plan compares all verifiers as training verifiers; further replicates of one add nothing to it.
-        draw_and_verify(run, BASE, run.base, "train", tuple(v for v in run.verifiers if unmarked(v) == v), BASE)
+        draw_and_verify(run, BASE, base_of(run), "train", tuple(v for v in run.verifiers if unmarked(v) == v), BASE)
         return
     for arm in run.suite.arms:
-        checkpoint, policy = first_sampled(arm.name), run.base
+        checkpoint, policy = first_sampled(arm.name), base_of(run)
         add_base(run, checkpoint)
         for iteration in range(1, run.suite.iterations + 1):
             target = f"{arm.name}/{iteration}"
@@ -125,6 +126,26 @@ def run(run: Run) -> None:
             judges = verifiers_that_judge(run.verifiers, arm.verifier)
             draw_and_verify(run, target, policy, "test", judges, label)
             checkpoint = target
+
+
+def restore(run: Run) -> None:
+    """Makes the lost and damaged checkpoints of finished M-steps again, and goes no further."""
+    for arm in run.suite.arms:
+        sampled_from, policy = first_sampled(arm.name), base_of(run)
+        for iteration in range(1, run.suite.iterations + 1):
+            target = f"{arm.name}/{iteration}"
+            stored, selection = run.store.checkpoint(target), run.store.selection(target)
+            if stored is None or selection is None:
+                break
+            policy = finished(run, stored, sampled_from, policy, selection, f"arm {arm.name}, iteration {iteration}")
+            policy()
+            run.progress.advance(1)
+            sampled_from = target
+
+
+def base_of(run: Run) -> Source:
+    """The base, where a policy that may have to be loaded is expected."""
+    return lambda: run.base
 
 
 def add_base(run: Run, id: str) -> None:
@@ -147,7 +168,7 @@ def probe_verifiers(run: Run) -> None:
             run.store.log("probed", verifier=name, verdicts=new, seconds=time.monotonic() - started)
 
 
-def e_step(run: Run, arm: ArmConfig, checkpoint: str, policy: Policy, target: str, label: str) -> Selection:
+def e_step(run: Run, arm: ArmConfig, checkpoint: str, policy: Source, target: str, label: str) -> Selection:
     """Draws from the policy on the training problems, verifies the samples, and selects among them."""
     draw_and_verify(run, checkpoint, policy, "train", (arm.verifier, run.suite.gold), label)
     selection = run.store.selection(target)
@@ -160,31 +181,29 @@ def e_step(run: Run, arm: ArmConfig, checkpoint: str, policy: Policy, target: st
 
 
 def maximise(
-    run: Run, arm: ArmConfig, iteration: int, sampled_from: str, policy: Policy, selection: Selection, label: str
-) -> Policy:
+    run: Run, arm: ArmConfig, iteration: int, sampled_from: str, policy: Source, selection: Selection, label: str
+) -> Source:
     """The M-step: trains on the selection and stores the checkpoint; nothing selected leaves the policy as it is."""
     target = selection.checkpoint
     stored = run.store.checkpoint(target)
     if stored is not None:
         run.progress.advance(_validation_samples(run), fresh=False)
         _nothing_left_to_train(run, arm)
-        return _stored_policy(run, stored) if stored.path else policy
-    start_id, start = (BASE, run.base) if run.suite.training.restart else (sampled_from, policy)
+        return finished(run, stored, sampled_from, policy, selection, label)
     common = {"id": target, "arm": arm.name, "iteration": iteration, "sampled_from": sampled_from}
     examples = training_examples(run, sampled_from, selection)
     if not examples:
         run.store.log("skipped", arm=arm.name, iteration=iteration, reason="the training verifier accepted nothing")
-        run.store.add_checkpoint(
-            Checkpoint(**common, kind="skipped", started_from=sampled_from, params_sha256=policy.params_sha256)
-        )
+        unchanged = run.store.checkpoint(sampled_from)
+        params = unchanged.params_sha256 if unchanged else None
+        run.store.add_checkpoint(Checkpoint(**common, kind="skipped", started_from=sampled_from, params_sha256=params))
         run.progress.advance(_validation_samples(run))
         _nothing_left_to_train(run, arm)
         return policy
 
     started = time.monotonic()
     run.progress.stage(f"{label}: training on {len(selection.kept)} responses")
-    seed = int.from_bytes(hashlib.sha256(f"{run.suite.seed}\n{target}".encode()).digest()[:4])
-
+    start = start_of(run, policy)
     trained, since, checks = 0, started, 0
 
     def count_steps(steps: int) -> None:
@@ -200,26 +219,52 @@ def maximise(
         since, checks = time.monotonic(), checks + 1
         return reward
 
-    fitted = run.hosts.fit(start, examples, run.suite.training, seed, check)
+    fitted = fit(run, target, start, examples, check)
     count_steps(fitted.steps)  # without checks they are all counted here, so that their time is known
     _nothing_left_to_train(run, arm, trained, checks)
-    policy = dataclasses.replace(start, params=fitted.params)
+    trained_policy = dataclasses.replace(start, params=fitted.params)
     path = Path("checkpoints") / f"{arm.name}-{iteration}"
-    save_policy(policy, run.store.folder / path)
+    save_policy(trained_policy, run.store.folder / path)
     run.store.add_checkpoint(
         Checkpoint(
             **common,
             kind="trained",
-            started_from=start_id,
+            started_from=BASE if run.suite.training.restart else sampled_from,
             path=str(path),
-            params_sha256=policy.params_sha256,
+            params_sha256=trained_policy.params_sha256,
             steps=fitted.steps,
             losses=fitted.losses,
             validation_reward=fitted.validation_reward,
             seconds=time.monotonic() - started,
         )
     )
-    return policy
+    return lambda: trained_policy
+
+
+def finished(
+    run: Run, stored: Checkpoint, sampled_from: str, policy: Source, selection: Selection, label: str
+) -> Source:
+    """The policy after a finished M-step that began with another one, when it is needed."""
+    if stored.path is None:
+        return policy
+
+    def train(check: Check) -> m_step.Fitted:
+        run.progress.stage(f"{label}: training again on {len(selection.kept)} responses")
+        examples = training_examples(run, sampled_from, selection)
+        return fit(run, stored.id, start_of(run, policy), examples, check)
+
+    return Later(lambda: stored_policy(run.store, run.base, stored, run.hosts.meshes.local, train))
+
+
+def start_of(run: Run, policy: Source) -> Policy:
+    """What an M-step starts from."""
+    return run.base if run.suite.training.restart else policy()
+
+
+def fit(run: Run, target: str, start: Policy, examples: Sequence[m_step.Example], check: Check) -> m_step.Fitted:
+    """The parameters that minimise the loss on the examples; seed and checkpoint decide the order of the batches."""
+    seed = int.from_bytes(hashlib.sha256(f"{run.suite.seed}\n{target}".encode()).digest()[:4])
+    return run.hosts.fit(start, examples, run.suite.training, seed, check)
 
 
 def _nothing_left_to_train(run: Run, arm: ArmConfig, trained: int = 0, checks: int = 0) -> None:
@@ -229,14 +274,6 @@ def _nothing_left_to_train(run: Run, arm: ArmConfig, trained: int = 0, checks: i
     run.progress.finished("training", training.steps - trained)
     run.progress.finished("sampling validation", samples)
     run.progress.finished(f"verifying:{arm.verifier}", samples)
-
-
-def _stored_policy(run: Run, checkpoint: Checkpoint) -> Policy:
-    """The policy that a finished M-step saved, checked against its row."""
-    policy = load_policy(run.store.folder / (checkpoint.path or ""), run.hosts.meshes.local)
-    if policy.params_sha256 != checkpoint.params_sha256:
-        raise CheckpointMismatch(f"{checkpoint.path}: not the parameters of {checkpoint.id} (SHA-256 differs)")
-    return policy
 
 
 def training_examples(run: Run, sampled_from: str, selection: Selection) -> list[m_step.Example]:
@@ -268,7 +305,7 @@ def training_examples(run: Run, sampled_from: str, selection: Selection) -> list
 def validation_reward(run: Run, arm: ArmConfig, iteration: int, policy: Policy, step: int, label: str) -> float | None:
     """Mean reward of the training verifier on the validation split, of a candidate in the middle of the M-step."""
     candidate = f"{arm.name}/{iteration}@{step}"
-    draw_and_verify(run, candidate, policy, "validation", (arm.verifier,), f"{label}, step {step}")
+    draw_and_verify(run, candidate, lambda: policy, "validation", (arm.verifier,), f"{label}, step {step}")
     verifier = run.verifiers[arm.verifier].fingerprint
     rewards = [v.reward for v in run.store.verdicts(candidate, "validation", verifier).values() if v.reward is not None]
     reward = sum(rewards) / len(rewards) if rewards else None
@@ -287,7 +324,7 @@ def validation_reward(run: Run, arm: ArmConfig, iteration: int, policy: Policy, 
 
 
 def draw_and_verify(
-    run: Run, checkpoint: str, policy: Policy, split: str, verifiers: tuple[str, ...], label: str
+    run: Run, checkpoint: str, policy: Source, split: str, verifiers: tuple[str, ...], label: str
 ) -> None:
     """Stores a checkpoint's samples on a split, and the named verifiers' verdicts on them, where they are missing."""
     sampling, problems = run.suite.sampling, run.problems(split)

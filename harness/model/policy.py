@@ -3,8 +3,8 @@
 Takes an architecture or a policy folder; gives a `Policy`, hashes of parameters and policy folders. Does not depend on
 the formats of other tools (weights/).
 
-A policy folder holds `policy.json` (architecture, prompt, hashes), `tokenizer.model` and `params/` (Orbax, the nested
-layout of `gm.ckpts`). Every checkpoint that a run writes is such a folder, and so are the embedded policies.
+A policy folder holds `policy.json` (architecture, prompt, hashes), `tokenizer.model` and `params/` (Orbax's format,
+the nested layout of `gm.ckpts`). Every checkpoint that a run writes is such a folder, and so are the embedded policies.
 """
 
 from __future__ import annotations
@@ -20,19 +20,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import orbax.checkpoint as ocp
 from jax.sharding import Mesh
 
 from restem.harness.errors import CheckpointMismatch, ConfigError, SaveFailed
 from restem.harness.model.architecture import SETTINGS_FILE, Architecture, read_settings
 from restem.harness.model.gemma import nn
-from restem.harness.model.mesh import make_mesh, shardings_of
+from restem.harness.model.stored_params import FOLDER, Params, read_params, write_params
 from restem.harness.model.tokenizer import Tokenizer
 
 TOKENIZER_FILE = "tokenizer.model"
-# What Orbax and tensorstore raise on files that are damaged or gone.
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError)
-Params = dict[str, Any]  # a tree: names -> arrays or further dictionaries
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -94,9 +90,14 @@ def params_hash(params: Params) -> str:
     return digest.hexdigest()
 
 
-def policy_hash(policy: Policy) -> str:
-    """SHA-256 over all that samples come from: parameters, architecture, prompt and vocabulary."""
-    return _hash(policy.architecture, policy.params_sha256, policy.tokenizer)
+def policy_hash(policy: Policy, params_sha256: str | None = None) -> str:
+    """SHA-256 over all that samples come from: parameters, architecture, prompt and vocabulary.
+
+    Args:
+        policy: The policy.
+        params_sha256: The hash of other parameters, for the policy that has these instead of its own.
+    """
+    return _hash(policy.architecture, params_sha256 or policy.params_sha256, policy.tokenizer)
 
 
 def _hash(architecture: Architecture, params_sha256: str, tokenizer: Tokenizer) -> str:
@@ -129,9 +130,13 @@ def save_policy(policy: Policy, folder: Path) -> str:
         _write(policy, partial)
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
-    except (OSError, ValueError) as error:  # ValueError: of tensorstore, below Orbax
+    except (OSError, ValueError) as error:  # ValueError: of tensorstore
         shutil.rmtree(partial, ignore_errors=True)  # it may fill the disk
-        raise SaveFailed(f"{folder}: the policy could not be saved: {_first_line(error)}") from error
+        reason = str(error).partition("\n")[0]
+        if len(reason) > 200:  # of tensorstore, whose reason stands at the end
+            reason = f"[...] {reason[-120:]}"
+        remedy = "make room or give another folder; the same command goes on from the rows that are stored"
+        raise SaveFailed(f"{folder}: the policy could not be saved: {reason}: {remedy}") from error
     return policy_hash(policy)
 
 
@@ -145,12 +150,7 @@ def _write(policy: Policy, folder: Path) -> None:
     }
     (folder / SETTINGS_FILE).write_text(json.dumps(settings, indent=1) + "\n", "utf-8")
     (folder / TOKENIZER_FILE).write_bytes(policy.tokenizer.model_bytes)
-    with ocp.StandardCheckpointer(multiprocessing_options=single_host_options()) as checkpointer:
-        # As NumPy arrays: with several hosts, Orbax refuses arrays that lie on one host's devices.
-        checkpointer.save((folder / "params").absolute(), jax.device_get(policy.params))
-        checkpointer.wait_until_finished()
-    # Orbax writes the folder's absolute path into this file, but only the file's existence matters.
-    (folder / "params" / "commit_success.txt").write_text("")
+    write_params(policy.params, folder)
 
 
 def load_policy(folder: Path, mesh: Mesh | None = None) -> Policy:
@@ -192,58 +192,6 @@ def load_params(folder: Path, architecture: Architecture, mesh: Mesh | None = No
         ConfigError: The folder has none.
         CheckpointMismatch: A leaf has another shape than the architecture says, or a file cannot be read.
     """
-    path = (folder / "params").absolute()
-    if not path.is_dir():
-        raise ConfigError(f"{folder}: not a policy folder: no params/")
-    expected = param_shapes(architecture)
-    try:
-        with ocp.StandardCheckpointer(multiprocessing_options=single_host_options()) as checkpointer:
-            stored = checkpointer.metadata(path).item_metadata
-            check_shapes(expected, getattr(stored, "tree", stored), folder)
-            return checkpointer.restore(path, restore_targets(expected, mesh))
-    except _UNREADABLE as error:
-        raise CheckpointMismatch(f"{folder}: the parameters cannot be read: {_first_line(error)}") from error
-
-
-def restore_targets(shapes: Params, mesh: Mesh | None = None) -> Params:
-    """Shapes with the shardings that Orbax restores to: those of sampling on the mesh; None: on the first device."""
-    mesh = mesh or make_mesh()
-    return jax.tree.map(
-        lambda x, sharding: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding),
-        shapes,
-        shardings_of(mesh, shapes, over_data=False),
-    )
-
-
-def single_host_options() -> ocp.options.MultiprocessingOptions:
-    """Options with which Orbax waits for no other host: each host reads by itself, and one host alone writes."""
-    host = jax.process_index()
-    return ocp.options.MultiprocessingOptions(
-        primary_host=host, active_processes={host}, barrier_sync_key_prefix=f"host_{host}"
-    )
-
-
-def check_shapes(expected: Params, stored: Params, folder: Path) -> None:
-    """Checks that the stored leaves are those that the architecture has, in their shapes.
-
-    Raises:
-        CheckpointMismatch: Naming the first leaf that differs, the shape expected and the shape found.
-    """
-
-    def shapes(tree: Params) -> dict[str, tuple[int, ...]]:
-        return {jax.tree_util.keystr(path): tuple(leaf.shape) for path, leaf in jax.tree.leaves_with_path(tree)}
-
-    want, have = shapes(expected), shapes(stored)
-    for name in sorted(want.keys() | have.keys()):
-        if want.get(name) != have.get(name):
-            raise CheckpointMismatch(
-                f"{folder}: leaf {name}: expected {_shape(want.get(name))}, found {have.get(name, 'none')} on disk"
-            )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).partition("\n")[0] or type(error).__name__)[:300]
-
-
-def _shape(shape: tuple[int, ...] | None) -> str:
-    return "no such leaf" if shape is None else f"shape {shape}"
+    if not (folder / FOLDER).is_dir():
+        raise ConfigError(f"{folder}: not a policy folder: no {FOLDER}/")
+    return read_params(folder, param_shapes(architecture), mesh)

@@ -23,7 +23,7 @@ def embedded_judge(log: Path) -> Iterator[dict[str, Any]]:
     """Runs the tiny judge; gives its `base_url` and the `model` name with the hash of its weights.
 
     Raises:
-        RestemError: It did not start; the message holds the end of its log.
+        RestemError: It did not start; the message holds the last line of its log.
     """
     command = [
         sys.executable,
@@ -41,8 +41,8 @@ def embedded_judge(log: Path) -> Iterator[dict[str, Any]]:
     try:
         line = child.stdout.readline() if child.stdout else ""
         if not line:
-            end = log.read_text(errors="replace")[-500:]
-            raise RestemError(f"the embedded judge did not start (exit {child.wait()}): {end}")
+            end = (log.read_text(errors="replace").strip().splitlines() or [""])[-1]
+            raise RestemError(f"the embedded judge did not start (exit {child.wait()}): {end[-500:]}")
         yield json.loads(line)
     finally:
         child.terminate()

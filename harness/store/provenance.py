@@ -1,4 +1,8 @@
-"""Where a run was made: versions, machine, commit. No JAX unless it is already loaded."""
+"""Where a run was made: versions, machine, commit; and what of it differs between the processes of a run.
+
+Takes nothing, or a store; gives facts, events and differences. Loads no JAX; the devices
+are named where it is loaded.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,14 @@ import importlib.metadata
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from restem.harness.store.store import Store
+
+PROCESS = "process"  # the kind of event that a process begins with
 PACKAGES = (
     "restem-harness",
     "jax",
@@ -17,10 +26,13 @@ PACKAGES = (
     "optax",
     "gemma",
     "numpy",
+    "sentencepiece",
     "sympy",
     "openai",
     "mathematics_dataset",
 )
+_COMPARED = ("python", "platform", "device", "git_commit")
+CHANGE_NO_ROW = ("openai", "mathematics_dataset")  # a server answers, and the problems are stored
 
 
 def provenance() -> dict[str, Any]:
@@ -35,6 +47,44 @@ def software() -> dict[str, Any]:
         "python": platform.python_version(),
         "git_commit": _git_commit(),
     }
+
+
+def log_process(store: Store, command: str, *, repeat: bool = True) -> list[str]:
+    """Adds this process to the run's events; gives what may make its rows differ from those of the processes before.
+
+    Args:
+        store: A run, opened for writing.
+        command: The word that follows `restem`.
+        repeat: Whether to add one that is like the last one, too.
+    """
+    now, before = {"command": command, **provenance()}, store.logged(PROCESS)
+    if repeat or not before or before[-1] != now:
+        store.log(PROCESS, **now)
+    alike = [process for process in before if process["command"] == command]
+    return differences(alike[-1] if alike else store.run(), now)
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What of two processes differs and may change rows, as `jax 0.10.1 instead of 0.10.0`.
+
+    Args:
+        before: What `provenance` gave an earlier process; nothing is compared that it lacks.
+        now: The same of a later one.
+    """
+    pairs = [(key, _essence(key, before.get(key)), _essence(key, now.get(key))) for key in _COMPARED if key in before]
+    versions, others = before.get("versions", {}), now.get("versions", {})
+    pairs += [(name, versions[name], others.get(name)) for name in versions if name not in CHANGE_NO_ROW]
+    pairs = [pair for pair in pairs if pair[0] != "device" or None not in pair]  # None: a process without JAX
+    return [f"{key} {b or 'none'} instead of {a or 'none'}" for key, a, b in pairs if a != b]
+
+
+def _essence(key: str, value: str | None) -> str | None:
+    """What of a fact matters: of Python's version the minor one, of the devices their kind."""
+    if value is None:
+        return None
+    return (
+        ".".join(value.split(".")[:2]) if key == "python" else value.partition(" x ")[2] if key == "device" else value
+    )
 
 
 def _version(package: str) -> str | None:

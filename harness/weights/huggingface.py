@@ -19,7 +19,8 @@ from safetensors.flax import save_file
 
 from restem.harness.errors import ConfigError
 from restem.harness.model.architecture import Architecture
-from restem.harness.model.policy import Params, Policy, check_shapes, param_shapes
+from restem.harness.model.policy import Params, Policy, param_shapes
+from restem.harness.model.stored_params import check_shapes
 from restem.harness.weights.huggingface_config import from_config, to_config
 from restem.harness.weights.huggingface_tokenizer import tokenizer_files
 from restem.harness.weights.kaggle import checked_tokenizer, tokenizer_file

@@ -23,7 +23,8 @@ from jax.sharding import Mesh
 
 from restem.harness.errors import CheckpointMismatch, ConfigError
 from restem.harness.model.architecture import Architecture
-from restem.harness.model.policy import Params, Policy, check_shapes, param_shapes, restore_targets, single_host_options
+from restem.harness.model.policy import Params, Policy, param_shapes
+from restem.harness.model.stored_params import check_shapes, restore_targets
 from restem.harness.model.tokenizer import Tokenizer
 from restem.harness.weights.registry import FAMILIES, KNOWN
 
@@ -54,7 +55,22 @@ def load_weights(folder: Path, architecture: Architecture | None = None, mesh: M
     if checkpoint is None:
         raise ConfigError(f"{folder}: no Orbax checkpoint in it (expected one of {', '.join(MARKER_FILES)})")
     path = tokenizer_file(folder, checkpoint)
-    with ocp.Checkpointer(ocp.PyTreeCheckpointHandler(), multiprocessing_options=single_host_options()) as checkpointer:
+    try:
+        architecture, params = _restored(checkpoint, architecture, mesh)
+    except Exception as error:
+        # Orbax raises many kinds on damaged files, of which the commonest has no class of its own.
+        if type(error) is not Exception and not isinstance(error, OSError | ValueError | KeyError | TypeError):
+            raise
+        reason = str(error).partition("\n")[0][:300]
+        raise CheckpointMismatch(f"{checkpoint}: the parameters cannot be read: {reason}") from None
+    return Policy(architecture=architecture, params=params, tokenizer=checked_tokenizer(path, architecture))
+
+
+def _restored(checkpoint: Path, architecture: Architecture | None, mesh: Mesh | None) -> tuple[Architecture, Params]:
+    """Architecture and parameters of an Orbax checkpoint."""
+    with ocp.Checkpointer(
+        ocp.PyTreeCheckpointHandler(), multiprocessing_options=_single_host_options()
+    ) as checkpointer:
         metadata = checkpointer.metadata(checkpoint.absolute()).item_metadata
         if metadata is None:
             raise CheckpointMismatch(f"{checkpoint}: an Orbax checkpoint without a description of its leaves")
@@ -66,8 +82,15 @@ def load_weights(folder: Path, architecture: Architecture | None = None, mesh: M
         arguments = ocp.args.PyTreeRestore(
             item=targets, restore_args=ocp.checkpoint_utils.construct_restore_args(targets), partial_restore=True
         )
-        params = nested(checkpointer.restore(checkpoint.absolute(), args=arguments))
-    return Policy(architecture=architecture, params=params, tokenizer=checked_tokenizer(path, architecture))
+        return architecture, nested(checkpointer.restore(checkpoint.absolute(), args=arguments))
+
+
+def _single_host_options() -> ocp.options.MultiprocessingOptions:
+    """Options with which Orbax waits for no other host: each host reads by itself."""
+    host = jax.process_index()
+    return ocp.options.MultiprocessingOptions(
+        primary_host=host, active_processes={host}, barrier_sync_key_prefix=f"host_{host}"
+    )
 
 
 def _checkpoint(folder: Path) -> Path | None:

@@ -132,6 +132,7 @@ class Run:
         timed: (kind of event, arm or "") -> events and the seconds they name.
         probes: By their ids; none in a run of an earlier version.
         probed: Verifier -> probe id -> verdict, of those that were asked.
+        processes: The command, versions and machine of every process that wrote rows; none in earlier versions' runs.
 
     Empty in a brief run: reasons, answers, readings, scores, raw, timed, probes, probed, and of the samples all but
     where they stand.
@@ -155,6 +156,7 @@ class Run:
     probed: Mapping[str, Mapping[int, Verdict]]
     scores: Mapping[str, Floats] = dataclasses.field(default_factory=dict)
     raw: Mapping[str, Floats] = dataclasses.field(default_factory=dict)
+    processes: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def suite(self) -> Mapping[str, Any]:

@@ -46,7 +46,7 @@ from restem.reports.tables.pairs import pairs
 from restem.reports.tables.prediction import prediction
 from restem.reports.tables.price import price
 from restem.reports.tables.problem_kinds import by_kind
-from restem.reports.tables.provenance import judge_line, origin, provenance, unread_references
+from restem.reports.tables.provenance import judge_line, origin, other_programs, provenance, unread_references
 from restem.reports.tables.seeds import seeds_table
 from restem.reports.tables.strata import by_stratum, parts, rates_by_stratum
 from restem.reports.tables.table import Table
@@ -126,6 +126,7 @@ def compose(
             *attacks_accepted(accepting_attacks(run), problems_probed(run)),
             *answers_rejected(rejecting_answers(run), problems_probed(run)),
             *unread_references(run),
+            *other_programs(run),
             *origin(run),
         ),
         verdict=advised if advised.rows else None,

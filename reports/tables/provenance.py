@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from restem.harness.store.provenance import differences
 from restem.reports.data.run import Run
 from restem.reports.tables.format import DASH, number, setting
 from restem.reports.tables.problem_file import file_sentences
@@ -71,6 +72,22 @@ def changed_models(run: Run) -> list[str]:
     ]
 
 
+def other_programs(run: Run) -> list[str]:
+    """A sentence on the processes whose versions or machine differ from those that the run began with."""
+    differing = [f"{process} had {what}" for process, what in _differing(run)]
+    return [f"Not one program made all rows of this run: {'; '.join(differing)}."] if differing else []
+
+
+def _differing(run: Run) -> Iterator[tuple[str, str]]:
+    """Each process whose versions or machine differ from what the run began with in another way than those before."""
+    named: set[str] = set()
+    for place, process in enumerate(run.processes, 1):
+        what = ", ".join(differences(run.facts, process))
+        if what and what not in named:
+            named.add(what)
+            yield f"process {place} (restem {process.get('command')})", what
+
+
 def _card(card: Mapping[str, Mapping[str, float]]) -> str:
     rates = (f"{name} TPR {number(r['tpr'])} %, FPR {number(r['fpr'])} %" for name, r in card.items())
     return f" Its card, on a base policy's responses: {'; '.join(rates)}." if card else ""
@@ -102,6 +119,7 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
         for key, value in sorted(run.facts.items())
         if key not in SHOWN_ELSEWHERE and not key.startswith("imported")
     )
+    yield from _differing(run)
     yield from ((f"parameters of {c.id}", c.params_sha256) for c in run.checkpoints.values() if c.params_sha256)
 
 

@@ -1,0 +1,153 @@
+"""Checkpoints of a run that are lost, damaged or edited: noticed before any sample, and made again to the same hash."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from restem.harness.app.restore import damaged_checkpoints, restore_checkpoints
+from restem.harness.app.run import run_suite
+from restem.harness.config import Suite, load_suite
+from restem.harness.distributed.hosts import connect
+from restem.harness.errors import CheckpointMismatch, StoreFailed
+from restem.harness.store.store import Store
+from tests.rows import lasting_rows
+from tests.test_harness_loop_rest_em import SUITE
+
+SETTINGS = ("iterations=2", "training.restart=false", "training.checks=1", "sampling.validation_samples=2")
+
+
+def suite(folder: Path) -> Suite:
+    (folder.parent / "suite.toml").write_text(SUITE)
+    return load_suite(str(folder.parent / "suite.toml"), SETTINGS)
+
+
+def run(folder: Path) -> Path:
+    run_suite(suite(folder), folder, quiet=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run(tmp_path_factory.mktemp("whole") / "run")
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was stopped before it sampled its last checkpoint."""
+    folder = tmp_path_factory.mktemp("stopped") / "run"
+    with Store(folder, write=True):
+        pass
+    with closing(sqlite3.connect(folder / "run.db")) as db:
+        db.execute(
+            "CREATE TRIGGER kill BEFORE INSERT ON sample WHEN NEW.checkpoint = 'sympy/2'"
+            " BEGIN SELECT RAISE(ABORT, 'killed'); END"
+        )
+    with pytest.raises(StoreFailed, match="killed"):
+        run(folder)
+    with closing(sqlite3.connect(folder / "run.db")) as db:
+        db.execute("DROP TRIGGER kill")
+    return folder
+
+
+def lose(checkpoint: Path) -> None:
+    shutil.rmtree(checkpoint)
+
+
+def lose_tokenizer(checkpoint: Path) -> None:
+    (checkpoint / "tokenizer.model").unlink()
+
+
+def damage_parameters(checkpoint: Path) -> None:
+    largest = max(checkpoint.glob("params/**/*"), key=lambda path: path.stat().st_size)
+    content = bytearray(largest.read_bytes())
+    content[len(content) // 2] ^= 1
+    largest.write_bytes(content)
+
+
+def edit_settings(checkpoint: Path) -> None:
+    settings = json.loads((checkpoint / "policy.json").read_text())
+    settings["architecture"]["little_endian"] = True
+    (checkpoint / "policy.json").write_text(json.dumps(settings))
+
+
+def edit_earlier_version(checkpoint: Path) -> None:
+    """Folders of earlier versions hold no hash of their settings; the base's say what they must be."""
+    settings = json.loads((checkpoint / "policy.json").read_text())
+    settings["instruction"] = "Hurry."
+    del settings["policy_sha256"]
+    (checkpoint / "policy.json").write_text(json.dumps(settings))
+
+
+@pytest.mark.parametrize(
+    ("damage", "how"),
+    [
+        (lose, "trained again"),
+        (damage_parameters, "trained again"),
+        (lose_tokenizer, "written anew"),
+        (edit_settings, "written anew"),
+        (edit_earlier_version, "written anew"),
+    ],
+)
+def test_a_run_goes_on_from_a_damaged_checkpoint_with_the_rows_of_an_undisturbed_one(
+    undisturbed: Path,
+    stopped: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    damage: Callable[[Path], None],
+    how: str,
+) -> None:
+    folder = Path(shutil.copytree(stopped, tmp_path / "run"))
+    damage(folder / "checkpoints" / "sympy-2")
+    with caplog.at_level(logging.WARNING, "restem"):
+        run(folder)
+    assert lasting_rows(folder) == lasting_rows(undisturbed)
+    assert damaged_checkpoints(folder) == {}
+    with Store(folder) as store:
+        assert [(event["checkpoint"], event["how"]) for event in store.logged("restored")] == [("sympy/2", how)]
+    assert caplog.messages[-1].endswith(f"{how}, as its row in run.db says")
+
+
+def test_a_chain_of_lost_checkpoints_is_trained_again_link_by_link(
+    stopped: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(stopped, tmp_path / "run"))
+    shutil.rmtree(folder / "checkpoints")
+    run(folder)
+    assert lasting_rows(folder) == lasting_rows(undisturbed)
+    with Store(folder) as store:
+        assert [event["checkpoint"] for event in store.logged("restored")] == ["sympy/1", "sympy/2"]
+
+
+def test_checkpoints_that_no_missing_row_needs_are_made_where_they_are_asked_for(
+    undisturbed: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(undisturbed, tmp_path / "run"))
+    shutil.rmtree(folder / "checkpoints")
+    assert list(damaged_checkpoints(folder)) == ["sympy/1", "sympy/2"]
+    run(folder)
+    assert not (folder / "checkpoints").exists()
+    restore_checkpoints(suite(folder), folder, True, connect(suite(folder).mesh))
+    assert damaged_checkpoints(folder) == {}
+    assert lasting_rows(folder) == lasting_rows(undisturbed)
+
+
+def test_where_training_again_gives_other_parameters_nothing_is_sampled(stopped: Path, tmp_path: Path) -> None:
+    """As another machine or other versions would give them."""
+    folder = Path(shutil.copytree(stopped, tmp_path / "run"))
+    shutil.rmtree(folder / "checkpoints" / "sympy-2")
+    with closing(sqlite3.connect(folder / "run.db")) as db:
+        db.execute("UPDATE checkpoint SET params_sha256 = 'other' WHERE id IN ('sympy/2', 'sympy/2@1')")
+        db.commit()
+    before = lasting_rows(folder)
+    with pytest.raises(CheckpointMismatch, match="put the folder back from a copy, or go on with the machine"):
+        run(folder)
+    assert lasting_rows(folder) == before
+    assert not (folder / "checkpoints" / "sympy-2").exists()
