@@ -281,17 +281,36 @@ class Signalled:
     """A plug-in that is working when the command receives a signal to stop."""
 
     name = fingerprint = "signalled"
+    number = signal.SIGTERM
 
     def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
-        signal.raise_signal(signal.SIGTERM)
-        return []
+        signal.raise_signal(self.number)
+        return [Verdict(outcome=Outcome.UNDECIDED)] * len(attempts)
 
 
-def test_a_signal_that_comes_while_a_plug_in_works_stops_the_command_and_blames_nobody(rows: Path) -> None:
-    result = restem("verify", "--verifier", "tests.test_harness_app_verifiers:Signalled", "--input", rows)
-    assert result.exit_code == 128 + signal.SIGTERM
+class HungUp(Signalled):
+    """The same, of a terminal that is closed."""
+
+    number = signal.SIGHUP
+
+
+@pytest.mark.parametrize("plug_in", [Signalled, HungUp])
+def test_a_signal_that_comes_while_a_plug_in_works_stops_the_command_and_blames_nobody(
+    rows: Path, plug_in: type[Signalled]
+) -> None:
+    result = restem("verify", "--verifier", f"tests.test_harness_app_verifiers:{plug_in.__name__}", "--input", rows)
+    assert result.exit_code == 128 + plug_in.number
     assert "stopped" in result.stderr
     assert "raised" not in result.stderr
+
+
+def test_under_nohup_a_command_outlives_its_terminal(rows: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        result = restem("verify", "--verifier", "tests.test_harness_app_verifiers:HungUp", "--input", rows)
+        assert (result.exit_code, signal.getsignal(signal.SIGHUP)) == (0, signal.SIG_IGN)
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_plug_in_that_answers_in_another_order_is_named(rows: Path) -> None:

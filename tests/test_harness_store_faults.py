@@ -11,8 +11,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -21,27 +21,7 @@ from restem.harness.errors import NoRun, RunBusy, RunReplaced, StoreFailed
 from restem.harness.store import connection
 from restem.harness.store.store import Store, stored_facts
 from tests.conftest import problem
-
-
-@contextmanager
-def disk(place: Path, options: str) -> Iterator[None]:
-    """A small file system of its own on a folder; the test is skipped where this process may mount none."""
-    place.mkdir(exist_ok=True)
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", place], capture_output=True).returncode:
-        pytest.skip("this process may mount no file system")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", place], check=True)
-
-
-@contextmanager
-def read_only(run: Path, place: Path) -> Iterator[Path]:
-    """A copy of a run folder on a medium that takes no file."""
-    with disk(place, "size=16m"):
-        copy = Path(shutil.copytree(run, place / "run"))
-        subprocess.run(["mount", "-o", "remount,ro", place], check=True)
-        yield copy
+from tests.small_disk import disk, read_only, remount
 
 
 def facts(count: int, size: int = 1) -> dict[str, str]:
@@ -99,7 +79,7 @@ def test_a_full_disk_stops_the_writer_and_more_space_lets_it_go_on(tmp_path: Pat
                 fill(store)
             stored = len(store.run())
         assert len(stored_facts(folder)) == stored
-        subprocess.run(["mount", "-o", "remount,size=4m", tmp_path / "small"], check=True)
+        remount(tmp_path / "small", "size=4m")
         with Store(folder, write=True) as store:
             store.put_run({f"{stored:04}": "x" * 1000})
             assert len(store.run()) == stored + 1
@@ -113,7 +93,7 @@ def test_a_run_that_a_full_disk_kept_from_beginning_begins_when_there_is_space(t
         with pytest.raises(StoreFailed, match=r"(?s)^[^\n]*(full|No space left)[^\n]*$"):
             Store(folder, write=True)
         assert stored_facts(folder) == {}
-        subprocess.run(["mount", "-o", "remount,size=4m", tmp_path / "small"], check=True)
+        remount(tmp_path / "small", "size=4m")
         with Store(folder, write=True) as store:
             store.put_run({"a": 1})
         assert stored_facts(folder) == {"a": 1}

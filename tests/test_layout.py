@@ -15,7 +15,7 @@ PACKAGES = ("benchmarks", "verifiers", "harness", "reports")
 VERDICT = {"benchmarks.problem", "benchmarks.hints", "benchmarks.json_lines", "benchmarks.lazy", "verifiers.verdict"}
 ALGEBRA = VERDICT | {"verifiers.algebra"}
 EXACT = ALGEBRA | {"verifiers.worker", "verifiers.answers", "verifiers.options"}
-BASICS = VERDICT | {"harness.errors", "harness.names", "harness.sampling_settings", "harness.toml"}
+BASICS = VERDICT | {"harness.errors", "harness.files", "harness.names", "harness.sampling_settings", "harness.toml"}
 STORE = BASICS | {"harness.store"}
 MODEL = BASICS | {"harness.model", "harness.config", "harness.store"}
 NUMERICS = MODEL | {"harness.sampling", "harness.training"}
@@ -53,6 +53,7 @@ ALLOWED: dict[str, set[str]] = {
     "verifiers.catalog": VERDICT | {"verifiers"},
     "verifiers.adapters": VERDICT | {"benchmarks.chat_templates", "benchmarks.columns", "verifiers.catalog"},
     "harness.errors": set(),
+    "harness.files": set(),
     "harness.names": set(),
     "harness.sampling_settings": set(),
     "harness.progress": BASICS,

@@ -28,6 +28,7 @@ from restem.harness.app.verify import check_verifiers
 from restem.harness.config import Suite, to_toml
 from restem.harness.distributed.hosts import Hosts, connect
 from restem.harness.errors import ConfigError, NoRun
+from restem.harness.files import write_whole
 from restem.harness.loop import rest_em
 from restem.harness.loop.steps_verifier import StepsVerifier
 from restem.harness.model.architecture import ASSETS, EMBEDDED
@@ -170,7 +171,7 @@ def record(
     check_fingerprints(store, suite, fingerprints)
     base_sha256 = check_base(store, base)
     store_settings(store, suite)
-    (store.folder / "suite.toml").write_text(to_toml(suite))
+    write_whole(store.folder / "suite.toml", to_toml(suite))
     for items in problems.values():
         store.add_problems(items)
     if not store.probes():

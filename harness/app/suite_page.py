@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import operator
+import os
 import textwrap
 import types
 import typing
@@ -23,6 +24,7 @@ from restem.benchmarks.catalog import BENCHMARKS, FAMILIES, FILE, MIXED
 from restem.benchmarks.files import SHARES
 from restem.harness.config import NAME, SamplingConfig, Suite, load_suite
 from restem.harness.errors import ConfigError
+from restem.harness.files import write_whole
 from restem.harness.sampling_settings import AMOUNT, MEASURING, SAMPLING_SETTINGS, SPEED
 from restem.verifiers.option_types import may_differ
 
@@ -83,11 +85,10 @@ def write_suite(path: Path) -> None:
     Raises:
         ConfigError: The file exists already, or cannot be written.
     """
+    if os.path.lexists(path):
+        raise ConfigError(f"{path}: exists already; give another FILE")
     try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(commented_suite())
-    except FileExistsError:
-        raise ConfigError(f"{path}: exists already; give another FILE") from None
+        write_whole(path, commented_suite())
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
 

@@ -20,6 +20,7 @@ from restem.harness.app.code_permission import check_code
 from restem.harness.app.judges import Options, add_judges, check_models, judge_options, stored_judges
 from restem.harness.app.verdict_summaries import distinct_problems, summary_of_rows
 from restem.harness.errors import ConfigError
+from restem.harness.files import is_stream, write_whole
 from restem.harness.loop.probe import probe, unprobed
 from restem.harness.loop.verify import VERIFY_BATCH, unjudged, verify
 from restem.harness.progress import RunProgress
@@ -186,7 +187,8 @@ def verify_rows(
     _check_output(output, options, judges)
     if not quiet:
         _print_gaps(rows)
-    folder = output.with_name(f"{output.name}.calls") if output is not None and judges else None
+    kept = output if output is not None and not is_stream(output) else None  # a pipe has no place beside it
+    folder = kept.with_name(f"{kept.name}.calls") if kept is not None and judges else None
     offline = any(options.get(name, {}).get("offline") for name in judges)
     with contextlib.ExitStack() as stack:
         # An offline judge reads the calls that a stopped command stored, and keeps them.
@@ -231,8 +233,8 @@ def _print_gaps(rows: Rows) -> None:
 def _check_output(output: Path | None, options: Options, judges: Sequence[str]) -> None:
     if output is not None and not output.parent.is_dir():
         raise ConfigError(f"--output {output}: there is no folder {output.parent}")
-    if output is None and any(options.get(name, {}).get("batch") for name in judges):
-        raise ConfigError("--batch with --input needs --output: the sent batch is stored beside it")
+    if (output is None or is_stream(output)) and any(options.get(name, {}).get("batch") for name in judges):
+        raise ConfigError("--batch with --input needs --output FILE: the sent batch is stored beside it")
 
 
 def _verdicts(
@@ -263,4 +265,4 @@ def _write(output: Path | None, rows: Rows, names: Sequence[str], verdicts: Sequ
     if output is None:
         sys.stdout.write("".join(lines))
     else:
-        output.write_text("".join(lines), "utf-8")
+        write_whole(output, "".join(lines))

@@ -10,6 +10,7 @@ import click
 from restem.harness.cli.code import code_options, permit_code
 from restem.harness.cli.paths import TO_FILE, check_file
 from restem.harness.errors import ConfigError
+from restem.harness.files import write_whole
 
 
 @click.command("gate")
@@ -76,7 +77,7 @@ def _print_disagreements(run: Path, names: tuple[str, ...], limit: int | None, o
     if output is None:
         click.echo(text, nl=False)
     else:
-        output.write_text(text, "utf-8")
+        write_whole(output, text)
         click.echo(f"{text.count(chr(10))} rows: {output}", err=True)
 
 

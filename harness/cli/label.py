@@ -9,6 +9,7 @@ import click
 
 from restem.harness.cli.paths import TO_FILE, check_file
 from restem.harness.errors import ConfigError
+from restem.harness.files import write_whole
 
 
 @click.command("label")
@@ -71,7 +72,7 @@ def label_command(
     from restem.reports.pages import labels
 
     batch = draw(run, names, count, seed=seed, checkpoint=checkpoint, split=split, before=files)
-    out.write_text(batch.text, "utf-8", errors="surrogatepass")
+    write_whole(out, batch.text.encode("utf-8", "surrogatepass"))
     drawn = batch.responses, batch.first, batch.last
     click.echo(json.dumps(labels.drawn_data(*drawn)) if as_json else labels.drawn_text(*drawn))
     click.echo(f"{batch.last - batch.first} rows to label: {out}", err=True)

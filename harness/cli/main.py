@@ -1,12 +1,13 @@
 """The command `restem`: the group of all commands, and how errors and signals become exit codes.
 
 Results go to stdout, progress to stderr. Exit code 0: done; 1: failed; 2: a wrong request, nothing was done;
-130 or 143: stopped by a signal. Heavy imports stand in the commands, one file a group of commands.
+129, 130 or 143: stopped by a signal. Heavy imports stand in the commands, one file a group of commands.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import signal
@@ -47,22 +48,34 @@ class _Terminated(SystemExit):
 
 
 def _terminate(number: int, _: object) -> None:
-    click.echo(STOPPED, err=True)
+    _tell(STOPPED)
     raise _Terminated(128 + number)
+
+
+def _tell(line: str) -> None:
+    """Prints a line on stderr, where there still is one: a terminal that hung up takes none."""
+    with contextlib.suppress(OSError):
+        click.echo(line, err=True)
 
 
 @contextlib.contextmanager
 def _termination() -> Iterator[None]:
-    """Makes SIGTERM an exception while a command runs; in a thread, where Python allows no handler, it does nothing."""
+    """Makes SIGTERM and SIGHUP exceptions while a command runs; a SIGHUP that is ignored, as under nohup, stays so.
+
+    In a thread, where Python allows no handler, it does nothing.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, _terminate)
+    ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    numbers = [signal.SIGTERM] if ignored else [signal.SIGTERM, signal.SIGHUP]
+    before = {number: signal.signal(number, _terminate) for number in numbers}
     try:
         yield
     finally:
-        # None stands for a handler that was not installed from Python and cannot be put back.
-        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
+        for number, handler in before.items():
+            # None stands for a handler that was not installed from Python and cannot be put back.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 @contextlib.contextmanager
@@ -101,16 +114,25 @@ class _Commands(click.Group):
             with _termination(), _logging(), _working_folder():
                 return super().invoke(ctx)
         except KeyboardInterrupt:
-            click.echo(STOPPED, err=True)
+            _tell(STOPPED)
             sys.exit(130)
         except (RestemError, VerifierError) as error:
-            click.echo(shortened(f"restem: {error}"), err=True)
+            _tell(shortened(f"restem: {error}"))
             sys.exit(2 if isinstance(error, ConfigError | UnknownVerifier) else 1)
         except BrokenPipeError:  # the reader of the output has ended, as `head` does; this is no failure
             raise
         except OSError as error:
-            click.echo(shortened(f"restem: {error}"), err=True)
+            _tell(shortened(f"restem: {_explained(error)}"))
             sys.exit(1)
+
+
+def _explained(error: OSError) -> str:
+    """File, reason and, of a full disk, the remedy."""
+    if error.errno is None or error.strerror is None:
+        return str(error)
+    reason = error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return f"{reason}; free some space: the same command then goes on" if full else reason
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from restem.harness.errors import ConfigError
+from restem.harness.files import is_stream
 
 
 class _FolderPath(click.Path):
@@ -25,11 +26,13 @@ TO_FOLDER = _FolderPath(path_type=Path)
 
 
 def check_file(option: str, file: Path) -> None:
-    """Checks that a file can be written: its folder must exist.
+    """Checks that a file can be written: its folder must exist; a device or a pipe takes what is written to it.
 
     Raises:
         ConfigError: It does not, or cannot be written to.
     """
+    if is_stream(file):
+        return
     if not file.parent.is_dir():
         raise ConfigError(f"{option} {file}: there is no folder {file.parent}")
     check_folder(option, file.parent)

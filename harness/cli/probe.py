@@ -16,6 +16,7 @@ from restem.harness.cli.config_options import config_options
 from restem.harness.cli.paths import TO_FILE, check_file
 from restem.harness.cli.problems import drawn_problems
 from restem.harness.errors import ConfigError
+from restem.harness.files import write_whole
 
 if TYPE_CHECKING:
     from restem.harness.app.probe import FormCount
@@ -126,7 +127,7 @@ def probe_command(
             click.echo("these problems have no references, which the search needs: the fixed list alone", err=True)
         rows = {each.verifier: each.rows for each in searched}
         if output_path is not None:
-            output_path.write_text("".join(probe_rows.write_rows(each, name) for name, each in rows.items()), "utf-8")
+            write_whole(output_path, "".join(probe_rows.write_rows(each, name) for name, each in rows.items()))
         if forms:
             counts = probe_verifiers(names, options, problems[:FORM_PROBLEMS], quiet)
     results = {name: figures(each) if each else None for name, each in rows.items()}

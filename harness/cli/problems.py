@@ -9,6 +9,7 @@ import click
 
 from restem.harness.cli.paths import TO_FILE, check_file
 from restem.harness.errors import ConfigError
+from restem.harness.files import write_whole
 
 if TYPE_CHECKING:
     from restem.benchmarks.problem import Problem
@@ -59,7 +60,7 @@ def generate_command(
     if output is None:
         click.echo(text, nl=False)
     else:
-        output.write_text(text, "utf-8")
+        write_whole(output, text)
 
 
 def drawn_problems(benchmark: str, seed: int, regime: str | None, count: int, split: str) -> list[Problem]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from restem.benchmarks.json_lines import BYTE_ORDER_MARK
 from restem.harness.errors import ConfigError
+from restem.harness.files import write_whole
 from restem.harness.gate.baseline import Expected, with_expected
 from restem.harness.gate.check import Golden, ask, compared, wanted
 from restem.harness.gate.golden import roll_call, with_outcomes
@@ -60,8 +60,8 @@ def update(golden: Golden, names: Sequence[str] = (), *, quiet: bool = False) ->
         data = path.read_bytes()
         start = BYTE_ORDER_MARK if data.startswith(BYTE_ORDER_MARK) else b""
         now = data.removeprefix(start).split(b"\n")
-        _replace(path, start + b"\n".join(lines.get(line, line) for line in now))
-    _replace(golden.path, text.encode())
+        _write(path, start + b"\n".join(lines.get(line, line) for line in now))
+    _write(golden.path, text.encode())
     return changes
 
 
@@ -87,13 +87,10 @@ def _expected(golden: Golden, fingerprint: str, now: Summary) -> Expected | None
     )
 
 
-def _replace(path: Path, data: bytes) -> None:
-    """Puts a file in the place of another at once, so that a stopped update leaves the old or the new one."""
-    if path.is_file() and path.read_bytes() == data:
-        return
-    beside = path.with_name(f".{path.name}.new")
-    beside.write_bytes(data)
-    os.replace(beside, path)
+def _write(path: Path, data: bytes) -> None:
+    """Writes a file that is to change; a stopped update leaves the old or the new one."""
+    if path.read_bytes() != data:
+        write_whole(path, data)
 
 
 def differences(changes: Sequence[Change]) -> str:

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from safetensors import SafetensorError, safe_open
 from safetensors.flax import save_file
 
-from restem.harness.errors import ConfigError
+from restem.harness.errors import ConfigError, SaveFailed
 from restem.harness.model.architecture import Architecture
 from restem.harness.model.policy import Params, Policy, param_shapes
 from restem.harness.model.stored_params import check_shapes
@@ -97,13 +97,26 @@ def save_hf(policy: Policy, folder: Path) -> None:
 
     Raises:
         ConfigError: The folder exists already, or transformers has no model of this architecture.
+        SaveFailed: It cannot be written; nothing stays behind.
     """
     config = to_config(policy.architecture, policy.tokenizer)
     if folder.exists():
         raise ConfigError(f"{folder} is there already")
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    try:
+        partial.mkdir(parents=True)
+        _write_hf(policy, config, partial)
+        partial.rename(folder)
+    except SafetensorError as error:  # of a full disk, too
+        shutil.rmtree(partial, ignore_errors=True)
+        raise SaveFailed(f"{folder}: {error}; with more space the same command makes it") from None
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def _write_hf(policy: Policy, config: Mapping[str, object], partial: Path) -> None:
     tensors = {name: jnp.asarray(leaf) for name, leaf in _tensors(policy.params, policy.architecture)}
     save_file(tensors, partial / "model.safetensors", metadata={"format": "pt"})  # transformers requires it
     generation = {key: config[key] for key in ("bos_token_id", "eos_token_id", "pad_token_id")}
@@ -115,7 +128,6 @@ def save_hf(policy: Policy, folder: Path) -> None:
     for name, content in files.items():
         (partial / name).write_text(json.dumps(content, indent=2) + "\n", "utf-8")
     (partial / "tokenizer.model").write_bytes(policy.tokenizer.model_bytes)
-    partial.rename(folder)
 
 
 _NORMS = {"input_layernorm": "pre_attention_norm", "post_attention_layernorm": "pre_ffw_norm"}

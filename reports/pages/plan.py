@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from restem.harness.errors import ConfigError
+from restem.harness.files import write_whole
 from restem.harness.store.store import Store
 from restem.reports.analysis import plan
 from restem.reports.analysis.plan import Plan, Prospect
@@ -50,8 +51,8 @@ def write_plan(
     planned = plan.make(run, labels=labels, checkpoint=checkpoint)
     folder = output or run_folder
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / FILE).write_text(json.dumps(as_data(planned), indent=1, allow_nan=False) + "\n", "utf-8")
-    (folder / "plan.md").write_text(page(planned, (probe.probe(run), probe.forms(run))), "utf-8")
+    write_whole(folder / FILE, json.dumps(as_data(planned), indent=1, allow_nan=False) + "\n")
+    write_whole(folder / "plan.md", page(planned, (probe.probe(run), probe.forms(run))))
     return planned
 
 

@@ -11,7 +11,6 @@ import base64
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from typing import Any
 import jinja2
 import markupsafe
 
+from restem.harness.files import write_whole
 from restem.reports.figures.picture import Picture
 from restem.reports.pages.columns import piped
 from restem.reports.pages.escape import fence, markdown, visible
@@ -116,8 +116,6 @@ def _data_address(svg: bytes) -> str:
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Writes a file whole or not at all."""
+    """Writes a file whole or not at all, with the folders that it stands in."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    part.write_bytes(content)
-    os.replace(part, path)
+    write_whole(path, content)
