@@ -8,6 +8,8 @@ a real server on loopback (judge_server.py) that outlives the runs and counts wh
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import os
 import sqlite3
 import subprocess
@@ -58,6 +60,48 @@ verifier = "judge"
 model = "m"
 """
 """Two arms, one of them trained by a judge at an address that `at` gives: 416 samples, 216 judge calls."""
+SMALLEST = """
+name = "smallest"
+seed = 3
+iterations = 2
+policy = {policy}
+scoring = ["exact"]
+
+[benchmark]
+regime = [3.0, 4.5]
+train = 4
+validation = 2
+test = 3
+
+[sampling]
+train_samples = 4
+validation_samples = 2
+test_samples = 4
+max_new_tokens = 8
+rows = 32
+
+[training]
+steps = 2
+checks = 1
+rows = 4
+
+[probe]
+problems = 0
+
+[[arms]]
+name = "accept_all"
+verifier = "accept_all"
+
+[[arms]]
+name = "judge"
+verifier = "judge"
+
+[verifiers.judge]
+model = "m"
+max_attempts = 4
+backoff_seconds = 0.05
+"""
+"""The same stages in a second of work, with a policy that has learnt nothing and a judge that answers by chance."""
 
 CLOCKS = {"seconds", "time"}
 """Columns that differ between any two runs."""
@@ -105,6 +149,21 @@ def suite_file(folder: Path, text: str = SUITE) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "faulted.toml").write_text(text)
     return folder / "faulted.toml"
+
+
+def smallest_suite(folder: Path) -> Path:
+    """The smallest suite as a file in a folder, with its policy beside it."""
+    from tests.small_policy import small_policy_folder  # imports JAX
+
+    policy = folder / "policy"
+    if not policy.exists():
+        small_policy_folder(policy)
+    return suite_file(folder, SMALLEST.format(policy=json.dumps(str(policy.resolve()))))
+
+
+def chance_answer(prompt: str) -> str:
+    """0 or 1, drawn from the prompt alone: what a response of an untrained policy gets from a judge."""
+    return str(hashlib.sha256(prompt.encode()).digest()[0] % 2)
 
 
 def at(base_url: str) -> list[str]:
