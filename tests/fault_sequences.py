@@ -13,6 +13,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -21,7 +22,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from restem.harness.errors import RunBusy
-from restem.harness.store.store import Store, run_lock
+from restem.harness.store.place import held
+from restem.harness.store.store import Store
 from tests.faults import at, differences, every_row, stored_rows
 from tests.judge_server import TRANSPORT_FAULTS, JudgeServer
 from tests.warm_process import STOPPING, WarmProcess
@@ -125,7 +127,7 @@ def locked_file(run: Disturbed, fault: Fault) -> tuple[int, str]:
 def second_writer(run: Disturbed, fault: Fault) -> tuple[int, str]:
     """Another process writes to the run already: the command is refused."""
     run.folder.mkdir(exist_ok=True)
-    with run_lock(run.folder):
+    with held(run.folder):
         run.begin()
         code, err = run.process.outcome()
     refused = code == 1 and "is writing to this run" in err
@@ -135,9 +137,13 @@ def second_writer(run: Disturbed, fault: Fault) -> tuple[int, str]:
 
 def removed_lock(run: Disturbed, fault: Fault) -> tuple[int, str]:
     """run.lock is removed while the run writes: still no second writer gets in."""
+    lock = run.folder / "run.lock"
+    lock.unlink(missing_ok=True)
     run.begin()
     run.wait(fault.share)
-    (run.folder / "run.lock").unlink(missing_ok=True)
+    while not lock.exists() and not run.process.has_answered:
+        time.sleep(0.005)
+    lock.unlink(missing_ok=True)
     entered = False
     if not run.process.has_answered:
         try:
