@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from restem.harness.errors import RunBusy
 from restem.harness.store.place import held
 from restem.harness.store.store import Store
-from tests.faults import at, differences, every_row, stored_rows
+from tests.faults import at, damage, differences, every_row, foreign_rows, stored_rows
 from tests.judge_server import TRANSPORT_FAULTS, JudgeServer
 from tests.warm_process import STOPPING, WarmProcess
 
@@ -221,14 +221,14 @@ def broken_promises(run: Disturbed, faults: list[Fault]) -> list[str]:
     broken: list[str] = []
     for fault in faults:
         broken += [f"{fault}: {line}" for line in _asking_nothing_again(run, lambda f=fault: FAULTS[f.kind](run, f))]
-        broken += [f"{fault}: {line}" for line in _foreign_rows(run)]
+        broken += [f"{fault}: {line}" for line in (*damage(run.folder), *foreign_rows(run.folder, run.expected))]
 
     def to_the_end() -> tuple[int, str]:
         run.begin()
         return run.process.outcome()
 
     broken += [f"at the end: {line}" for line in _asking_nothing_again(run, to_the_end)]
-    return broken + differences(run.expected, every_row(run.folder))
+    return broken + damage(run.folder) + differences(run.expected, every_row(run.folder))
 
 
 def _asking_nothing_again(run: Disturbed, step: Callable[[], tuple[int, str]]) -> list[str]:
@@ -248,14 +248,3 @@ def _stored_prompts(folder: Path) -> set[str]:
     with closing(sqlite3.connect(f"file:{folder / 'run.db'}?mode=ro", uri=True)) as db:
         requests = [json.loads(row[0]) for row in db.execute("SELECT request FROM judge_call")]
     return {request["messages"][-1]["content"] for request in requests}
-
-
-def _foreign_rows(run: Disturbed) -> list[str]:
-    """Rows that the undisturbed run has not; facts of `run` are replaced when it ends, and are left out."""
-    if not stored_rows(run.folder):
-        return []
-    return [
-        f"{table}: {len(foreign)} rows that the undisturbed run has not"
-        for table, rows in every_row(run.folder).items()
-        if table != "run" and (foreign := {*map(repr, rows)} - {*map(repr, run.expected[table])})
-    ]

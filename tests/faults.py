@@ -20,6 +20,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from restem.harness.store import seals
+
 ROOT = Path(__file__).parents[1]
 COMPILED = ROOT / ".pytest_cache" / "xla"
 """Programs that JAX compiled for earlier processes; conftest.py names the same folder."""
@@ -111,6 +113,8 @@ OF_A_CONNECTION_FACT = "judge_unanswered:"
 """What facts begin with that count tries without a usable reply: a kill leaves some."""
 LASTING_EVENTS = ("skipped", "too_long")
 """Events that every run of a suite has; the others say what one process did, and how long it took."""
+HASHES = {"seal"}
+"""Tables that hold hashes of other rows, their clocks included; `damage` checks them."""
 OF_A_CONNECTION = {"attempts"}
 """Columns that count what happened to a connection before its answer came."""
 ROWS = "SELECT " + " + ".join(
@@ -244,7 +248,7 @@ def every_row(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
     """Table -> its sorted rows, of all tables, without what may differ between two runs of one suite."""
     with closing(sqlite3.connect(f"file:{folder / 'run.db'}?mode=ro", uri=True)) as db:
         tables = db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
-        return {table: _rows(db, table) for (table,) in sorted(tables.fetchall())}
+        return {table: _rows(db, table) for (table,) in sorted(tables.fetchall()) if table not in HASHES}
 
 
 def _rows(db: sqlite3.Connection, table: str) -> list[tuple[Any, ...]]:
@@ -260,6 +264,26 @@ def _rows(db: sqlite3.Connection, table: str) -> list[tuple[Any, ...]]:
     if table == "run":
         rows = [row for row in rows if row[0] not in OF_A_PROCESS and not row[0].startswith(OF_A_CONNECTION_FACT)]
     return sorted(rows, key=repr)
+
+
+def damage(folder: Path) -> list[str]:
+    """What SQLite's quick check finds in a run, and which stages are not as their seals say; empty without a run."""
+    if not stored_rows(folder):
+        return []
+    with closing(sqlite3.connect(f"file:{folder / 'run.db'}?mode=ro", uri=True)) as db:
+        found = [line for (line,) in db.execute("PRAGMA quick_check") if line != "ok"]
+        return [*found, *map(str, seals.damages(db))]
+
+
+def foreign_rows(folder: Path, expected: Mapping[str, list[Any]]) -> list[str]:
+    """One line for each table with rows that the undisturbed run has not; facts in `run` change when a run ends."""
+    if not stored_rows(folder):
+        return []
+    return [
+        f"{table}: {len(foreign)} rows that the undisturbed run has not"
+        for table, rows in every_row(folder).items()
+        if table != "run" and (foreign := {*map(repr, rows)} - {*map(repr, expected[table])})
+    ]
 
 
 def differences(expected: Mapping[str, list[Any]], found: Mapping[str, list[Any]]) -> list[str]:

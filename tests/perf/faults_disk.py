@@ -1,12 +1,12 @@
 """Fills the disk, or makes it fail, under commands that write; then gives room again, resumes, and compares all tables.
 
-    unshare -rm uv run python tests/perf/faults_disk.py [--only run-tmpfs]... [--seed 0] [--work runs/disk]
+    unshare -rm uv run python tests/perf/faults_disk.py [--only run-tmpfs]... [--work runs/disk]
 
 Each trial starts a real command: on a small tmpfs, under a limit of the size of a file (prlimit), or under strace,
 which makes one system call fail from a given call on. The command must end with exit 1 and one line, without a
-traceback; after it SQLite's quick check must find nothing, and the same command with room must end with the tables of
-an undisturbed run. Prints a line for each trial and the counts. A trial whose tool (strace, the right to mount) is
-missing is left out and named.
+traceback; after it SQLite's quick check and the seals must find nothing, and the same command with room must end with
+the tables of an undisturbed run. Prints a line for each trial and the counts. A trial whose tool (strace, the right to
+mount) is missing is left out and named.
 """
 
 from __future__ import annotations
@@ -75,19 +75,11 @@ class Disk:
 
     def resumed(self, folder: Path) -> list[str]:
         """What is wrong with a run that was disturbed: in its file as it is, and after the same command with room."""
-        wrong = unsound(folder)
+        wrong = faults.damage(folder)
         end = self.run(folder)
         if end.code:
             return [*wrong, f"resume: exit {end.code}: {end.last_line}"]
         return wrong + faults.differences(self.expected, faults.every_row(folder))
-
-
-def unsound(folder: Path) -> list[str]:
-    """What SQLite's quick check finds."""
-    if not faults.stored_rows(folder):
-        return []
-    with closing(sqlite3.connect(f"file:{folder / 'run.db'}?mode=ro", uri=True)) as db:
-        return [line for (line,) in db.execute("PRAGMA quick_check") if line != "ok"]
 
 
 @contextlib.contextmanager
@@ -141,7 +133,7 @@ def verify_a_run_on_a_full_disk(disk: Disk) -> None:
             (place / "filling").write_bytes(b"x" * max(0, shutil.disk_usage(place).free - 24_576))
             command = ("verify", place / "run", "--verifier", "substitution", "--verifier", "reject_all")
             end = faults.restem(*command)
-            wrong = unsound(place / "run")
+            wrong = faults.damage(place / "run")
             wrong += [] if faults.every_row(place / "run")["sample"] == before else ["samples changed"]
             grow(place)
             again = faults.restem(*command)
@@ -171,7 +163,7 @@ def import_on_a_full_disk(disk: Disk) -> None:
     rows = rows_file(disk, 3000)
     with small_disk(disk.work / "tmpfs", "300k") as place:
         end = faults.restem("import", rows, "--out", place / "run")
-        wrong = unsound(place / "run")
+        wrong = faults.damage(place / "run")
         grow(place)
         again = faults.restem("import", rows, "--out", place / "run")
         wrong += [f"then exit {again.code}: {again.last_line}"] if again.code else []
