@@ -53,7 +53,7 @@ class Fault:
     seed: int
 
 
-@dataclasses.dataclass(kw_only=True)
+@dataclasses.dataclass(kw_only=True, repr=False)
 class Disturbed:
     """A run that faults disturb.
 
@@ -70,7 +70,7 @@ class Disturbed:
     server: JudgeServer
     suite: Path
     folder: Path
-    expected: dict[str, list[Any]] = dataclasses.field(repr=False)
+    expected: dict[str, list[Any]]
     total: int
 
     def begin(self) -> None:
