@@ -53,7 +53,14 @@ class Fault:
     seed: int
 
 
-@dataclasses.dataclass(kw_only=True, repr=False)
+class Tables(dict[str, list[Any]]):
+    """Table -> rows, printed by their number."""
+
+    def __repr__(self) -> str:
+        return f"Tables({', '.join(f'{name}: {len(rows)} rows' for name, rows in self.items())})"
+
+
+@dataclasses.dataclass(kw_only=True)
 class Disturbed:
     """A run that faults disturb.
 
@@ -70,7 +77,7 @@ class Disturbed:
     server: JudgeServer
     suite: Path
     folder: Path
-    expected: dict[str, list[Any]]
+    expected: Tables
     total: int
 
     def begin(self) -> None:
@@ -210,7 +217,7 @@ def undisturbed(process: WarmProcess, server: JudgeServer, suite: Path, folder: 
         server=server,
         suite=suite,
         folder=folder / "disturbed",
-        expected=every_row(folder / "undisturbed"),
+        expected=Tables(every_row(folder / "undisturbed")),
         total=stored_rows(folder / "undisturbed"),
     )
 
