@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,21 +14,25 @@ from restem.harness.app.restore import damaged_checkpoints, restore_checkpoints
 from restem.harness.app.run import run_suite
 from restem.harness.config import Suite, load_suite
 from restem.harness.distributed.hosts import connect
-from restem.harness.errors import CheckpointMismatch, StoreFailed
+from restem.harness.errors import CheckpointMismatch
+from restem.harness.loop.stored_policy import Check, stored_policy
+from restem.harness.model.mesh import make_mesh
+from restem.harness.model.policy import Policy
 from restem.harness.store.store import Store
+from restem.harness.training.m_step import Fitted
 from tests.rows import lasting_rows
 from tests.test_harness_loop_rest_em import SUITE
 
-SETTINGS = ("iterations=2", "training.restart=false", "training.checks=1", "sampling.validation_samples=2")
+SETTINGS = ("training.restart=false", "training.checks=1", "sampling.validation_samples=2")
 
 
-def suite(folder: Path) -> Suite:
+def suite(folder: Path, iterations: int) -> Suite:
     (folder.parent / "suite.toml").write_text(SUITE)
-    return load_suite(str(folder.parent / "suite.toml"), SETTINGS)
+    return load_suite(str(folder.parent / "suite.toml"), (*SETTINGS, f"iterations={iterations}"))
 
 
-def run(folder: Path) -> Path:
-    run_suite(suite(folder), folder, quiet=True)
+def run(folder: Path, iterations: int = 3) -> Path:
+    run_suite(suite(folder, iterations), folder, quiet=True)
     return folder
 
 
@@ -40,21 +42,9 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that was stopped before it sampled its last checkpoint."""
-    folder = tmp_path_factory.mktemp("stopped") / "run"
-    with Store(folder, write=True):
-        pass
-    with closing(sqlite3.connect(folder / "run.db")) as db:
-        db.execute(
-            "CREATE TRIGGER kill BEFORE INSERT ON sample WHEN NEW.checkpoint = 'sympy/2'"
-            " BEGIN SELECT RAISE(ABORT, 'killed'); END"
-        )
-    with pytest.raises(StoreFailed, match="killed"):
-        run(folder)
-    with closing(sqlite3.connect(folder / "run.db")) as db:
-        db.execute("DROP TRIGGER kill")
-    return folder
+def two_of_three(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that has one iteration to go, from the checkpoint of the last one."""
+    return run(tmp_path_factory.mktemp("two") / "run", 2)
 
 
 def lose(checkpoint: Path) -> None:
@@ -98,13 +88,13 @@ def edit_earlier_version(checkpoint: Path) -> None:
 )
 def test_a_run_goes_on_from_a_damaged_checkpoint_with_the_rows_of_an_undisturbed_one(
     undisturbed: Path,
-    stopped: Path,
+    two_of_three: Path,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     damage: Callable[[Path], None],
     how: str,
 ) -> None:
-    folder = Path(shutil.copytree(stopped, tmp_path / "run"))
+    folder = Path(shutil.copytree(two_of_three, tmp_path / "run"))
     damage(folder / "checkpoints" / "sympy-2")
     with caplog.at_level(logging.WARNING, "restem"):
         run(folder)
@@ -116,9 +106,9 @@ def test_a_run_goes_on_from_a_damaged_checkpoint_with_the_rows_of_an_undisturbed
 
 
 def test_a_chain_of_lost_checkpoints_is_trained_again_link_by_link(
-    stopped: Path, undisturbed: Path, tmp_path: Path
+    two_of_three: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
-    folder = Path(shutil.copytree(stopped, tmp_path / "run"))
+    folder = Path(shutil.copytree(two_of_three, tmp_path / "run"))
     shutil.rmtree(folder / "checkpoints")
     run(folder)
     assert lasting_rows(folder) == lasting_rows(undisturbed)
@@ -131,23 +121,33 @@ def test_checkpoints_that_no_missing_row_needs_are_made_where_they_are_asked_for
 ) -> None:
     folder = Path(shutil.copytree(undisturbed, tmp_path / "run"))
     shutil.rmtree(folder / "checkpoints")
-    assert list(damaged_checkpoints(folder)) == ["sympy/1", "sympy/2"]
+    assert list(damaged_checkpoints(folder)) == ["sympy/1", "sympy/2", "sympy/3"]
     run(folder)
     assert not (folder / "checkpoints").exists()
-    restore_checkpoints(suite(folder), folder, True, connect(suite(folder).mesh))
+    restore_checkpoints(suite(folder, 3), folder, True, connect(suite(folder, 3).mesh))
     assert damaged_checkpoints(folder) == {}
     assert lasting_rows(folder) == lasting_rows(undisturbed)
 
 
-def test_where_training_again_gives_other_parameters_nothing_is_sampled(stopped: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("differs", ["candidate", "result"])
+def test_where_training_again_gives_other_parameters_nothing_is_written(
+    two_of_three: Path, tmp_path: Path, tiny: Policy, differs: str
+) -> None:
     """As another machine or other versions would give them."""
-    folder = Path(shutil.copytree(stopped, tmp_path / "run"))
+    folder = Path(shutil.copytree(two_of_three, tmp_path / "run"))
     shutil.rmtree(folder / "checkpoints" / "sympy-2")
-    with closing(sqlite3.connect(folder / "run.db")) as db:
-        db.execute("UPDATE checkpoint SET params_sha256 = 'other' WHERE id IN ('sympy/2', 'sympy/2@1')")
-        db.commit()
     before = lasting_rows(folder)
-    with pytest.raises(CheckpointMismatch, match="put the folder back from a copy, or go on with the machine"):
-        run(folder)
+
+    def train(check: Check) -> Fitted:
+        if differs == "candidate":
+            check(1, tiny.params)
+            pytest.fail("a candidate with other parameters was scored")
+        return Fitted(params=tiny.params, steps=1, losses=(0.0,), validation_reward=None)
+
+    with Store(folder, write=True) as store:
+        row = store.checkpoint("sympy/2")
+        assert row is not None
+        with pytest.raises(CheckpointMismatch, match="put the folder back from a copy, or go on with the machine"):
+            stored_policy(store, tiny, row, make_mesh(), train)
     assert lasting_rows(folder) == before
     assert not (folder / "checkpoints" / "sympy-2").exists()
