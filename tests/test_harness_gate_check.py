@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import Result
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -80,6 +81,11 @@ def numbered(n: int, **fields: Any) -> dict[str, Any]:
     return row | fields
 
 
+def gate(*arguments: object) -> Result:
+    """`restem gate` with the permission to execute the baseline's own verifier."""
+    return restem("gate", *arguments, "--allow-code")
+
+
 def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
@@ -89,7 +95,7 @@ def baseline(folder: Path, *, pinned: bool, faults: str = "") -> Path:
     path = folder / "own.gate.toml"
     set_faults(folder, faults)
     path.write_text(BASELINE.format(pinned=str(pinned).lower(), faults=folder / "faults.txt"))
-    assert restem("gate", path, "--update").exit_code == 0
+    assert gate(path, "--update").exit_code == 0
     return path
 
 
@@ -102,7 +108,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_what_was_just_updated_passes(folder: Path) -> None:
-    result = restem("gate", baseline(folder, pinned=True))
+    result = gate(baseline(folder, pinned=True))
     assert result.exit_code == 0
     assert "passed" in result.stdout
 
@@ -110,7 +116,7 @@ def test_what_was_just_updated_passes(folder: Path) -> None:
 def test_one_flipped_row_of_a_pinned_verifier_fails_and_is_named_with_its_rule(folder: Path) -> None:
     path = baseline(folder, pinned=True)
     set_faults(folder, "41")
-    result = restem("gate", path)
+    result = gate(path)
     assert result.exit_code == 1
     assert "r41: wrong -> correct (label wrong); rule looked_up" in result.stdout
     assert "question: Solve x + 41 = 0 for x." in result.stdout
@@ -121,9 +127,9 @@ def test_one_flipped_row_of_a_pinned_verifier_fails_and_is_named_with_its_rule(f
 def test_an_unpinned_verifier_may_flip_within_noise_and_not_beyond(folder: Path) -> None:
     path = baseline(folder, pinned=False, faults="1 2 3 4")
     set_faults(folder, "5 6 7 8 9 10")  # six for the worse, four for the better
-    assert restem("gate", path).exit_code == 0
+    assert gate(path).exit_code == 0
     set_faults(folder, " ".join(map(str, range(1, 20))))
-    result = restem("gate", path)
+    result = gate(path)
     assert result.exit_code == 1
     assert "significantly worse than the margin allows" in result.stdout
     assert "r19: wrong -> correct" in result.stdout
@@ -133,7 +139,7 @@ def test_a_verifier_that_stops_deciding_fails(folder: Path) -> None:
     path = baseline(folder, pinned=False)
     set_faults(folder, " ".join(map(str, range(30))))
     path.write_text(path.read_text() + "undecided = true\n")
-    result = restem("gate", path)
+    result = gate(path)
     assert result.exit_code == 1
     assert "decided 70.0 %" in result.stdout
     assert "reason lost" in result.stdout
@@ -142,7 +148,7 @@ def test_a_verifier_that_stops_deciding_fails(folder: Path) -> None:
 def test_another_fingerprint_alone_is_a_note(folder: Path) -> None:
     path = baseline(folder, pinned=True)
     path.write_text(path.read_text().replace("faulty-1", "faulty-0"))
-    result = restem("gate", path)
+    result = gate(path)
     assert result.exit_code == 0
     assert "note: another verifier than the baseline's: faulty-0 -> faulty-1" in result.stdout
 
@@ -150,12 +156,12 @@ def test_another_fingerprint_alone_is_a_note(folder: Path) -> None:
 def test_an_update_writes_the_new_figures_and_shows_old_and_new(folder: Path) -> None:
     path = baseline(folder, pinned=True)
     set_faults(folder, "3 4")
-    assert restem("gate", path).exit_code == 1
-    result = restem("gate", path, "--update")
+    assert gate(path).exit_code == 1
+    result = gate(path, "--update")
     assert result.exit_code == 0
     assert "agreement, % 100.0 -> 98.0" in result.stdout
     assert "r3: wrong -> correct" in result.stdout
-    assert restem("gate", path).exit_code == 0
+    assert gate(path).exit_code == 0
     expected = read_baseline(path).verifiers["faulty_verifier:Faulty"].expected
     assert expected is not None
     assert (expected.fingerprint, expected.n, expected.agreement, expected.undecided) == ("faulty-1", 100, 0.98, 0.0)
@@ -168,7 +174,7 @@ def test_an_update_that_changes_nothing_changes_no_byte(folder: Path) -> None:
     for pinned in (True, False):
         path = baseline(folder, pinned=pinned, faults="7")
         before = contents(folder)
-        assert "nothing changed" in restem("gate", path, "--update").stdout
+        assert "nothing changed" in gate(path, "--update").stdout
         assert contents(folder) == before
 
 
@@ -194,7 +200,7 @@ def test_a_new_golden_row_needs_only_its_label_and_holds_a_pinned_verifier_to_it
     path = baseline(folder, pinned=True)
     with (folder / "rows.jsonl").open("a") as rows:
         rows.write(json.dumps({"question": "q", "reference": "5", "response": "6", "label": "correct"}) + "\n")
-    result = restem("gate", path)
+    result = gate(path)
     assert result.exit_code == 1
     assert f"{row_id('q', '5', '6')}: correct -> wrong" in result.stdout
     assert "the baseline had 100 labelled rows, now there are 101" in result.stdout
@@ -205,18 +211,18 @@ def test_golden_rows_that_are_gone_fail_until_an_update_accepts_it(folder: Path,
     path = baseline(folder, pinned=True)
     rows = [numbered(n) for n in range(100)]
     write_rows(folder / "rows.jsonl", rows[kept])
-    result = restem("gate", path)
+    result = gate(path)
     assert result.exit_code == 1
     assert "--update accepts" in result.stdout or not rows[kept]
-    assert restem("gate", path, "--update").exit_code == (0 if rows[kept] else 2)
-    assert restem("gate", path).exit_code == (0 if rows[kept] else 1)
+    assert gate(path, "--update").exit_code == (0 if rows[kept] else 2)
+    assert gate(path).exit_code == (0 if rows[kept] else 1)
 
 
 def test_a_flipped_row_is_not_silenced_by_other_rows_in_its_place(folder: Path) -> None:
     path = baseline(folder, pinned=True)
     set_faults(folder, "41")
     write_rows(folder / "rows.jsonl", [numbered(n) for n in range(105) if n != 41])
-    result = restem("gate", path)
+    result = gate(path)
     assert result.exit_code == 1
     assert "rows.jsonl does not begin with the 100 rows of the baseline" in result.stdout
 
@@ -224,7 +230,7 @@ def test_a_flipped_row_is_not_silenced_by_other_rows_in_its_place(folder: Path) 
 def test_rows_without_label_or_outcome_check_nothing_and_fail(folder: Path) -> None:
     write_rows(folder / "rows.jsonl", [numbered(n, expected=None) for n in range(3)])
     (folder / "own.gate.toml").write_text("rows = ['rows.jsonl']\n[verifiers.sympy]\n")
-    result = restem("gate", folder / "own.gate.toml")
+    result = gate(folder / "own.gate.toml")
     assert result.exit_code == 1
     assert "nothing was checked" in result.stdout
 
@@ -235,15 +241,15 @@ SAME = "the fingerprint is the same: raise the verifier's version"
 def test_a_flip_under_an_unchanged_fingerprint_says_that_stored_verdicts_stay(folder: Path) -> None:
     path = baseline(folder, pinned=True)
     set_faults(folder, "41")
-    assert SAME in restem("gate", path).stdout
+    assert SAME in gate(path).stdout
     path.write_text(path.read_text().replace("faulty-1", "faulty-0"))
-    assert SAME not in restem("gate", path).stdout
+    assert SAME not in gate(path).stdout
 
 
 def test_a_new_row_that_a_verifier_gets_wrong_is_no_change_of_its_mind(folder: Path) -> None:
     path = baseline(folder, pinned=True)
     write_rows(folder / "rows.jsonl", [*map(numbered, range(100)), numbered(100, expected=0)])
-    result = restem("gate", path)
+    result = gate(path)
     assert result.exit_code == 1
     assert SAME not in result.stdout
 
@@ -253,22 +259,22 @@ def test_an_update_keeps_the_ends_of_lines(folder: Path) -> None:
     for name in ("rows.jsonl", path.name):
         (folder / name).write_bytes((folder / name).read_bytes().replace(b"\n", b"\r\n"))
     before = contents(folder)
-    restem("gate", path, "--update")
+    gate(path, "--update")
     assert contents(folder) == before
     set_faults(folder, "8 9")
-    assert restem("gate", path, "--update").exit_code == 0
+    assert gate(path, "--update").exit_code == 0
     path.write_bytes(path.read_bytes().replace(b"[verifiers", b"[verifiers.reject_all]\r\n\r\n[verifiers", 1))
-    assert restem("gate", path, "--update").exit_code == 0
+    assert gate(path, "--update").exit_code == 0
     for data in ((folder / "rows.jsonl").read_bytes(), path.read_bytes()):
         assert data.count(b"\n") == data.count(b"\r\n") > 20
         assert b"\r\r" not in data
-    assert restem("gate", path, "--verifier", "faulty_verifier:Faulty").exit_code == 0
+    assert gate(path, "--verifier", "faulty_verifier:Faulty").exit_code == 0
 
 
 def test_json_lists_every_verifier_with_its_figures_and_flips(folder: Path) -> None:
     path = baseline(folder, pinned=True)
     set_faults(folder, "41")
-    result = restem("gate", path, "--json")
+    result = gate(path, "--json")
     assert result.exit_code == 1
     report = json.loads(result.stdout)
     assert not report["passed"]
@@ -296,7 +302,7 @@ def test_what_is_asked_wrongly_ends_with_2_and_names_the_place(folder: Path, tex
     write_rows(folder / "again.jsonl", [numbered(0)])
     write_rows(folder / "bad.jsonl", [numbered(0), numbered(1, label="maybe")])
     (folder / "own.gate.toml").write_text(text)
-    result = restem("gate", folder / "own.gate.toml")
+    result = gate(folder / "own.gate.toml")
     assert result.exit_code == 2
     assert message in result.stderr
 
@@ -306,7 +312,7 @@ def test_what_is_asked_wrongly_ends_with_2_and_names_the_place(folder: Path, tex
 )
 def test_options_that_do_not_go_together_end_with_2(folder: Path, arguments: tuple[str, ...]) -> None:
     path = baseline(folder, pinned=True)
-    assert restem("gate", *[path if a == "own.gate.toml" else a for a in arguments]).exit_code == 2
+    assert gate(*[path if a == "own.gate.toml" else a for a in arguments]).exit_code == 2
 
 
 def test_a_verifier_that_asks_a_judge_is_not_pinned_unless_the_baseline_says_so(
@@ -317,8 +323,8 @@ def test_a_verifier_that_asks_a_judge_is_not_pinned_unless_the_baseline_says_so(
     path.write_text(
         f"rows = ['rows.jsonl']\n[verifiers.judge]\n[options.judge]\nmodel = 'm'\nbase_url = '{running.base_url}'\n"
     )
-    assert restem("gate", path, "--update").exit_code == 0
-    report = json.loads(restem("gate", path, "--json").stdout)
+    assert gate(path, "--update").exit_code == 0
+    report = json.loads(gate(path, "--json").stdout)
     assert report["passed"]
     assert report["verifiers"][0]["pinned"] is False
 
@@ -414,9 +420,9 @@ def test_a_human_chooses_rows_where_named_and_never_becomes_an_outcome(finished_
         store.add_verifier("human:ada", "human:ada", {})
         store.set_run("verifiers", {**store.run()["verifiers"], "human:ada": "human:ada"})
         store.add_verdicts("human:ada", [(id, Verdict(outcome=Outcome.CORRECT, score=1.0, rule="mark"))])
-    plain, marked = (restem("gate", "--from-run", folder).stdout for folder in (finished_run, tmp_path))
+    plain, marked = (gate("--from-run", folder).stdout for folder in (finished_run, tmp_path))
     assert plain == marked
-    named = restem("gate", "--from-run", tmp_path, "--verifier", "sympy", "--verifier", "human:ada").stdout.splitlines()
+    named = gate("--from-run", tmp_path, "--verifier", "sympy", "--verifier", "human:ada").stdout.splitlines()
     assert [json.loads(line)["outcomes"] for line in named] == [{"sympy": "wrong"}]
 
 
@@ -427,15 +433,15 @@ def test_the_rows_of_a_run_hold_the_verifiers_to_what_they_said(finished_run: Pa
     )
     path = tmp_path / "run.gate.toml"
     path.write_text("rows = ['rows.jsonl']\n[verifiers.sympy]\n[verifiers.accept_all]\n")
-    assert restem("gate", path).exit_code == 0
+    assert gate(path).exit_code == 0
     path.write_text("rows = ['rows.jsonl']\n[verifiers.reject_all]\n[verifiers.accept_all]\n")
-    assert restem("gate", path, "--verifier", "accept_all").exit_code == 0
+    assert gate(path, "--verifier", "accept_all").exit_code == 0
 
 
 @pytest.mark.parametrize("names", [("sympy",), ("sympy", "nobody")])
 def test_a_run_without_two_known_verifiers_gives_no_rows(finished_run: Path, names: tuple[str, ...]) -> None:
     options = [option for name in names for option in ("--verifier", name)]
-    assert restem("gate", "--from-run", finished_run, *options).exit_code == 2
+    assert gate("--from-run", finished_run, *options).exit_code == 2
 
 
 def test_the_table_gives_sensitivity_and_specificity_on_each_kind_of_the_projects_calibration_rows() -> None:
@@ -473,7 +479,7 @@ def pytest_in(folder: Path, *arguments: str) -> tuple[int, str]:
 def test_pytest_makes_one_test_a_verifier_and_fails_with_the_message_and_no_traceback(folder: Path) -> None:
     path = baseline(folder, pinned=True)
     path.write_text(path.read_text() + "\n[verifiers.accept_all]\npinned = false\n")
-    assert restem("gate", path, "--update").exit_code == 0
+    assert gate(path, "--update").exit_code == 0
     set_faults(folder, "41")
     code, output = pytest_in(folder)
     assert code == 1

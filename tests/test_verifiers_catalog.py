@@ -83,7 +83,8 @@ def test_options_reach_the_verifier() -> None:
         ("restem.verifiers.composed.controls:VERSION", {}, "has no factory"),
         ("not a path:factory", {}, "expected package.module:factory"),
         (":", {}, "expected package.module:factory"),
-        ("builtins:dict", {}, "is no verifier"),
+        ("builtins:dict", {}, "standard library"),
+        ("restem.verifiers.catalog:names", {}, "does not say that it gives a verifier"),
         ("verifiers.combine_missing:All", {}, "does not load"),
     ],
 )

@@ -195,10 +195,20 @@ def foreign_parts(wanted: Sequence[str], tables: Tables = _NO_TABLES) -> list[st
     return [name for name in with_parts(wanted, tables) if kind(name, tables) not in _FACTORIES]
 
 
-def reward_functions(wanted: Sequence[str], tables: Tables = _NO_TABLES) -> list[str]:
-    """The verifiers that call a foreign reward function here, among the verifiers and all their parts."""
+def importing(wanted: Sequence[str], tables: Tables = _NO_TABLES) -> list[str]:
+    """The verifiers that execute a module which is no part of an installed plug-in, among these and all their parts.
+
+    They are reward functions and factories that are named by their modules. Nothing is imported to find them.
+    """
     kinds = {name: kind(name, tables) for name in with_parts(wanted, tables)}
-    return [name for name, type_ in kinds.items() if is_reward(type_) and not is_address(type_)]
+    return [name for name, type_ in kinds.items() if _imports(type_)]
+
+
+def _imports(type_: str) -> bool:
+    if is_reward(type_):
+        return not is_address(type_)
+    # A name that nothing is known by is not imported: it is reported as unknown.
+    return type_ not in _FACTORIES and (":" in type_ or type_ in foreign.plug_ins()) and not foreign.is_installed(type_)
 
 
 def executing(wanted: Sequence[str], tables: Tables = _NO_TABLES) -> list[str]:

@@ -3,14 +3,21 @@
 Takes names and options; gives the verifier that a foreign factory makes. Plug-ins are looked up in the entry-point
 group `restem.verifiers`, so only those that are named are imported. A factory takes its options by keyword, and its
 signature lists them. Any exception of foreign code becomes one error that names the verifier.
+
+To import a module is to execute it, and a name may come from a file of somebody else, so `is_installed` tells a
+command which names need its user's permission. A factory is called only if it says beforehand that it gives a verifier:
+it is registered as a plug-in, is a class with `verify`, or is annotated `-> Verifier`. `subprocess:run` is neither.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
 from restem.benchmarks.hints import did_you_mean
@@ -22,8 +29,18 @@ GROUP = "restem.verifiers"
 
 
 def plug_ins() -> dict[str, EntryPoint]:
-    """Name -> entry point of every installed plug-in."""
-    return {point.name: point for point in entry_points(group=GROUP)}
+    """Name -> entry point of every plug-in; of two with one name, the installed one."""
+    return {point.name: point for point in sorted(entry_points(group=GROUP), key=_is_installed)}
+
+
+def is_installed(name: str) -> bool:
+    """Whether an installed distribution registers the verifier in the group, under this name or as this factory."""
+    return any(_is_installed(point) for point in entry_points(group=GROUP) if name in (point.name, point.value))
+
+
+def _is_installed(point: EntryPoint) -> bool:
+    """Whether its distribution lies elsewhere than in the working folder, which may be a copy of somebody else's."""
+    return point.dist is not None and Path(str(point.dist.locate_file(""))).resolve() != Path.cwd()
 
 
 def _loaded(name: str, point: EntryPoint) -> Callable[..., Any]:
@@ -38,6 +55,10 @@ def _from_path(name: str) -> Callable[..., Any]:
     module_name, _, attribute = name.partition(":")
     if not attribute.isidentifier() or not all(part.isidentifier() for part in module_name.split(".")):
         raise UnknownVerifier(f"unknown verifier {name!r}: expected package.module:factory")
+    if module_name.partition(".")[0] in sys.stdlib_module_names:
+        raise UnknownVerifier(
+            f"verifier {name!r}: {module_name!r} is of Python's standard library, which has no verifiers"
+        )
     with blamed(name, "loading it"):
         try:
             module = importlib.import_module(module_name)
@@ -48,7 +69,39 @@ def _from_path(name: str) -> Callable[..., Any]:
         public = [variable for variable in vars(module) if not variable.startswith("_")]
         hint = did_you_mean(attribute, public)
         raise UnknownVerifier(f"verifier {name!r}: {module_name!r} has no factory {attribute!r}{hint}")
+    if not is_installed(name) and not _gives_verifiers(factory):
+        raise UnknownVerifier(
+            f"verifier {name!r}: {attribute} does not say that it gives a verifier, so it is not called: name a class "
+            "with `verify(attempts)`, or write `-> Verifier` behind the arguments of the function"
+        )
     return factory
+
+
+def _gives_verifiers(factory: Any) -> bool:
+    """Whether a factory says, without being called, that it gives a verifier."""
+    while isinstance(factory, functools.partial):
+        factory = factory.func
+    if isinstance(factory, type):
+        return _verifies(factory)
+    try:
+        annotation = inspect.signature(factory).return_annotation
+    except (TypeError, ValueError):  # a callable without a signature
+        return False
+    if isinstance(annotation, str):  # not evaluated: looked up
+        if annotation.rpartition(".")[2] == Verifier.__name__:
+            return True
+        annotation = getattr(inspect.unwrap(factory), "__globals__", {}).get(annotation)
+    return isinstance(annotation, type) and _verifies(annotation)
+
+
+def _verifies(kind: type) -> bool:
+    """Whether the objects of a class have a method `verify` that takes one list of attempts."""
+    method = getattr(kind, "verify", None)
+    try:
+        inspect.signature(method).bind(None, [])  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def factory(name: str) -> Callable[..., Any] | None:

@@ -1,4 +1,4 @@
-"""Whether the verifiers of a command may execute programs and call reward functions, checked before any work.
+"""Whether the verifiers of a command may execute programs and import modules, checked before any work.
 
 Takes names and tables of verifiers; gives nothing, or one error that says what is missing. Imports no JAX.
 """
@@ -11,10 +11,11 @@ from restem.harness.app.judges import Options
 from restem.harness.errors import ConfigError
 from restem.verifiers import catalog
 from restem.verifiers.code.permission import permission
+from restem.verifiers.foreign_rewards.names import is_reward
 
 
 def check_code(names: Sequence[str], options: Options) -> None:
-    """Checks that the verifiers among these that execute programs or call functions are permitted to, and can.
+    """Checks that the verifiers among these that execute programs or import modules are permitted to, and can.
 
     Raises:
         ConfigError: The user has not permitted it, or this machine has no namespaces and the user has not permitted
@@ -47,22 +48,24 @@ _EXECUTING = ("python", "environment")
 
 
 def check_functions(names: Sequence[str], options: Options) -> None:
-    """Checks that the user has named the reward functions on the command line, or permitted what files name.
+    """Checks that the user has named the modules of verifiers on the command line, or permitted what files name.
+
+    Nothing is imported by this check; it comes before everything that imports a verifier.
 
     Raises:
-        ConfigError: A file names a function, or an option that decides what is executed, and the user has not
-            permitted it.
+        ConfigError: A file names a module, or an option that decides what is executed, and the user has not permitted
+            it.
     """
     allowed = permission()
-    for name in catalog.reward_functions(names, options):
-        function = catalog.kind(name, options)
-        if not allowed.may_call(function):
+    for name in catalog.importing(names, options):
+        type_ = catalog.kind(name, options)
+        if not allowed.may_call(type_):
             raise ConfigError(
-                f"verifier {name!r}: a file names the reward function {function!r}, which is not called by default: "
-                "name it by --verifier, or give --allow-code (docs/doors.md)"
+                f"verifier {name!r}: a file names {type_!r}, whose code is not executed by default: name it by "
+                "--verifier or --set, or give --allow-code if you trust the file (docs/verifiers.md)"
             )
         given = next((option for option in _EXECUTING if option in options.get(name, {})), None)
-        if given is not None and not allowed.may_set(given):
+        if is_reward(type_) and given is not None and not allowed.may_set(given):
             raise ConfigError(
                 f"verifiers.{name}.{given}: a file sets it, and it decides what is executed: set it by --set, or give "
                 "--allow-code (docs/doors.md)"

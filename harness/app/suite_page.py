@@ -34,6 +34,10 @@ A suite is one TOML file, run by `restem run FILE`; `restem init FILE` writes on
 `--set a.b=value` changes a key for one run. A key that does not exist is an error, as is a value out of bounds: nothing
 is done then. This page is printed from the models in `harness/config.py`; `restem run --settings` prints it too.
 
+**A suite executes no code of others**: where it names a verifier as `module:factory` or a reward function, it is
+refused without `--allow-code` ([docs/verifiers.md](verifiers.md#your-own)). It does say which server gets the questions
+and responses, and the value of which environment variable (`base_url` and `api_key_env` of a judge).
+
 The column *May differ on resume* says which keys may have another value when a stopped run goes on. Such a key is in no
 fingerprint and changes no sample, verdict or selection; the run then stores the newest suite, and an event `settings`
 with what changed. Any other key that differs is an error that names it with both values. `training.remat` may not

@@ -51,6 +51,7 @@ def check_names(names: Sequence[str], options: Options) -> None:
         UnknownVerifier: A name is not known.
     """
     used = catalog.with_parts(names, options)
+    check_code(names, options)  # before a name is looked up, because that imports the module of a foreign verifier
     for name in used:
         catalog.check_name(name, options)
     if unused := sorted(set(options) - set(used)):
@@ -59,7 +60,6 @@ def check_names(names: Sequence[str], options: Options) -> None:
             f"verifiers.{unused[0]}: no verifier of that name is used here{did_you_mean(unused[0], used)}: "
             f"used are {listed}; remove the table, or use the verifier"
         )
-    check_code(names, options)
 
 
 def verifier_options(config_path: Path | None, overrides: Sequence[str], names: Sequence[str]) -> Options:
@@ -103,6 +103,7 @@ def verify_run(
         ConfigError: The folder holds no run, or one that has not begun.
         VerifierError: A verifier breaks its contract, or is a judge that cannot be reached; stored verdicts stay.
     """
+    check_code(names, options)  # a run's own gold may be among the names
     with Store(folder) as store:
         if "verifiers" not in store.run():
             raise ConfigError(f"{folder}: this run has not begun; `restem run` begins it")

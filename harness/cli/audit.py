@@ -54,7 +54,7 @@ def audit_command(
       restem audit rollouts/*.jsonl --verifier sympy --verifier math_verify --out runs/theirs
       restem audit rows.csv --map question=input,response=output,reference=answer,step=step,reward.acc=score
     """
-    permit_code(allow_code, allow_unsandboxed_code, (*names, *overrides))
+    permit_code(allow_code, allow_unsandboxed_code, (*names, *overrides, gold or ""))
     from restem.harness.app.import_rollouts import folder_for
 
     chosen = folder or folder_for(sources, Path("runs"))

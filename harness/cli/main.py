@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
-import os
 import signal
 import sys
 import threading
@@ -92,26 +91,12 @@ def _logging() -> Iterator[None]:
         logger.setLevel(level)
 
 
-@contextlib.contextmanager
-def _working_folder() -> Iterator[None]:
-    """Lets `mine:Polite` be imported from the working folder; it comes last, so that it shadows no installed module."""
-    folder = os.getcwd()
-    added = folder not in sys.path
-    if added:
-        sys.path.append(folder)
-    try:
-        yield
-    finally:
-        if added and folder in sys.path:
-            sys.path.remove(folder)
-
-
 class _Commands(click.Group):
     """Turns the project's own errors into one line on stderr and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            with _termination(), _logging(), _working_folder():
+            with _termination(), _logging():
                 return super().invoke(ctx)
         except KeyboardInterrupt:
             _tell(STOPPED)

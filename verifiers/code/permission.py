@@ -1,7 +1,7 @@
-"""Whether this process may execute programs from responses, and call reward functions of the user's files.
+"""Whether this process may execute programs from responses, and import modules of verifiers and reward functions.
 
-It may not, unless the user permits it: by a command's option, by a reward function's name on the command line, or from
-Python code. No suite, options table or row can give the permission, because a file from somewhere else could then
+It may not, unless the user permits it: by a command's option, by a verifier's name on the command line, or from Python
+code. No suite, options table or row can give the permission, because a file from somewhere else could then
 execute code. Depends on nothing of ours.
 """
 
@@ -20,7 +20,7 @@ class Permission:
     Attributes:
         sandboxed: Execution in Linux namespaces.
         unsandboxed: Execution also where namespaces cannot be had, with limits and a temporary folder alone.
-        named: Texts of the command line: the reward functions that they name may be called.
+        named: Texts of the command line: the modules, verifiers and reward functions that they name may be executed.
     """
 
     sandboxed: bool = False
@@ -28,7 +28,7 @@ class Permission:
     named: tuple[str, ...] = ()
 
     def may_call(self, name: str) -> bool:
-        """Whether the reward function of that name may be called."""
+        """Whether the verifier or reward function of that name may be imported and called."""
         # In a `--set` the name stands behind `=`, in quotes, or in a list; a longer name that holds it is another one.
         whole = re.compile(rf"""(?:^|[="',\[\s]){re.escape(name)}(?:$|["',\]\s])""")
         return self.sandboxed or any(whole.search(text) for text in self.named)
@@ -49,7 +49,7 @@ def permission() -> Permission:
 
 @contextlib.contextmanager
 def code_allowed(*, unsandboxed: bool = False) -> Iterator[None]:
-    """A context in which `unit_tests` may execute programs, and any reward function may be called.
+    """A context in which `unit_tests` may execute programs, and any verifier's module may be imported.
 
     Args:
         unsandboxed: Whether it may do so on a machine without Linux namespaces too.
@@ -60,7 +60,7 @@ def code_allowed(*, unsandboxed: bool = False) -> Iterator[None]:
 
 @contextlib.contextmanager
 def functions_allowed(named: Sequence[str]) -> Iterator[None]:
-    """A context in which the reward functions that stand in these texts of a command line may be called."""
+    """A context in which the verifiers and rewards that stand in these texts of a command line may be executed."""
     with _permitted(dataclasses.replace(_current, named=tuple(named))):
         yield
 

@@ -7,6 +7,7 @@ library alone, so that it runs in a trainer's own environment too, with an inter
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import importlib
 import importlib.util
@@ -47,8 +48,16 @@ def prepare(setup: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Any]:
         if not callable(thing) and frameworks.made_rubric(thing, {}) is None:
             public = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
             raise LookupError(f"there is no function {name!r} in it, only {', '.join(public)[:200] or 'none'}")
+        if _of_the_standard_library(thing):  # `from os import system` in a file is no reward function either
+            raise LookupError(f"{name!r} is of Python's standard library, which has no rewards")
     loaded = _Loaded(thing, setup, module)
     return loaded.answer
+
+
+def _of_the_standard_library(thing: Any) -> bool:
+    while isinstance(thing, functools.partial):
+        thing = thing.func
+    return str(getattr(thing, "__module__", "")).partition(".")[0] in sys.stdlib_module_names
 
 
 class _Loaded:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import sys
 from pathlib import Path
 from types import MappingProxyType
 
@@ -94,6 +95,8 @@ def _located(name: str, target: str, expected: str) -> str:
     path = Path(target).expanduser()
     if path.is_file():
         return str(path.resolve())
+    if target.partition(".")[0] in sys.stdlib_module_names:
+        raise UnknownVerifier(f"verifier {name!r}: {target!r} is of Python's standard library, which has no rewards")
     if all(part.isidentifier() for part in target.split(".")) and path.suffix != ".py":
         return target  # a module, also where a folder of that name stands here
     if path.is_dir():
