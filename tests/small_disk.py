@@ -31,7 +31,7 @@ def remount(place: Path, options: str) -> None:
 @contextmanager
 def read_only(folder: Path, place: Path) -> Iterator[Path]:
     """A copy of a folder on a medium that takes no file."""
-    with disk(place, "size=16m"):
+    with disk(place, "size=64m"):
         copy = Path(shutil.copytree(folder, place / folder.name))
         remount(place, "ro")
         yield copy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import stat
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restem.harness.files import write_whole
+from restem.verifiers.adapters.recorder import append
 from tests.conftest import restem
 from tests.faults import environment
 from tests.small_disk import disk
@@ -91,6 +93,16 @@ def test_a_device_takes_what_is_written(tmp_path: Path) -> None:
     assert result.stderr.splitlines()[-1] == (
         "restem: /dev/full: No space left on device; free some space: the same command then goes on"
     )
+
+
+def test_a_full_disk_leaves_whole_rows_in_a_file_that_grows(tmp_path: Path) -> None:
+    with disk(tmp_path / "small", "size=16k"):
+        path, rows = tmp_path / "small" / "rows.jsonl", [{"text": "x" * 400}] * 12
+        append(path, rows)
+        with pytest.raises(OSError, match="No space left"):
+            append(path, rows * 3)
+        written = path.read_text().splitlines()
+    assert [json.loads(line) for line in written] == rows
 
 
 COMMANDS = (

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -20,7 +20,8 @@ import pytest
 from restem.harness.errors import NoRun, RunBusy, RunReplaced, StoreFailed
 from restem.harness.store import connection
 from restem.harness.store.store import Store, stored_facts
-from tests.conftest import problem
+from restem.verifiers.verdict import Attempt, Outcome, Verdict
+from tests.conftest import problem, restem
 from tests.small_disk import disk, read_only, remount
 
 
@@ -221,6 +222,34 @@ def test_the_end_of_a_writer_whose_folder_was_replaced_leaves_the_new_run_whole(
             new.put_run({"new": 1, "newer": 2})
     assert stored_facts(run) == {"new": 1, "newer": 2}
     assert stored_facts(run.with_name("moved"))["old"] == 1
+
+
+class Deletes:
+    """A plug-in during whose work somebody deletes the run folder, `run` in the working folder."""
+
+    name = fingerprint = "deletes"
+
+    def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
+        shutil.rmtree("run", ignore_errors=True)
+        return [Verdict(outcome=Outcome.UNDECIDED)] * len(attempts)
+
+
+def test_a_command_whose_run_is_deleted_under_it_ends_with_one_line(
+    finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Path(shutil.copytree(finished_run, tmp_path / "run"))
+    monkeypatch.chdir(tmp_path)
+    result = restem("verify", run, "--verifier", "tests.test_harness_store_faults:Deletes", "--quiet")
+    assert (result.exit_code, len(result.stderr.splitlines())) == (1, 1), result.output
+    assert "run: deleted, moved or replaced" in result.stderr
+    assert not run.exists()
+
+
+@pytest.mark.parametrize("command", ["show {}", "report {} --plan --output {out}", "compare {} {} --output {out}"])
+def test_commands_that_read_take_a_run_on_a_read_only_medium(finished_run: Path, tmp_path: Path, command: str) -> None:
+    with read_only(finished_run, tmp_path / "medium") as copy:
+        result = restem(*command.format(copy, copy, out=tmp_path / "out").split())
+    assert result.exit_code == 0, result.output
 
 
 def test_a_removed_lock_file_lets_no_second_writer_in(run: Path) -> None:

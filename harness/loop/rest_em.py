@@ -224,6 +224,7 @@ def maximise(
     _nothing_left_to_train(run, arm, trained, checks)
     trained_policy = dataclasses.replace(start, params=fitted.params)
     path = Path("checkpoints") / f"{arm.name}-{iteration}"
+    run.store.check_place()  # saving would make a deleted run folder anew
     save_policy(trained_policy, run.store.folder / path)
     run.store.add_checkpoint(
         Checkpoint(

@@ -64,6 +64,7 @@ def stored_policy(store: Store, base: Policy, row: Checkpoint, mesh: Mesh, train
     policy = _with_stored_params(store, base, row, mesh)
     how = "written anew" if policy else "trained again"
     policy = policy or _trained_again(store, base, row, loaded, train)
+    store.check_place()
     save_policy(policy, store.folder / _path(row))
     store.log("restored", checkpoint=row.id, damage=loaded, how=how, seconds=time.monotonic() - started)
     logger.warning("%s: %s; %s, as its row in run.db says", row.id, loaded, how)

@@ -321,9 +321,17 @@ def append(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     data = "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows).encode()
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
     try:
+        end = None
         with contextlib.suppress(OSError):  # a file system without locks: a single write is appended whole on most
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-        while data:
-            data = data[os.write(descriptor, data) :]
+            end = os.fstat(descriptor).st_size
+        try:
+            while data:
+                data = data[os.write(descriptor, data) :]
+        except OSError:  # of a full disk, for one: the file keeps whole rows alone
+            if end is not None:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(descriptor, end)
+            raise
     finally:
         os.close(descriptor)
