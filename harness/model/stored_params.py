@@ -11,6 +11,7 @@ Orbax fails in several threads at once, and each prints a traceback.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,18 +36,32 @@ def write_params(params: Params, folder: Path) -> None:
     path = folder / FOLDER
     path.mkdir()
     kvstore, context = _kvstore(path)
-    leaves = jax.tree.leaves_with_path(params)
-    for keys, leaf in leaves:
-        array = np.asarray(leaf)
-        spec = _array(kvstore, ".".join(key.key for key in keys))
+    leaves = [([key.key for key in keys], np.asarray(leaf)) for keys, leaf in jax.tree.leaves_with_path(params)]
+    created: list[Any] = []
+    for keys, array in leaves:
+        spec = _array(kvstore, ".".join(keys))
         spec["metadata"] = {"chunks": _chunks(array), "compressor": {"id": "zstd", "level": 1}}
-        stored = ts.open(spec, context=context, create=True, dtype=array.dtype, shape=array.shape).result()
-        stored.write(array).result()
-    tree = {str(tuple(key.key for key in keys)): _described([key.key for key in keys]) for keys, _ in leaves}
+        created.append(ts.open(spec, context=context, create=True, dtype=array.dtype, shape=array.shape))
+    stored = _results(created)
+    _results(
+        [
+            each.write(array, can_reference_source_data_indefinitely=True)
+            for each, (_, array) in zip(stored, leaves, strict=True)
+        ]
+    )
+    tree = {str(tuple(keys)): _described(keys) for keys, _ in leaves}
     settings = {"use_ocdbt": True, "use_zarr3": False, "store_array_data_equal_to_fill_value": True}
     (path / "_METADATA").write_text(json.dumps({"tree_metadata": tree, **settings}))
     (path / "_CHECKPOINT_METADATA").write_text(json.dumps({"item_handlers": _HANDLER, "custom_metadata": {}}))
     (path / MARKER).write_text("")
+
+
+def _results(futures: Sequence[Any]) -> list[Any]:
+    """The results of all, or the first error once none of them works on in a folder that may be removed then."""
+    for error in [future.exception() for future in futures]:
+        if error is not None:
+            raise error
+    return [future.result() for future in futures]
 
 
 def _chunks(array: np.ndarray[Any, Any]) -> list[int]:
