@@ -18,9 +18,8 @@ from restem.verifiers.exact.sympy_exact import Sympy
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-FILES = {
-    path.name for package in ("harness", "verifiers", "benchmarks", "reports") for path in (ROOT / package).rglob("*")
-}
+FOLDERS = ("harness", "verifiers", "benchmarks", "reports")
+FILES = {path.name for folder in FOLDERS for path in (ROOT / folder).rglob("*")}
 CODE = re.compile(r"```[a-z]*\n(.*?)```|`([^`\n]+)`|^ {4}(\S[^\n]*)$", re.DOTALL | re.MULTILINE)
 DEFINED = re.compile(r"((?:`\w+`(?:, | and )?)+) (?:in|\()\s?`([\w/]+\.py)`")
 
@@ -34,9 +33,15 @@ def code(page: Path) -> Iterator[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_files_that_are_named_exist(page: Path) -> None:
     names = {name for part in code(page) for name in re.findall(r"(?<![\w./])[\w./-]+\.(?:py|toml|md|txt)\b", part)}
-    ours = {name for name in names if name.startswith(("harness/", "verifiers/", "benchmarks/", "reports/", "docs/"))}
+    ours = {name for name in names if name.startswith((*(f"{folder}/" for folder in FOLDERS), "docs/", "tests/"))}
     plain = {name for name in names if "/" not in name and name.endswith(".py")} - {"mine.py"}
     assert {name for name in ours if not (ROOT / name).exists()} | {name for name in plain - FILES} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_tests_that_are_named_exist(page: Path) -> None:
+    named = re.findall(r"(tests/\w+\.py)::(\w+)", page.read_text("utf-8"))
+    assert [f"{file}::{name}" for file, name in named if name not in definitions(ROOT / file)] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -140,3 +145,13 @@ def test_commands_and_their_options_exist(page: Path) -> None:
                 if word.startswith("--") and word.split("=")[0] not in options
             ]
     assert wrong == []
+
+
+def test_options_of_scripts_of_faults_that_are_named_exist() -> None:
+    text = (ROOT / "docs" / "reliability.md").read_text("utf-8")
+    named = [
+        (script, option)
+        for script, words in re.findall(r"`(tests/perf/\w+\.py)([^`]*)`", text)
+        for option in re.findall(r"--[\w-]+", words)
+    ]
+    assert [f"{script} {option}" for script, option in named if f'"{option}"' not in (ROOT / script).read_text()] == []
