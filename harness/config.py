@@ -23,6 +23,7 @@ from restem.harness.errors import ConfigError
 from restem.harness.names import BASE, MARK, replicate
 from restem.harness.store.selection_rules import RULES
 from restem.harness.toml import parse_toml, parse_value, read_toml
+from restem.verifiers.keys import place_of_key
 from restem.verifiers.option_types import MAY_DIFFER, MayDiffer
 
 COMPUTE = "`mixed`: float32, with products in bfloat16 summed in float32"
@@ -368,7 +369,13 @@ def _read_few_shot(benchmark: Any, origin: str) -> None:
 
 
 def parse_suite(data: Mapping[str, Any], origin: str) -> Suite:
-    """A Suite from plain data; `origin` is named in errors."""
+    """A Suite from plain data; `origin` is named in errors.
+
+    Raises:
+        ConfigError: Naming field, value found and value expected; of a key only where it stands.
+    """
+    if (place := place_of_key(data)) is not None:
+        raise ConfigError(f"{origin}: {'.'.join(place)}: holds a key; put it into an environment variable")
     try:
         return Suite.model_validate(data)
     except pydantic.ValidationError as error:

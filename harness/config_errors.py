@@ -13,6 +13,7 @@ from typing import Any
 import pydantic
 
 from restem.benchmarks.hints import did_you_mean
+from restem.verifiers.keys import without_keys
 
 _EXPECTED = {
     "string_pattern_mismatch": "1 to 64 letters, digits, `.`, `_` or `-`, the first a letter or a digit",
@@ -66,7 +67,7 @@ def _line(item: Any, model: type[pydantic.BaseModel]) -> str:
     if path[:2] == ("benchmark", "parts") and path[3:] and type_ != "value_error":
         return f"benchmark.parts.{path[2]}: expected the name of a regime, `default`, or a pair of numbers"
     place, (*parents, last) = ".".join(map(str, path)), path or ("",)
-    value = f"{item['input']!r:.80}"
+    value = f"{without_keys(repr(item['input'])):.80}"
     if type_ == "extra_forbidden":
         return f"{place}: unknown key{hint(str(last), list(_fields(model, parents)))}"
     if type_ == "missing":

@@ -12,7 +12,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("benchmarks", "verifiers", "harness", "reports")
 # Wing -> the wings that it may import. A wing is a folder, or a file that stands beside the folders. Every wing may
 # import itself. The order is that of the layers: a wing imports what stands above it.
-VERDICT = {"benchmarks.problem", "benchmarks.hints", "benchmarks.json_lines", "benchmarks.lazy", "verifiers.verdict"}
+VERDICT = {"benchmarks.problem", "benchmarks.hints", "benchmarks.json_lines", "benchmarks.lazy"}
+VERDICT |= {"verifiers.verdict", "verifiers.keys"}
 ALGEBRA = VERDICT | {"verifiers.algebra"}
 EXACT = ALGEBRA | {"verifiers.worker", "verifiers.answers", "verifiers.options"}
 BASICS = VERDICT | {"harness.errors", "harness.files", "harness.names", "harness.sampling_settings", "harness.toml"}
@@ -36,6 +37,7 @@ ALLOWED: dict[str, set[str]] = {
     "verifiers.foreign": VERDICT | {"verifiers.options", "verifiers.order_check"},
     "verifiers.child_process": set(),
     "verifiers.bodies": set(),
+    "verifiers.keys": set(),
     "verifiers.worker": {"verifiers.child_process", "verifiers.verdict"},
     # Its part that runs in the worker imports the standard library alone, so that it runs in a trainer's environment.
     "verifiers.foreign_rewards": VERDICT
@@ -59,7 +61,7 @@ ALLOWED: dict[str, set[str]] = {
     "harness.progress": BASICS,
     "harness.toml": {"harness.errors"},
     "harness.config": STORE | {"benchmarks", "harness.config_errors", "verifiers.option_types"},
-    "harness.config_errors": {"benchmarks.hints"},
+    "harness.config_errors": {"benchmarks.hints", "verifiers.keys"},
     "harness.store": BASICS,
     # Rollouts of other tools; it reads files as benchmarks do, and depends on no verifier.
     "harness.imports": STORE | {"benchmarks.chat_templates", "benchmarks.columns", "benchmarks.file_formats"},

@@ -18,9 +18,9 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
+from restem.verifiers.keys import without_keys
 from restem.verifiers.verdict import UnknownVerifier
 
-LOOKS_LIKE_A_KEY = r"\bsk-[\w*-]{8,}"
 SECRET = "secret"  # the type of errors whose value is never shown
 
 
@@ -72,7 +72,7 @@ OWN_PARAMETERS = (
 
 def no_secret(value: str) -> str:
     """The text, unless it looks like a key: options are stored in the run and shown in error messages."""
-    if re.search(LOOKS_LIKE_A_KEY, value):
+    if without_keys(value) != value:
         raise PydanticCustomError(SECRET, "holds a key; put it into the variable named by api_key_env")
     return value
 

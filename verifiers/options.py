@@ -17,9 +17,9 @@ from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from restem.benchmarks.hints import did_you_mean
+from restem.verifiers.keys import place_of_key, without_keys
 from restem.verifiers.option_types import (
     BY_CONTENT,
-    LOOKS_LIKE_A_KEY,
     MAY_DIFFER,
     SECRET,
     VERDICTS_DEPEND_ON_IT,
@@ -52,6 +52,15 @@ class Options(pydantic.BaseModel):
     """The base class of all options; also the model of a verifier without options."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _without_keys(cls, table: Any) -> Any:
+        """The table, unless it holds a key anywhere: options are stored in the run, and errors show them."""
+        if (place := place_of_key(table)) is not None:
+            message = "option '{place}': holds a key; put it into an environment variable"
+            raise PydanticCustomError(SECRET, message, {"place": ".".join(place)})
+        return table
 
     def settings(self) -> dict[str, Any]:
         """The options that stand in the fingerprint: those that verdicts depend on."""
@@ -268,7 +277,8 @@ class ChatOptions(Options):
         description="Prices of tokens, by the model's name. There are no built-in prices, because they change",
     )
     max_calls: Annotated[Limit | None, MAY_DIFFER] = Field(
-        default=None, description="Most answered requests, including this judge's stored ones"
+        default=None,
+        description="Most requests. Earlier ones count, and those that may have been billed without a reply",
     )
     max_cost_usd: Annotated[Amount | None, MAY_DIFFER] = Field(
         default=None, description="The most that they may cost, in US dollars; needs the model's price"
@@ -404,4 +414,4 @@ def unknown_option(option: str, known: list[str]) -> str:
 
 def shown(value: Any) -> str:
     """A value as an error message may repeat it: short, and without a key."""
-    return re.sub(LOOKS_LIKE_A_KEY, "[key]", repr(value))[:80]
+    return without_keys(repr(value))[:80]

@@ -39,7 +39,7 @@ class _ToStderr(logging.Handler):
     """Prints what is logged: the progress of a batch, a judge's model that changed, a checkpoint trained again."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(record.getMessage(), err=True)
+        click.echo(shortened(record.getMessage()), err=True)
 
 
 class _Terminated(SystemExit):
@@ -101,6 +101,8 @@ class _Commands(click.Group):
         except KeyboardInterrupt:
             _tell(STOPPED)
             sys.exit(130)
+        except click.UsageError as error:  # a key that was taken for an option is not repeated
+            raise click.UsageError(shortened(error.format_message()), ctx=error.ctx) from None
         except (RestemError, VerifierError) as error:
             _tell(shortened(f"restem: {error}"))
             sys.exit(2 if isinstance(error, ConfigError | UnknownVerifier) else 1)

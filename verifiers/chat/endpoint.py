@@ -24,7 +24,8 @@ from urllib.parse import urlsplit
 from restem.verifiers.bodies import MAX_BODY
 from restem.verifiers.chat.budget import Budget, Charge, Prices
 from restem.verifiers.chat.reply import ChatReply, Fault, reply_in, reported_tokens
-from restem.verifiers.option_types import LOOKS_LIKE_A_KEY, web_address
+from restem.verifiers.keys import LOOKS_LIKE_A_KEY
+from restem.verifiers.option_types import web_address
 from restem.verifiers.options import ChatOptions
 from restem.verifiers.verdict import JudgeUnavailable, UnknownVerifier
 

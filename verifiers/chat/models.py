@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from restem.benchmarks.hints import did_you_mean
-from restem.verifiers.bodies import IDENTITY, MAX_BODY
+from restem.verifiers.bodies import IDENTITY, MAX_BODY, UnboundedBody
 from restem.verifiers.chat.endpoint import Endpoint
 from restem.verifiers.chat.reply import is_html, status_fault
 from restem.verifiers.verdict import JudgeUnavailable, UnknownVerifier
@@ -147,7 +147,7 @@ def list_models(endpoint: Endpoint) -> ModelList | None:
         if fault.status != 401:
             return None
         refused = f"{endpoint}: {fault.result}{endpoint.advice(fault)}"
-    except (openai.OpenAIError, ValueError, RecursionError):
+    except (openai.OpenAIError, UnboundedBody, ValueError, RecursionError):
         return None
     if refused:  # raised outside of `except`, so that it has no cause that holds the headers
         raise JudgeUnavailable(refused)

@@ -74,7 +74,7 @@ async def try_once(client: openai.AsyncOpenAI, endpoint: Endpoint, url: str, bod
         return status_fault(error, endpoint.redacted)
     # `type(error)` alone would mislead: the package reports a closed connection as a timeout. aiohttp's own errors
     # come through unchanged where a reply is not HTTP.
-    except (openai.APIConnectionError, aiohttp.ClientError) as error:
+    except (openai.APIConnectionError, aiohttp.ClientError, UnboundedBody) as error:
         return _connection_fault(error)
     except openai.APIResponseValidationError as error:
         html = isinstance(error.body, str) and is_html(error.body)

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from restem.benchmarks.problem import Problem
+from restem.verifiers.bodies import IDENTITY, Limited, UnboundedBody
 from restem.verifiers.foreign_rewards.group import Group
 from restem.verifiers.foreign_rewards.results import MAX_SHOWN, Result, read_many, read_one
 from restem.verifiers.foreign_rewards.verdicts import graded_verdict
@@ -26,7 +27,6 @@ from restem.verifiers.verdict import Attempt, JudgeUnavailable, UnknownVerifier,
 VERSION = 1
 ATTEMPTS = 3  # of a request whose connection failed, or that the server was too busy for
 BACKOFF_SECONDS = 0.5
-MAX_REPLY_BYTES = 1 << 24
 _BUSY = (429, 502, 503, 504)
 _ABSENT = (404, 405)
 
@@ -74,7 +74,9 @@ class RewardServer:
     async def _verified(self, attempts: Sequence[Attempt]) -> list[Verdict]:
         gate = asyncio.Semaphore(self.options.at_once)
         limits = aiohttp.TCPConnector(limit=self.options.at_once)
-        async with aiohttp.ClientSession(connector=limits, timeout=aiohttp.ClientTimeout(total=None)) as client:
+        async with aiohttp.ClientSession(
+            connector=limits, timeout=aiohttp.ClientTimeout(total=None), headers=IDENTITY, auto_decompress=False
+        ) as client:
 
             async def verified(attempt: Attempt) -> Verdict:
                 async with gate:
@@ -94,6 +96,8 @@ class RewardServer:
         try:
             reply = await asyncio.wait_for(self._posted(client, body), self.options.seconds)
             number, reason, answer = self._read(*reply)
+        except UnboundedBody as problem:
+            number, reason, answer = None, f"the reply is not read: {problem}", None
         except TimeoutError:
             number, reason, answer = None, f"timeout: over {self.options.seconds:g} s", None
         return graded_verdict(
@@ -110,11 +114,11 @@ class RewardServer:
         for attempt in range(ATTEMPTS):
             try:
                 async with client.post(self.name, json=body, allow_redirects=False) as reply:
-                    status, text = reply.status, b""
+                    status, text = reply.status, bytearray()
+                    limited = Limited(reply.headers.get("content-encoding"))
                     async for part in reply.content.iter_chunked(1 << 16):
-                        text += part
-                        if len(text) > MAX_REPLY_BYTES:
-                            break
+                        for data in limited.decoded(part):
+                            text += data
             except aiohttp.ClientError as problem:
                 if attempt + 1 == ATTEMPTS:
                     raise JudgeUnavailable(
@@ -122,7 +126,7 @@ class RewardServer:
                     ) from None
             else:
                 if status not in _BUSY or attempt + 1 == ATTEMPTS:
-                    return status, text
+                    return status, bytes(text)
             await asyncio.sleep(BACKOFF_SECONDS * 2**attempt)
         raise AssertionError("the last attempt returns or raises")
 

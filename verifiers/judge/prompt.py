@@ -61,6 +61,7 @@ _LABEL = re.compile(
     rf"([{_COLONS}])",
     re.IGNORECASE,
 )
+_MAYBE_A_KEY = re.compile(r"[\w+=-]{20,}")
 _FIELD = re.compile(r"\{(question|reference|response|fence)\}")
 _MARK = re.compile(
     r"\\(?:boxed|fbox)\b|####|</?answer>|\banswer\b[^\n]{0,20}?(?:\bis\b|[:=])|\bfinal answer\b", re.IGNORECASE
@@ -134,8 +135,10 @@ def prompt(name: str, *, blind: bool) -> Prompt:
         data = path.read_bytes()
         text = data.decode().removesuffix("\n")
     except (OSError, ValueError) as error:
+        # A long word without a dot or a slash may be a key in the wrong place.
+        found = "what is found (not shown, it may be a key)" if _MAYBE_A_KEY.fullmatch(name) else repr(name)
         raise UnknownVerifier(
-            f"judge: option prompt: {name!r} is neither one of {', '.join(BUILT_IN)} nor a text file"
+            f"judge: option prompt: {found} is neither one of {', '.join(BUILT_IN)} nor a text file"
             f" ({type(error).__name__})"
         ) from None
     if len(text) > MAX_PROMPT:
