@@ -17,9 +17,12 @@ from restem.harness.errors import ConfigError, StoreFailed
 from restem.harness.loop.rest_em import training_examples
 from restem.harness.model.policy import Policy
 from restem.harness.store import schema
+from restem.harness.store.provenance import PROCESS, provenance
 from restem.harness.store.records import Sample, Selected, Selection
 from restem.harness.store.store import Store
-from tests.conftest import problem
+from restem.reports.data.read import read_run
+from restem.reports.tables.provenance import other_programs
+from tests.conftest import problem, restem
 from tests.old_runs import SCHEMAS, as_of
 from tests.rows import lasting_rows
 
@@ -184,3 +187,17 @@ def test_a_half_finished_run_of_an_earlier_version_goes_on(one_iteration: Path, 
     assert without_ids == ({"base"} if version < 4 else set())
     assert {sample.checkpoint for sample in samples} == {"base", "sympy/1"}
     assert {sample.id for sample in samples} == {sample.id for sample in all_samples(one_iteration)}
+
+
+def test_every_process_that_writes_rows_is_recorded_and_what_differs_is_told(
+    one_iteration: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(one_iteration, tmp_path / "more"))
+    assert restem("verify", folder, "--verifier", "accept_all").exit_code == 0
+    with Store(folder, write=True) as store:
+        assert [process["command"] for process in store.logged(PROCESS)] == ["run", "verify"]
+        store.log(PROCESS, command="run", **provenance() | {"python": "2.7.18"})
+    run(folder, "iterations=2")
+    assert "resumed by another program or machine, so rows may differ: python 3." in capsys.readouterr().err
+    with Store(folder) as store:
+        assert "process 3 (restem run) had python 2.7 instead of 3." in other_programs(read_run(store))[0]
