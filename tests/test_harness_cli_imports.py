@@ -136,7 +136,9 @@ def test_a_wrong_name_is_reported_before_jax_is_imported(
     monkeypatch.chdir(tmp_path)
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
         monkeypatch.delitem(ENVIRONMENT, name, raising=False)
-    (tmp_path / "foreign.py").write_text("class Strict:\n    def __init__(self, *, rate=1):\n        print('built')\n")
+    (tmp_path / "foreign.py").write_text(
+        "class Strict:\n    def __init__(self, *, rate=1):\n        print('built')\n    def verify(self, attempts): 0\n"
+    )
     code, text, modules = child("run", *arguments)
     assert code == 2
     assert message in text

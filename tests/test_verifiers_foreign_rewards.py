@@ -229,10 +229,21 @@ def test_each_accepted_answer_is_tried(rewards: Path) -> None:
     assert [v.reward for v in verdicts(made(rewards, "reward", "plain"), ["7", "8", "9"], several)] == [1, 1, 0]
 
 
-def test_a_module_is_named_as_well_as_a_file() -> None:
-    verifier = build("reward:operator:contains")
+def test_a_module_is_named_as_well_as_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "graders.py").write_text("def same(response, reference):\n    return response == reference\n", "utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    verifier = build("reward:graders:same")
     assert "packages" not in verifier.fingerprint
-    assert verifier.name == "reward:operator:contains"
+    assert verifier.name == "reward:graders:same"
+
+
+@pytest.mark.parametrize(
+    "source", ["from os import system as f", "from functools import partial\nf = partial(eval, {})"]
+)
+def test_a_function_of_the_standard_library_is_no_reward_in_a_file_either(tmp_path: Path, source: str) -> None:
+    (tmp_path / "mine.py").write_text(source, "utf-8")
+    with pytest.raises(UnknownVerifier, match="standard library, which has no rewards"):
+        made(tmp_path / "mine.py", "reward", "f")
 
 
 # -- Numbers -----------------------------------------------------------------------------------------------------------
@@ -508,7 +519,7 @@ def test_a_function_that_a_file_names_is_called_only_where_the_user_allows_it(
     arguments = ["--verifier", "mine", "--config", config, "--input", rows(tmp_path, "x = 7")]
     refused, allowed = verified(*arguments), verified(*arguments, "--allow-code")
     assert refused.exit_code == 2
-    assert "a file names the reward function" in refused.output
+    assert "whose code is not executed by default" in refused.output
     assert "--allow-code" in refused.output
     assert allowed.exit_code == 0
 
@@ -530,7 +541,7 @@ def test_a_suite_that_names_a_function_needs_the_permission_too(rewards: Path, t
     suite.write_text(named, "utf-8")
     done = CliRunner().invoke(main, ["run", str(suite), "--out", str(tmp_path / "run")])
     assert done.exit_code == 2
-    assert "a file names the reward function" in done.output
+    assert "whose code is not executed by default" in done.output
 
 
 # -- Servers -----------------------------------------------------------------------------------------------------------
