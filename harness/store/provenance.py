@@ -80,11 +80,11 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 def _essence(key: str, value: str | None) -> str | None:
     """What of a fact matters: of Python's version the minor one, of the devices their kind."""
-    if value is None:
-        return None
-    return (
-        ".".join(value.split(".")[:2]) if key == "python" else value.partition(" x ")[2] if key == "device" else value
-    )
+    if value is not None and key == "python":
+        return ".".join(value.split(".")[:2])
+    if value is not None and key == "device":
+        return value.partition(" x ")[2]
+    return value
 
 
 def _version(package: str) -> str | None:
