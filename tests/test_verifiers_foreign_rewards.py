@@ -586,6 +586,7 @@ def replies(path: str, body: dict[str, Any]) -> tuple[int, Any]:
         "empty": (200, {"other": 1}),
         "refused": (422, fault),
         "broken": (500, b"Internal Server Error"),
+        "huge": (200, b" " * 4_000_001),
     }
     text = body["response"]["output"][-1]["content"][0]["text"]
     return by_text.get(text, (200, {"reward": 1.0}))
@@ -599,6 +600,7 @@ def test_a_reply_without_a_number_is_undecided_with_the_reason() -> None:
         "empty": "no score in a dict of other",
         "refused": "http 422: body.expected_answer: Field required",
         "broken": "http 500",
+        "huge": "the reply is not read: it has more than 4000000 bytes",
     }
     with RewardServerAt(replies) as server:
         of = verdicts(build(f"{server.address}/verify"), ["fine", *reasons])

@@ -91,7 +91,7 @@ def trials(seeds: int) -> Iterator[Trial]:
         for mix in MIXES:
             for budget in ("", "max_calls 50", "max_cost_usd 0.25"):
                 yield Trial(mix=mix, budget=budget, seed=seed)
-        for mix in ("clean", "500", "bad JSON", "all"):
+        for mix in ("clean", "all"):
             for stop in STOPS:
                 for budget in ("", "max_calls 50"):
                     yield Trial(mix=mix, budget=budget, stop=stop, seed=seed)

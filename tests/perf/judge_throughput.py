@@ -28,13 +28,12 @@ from typing import ClassVar
 
 import click
 
-from tests import building
-
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from restem.benchmarks.problem import Problem
 from restem.harness.store.store import Store
 from restem.verifiers.verdict import Attempt, Outcome
+from tests import building
 
 FAULTS = ("500", "503", "reset", "shortbody", "badjson", "html", "nochoices", "429")
 CHOICE = '{{"index":0,"message":{{"role":"assistant","content":"{}"}},"finish_reason":"stop"}}'
