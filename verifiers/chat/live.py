@@ -224,6 +224,9 @@ class _Network:
             except JudgeUnavailable as error:
                 self._why = self._why or str(error)
                 self._stopping = True
+            except BaseException:
+                self._stopping = True
+                raise
             if self._stopping:
                 return
 
