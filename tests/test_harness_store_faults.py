@@ -252,6 +252,16 @@ def test_commands_that_read_take_a_run_on_a_read_only_medium(finished_run: Path,
     assert result.exit_code == 0, result.output
 
 
+@pytest.mark.parametrize("command", ["report {}", "report {} --plan", "compare {} {}"])
+def test_commands_that_write_into_a_run_on_a_read_only_medium_ask_for_a_folder(
+    run: Path, tmp_path: Path, command: str
+) -> None:
+    with read_only(run, tmp_path / "medium") as copy:
+        result = restem(*command.format(copy, copy).split())
+    assert result.exit_code == 2
+    assert "cannot be written to; give another folder" in result.stderr
+
+
 def test_a_removed_lock_file_lets_no_second_writer_in(run: Path) -> None:
     with Store(run, write=True) as first:
         (run / "run.lock").unlink()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from restem.harness.cli.paths import check_folder
 from restem.harness.errors import ConfigError
 
 
@@ -77,6 +78,7 @@ def report_command(
         raise ConfigError("--against goes with a report; --plan makes a plan")
     if not planned and (labels is not None or checkpoint is not None or as_json):
         raise ConfigError("--labels, --checkpoint and --json go with --plan")
+    check_folder("--output", output or run)
     if planned:
         print_plan(run, output, labels, as_json, checkpoint)
         return
@@ -105,6 +107,7 @@ def compare_command(
       restem compare runs/first runs/second
       restem compare runs/first runs/second --left sympy/2 --right judge/2
     """
+    check_folder("--output", output or left)
     from restem.reports.analysis.compare import compare
     from restem.reports.pages import compare as compare_pages
 
