@@ -158,6 +158,28 @@ def ended(started: list[subprocess.Popen[str]]) -> list[tuple[int, str, str]]:
             host.kill()
 
 
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_host_killed_inside_a_collective_is_named_by_the_other_without_a_stack_trace(victim: int) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "tests.on_hosts"]
+    started = [
+        subprocess.Popen(
+            [*command, str(index), str(port), "120", "collective"],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for index in range(2)
+    ]
+    assert all("ready\n" in iter(host.stdout.readline, "") for host in started if host.stdout)
+    started[victim].kill()
+    code, _, line = ended(started)[1 - victim]
+    assert (code, line.count("\n"), line.startswith(f"restem: host {victim} (")) == (1, 1, True), line
+
+
 @pytest.fixture
 def suite(tmp_path: Path) -> Path:
     path = tmp_path / "hosts.toml"

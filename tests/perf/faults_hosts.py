@@ -1,6 +1,7 @@
 """Faults on a run of two hosts: what the other host does, after how many seconds, and whether the rows are the same.
 
     uv run python tests/perf/faults_hosts.py [--fault KILL]... [--victim 0]... [--stage training]... [--work FOLDER]
+    uv run python tests/perf/faults_hosts.py --case STOP:0:training --case TERM:1:saving
     uv run python tests/perf/faults_hosts.py --start            the mistakes and faults of the start alone
     uv run python tests/perf/faults_hosts.py --disk MOUNTED     the leader's run folder on a small, full file system
 
@@ -106,6 +107,7 @@ class Wire:
             while received := source.recv(2**16):
                 if not self.silent:
                     target.sendall(received)
+        with contextlib.suppress(OSError):
             target.shutdown(socket.SHUT_RDWR)
 
     def reset(self) -> None:
@@ -171,11 +173,11 @@ def disturbed(
 ) -> None:
     """Starts both hosts, and disturbs one of them in the stage; prints what came of it."""
     port = free_port()
-    wire = Wire(port)
+    wire = Wire(port) if fault in ("CUT", "RESET") else None
     server.latency_seconds = 300.0 if stage == "judge" else 0.0
     come = reached(stage, folder, port, server)
     judge = faults.at(server.base_url)
-    hosts = [start(suite, folder, index, wire.port if index else port, *judge) for index in range(2)]
+    hosts = [start(suite, folder, index, wire.port if index and wire else port, *judge) for index in range(2)]
     while not come():
         if any(host.poll() is not None for host in hosts):
             for host in hosts:
@@ -187,12 +189,12 @@ def disturbed(
     time.sleep(PAUSE.get(stage, 0.0))
     lived = [host.poll() is None for host in hosts]
     began = time.monotonic()
-    if fault == "CUT":
-        wire.silent = True
-    elif fault == "RESET":
-        wire.reset()
-    else:
+    if wire is None:
         hosts[victim].send_signal(SIGNALS[fault])
+    elif fault == "CUT":
+        wire.silent = True
+    else:
+        wire.reset()
     try:
         survivor = faults.ended(hosts[1 - victim], LIMIT_SECONDS)
         seconds = time.monotonic() - began
@@ -288,6 +290,7 @@ def prepared(work: Path) -> Iterator[tuple[Path, JudgeServer]]:
 @click.option("--fault", "kinds", multiple=True, type=click.Choice([*SIGNALS, "CUT", "RESET"]))
 @click.option("--victim", "victims", multiple=True, type=click.IntRange(0, 1))
 @click.option("--stage", "stages", multiple=True, type=click.Choice(STAGES))
+@click.option("--case", "cases", multiple=True, help="KILL:1:judge and the like: one chain of these alone.")
 @click.option("--work", type=click.Path(path_type=Path), default=Path("runs/hosts"), show_default=True)
 @click.option("--stop-seconds", default=120.0, show_default=True)
 @click.option("--start", "at_start", is_flag=True)
@@ -296,6 +299,7 @@ def main(
     kinds: tuple[str, ...],
     victims: tuple[int, ...],
     stages: tuple[str, ...],
+    cases: tuple[str, ...],
     work: Path,
     stop_seconds: float,
     at_start: bool,
@@ -310,15 +314,23 @@ def main(
         expected = faults.every_row(work / "undisturbed")
         if disk:
             full_disk(suite, disk / "run", server)
-        for fault in () if disk else kinds or (*SIGNALS, "CUT", "RESET"):
-            for victim in victims or (1, 0):
-                folder = work / f"{fault}-{victim}-{time.time_ns()}"
-                for stage in STAGES:
-                    if stage in (stages or STAGES):
-                        disturbed(suite, folder, fault, victim, stage, server, stop_seconds)
-                undisturbed(suite, folder, server)
-                differing = faults.differences(expected, faults.every_row(folder))
-                click.echo(f"{fault} host {victim}: rows {differing or 'EQUAL'}")
+        chains = [
+            [(fault, victim, stage) for stage in STAGES if stage in (stages or STAGES)]
+            for fault in kinds or (*SIGNALS, "CUT", "RESET")
+            for victim in victims or (1, 0)
+        ]
+        for chain in () if disk else [[_case(text) for text in cases]] if cases else chains:
+            folder = work / f"chain-{time.time_ns()}"
+            for fault, victim, stage in chain:
+                disturbed(suite, folder, fault, victim, stage, server, stop_seconds)
+            undisturbed(suite, folder, server)
+            differing = faults.differences(expected, faults.every_row(folder))
+            click.echo(f"{len(chain)} faults in a chain: rows {differing or 'EQUAL'}")
+
+
+def _case(text: str) -> tuple[str, int, str]:
+    fault, victim, stage = text.split(":")
+    return fault, int(victim), stage
 
 
 if __name__ == "__main__":
