@@ -165,7 +165,7 @@ def line_of(end: faults.Ended) -> str:
     marks = ["TRACEBACK"] if end.has_traceback else []
     marks += ["NATIVE"] if "Check failure" in end.err or "@     0x" in end.err else []
     marks += [f"{len(lines)} LINES"] if len(lines) > 1 else []
-    return " ".join([*marks, (lines or ["(no line)"])[-1]])
+    return " ".join([*marks, " | ".join(lines[-3:]) or "(no line)"])
 
 
 def disturbed(
