@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import pytest
 from restem.harness.store.records import Checkpoint, Sample
 from restem.harness.store.store import Store
 from tests.conftest import problem, restem
+from tests.edited import edited
 from tests.judge_server import JudgeServer
 
 PROBLEMS = 12
@@ -155,7 +154,7 @@ def test_a_judge_may_be_named_by_its_model_and_a_successor_may_be_stored(server:
     more = [text.replace("judge.", "judge_blind.").replace("=old", "=other") for text in address(server)]
     assert restem("verify", run, "--verifier", "judge_blind", *more).exit_code == 0
     requests = server.requests
-    with closing(sqlite3.connect(run / "run.db", isolation_level=None)) as database:
+    with edited(run) as database:
         database.execute("UPDATE judge_call SET model = 'old-2026-01-01' WHERE verifier LIKE 'judge-%'")
     assert restem("judge", "compare", run, "--from", "old-2026-01-01", "--to", "judge_blind").exit_code == 0
     result = restem("judge", "compare", run, "--from", "old", "--to", "judge_blind", "--json")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import tomllib
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from restem.verifiers.verdict import Attempt
 from tests import building
 from tests.batch_server import BatchServer
 from tests.conftest import problem, restem
+from tests.edited import edited
 from tests.judge_server import JudgeServer
 
 
@@ -303,7 +302,7 @@ def test_options_with_tables_in_them_are_kept_in_a_suite() -> None:
 def test_stored_calls_are_read_again_without_the_server(server: JudgeServer, run: Path) -> None:
     assert restem("verify", run, "--verifier", "judge", *address(server)).exit_code == 0
     before = outcomes(run)
-    with closing(sqlite3.connect(run / "run.db", isolation_level=None)) as database:
+    with edited(run) as database:
         database.execute("DELETE FROM verdict")
     elsewhere = ("--set", "verifiers.judge.base_url=http://127.0.0.1:9/v1", "--set", "verifiers.judge.model=m")
     again = restem("verify", run, "--verifier", "judge", *elsewhere)  # no server listens there

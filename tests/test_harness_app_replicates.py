@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -22,6 +21,7 @@ from restem.reports.analysis.unfinished import missing
 from restem.reports.data.read import read_run
 from restem.verifiers import catalog
 from tests.conftest import restem
+from tests.edited import edited
 from tests.rows import lasting_rows
 
 SUITE = """
@@ -231,7 +231,7 @@ def test_replicates_cut_back_to_an_earlier_moment_end_with_the_same_rows(
     replicated: Path, suite_file: Path, tmp_path: Path, stage: str
 ) -> None:
     folder = Path(shutil.copytree(replicated, tmp_path / "cut"))
-    with sqlite3.connect(folder / "run.db") as db:
+    with edited(folder) as db:
         later = "SELECT id FROM sample WHERE checkpoint = 'rough~1/1'"
         if stage == "sample":  # a problem has all its samples or none
             later += " AND problem IN (SELECT id FROM problem WHERE position > 2)"
@@ -241,7 +241,6 @@ def test_replicates_cut_back_to_an_earlier_moment_end_with_the_same_rows(
         if stage == "selection":
             db.execute("DELETE FROM checkpoint WHERE id = 'rough~1/1'")
             db.execute("DELETE FROM selection WHERE checkpoint = 'rough~1/1'")
-    db.close()
     assert lasting_rows(run(suite_file, folder)) == lasting_rows(replicated)
 
 
@@ -275,14 +274,13 @@ def test_a_run_of_an_earlier_version_resumes(replicated: Path, suite_file: Path,
     folder = Path(shutil.copytree(replicated, tmp_path / "old"))
     with Store(folder) as store:
         suite = store.run()["suite"]
-    with sqlite3.connect(folder / "run.db") as db:
+    with edited(folder) as db:
         db.execute("UPDATE run SET value = ? WHERE key = 'suite'", (json.dumps({**suite, "extra": 1}),))
     with pytest.raises(ConfigError, match="extra: unknown key"):
         run(suite_file, folder)
     older = {key: value for key, value in suite.items() if key != "policy"}
-    with sqlite3.connect(folder / "run.db") as db:
+    with edited(folder) as db:
         db.execute("UPDATE run SET value = ? WHERE key = 'suite'", (json.dumps(older),))
-    db.close()
     assert lasting_rows(run(suite_file, folder)) == lasting_rows(replicated)
 
 

@@ -23,6 +23,7 @@ from restem.harness.store.store import Store
 from restem.reports.data.read import read_run
 from restem.reports.tables.provenance import other_programs
 from tests.conftest import problem, restem
+from tests.edited import edited
 from tests.old_runs import SCHEMAS, as_of
 from tests.rows import lasting_rows
 
@@ -100,8 +101,7 @@ def examples(tiny: Policy, folder: Path, ids: tuple[int, ...] | None, row_length
         token_ids=ids,
     )
     with Store(folder, write=True) as store:
-        store.add_problems([problem("q", "1", id="p")])
-        store.query("UPDATE problem SET split = 'train'")
+        store.add_problems([dataclasses.replace(problem("q", "1", id="p"), split="train")])
         store.add_samples([sample])
         suite = SimpleNamespace(training=SimpleNamespace(row_length=row_length))
         made: Any = SimpleNamespace(store=store, base=tiny, suite=suite, problems=store.problems)
@@ -166,7 +166,7 @@ def test_of_another_suite_only_what_differs_is_named(one_iteration: Path) -> Non
 def test_a_half_finished_run_of_an_earlier_version_goes_on(one_iteration: Path, tmp_path: Path, version: int) -> None:
     """It was stopped before the M-step, which up to version 3 then trains on samples without token ids."""
     folder = Path(shutil.copytree(one_iteration, tmp_path / "old"))
-    with closing(sqlite3.connect(folder / "run.db")) as db:
+    with edited(folder) as db:
         db.execute("DELETE FROM verdict WHERE sample IN (SELECT id FROM sample WHERE checkpoint = 'sympy/1')")
         db.execute("DELETE FROM sample WHERE checkpoint = 'sympy/1'")
         db.execute("DELETE FROM checkpoint WHERE id = 'sympy/1'")
@@ -176,7 +176,6 @@ def test_a_half_finished_run_of_an_earlier_version_goes_on(one_iteration: Path, 
             "UPDATE run SET value = (SELECT json_quote(params_sha256) FROM checkpoint WHERE id = 'base')"
             " WHERE key = 'base_sha256'"
         )
-        db.commit()
     as_of(folder, version)
     run(folder)
     with Store(folder) as store:

@@ -18,6 +18,7 @@ from restem.reports.stats import estimates, seeds
 from restem.reports.stats.estimates import Counts
 from restem.reports.stats.paired_tests import equivalence, problem_flips
 from tests.conftest import restem
+from tests.edited import edited
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +43,10 @@ def changed(finished_run: Path, tmp_path: Path) -> Callable[[str], Path]:
         folder.mkdir()
         with sqlite3.connect(finished_run / "run.db") as source, sqlite3.connect(folder / "run.db") as copy:
             source.backup(copy)
-            copy.executescript(sql)
         source.close()
         copy.close()
+        with edited(folder) as database:
+            database.executescript(sql)
         return folder
 
     return change

@@ -1,9 +1,7 @@
 """The folded tables: difficulty without regression to the mean, gaps, proxies, scores and diversity, from rows."""
 
 import dataclasses
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +19,7 @@ from restem.reports.analysis.train_test_gap import train_test_gaps
 from restem.reports.data.read import read_run
 from restem.reports.pages.report import write_report
 from restem.reports.stats import estimates
+from tests.edited import edited
 from tests.test_reports_pages_report import Size, build_run
 
 
@@ -28,12 +27,11 @@ from tests.test_reports_pages_report import Size, build_run
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two seeds of each arm; `judge` grades: a correct outcome scores 0.9 or 0.6, a wrong one 0.2 or 0.4."""
     folder = build_run(tmp_path_factory.mktemp("details"), Size(seeds=2))
-    with closing(sqlite3.connect(folder / "run.db")) as db:
+    with edited(folder) as db:
         db.execute(
             "UPDATE verdict SET score = CASE WHEN score = 1 THEN iif(sample % 3, 0.9, 0.6)"
             " ELSE iif(sample % 3, 0.2, 0.4) END WHERE verifier LIKE 'judge-%' AND score IS NOT NULL"
         )
-        db.commit()
     return folder
 
 

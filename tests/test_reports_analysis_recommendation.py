@@ -2,7 +2,6 @@
 
 import dataclasses
 import shutil
-import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from restem.reports.stats import estimates, seeds
 from restem.reports.stats.estimates import Difference, Estimate
 from restem.reports.tables.price import price
 from restem.reports.tables.verdict import held, holds_cell
+from tests.edited import edited
 from tests.test_reports_pages_report import TPR_FPR, Size, build_run
 
 EXAMPLES = Path(__file__).parents[1] / "reports" / "examples"
@@ -184,7 +184,7 @@ def plain_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def altered(run: Path, folder: Path, *changes: tuple[str, str, str]) -> Findings:
     """The run with test verdicts changed: (verifier, checkpoint, new outcome in SQL, where g.outcome is the gold's)."""
     shutil.copy(run / "run.db", folder / "run.db")
-    with sqlite3.connect(folder / "run.db") as store:
+    with edited(folder) as store:
         for verifier, checkpoint, outcome in changes:
             store.execute(
                 f"UPDATE verdict SET outcome = (SELECT {outcome} FROM verdict g WHERE g.sample = verdict.sample"
@@ -192,7 +192,6 @@ def altered(run: Path, folder: Path, *changes: tuple[str, str, str]) -> Findings
                 " JOIN problem p ON p.id = s.problem WHERE p.split = 'test' AND s.checkpoint = ?)",
                 (f"{verifier}-%", checkpoint),
             )
-    store.close()
     return read(folder)
 
 

@@ -25,6 +25,7 @@ from restem.reports.pages.report import write_report
 from restem.verifiers.judge.prompt import prompt
 from restem.verifiers.verdict import Outcome, Verdict
 from tests.conftest import restem
+from tests.edited import edited
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 browsing = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH")
@@ -245,10 +246,8 @@ def test_all_splits_can_be_looked_at_where_there_are_as_many_as_verifiers(
     browser: Browser, finished_run: Path, tmp_path: Path
 ) -> None:
     run = copied(finished_run, tmp_path / "run")
-    database = sqlite3.connect(run / "run.db")
-    database.execute("DELETE FROM verdict WHERE verifier LIKE 'steps-%'")
-    database.commit()
-    database.close()
+    with edited(run) as database:
+        database.execute("DELETE FROM verdict WHERE verifier LIKE 'steps-%'")
     page = browser.new_page()
     page.goto(write_report(run, tmp_path / "report", figures=False).as_uri())
     choices = page.get_by_label("Split").locator("option").count() - 1
@@ -287,7 +286,7 @@ def test_the_back_button_goes_back_to_the_view_before(page: Page) -> None:
 @browsing
 def test_a_link_of_the_page_is_followed_to_its_response(page: Page, finished_run: Path, tmp_path: Path) -> None:
     run = copied(finished_run, tmp_path / "run")
-    with sqlite3.connect(run / "run.db") as database:  # the page links to responses on which a verifier errs
+    with edited(run) as database:  # the page links to responses on which a verifier errs
         database.execute("UPDATE verdict SET outcome = 'wrong' WHERE verifier LIKE 'exact-%'")
     page.goto(write_report(run, tmp_path / "page", figures=False).as_uri())
     link = page.locator("details a.explore").first
@@ -563,28 +562,26 @@ def test_two_marks_of_one_sample_in_one_file_are_refused(saved: Path, finished_r
 def hostile(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run in which every text that anybody but us writes is hostile."""
     run = copied(finished_run, tmp_path_factory.mktemp("hostile"))
-    database = sqlite3.connect(run / "run.db")
-    stored = database.execute(
-        "SELECT s.id, p.id FROM sample s JOIN problem p ON p.id = s.problem WHERE p.split = 'test' ORDER BY s.id"
-    ).fetchall()
-    for number, (sample, problem) in enumerate(stored[: 4 * len(HOSTILE)]):
-        text = HOSTILE[number % len(HOSTILE)]
-        database.execute("UPDATE sample SET text = ? WHERE id = ?", (text, sample))
-        database.execute("UPDATE problem SET question = ?, reference = ? WHERE id = ?", (text, text, problem))
-        database.execute(
-            "UPDATE verdict SET answer = ?, rule = ?, reason = ?, span_start = ?, span_end = ? WHERE sample = ?",
-            (text, text, text, *((0, 10**9) if number % 2 else (None, None)), sample),
-        )
-    for number, (text, question) in enumerate(
-        database.execute("SELECT s.text, p.question FROM sample s JOIN problem p ON p.id = s.problem ORDER BY s.id")
-    ):
-        content = f"{HOSTILE[number % 10]}\nQuestion: {json.dumps(question)}\nModel Answer: {json.dumps(text)}"
-        database.execute(
-            "INSERT OR IGNORE INTO judge_call VALUES (?, 'sympy', ?, ?, ?, ?, 0, 0, '[]', 0, 0, NULL, NULL)",
-            (str(number), json.dumps({"messages": [{"content": content}]}), *[HOSTILE[number % len(HOSTILE)]] * 3),
-        )
-    database.commit()
-    database.close()
+    with edited(run) as database:
+        stored = database.execute(
+            "SELECT s.id, p.id FROM sample s JOIN problem p ON p.id = s.problem WHERE p.split = 'test' ORDER BY s.id"
+        ).fetchall()
+        for number, (sample, problem) in enumerate(stored[: 4 * len(HOSTILE)]):
+            text = HOSTILE[number % len(HOSTILE)]
+            database.execute("UPDATE sample SET text = ? WHERE id = ?", (text, sample))
+            database.execute("UPDATE problem SET question = ?, reference = ? WHERE id = ?", (text, text, problem))
+            database.execute(
+                "UPDATE verdict SET answer = ?, rule = ?, reason = ?, span_start = ?, span_end = ? WHERE sample = ?",
+                (text, text, text, *((0, 10**9) if number % 2 else (None, None)), sample),
+            )
+        for number, (text, question) in enumerate(
+            database.execute("SELECT s.text, p.question FROM sample s JOIN problem p ON p.id = s.problem ORDER BY s.id")
+        ):
+            content = f"{HOSTILE[number % 10]}\nQuestion: {json.dumps(question)}\nModel Answer: {json.dumps(text)}"
+            database.execute(
+                "INSERT OR IGNORE INTO judge_call VALUES (?, 'sympy', ?, ?, ?, ?, 0, 0, '[]', 0, 0, NULL, NULL)",
+                (str(number), json.dumps({"messages": [{"content": content}]}), *[HOSTILE[number % len(HOSTILE)]] * 3),
+            )
     return run
 
 
@@ -687,7 +684,7 @@ def test_a_verifier_that_has_a_name_in_each_replicate_is_shown_as_one(finished_r
         return page
 
     plain = value()
-    with sqlite3.connect(run / "run.db") as database:
+    with edited(run) as database:
         # A replicate's verifier has another name and fingerprint, and the same outcomes on half the checkpoints.
         (fact,) = database.execute("SELECT value FROM run WHERE key = 'verifiers'").fetchone()
         verifiers = json.loads(fact) | {"exact~1": "exact-other"}
@@ -698,7 +695,6 @@ def test_a_verifier_that_has_a_name_in_each_replicate_is_shown_as_one(finished_r
             " AND sample IN (SELECT id FROM sample WHERE checkpoint LIKE '%/1')",
             (verifiers["exact"],),
         ).rowcount
-    database.close()
     assert changed > 0
     seeded = value()
     assert "under one name" in str(seeded.pop("note"))

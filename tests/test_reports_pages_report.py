@@ -1,13 +1,11 @@
 """Reports from a small synthetic run.db: same bytes, nothing unescaped, any unfinished state renders."""
 
-import contextlib
 import dataclasses
 import html
 import html.parser
 import itertools
 import math
 import re
-import sqlite3
 import zlib
 from pathlib import Path
 
@@ -32,6 +30,7 @@ from restem.reports.pages.report import write_report
 from restem.reports.pages.terminal import status, summary
 from restem.reports.stats.estimates import Estimate
 from restem.verifiers.verdict import Outcome, Verdict
+from tests.edited import edited
 
 HOSTILE = (
     "<script>alert(1)</script> | a | b |\n```\n# heading\n````\n\x1b[31mred\x1b[0m \x1b]8;;http://x\x07 "
@@ -414,7 +413,7 @@ def test_a_run_with_arms_but_without_a_split_renders(split: str, tmp_path: Path)
     """As one that was imported with a single split."""
     build_run(tmp_path, Size(problems=6, iterations=1))
     of_split = f"(SELECT id FROM problem WHERE split = '{split}')"
-    with contextlib.closing(sqlite3.connect(tmp_path / "run.db")) as database, database:
+    with edited(tmp_path) as database:
         for table in ("selection", "verdict"):
             database.execute(f"DELETE FROM {table} WHERE sample IN (SELECT id FROM sample WHERE problem IN {of_split})")
         for statement in (f"sample WHERE problem IN {of_split}", f"problem WHERE split = '{split}'"):

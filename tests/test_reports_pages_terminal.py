@@ -21,19 +21,22 @@ from restem.reports.pages.report import write_report
 from restem.reports.pages.terminal import status, summary
 from restem.reports.pages.watch import watch
 from tests.conftest import restem
+from tests.edited import edited
 from tests.test_reports_pages_report import Size, build_run
 
 # Copies a finished run into another folder, table by table, as a run that is written while it is shown.
 WRITER = """
 import sqlite3, sys, time
 from pathlib import Path
+from restem.harness.store.schema import ROWS
 from restem.harness.store.store import Store
+TABLES = {table.name: table for table in ROWS}
 source, folder = sys.argv[1], Path(sys.argv[2])
 with Store(folder, write=True) as store:
     rows = sqlite3.connect(source)
     def copy(table, where=""):
         for row in rows.execute(f"SELECT * FROM {table} {where}").fetchall():
-            store.query(f"INSERT OR IGNORE INTO {table} VALUES ({','.join('?' * len(row))})", row)
+            store._insert(TABLES[table], [dict(zip(TABLES[table].columns, row))], on_conflict="IGNORE")
     for table in ("problem", "verifier", "checkpoint", "event"):
         copy(table)
     copy("run", "WHERE key <> 'finished'")
@@ -93,9 +96,10 @@ def test_a_watched_run_says_what_changed_until_it_is_finished(finished_run: Path
 def test_ctrl_c_ends_watching_as_done(finished_run: Path, tmp_path: Path) -> None:
     with sqlite3.connect(finished_run / "run.db") as source, sqlite3.connect(tmp_path / "run.db") as copy:
         source.backup(copy)
-        copy.execute("DELETE FROM run WHERE key = 'finished'")
     source.close()
     copy.close()
+    with edited(tmp_path) as database:
+        database.execute("DELETE FROM run WHERE key = 'finished'")
     with watching(tmp_path) as watcher:
         assert watcher.stdout
         assert watcher.stderr
@@ -119,7 +123,7 @@ def test_reading_leaves_the_writer_alone(finished_run: Path, tmp_path: Path) -> 
         source.backup(copy)
     source.close()
     copy.close()
-    with Store(tmp_path, write=True) as store, store._transaction():
+    with Store(tmp_path, write=True) as store, store._db.transaction("IMMEDIATE"):
         store.query("DELETE FROM run WHERE key = 'finished'")
         assert "Finished." in status(tmp_path)  # what is committed
         store.query("INSERT INTO run VALUES ('finished', 'true')")

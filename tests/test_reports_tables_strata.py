@@ -1,8 +1,6 @@
 """Tables by stratum: a row a part of every division that the problems name, and numbers that add up to the whole."""
 
 import json
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,18 +10,18 @@ from restem.reports.analysis.findings import Findings, find
 from restem.reports.data.read import read_run
 from restem.reports.pages.report import write_report
 from restem.reports.tables.strata import MOST_PARTS, by_stratum, rates_by_stratum
+from tests.edited import edited
 from tests.test_reports_pages_report import HOSTILE, Size, build_run
 
 
 def divided(folder: Path, size: Size, **divisions: list[str]) -> Findings:
     """A run whose problems name strata: problem i has the i-th of the texts of each division, again and again."""
     build_run(folder, size)
-    with closing(sqlite3.connect(folder / "run.db")) as db:
+    with edited(folder) as db:
         for id, position in db.execute("SELECT id, position FROM problem").fetchall():
             strata = {name: parts[position % len(parts)] for name, parts in divisions.items()}
             strata = {name: part for name, part in strata.items() if part}
             db.execute("UPDATE problem SET strata = ? WHERE id = ?", (json.dumps(strata), id))
-        db.commit()
     with Store(folder) as store:
         return find(read_run(store))
 

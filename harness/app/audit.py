@@ -52,7 +52,7 @@ def gold_to_ask(folder: Path) -> list[str]:
     Raises:
         ConfigError: It is a recorded reward, a label or a person that the run does not have.
     """
-    with Store(folder) as store:
+    with Store(folder, check=False) as store:
         facts = store.run()
     gold, known = (facts.get("suite") or {}).get("gold") or "", facts.get("verifiers") or {}
     if gold and not can_be_asked(gold) and gold not in known:
@@ -66,7 +66,7 @@ def default_verifiers(folder: Path) -> list[str]:
     `sympy` where it can read a reference, `exact` where there are references, `majority` where a problem has several
     samples at a step, and `format_only`, the baseline that looks at no answer.
     """
-    with Store(folder) as store:
+    with Store(folder, check=False) as store:  # the import has just checked it
         referenced = [problem for problem in store.problems() if problem.references]
         several = store.has_several_samples()
     looked_at = referenced[:: max(1, len(referenced) // LOOKED_AT)][:LOOKED_AT]

@@ -115,7 +115,7 @@ def watch(request: Request, folder: Path, quiet: bool) -> Iterator[list[SourceRe
 
 def _has_news(request: Request, folder: Path) -> bool:
     """Whether a file is new, or has another size than when it was imported."""
-    with Store(folder) as store:
+    with Store(folder, check=False) as store:
         sources = _sources(store)
     found = (each.source for each in _readable(request) if each.source is not None)
     return any(source.size != sources.get(source.key, {}).get("bytes") for source in found)

@@ -43,7 +43,7 @@ def summaries_of_run(
         options: The verifiers' tables of options.
         split: Only the samples of this split; of all splits where None.
     """
-    with Store(folder) as store:
+    with Store(folder, check=False) as store:  # the verification has just checked it
         facts = store.run()
         known, gold = facts["verifiers"], facts.get("suite", {}).get("gold")
         groups = store.sampled_splits(split)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from restem.harness.errors import NoRun, StoreFailed
+from restem.harness.store.file_hash import leave
 from restem.harness.store.place import PRIVATE, held
 
 FILE = "run.db"
@@ -175,6 +176,8 @@ def to_write(folder: Path) -> Iterator[Database]:
             place.remember("", FILE, f"{FILE}-wal")
             db.before = place.check
             yield db
+        if place.keeps(FILE):
+            leave(path)
 
 
 @contextlib.contextmanager

@@ -30,6 +30,11 @@ class Place:
         """Adds files of the folder to those that `check` looks at; an empty name stands for the folder."""
         self._files |= {path: _identity(path) for path in map(self.folder.joinpath, names)}
 
+    def keeps(self, name: str) -> bool:
+        """Whether a file that is remembered is still the one that was opened."""
+        path = self.folder / name
+        return _identity(path) == self._files[path]
+
     def check(self) -> None:
         """Checks that every file is still the one that was opened.
 

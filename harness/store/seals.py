@@ -17,8 +17,10 @@ import operator
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from restem.harness.errors import DamagedRun, StoreFailed
 from restem.harness.store.schema import ROWS, SEAL, VERSION, Table, version_of
 
 # The column that tells the stages of a table apart; a table that is not named here is one stage.
@@ -30,6 +32,20 @@ _PART = {
     "selection": "checkpoint",
     "judge_call": "verifier",
     "probe_verdict": "verifier",
+}
+_WORDS = {
+    "run": ("facts about the run", ""),
+    "problem": ("problems", "of split {}"),
+    "checkpoint": ("checkpoints", "of {}"),
+    "sample": ("samples", "of {}"),
+    "verifier": ("names and settings of verifiers", ""),
+    "verdict": ("verdicts", "of {}"),
+    "selection": ("selections", "for {}"),
+    "judge_call": ("judge calls", "of {}"),
+    "event": ("events", ""),
+    "probe": ("probes", ""),
+    "probe_verdict": ("verdicts on probes", "of {}"),
+    "": ("pages and indexes", ""),
 }
 _CHUNK = 10_000  # rows that are hashed together
 _MODULUS = 1 << 256
@@ -44,15 +60,19 @@ class Damage:
 
     Attributes:
         table: The table.
-        part: The split, checkpoint or verifier; empty where the stage is the whole table.
-        rows: How many rows there are.
-        stored: How many were stored.
+        part: The split, arm, checkpoint or verifier; empty where the stage is the whole table.
+        reason: How it shows.
     """
 
     table: str
     part: str
-    rows: int
-    stored: int
+    reason: str
+
+    @property
+    def stage(self) -> str:
+        """The stage in words."""
+        what, of = _WORDS[self.table]
+        return f"{what} {of.format(self.part or 'base')}" if of else what
 
 
 def add(db: sqlite3.Connection, table: Table, new: Sequence[tuple[Any, ...]]) -> None:
@@ -74,17 +94,74 @@ def seal_again(db: sqlite3.Connection, tables: Sequence[Table] = ROWS) -> None:
             _put(db, table, part, *sums)
 
 
-def damages(db: sqlite3.Connection) -> Iterator[Damage]:
+def check(db: sqlite3.Connection, folder: Path, tables: Sequence[Table] = ROWS, *, pages: bool = True) -> None:
+    """Checks that a run has the rows that were stored; one of a version without seals is taken as it is.
+
+    Args:
+        pages: Whether to look at indexes and all pages, too.
+
+    Raises:
+        DamagedRun: Naming the first stage that is damaged.
+    """
+    if version_of(db) < SEAL.since:
+        return
+    found = itertools.chain(damages(db, tables), page_damages(db) if pages else ())
+    for damage in found:
+        raise DamagedRun(
+            f"{folder / 'run.db'}: {damage.stage}: {damage.reason}; "
+            f"`restem check {folder}` says what is damaged and what can be made again"
+        )
+
+
+def damages(db: sqlite3.Connection, tables: Sequence[Table] = ROWS) -> Iterator[Damage]:
     """The stages whose rows differ from their seals, in a file that has seals."""
-    seals: dict[str, dict[str, tuple[int, int]]] = {table.name: {} for table in ROWS}
-    for name, part, count, total in db.execute(f"SELECT {SEAL.names()} FROM seal").fetchall():
-        seals.setdefault(name, {})[part] = count, int(total, 16)
-    for table in ROWS:
-        there, sealed = _sums_of(db, table, version_of(db)), seals[table.name]
+    for table in tables:
+        try:
+            sealed = _sealed(db, table)
+            there = _sums_of(db, table, version_of(db))
+        except StoreFailed as error:
+            if not is_damage(error):
+                raise
+            yield Damage(table=table.name, part="", reason=f"cannot be read ({error.__cause__})")
+            continue
         for part in sorted(there.keys() | sealed.keys(), key=str):
             now, stored = there.get(part, (0, 0)), sealed.get(part, (0, 0))
             if now != stored:
-                yield Damage(table=table.name, part=str(part), rows=now[0], stored=stored[0])
+                counts = f"{now[0]} rows, of {stored[0]} stored" if now[0] != stored[0] else f"in {now[0]} rows"
+                yield Damage(table=table.name, part=str(part), reason=f"not what was stored ({counts})")
+
+
+def page_damages(db: sqlite3.Connection) -> Iterator[Damage]:
+    """What SQLite itself finds wrong: pages, and indexes that differ from their tables."""
+    try:
+        lines = [line for (text,) in db.execute("PRAGMA integrity_check(10)").fetchall() for line in text.splitlines()]
+    except StoreFailed as error:
+        if not is_damage(error):
+            raise
+        lines = [str(error.__cause__)]
+    for line in lines:
+        if line != "ok" and not line.startswith("***"):
+            yield Damage(table="", part="", reason=line)
+
+
+def is_damage(error: StoreFailed) -> bool:
+    """Whether SQLite failed because of what stands in the file, and not because of its disk, a lock or a permission."""
+    code = getattr(error.__cause__, "sqlite_errorcode", None)  # None: Python cannot decode a text
+    return code is None or code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+
+
+def _sealed(db: sqlite3.Connection, table: Table) -> dict[str, tuple[int, int]]:
+    sql = "SELECT part, count, sha256_sum FROM seal WHERE sealed_table = ?"
+    stored = db.execute(sql, (table.name,)).fetchall()
+    return {part: (count, _number(total)) for part, count, total in stored}
+
+
+def _number(total: str) -> int:
+    """The number that a seal holds; -1, which no hash is, where it is damaged."""
+    try:
+        return int(total, 16)
+    except (TypeError, ValueError):
+        return -1
 
 
 def _sums_of(db: sqlite3.Connection, table: Table, version: int) -> _Sums:

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from restem.benchmarks.problem import Probe, Problem
-from restem.harness.errors import ConfigError, NoRun
+from restem.harness.errors import ConfigError, DamagedRun, NoRun
 from restem.harness.store import rows, schema, seals
-from restem.harness.store.connection import to_read, to_write
+from restem.harness.store.connection import FILE, to_read, to_write
+from restem.harness.store.file_hash import forget, is_as_left
 from restem.harness.store.records import Checkpoint, Sample, Selected, Selection
 from restem.harness.store.rows import Row
 from restem.verifiers.verdict import Outcome, Verdict
@@ -53,8 +54,10 @@ class Store:
     Args:
         folder: The run folder.
         write: Whether to write; a reader opens the file read-only and never creates it.
+        check: Whether to check that all rows are those that were stored; facts about the run are checked in any case.
 
     Raises:
+        DamagedRun: A row is not what was stored.
         NoRun: There is none in the folder (reading).
         ConfigError: The schema is of another version.
         RunBusy: Another process writes to it.
@@ -62,11 +65,18 @@ class Store:
         StoreFailed: (of every method) SQLite cannot read or write the file.
     """
 
-    def __init__(self, folder: Path, *, write: bool = False) -> None:
+    def __init__(self, folder: Path, *, write: bool = False, check: bool = True) -> None:
         self.folder = folder
+        # Before SQLite has the file: a file that is opened and closed again loses the locks that SQLite holds on it.
+        unchanged = check and is_as_left(folder / FILE)
         with contextlib.ExitStack() as stack:
             self._db = stack.enter_context(to_write(folder) if write else to_read(folder))
             self._take_version(write)
+            if check and not unchanged:
+                with self.snapshot():
+                    seals.check(self._db, folder)
+            if write:
+                forget(folder / FILE)
             self._resources = stack.pop_all()
 
     def _take_version(self, write: bool) -> None:
@@ -77,6 +87,11 @@ class Store:
             raise ConfigError(
                 f"{self.folder / 'run.db'}: schema version {version}, this program reads {schema.OLDEST} to "
                 f"{schema.VERSION}"
+            )
+        if version < schema.SEAL.since and self.query("SELECT 1 FROM sqlite_master WHERE name = 'seal'"):
+            raise DamagedRun(
+                f"{self.folder / 'run.db'}: schema version {version}, but it has seals, which came with version "
+                f"{schema.SEAL.since}; restore it from a copy"
             )
         if version == schema.VERSION:
             return
@@ -146,7 +161,16 @@ class Store:
         self._insert(schema.RUN, [_fact(key, value)], on_conflict="REPLACE")
 
     def run(self) -> dict[str, Any]:
-        """All facts about the run."""
+        """All facts about the run.
+
+        Raises:
+            DamagedRun: They are not those that were stored.
+        """
+        with contextlib.nullcontext() if self._db.in_transaction else self.snapshot():
+            seals.check(self._db, self.folder, [schema.RUN], pages=False)
+            return self._facts()
+
+    def _facts(self) -> dict[str, Any]:
         return {key: json.loads(value) for key, value in self.query("SELECT key, value FROM run ORDER BY key")}
 
     def log(self, kind: str, *, arm: str | None = None, iteration: int | None = None, **detail: Any) -> None:
@@ -374,7 +398,7 @@ def _fact(key: str, value: Any) -> Row:
 def stored_facts(folder: Path) -> dict[str, Any]:
     """All facts about the run of a folder; none where it holds no run."""
     try:
-        with Store(folder) as store:
+        with Store(folder, check=False) as store:
             return store.run()
     except NoRun:
         return {}

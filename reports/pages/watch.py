@@ -28,10 +28,15 @@ def watch(run_folder: Path, console: Console, seconds: float = SECONDS_BETWEEN_L
     Raises:
         ConfigError: The folder holds no run.
     """
-    shown = ""
+    shown, check = "", True
     with Live(console=console, auto_refresh=False) if console.is_terminal else nullcontext() as live:
         while True:
-            findings = read(run_folder)
+            findings = read(run_folder, check=check)
+            is_finished = bool(findings.run.facts.get("finished"))
+            if is_finished and not check:  # the first screen and the last one are of rows that were checked
+                check = True
+                continue
+            check = False
             if live:
                 live.update(
                     Text(screen(findings, console.height, console.width), no_wrap=True, overflow="crop"), refresh=True
@@ -39,7 +44,7 @@ def watch(run_folder: Path, console: Console, seconds: float = SECONDS_BETWEEN_L
             elif (line := _line(findings)) != shown:
                 shown = line
                 print(line, file=console.file, flush=True)
-            if findings.run.facts.get("finished"):
+            if is_finished:
                 return
             time.sleep(seconds)
 

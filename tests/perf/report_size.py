@@ -28,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from restem.benchmarks.problem import Problem
 from restem.harness.store.records import Checkpoint, Sample
+from restem.harness.store.schema import JUDGE_CALL, SELECTION, VERDICT, Table
 from restem.harness.store.store import Store
 
 # True and false positive rates against the reference, and the share left undecided.
@@ -147,15 +148,13 @@ class Maker:
         ]
         self._store.add_samples(samples)
         for name in VERIFIERS:
-            self._insert("verdict", 12, self._verdicts(name, samples, right.ravel()))
+            self._insert(VERDICT, self._verdicts(name, samples, right.ravel()))
         for name in ("judge", "judge_blind"):
-            self._insert("judge_call", 13, self._calls(name, split, samples))
+            self._insert(JUDGE_CALL, self._calls(name, split, samples))
         self._store.log("sampled", checkpoint=checkpoint, split=split, samples=len(samples), seconds=9.5)
 
-    def _insert(self, table: str, columns: int, rows: Iterator[tuple[Any, ...]]) -> None:
-        marks = ", ".join("?" * columns)
-        with self._store._transaction():
-            self._store._db.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
+    def _insert(self, table: Table, rows: Iterator[tuple[Any, ...]]) -> None:
+        self._store._insert(table, (dict(itertools.zip_longest(table.columns, row)) for row in rows))
 
     def _verdicts(self, name: str, samples: Sequence[Sample], right: np.ndarray) -> Iterator[tuple[Any, ...]]:
         tpr, fpr, unclear = VERIFIERS[name]
@@ -189,7 +188,7 @@ class Maker:
             (source, prints(arm)),
         )
         chosen = ((id, sample, float(o == "correct"), None if o == "correct" else o) for sample, o in rows)
-        self._insert("selection", 4, chosen)
+        self._insert(SELECTION, chosen)
 
     def _checkpoint(self, id: str, arm: str, iteration: int, source: str) -> None:
         self._store.add_checkpoint(
