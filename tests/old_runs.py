@@ -62,7 +62,15 @@ VERSION_5 = (
 ALTER TABLE problem ADD COLUMN strata TEXT;
 """
 )
-SCHEMAS = {2: VERSION_2, 3: VERSION_3, 4: VERSION_4, 5: VERSION_5}
+VERSION_6 = (
+    VERSION_5
+    + """
+ALTER TABLE sample ADD COLUMN source TEXT;
+ALTER TABLE verdict ADD COLUMN raw_reward REAL;
+ALTER TABLE probe_verdict ADD COLUMN raw_reward REAL;
+"""
+)
+SCHEMAS = {2: VERSION_2, 3: VERSION_3, 4: VERSION_4, 5: VERSION_5, 6: VERSION_6}
 
 
 def as_of(folder: Path, version: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Sequence
 
 from restem.harness.errors import ConfigError
 
@@ -20,7 +21,11 @@ def need_train(what: str) -> None:
     Raises:
         ConfigError: It is not; the message holds the command that installs it.
     """
-    missing = [name for name in (*PACKAGES, *DOWNLOADING) if importlib.util.find_spec(name) is None]
-    if missing:
+    if missing := lacking((*PACKAGES, *DOWNLOADING)):
         version = " in Python 3.12 or newer" if sys.version_info < (3, 12) else ""
         raise ConfigError(f'{what} needs {missing[0]}{version}: pip install "restem-harness[train]"')
+
+
+def lacking(names: Sequence[str] = PACKAGES) -> list[str]:
+    """The packages of the extra that are not installed."""
+    return [name for name in names if importlib.util.find_spec(name) is None]

@@ -18,6 +18,7 @@ from typing import Any
 import click
 
 from restem.harness.cli.audit import audit_command
+from restem.harness.cli.check import check_command
 from restem.harness.cli.gate import gate_command
 from restem.harness.cli.imports import import_command
 from restem.harness.cli.judge import judge_group
@@ -142,6 +143,7 @@ for command in (
     show_command,
     report_command,
     compare_command,
+    check_command,
     audit_command,
     verify_command,
     import_command,

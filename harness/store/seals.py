@@ -55,21 +55,23 @@ _Sums = Mapping[str, tuple[int, int]]  # part -> rows, sum of their hashes
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Damage:
-    """A stage whose rows are not those that were stored.
+class Stage:
+    """The rows of a stage, or the pages of the file, as they are found.
 
     Attributes:
-        table: The table.
+        table: The table; empty for the pages of the file.
         part: The split, arm, checkpoint or verifier; empty where the stage is the whole table.
-        reason: How it shows.
+        rows: How many there are.
+        damage: How they differ from what was stored; empty where they are that.
     """
 
-    table: str
-    part: str
-    reason: str
+    table: str = ""
+    part: str = ""
+    rows: int = 0
+    damage: str = ""
 
     @property
-    def stage(self) -> str:
+    def name(self) -> str:
         """The stage in words."""
         what, of = _WORDS[self.table]
         return f"{what} {of.format(self.part or 'base')}" if of else what
@@ -105,16 +107,16 @@ def check(db: sqlite3.Connection, folder: Path, tables: Sequence[Table] = ROWS, 
     """
     if version_of(db) < SEAL.since:
         return
-    found = itertools.chain(damages(db, tables), page_damages(db) if pages else ())
-    for damage in found:
-        raise DamagedRun(
-            f"{folder / 'run.db'}: {damage.stage}: {damage.reason}; "
-            f"`restem check {folder}` says what is damaged and what can be made again"
-        )
+    for stage in itertools.chain(stages(db, tables), pages_of(db) if pages else ()):
+        if stage.damage:
+            raise DamagedRun(
+                f"{folder / 'run.db'}: {stage.name}: {stage.damage}; "
+                f"`restem check {folder}` says what is damaged and what can be made again"
+            )
 
 
-def damages(db: sqlite3.Connection, tables: Sequence[Table] = ROWS) -> Iterator[Damage]:
-    """The stages whose rows differ from their seals, in a file that has seals."""
+def stages(db: sqlite3.Connection, tables: Sequence[Table] = ROWS) -> Iterator[Stage]:
+    """All stages of a file that has seals."""
     for table in tables:
         try:
             sealed = _sealed(db, table)
@@ -122,26 +124,25 @@ def damages(db: sqlite3.Connection, tables: Sequence[Table] = ROWS) -> Iterator[
         except StoreFailed as error:
             if not is_damage(error):
                 raise
-            yield Damage(table=table.name, part="", reason=f"cannot be read ({error.__cause__})")
+            yield Stage(table=table.name, damage=f"cannot be read ({error.__cause__})")
             continue
         for part in sorted(there.keys() | sealed.keys(), key=str):
             now, stored = there.get(part, (0, 0)), sealed.get(part, (0, 0))
-            if now != stored:
-                counts = f"{now[0]} rows, of {stored[0]} stored" if now[0] != stored[0] else f"in {now[0]} rows"
-                yield Damage(table=table.name, part=str(part), reason=f"not what was stored ({counts})")
+            counts = f"{now[0]} rows, {stored[0]} stored" if now[0] != stored[0] else f"{now[0]} rows"
+            damage = "" if now == stored else f"not what was stored ({counts})"
+            yield Stage(table=table.name, part=str(part), rows=now[0], damage=damage)
 
 
-def page_damages(db: sqlite3.Connection) -> Iterator[Damage]:
-    """What SQLite itself finds wrong: pages, and indexes that differ from their tables."""
+def pages_of(db: sqlite3.Connection) -> Iterator[Stage]:
+    """What SQLite itself finds wrong in pages and indexes: one finding, which is sound where there is nothing."""
     try:
-        lines = [line for (text,) in db.execute("PRAGMA integrity_check(10)").fetchall() for line in text.splitlines()]
+        texts = [text for (text,) in db.execute("PRAGMA integrity_check(10)").fetchall()]
     except StoreFailed as error:
         if not is_damage(error):
             raise
-        lines = [str(error.__cause__)]
-    for line in lines:
-        if line != "ok" and not line.startswith("***"):
-            yield Damage(table="", part="", reason=line)
+        texts = [str(error.__cause__)]
+    lines = [line for text in texts for line in text.splitlines() if not line.startswith("***")]
+    yield Stage(damage="" if lines == ["ok"] else lines[0])
 
 
 def is_damage(error: StoreFailed) -> bool:

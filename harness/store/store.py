@@ -120,6 +120,15 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def stages(self) -> list[seals.Stage]:
+        """Whether each stage's rows are those that were stored, and what SQLite says of the file; last the latter.
+
+        A run of a version without seals has the latter alone.
+        """
+        sealed = schema.version_of(self._db) >= schema.SEAL.since
+        with self.snapshot():
+            return [*(seals.stages(self._db) if sealed else ()), *seals.pages_of(self._db)]
+
     def snapshot(self) -> contextlib.AbstractContextManager[None]:
         """While it is open, all queries see the same moment, whatever is written in between."""
         return self._db.transaction("DEFERRED")
