@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from restem.harness.errors import NoRun, RunBusy, RunReplaced, StoreFailed
+from restem.harness.errors import DamagedRun, NoRun, RunBusy, RunReplaced, StoreFailed
 from restem.harness.store import connection
 from restem.harness.store.store import Store, stored_facts
 from restem.verifiers.verdict import Attempt, Outcome, Verdict
@@ -127,7 +127,8 @@ def read(run: Path) -> None:
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_file_is_one_line_with_name_reason_and_remedy(run: Path, damage: str) -> None:
     DAMAGE[damage](run)
-    with pytest.raises(StoreFailed, match=r"^[^\n]*/run\.db: [^\n]+; restore it from a copy[^\n]*$"):
+    remedy = r"(restore it from a copy|`restem check )"
+    with pytest.raises((DamagedRun, StoreFailed), match=rf"^[^\n]*/run\.db: [^\n]+; {remedy}[^\n]*$"):
         read(run)
 
 
