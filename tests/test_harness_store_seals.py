@@ -125,7 +125,7 @@ CHANGES = {
     "a row less": "DELETE FROM verdict WHERE outcome = 'wrong'",
     "a seal": "UPDATE seal SET count = count + 1 WHERE sealed_table = 'verdict'",
     "no seals": "DELETE FROM seal",
-    "no text": "UPDATE sample SET text = CAST(x'ff' AS TEXT)",
+    "no text": "UPDATE sample SET text = CAST(x'0aff0a' AS TEXT)",
     "a schema version": "PRAGMA user_version = 6",
 }
 

@@ -138,7 +138,8 @@ def _explained(path: Path, error: sqlite3.Error) -> tuple[str, str]:
     reason, remedy = _EXPLAINED.get(_code(path, error), ("{error}", _RESTORE))
     if path.is_file() and not os.access(path, os.R_OK):
         reason = "no permission to read it"
-    return reason.format(error=error), remedy
+    text = " ".join(str(error)[:200].split())  # Python quotes the text that it cannot decode
+    return reason.format(error=text), remedy
 
 
 def _code(path: Path, error: sqlite3.Error) -> int:

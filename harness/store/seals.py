@@ -124,7 +124,7 @@ def stages(db: sqlite3.Connection, tables: Sequence[Table] = ROWS) -> Iterator[S
         except StoreFailed as error:
             if not is_damage(error):
                 raise
-            yield Stage(table=table.name, damage=f"cannot be read ({error.__cause__})")
+            yield Stage(table=table.name, damage=f"cannot be read ({_line(error.__cause__)})")
             continue
         for part in sorted(there.keys() | sealed.keys(), key=str):
             now, stored = there.get(part, (0, 0)), sealed.get(part, (0, 0))
@@ -140,7 +140,7 @@ def pages_of(db: sqlite3.Connection) -> Iterator[Stage]:
     except StoreFailed as error:
         if not is_damage(error):
             raise
-        texts = [str(error.__cause__)]
+        texts = [_line(error.__cause__)]
     lines = [line for text in texts for line in text.splitlines() if not line.startswith("***")]
     yield Stage(damage="" if lines == ["ok"] else lines[0])
 
@@ -149,6 +149,11 @@ def is_damage(error: StoreFailed) -> bool:
     """Whether SQLite failed because of what stands in the file, and not because of its disk, a lock or a permission."""
     code = getattr(error.__cause__, "sqlite_errorcode", None)  # None: Python cannot decode a text
     return code is None or code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+
+
+def _line(error: object) -> str:
+    """An error as one line: Python quotes the text that it cannot decode."""
+    return " ".join(str(error)[:120].split())
 
 
 def _sealed(db: sqlite3.Connection, table: Table) -> dict[str, tuple[int, int]]:
