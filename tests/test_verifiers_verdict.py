@@ -73,6 +73,25 @@ def test_another_number_of_verdicts_is_refused(given: Any) -> None:
         checked(Plug(lambda _: given), attempts("x = 7"))
 
 
+@given(st.text(st.characters(codec=None) | st.sampled_from("\0\ud800\udfff\ufffd7"), max_size=20))
+def test_any_text_of_a_verdict_can_be_stored(text: str) -> None:
+    given = verdict(outcome=Outcome.UNDECIDED, score=None, answer=text, rule=text, reason=text)
+    (kept,) = checked(Plug(lambda _: [given]), attempts(text))
+    for field in (kept.answer, kept.rule, kept.reason):
+        assert field is not None
+        assert "\0" not in field
+        assert [a == b or b == "\ufffd" for a, b in zip(text, field.encode().decode(), strict=True)] == [True] * len(
+            text
+        )
+
+
+def test_a_text_that_can_be_stored_stays_and_one_that_cannot_has_replacement_characters() -> None:
+    given = [verdict(answer="é\n\ufffd"), verdict(answer="a\0b\ud83d", reason="\udcff", span=(0, 4))]
+    first, second = checked(Plug(lambda _: given), attempts("x", "a\0b\ud83d"))
+    assert first is given[0]
+    assert (second.answer, second.reason, second.span) == ("a\ufffdb\ufffd", "\ufffd", (0, 4))
+
+
 def test_an_iterator_of_verdicts_is_refused() -> None:
     with pytest.raises(ContractBreach, match="generator"):
         checked(Plug(lambda batch: (verdict() for _ in batch)), attempts("x = 7"))
@@ -86,7 +105,8 @@ def test_valid_verdicts_pass_as_they_are() -> None:
         verdict(score=0.1),
         Verdict(outcome=Outcome.UNDECIDED, answer="seven", seconds=np.float64(0.5)),
     ]
-    assert checked(Plug(lambda _: verdicts), attempts("x = 7", "x = 8", "x = 8", "x = 7", "seven")) is verdicts
+    kept = checked(Plug(lambda _: verdicts), attempts("x = 7", "x = 8", "x = 8", "x = 7", "seven"))
+    assert all(one is other for one, other in zip(kept, verdicts, strict=True))
 
 
 @given(st.permutations(range(6)))

@@ -23,7 +23,7 @@ from typing import Any
 from restem.benchmarks.hints import did_you_mean
 from restem.verifiers.options import unknown_option
 from restem.verifiers.order_check import blamed
-from restem.verifiers.verdict import UnknownVerifier, Verifier
+from restem.verifiers.verdict import UnknownVerifier, Verifier, storable
 
 GROUP = "restem.verifiers"
 
@@ -153,6 +153,6 @@ def _checked(name: str, verifier: Any) -> Verifier:
         if not hasattr(verifier, part):
             raise UnknownVerifier(f"verifier {name!r}: {type(verifier).__name__} is no verifier, it has no {part!r}")
     for part in ("name", "fingerprint"):
-        if not isinstance(value := getattr(verifier, part), str) or not value:
+        if not isinstance(value := getattr(verifier, part), str) or not value or value != storable(value):
             raise UnknownVerifier(f"verifier {name!r}: its {part} is {value!r:.40}, expected a text")
     return verifier

@@ -17,6 +17,7 @@ import dataclasses
 import enum
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -24,6 +25,8 @@ from restem.benchmarks.problem import Problem
 
 CONTROLS = ("accept_all", "reject_all", "random")  # names of verifiers whose verdicts carry no information
 MAX_NUMBER = 2**63  # the first integer that SQLite cannot store
+_TEXTS = ("answer", "rule", "reason")
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # no database stores half of a surrogate pair; SQL ends a text at NUL
 
 
 class VerifierError(Exception):
@@ -70,7 +73,8 @@ class Verdict:
         outcome: Correct, wrong, or undecided.
         score: Confidence that the response is correct, in [0, 1]; None where undecided.
         answer: The text read as the final answer, or None where none was read.
-        span: Position of `answer` in the response, as (start, end) character offsets.
+        span: Position of `answer` in the response, as (start, end) character offsets. Where the answer holds NUL or
+            half of a surrogate pair, `checked` writes U+FFFD in the answer alone.
         rule: The rule that found the answer, or that decided without one.
         reason: Why the outcome is undecided, or wrong without a value; None where the value decided.
         seconds: Time that this verdict took.
@@ -173,6 +177,8 @@ def unreadable_references(verifier: Verifier, problems: Sequence[Problem]) -> li
 def checked(verifier: Verifier, attempts: Sequence[Attempt]) -> list[Verdict]:
     """The verifier's verdicts, after a check that they keep the contract.
 
+    NUL and halves of surrogate pairs in their texts, which a database does not store, become U+FFFD.
+
     Raises:
         ContractBreach: A count, type or range differs from what `Verdict` documents, or the response does not hold the
             answer at its span, which happens when verdicts come in another order; the message names the verifier.
@@ -184,7 +190,18 @@ def checked(verifier: Verifier, attempts: Sequence[Attempt]) -> list[Verdict]:
     for index, (attempt, verdict) in enumerate(zip(attempts, verdicts, strict=True)):
         if breach := _breach(attempt, verdict):
             raise ContractBreach(f"verifier {verifier.name!r}: item {index} {breach}")
-    return verdicts
+    return [_with_storable_texts(verdict) for verdict in verdicts]
+
+
+def storable(text: str) -> str:
+    """The text with U+FFFD in the place of NUL and of halves of surrogate pairs, which a database does not store."""
+    return text if text.isascii() and "\0" not in text else _UNSTORABLE.sub("\ufffd", text)
+
+
+def _with_storable_texts(verdict: Verdict) -> Verdict:
+    texts = [(field, text) for field in _TEXTS if (text := getattr(verdict, field)) is not None]
+    changed = {field: clean for field, text in texts if (clean := storable(text)) != text}
+    return dataclasses.replace(verdict, **changed) if changed else verdict
 
 
 def _breach(attempt: Attempt, verdict: Any) -> str | None:
@@ -200,7 +217,7 @@ def _breach(attempt: Attempt, verdict: Any) -> str | None:
         return (
             f"is {verdict.outcome} with score {verdict.score!r}: the score is the chance that the response is correct"
         )
-    for field in ("answer", "rule", "reason"):
+    for field in _TEXTS:
         if not isinstance(getattr(verdict, field), str | None):
             return f"has {field} {getattr(verdict, field)!r:.40}, expected a text or None"
     for field in ("seconds", "cost_usd"):

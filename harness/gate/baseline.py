@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import pydantic
 import tomlkit
 from pydantic import Field
+from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import InlineTable, Table
 
 from restem.harness.config import Model
@@ -101,7 +102,11 @@ def with_expected(text: str, expected: Mapping[str, Expected], name: str) -> str
     Raises:
         ConfigError: The file spells its tables in a way that cannot be edited in place.
     """
-    document = tomlkit.parse(text)
+    apart = ConfigError(f"{name}: give every verifier a [verifiers.NAME] table, so that its numbers can be written")
+    try:
+        document = tomlkit.parse(text)
+    except TOMLKitError as error:  # it refuses some TOML that Python's reader takes
+        raise ConfigError(f"{name}: not TOML that can be edited: {error!s:.200}") from None
     for verifier, values in expected.items():
         entry: Any = document["verifiers"][verifier]  # type: ignore[index]
         figures = values.model_dump(mode="json", exclude_none=True)
@@ -109,16 +114,16 @@ def with_expected(text: str, expected: Mapping[str, Expected], name: str) -> str
             _change(entry["expected"], figures)
         elif isinstance(entry, InlineTable):
             entry["expected"] = figures
-        else:
+        elif isinstance(entry, Table):
             _add_table(entry, figures)
+        else:
+            raise apart
     edited = tomlkit.dumps(document)
     if text.count("\r\n") == text.count("\n") > 0:  # a file of Windows lines stays one
         edited = edited.replace("\r\n", "\n").replace("\n", "\r\n")
-    written = {
-        verifier: entry.expected for verifier, entry in _validated(parse_toml(edited, name), name).verifiers.items()
-    }
-    if any(written.get(verifier) != values for verifier, values in expected.items()):
-        raise ConfigError(f"{name}: give every verifier a [verifiers.NAME] table, so that its numbers can be written")
+    written = _validated(parse_toml(edited, name), name).verifiers
+    if any(verifier not in written or written[verifier].expected != values for verifier, values in expected.items()):
+        raise apart
     return edited
 
 

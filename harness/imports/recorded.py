@@ -36,7 +36,7 @@ def rollouts(row: JsonLine) -> Iterator[Imported]:
         question=row.text("question"),
         response=row.text("response"),
         step=whole_number(row, "step"),
-        group=None if row.fields["form"] in _COUNTED else text_or_none(row, "group"),
+        group=None if row.fields.get("form") in _COUNTED else text_or_none(row, "group"),
         references=row.answers("references"),
         rewards=rewards_of(row, row.json_object("rewards")),
         reasons={name: str(reason) for name, reason in reasons.items() if reason},

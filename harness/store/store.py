@@ -22,6 +22,7 @@ from restem.harness.store.connection import FILE, to_read, to_write
 from restem.harness.store.file_hash import forget, is_as_left
 from restem.harness.store.records import Checkpoint, Sample, Selected, Selection
 from restem.harness.store.rows import Row
+from restem.harness.store.shape import check_shape
 from restem.verifiers.verdict import Outcome, Verdict
 
 _IN = "IN (SELECT value FROM json_each(?))"  # ids as one JSON list: a statement takes only so many parameters
@@ -95,6 +96,8 @@ class Store:
             )
         if version == schema.VERSION:
             return
+        if version:
+            check_shape(self._db, self.folder / "run.db")
         if write:
             with self._db.transaction("IMMEDIATE"):
                 schema.migrate(self._db)

@@ -41,6 +41,19 @@ def is_hf(folder: Path) -> bool:
     return (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
 
 
+def hf_architecture(folder: Path) -> Architecture:
+    """The architecture that the `config.json` of a Hugging Face folder describes.
+
+    Raises:
+        ConfigError: It is not that of a Gemma 1, 2 or 3.
+    """
+    try:
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{folder / 'config.json'}: {error!s:.200}") from None
+    return from_config(config, _has_chat_template(folder), str(folder / "config.json"))
+
+
 def load_hf(folder: Path) -> Policy:
     """The policy of a Hugging Face folder, in float32.
 
@@ -48,11 +61,7 @@ def load_hf(folder: Path) -> Policy:
         ConfigError: Its config, or another file, is not that of a Gemma 1, 2 or 3.
         CheckpointMismatch: A tensor is missing, is unknown, or has another shape than the config says.
     """
-    try:
-        config = json.loads((folder / "config.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{folder / 'config.json'}: {error}") from None
-    architecture = from_config(config, _has_chat_template(folder), str(folder / "config.json"))
+    architecture = hf_architecture(folder)
     readers: dict[str, Callable[[], jax.Array]] = {}  # name -> reads the tensor
     shapes: Params = {}
     for file in sorted(folder.glob("*.safetensors")):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from restem.verifiers.verdict import Outcome, Verdict, verdict_of
+from restem.verifiers.verdict import Outcome, Verdict, storable, verdict_of
 
 MAX_SHOWN = 1000  # characters of an answer or a reason
 
@@ -27,16 +27,11 @@ def graded_verdict(
     The score is the number where that can be the chance that the response is correct: it is in [0, 1], and neither 0
     for a correct response nor 1 for a wrong one. Otherwise the score is that of the outcome.
     """
-    answer = None if answer is None else _storable(answer)
+    answer = None if answer is None else storable(answer[:MAX_SHOWN])
     if number is None:
-        reason = _storable(reason) if reason else "gave None"
+        reason = storable(reason[:MAX_SHOWN]) if reason else "gave None"
         return verdict_of(Outcome.UNDECIDED, answer=answer, rule=rule, reason=reason, seconds=seconds)
     correct = number >= threshold
     fits = 0 <= number <= 1 and number != (0 if correct else 1)
     verdict = verdict_of(correct, score=number if fits else None, answer=answer, rule=rule, seconds=seconds)
     return dataclasses.replace(verdict, raw_reward=number)
-
-
-def _storable(text: str) -> str:
-    """The beginning of a text, without halves of surrogate pairs, which a database cannot store."""
-    return text[:MAX_SHOWN].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
