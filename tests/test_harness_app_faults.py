@@ -22,6 +22,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disturbed]:
 
 @example([Fault(kind, 0.2, number) for number, kind in enumerate(FAULTS)])
 @given(sequences(most=3))
-@settings(max_examples=5, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=3, phases=[Phase.explicit, Phase.generate])
 def test_any_sequence_of_faults_ends_with_the_rows_of_an_undisturbed_run(run: Disturbed, faults: list[Fault]) -> None:
     assert broken_promises(run, faults) == []
