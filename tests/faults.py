@@ -20,7 +20,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from restem.harness.store import seals
+from restem.harness.store.store import Store
 
 ROOT = Path(__file__).parents[1]
 COMPILED = ROOT / ".pytest_cache" / "xla"
@@ -267,12 +267,11 @@ def _rows(db: sqlite3.Connection, table: str) -> list[tuple[Any, ...]]:
 
 
 def damage(folder: Path) -> list[str]:
-    """What SQLite's quick check finds in a run, and which stages are not as their seals say; empty without a run."""
+    """The stages of a run that are not as they were stored, and what SQLite finds in its pages; empty without a run."""
     if not stored_rows(folder):
         return []
-    with closing(sqlite3.connect(f"file:{folder / 'run.db'}?mode=ro", uri=True)) as db:
-        found = [line for (line,) in db.execute("PRAGMA quick_check") if line != "ok"]
-        return [*found, *map(str, seals.damages(db))]
+    with Store(folder, check=False) as store:
+        return [f"{stage.name}: {stage.damage}" for stage in store.stages() if stage.damage]
 
 
 def foreign_rows(folder: Path, expected: Mapping[str, list[Any]]) -> list[str]:
