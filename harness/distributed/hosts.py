@@ -78,7 +78,11 @@ def connect(
         peers.meet()
         _start_jax(peers, *parse_address(coordinator))
         keep_freed_memory()
-        return Hosts(make_meshes(config.data, config.model), peers)
+        meshes = make_meshes(config.data, config.model)
+        # Gloo connects the hosts in their first collective, and waits 30 s for the slowest one. Later on, a host may
+        # need that much longer than another to compile.
+        multihost_utils.sync_global_devices("connected")
+        return Hosts(meshes, peers)
     except BaseException as error:
         peers.leave(error)
         raise
@@ -158,6 +162,8 @@ class Hosts:
             raise
         finally:
             self._peers.leave(error)
+        if isinstance(error, jax.errors.JaxRuntimeError):  # of XLA or Gloo, with a page of stack
+            raise HostFailed(f"computing with all hosts broke off: {str(error).splitlines()[0]}") from None
 
     def begin(self, base: Policy) -> None:
         """Sets the base policy; the leader waits until every host has confirmed that it holds the same one."""
