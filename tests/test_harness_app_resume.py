@@ -81,10 +81,12 @@ def test_iterations_grow_and_do_not_shrink() -> None:
 
 
 def test_a_pair_of_numbers_in_place_of_nothing_is_a_change() -> None:
-    now = BEFORE.model_copy(update={"benchmark": BEFORE.benchmark.model_copy(update={"regime": (3.0, 4.5)})})
-    assert [change.key for change in differing(BEFORE, now)] == ["benchmark.regime"]
-    nothing = BEFORE.model_copy(update={"benchmark": BEFORE.benchmark.model_copy(update={"regime": None})})
-    assert [change.key for change in differing(now, nothing)] == ["benchmark.regime"]
+    def with_regime(regime: tuple[float, float] | None) -> Suite:
+        return BEFORE.model_copy(update={"benchmark": BEFORE.benchmark.model_copy(update={"regime": regime})})
+
+    pair, nothing = with_regime((3.0, 4.5)), with_regime(None)
+    assert [change.key for change in differing(nothing, pair)] == ["benchmark.regime"]
+    assert [change.key for change in differing(pair, nothing)] == ["benchmark.regime"]
 
 
 def with_options(**tables: dict[str, Any]) -> Suite:
