@@ -17,12 +17,11 @@ from typing import Any
 
 from restem.benchmarks.problem import Probe, Problem
 from restem.harness.errors import ConfigError, DamagedRun, NoRun
-from restem.harness.store import rows, schema, seals
+from restem.harness.store import rows, schema, seals, shape
 from restem.harness.store.connection import FILE, to_read, to_write
 from restem.harness.store.file_hash import forget, is_as_left
 from restem.harness.store.records import Checkpoint, Sample, Selected, Selection
 from restem.harness.store.rows import Row
-from restem.harness.store.shape import check_shape
 from restem.verifiers.verdict import Outcome, Verdict
 
 _IN = "IN (SELECT value FROM json_each(?))"  # ids as one JSON list: a statement takes only so many parameters
@@ -72,7 +71,7 @@ class Store:
         unchanged = check and is_as_left(folder / FILE)
         with contextlib.ExitStack() as stack:
             self._db = stack.enter_context(to_write(folder) if write else to_read(folder))
-            self._take_version(write)
+            self._take_version(write, check_shape=not unchanged)
             if check and not unchanged:
                 with self.snapshot():
                     seals.check(self._db, folder)
@@ -80,7 +79,7 @@ class Store:
                 forget(folder / FILE)
             self._resources = stack.pop_all()
 
-    def _take_version(self, write: bool) -> None:
+    def _take_version(self, write: bool, *, check_shape: bool) -> None:
         version = schema.version_of(self._db)
         if not version and not write:
             raise NoRun(f"{self.folder}: no run here yet (run.db holds no rows)")
@@ -96,8 +95,8 @@ class Store:
             )
         if version == schema.VERSION:
             return
-        if version:
-            check_shape(self._db, self.folder / "run.db")
+        if version and check_shape:
+            shape.check_shape(self._db, self.folder / "run.db")
         if write:
             with self._db.transaction("IMMEDIATE"):
                 schema.migrate(self._db)
