@@ -14,6 +14,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -34,6 +35,7 @@ from restem.harness.serving.errors import BadRequest, error_reply
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 MAX_BODY_BYTES = 1_000_000
 REQUEST_SECONDS = 30.0  # for a client to send the head of a request, and again for its body
+END_SECONDS = 10.0  # for the server to end after its parent
 
 
 def application(routes: Sequence[BaseRoute], lifespan: Lifespan[Starlette] | None = None) -> Starlette:
@@ -219,3 +221,6 @@ def _end_with_stdin() -> None:
     while os.read(0, 4096):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
+    # The signal may come while the server starts, in a callback whose exceptions are ignored.
+    time.sleep(END_SECONDS)
+    os._exit(128 + signal.SIGTERM)
