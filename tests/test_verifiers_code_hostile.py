@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from restem.verifiers.child_process import start_interpreter
 from restem.verifiers.code.sandbox import NAMESPACES, PASSED, Ending, NoSandbox, Run, Sandbox
 from restem.verifiers.verdict import WorkerFailed
 from tests.hostile_programs import LEAVING, PROGRAMS, RIGHT, SECRET, TESTS, program
@@ -167,45 +169,28 @@ def test_a_program_sees_a_root_with_the_standard_library_alone(sandbox: Sandbox)
     assert sandbox.run(run).outcome == PASSED
 
 
-@contextlib.contextmanager
-def ending_launchers(count: int) -> Iterator[list[int]]:
-    """Kills the first launchers of this process while they start, as the kernel does where memory is short."""
-    ended: list[int] = []
-    over = threading.Event()
-
-    def watch() -> None:
-        while len(ended) < count and not over.is_set():
-            children = [int(child) for tasks in Path("/proc/self/task").iterdir() for child in _children(tasks)]
-            for child in set(children) - set(ended):
-                with contextlib.suppress(OSError):
-                    if b"launcher import serve" in Path(f"/proc/{child}/cmdline").read_bytes():
-                        os.kill(child, signal.SIGKILL)
-                        ended.append(child)
-            time.sleep(0.001)
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    yield ended
-    over.set()
-    thread.join()
-
-
-def _children(task: Path) -> list[str]:
-    try:
-        return (task / "children").read_text().split()
-    except OSError:  # the thread has ended
-        return []
-
-
 @pytest.mark.parametrize("kills", [2, 3])
-def test_a_launcher_that_is_killed_while_it_starts_is_started_three_times(kills: int) -> None:
+def test_a_launcher_that_is_killed_while_it_starts_is_started_three_times(
+    monkeypatch: pytest.MonkeyPatch, kills: int
+) -> None:
+    """The first launchers are killed as soon as their processes exist, as the kernel does where memory is short."""
+    ended: list[int] = []
+
+    def start_and_kill(*arguments: Any) -> subprocess.Popen[bytes]:
+        process = start_interpreter(*arguments)
+        if len(ended) < kills:
+            process.kill()
+            ended.append(process.pid)
+        return process
+
+    monkeypatch.setattr("restem.verifiers.code.sandbox.start_interpreter", start_and_kill)
     for sandbox in made("none"):
-        with ending_launchers(kills) as ended:
-            if kills < 3:
-                assert tried(sandbox, RIGHT).outcome == PASSED
-            else:
-                with pytest.raises(WorkerFailed, match="does not start: signal 9 ended it 3 times"):
-                    tried(sandbox, RIGHT)
+        ended.clear()
+        if kills < 3:
+            assert tried(sandbox, RIGHT).outcome == PASSED
+        else:
+            with pytest.raises(WorkerFailed, match="does not start: signal 9 ended it 3 times"):
+                tried(sandbox, RIGHT)
         assert len(ended) == kills
 
 
