@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import importlib.util
 import re
@@ -99,6 +100,7 @@ def test_dotted_names_exist(page: Path) -> None:
     assert {name for name in names if not exists(name)} == set()
 
 
+@functools.cache
 def definitions(path: Path) -> set[str]:
     """The functions, methods, classes and constants that a file defines."""
     names: set[str] = set()

@@ -59,7 +59,7 @@ class Disturbed:
         process = self.start()
         self._wait(process)
         process.send_signal(sent)
-        end = faults.ended(process, 120.0)
+        end = faults.ended(process)
         self._count_asked_again(stored, asked)
         rows = faults.stored_rows(self.folder)
         wrong = faults.damage(self.folder) + faults.foreign_rows(self.folder, self.expected)
