@@ -43,6 +43,7 @@ _SOURCE: Shape = {
     **{"bytes": int, "sha256": str, "items": int, "series": str, "name": str, "format": str, "title": str},
     **{"imported": int, "moved": int, "refused": _COUNTS},
 }
+_NEVER_NULL = ("suite", "verifiers", "controls")
 # What the facts that other code reads look like, where they are not null. Keys that are not named may hold anything.
 _FACTS: Mapping[str, Shape] = {
     "suite": {
@@ -86,7 +87,8 @@ def check_shape(db: sqlite3.Connection, path: Path) -> None:
     for key, value in db.execute("SELECT key, value FROM main.run").fetchall():
         shape = _SOURCE if key.startswith(_SOURCES) else _FACTS.get(key)
         fact = _decoded(path, "run", key, value)
-        if shape is not None and fact is not None and (problem := _misfit(fact, shape, key)):
+        may_be_null = key not in _NEVER_NULL
+        if shape is not None and not (fact is None and may_be_null) and (problem := _misfit(fact, shape, key)):
             raise _damaged(path, problem, "run")
 
 
