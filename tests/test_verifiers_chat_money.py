@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import signal
+import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -122,6 +125,27 @@ def test_an_interrupt_keeps_the_replies_in_flight(server: JudgeServer, store: St
         chat(server, store).ask(ask(40), progress=interrupt)
     assert store.query("SELECT count(*) FROM judge_call") == [(len(server.answered),)]
     assert 4 <= counted(store) == server.billed < 40
+
+
+def test_an_interrupt_while_the_network_starts_leaves_no_thread(server: JudgeServer, store: Store) -> None:
+    """The pool does not know its thread yet and cannot join it; the thread must not wait for the store for ever."""
+
+    def interrupt(frame: FrameType, event: str, _: object) -> Any:
+        if frame.f_code is threading.Thread.start.__code__ and event == "return":
+            raise KeyboardInterrupt
+        return interrupt
+
+    before = set(threading.enumerate())
+    sys.settrace(interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            chat(server, store).ask(ask(4))
+    finally:
+        sys.settrace(None)
+    for thread in set(threading.enumerate()) - before:
+        thread.join(10)
+        assert not thread.is_alive()
+    assert counted(store) == server.billed == 0
 
 
 def test_a_stop_does_not_wait_longer_than_a_few_seconds(

@@ -33,7 +33,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import openai
@@ -73,21 +73,22 @@ class LiveTransport:
         """
         ledger = _Ledger()
         network = _Network(self.endpoint, self.pace, bodies, ledger)
-        with ThreadPoolExecutor(1) as pool:
-            future = pool.submit(asyncio.run, network.run())
+        pool = ThreadPoolExecutor(1)
+        try:
+            # An interrupt may come while the thread starts. Then the pool does not know the thread, and cannot join it.
+            future = pool.submit(lambda: asyncio.run(network.run()))
             future.add_done_callback(lambda _: ledger.wake.set())
             try:
-                try:
-                    ledger.store_until(future, keep)
-                except (KeyboardInterrupt, SystemExit):
-                    network.stop()
-                    ledger.store_until(future, keep)
-                    raise
-            finally:
-                network.stop(at_once=True)
-                wait([future])
-                ledger.store(keep)
-            future.result()
+                ledger.store_until(future, keep)
+            except (KeyboardInterrupt, SystemExit):
+                network.stop()
+                ledger.store_until(future, keep)
+                raise
+        finally:
+            network.stop(at_once=True)
+            pool.shutdown()
+            ledger.store(keep)
+        future.result()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
