@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from restem.harness.app.restore import damaged_checkpoints, restore_checkpoints
+from restem.harness.app.check import Remedy, State, check_run
+from restem.harness.app.restore import restore_checkpoints
 from restem.harness.app.run import run_suite
 from restem.harness.config import Suite, load_suite
 from restem.harness.distributed.hosts import connect
@@ -99,7 +100,7 @@ def test_a_run_goes_on_from_a_damaged_checkpoint_with_the_rows_of_an_undisturbed
     with caplog.at_level(logging.WARNING, "restem"):
         run(folder)
     assert lasting_rows(folder) == lasting_rows(undisturbed)
-    assert damaged_checkpoints(folder) == {}
+    assert {finding.state for finding in check_run(folder)} == {State.SOUND}
     with Store(folder) as store:
         assert [(event["checkpoint"], event["how"]) for event in store.logged("restored")] == [("sympy/2", how)]
     assert caplog.messages[-1].endswith(f"{how}, as its row in run.db says")
@@ -121,11 +122,14 @@ def test_checkpoints_that_no_missing_row_needs_are_made_where_they_are_asked_for
 ) -> None:
     folder = Path(shutil.copytree(undisturbed, tmp_path / "run"))
     shutil.rmtree(folder / "checkpoints")
-    assert list(damaged_checkpoints(folder)) == ["sympy/1", "sympy/2", "sympy/3"]
+    lost = [finding for finding in check_run(folder) if finding.state is not State.SOUND]
+    assert [(finding.stage, finding.state, finding.remedy) for finding in lost] == [
+        (f"policy folder of sympy/{iteration}", State.LOST, Remedy.RESTORE) for iteration in (1, 2, 3)
+    ]
     run(folder)
     assert not (folder / "checkpoints").exists()
     restore_checkpoints(suite(folder, 3), folder, True, connect(suite(folder, 3).mesh))
-    assert damaged_checkpoints(folder) == {}
+    assert {finding.state for finding in check_run(folder)} == {State.SOUND}
     assert lasting_rows(folder) == lasting_rows(undisturbed)
 
 

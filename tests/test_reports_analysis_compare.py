@@ -14,9 +14,11 @@ from click.testing import Result
 from restem.harness.store.store import Store
 from restem.reports.analysis.comparability import MismatchCode, NotComparable
 from restem.reports.analysis.compare import NoteCode, Rerun, compare
+from restem.reports.data.read import read_run
 from restem.reports.stats import estimates, seeds
 from restem.reports.stats.estimates import Counts
 from restem.reports.stats.paired_tests import equivalence, problem_flips
+from restem.reports.tables.provenance import provenance
 from tests.conftest import restem
 from tests.edited import edited
 
@@ -105,6 +107,17 @@ def test_a_run_does_not_differ_from_itself(finished_run: Path) -> None:
     assert {pair.contest.difference.value for pair in comparison.pairs} == {0.0}
     assert not any(pair.contest.decided for pair in comparison.pairs)
     assert comparison.settings == ()
+
+
+@pytest.mark.parametrize("calls", [0, 2])
+def test_requests_without_a_reply_are_no_setting_and_are_reported_where_there_are_any(
+    finished_run: Path, changed: Callable[[str], Path], calls: int
+) -> None:
+    other = changed(f"INSERT INTO run VALUES ('judge_unanswered:judge-1', '{{\"calls\": {calls}}}')")
+    assert compare(finished_run, other).settings == ()
+    with Store(other) as store:
+        reported = str(provenance(read_run(store)).rows)
+    assert ("judge_unanswered:judge-1" in reported) == bool(calls)
 
 
 ALL_WRONG = (

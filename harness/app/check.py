@@ -22,6 +22,7 @@ class State(enum.StrEnum):
 
     SOUND = "sound"
     DAMAGED = "damaged"
+    LOST = "lost"  # a policy folder is not there
     NOT_SEALED = "not sealed"  # a version without seals made the run
     NOT_CHECKED = "not checked"
 
@@ -88,6 +89,9 @@ def _finding(stage: seals.Stage, remedy: Remedy) -> Finding:
 def _of_folder(folder: Path, row: Checkpoint) -> Finding:
     from restem.harness.loop.stored_policy import damage_of  # it imports JAX
 
+    stage = f"policy folder of {row.id}"
+    if not (folder / str(row.path)).is_dir():
+        return Finding(stage=stage, state=State.LOST, detail=str(row.path), remedy=Remedy.RESTORE)
     damage = damage_of(folder, row)
     state, remedy = (State.DAMAGED, Remedy.RESTORE) if damage else (State.SOUND, None)
-    return Finding(stage=f"policy folder of {row.id}", state=state, detail=damage or "", remedy=remedy)
+    return Finding(stage=stage, state=state, detail=damage or "", remedy=remedy)

@@ -14,7 +14,6 @@ from restem.harness.app.suite_check import suite_problems
 from restem.harness.config import Suite
 from restem.harness.distributed.hosts import Hosts
 from restem.harness.loop import rest_em
-from restem.harness.loop.stored_policy import damage_of
 from restem.harness.model.compilation_cache import enable_compilation_cache
 from restem.harness.progress import RunProgress
 from restem.harness.store.provenance import log_process
@@ -43,10 +42,3 @@ def restore_checkpoints(suite: Suite, folder: Path, quiet: bool, hosts: Hosts) -
         with RunProgress(total, unit="checkpoints", quiet=quiet) as progress:
             run = rest_em.Run(suite=whole, store=store, base=base, verifiers={}, progress=progress, hosts=hosts)
             rest_em.restore(run)
-
-
-def damaged_checkpoints(folder: Path) -> dict[str, str]:
-    """Checkpoint id -> what is wrong with its folder, of all checkpoints of a run that have one."""
-    with Store(folder) as store:
-        rows = [row for row in store.checkpoints() if row.path is not None]
-    return {row.id: damage for row in rows if (damage := damage_of(folder, row))}

@@ -111,7 +111,7 @@ def verify_run(
     with contextlib.ExitStack() as stack:
         judge = judge_options(options, names, stack, stored)
         store = stack.enter_context(Store(folder, write=True))
-        known = store.run().get("verifiers", {})
+        known = store.run()["verifiers"]
         groups = store.sampled_splits(split)
         total = sum(len(store.samples(*group)) for group in groups) * len(names)
         progress = stack.enter_context(RunProgress(total, unit="verdicts", quiet=quiet))

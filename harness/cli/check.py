@@ -16,7 +16,8 @@ import click
 def check_command(run: Path, as_json: bool) -> None:
     """Checks every row, page and checkpoint of a run; says what is damaged and how it can be made again.
 
-    Changes nothing. Exit code 0: the run is sound; 1: something is damaged; 2: there is no run. `show`, `report`,
+    Changes nothing. Exit code 0: the run is sound; 1: something is damaged or lost; 2: there is no
+    run. `show`, `report`,
     `compare` and every command that adds rows check the rows too, and stop with a line that names the damaged stage.
 
     \b
@@ -40,9 +41,9 @@ def check_command(run: Path, as_json: bool) -> None:
         click.echo(f"{finding.state:<12}{finding.stage}" + (f": {about}" if about else ""))
         if finding.remedy is not None:
             click.echo(f"{'':<12}{remedies[finding.remedy]}")
-    damaged = sum(finding.state is State.DAMAGED for finding in findings)
+    damaged = sum(finding.remedy is not None for finding in findings)
     if as_json:
         click.echo(json.dumps({"sound": not damaged, "findings": [dataclasses.asdict(each) for each in findings]}))
     else:
-        click.echo(f"{damaged} of {len(findings)} damaged" if damaged else "Sound.")
+        click.echo(f"{damaged} of {len(findings)} damaged or lost" if damaged else "Sound.")
     sys.exit(1 if damaged else 0)

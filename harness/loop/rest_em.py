@@ -195,7 +195,8 @@ def maximise(
     if not examples:
         run.store.log("skipped", arm=arm.name, iteration=iteration, reason="the training verifier accepted nothing")
         unchanged = run.store.checkpoint(sampled_from)
-        params = unchanged.params_sha256 if unchanged else None
+        assert unchanged is not None
+        params = unchanged.params_sha256
         run.store.add_checkpoint(Checkpoint(**common, kind="skipped", started_from=sampled_from, params_sha256=params))
         run.progress.advance(_validation_samples(run))
         _nothing_left_to_train(run, arm)

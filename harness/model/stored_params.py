@@ -11,7 +11,7 @@ Orbax fails in several threads at once, and each prints a traceback.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +99,7 @@ def read_params(folder: Path, expected: Params, mesh: Mesh | None = None) -> Par
         keys = ts.KvStore.open(kvstore, context=context).result().list().result()
         names = sorted({key.decode().rpartition("/")[0] for key in keys})
         opened = {name: ts.open(_array(kvstore, name), context=context, open=True, read=True) for name in names}
-        stored = _tree({name: array.result() for name, array in opened.items()})
+        stored = tree_of({tuple(name.split(".")): array.result() for name, array in opened.items()})
         check_shapes(expected, stored, folder)
         targets = restore_targets(expected, mesh)
         return jax.tree.map(lambda target, array: _read(target, array, folder), targets, stored)
@@ -118,10 +118,10 @@ def _array(kvstore: dict[str, Any], name: str) -> dict[str, Any]:
     return {"driver": "zarr", "kvstore": place, "fill_missing_data_reads": False}
 
 
-def _tree(leaves: dict[str, Any]) -> Params:
+def tree_of(leaves: Mapping[tuple[str, ...], Any]) -> Params:
+    """The tree whose leaves have these paths."""
     result: Params = {}
-    for name, leaf in leaves.items():
-        *parents, last = name.split(".")
+    for (*parents, last), leaf in leaves.items():
         node = result
         for parent in parents:
             node = node.setdefault(parent, {})

@@ -142,7 +142,7 @@ def pages_of(db: sqlite3.Connection) -> Iterator[Stage]:
             raise
         texts = [_line(error.__cause__)]
     lines = [line for text in texts for line in text.splitlines() if not line.startswith("***")]
-    yield Stage(damage="" if lines == ["ok"] else lines[0])
+    yield Stage(damage="" if lines == ["ok"] else (lines or texts)[0])
 
 
 def is_damage(error: StoreFailed) -> bool:

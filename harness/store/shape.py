@@ -87,8 +87,9 @@ def check_shape(db: sqlite3.Connection, path: Path) -> None:
     for key, value in db.execute("SELECT key, value FROM main.run").fetchall():
         shape = _SOURCE if key.startswith(_SOURCES) else _FACTS.get(key)
         fact = _decoded(path, "run", key, value)
-        may_be_null = key not in _NEVER_NULL
-        if shape is not None and not (fact is None and may_be_null) and (problem := _misfit(fact, shape, key)):
+        if shape is None or (fact is None and key not in _NEVER_NULL):
+            continue
+        if problem := _misfit(fact, shape, key):
             raise _damaged(path, problem, "run")
 
 

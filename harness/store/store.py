@@ -25,7 +25,7 @@ from restem.harness.store.rows import Row
 from restem.verifiers.verdict import Outcome, Verdict
 
 _IN = "IN (SELECT value FROM json_each(?))"  # ids as one JSON list: a statement takes only so many parameters
-_UNANSWERED = "judge_unanswered:"  # the key of a fact, before a judge's fingerprint
+UNANSWERED = "judge_unanswered:"  # the key of a fact, before a judge's fingerprint
 _REPLY = ("reply", "finish_reason", "model", "prompt_tokens", "completion_tokens", "seconds", "logprob_1", "logprob_0")
 
 
@@ -386,11 +386,11 @@ class Store:
             self._many(schema.JUDGE_CALL, calls, on_conflict="IGNORE")
             if unanswered is not None:
                 verifier, charge = unanswered
-                self._many(schema.RUN, [_fact(f"{_UNANSWERED}{verifier}", charge)], on_conflict="REPLACE")
+                self._many(schema.RUN, [_fact(f"{UNANSWERED}{verifier}", charge)], on_conflict="REPLACE")
 
     def unanswered(self, verifier: str) -> dict[str, int]:
         """What the requests of a verifier (fingerprint) that have no reply may cost; empty where it has sent none."""
-        found = self.query("SELECT value FROM run WHERE key = ?", (f"{_UNANSWERED}{verifier}",))
+        found = self.query("SELECT value FROM run WHERE key = ?", (f"{UNANSWERED}{verifier}",))
         return json.loads(found[0][0]) if found else {}
 
     def spent(self, verifier: str) -> list[tuple[str, int, int, int]]:

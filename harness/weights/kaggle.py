@@ -24,7 +24,7 @@ from jax.sharding import Mesh
 from restem.harness.errors import CheckpointMismatch, ConfigError
 from restem.harness.model.architecture import Architecture
 from restem.harness.model.policy import Params, Policy, param_shapes
-from restem.harness.model.stored_params import check_shapes, restore_targets
+from restem.harness.model.stored_params import check_shapes, restore_targets, tree_of
 from restem.harness.model.tokenizer import Tokenizer
 from restem.harness.weights.registry import FAMILIES, KNOWN
 
@@ -148,14 +148,7 @@ def nested(tree: Params) -> Params:
     leaves = {"/".join(str(entry.key) for entry in path): leaf for path, leaf in jax.tree.leaves_with_path(tree)}
     if all(key.startswith("transformer/") for key in tree):
         leaves = {_gm_name(name): leaf for name, leaf in _unstacked(leaves).items()}
-    result: Params = {}
-    for name, leaf in leaves.items():
-        *parents, last = name.split("/")
-        node = result
-        for part in parents:
-            node = node.setdefault(part, {})
-        node[last] = leaf
-    return result
+    return tree_of({tuple(name.split("/")): leaf for name, leaf in leaves.items()})
 
 
 def _gm_name(name: str) -> str:

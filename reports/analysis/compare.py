@@ -18,7 +18,7 @@ import numpy as np
 from restem.harness.errors import ConfigError
 from restem.harness.names import BASE
 from restem.harness.sampling_settings import SAMPLING_SETTINGS, SPEED
-from restem.harness.store.store import Store
+from restem.harness.store.store import UNANSWERED, Store
 from restem.reports.analysis.comparability import NotComparable, mismatches
 from restem.reports.analysis.findings import TEST, Findings, Standing, confusion, find
 from restem.reports.analysis.ranking import FULL_COVERAGE, MARGIN, Contest, contest_of, corrected
@@ -29,7 +29,7 @@ from restem.reports.stats.reward_quality import RewardQuality, reward_quality
 
 # Facts that say nothing of how a run was made, or that are compared elsewhere.
 CHANGING = ("finished", "seconds", "verifiers")
-IMPORTED = "imported"  # how the facts about imported files begin
+PREFIXES = ("imported", UNANSWERED)  # of the facts about imported files and about requests without a reply
 
 # Settings of a suite that change no result but by the rounding of floating-point sums.
 SAME_RECIPE = ("name", "seed", "mesh")
@@ -306,7 +306,7 @@ def _settings(a: Run, b: Run) -> Iterator[tuple[str, Any, Any]]:
 
 def _plain(run: Run) -> dict[str, Any]:
     """The facts, with verifiers and arms by their names."""
-    facts = {key: value for key, value in run.facts.items() if key not in CHANGING and not key.startswith(IMPORTED)}
+    facts = {key: value for key, value in run.facts.items() if key not in CHANGING and not key.startswith(PREFIXES)}
     arms = {entry["name"]: entry for entry in run.suite.get("arms", ())}
     suite = {key: value for key, value in run.suite.items() if key != "arms"}
     return facts | {"suite": suite, "arm": arms, "verifier": run.fingerprints}

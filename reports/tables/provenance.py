@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from restem.harness.store.provenance import differences
+from restem.harness.store.store import UNANSWERED
 from restem.reports.data.run import Run
 from restem.reports.tables.format import DASH, number, setting
 from restem.reports.tables.problem_file import file_sentences
@@ -107,6 +108,11 @@ def provenance(run: Run) -> Table:
     )
 
 
+def _is_nothing(key: str, value: Any) -> bool:
+    """Whether a fact says that a judge has no request without a reply."""
+    return key.startswith(UNANSWERED) and not value.get("calls")
+
+
 def _facts(run: Run) -> Iterator[tuple[str, str]]:
     suite, chance = run.suite, run.facts.get("chance_level")
     yield from ((f"suite.{key}", _json(suite[key])) for key in sorted(suite) if key != "arms")
@@ -117,7 +123,7 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
     yield from (
         (key, _json(value))
         for key, value in sorted(run.facts.items())
-        if key not in SHOWN_ELSEWHERE and not key.startswith("imported")
+        if key not in SHOWN_ELSEWHERE and not key.startswith("imported") and not _is_nothing(key, value)
     )
     yield from _differing(run)
     yield from ((f"parameters of {c.id}", c.params_sha256) for c in run.checkpoints.values() if c.params_sha256)

@@ -24,11 +24,8 @@ MAX_TEXT = 16_000  # a judge is asked for one character or a few sentences; more
 REASONING_TAG = re.compile(r"[<\[\u25c1](/?)(?:seed:)?(?:think|thinking|thought|reasoning)[>\]\u25b7]", re.IGNORECASE)
 LEFT_OUT = "\n\u2026\n"
 MOST_TOKENS = 2**53
-NOT_DONE = (
-    501,
-    503,
-    529,
-)  # a server that says so has not begun; 500, 502 and 504 may come after the model has answered
+# A server that says so has not begun; 500, 502 and 504 may come after the model has answered.
+NOT_DONE = (501, 503, 529)
 
 Redactor: TypeAlias = Callable[[str], str]
 
