@@ -6,10 +6,11 @@ up here. docs/suite.md and `restem init` are printed from the descriptions of th
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar
 
 import pydantic
 from pydantic import Field
@@ -20,7 +21,7 @@ from restem.benchmarks.files import file_benchmark
 from restem.benchmarks.hints import did_you_mean
 from restem.harness.config_errors import explain, hint
 from restem.harness.errors import ConfigError
-from restem.harness.names import BASE, MARK, replicate
+from restem.harness.names import BASE, MARK, POLICY, drawn_as, first_sampled, replicate, unmarked
 from restem.harness.store.selection_rules import RULES
 from restem.harness.toml import parse_toml, parse_value, read_toml
 from restem.verifiers.keys import place_of_key
@@ -40,6 +41,9 @@ class Model(pydantic.BaseModel):
     """A frozen table of settings that refuses unknown keys and numbers that are not finite."""
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+Table = TypeVar("Table", bound=Model)
 
 
 class ColumnsConfig(Model):
@@ -252,11 +256,53 @@ class ProbeConfig(Model):
 
 
 class ArmConfig(Model):
-    """One training verifier's chain of iterations."""
+    """One training verifier's chain of iterations. What an arm does not set is as the suite says."""
 
     name: str = Field(pattern=NAME, description="the arm's name; not `base`")
     verifier: str = Field(description="the verifier that selects its training samples")
+    iterations: Annotated[int | None, MayDiffer(grows=True)] = Field(
+        default=None, ge=1, description="its E-steps and M-steps; without it `iterations` of the suite"
+    )
+    samples: int | None = Field(
+        default=None,
+        ge=1,
+        description="samples of a training problem in its E-steps; without it `sampling.train_samples`. The base's are "
+        "shared by all arms: an arm with fewer samples trains on the first ones, and the verifiers judge them all",
+    )
+    problems: int | None = Field(
+        default=None, ge=1, description="the first training problems, this many; without it all of them"
+    )
+    temperature: float | None = Field(
+        default=None, ge=0.01, description="at which its E-steps draw; without it `sampling.temperature`"
+    )
+    restart: bool | None = Field(default=None, description="without it `training.restart`")
+    steps: int | None = Field(default=None, ge=1, description="without it `training.steps`")
+    learning_rate: float | None = Field(default=None, gt=0, description="without it `training.learning_rate`")
     selection: SelectionConfig = SelectionConfig()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ArmSettings:
+    """What an arm does: its own settings, and the suite's where it has none.
+
+    Attributes:
+        iterations: E-steps and M-steps.
+        problems: How many of the training problems it uses, the first ones.
+        sampling: Of its E-steps.
+        training: Of its M-steps.
+        first: Id of what its first samples are drawn from.
+    """
+
+    iterations: int
+    problems: int
+    sampling: SamplingConfig
+    training: TrainingConfig
+    first: str
+
+
+def _with(table: Table, own: Mapping[str, Any]) -> Table:
+    """A table of settings with those of an arm in their place, where these are set."""
+    return table.model_copy(update={key: value for key, value in own.items() if value is not None})
 
 
 def _gold_of_the_benchmark(suite: dict[str, Any]) -> str:
@@ -303,6 +349,47 @@ class Suite(Model):
         if marked := [name for name in (*self.verifier_names, *self.verifiers) if MARK in name]:
             raise ValueError(f"verifier {marked[0]!r}: `{MARK}` stands for replicates and may be in no name")
         return self
+
+    @pydantic.model_validator(mode="after")
+    def _arms_have_enough_problems(self) -> Suite:
+        for number, arm in enumerate(self.arms):
+            if (arm.problems or 0) > self.benchmark.train:
+                raise ValueError(
+                    f"arms.{number}.problems: found {arm.problems}, expected at most benchmark.train, "
+                    f"{self.benchmark.train}"
+                )
+        return self
+
+    def settings_of(self, arm: ArmConfig) -> ArmSettings:
+        """What an arm does."""
+        sampling = {"train_samples": arm.samples, "temperature": arm.temperature}
+        training = {"restart": arm.restart, "steps": arm.steps, "learning_rate": arm.learning_rate}
+        usual = self.sampling.temperature
+        return ArmSettings(
+            iterations=arm.iterations or self.iterations,
+            problems=arm.problems or self.benchmark.train,
+            sampling=_with(self.sampling, sampling),
+            training=_with(self.training, training),
+            first=first_sampled(arm.name, drawn_as(POLICY, arm.temperature or usual, usual)),
+        )
+
+    @property
+    def first_bases(self) -> tuple[str, ...]:
+        """Ids of what the arms of the first replicate draw their first samples from; the base itself is always one."""
+        arms = (arm for arm in self.arms if unmarked(arm.name) == arm.name)
+        return tuple(dict.fromkeys([BASE, *(self.settings_of(arm).first for arm in arms)]))
+
+    def first_draws(self, first: str) -> ArmSettings:
+        """How a base is sampled for all arms that draw from it: as many problems and samples as any of them uses."""
+        sharing = [settings for settings in map(self.settings_of, self.arms) if settings.first == first]
+        if not sharing:  # no arm draws from the base as the suite says; a plan does
+            sharing = [self.settings_of(ArmConfig(name="plan", verifier=self.gold))]
+        samples = max(settings.sampling.train_samples for settings in sharing)
+        return dataclasses.replace(
+            sharing[0],
+            problems=max(settings.problems for settings in sharing),
+            sampling=_with(sharing[0].sampling, {"train_samples": samples}),
+        )
 
     def replicated(self, seeded: Collection[str]) -> Suite:
         """The suite with an arm for every replicate, replicate by replicate; replicate 0 is the suite unchanged.

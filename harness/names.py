@@ -5,10 +5,12 @@ Takes names and gives names. It reads no run and depends on nothing else of this
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 
 BASE = "base"
-MARK = "~"  # separates a name from its replicate's number; names in a suite may not contain it
+MARK = "~"  # separates a name from its replicate's number, or from how a base is sampled; no name in a suite has it
+POLICY = "policy"  # what an arm's first samples are drawn from by default: the base
 HUMAN = "human:"  # prefix of human annotators' names; their verdicts cannot be requested again
 RECORDED = "recorded:"  # prefix of rewards that imported rollouts came with; these cannot be requested again either
 LABEL = "label"  # a column of labels of imported rollouts, as a verifier
@@ -29,9 +31,26 @@ def unmarked(name: str) -> str:
     return name.partition(MARK)[0]
 
 
-def first_sampled(arm: str) -> str:
-    """The id of the base from which an arm draws its first training samples; each replicate draws its own."""
-    return BASE + arm.removeprefix(unmarked(arm))
+def first_sampled(arm: str, drawn: str = "") -> str:
+    """The id of the base from which an arm draws its first training samples; each replicate draws its own.
+
+    Args:
+        arm: The arm's name.
+        drawn: How it draws them (`drawn_as`).
+    """
+    return BASE + arm.removeprefix(unmarked(arm)) + (MARK + drawn if drawn else "")
+
+
+def drawn_as(source: str, temperature: float, usual: float) -> str:
+    """How an arm's first samples differ from those of other arms, as a part of a name; empty where they do not.
+
+    Args:
+        source: What they are drawn from.
+        temperature: At which they are drawn.
+        usual: The suite's temperature.
+    """
+    parts = [] if source == POLICY else [hashlib.sha256(source.encode()).hexdigest()[:8] if ":" in source else source]
+    return MARK.join([*parts, f"t{temperature:g}"] if temperature != usual else parts)
 
 
 def verifiers_that_judge(verifiers: Iterable[str], trained_on: str) -> tuple[str, ...]:

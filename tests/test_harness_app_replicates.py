@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from restem.harness.app.run import run_suite, suite_problems
 from restem.harness.config import Suite, load_suite, parse_suite
 from restem.harness.errors import ConfigError
-from restem.harness.loop.rest_em import planned_samples
+from restem.harness.loop.planned_work import planned_samples
 from restem.harness.names import MARK, first_sampled, replicate, unmarked, verifiers_that_judge
 from restem.harness.store.store import Store
 from restem.reports.analysis.findings import find

@@ -20,8 +20,8 @@ from tests.judge_server import JudgeServer
 from tests.rows import lasting_rows
 
 # What the documentation promises, so that a mark that is added or lost by mistake is noticed.
-MAY_DIFFER = {"iterations", "accept_unreadable", "benchmark.path", "sampling.rows", "mesh.data"}
-BEFORE = Suite(name="s", arms=(ArmConfig(name="a", verifier="judge"),))
+MAY_DIFFER = {"iterations", "arms.0.iterations", "accept_unreadable", "benchmark.path", "sampling.rows", "mesh.data"}
+BEFORE = Suite(name="s", arms=(ArmConfig(name="a", verifier="judge", iterations=1),))
 
 
 def settings(table: pydantic.BaseModel, place: str = "") -> Iterator[tuple[str, Any, bool]]:

@@ -20,7 +20,7 @@ from restem.harness.app.resume import check_same
 from restem.harness.app.suite_check import suite_problems
 from restem.harness.config import load_suite, to_toml
 from restem.harness.errors import ConfigError
-from restem.harness.loop.rest_em import planned_samples
+from restem.harness.loop.planned_work import planned_samples
 from restem.harness.store.store import Store
 from tests.conftest import restem
 from tests.rows import lasting_rows

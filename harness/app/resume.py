@@ -139,7 +139,7 @@ def _changes(before: pydantic.BaseModel, now: pydantic.BaseModel, place: str = "
                 yield from _changes(one, other, f"{key}.{number}." if listed else f"{key}.")
         elif values[0] != values[1]:
             mark = may_differ(field)
-            allowed = mark is not None and (not mark.grows or values[1] > values[0])
+            allowed = mark is not None and (not mark.grows or (None not in values and values[1] > values[0]))
             longer = allowed and mark is not None and mark.grows
             yield Change(key=key, before=_plain(values[0]), now=_plain(values[1]), allowed=allowed, longer=longer)
 

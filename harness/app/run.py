@@ -29,7 +29,7 @@ from restem.harness.config import Suite, to_toml
 from restem.harness.distributed.hosts import Hosts, connect
 from restem.harness.errors import ConfigError, NoRun
 from restem.harness.files import write_whole
-from restem.harness.loop import rest_em
+from restem.harness.loop import planned_work, rest_em
 from restem.harness.loop.steps_verifier import StepsVerifier
 from restem.harness.model.architecture import ASSETS, EMBEDDED
 from restem.harness.model.compilation_cache import enable_compilation_cache
@@ -90,8 +90,8 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
             store.put_run({"unreadable_references": unread_facts(unread, problems)})
         if from_file := file_facts(suite):
             store.put_run({"problem_file": from_file})
-        planned = rest_em.planned_samples(whole, problems, until_base=until_base)
-        forecast = None if until_base else rest_em.forecast(whole, problems, verifiers)
+        planned = planned_work.planned_samples(whole, problems, until_base=until_base)
+        forecast = None if until_base else planned_work.forecast(whole, problems, verifiers)
         progress = stack.enter_context(RunProgress(planned, quiet=quiet, forecast=forecast))
         started = time.monotonic()
         rest_em.run(

@@ -6,7 +6,8 @@ from restem.benchmarks.lazy import exports
 
 if TYPE_CHECKING:
     from restem.harness.loop.e_step import select
-    from restem.harness.loop.rest_em import Run, planned_samples
+    from restem.harness.loop.planned_work import planned_samples
+    from restem.harness.loop.rest_em import Run
     from restem.harness.loop.steps_verifier import StepsVerifier
 
 __all__ = [
@@ -19,7 +20,8 @@ __getattr__, __dir__ = exports(
     __name__,
     {
         "e_step": ("select",),
-        "rest_em": ("Run", "planned_samples"),
+        "planned_work": ("planned_samples",),
+        "rest_em": ("Run",),
         "steps_verifier": ("StepsVerifier",),
     },
 )

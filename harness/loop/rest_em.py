@@ -26,12 +26,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import time
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from restem.benchmarks.problem import Problem
-from restem.harness.config import ArmConfig, Suite
+from restem.harness.config import ArmConfig, ArmSettings, Suite
 from restem.harness.distributed.hosts import Hosts
 from restem.harness.loop.draw import draw
 from restem.harness.loop.e_step import select
@@ -39,8 +38,8 @@ from restem.harness.loop.probe import probe
 from restem.harness.loop.stored_policy import Check, Later, Source, stored_policy
 from restem.harness.loop.verify import verify
 from restem.harness.model.policy import Params, Policy, save_policy
-from restem.harness.names import BASE, first_sampled, unmarked, verifiers_that_judge
-from restem.harness.progress import Forecast, RunProgress
+from restem.harness.names import BASE, unmarked, verifiers_that_judge
+from restem.harness.progress import RunProgress
 from restem.harness.store.records import Checkpoint, Selection
 from restem.harness.store.store import Store
 from restem.harness.training import m_step
@@ -70,42 +69,6 @@ class Run:
         return self.store.problems(split)
 
 
-def planned_samples(suite: Suite, problems: Mapping[str, Sequence[Problem]], *, until_base: bool = False) -> int:
-    """The samples of all stages: the unit of progress. Those of the base, which arms share, are counted in each arm."""
-    samples = suite.sampling
-    train = len(problems["train"]) * samples.train_samples
-    test = len(problems["test"]) * samples.test_samples
-    validation = len(problems["validation"]) * samples.validation_samples
-    if until_base:
-        return test + train
-    updates = len(suite.arms) * suite.iterations
-    return (1 + updates) * test + updates * train + suite.training.checks * updates * validation
-
-
-def forecast(suite: Suite, problems: Mapping[str, Sequence[Problem]], verifiers: Collection[str]) -> Forecast:
-    """The time left of a whole run, from the samples, training steps and verdicts that its phases ask for."""
-    sampling, training = suite.sampling, suite.training
-    train = len(problems["train"]) * sampling.train_samples
-    test = len(problems["test"]) * sampling.test_samples
-    validation = training.checks * len(problems["validation"]) * sampling.validation_samples
-    updates = len(suite.arms) * suite.iterations
-    bases = len({first_sampled(arm.name) for arm in suite.arms})  # whose samples are shared by the arms of a replicate
-    drawn_from = bases + len(suite.arms) * (suite.iterations - 1)
-    plan: Counter[str] = Counter({"sampling test": (1 + updates) * test, "sampling train": drawn_from * train})
-    plan += {"sampling validation": updates * validation, "training": updates * training.steps}
-    for name in verifiers:
-        plan[f"verifying:{name}"] += test
-    for arm in suite.arms:
-        for name in verifiers_that_judge(verifiers, arm.verifier):
-            plan[f"verifying:{name}"] += suite.iterations * test
-        for name in {arm.verifier, suite.gold}:
-            plan[f"verifying:{name}"] += suite.iterations * train
-        plan[f"verifying:{arm.verifier}"] += suite.iterations * validation
-    # A step passes its tokens forwards and backwards, a sample passes about two thirds of its longest length.
-    samples_a_step = 3 * training.rows * training.row_length * training.accumulate / (0.67 * sampling.max_new_tokens)
-    return Forecast(plan, {"training": ("sampling test", samples_a_step)})
-
-
 def run(run: Run) -> None:
     """Runs every arm of the suite to its last iteration."""
     add_base(run, BASE)
@@ -113,12 +76,16 @@ def run(run: Run) -> None:
     probe_verifiers(run)
     if run.until_base:
         # A plan compares all verifiers as training verifiers; further replicates of one add nothing to it.
-        draw_and_verify(run, BASE, base_of(run), "train", tuple(v for v in run.verifiers if unmarked(v) == v), BASE)
+        for first in run.suite.first_bases:
+            add_base(run, first)
+            judges = tuple(v for v in run.verifiers if unmarked(v) == v)
+            draw_and_verify(run, first, base_of(run), "train", judges, BASE, run.suite.first_draws(first))
         return
     for arm in run.suite.arms:
-        checkpoint, policy = first_sampled(arm.name), base_of(run)
+        settings = run.suite.settings_of(arm)
+        checkpoint, policy = settings.first, base_of(run)
         add_base(run, checkpoint)
-        for iteration in range(1, run.suite.iterations + 1):
+        for iteration in range(1, settings.iterations + 1):
             target = f"{arm.name}/{iteration}"
             label = f"arm {arm.name}, iteration {iteration}"
             selection = e_step(run, arm, checkpoint, policy, target, label)
@@ -131,13 +98,15 @@ def run(run: Run) -> None:
 def restore(run: Run) -> None:
     """Makes the lost and damaged checkpoints of finished M-steps again, and goes no further."""
     for arm in run.suite.arms:
-        sampled_from, policy = first_sampled(arm.name), base_of(run)
-        for iteration in range(1, run.suite.iterations + 1):
+        settings = run.suite.settings_of(arm)
+        sampled_from, policy = settings.first, base_of(run)
+        for iteration in range(1, settings.iterations + 1):
             target = f"{arm.name}/{iteration}"
             stored, selection = run.store.checkpoint(target), run.store.selection(target)
             if stored is None or selection is None:
                 break
-            policy = finished(run, stored, sampled_from, policy, selection, f"arm {arm.name}, iteration {iteration}")
+            label = f"arm {arm.name}, iteration {iteration}"
+            policy = finished(run, arm, stored, sampled_from, policy, selection, label)
             policy()
             run.progress.advance(1)
             sampled_from = target
@@ -170,10 +139,14 @@ def probe_verifiers(run: Run) -> None:
 
 def e_step(run: Run, arm: ArmConfig, checkpoint: str, policy: Source, target: str, label: str) -> Selection:
     """Draws from the policy on the training problems, verifies the samples, and selects among them."""
-    draw_and_verify(run, checkpoint, policy, "train", (arm.verifier, run.suite.gold), label)
+    settings, verifiers = run.suite.settings_of(arm), (arm.verifier, run.suite.gold)
+    drawn = run.suite.first_draws(checkpoint) if checkpoint == settings.first else settings
+    draw_and_verify(run, checkpoint, policy, "train", verifiers, label, drawn, settings.problems)
     selection = run.store.selection(target)
     if selection is None:
-        samples = run.store.samples(checkpoint, "train")
+        used = {problem.id for problem in run.problems("train")[: settings.problems]}
+        stored = run.store.samples(checkpoint, "train")
+        samples = [s for s in stored if s.problem in used and s.index < settings.sampling.train_samples]
         verdicts = run.store.verdicts(checkpoint, "train", run.verifiers[arm.verifier].fingerprint)
         selection = select(target, samples, verdicts, arm.selection)
         run.store.add_selection(selection)
@@ -189,7 +162,7 @@ def maximise(
     if stored is not None:
         run.progress.advance(_validation_samples(run), fresh=False)
         _nothing_left_to_train(run, arm)
-        return finished(run, stored, sampled_from, policy, selection, label)
+        return finished(run, arm, stored, sampled_from, policy, selection, label)
     common = {"id": target, "arm": arm.name, "iteration": iteration, "sampled_from": sampled_from}
     examples = training_examples(run, sampled_from, selection)
     if not examples:
@@ -204,7 +177,7 @@ def maximise(
 
     started = time.monotonic()
     run.progress.stage(f"{label}: training on {len(selection.kept)} responses")
-    start = start_of(run, policy)
+    start, training = start_of(run, arm, policy), run.suite.settings_of(arm).training
     trained, since, checks = 0, started, 0
 
     def count_steps(steps: int) -> None:
@@ -220,7 +193,7 @@ def maximise(
         since, checks = time.monotonic(), checks + 1
         return reward
 
-    fitted = fit(run, target, start, examples, check)
+    fitted = fit(run, arm, target, start, examples, check)
     count_steps(fitted.steps)  # without checks they are all counted here, so that their time is known
     _nothing_left_to_train(run, arm, trained, checks)
     trained_policy = dataclasses.replace(start, params=fitted.params)
@@ -231,7 +204,7 @@ def maximise(
         Checkpoint(
             **common,
             kind="trained",
-            started_from=BASE if run.suite.training.restart else sampled_from,
+            started_from=BASE if training.restart else sampled_from,
             path=str(path),
             params_sha256=trained_policy.params_sha256,
             steps=fitted.steps,
@@ -244,7 +217,7 @@ def maximise(
 
 
 def finished(
-    run: Run, stored: Checkpoint, sampled_from: str, policy: Source, selection: Selection, label: str
+    run: Run, arm: ArmConfig, stored: Checkpoint, sampled_from: str, policy: Source, selection: Selection, label: str
 ) -> Source:
     """The policy after a finished M-step that began with another one, when it is needed."""
     if stored.path is None:
@@ -253,25 +226,27 @@ def finished(
     def train(check: Check) -> m_step.Fitted:
         run.progress.stage(f"{label}: training again on {len(selection.kept)} responses")
         examples = training_examples(run, sampled_from, selection)
-        return fit(run, stored.id, start_of(run, policy), examples, check)
+        return fit(run, arm, stored.id, start_of(run, arm, policy), examples, check)
 
     return Later(lambda: stored_policy(run.store, run.base, stored, run.hosts.meshes.local, train))
 
 
-def start_of(run: Run, policy: Source) -> Policy:
+def start_of(run: Run, arm: ArmConfig, policy: Source) -> Policy:
     """What an M-step starts from."""
-    return run.base if run.suite.training.restart else policy()
+    return run.base if run.suite.settings_of(arm).training.restart else policy()
 
 
-def fit(run: Run, target: str, start: Policy, examples: Sequence[m_step.Example], check: Check) -> m_step.Fitted:
+def fit(
+    run: Run, arm: ArmConfig, target: str, start: Policy, examples: Sequence[m_step.Example], check: Check
+) -> m_step.Fitted:
     """The parameters that minimise the loss on the examples; seed and checkpoint decide the order of the batches."""
     seed = int.from_bytes(hashlib.sha256(f"{run.suite.seed}\n{target}".encode()).digest()[:4])
-    return run.hosts.fit(start, examples, run.suite.training, seed, check)
+    return run.hosts.fit(start, examples, run.suite.settings_of(arm).training, seed, check)
 
 
 def _nothing_left_to_train(run: Run, arm: ArmConfig, trained: int = 0, checks: int = 0) -> None:
     """Takes what an M-step did not need, because it stopped early or was stored, out of the time left."""
-    training = run.suite.training
+    training = run.suite.settings_of(arm).training
     samples = len(run.problems("validation")) * run.suite.sampling.validation_samples * (training.checks - checks)
     run.progress.finished("training", training.steps - trained)
     run.progress.finished("sampling validation", samples)
@@ -326,29 +301,47 @@ def validation_reward(run: Run, arm: ArmConfig, iteration: int, policy: Policy, 
 
 
 def draw_and_verify(
-    run: Run, checkpoint: str, policy: Source, split: str, verifiers: tuple[str, ...], label: str
+    run: Run,
+    checkpoint: str,
+    policy: Source,
+    split: str,
+    verifiers: tuple[str, ...],
+    label: str,
+    drawn: ArmSettings | None = None,
+    judged: int | None = None,
 ) -> None:
-    """Stores a checkpoint's samples on a split, and the named verifiers' verdicts on them, where they are missing."""
+    """Stores a checkpoint's samples on a split, and the named verifiers' verdicts on them, where they are missing.
+
+    Args:
+        run: The run.
+        checkpoint: The checkpoint's id.
+        policy: Its policy.
+        split: The split.
+        verifiers: Names of verifiers.
+        label: What this is a part of, for people.
+        drawn: On the training split: how many problems are sampled, and how.
+        judged: Only the first problems are verified, this many; None: all that are sampled.
+    """
     sampling, problems = run.suite.sampling, run.problems(split)
-    samples = {"train": sampling.train_samples, "validation": sampling.validation_samples}.get(
-        split, sampling.test_samples
-    )
+    samples = sampling.validation_samples if split == "validation" else sampling.test_samples
+    if drawn:
+        sampling, problems, samples = drawn.sampling, problems[: drawn.problems], drawn.sampling.train_samples
     run.progress.stage(f"{label}: sampling {split}")
     started = time.monotonic()
-    drawn = draw(
+    new = draw(
         run.store, policy, checkpoint, problems, samples, sampling, run.suite.seed, run.progress.advance, run.hosts
     )
-    if drawn:
-        run.store.log("sampled", checkpoint=checkpoint, split=split, samples=drawn, seconds=time.monotonic() - started)
-    if drawn or split != "train" or unmarked(checkpoint) != BASE:  # the base's are planned once for all arms
+    if new:
+        run.store.log("sampled", checkpoint=checkpoint, split=split, samples=new, seconds=time.monotonic() - started)
+    if new or split != "train" or unmarked(checkpoint) != BASE:  # the base's are planned once for all arms
         seconds = time.monotonic() - started
-        run.progress.finished(f"sampling {split}", len(problems) * samples, fresh=drawn, seconds=seconds)
+        run.progress.finished(f"sampling {split}", len(problems) * samples, fresh=new, seconds=seconds)
     for name in dict.fromkeys(verifiers):
         run.progress.stage(f"{label}: {name} verifies {split}")
         started = time.monotonic()
-        new = verify(run.store, checkpoint, problems, split, run.verifiers[name])
+        new = verify(run.store, checkpoint, problems[:judged], split, run.verifiers[name])
         seconds = time.monotonic() - started
-        run.progress.finished(f"verifying:{name}", len(problems) * samples, fresh=new, seconds=seconds)
+        run.progress.finished(f"verifying:{name}", len(problems[:judged]) * samples, fresh=new, seconds=seconds)
         if new:
             run.store.log("verified", checkpoint=checkpoint, split=split, verifier=name, verdicts=new, seconds=seconds)
 

@@ -25,7 +25,7 @@ def verify(
     verifier: Verifier,
     advance: Advance | None = None,
 ) -> int:
-    """Stores one verdict of the verifier on every sample of a checkpoint on a split; gives how many were new.
+    """Stores one verdict of the verifier on every sample of a checkpoint on some problems; gives how many were new.
 
     Raises:
         ContractBreach: The verifier broke its contract.
@@ -34,7 +34,7 @@ def verify(
     by_id = {problem.id: problem for problem in problems}
     judged = store.verdicts(checkpoint, split, verifier.fingerprint)
     new = 0
-    for batch in batched(store.samples(checkpoint, split), VERIFY_BATCH):
+    for batch in batched([s for s in store.samples(checkpoint, split) if s.problem in by_id], VERIFY_BATCH):
         # A verifier may look at all samples of a problem together, so a problem is verified whole or not at all.
         old = sum(sample.id in judged for sample in batch)
         if advance:

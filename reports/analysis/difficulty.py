@@ -12,7 +12,7 @@ import dataclasses
 
 import numpy as np
 
-from restem.harness.names import BASE, first_sampled
+from restem.harness.names import BASE
 from restem.reports.analysis.findings import TEST, TRAIN, Findings, Standing
 from restem.reports.analysis.selection import selected
 from restem.reports.analysis.verifier_quality import called
@@ -122,7 +122,7 @@ def _on(counts: Counts, here: Bools) -> Counts:
 def _kept_by_band(run: Run, arm: Arm) -> list[Estimate]:
     """Precision by band of what the arm keeps of the base's training samples that did not sort; all replicates."""
     replicas = run.replicates(arm)
-    drawn = [run.rows(first_sampled(replica.name), TRAIN) for replica in replicas]
+    drawn = [run.first_rows(replica) for replica in replicas]
     if not any(len(rows) for rows in drawn):
         return [estimates.NOTHING] * BANDS
     bands, _ = sorted_by(run, TRAIN, drawn)

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from restem.harness.names import first_sampled
 from restem.reports.analysis.findings import TRAIN
 from restem.reports.analysis.selection import selected
 from restem.reports.data.run import Arm, Run
@@ -91,10 +90,9 @@ def forecast(run: Run, arm: Arm, replicates: Sequence[Arm], problems: int) -> Fo
     whole = np.vstack([counts.sum(axis=0)[None].astype(np.float64), estimates.resampled(counts)])
     kept = estimates.ratio(whole[:, KEPT_RIGHT], whole[:, KEPT_DECIDED] + _unseen_wrong(counts, arm))
     distinct = estimates.ratio(whole[:, DISTINCT_RIGHT], whole[:, DISTINCT])
-    restarts = (run.suite.get("training") or {}).get("restart", True)
     nothing = whole[:, KEPT] == 0  # trains nothing, which changes as little as texts at the neutral point
     neutral = np.where(nothing, distinct, kept)
-    steps = predictor.chain(neutral, distinct, run.iterations if restarts else 1, copies=not arm.selection.dedupe)
+    steps = predictor.chain(neutral, distinct, arm.iterations if arm.restarts else 1, copies=not arm.selection.dedupe)
     error = np.where(nothing, 0.0, _errors(arm.name))
     return Forecast(
         arm=arm,
@@ -121,7 +119,7 @@ def ahead(left: Floats, right: Floats) -> float:
 
 def _counts(run: Run, arm: Arm) -> Ints:
     """The columns of `Forecast.counts` for every training problem."""
-    rows, size = run.rows(first_sampled(arm.name), TRAIN), run.size(TRAIN)
+    rows, size = run.first_rows(arm), run.size(TRAIN)
     kept = selected(run, arm, rows)
     _, first = np.unique(run.samples.text[rows], return_index=True)
     columns: list[Ints] = []

@@ -15,7 +15,7 @@ import functools
 
 import numpy as np
 
-from restem.harness.names import BASE, first_sampled
+from restem.harness.names import BASE
 from restem.reports.analysis.findings import TEST, TRAIN, Findings, Standing, confusion
 from restem.reports.analysis.ranking import ALPHA, Contest, arm_of, family, trained_at
 from restem.reports.analysis.reward_gap import GapMove, Parting, partings
@@ -118,7 +118,7 @@ def _drift(findings: Findings, arm: Arm, iteration: int, split: str) -> Estimate
     run, replicas = findings.run, findings.run.replicates(arm)
     reached = [(r, c) for r in replicas for c in run.chain(r.name) if c.iteration == iteration]
     judged = [(r, c.id if split == TEST else base_of(c)) for r, c in reached]
-    base = [(r, BASE if split == TEST else first_sampled(r.name)) for r, _ in reached]
+    base = [(r, BASE if split == TEST else r.first) for r, _ in reached]
     now, then = (
         np.sum([confusion(run, run.rows(id, split), split, replica.verifier) for replica, id in some], axis=0)
         for some in (judged, base)

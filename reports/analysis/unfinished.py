@@ -59,7 +59,7 @@ def missing(run: Run) -> list[Missing]:
         f"{replica.name}/{i}": verifiers_that_judge(verifiers, replica.verifier)
         for arm in run.arms
         for replica in run.replicates(arm)
-        for i in range(1, run.iterations + 1)
+        for i in range(1, arm.iterations + 1)
     }
     for checkpoint, names in expected.items():
         rows = run.rows(checkpoint, TEST)

@@ -14,25 +14,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restem.benchmarks.problem import Probe, Problem
-from restem.harness.names import BASE, MARK, replicate, unmarked
+from restem.harness.names import BASE, MARK, POLICY, drawn_as, first_sampled, replicate, unmarked
 from restem.harness.store.records import Checkpoint
 from restem.harness.store.selection_rules import RULES, SelectionSettings
 from restem.reports.stats.estimates import Floats, Ints
 from restem.verifiers.verdict import CONTROLS, Verdict
 
 STEPS = "steps"
+OWN = ("iterations", "samples", "problems", "temperature", "restart", "steps", "learning_rate")
 Bools = NDArray[np.bool_]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Arm:
-    """One training verifier's chain of iterations."""
+    """One training verifier's chain of iterations.
+
+    Attributes:
+        first: Id of what its first training samples are drawn from.
+        iterations: How many the suite asks for.
+        restarts: Whether each iteration trains the base.
+        samples: Of a training problem, in its E-steps; None: as the suite says.
+        problems: The training problems that it uses, the first ones; None: all.
+        own: What it sets for itself, key by key: in what it differs from other arms.
+    """
 
     name: str
     verifier: str
     selection: SelectionSettings
     control: bool
     gold: bool
+    first: str = BASE
+    iterations: int = 1
+    restarts: bool = True
+    samples: int | None = None
+    problems: int | None = None
+    own: Mapping[str, Any] = dataclasses.field(default_factory=dict, hash=False)
 
     @property
     def mark(self) -> str:
@@ -179,20 +195,23 @@ class Run:
 
     @property
     def iterations(self) -> int:
+        """Those of the arm that has most."""
         reached = max((c.iteration for c in self.checkpoints.values()), default=0)
-        return int(self.suite.get("iterations", reached))
+        return max((arm.iterations for arm in self.arms), default=int(self.suite.get("iterations", reached)))
 
     @functools.cached_property
     def arms(self) -> tuple[Arm, ...]:
         """The arms in the suite's order; controls and gold marked."""
-        return tuple(_arm(entry, self.controls, self.gold) for entry in self.suite.get("arms", ()))
+        return tuple(_arm(entry, self) for entry in self.suite.get("arms", ()))
 
     def replicates(self, arm: Arm) -> tuple[Arm, ...]:
         """The arm under each seed of the suite, with the verifier that it has there; the first is the arm itself."""
         replicates: list[Arm] = []
         for number in range(int(self.suite.get("replicates", 1))):
             verifier = self.own(arm.verifier, number)
-            replicates.append(dataclasses.replace(arm, name=replicate(arm.name, number), verifier=verifier))
+            name, drawn = replicate(arm.name, number), arm.first.removeprefix(BASE).removeprefix(MARK)
+            first = first_sampled(name, drawn)
+            replicates.append(dataclasses.replace(arm, name=name, verifier=verifier, first=first))
         return tuple(replicates)
 
     def own(self, verifier: str, number: int) -> str:
@@ -234,6 +253,15 @@ class Run:
         """Rows of `samples` of a checkpoint on a split; empty where there are none."""
         return self.places.get((checkpoint or "", split), np.zeros(0, np.int64))
 
+    def first_rows(self, arm: Arm) -> Ints:
+        """Rows of the training samples of a base that an arm's first selection is made from."""
+        rows = self.rows(arm.first, "train")
+        problem = self.samples.problem[rows]
+        number = np.arange(len(rows)) - np.searchsorted(problem, problem)  # among the samples of its problem
+        samples = arm.samples or (self.suite.get("sampling") or {}).get("train_samples") or len(rows) + 1
+        used = (problem < (arm.problems or len(rows) + 1)) & (number < samples)
+        return rows[used]
+
     def outcome(self, verifier: str, rows: Ints) -> Floats:
         """Outcomes of a verifier on rows; all NaN where it was never asked."""
         outcomes = self.outcomes.get(verifier)
@@ -249,15 +277,24 @@ class Run:
         return int(self.asked(verifier, rows).sum())
 
 
-def _arm(entry: Mapping[str, Any], controls: Sequence[str], gold: str) -> Arm:
+def _arm(entry: Mapping[str, Any], run: Run) -> Arm:
     selection = SelectionSettings(**(entry.get("selection") or {}))
-    verifier = entry["verifier"]
+    verifier, suite = entry["verifier"], run.suite
+    sampling, training = suite.get("sampling") or {}, suite.get("training") or {}
+    usual, restart = sampling.get("temperature", 0.0), entry.get("restart")
+    drawn = drawn_as(entry.get("source") or POLICY, entry.get("temperature") or usual, usual)
     return Arm(
         name=entry["name"],
         verifier=verifier,
         selection=selection,
-        control=verifier in controls and verifier != gold and "answer" not in RULES[selection.rule].reads,
-        gold=verifier == gold,
+        control=verifier in run.controls and verifier != run.gold and "answer" not in RULES[selection.rule].reads,
+        gold=verifier == run.gold,
+        first=first_sampled(entry["name"], drawn),
+        iterations=int(entry.get("iterations") or suite.get("iterations", 1)),
+        restarts=training.get("restart", True) if restart is None else restart,
+        samples=entry.get("samples"),
+        problems=entry.get("problems"),
+        own={key: value for key, value in entry.items() if key in OWN and value is not None},
     )
 
 

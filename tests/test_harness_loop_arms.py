@@ -1,0 +1,162 @@
+"""Arms with settings of their own: iterations, samples, problems, temperature, restart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from restem.harness.app.run import run_suite
+from restem.harness.config import load_suite, parse_suite
+from restem.harness.errors import ConfigError
+from restem.harness.names import unmarked
+from restem.harness.store.store import Store
+from restem.reports.analysis.forecast import KEPT, forecast
+from restem.reports.analysis.unfinished import missing
+from restem.reports.data.read import read_run
+from restem.reports.data.run import Run
+from tests.rows import lasting_rows
+
+ARMS = """
+name = "arms"
+iterations = 1
+
+[benchmark]
+regime = [3.0, 4.5]
+train = 4
+validation = 1
+test = 2
+
+[sampling]
+train_samples = 4
+test_samples = 2
+max_new_tokens = 48
+rows = 32
+
+[training]
+steps = 1
+checks = 0
+rows = 4
+
+[probe]
+problems = 0
+
+[[arms]]
+name = "usual"
+verifier = "sympy"
+
+[[arms]]
+name = "longer"
+verifier = "sympy"
+iterations = 2
+restart = false
+
+[[arms]]
+name = "more_samples"
+verifier = "sympy"
+samples = 8
+
+[[arms]]
+name = "fewer_problems"
+verifier = "sympy"
+problems = 2
+
+[[arms]]
+name = "hotter"
+verifier = "sympy"
+temperature = 1.5
+steps = 2
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("arms")
+    (place / "suite.toml").write_text(ARMS)
+    run_suite(load_suite(str(place / "suite.toml")), place / "run", quiet=True)
+    return place / "run"
+
+
+@pytest.fixture(scope="module")
+def run(folder: Path) -> Run:
+    with Store(folder) as store:
+        return read_run(store)
+
+
+def test_each_arm_has_its_own_number_of_iterations(run: Run) -> None:
+    assert {arm.name: len(run.chain(arm.name)) for arm in run.arms} == {
+        "usual": 1,
+        "longer": 2,
+        "more_samples": 1,
+        "fewer_problems": 1,
+        "hotter": 1,
+    }
+    assert not missing(run)
+
+
+def test_arms_that_sample_the_base_alike_share_its_samples(folder: Path) -> None:
+    with Store(folder) as store:
+        drawn = {id: len(store.samples(id, "train")) for id, split in store.sampled_splits("train")}
+    assert drawn == {"base": 4 * 8, "longer/1": 4 * 4, "base~t1.5": 4 * 4}
+
+
+def test_an_arm_selects_among_its_first_problems_and_samples(folder: Path) -> None:
+    with Store(folder) as store:
+        problems = [problem.id for problem in store.problems("train")]
+        samples = {sample.id: sample for id in ("base", "base~t1.5") for sample in store.samples(id, "train")}
+        used: dict[str, set[tuple[int, int]]] = {}
+        for arm in ("usual", "more_samples", "fewer_problems", "hotter"):
+            selection = store.selection(f"{arm}/1")
+            assert selection is not None
+            rows = [samples[row.sample] for row in selection.rows]
+            used[arm] = {(problems.index(sample.problem), sample.index) for sample in rows}
+    assert used == {
+        "usual": {(p, k) for p in range(4) for k in range(4)},
+        "more_samples": {(p, k) for p in range(4) for k in range(8)},
+        "fewer_problems": {(p, k) for p in range(2) for k in range(4)},
+        "hotter": {(p, k) for p in range(4) for k in range(4)},
+    }
+
+
+def test_the_selection_can_be_repeated_from_the_rows_of_a_report(folder: Path, run: Run) -> None:
+    with Store(folder) as store:
+        for arm in run.arms:
+            selection = store.selection(f"{arm.name}/1")
+            assert selection is not None
+            assert set(run.samples.id[run.first_rows(arm)].tolist()) == {row.sample for row in selection.rows}
+            assert forecast(run, arm, [arm], 4).counts[:, KEPT].sum() == len(selection.kept)
+
+
+def test_an_arms_own_settings_are_those_of_its_training(run: Run) -> None:
+    steps = {id: checkpoint.steps for id, checkpoint in run.checkpoints.items() if checkpoint.kind == "trained"}
+    assert steps["usual/1"] == 1
+    assert steps["hotter/1"] == 2
+    assert run.checkpoints["longer/2"].started_from == "longer/1"
+    assert run.checkpoints["usual/1"].started_from == "base"
+
+
+def test_equal_first_steps_of_arms_give_equal_policies_and_temperature_changes_texts(run: Run) -> None:
+    usual, hotter = run.rows("base", "train"), run.rows("base~t1.5", "train")
+    assert not np.array_equal(run.samples.text[usual[:4]], run.samples.text[hotter[:4]])
+    assert all(unmarked(id) == "base" for id in ("base", "base~t1.5"))
+
+
+def test_a_suite_whose_arms_set_nothing_has_the_rows_of_one_that_says_the_same_for_each(tmp_path: Path) -> None:
+    plain = ARMS[: ARMS.index('[[arms]]\nname = "longer"')]
+    rows = []
+    for name, suite in {
+        "plain": plain,
+        "told": plain + "iterations = 1\nsamples = 4\nproblems = 4\nsteps = 1\n",
+    }.items():
+        (tmp_path / "suite.toml").write_text(suite)
+        run_suite(load_suite(str(tmp_path / "suite.toml")), tmp_path / name, quiet=True)
+        tables = lasting_rows(tmp_path / name)
+        rows.append({table: tables[table] for table in ("sample", "verdict", "selection", "checkpoint")})
+    assert rows[0] == rows[1]
+
+
+def test_an_arm_with_more_problems_than_there_are_is_refused() -> None:
+    arms = [{"name": "a", "verifier": "sympy", "problems": 300}]
+    with pytest.raises(ConfigError, match=r"arms\.0\.problems: found 300, expected at most benchmark\.train, 256"):
+        parse_suite({"name": "x", "arms": arms}, "suite.toml")
