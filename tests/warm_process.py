@@ -123,9 +123,14 @@ def _serve() -> None:
         signal.signal(number, ignored)
     answers = os.fdopen(os.dup(1), "w")
     for line in sys.stdin:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        result = CliRunner().invoke(main, json.loads(line))
-        signal.signal(signal.SIGINT, ignored)
+        try:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            result = CliRunner().invoke(main, json.loads(line))
+            signal.signal(signal.SIGINT, ignored)
+        except KeyboardInterrupt:  # it came in the instant before the command line began, or after it ended
+            signal.signal(signal.SIGINT, ignored)
+            print(json.dumps([128 + signal.SIGINT, ""]), file=answers, flush=True)
+            continue
         known = result.exception is None or isinstance(result.exception, SystemExit)
         print(
             json.dumps([result.exit_code, result.stderr if known else repr(result.exc_info)]), file=answers, flush=True
