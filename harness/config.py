@@ -7,7 +7,6 @@ up here. docs/suite.md and `restem init` are printed from the descriptions of th
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar
@@ -22,8 +21,9 @@ from restem.benchmarks.hints import did_you_mean
 from restem.harness.config_errors import explain, hint
 from restem.harness.errors import ConfigError
 from restem.harness.names import BASE, MARK, POLICY, drawn_as, first_sampled, replicate, unmarked
+from restem.harness.overrides import QUICK, make_quick, put, set_value
 from restem.harness.store.selection_rules import RULES
-from restem.harness.toml import parse_toml, parse_value, read_toml
+from restem.harness.toml import read_toml
 from restem.verifiers.keys import place_of_key
 from restem.verifiers.option_types import MAY_DIFFER, MayDiffer
 
@@ -281,6 +281,42 @@ class ArmConfig(Model):
     selection: SelectionConfig = SelectionConfig()
 
 
+class SweepConfig(Model):
+    """One setting of arms over several values: each arm is written once a value, as `NAME-VALUE`, with a curve."""
+
+    key: str | None = Field(default=None, description="a key of an arm, such as `samples` or `selection.cap`")
+    values: tuple[Any, ...] = Field(default=(), description="its values: numbers, texts, true or false")
+    arms: tuple[str, ...] = Field(default=(), description="the arms that are written once a value; without it all")
+
+    @pydantic.field_validator("key")
+    @classmethod
+    def _key_of_an_arm(cls, key: str | None) -> str | None:
+        model: Any = ArmConfig
+        for part in key.split(".") if key is not None else ():
+            fields = model.model_fields if isinstance(model, type) and issubclass(model, Model) else {}
+            if part not in fields or part == "name":
+                raise ValueError(f"no key of an arm{hint(part, [name for name in fields if name != 'name'])}")
+            model = fields[part].annotation
+        if key is not None and isinstance(model, type) and issubclass(model, Model):
+            raise ValueError(f"expected a key with one value, such as `{key}.{next(iter(model.model_fields))}`")
+        return key
+
+    @pydantic.model_validator(mode="after")
+    def _values_go_with_a_key(self) -> SweepConfig:
+        if (self.key is None) != (not self.values):
+            raise ValueError("`key` and `values` go together")
+        if self.key is None and self.arms:
+            raise ValueError("`arms` goes with `key` and `values`")
+        if wrong := [value for value in self.values if not isinstance(value, str | int | float)]:
+            raise ValueError(f"values: expected numbers, texts, true or false, found {wrong[0]!r}")
+        return self
+
+    def written(self, arm: str) -> tuple[str, ...]:
+        """The names under which an arm is written, one a value."""
+        texts = (f"{value:g}" if isinstance(value, float) else value for value in self.values)
+        return tuple(f"{arm}-{str(text).lower() if isinstance(text, bool) else text}" for text in texts)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ArmSettings:
     """What an arm does: its own settings, and the suite's where it has none.
@@ -338,6 +374,12 @@ class Suite(Model):
     probe: ProbeConfig = ProbeConfig()
     arms: tuple[ArmConfig, ...] = Field(min_length=1, description="one arm a training verifier")
     verifiers: dict[str, dict[str, Any]] = Field(default={}, description="options of verifiers, by name")
+    sweep: SweepConfig = SweepConfig()
+    quick: dict[str, Any] = Field(
+        default={},
+        description="what `restem run SUITE --quick` sets, by dotted keys, as in `benchmark.train = 16`; the suite's "
+        "name then ends with `-quick`",
+    )
 
     @pydantic.model_validator(mode="after")
     def _names_are_unique(self) -> Suite:
@@ -358,6 +400,14 @@ class Suite(Model):
                     f"arms.{number}.problems: found {arm.problems}, expected at most benchmark.train, "
                     f"{self.benchmark.train}"
                 )
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _sweep_has_its_arms(self) -> Suite:
+        names = {arm.name for arm in self.arms}
+        for name in self.sweep.arms:
+            if name not in names and not names.issuperset(self.sweep.written(name)):
+                raise ValueError(f"sweep.arms: no arm {name!r}{did_you_mean(name, sorted(names))}")
         return self
 
     def settings_of(self, arm: ArmConfig) -> ArmSettings:
@@ -415,18 +465,29 @@ class Suite(Model):
         return tuple(dict.fromkeys([self.gold, *(arm.verifier for arm in self.arms), *self.scoring]))
 
 
+def built_in_suites() -> dict[str, Path]:
+    """The built-in suites by name: the file of each. Those of docs/prediction.md are not among them."""
+    folders = (SUITES, SUITES / "paper", SUITES / "literature")
+    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.toml"))}
+
+
 def suite_names() -> list[str]:
-    """The built-in suites."""
-    return sorted(path.stem for path in SUITES.glob("*.toml"))
+    """The names of the built-in suites."""
+    return list(built_in_suites())
 
 
-def load_suite(name: str, overrides: Sequence[str] = ()) -> Suite:
+def load_suite(name: str, overrides: Sequence[str] = (), *, quick: bool = False) -> Suite:
     """A suite by built-in name or TOML file, with `a.b=value` overrides.
+
+    Args:
+        name: The name or the file.
+        overrides: Changes, after those of `quick`.
+        quick: Whether to set what the suite's `[quick]` says.
 
     Raises:
         ConfigError: Naming file, field, value found and value expected.
     """
-    path = SUITES / f"{name}.toml" if name in suite_names() else Path(name)
+    path = built_in_suites().get(name, Path(name))
     if not path.is_file():
         hint = did_you_mean(name, suite_names())
         raise ConfigError(f"no suite {name!r}: neither a file nor one of {', '.join(suite_names())}{hint}")
@@ -436,6 +497,9 @@ def load_suite(name: str, overrides: Sequence[str] = ()) -> Suite:
         for key in {"path", "few_shot_file"} & benchmark.keys():  # relative to the suite, not to the working folder
             if isinstance(benchmark[key], str):
                 benchmark[key] = str((path.parent / benchmark[key]).absolute())
+    if quick:
+        make_quick(data, path.name)
+    data.pop(QUICK, None)  # from here on a suite is what it does
     for override in overrides:
         set_value(data, override)
     _read_few_shot(data.get("benchmark"), path.name)
@@ -464,51 +528,37 @@ def parse_suite(data: Mapping[str, Any], origin: str) -> Suite:
     if (place := place_of_key(data)) is not None:
         raise ConfigError(f"{origin}: {'.'.join(place)}: holds a key; put it into an environment variable")
     try:
+        suite = Suite.model_validate(data)
+    except pydantic.ValidationError as error:
+        raise _refused(origin, explain(error, Suite)) from None
+    return _swept(suite, origin)
+
+
+def _swept(suite: Suite, origin: str) -> Suite:
+    """The suite with an arm for each value of `[sweep]`; unchanged where it has none, or where they are written."""
+    sweep, names = suite.sweep, suite.sweep.arms or tuple(arm.name for arm in suite.arms)
+    if sweep.key is None or not any(arm.name in names for arm in suite.arms):
+        return suite
+    arms: list[Mapping[str, Any]] = []
+    for arm in suite.arms:
+        for number, name in enumerate(sweep.written(arm.name) if arm.name in names else ()):
+            written = arm.model_dump() | {"name": name}
+            put(written, sweep.key.split("."), sweep.values[number])
+            try:
+                ArmConfig.model_validate(written)
+            except pydantic.ValidationError as error:
+                raise _refused(f"{origin}: sweep.values.{number}", explain(error, ArmConfig)) from None
+            arms.append(written)
+        arms += [] if arm.name in names else [arm.model_dump()]
+    data = suite.model_dump() | {"arms": arms, "sweep": sweep.model_dump() | {"arms": names}}
+    try:
         return Suite.model_validate(data)
     except pydantic.ValidationError as error:
-        lines = explain(error, Suite)
-    raise ConfigError("\n".join(f"{origin}: {line}" for line in lines))
+        raise _refused(f"{origin}: with [sweep]", explain(error, Suite)) from None
 
 
-def set_value(data: dict[str, Any], override: str) -> None:
-    """Applies one `a.b=value`; the value is read as TOML, or as a text where it is not TOML.
-
-    A number as part of the path indexes a list: `arms.0.verifier=judge`.
-    """
-    path, equals, text = override.partition("=")
-    if not equals or not path:
-        raise ConfigError(f"--set {override}: expected a.b=value")
-    value = parse_value(text, f"--set {path}")
-    node: Any = data
-    try:
-        *parents, last = _keys(path)
-        for part in parents:
-            node = node[int(part)] if isinstance(node, list) else node.setdefault(part, {})
-        node[int(last) if isinstance(node, list) else last] = value
-    except (IndexError, ValueError, TypeError, AttributeError, ConfigError):
-        raise ConfigError(f"--set {override}: {path} does not lead anywhere") from None
-
-
-_FOREIGN = re.compile(
-    r"verifiers\.(\w+:(?!//)[^'\"]+:\w+|(?:\w+\.)*\w+:\w+|inspect:[\w-]+/[\w-]+|https?://[^/'\"]+(?:/[^.'\"]*)?)\.(.+)"
-)
-
-
-def _keys(path: str) -> list[str]:
-    """The keys of a dotted path: quoted as TOML has it, or bare, or with the name of a foreign verifier in it.
-
-    Such a name is `package.module:factory`, `trl:FILE_OR_MODULE:FUNCTION` or the like, `inspect:package/scorer`, or the
-    address of a server.
-    """
-    if match := _FOREIGN.fullmatch(path):
-        return ["verifiers", match[1], *_keys(match[2])]
-    if not {"'", '"'} & set(path):
-        return path.split(".")
-    node, keys = parse_toml(f"{path} = 0", path), []
-    while isinstance(node, dict):
-        keys += node
-        node = node[keys[-1]]
-    return keys
+def _refused(place: str, lines: Sequence[str]) -> ConfigError:
+    return ConfigError("\n".join(f"{place}: {line}" for line in lines))
 
 
 def read_tables(path: Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from restem.harness.config import (
     SamplingConfig,
     SelectionConfig,
     Suite,
+    SweepConfig,
     TrainingConfig,
     load_suite,
 )
@@ -34,6 +35,7 @@ TABLES = (
     ProbeConfig,
     ArmConfig,
     SelectionConfig,
+    SweepConfig,
 )
 
 

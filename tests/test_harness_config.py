@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restem.benchmarks.catalog import BENCHMARKS
-from restem.harness.config import Suite, load_suite, parse_suite, set_value, suite_names, to_toml
+from restem.harness.config import Suite, load_suite, parse_suite, suite_names, to_toml
 from restem.harness.errors import ConfigError
+from restem.harness.overrides import set_value
 
 
 @pytest.mark.parametrize("name", suite_names())

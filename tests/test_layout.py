@@ -60,7 +60,8 @@ ALLOWED: dict[str, set[str]] = {
     "harness.sampling_settings": set(),
     "harness.progress": BASICS,
     "harness.toml": {"harness.errors"},
-    "harness.config": STORE | {"benchmarks", "harness.config_errors", "verifiers.option_types"},
+    "harness.overrides": {"harness.errors", "harness.toml"},
+    "harness.config": STORE | {"benchmarks", "harness.config_errors", "harness.overrides", "verifiers.option_types"},
     "harness.config_errors": {"benchmarks.hints", "verifiers.keys"},
     "harness.store": BASICS,
     # Rollouts of other tools; it reads files as benchmarks do, and depends on no verifier.
@@ -72,7 +73,7 @@ ALLOWED: dict[str, set[str]] = {
     "harness.distributed": NUMERICS,
     "harness.loop": LOOP,
     "harness.serving": LOOP | {"harness.weights", "verifiers.adapters"},
-    "harness.app": EVERYTHING - {"harness"} | HARNESS,
+    "harness.app": EVERYTHING - {"harness"} | HARNESS | {"harness.overrides"},
     "harness.gate": EVERYTHING - {"harness"} | STORE | {"harness.app", "harness.config", "harness.progress"},
     "harness.cli": EVERYTHING,
     "harness.assets": EVERYTHING,

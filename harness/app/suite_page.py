@@ -52,7 +52,7 @@ WIDTH = 116
 _VERIFIERS = """The options of a verifier: [docs/verifiers.md](verifiers.md) lists them, and which may differ on resume.
 Of a verifier of another package any option may differ that leaves its fingerprint as it is.
 """
-_WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false"}
+_WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false", Any: "value"}
 _SIGNS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below", "min_length": "at least this many:"}
 
 

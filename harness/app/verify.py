@@ -77,7 +77,8 @@ def verifier_options(config_path: Path | None, overrides: Sequence[str], names: 
 
 
 def _tables(config_path: Path | None, overrides: Sequence[str]) -> Any:
-    from restem.harness.config import read_tables, set_value  # its pydantic models take 0.2 s to import
+    from restem.harness.config import read_tables  # its pydantic models take 0.2 s to import
+    from restem.harness.overrides import set_value
 
     data = {} if config_path is None else read_tables(config_path)
     for override in overrides:

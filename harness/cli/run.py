@@ -15,6 +15,7 @@ from restem.harness.cli.reports import print_plan, print_report
 @click.argument("suite", default="linear_1d")
 @click.option("--out", type=TO_FOLDER, help="Run folder.  [default: runs/<suite name>]")
 @click.option("--set", "overrides", multiple=True, metavar="a.b=value", help="Change one setting of the suite.")
+@click.option("--quick", is_flag=True, help="The suite's small form, as its [quick] says.")
 @click.option("--accept-unreadable", is_flag=True, help="Run although the gold cannot read all references.")
 @click.option("--until", type=click.Choice(["base"]), help="Stop before any training, with a plan; resumes without it.")
 @click.option("--restore", is_flag=True, help="Only make lost or damaged checkpoints of the run again.")
@@ -29,6 +30,7 @@ def run_command(
     suite: str,
     out: Path | None,
     overrides: tuple[str, ...],
+    quick: bool,
     accept_unreadable: bool,
     until: str | None,
     restore: bool,
@@ -56,6 +58,7 @@ def run_command(
     Example:
       restem run linear_1d --out runs/first --set iterations=1 --set sampling.train_samples=8
       restem run linear_1d --set mesh.data=2
+      restem run paper_compute --quick
       restem run linear_1d --hosts 2 --host-index 1 --coordinator leader:8476
     """
     if settings:
@@ -69,7 +72,9 @@ def run_command(
     from restem.harness.config import load_suite
 
     check_hosts(hosts, host_index, coordinator)
-    resolved = load_suite(suite, (*overrides, "accept_unreadable=true") if accept_unreadable else overrides)
+    resolved = load_suite(
+        suite, (*overrides, "accept_unreadable=true") if accept_unreadable else overrides, quick=quick
+    )
     folder = out or Path("runs") / resolved.name
     check_folder("--out" if out else "run folder", folder)
     check_suite(resolved, leads=not host_index, begun=(folder / "run.db").is_file(), quiet=quiet)
