@@ -16,6 +16,7 @@ from restem.benchmarks.problem import Problem, canonical_form, identity, problem
 
 # A named regime of difficulty or a pair of numbers; None for a benchmark that has no regimes.
 Regime: TypeAlias = str | tuple[float, float] | None
+Solution: TypeAlias = Callable[[Problem], str | None]
 MAX_REPEATS = 2_000  # draws in a row without a new problem, after which the regime is exhausted
 
 
@@ -54,6 +55,8 @@ class Benchmark:
         few_shot_file: A text of worked examples with `{question}` in its place, for base models; None where there is
             none.
         steps: The check of written steps; None where there is none.
+        solution: Problem -> the text of a right response with its steps, in the manner of the embedded policy or of the
+            file that the problem is from; None for a problem without one. None where no problem has one.
         chance: Problems -> the accuracy of a policy that ignores the questions.
         gold: The verifier taken as truth where a suite names none: a catalogue name or `package.module:factory`.
         fixed: Whether it is a set of given problems, not a generator; a split may then have fewer than requested.
@@ -66,6 +69,7 @@ class Benchmark:
     default_regime: Regime = None
     few_shot_file: Path | None = None
     steps: StepCheck | None = None
+    solution: Solution | None = None
     chance: Callable[[Sequence[Problem]], float] = chance_level
     gold: str = "sympy"
     fixed: bool = False

@@ -15,7 +15,7 @@ from restem.benchmarks.json_lines import JsonLine
 
 QUESTIONS = ("question", "problem", "prompt", "query")
 ANSWERS = ("answer", "reference", "final_answer", "expected_answer", "ground_truth", "gold", "target")
-SOLUTION = "solution"  # a whole solution: it counts where no column has the answer alone
+SOLUTION = "solution"  # a whole solution; where no column has the answer alone, the answer is what it ends with
 FIXED = ("id", "split", "data")
 UNUSED = ("source", "strata")  # what `restem generate` writes besides; strata are read, a source is the file itself
 
@@ -30,6 +30,7 @@ class Columns:
         id: That of the ids.
         split: That of the splits.
         data: That of the data.
+        solution: That of worked solutions; None where there is none.
         strata: Those that divide the problems into strata.
         unused: The others.
     """
@@ -39,6 +40,7 @@ class Columns:
     id: str = "id"
     split: str = "split"
     data: str = "data"
+    solution: str | None = None
     strata: Sequence[str] = ()
     unused: Sequence[str] = ()
 
@@ -50,7 +52,7 @@ def recognise(
 
     Args:
         rows: All rows of a file, at least one.
-        chosen: `question`, `answer`, `id`, `split` or `data` -> the column that a suite names for it.
+        chosen: `question`, `answer`, `solution`, `id`, `split` or `data` -> the column that a suite names for it.
         strata: The columns that a suite names for its strata.
         name: The file's name, for errors about all of its rows.
 
@@ -74,11 +76,13 @@ def recognise(
             'another column is named in the suite: [benchmark] columns = {question = "..."}'
         )
     answer = chosen.get("answer") or _only(ANSWERS, first, "answer", name) or (SOLUTION if SOLUTION in first else None)
-    named = [question, answer or "", *(chosen.get(key, key) for key in FIXED), *strata]
+    solution = chosen.get("solution") or (SOLUTION if SOLUTION in first else None)
+    named = [question, answer or "", solution or "", *(chosen.get(key, key) for key in FIXED), *strata]
     tops = {column if column in first else column.partition(".")[0] for column in named}
     return Columns(
         question=question,
         answer=answer,
+        solution=solution,
         strata=tuple(strata),
         unused=tuple(column for column in first if column not in (*tops, *UNUSED)),
         **{key: chosen.get(key, key) for key in FIXED},
@@ -117,7 +121,8 @@ def value_at(row: JsonLine, column: str) -> Any:
 
 def narrowed(row: JsonLine, columns: Columns) -> JsonLine:
     """The row with the columns that are read, under the names that errors use."""
-    names = (columns.question, columns.answer, columns.id, columns.split, columns.data, *columns.strata)
+    fixed = (columns.id, columns.split, columns.data)
+    names = (columns.question, columns.answer, columns.solution, *fixed, *columns.strata)
     fields = {name: value_at(row, name) for name in names if name is not None}
     if not columns.strata:
         fields["strata"] = row.fields.get("strata")

@@ -9,6 +9,7 @@ not depend on generators or verifiers.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import re
 from collections import Counter
@@ -21,7 +22,7 @@ from restem.benchmarks.columns import QUESTIONS, Columns, narrowed, recognise
 from restem.benchmarks.file_formats import read_file
 from restem.benchmarks.json_lines import JsonLine
 from restem.benchmarks.problem import Problem, as_written, identity, problem_id, split_of
-from restem.benchmarks.reference_texts import reference_in
+from restem.benchmarks.reference_texts import has_steps, reference_in
 
 FILE = "file"  # the name of the problems of a file
 SHARES = {"train": 0.6, "validation": 0.1, "test": 0.3}
@@ -42,6 +43,7 @@ class ProblemFile:
         unanswered: The places of problems without a reference.
         references: MARK, BOX or WHOLE -> number of reference texts that stood there.
         named_splits: Number of problems whose rows name their split; the others are divided by a hash.
+        solutions: Id -> worked solution, of the problems that have one.
     """
 
     name: str
@@ -53,14 +55,17 @@ class ProblemFile:
     unanswered: Sequence[str]
     references: Mapping[str, int]
     named_splits: int
+    solutions: Mapping[str, str]
 
 
 def file_benchmark(path: Path, columns: Mapping[str, str] | None = None, strata: Sequence[str] = ()) -> Benchmark:
     """The problems of a file as a benchmark; see `read_problem_file`."""
+    read = functools.cache(lambda: read_problem_file(path, columns, strata))
     return Benchmark(
         name=FILE,
         splits=tuple(SHARES),
-        stream=lambda *_: iter(read_problem_file(path, columns, strata).problems),
+        stream=lambda *_: iter(read().problems),
+        solution=lambda problem: read().solutions.get(problem.id),
         fixed=True,
     )
 
@@ -82,7 +87,8 @@ def read_problem_file(path: Path, columns: Mapping[str, str] | None = None, stra
 
     Args:
         path: The file.
-        columns: `question`, `answer`, `id`, `split` or `data` -> its column, where that is not recognised by its name.
+        columns: `question`, `answer`, `solution`, `id`, `split` or `data` -> its column, where that is not
+            recognised by its name.
         strata: The columns that divide the problems into strata.
 
     Raises:
@@ -113,16 +119,18 @@ def read_problem_file(path: Path, columns: Mapping[str, str] | None = None, stra
         unanswered=[problem.source for problem in problems if not problem.references],
         references=references,
         named_splits=sum(row.split is not None for row in distinct.values()),
+        solutions={row.problem.id: row.solution for row in distinct.values() if row.solution is not None},
     )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Row:
-    """A problem with its identity, and the split that its row names."""
+    """A problem with its identity, and the split and the worked solution that its row names."""
 
     problem: Problem
     identity: str
     split: str | None
+    solution: str | None
 
 
 def _read(line: JsonLine, columns: Columns, references: Counter[str]) -> _Row:
@@ -146,7 +154,8 @@ def _read(line: JsonLine, columns: Columns, references: Counter[str]) -> _Row:
     texts = {columns.id: problem.id, columns.data: json.dumps(data, ensure_ascii=False)}
     for column, text in texts.items():
         _check_unicode(line, column, text)
-    return _Row(problem=problem, identity=identity(question, data, form=as_written), split=split)
+    known = identity(question, data, form=as_written)
+    return _Row(problem=problem, identity=known, split=split, solution=_solution(line, columns))
 
 
 def _question(line: JsonLine, column: str) -> str:
@@ -178,6 +187,15 @@ def _answers(line: JsonLine, column: str | None, references: Counter[str]) -> tu
         references[place] += 1
         answers[reference] = None
     return tuple(answers)
+
+
+def _solution(line: JsonLine, columns: Columns) -> str | None:
+    """The worked solution of a row: the text of its own column, or an answer's text that is more than the answer."""
+    text = line.fields.get(columns.solution or "")
+    if not isinstance(text, str) and columns.answer is not None:
+        text = next((each for each in line.answers(columns.answer) if has_steps(each)), None)
+    usable = isinstance(text, str) and text.strip() and not _HALF_PAIR.search(text)
+    return text.strip() if usable else None
 
 
 def _strata(line: JsonLine, columns: Columns) -> dict[str, str]:

@@ -23,6 +23,7 @@ from restem.benchmarks.mathematics_dataset import (
     seeded,
 )
 from restem.benchmarks.problem import Problem
+from restem.benchmarks.worked.solutions import solution_of
 
 # Every canonical form belongs to one split for ever. The embedded base policy and judge were made from `pretrain`
 # alone, so no run ever trains or tests on what they have seen.
@@ -53,5 +54,6 @@ BENCHMARK = Benchmark(
     default_regime=(3.0, 4.5),
     few_shot_file=Path(__file__).parent / "suites" / "linear_1d.few_shot.txt",
     steps=StepCheck(id="benchmarks.linear_1d", applies=is_question, check=check_steps),
+    solution=solution_of("linear_1d"),
 )
 problems = BENCHMARK.problems

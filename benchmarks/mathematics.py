@@ -24,8 +24,9 @@ from restem.benchmarks.mathematics_dataset import (
     module_names,
     regimes_of,
 )
-from restem.benchmarks.mixture import Part, mixture
+from restem.benchmarks.mixture import Part, first_solution, mixture
 from restem.benchmarks.problem import Problem, as_written, canonical_form
+from restem.benchmarks.worked.solutions import solution_of
 
 ALL = "mathematics"
 DEFAULT_REGIME = "train-easy"
@@ -56,6 +57,7 @@ def of_module(module: str) -> Benchmark:
         stream=functools.partial(stream, module),
         regimes=regimes_of(module),
         default_regime=DEFAULT_REGIME,
+        solution=solution_of(module),
     )
 
 
@@ -74,6 +76,7 @@ def of_modules(name: str, modules: list[str]) -> Benchmark:
         parts,
         regimes=[regime for regime in REGIMES if regime != EXTRAPOLATE or set(modules) & set(HARDER.values())],
         default_regime=DEFAULT_REGIME,
+        solution=first_solution([solution_of(module) for module in modules]),
     )
 
 

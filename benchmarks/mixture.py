@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from restem.benchmarks.benchmark import Benchmark, Regime
+from restem.benchmarks.benchmark import Benchmark, Regime, Solution
 from restem.benchmarks.problem import Problem
 
 
@@ -67,6 +67,7 @@ def mixture(
     regimes: Sequence[str] = (),
     default_regime: Regime = None,
     gold: str = "sympy",
+    solution: Solution | None = None,
 ) -> Mixture:
     """A benchmark of these parts, without worked examples and without a check of steps."""
 
@@ -75,8 +76,25 @@ def mixture(
         return _in_turn(streams)
 
     return Mixture(
-        name=name, splits=splits, stream=stream, regimes=regimes, default_regime=default_regime, gold=gold, parts=parts
+        name=name,
+        splits=splits,
+        stream=stream,
+        regimes=regimes,
+        default_regime=default_regime,
+        gold=gold,
+        solution=solution,
+        parts=parts,
     )
+
+
+def first_solution(solutions: Iterable[Solution | None]) -> Solution | None:
+    """What gives the first solution that one of these has for a problem; None where there are none of them."""
+    known = [solution for solution in solutions if solution]
+
+    def solution(problem: Problem) -> str | None:
+        return next((text for each in known if (text := each(problem)) is not None), None)
+
+    return solution if known else None
 
 
 def mixed(name: str, parts: Mapping[str, tuple[Benchmark, Regime]]) -> Mixture:
@@ -94,7 +112,8 @@ def mixed(name: str, parts: Mapping[str, tuple[Benchmark, Regime]]) -> Mixture:
         raise ValueError(f"parts: expected benchmarks with one gold verifier, found {named}")
     chosen = [Part(benchmark, regime, {"benchmark": of}) for of, (benchmark, regime) in parts.items()]
     splits = [split for split in benchmarks[0].splits if all(split in benchmark.splits for benchmark in benchmarks)]
-    return mixture(name, splits, lambda _: chosen, gold=benchmarks[0].gold)
+    solution = first_solution(benchmark.solution for benchmark in benchmarks)
+    return mixture(name, splits, lambda _: chosen, gold=benchmarks[0].gold, solution=solution)
 
 
 def _share(count: int, place: int, parts: int) -> int:

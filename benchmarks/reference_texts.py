@@ -31,6 +31,19 @@ def reference_in(text: str) -> tuple[str, str]:
     return (text.strip(), WHOLE) if box is None else (box, BOX)
 
 
+def has_steps(text: str) -> bool:
+    """Whether words or numbers stand before the reference, as in a worked solution.
+
+    Raises:
+        ValueError: As of `reference_in`.
+    """
+    place = reference_in(text)[1]
+    if place == WHOLE:
+        return False
+    start = text.rindex("####") if place == MARK else [*_BOX.finditer(text)][-1].start()
+    return re.search(r"\w", text[:start]) is not None
+
+
 def boxed(text: str) -> str | None:
     """The content of the last `\\boxed{...}` or `\\boxed 7`; None where there is no box.
 

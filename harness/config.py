@@ -54,6 +54,9 @@ class ColumnsConfig(Model):
 
     question: str | None = Field(default=None, description="the column of the questions")
     answer: str | None = Field(default=None, description="that of the answers, or of solutions that end with them")
+    solution: str | None = Field(
+        default=None, description="that of worked solutions; without it answers that are solutions count"
+    )
     id: str | None = Field(default=None, description="that of the ids")
     split: str | None = Field(default=None, description="that of the splits: train, validation or test")
     data: str | None = Field(default=None, description="that of the objects which the gold needs")

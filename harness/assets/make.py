@@ -6,8 +6,8 @@
     uv run python -m restem.harness.assets.card            # measures both and writes their cards
 
 The policy is trained in three phases, each with its data, number of steps and learning rate (`PHASES`): correct
-solutions at a constant rate, the same while the rate decays, then a short phase on solutions with mistakes (crowd/),
-which decides how often it errs. The tasks and their problems stand in tasks.py.
+solutions at a constant rate, the same while the rate decays, then a short phase on solutions with mistakes
+(benchmarks/worked/), which decides how often it errs. The tasks and their problems stand in tasks.py.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 from restem.benchmarks import linear_1d as linear_1d_problems
 from restem.benchmarks.mathematics_dataset import draw
 from restem.benchmarks.problem import split_of
-from restem.harness.assets.crowd import add_or_sub, collect, kth_biggest, linear_1d
+from restem.benchmarks.worked import add_or_sub, collect, kth_biggest, linear_1d
 from restem.harness.model.tokenizer import Tokenizer
 from restem.harness.training.packing import Example
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from restem.benchmarks.problem import Problem
-from restem.harness.assets.crowd import kth_biggest
+from restem.benchmarks.worked import kth_biggest
 from restem.harness.assets.tasks import Questions, Task
 from restem.harness.model.policy import Policy
 from restem.harness.model.tokenizer import Tokenizer

@@ -16,7 +16,7 @@ _QUESTION = re.compile(
     r"(?P<start>What|Which) is the (?:(?P<ordinal>[a-z]+) )?(?P<side>biggest|smallest) value"
     r"(?: in (?P<values>[^?]+)\?|\?(?P<choices>(?:  \([a-z]\) \S+)+))"
 )
-ORDINALS = ("", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
+ORDINALS = ("", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh")
 
 
 class Choice(NamedTuple):

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from restem.harness.assets.crowd.linear_1d import LETTERS
+from restem.benchmarks.worked.linear_1d import LETTERS
 
 _QUESTION = re.compile(r"Collect the terms in (?P<sum>.+)\.")
 _TERM = re.compile(r"(?P<size>[0-9]+)?\*?(?P<letter>[a-z])?(?:\*\*(?P<power>[0-9]+))?")
