@@ -194,8 +194,9 @@ def _solution(line: JsonLine, columns: Columns) -> str | None:
     text = line.fields.get(columns.solution or "")
     if not isinstance(text, str) and columns.answer is not None:
         text = next((each for each in line.answers(columns.answer) if has_steps(each)), None)
-    usable = isinstance(text, str) and text.strip() and not _HALF_PAIR.search(text)
-    return text.strip() if usable else None
+    if not isinstance(text, str) or not text.strip() or _HALF_PAIR.search(text):
+        return None
+    return text.strip()
 
 
 def _strata(line: JsonLine, columns: Columns) -> dict[str, str]:

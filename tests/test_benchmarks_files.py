@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -135,7 +136,7 @@ def test_alternatives_and_data_are_written_and_read_back(tmp_path: Path) -> None
     assert (problem.id, problem.references, problem.data) == ("a", ("1", "one"), {"k": [1]})
 
 
-def rows(folder: Path, *rows: dict[str, object], name: str = "set.jsonl") -> Path:
+def rows(folder: Path, *rows: Mapping[str, object], name: str = "set.jsonl") -> Path:
     (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
     return folder / name
 
