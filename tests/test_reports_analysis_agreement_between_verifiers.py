@@ -11,8 +11,9 @@ import pytest
 
 from restem.harness.store.store import Store
 from restem.reports.analysis import agreement_between_verifiers as between
+from restem.reports.analysis.contest import ContestResult, contest_of
 from restem.reports.analysis.findings import Findings, find
-from restem.reports.analysis.ranking import ContestResult, Ranking, contest_of, rank
+from restem.reports.analysis.ranking import Ranking, rank
 from restem.reports.data.read import read_run
 from restem.reports.pages.report import write_report
 from restem.reports.tables import arms

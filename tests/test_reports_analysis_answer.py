@@ -9,8 +9,9 @@ import pytest
 
 from restem.harness.store.store import Store
 from restem.reports.analysis.answer import Answer, Control, Headline, answer
+from restem.reports.analysis.contest import arm_of
 from restem.reports.analysis.findings import Standing, find
-from restem.reports.analysis.ranking import arm_of, rank
+from restem.reports.analysis.ranking import rank
 from restem.reports.data.read import read_run
 from tests.test_reports_pages_report import TPR_FPR, Size, build_run
 

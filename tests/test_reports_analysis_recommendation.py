@@ -9,8 +9,9 @@ import pytest
 
 from restem.harness.store.store import Store
 from restem.reports.analysis.answer import Control, Headline, Rival, answer
+from restem.reports.analysis.contest import NOT_COMPARED, arm_of
 from restem.reports.analysis.findings import Findings, Standing, find
-from restem.reports.analysis.ranking import NOT_COMPARED, Ranking, arm_of, rank
+from restem.reports.analysis.ranking import Ranking, rank
 from restem.reports.analysis.recommendation import Advice, Fault, Recommendation, advise
 from restem.reports.analysis.stability import Stability
 from restem.reports.data.read import read_run
@@ -288,7 +289,7 @@ def test_a_gain_that_the_correction_takes_back_is_neither_recommended_nor_priced
     assert advice.contest == gain
     assert answer(findings, ranking).code is Headline.NO_GAIN
     row = next(
-        r for r in price(findings).rows if (r["arm"].text, r["iteration"].text) == ("judge", str(ranking.iteration))
+        r for r in price(findings).rows if (r["arm"].text, r["iteration"].text) == ("judge", str(ranking.ends["judge"]))
     )
     assert row["verdicts"].text == "–"
 

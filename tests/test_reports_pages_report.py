@@ -7,7 +7,9 @@ import itertools
 import math
 import re
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,6 +62,16 @@ class Size:
     stop_after: int = 10**9
     gold_undecided: float = 0.0
     seeds: int = 1
+    settings: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    """Arm -> what it sets for itself: `iterations`, or a `verifier` of another name than its own."""
+
+    def verifier(self, arm: str) -> str:
+        """What an arm is trained on."""
+        return self.settings.get(unmarked(arm), {}).get("verifier", unmarked(arm))
+
+    def rounds(self, arm: str) -> int:
+        """The iterations of an arm."""
+        return self.settings.get(unmarked(arm), {}).get("iterations", self.iterations)
 
 
 def build_run(folder: Path, size: Size, seed: int = 0) -> Path:
@@ -80,13 +92,13 @@ def build_run(folder: Path, size: Size, seed: int = 0) -> Path:
             store.add_checkpoint(Checkpoint(id=first, arm=None, iteration=0, kind="base", started_from="base"))
         for arm in (replicate(name, number) for name in size.arms for number in range(size.seeds)):
             shift = 0.0
-            for iteration in range(1, size.iterations + 1):
+            for iteration in range(1, size.rounds(arm) + 1):
                 if made >= size.stop_after:
                     return folder
                 made += 1
                 source = f"{arm}/{iteration - 1}" if iteration > 1 else first_sampled(arm)
-                _train_rows(store, size, random, source, skill["train"] + shift, unmarked(arm))
-                tpr, fpr = TPR_FPR[unmarked(arm)]
+                _train_rows(store, size, random, source, skill["train"] + shift, size.verifier(arm))
+                tpr, fpr = TPR_FPR[size.verifier(arm)]
                 skipped = f"{arm}/{iteration}" in size.skipped
                 shift += 0.0 if skipped else 0.5 * min(2.0, np.log(tpr / max(fpr, 0.05)))
                 _checkpoint(store, size, arm, iteration, source, skipped)
@@ -99,7 +111,12 @@ def build_run(folder: Path, size: Size, seed: int = 0) -> Path:
 
 def _facts(size: Size) -> dict[str, object]:
     arms = [
-        {"name": name, "verifier": name, "selection": {"rule": "filter", "cap": 3, "dedupe": True}}
+        {
+            "name": name,
+            "verifier": name,
+            "selection": {"rule": "filter", "cap": 3, "dedupe": True},
+            **size.settings.get(name, {}),
+        }
         for name in size.arms
     ]
     return {
@@ -199,7 +216,7 @@ def _checkpoint(store: Store, size: Size, arm: str, iteration: int, source: str,
     id, rows = f"{arm}/{iteration}", []
     texts: set[tuple[str, str]] = set()
     kept: dict[str, int] = {}
-    verdicts = store.verdicts(source, "train", f"{unmarked(arm)}-000000000000")
+    verdicts = store.verdicts(source, "train", f"{size.verifier(arm)}-000000000000")
     for sample in store.samples(source, "train"):
         rule = None if verdicts[sample.id].reward == 1 else verdicts[sample.id].outcome.value
         rule = "cut_off" if rule is None and sample.finish_reason == "length" else rule

@@ -13,11 +13,12 @@ import pytest
 from restem.harness.store.store import Store
 from restem.reports.analysis.answer import Answer, Control, Headline, answer
 from restem.reports.analysis.compare import Note, NoteCode
+from restem.reports.analysis.contest import Contest, ContestResult, arm_of
 from restem.reports.analysis.findings import Findings, find
 from restem.reports.analysis.gate import Remark, RemarkCode
 from restem.reports.analysis.plan import PlanDifference
 from restem.reports.analysis.predictions import Tally
-from restem.reports.analysis.ranking import Contest, ContestResult, arm_of, rank
+from restem.reports.analysis.ranking import rank
 from restem.reports.analysis.recommendation import Advice, Fault, Recommendation
 from restem.reports.analysis.reward_gap import GapMove, Parting
 from restem.reports.analysis.unfinished import Lack, Missing

@@ -10,8 +10,9 @@ from __future__ import annotations
 import dataclasses
 import enum
 
+from restem.reports.analysis.contest import Contest, arm_of
 from restem.reports.analysis.findings import Findings, Standing
-from restem.reports.analysis.ranking import FULL_COVERAGE, Contest, Ranking, arm_of
+from restem.reports.analysis.ranking import FULL_COVERAGE, Ranking
 from restem.reports.analysis.reward_gap import LEAST
 from restem.reports.analysis.stability import stabilities
 from restem.reports.stats.estimates import Estimate
@@ -68,6 +69,7 @@ class Answer:
     """The answer; all but `code`, `iteration`, `seeds`, `ceiling` and `idle` are empty where there is no best arm.
 
     Attributes:
+        iteration: After which the best arm is compared, or the ceiling where there is none.
         seeds: Fewest training seeds of an arm. With one, the spread between seeds in all intervals is an assumed one.
         best: The best arm that is shown to be worth training on; where there is none, the most accurate candidate.
         gain: The best arm minus the base.
@@ -117,7 +119,7 @@ def answer(findings: Findings, ranking: Ranking) -> Answer:
     ceiling = ranking.ceiling
     basis = Answer(
         code=Headline.NO_CHECKPOINT,
-        iteration=ranking.iteration,
+        iteration=_iteration(ranking),
         seeds=ranking.seeds,
         ceiling=ceiling,
         ceiling_gain=ranking.gain(ceiling) if ceiling else None,
@@ -127,7 +129,7 @@ def answer(findings: Findings, ranking: Ranking) -> Answer:
         alone = ceiling is not None and all(arm.gold or arm.control for arm in findings.run.arms)
         return dataclasses.replace(basis, code=Headline.CEILING_ALONE) if alone else basis
     code, gained = _headline(ranking, best), ranking.gained(best)
-    stability = stabilities(findings, ranking.iteration)
+    stability = stabilities(findings)
     trusted = not stability[arm_of(best).name].untrusted
     rivals = [
         Rival(standing=s, contest=ranking.contest(best, s))
@@ -162,6 +164,11 @@ def answer(findings: Findings, ranking: Ranking) -> Answer:
     )
 
 
+def _iteration(ranking: Ranking) -> int:
+    about = ranking.best or ranking.ceiling
+    return about.iteration if about else max(ranking.iterations, default=0)
+
+
 def _headline(ranking: Ranking, best: Standing) -> Headline:
     gain = ranking.gain(best)
     if gain is None:
@@ -172,7 +179,7 @@ def _headline(ranking: Ranking, best: Standing) -> Headline:
 
 
 def _faulty(findings: Findings, ranking: Ranking) -> tuple[Standing, ...]:
-    stability = stabilities(findings, ranking.iteration)
+    stability = stabilities(findings)
     unbeaten = (s for s in ranking.worthy if not ranking.beaten(s))
     return tuple(s for s in unbeaten if stability[arm_of(s).name].holds is False)
 

@@ -20,8 +20,9 @@ from restem.harness.names import BASE
 from restem.harness.sampling_settings import SAMPLING_SETTINGS, SPEED
 from restem.harness.store.store import UNANSWERED, Store
 from restem.reports.analysis.comparability import NotComparable, mismatches
+from restem.reports.analysis.contest import MARGIN, Contest, contest_of, corrected
 from restem.reports.analysis.findings import TEST, Findings, Standing, confusion, find
-from restem.reports.analysis.ranking import FULL_COVERAGE, MARGIN, Contest, contest_of, corrected
+from restem.reports.analysis.ranking import FULL_COVERAGE
 from restem.reports.data.imported import as_arms, only
 from restem.reports.data.read import read_run
 from restem.reports.data.run import Run

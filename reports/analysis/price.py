@@ -8,8 +8,8 @@ from __future__ import annotations
 import dataclasses
 import math
 
+from restem.reports.analysis.contest import Contest
 from restem.reports.analysis.findings import Findings, TrainingData
-from restem.reports.analysis.ranking import Contest
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

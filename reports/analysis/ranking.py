@@ -1,125 +1,51 @@
-"""Which verifier is worth training on: the arms at one iteration, by their roles, and the tests between them.
+"""Which verifier is worth training on: the arms at their ends, by their roles, and the tests between them.
 
-Takes Findings; gives contests as numbers and codes. An arm's worth is its gold accuracy on the test split after the
-last iteration that all arms have reached. The gold's own arm is the ceiling and control arms are the floor: neither is
-recommended, all others are candidates. One rule decides between two arms (`Contest.result`): first whether they are
-equal within the margin, then whether one is better, else neither is shown. It is asked of the best candidate
-against each other one (Hsu 1996, Multiple Comparisons, chapter 4), and of every candidate against the best control arm,
-on one side. Every interval of a trained arm holds the spread between training seeds (`restem.reports.stats.seeds`).
+Takes Findings; gives contests as numbers and codes. An arm's worth is its gold accuracy on the test split after its own
+last iteration; while an arm lacks iterations that the suite asks for, no arm is compared at a later one than it has
+reached. The gold's own arm is the ceiling and control arms are the floor: neither is recommended, all others are
+candidates. Where there are no others, several arms of the gold are the candidates, as they differ in settings. One rule
+decides between two arms (`Contest.result`): first whether they are equal within the margin, then whether one is better,
+else neither is shown. It is asked of the best candidate against each other one (Hsu 1996, Multiple Comparisons, chapter
+4), and of every candidate against the best control arm, on one side. Every interval of a trained arm holds the spread
+between training seeds (`restem.reports.stats.seeds`).
 """
 
 from __future__ import annotations
 
 import dataclasses
-import enum
 import functools
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from restem.harness.names import BASE
+from restem.reports.analysis.contest import (
+    Contest,
+    arm_of,
+    contest_of,
+    crossed,
+    family,
+    not_compared,
+    seeds_of,
+)
 from restem.reports.analysis.findings import Findings, Standing
 from restem.reports.data.run import Arm
 from restem.reports.stats import estimates, seeds
-from restem.reports.stats.estimates import Counts, Difference, Estimate
-from restem.reports.stats.paired_tests import (
-    Equivalence,
-    Flips,
-    Homogeneity,
-    cochran_q,
-    equivalence,
-    problem_flips,
-    single,
-)
+from restem.reports.stats.estimates import Difference, Estimate
+from restem.reports.stats.paired_tests import Homogeneity, cochran_q
 
-ALPHA = 0.05
-# Two arms that differ by less count as equal: about the smallest difference that 500 problems can detect.
-MARGIN = 0.05
-NOT_COMPARED = Difference(
-    value=0.0, low=-1.0, high=1.0, clusters=0, error=math.nan, freedom=0, p_value=1.0, detectable=1.0
-)
 FULL_COVERAGE = 0.98
-
-
-class ContestResult(enum.StrEnum):
-    """What the tests of a contest show."""
-
-    LEFT_BETTER = "left_better"
-    RIGHT_BETTER = "right_better"
-    EQUAL = "equal"
-    """Equal within the margin."""
-    NO_WORSE = "no_worse"
-    """The left is not worse by the margin; more is not shown."""
-    NO_DIFFERENCE = "no_difference"
-    """Neither a difference nor that there is none is shown."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Contest:
-    """Two arms on the same problems: left minus right.
-
-    Attributes:
-        difference: With its interval by problem: of these seeds.
-        flips: Problems with a larger share of correct on the left, and on the right.
-        claim: The difference that verdicts rest on: of other seeds on other problems, where a side was trained.
-        p_value: Of the claim; of McNemar's exact test where neither side was trained and each problem has one sample.
-        adjusted_p: The same, corrected for the other contests of its family.
-        seeds: Fewest training seeds of a trained side; 0 where none was trained.
-    """
-
-    left: str
-    right: str
-    difference: Difference
-    claim: Difference
-    flips: Flips
-    equivalence: Equivalence
-    p_value: float
-    adjusted_p: float
-    seeds: int = 0
-
-    @property
-    def differs(self) -> bool:
-        """Whether any difference is shown, however small."""
-        return self.adjusted_p < ALPHA
-
-    @property
-    def equal(self) -> bool:
-        """Whether the two are shown to differ by less than the margin: the 90 % interval lies within it."""
-        return self.equivalence.p_value < ALPHA
-
-    @property
-    def decided(self) -> bool:
-        """Whether one of them is shown to be better, and not equal within the margin."""
-        return self.differs and not self.equal
-
-    @property
-    def better(self) -> bool:
-        """Whether the left is shown to be better."""
-        return self.decided and self.claim.value > 0
-
-    @property
-    def worse(self) -> bool:
-        return self.decided and self.claim.value < 0
-
-    @property
-    def result(self) -> ContestResult:
-        """The rule: equality first, then a difference after correction."""
-        if self.equal:
-            return ContestResult.EQUAL
-        if self.differs:
-            return ContestResult.LEFT_BETTER if self.better else ContestResult.RIGHT_BETTER
-        no_worse = self.equivalence.not_worse < ALPHA
-        return ContestResult.NO_WORSE if no_worse else ContestResult.NO_DIFFERENCE
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Ranking:
-    """Arms by gold accuracy after `iteration`, best first, by their roles, with the tests between them.
+    """Arms by gold accuracy at their ends, best first, by their roles, with the tests between them.
 
     Attributes:
-        candidates: The arms that may be recommended, best first: neither the gold's nor a control.
-        ceiling: The gold's own arm: what training on exact verdicts gives.
+        ends: Arm -> the iteration after which it is compared, of the arms that have one.
+        held_back: Whether an arm is compared after fewer iterations than the suite asks for, as the run is unfinished.
+        candidates: The arms that may be recommended, best first: neither the gold's nor a control, or all of the gold.
+        ceiling: The gold's own arm, the best where it has several: what training on exact verdicts gives. None where
+            its arms are the candidates.
         control: The best control arm, the floor: what training without information gives.
         best: The candidate that the others are compared with: the best worthy one, else the most accurate.
         worthy: Of the candidates those shown to be better than the base and than the best control, best first.
@@ -133,7 +59,8 @@ class Ranking:
         seeds: Fewest training seeds of an arm.
     """
 
-    iteration: int
+    ends: Mapping[str, int]
+    held_back: bool
     standings: tuple[Standing, ...]
     candidates: tuple[Standing, ...]
     ceiling: Standing | None
@@ -147,6 +74,16 @@ class Ranking:
     idle: tuple[Standing, ...]
     seeds: int
 
+    @property
+    def iterations(self) -> tuple[int, ...]:
+        """After which the arms are compared, fewest first; one number where all have equally many."""
+        return tuple(sorted(set(self.ends.values())))
+
+    @property
+    def settings(self) -> bool:
+        """Whether candidates share a verifier, so that arms are compared and not verifiers alone."""
+        return any(arm_of(standing).shared for standing in self.candidates)
+
     @functools.cached_property
     def overall(self) -> Homogeneity:
         """Whether the base and all arms have one accuracy; computed when asked for, as it imports SciPy."""
@@ -157,7 +94,7 @@ class Ranking:
         """Two of the standings, in whichever order: left minus right; p is 1 for two that no family compares."""
         names = (arm_of(left).name, arm_of(right).name)
         tested = next((c for c in self.contests if (c.left, c.right) in (names, names[::-1])), None)
-        contest = contest_of(left, right) or _contest(left, right, right.counts, NOT_COMPARED, names)
+        contest = contest_of(left, right) or not_compared(left, right)
         return dataclasses.replace(contest, adjusted_p=tested.adjusted_p if tested else 1.0)
 
     def gain(self, standing: Standing) -> Contest | None:
@@ -178,43 +115,54 @@ class Ranking:
         return self.best is not None and self.best is not standing and self.contest(self.best, standing).better
 
 
-def arm_of(standing: Standing) -> Arm:
-    """The arm of a standing that has one."""
-    assert standing.arm is not None
-    return standing.arm
-
-
 def rank(findings: Findings) -> Ranking:
-    """The arms at the last iteration that every arm has reached (that any has, where some have none)."""
-    reached = [last.iteration for arm in findings.run.arms if (last := findings.last(arm))]
-    iteration = min(reached, default=0)
-    standings = sorted(trained_at(findings, iteration), key=lambda s: -s.accuracy.value)
-    candidates = [s for s in standings if not arm_of(s).control and not arm_of(s).gold]
-    ceiling, control = (
-        next((s for s in standings if role(arm_of(s))), None) for role in (lambda a: a.gold, lambda a: a.control)
-    )
-    gains = gains_at(findings, iteration)
+    """The arms at their ends."""
+    at = ends(findings)
+    standings = sorted(trained_at(findings, at), key=lambda s: -s.accuracy.value)
+    chosen = _candidates(findings.run.arms)
+    candidates = [s for s in standings if arm_of(s) in chosen]
+    ceiling = next((s for s in standings if arm_of(s).gold and s not in candidates), None)
+    control = next((s for s in standings if arm_of(s).control), None)
+    known = gains(findings)
+    gained_at = tuple(known[end] for end in at.items() if end in known)
     floor = family([(s, control) for s in candidates], one_sided=True) if control else ()
-    gained, beating = ({c.left for c in tests if c.better} for tests in (gains, floor))
+    gained, beating = ({c.left for c in tests if c.better} for tests in (gained_at, floor))
     worthy = [s for s in candidates if arm_of(s).name in gained and (not control or arm_of(s).name in beating)]
     best = next(iter(worthy or candidates), None)
     rivals = family([(best, s) for s in candidates if s is not best]) if best else ()
     below = family([(ceiling, s) for s in candidates]) if ceiling else ()
     return Ranking(
-        iteration=iteration,
+        ends=at,
+        held_back=any(at.get(arm.name, 0) < arm.iterations for arm in findings.run.arms),
         standings=tuple(standings),
         candidates=tuple(candidates),
         ceiling=ceiling,
         control=control,
         best=best,
         worthy=tuple(worthy),
-        gains=gains,
+        gains=gained_at,
         contests=(*rivals, *floor, *below),
         shares=_shares(findings.base, ceiling, standings),
         base=findings.base,
-        idle=tuple(s for s in _reached(findings, iteration) if not findings.trained(arm_of(s), iteration)),
+        idle=tuple(s for s in _reached(findings, at) if not findings.trained(arm_of(s), s.iteration)),
         seeds=min((seeds_of(s) for s in standings), default=0),
     )
+
+
+def ends(findings: Findings) -> dict[str, int]:
+    """Arm -> the iteration after which it is compared: its last one, but none that unfinished arms have yet to reach.
+
+    Arms that have not begun are left out, and hold back no other.
+    """
+    reached = {arm: last.iteration for arm in findings.run.arms if (last := findings.last(arm))}
+    common = min((last for arm, last in reached.items() if last < arm.iterations), default=findings.run.iterations)
+    return {arm.name: min(last, common) for arm, last in reached.items()}
+
+
+def _candidates(arms: Sequence[Arm]) -> tuple[Arm, ...]:
+    others = tuple(arm for arm in arms if not arm.gold and not arm.control)
+    golds = tuple(arm for arm in arms if arm.gold)
+    return others or (golds if len(golds) > 1 else ())
 
 
 def _shares(base: Standing | None, ceiling: Standing | None, standings: Sequence[Standing]) -> dict[str, Estimate]:
@@ -229,108 +177,35 @@ def _share(standing: Standing, ceiling: Standing, base: Standing) -> Estimate | 
     return seeds.share_of_gain(standing.counts, ceiling.counts, base.counts, spreads)
 
 
-def _reached(findings: Findings, iteration: int) -> list[Standing]:
-    standings = [findings.standings.get((arm.name, iteration)) for arm in findings.run.arms]
-    return [s for s in standings if s and iteration and s.accuracy.n]
+def _reached(findings: Findings, at: Mapping[str, int]) -> list[Standing]:
+    standings = [findings.standings.get((arm.name, at.get(arm.name, 0))) for arm in findings.run.arms]
+    return [s for s in standings if s and s.iteration and s.accuracy.n]
 
 
-def trained_at(findings: Findings, iteration: int) -> list[Standing]:
-    """The arms that have reached an iteration and trained on something by then."""
-    return [s for s in _reached(findings, iteration) if findings.trained(arm_of(s), iteration)]
+def trained_at(findings: Findings, at: Mapping[str, int]) -> list[Standing]:
+    """The arms that have reached their iteration and trained on something by then.
+
+    Args:
+        at: Arm -> iteration.
+    """
+    return [s for s in _reached(findings, at) if findings.trained(arm_of(s), s.iteration)]
 
 
-def gains_at(findings: Findings, iteration: int) -> tuple[Contest, ...]:
-    """Each of these arms against the base, as one family of tests: the one definition of a gain in the report."""
-    base = findings.base
-    return family([(s, base) for s in trained_at(findings, iteration)] if base else [], margin=0.0)
+@functools.lru_cache(maxsize=1)  # ranking, recommendations, prices and predictions ask for the same ones
+def gains(findings: Findings) -> Mapping[tuple[str, int], Contest]:
+    """(arm, iteration) -> the arm against the base then: the one definition of a gain in the report.
+
+    Those of one iteration are one family of tests, and those of the arms' ends are one.
+    """
+    arms, base, at = [arm.name for arm in findings.run.arms], findings.base, ends(findings)
+    moments = [dict.fromkeys(arms, i) for i in range(1, findings.run.iterations + 1)]
+    return {
+        (contest.left, moment[contest.left]): contest
+        for moment in (*moments, *([at] if len({*at.values()}) > 1 else []))
+        for contest in (family([(s, base) for s in trained_at(findings, moment)], margin=0.0) if base else ())
+    }
 
 
 def claims(findings: Findings) -> dict[tuple[str, int], Difference]:
     """(arm, iteration) -> what the arm had gained over the base by then; of other seeds on other problems."""
-    return {(c.left, i): c.claim for i in range(1, findings.run.iterations + 1) for c in gains_at(findings, i)}
-
-
-def family(
-    pairs: Sequence[tuple[Standing, Standing]], *, margin: float = MARGIN, one_sided: bool = False
-) -> tuple[Contest, ...]:
-    """The pairs that have a problem in common, as one family of tests; `one_sided`: only the left may be better."""
-    contests = [contest for a, b in pairs if (contest := contest_of(a, b, margin=margin))]
-    if one_sided:
-        halves = ((c, c.p_value / 2) for c in contests)
-        contests = [dataclasses.replace(c, p_value=p if c.claim.value > 0 else 1 - p) for c, p in halves]
-    return corrected(contests)
-
-
-def corrected(contests: Sequence[Contest]) -> tuple[Contest, ...]:
-    """The contests with p-values corrected for each other (Holm)."""
-    adjusted = estimates.holm([contest.p_value for contest in contests])
-    return tuple(dataclasses.replace(c, adjusted_p=p) for c, p in zip(contests, adjusted, strict=True))
-
-
-def contest_of(
-    left: Standing,
-    right: Standing,
-    *,
-    margin: float = MARGIN,
-    names: tuple[str, str] | None = None,
-    order: Sequence[int] | None = None,
-) -> Contest | None:
-    """Left minus right over the same problems, before any correction; None where they have no problem in common.
-
-    The p-value is of a t test over seeds and problems; where neither side was trained over problems alone, or McNemar's
-    exact test where each problem has one sample.
-
-    Args:
-        margin: Difference in accuracy, as a share, below which the two count as equal.
-        names: What the sides are called; the names of their arms where None.
-        order: Position among the right's problems of each of the left's; the same order where None.
-    """
-    theirs = right.counts if order is None else Counts(*(np.asarray(column)[order] for column in right.counts))
-    difference = estimates.paired(left.counts, theirs)
-    if difference is None:
-        return None
-    return _contest(left, right, theirs, difference, names or (_name(left), _name(right)), margin)
-
-
-def _name(standing: Standing) -> str:
-    return standing.arm.name if standing.arm else BASE
-
-
-def _contest(
-    left: Standing,
-    right: Standing,
-    theirs: Counts,
-    difference: Difference,
-    names: tuple[str, str],
-    margin: float = MARGIN,
-) -> Contest:
-    """The contest with this difference; `theirs` are the right's counts in the order of the left's problems."""
-    flips = problem_flips(left.counts, theirs)
-    trained = [side for side in (left, right) if side.kind == "trained"]
-    claim = seeds.with_seeds(difference, [crossed(side) for side in trained])
-    exact = not trained and single(left.counts, theirs)
-    p_value = flips.p_value if exact else claim.p_value
-    return Contest(
-        left=names[0],
-        right=names[1],
-        difference=difference,
-        claim=claim,
-        flips=flips,
-        equivalence=equivalence(claim, margin),
-        p_value=p_value,
-        adjusted_p=p_value,
-        seeds=min(map(seeds_of, trained), default=0),
-    )
-
-
-def seeds_of(standing: Standing) -> int:
-    """Seeds under which an arm was trained."""
-    return len(standing.replicates) or 1
-
-
-def crossed(standing: Standing) -> seeds.Replicates | None:
-    """Replicates of one checkpoint of an arm on the same problems; None where there is one alone."""
-    if not standing.replicates:
-        return None
-    each = [replica.counts for replica in standing.replicates]
-    return seeds.crossed(Counts(np.stack([c.correct for c in each]), np.stack([c.decided for c in each])))
+    return {key: contest.claim for key, contest in gains(findings).items()}

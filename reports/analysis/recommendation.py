@@ -12,8 +12,9 @@ import dataclasses
 import enum
 from collections.abc import Sequence
 
+from restem.reports.analysis.contest import Contest, arm_of
 from restem.reports.analysis.findings import Findings, Standing
-from restem.reports.analysis.ranking import Contest, Ranking, arm_of, gains_at
+from restem.reports.analysis.ranking import Ranking, gains
 from restem.reports.analysis.stability import Stability, stabilities
 from restem.reports.data.run import Arm
 
@@ -23,6 +24,8 @@ class Recommendation(enum.StrEnum):
 
     CEILING = "ceiling"
     """The gold's own arm: what exact verdicts give; never recommended, as who has the gold has no question."""
+    GOLD = "gold"
+    """Another arm of the gold's, which is less accurate than the ceiling."""
     CONTROL = "control"
     """A control arm, the floor: never recommended."""
     UNTRAINED = "untrained"
@@ -88,8 +91,8 @@ class Advice:
 
 
 def advise(findings: Findings, ranking: Ranking) -> list[Advice]:
-    """One for every arm that has reached the ranking's iteration, best first; those that trained nothing last."""
-    stability = stabilities(findings, ranking.iteration)
+    """One for every arm that the ranking compares, best first; those that trained nothing last."""
+    stability = stabilities(findings)
     standings = (*ranking.standings, *ranking.idle)
     best = stability.get(_best(ranking) or "")
     return [_advice(findings, ranking, s, stability.get(arm_of(s).name), best) for s in standings]
@@ -115,10 +118,11 @@ def _advice(
     """The advice on one arm; `best` is the stability of the best candidate."""
     if arm_of(standing).control:
         return Advice(standing=standing, stability=stability, code=Recommendation.CONTROL)
-    if arm_of(standing).gold:
-        return Advice(standing=standing, stability=stability, code=Recommendation.CEILING)
     if stability is None:
         return Advice(standing=standing, stability=None, code=Recommendation.UNTRAINED)
+    if standing not in ranking.candidates:
+        code = Recommendation.CEILING if standing is ranking.ceiling else Recommendation.GOLD
+        return Advice(standing=standing, stability=stability, code=code)
     gained, stop = ranking.gained(standing), _stop(findings, stability)
     advice = Advice(standing=standing, stability=stability, code=Recommendation.STOP)
     if stop:
@@ -145,8 +149,8 @@ def _stop(findings: Findings, stability: Stability) -> Standing | None:
     before = stability.best_before
     if before is None:
         return None
-    gains = [gain for gain in gains_at(findings, before.iteration) if gain.left == arm_of(before).name]
-    return before if any(gain.better for gain in gains) else None
+    gain = gains(findings).get((arm_of(before).name, before.iteration))
+    return before if gain and gain.better else None
 
 
 def _fault(stability: Stability) -> Fault | None:

@@ -1,6 +1,6 @@
 """Whether an arm's gain is stable: its accuracy over iterations, its reward, its verifier's false accepts, its seeds.
 
-Takes Findings and the iteration at which arms are ranked; gives one Stability an arm. Four failures can be shown, each
+Takes Findings; gives one Stability an arm. Four failures can be shown, each
 of a size of practical interest: accuracy below that of an earlier iteration by more than the margin can hide, a
 reward gap that grew by over 2 points more than the new accuracy predicts, over 5 points more false accepts than on the
 base, on test or on training samples, and a seed that lost what another gained. The absence of failures is not yet
@@ -16,8 +16,9 @@ import functools
 import numpy as np
 
 from restem.harness.names import BASE
+from restem.reports.analysis.contest import ALPHA, Contest, arm_of, family
 from restem.reports.analysis.findings import TEST, TRAIN, Findings, Standing, confusion
-from restem.reports.analysis.ranking import ALPHA, Contest, arm_of, family, trained_at
+from restem.reports.analysis.ranking import ends, trained_at
 from restem.reports.analysis.reward_gap import GapMove, Parting, partings
 from restem.reports.data.run import Arm, base_of
 from restem.reports.stats import estimates, reward_quality
@@ -91,10 +92,10 @@ class Stability:
 
 
 @functools.lru_cache(maxsize=1)  # the answer and the recommendations ask for the same ones
-def stabilities(findings: Findings, iteration: int) -> dict[str, Stability]:
-    """Arm name -> its stability up to an iteration, of all arms that have reached it and trained on something."""
+def stabilities(findings: Findings) -> dict[str, Stability]:
+    """Arm name -> its stability up to the iteration at which it is ranked, of all that trained on something by then."""
     by_arm = {parting.arm: parting for parting in partings(findings)}
-    trained = trained_at(findings, iteration)
+    trained = trained_at(findings, ends(findings))
     return {arm_of(s).name: _stability(findings, s, by_arm.get(arm_of(s).name)) for s in trained}
 
 

@@ -21,7 +21,6 @@ from restem.reports.stats.estimates import Floats, Ints
 from restem.verifiers.verdict import CONTROLS, Verdict
 
 STEPS = "steps"
-OWN = ("iterations", "samples", "problems", "temperature", "restart", "steps", "learning_rate")
 Bools = NDArray[np.bool_]
 
 
@@ -35,7 +34,8 @@ class Arm:
         restarts: Whether each iteration trains the base.
         samples: Of a training problem, in its E-steps; None: as the suite says.
         problems: The training problems that it uses, the first ones; None: all.
-        own: What it sets for itself, key by key: in what it differs from other arms.
+        settings: All that the suite says of it, key by key (`selection.cap`): what it sets, else what holds for all.
+        shared: Whether another arm has its verifier, so that its name alone tells the two apart.
     """
 
     name: str
@@ -48,7 +48,8 @@ class Arm:
     restarts: bool = True
     samples: int | None = None
     problems: int | None = None
-    own: Mapping[str, Any] = dataclasses.field(default_factory=dict, hash=False)
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict, hash=False)
+    shared: bool = False
 
     @property
     def mark(self) -> str:
@@ -280,8 +281,7 @@ class Run:
 def _arm(entry: Mapping[str, Any], run: Run) -> Arm:
     selection = SelectionSettings(**(entry.get("selection") or {}))
     verifier, suite = entry["verifier"], run.suite
-    sampling, training = suite.get("sampling") or {}, suite.get("training") or {}
-    usual, restart = sampling.get("temperature", 0.0), entry.get("restart")
+    settings, usual = _settings(entry, selection, suite), (suite.get("sampling") or {}).get("temperature", 0.0)
     drawn = drawn_as(entry.get("source") or POLICY, entry.get("temperature") or usual, usual)
     return Arm(
         name=entry["name"],
@@ -290,12 +290,28 @@ def _arm(entry: Mapping[str, Any], run: Run) -> Arm:
         control=verifier in run.controls and verifier != run.gold and "answer" not in RULES[selection.rule].reads,
         gold=verifier == run.gold,
         first=first_sampled(entry["name"], drawn),
-        iterations=int(entry.get("iterations") or suite.get("iterations", 1)),
-        restarts=training.get("restart", True) if restart is None else restart,
+        iterations=int(settings["iterations"]),
+        restarts=settings["restart"],
         samples=entry.get("samples"),
         problems=entry.get("problems"),
-        own={key: value for key, value in entry.items() if key in OWN and value is not None},
+        settings=settings,
+        shared=sum(other["verifier"] == verifier for other in suite["arms"]) > 1,
     )
+
+
+def _settings(entry: Mapping[str, Any], selection: SelectionSettings, suite: Mapping[str, Any]) -> dict[str, Any]:
+    benchmark, sampling, training = (suite.get(table) or {} for table in ("benchmark", "sampling", "training"))
+    usual = {
+        "iterations": suite.get("iterations", 1),
+        "samples": sampling.get("train_samples"),
+        "problems": benchmark.get("train"),
+        "temperature": sampling.get("temperature"),
+        "restart": training.get("restart", True),
+        "steps": training.get("steps"),
+        "learning_rate": training.get("learning_rate"),
+    }
+    own = {key: value for key, value in entry.items() if key not in ("name", "selection") and value is not None}
+    return usual | own | {f"selection.{key}": value for key, value in dataclasses.asdict(selection).items()}
 
 
 def tested(checkpoint: str) -> str:

@@ -9,8 +9,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from restem.reports.analysis.contest import arm_of, crossed
 from restem.reports.analysis.findings import Standing
-from restem.reports.analysis.ranking import arm_of, crossed
 from restem.reports.analysis.reward_gap import GapMove, Parting
 from restem.reports.analysis.unfinished import Lack, Missing
 from restem.reports.pages.sentences import listed

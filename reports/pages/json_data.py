@@ -10,10 +10,11 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from restem.reports.analysis.answer import Answer, Rival
+from restem.reports.analysis.contest import Contest, arm_of
 from restem.reports.analysis.findings import Standing
-from restem.reports.analysis.ranking import Contest, arm_of
 from restem.reports.analysis.recommendation import Advice
 from restem.reports.analysis.reward_gap import Parting
+from restem.reports.analysis.side_by_side import Side
 from restem.reports.analysis.unfinished import Missing
 from restem.reports.stats.estimates import Difference, Estimate
 
@@ -93,6 +94,7 @@ def advice_data(advice: Advice) -> dict[str, Any]:
     """What to do with an arm's verifier."""
     return {
         "arm": arm_of(advice.standing).name,
+        "iteration": advice.standing.iteration,
         "stable": advice.stability.holds if advice.stability else None,
         "recommendation": advice.code,
         "than": advice.than,
@@ -100,6 +102,20 @@ def advice_data(advice: Advice) -> dict[str, Any]:
         "fault": advice.fault,
         "stop_at": advice.stop_at,
         "fell_since": advice.fell_since,
+    }
+
+
+def side_data(side: Side) -> dict[str, Any]:
+    """An arm beside the others."""
+    return {
+        "arm": _name(side.standing),
+        "iteration": side.standing.iteration,
+        "settings": dict(side.settings),
+        "sampled": side.sampled,
+        "accuracy": interval(side.standing.accuracy),
+        "gain": contest_data(side.gain),
+        "reference": side.reference,
+        "contest": contest_data(side.contest),
     }
 
 

@@ -48,6 +48,7 @@ from restem.reports.tables.price import price
 from restem.reports.tables.problem_kinds import by_kind
 from restem.reports.tables.provenance import judge_line, origin, other_programs, provenance, unread_references
 from restem.reports.tables.seeds import seeds_table
+from restem.reports.tables.side_by_side import arms_side_by_side
 from restem.reports.tables.strata import by_stratum, parts, rates_by_stratum
 from restem.reports.tables.table import Table
 from restem.reports.tables.train_test_gap import train_test_gap
@@ -132,7 +133,10 @@ def compose(
         verdict=advised if advised.rows else None,
         judge=judge_line(run),
         unfinished=tuple(missing_sentence(item) for item in missing(run)),
-        first=(arms.arms(findings), *(table for table in [by_stratum(findings)] if table.rows)),
+        first=(
+            arms.arms(findings),
+            *(table for table in (arms_side_by_side(findings, ranking), by_stratum(findings)) if table.rows),
+        ),
         chief=tuple(picture for picture in drawn if picture.name in CHIEF),
         pictures=tuple(picture for picture in drawn if picture.name not in CHIEF),
         others=tuple(table for table in tables if table.rows),

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from restem.reports.analysis.answer import Answer, Control, GoldCoverage, Headline, Rival
+from restem.reports.analysis.contest import MARGIN, Contest, arm_of
 from restem.reports.analysis.findings import Standing
-from restem.reports.analysis.ranking import MARGIN, Contest, arm_of
 from restem.reports.stats.seeds import SPREAD
 from restem.reports.tables.format import points, signed
 
@@ -34,19 +34,21 @@ def headline(answer: Answer) -> str:
         return f"There is no verifier to choose here; trained on {_title(answer.ceiling)}, {gained}"
     if answer.best is None:
         return "No answer yet: no arm with a verifier to recommend has a trained checkpoint with gold verdicts."
-    best, gain = _title(answer.best), answer.gain
+    best, gain, shared = _title(answer.best), answer.gain, arm_of(answer.best).shared
+    none = "No arm is shown to be worth training" if shared else "No verifier is shown to be worth training on"
+    leader = f"the best, {best}" if shared else f"the best arm, {best}"
     if gain is None:
         return f"No answer yet: the base has no gold verdicts to compare {best} with."
     if answer.code is Headline.NO_GAIN:
         return (
-            f"No verifier is shown to be worth training on: {run}after {rounds} the best arm, {best}, changed "
-            f"gold accuracy by {_points(gain)}, p = {gain.adjusted_p:.2g} after correction for all arms; minimum "
-            f"detectable effect {100 * gain.claim.detectable:.1f} points."
+            f"{none}: {run}after {rounds} {leader}, changed gold accuracy by {_points(gain)}, "
+            f"p = {gain.adjusted_p:.2g} after correction for all arms; minimum detectable effect "
+            f"{100 * gain.claim.detectable:.1f} points."
         )
     if answer.code is Headline.NO_BETTER_THAN_CONTROL:
         return (
-            f"No verifier is shown to be worth training on: {run}after {rounds} the best arm, {best}, gained "
-            f"{_points(gain)} over the base, but is not shown to be better than training without information."
+            f"{none}: {run}after {rounds} {leader}, gained {_points(gain)} over the base, but is not shown to be "
+            "better than training without information."
         )
     return _recommended(answer, answer.best, f"{run}after {rounds} gold accuracy rose by {_points(gain)} over the base")
 
@@ -57,9 +59,8 @@ def _gained(gain: Contest | None) -> str:
 
 def _recommended(answer: Answer, best: Standing, gained: str) -> str:
     """What to train on: the best arm, or one that is shown to equal it; what is not significantly different from it."""
-    names = [_title(best), *(_title(rival.standing) for rival in answer.equals)]
     gained += _of_ceiling(answer)
-    text = f"Train on {listed(names, 'or')}: "
+    text = f"Train {_how([best, *(rival.standing for rival in answer.equals)], 'or')}: "
     if answer.equals:
         verb = "is" if len(answer.equals) == 1 else "are"
         within = f"as good within {100 * MARGIN:.0f} points"
@@ -90,10 +91,27 @@ def _one_seed(answer: Answer) -> list[str]:
     ]
 
 
+def _how(standings: Sequence[Standing], word: str) -> str:
+    """What to train: `on judge or vote`, `as arm three`, or some of each."""
+    ways = ["as" if arm_of(standing).shared else "on" for standing in standings]
+    titles = [_title(standing) for standing in standings]
+    if len({*ways}) == 1:
+        return f"{ways[0]} {listed(titles, word)}"
+    return listed([f"{way} {title}" for way, title in zip(ways, titles, strict=True)], word)
+
+
 def _title(standing: Standing) -> str:
+    """A verifier; an arm where others have the same verifier."""
     arm = arm_of(standing)
+    if arm.shared:
+        return f"arm {arm.name}"
     name = arm.verifier if arm.name == arm.verifier else f"{arm.verifier} (arm {arm.name})"
     return f"{name} (the gold itself)" if arm.gold else name
+
+
+def _begun(standing: Standing) -> str:
+    """The title at the beginning of a sentence; a verifier's name keeps its letters."""
+    return f"A{_title(standing)[1:]}" if arm_of(standing).shared else _title(standing)
 
 
 def listed(names: Sequence[str], word: str) -> str:
@@ -113,8 +131,7 @@ def _points(contest: Contest) -> str:
 def _faulty(standings: Sequence[Standing]) -> list[str]:
     if not standings:
         return []
-    names = listed([_title(s) for s in standings], "and")
-    return [f"A failure is shown in training on {names}: the recommendation says which."]
+    return [f"A failure is shown in training {_how(standings, 'and')}: the recommendation says which."]
 
 
 def _behind(answer: Answer, best: Standing) -> list[str]:
@@ -122,7 +139,7 @@ def _behind(answer: Answer, best: Standing) -> list[str]:
     sentences: list[str] = []
     if answer.behind:
         lead = [f"{_title(rival.standing)} by {_points(rival.contest)}" for rival in answer.behind]
-        sentences.append(f"{_title(best)} is ahead of {listed(lead, 'and')}.")
+        sentences.append(f"{_begun(best)} is ahead of {listed(lead, 'and')}.")
     if answer.without_gain:
         names = [_with_gain(*each) for each in answer.without_gain]
         sentences.append(f"No gain over the base is shown for {listed(names, 'and')}.")
@@ -144,7 +161,7 @@ def against_controls(answer: Answer, best: Standing) -> str:
     if answer.best_control:
         contest = answer.best_control.contest
         control = _title(answer.best_control.standing)
-        text = f"{_title(best)} against the best control arm, {control}: {_points(contest)}"
+        text = f"{_begun(best)} against the best control arm, {control}: {_points(contest)}"
         if answer.control is Control.BEATEN:
             return f"{text}."
         p = f"p = {contest.adjusted_p:.2f}, one-sided, after correction for all candidates"

@@ -16,13 +16,14 @@ from restem.reports.analysis.findings import Findings, find
 from restem.reports.analysis.ranking import rank
 from restem.reports.analysis.recommendation import advise
 from restem.reports.analysis.reward_gap import partings
+from restem.reports.analysis.side_by_side import side_by_side
 from restem.reports.analysis.unfinished import missing
 from restem.reports.data.read import read_run
 from restem.reports.data.run import Run
 from restem.reports.pages.columns import broken, fitted, interval_alone, wrapped
 from restem.reports.pages.escape import visible
 from restem.reports.pages.finding_sentences import missing_sentence
-from restem.reports.pages.json_data import advice_data, answer_data, finite, gap_data, interval, missing_data
+from restem.reports.pages.json_data import advice_data, answer_data, finite, gap_data, interval, missing_data, side_data
 from restem.reports.pages.sentences import headline
 from restem.reports.tables import arms
 from restem.reports.tables.provenance import changed_models, judge_line, unread_references
@@ -179,6 +180,7 @@ def standings(run_folder: Path) -> dict[str, Any]:
     return {
         "answer": answer_data(answer(findings, ranking)),
         "advice": [advice_data(advice) for advice in advise(findings, ranking)],
+        "side_by_side": [side_data(side) for side in side_by_side(findings, ranking)],
         "reward_gap": [gap_data(parting) for parting in partings(findings)],
         "unfinished": [missing_data(item) for item in missing(findings.run)],
         "unreadable_references": findings.run.facts.get("unreadable_references"),

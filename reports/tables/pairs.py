@@ -5,7 +5,8 @@ Takes a Ranking; gives a Table.
 
 from __future__ import annotations
 
-from restem.reports.analysis.ranking import MARGIN, Ranking
+from restem.reports.analysis.contest import MARGIN
+from restem.reports.analysis.ranking import Ranking
 from restem.reports.stats.paired_tests import problems_needed
 from restem.reports.stats.seeds import FREEDOM, SPREAD
 from restem.reports.tables.format import DASH, difference, number, p_value
@@ -14,7 +15,9 @@ from restem.reports.tables.table import CLUSTERED, Column, Table
 
 
 def pairs(ranking: Ranking) -> Table:
-    """Every arm against the base, and the pairs of arms that the verdict rests on, at the last common iteration."""
+    """Every arm against the base, and the pairs of arms that the verdict rests on."""
+    ends = ranking.iterations
+    after = f" after iteration {ends[0]}" if len(ends) == 1 else ""
     margin = f"{100 * MARGIN:.0f} points"
     return Table.of(
         (*ranking.gains, *ranking.contests),
@@ -35,7 +38,7 @@ def pairs(ranking: Ranking) -> Table:
             Column("verdict", "Verdict", contest_words),
         ],
         id="pairs",
-        title=f"Arms against the base and each other after iteration {ranking.iteration}",
+        title=f"Arms against the base and each other{after}",
         note=_note(ranking, margin),
     )
 
@@ -46,8 +49,8 @@ def _note(ranking: Ranking, margin: str) -> str:
         "Differences, p and the detectable effect are of other seeds on other problems; the spread between seeds is "
         f"taken from this run's own and from earlier runs' ({100 * SPREAD:.0f} points, which count as {FREEDOM:.0f} "
         "seeds more). These seeds alone: by problem, without it. p is corrected in each family: all arms against the "
-        "base; the best verifier against the others; every verifier against the best control arm, one-sided; the "
-        "ceiling against every verifier. Equality comes first: a small TOST p says that the two are equal within "
+        "base; the best candidate against the others; every candidate against the best control arm, one-sided; the "
+        "ceiling against every candidate. Equality comes first: a small TOST p says that the two are equal within "
         f"{margin}, whatever p is. Problems + / −: with a larger, and a smaller, share of correct. Detectable with "
         f"80 % power; problems for {margin}: as many find such a difference with that power, these seeds given. "
         f"All arms and the base at once, over problems: Cochran's Q {overall.statistic:.1f}, "

@@ -6,7 +6,8 @@ Takes codes and the figures beside them; gives Cells. Sentences are made in `res
 from __future__ import annotations
 
 from restem.reports.analysis.compare import CheckpointPair, Rerun
-from restem.reports.analysis.ranking import Contest, ContestResult
+from restem.reports.analysis.contest import Contest, ContestResult, arm_of
+from restem.reports.analysis.ranking import Ranking
 from restem.reports.analysis.recommendation import Advice, Fault, Recommendation
 from restem.reports.data.run import Run
 from restem.reports.tables.format import DASH, number
@@ -24,6 +25,14 @@ FAULTS = {
 def samples_of(run: Run) -> str:
     """What the tables of verifiers are about: the test samples of a run of ours, all samples of an imported one."""
     return "imported samples" if run.imported else "test samples"
+
+
+def compared(ranking: Ranking) -> str:
+    """After which of their iterations arms are compared."""
+    if not ranking.held_back:
+        return "Each arm after its own last iteration."
+    most = max(ranking.iterations, default=0)
+    return f"The run is unfinished: no arm is compared later than after iteration {most}."
 
 
 def contest_words(contest: Contest, rerun: Rerun | None = None) -> str:
@@ -60,16 +69,18 @@ def advice_cell(advice: Advice) -> Cell:
 
 
 def _order(advice: Advice) -> str:
+    how = "so" if arm_of(advice.standing).shared else "on"
     return {
         Recommendation.CEILING: "ceiling",
+        Recommendation.GOLD: "gold, below the ceiling",
         Recommendation.CONTROL: "floor" if advice.stability else "floor: trained nothing",
         Recommendation.UNTRAINED: "not trained: nothing accepted",
         Recommendation.TRAIN: _train(advice),
         Recommendation.STOP: "",  # the failure alone says it, with the iteration
         Recommendation.OTHER_GAINS_MORE: f"{advice.than} gains more",
         Recommendation.OTHER_TRUSTED: f"rather {advice.than}",
-        Recommendation.ACCURACY_FELL: "do not train on: accuracy fell",
-        Recommendation.NO_GAIN: "do not train on: no gain shown",
+        Recommendation.ACCURACY_FELL: f"do not train {how}: accuracy fell",
+        Recommendation.NO_GAIN: f"do not train {how}: no gain shown",
         Recommendation.CONTROL_MAY_DO: f"control {advice.than} may do as well",
         Recommendation.UNKNOWN: DASH,
     }[advice.code]
@@ -78,7 +89,7 @@ def _order(advice: Advice) -> str:
 def _train(advice: Advice) -> str:
     """The best candidate, or one that is as good or not shown to differ."""
     if advice.contest is None:
-        return "train on it"
+        return "train so" if arm_of(advice.standing).shared else "train on it"
     if advice.contest.equal:
         return f"as good as {advice.than}" + ": take the cheaper" * (advice.fault is None)
     return f"not shown to be worse than {advice.than}"

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from restem.reports.analysis.findings import Findings, TrainingData
 from restem.reports.analysis.price import Price, price_per_point
-from restem.reports.analysis.ranking import gains_at
+from restem.reports.analysis.ranking import gains
 from restem.reports.tables.arms import arm_cell
 from restem.reports.tables.format import DASH, brief, estimate, number, share
 from restem.reports.tables.table import CLUSTERED, Cell, Column, Table
@@ -36,10 +36,9 @@ class _Priced(NamedTuple):
 
 def price(findings: Findings) -> Table:
     """Accepted precision, kept samples, and verdicts, time and money per gained point, for every arm and iteration."""
-    iterations = {item.iteration for item in findings.data}
-    gains = {(gain.left, i): gain for i in iterations for gain in gains_at(findings, i)}
+    gained = gains(findings)
     records = [
-        _Priced(item, price_per_point(findings, item, gains.get((item.arm.name, item.iteration))))
+        _Priced(item, price_per_point(findings, item, gained.get((item.arm.name, item.iteration))))
         for item in findings.data
     ]
     return Table.of(

@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from restem.reports.analysis.contest import crossed
 from restem.reports.analysis.findings import Findings, Standing
-from restem.reports.analysis.ranking import crossed
 from restem.reports.stats.seeds import Replicates
 from restem.reports.tables.arms import arm_cell
 from restem.reports.tables.format import DASH, estimate, number

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from restem.reports.analysis.contest import Contest, arm_of
 from restem.reports.analysis.findings import Findings, TrainingData
 from restem.reports.analysis.price import price_per_point
-from restem.reports.analysis.ranking import Contest, Ranking, arm_of
+from restem.reports.analysis.ranking import Ranking
 from restem.reports.analysis.recommendation import Advice, advise
 from restem.reports.analysis.stability import LEAST, Stability
 from restem.reports.tables.arms import arm_cell
 from restem.reports.tables.format import DASH, difference, estimate, share, signed
-from restem.reports.tables.phrases import advice_cell
+from restem.reports.tables.phrases import advice_cell, compared
 from restem.reports.tables.price import price_cell
 from restem.reports.tables.table import CLUSTERED, Cell, Column, Table
 
@@ -31,12 +32,9 @@ class _Advised(NamedTuple):
 
 def verdict(findings: Findings, ranking: Ranking) -> Table:
     """What the report begins with: a row an arm, the best first."""
-    data = {(item.arm.name, item.iteration): item for item in findings.data}
-    records = [
-        _Advised(advice, ranking.gain(advice.standing), data.get((arm_of(advice.standing).name, ranking.iteration)))
-        for advice in advise(findings, ranking)
-    ]
-    rounds = f"{ranking.iteration} iteration{'s' * (ranking.iteration != 1)}"
+    records = _advised(findings, ranking)
+    ends, heading = ranking.iterations, _heading(ranking)
+    after = f" after {ends[0]} iteration{'s' * (ends[0] != 1)}" if len(ends) == 1 else ""
 
     def precision(record: _Advised) -> Cell | str:
         return estimate(record.data.precision) if record.data else DASH
@@ -44,16 +42,18 @@ def verdict(findings: Findings, ranking: Ranking) -> Table:
     return Table.of(
         records,
         [
-            Column("arm", "Trained on", lambda r: arm_cell(arm_of(r.advice.standing)), names=True),
-            Column("gain", f"Gain after {rounds}, points", lambda r: difference(r.gain.claim if r.gain else None)),
+            Column("arm", heading, lambda r: arm_cell(arm_of(r.advice.standing)), names=True),
+            Column("after", "Iterations", lambda r: str(r.advice.standing.iteration)) if len(ends) > 1 else None,
+            Column("gain", f"Gain{after}, points", lambda r: difference(r.gain.claim if r.gain else None)),
             Column("share", "Share of the ceiling, %", lambda r: share_cell(ranking, r.advice)),
             Column("gap", "Reward gap, points", lambda r: difference(r.advice.standing.gap)),
             Column("precision", "Precision of its training data, %", precision),
             Column("advice", "Recommendation", lambda r: advice_cell(r.advice), names=True),
         ],
         id="verdict",
-        title="Which verifier to train on",
-        note=(
+        title="Which arm to train" if ranking.settings else "Which verifier to train on",
+        note=(f"{compared(ranking)} " if len(ends) > 1 else "")
+        + (
             "Gain: gold accuracy on the test split over the base, of other problems and other seeds. Ceiling: the "
             "gain of the gold's own arm; floor: a control arm. As good: the 90 % interval of the difference lies "
             "within 5 points. No significant difference: neither that nor a difference is shown. Reward gap: the "
@@ -61,6 +61,19 @@ def verdict(findings: Findings, ranking: Ranking) -> Table:
             "it was trained on in the last iteration that the gold calls correct. Intervals are 95 %."
         ),
     )
+
+
+def _heading(ranking: Ranking) -> str:
+    return "Arm" if ranking.settings else "Trained on"
+
+
+def _advised(findings: Findings, ranking: Ranking) -> list[_Advised]:
+    data = {(item.arm.name, item.iteration): item for item in findings.data}
+    return [
+        _Advised(advice, ranking.gain(s), data.get((arm_of(s).name, s.iteration)))
+        for advice in advise(findings, ranking)
+        for s in [advice.standing]
+    ]
 
 
 def share_cell(ranking: Ranking, advice: Advice) -> Cell | str:
@@ -73,11 +86,7 @@ def share_cell(ranking: Ranking, advice: Advice) -> Cell | str:
 
 def held(findings: Findings, ranking: Ranking) -> Table:
     """Whether the gains are stable, and what they cost: a row an arm."""
-    data = {(item.arm.name, item.iteration): item for item in findings.data}
-    records = [
-        _Advised(advice, ranking.gain(advice.standing), data.get((arm_of(advice.standing).name, ranking.iteration)))
-        for advice in advise(findings, ranking)
-    ]
+    records, heading = _advised(findings, ranking), _heading(ranking)
 
     def holds(record: _Advised) -> Cell:
         return holds_cell(record.advice.stability, ranking.gained(record.advice.standing))
@@ -88,7 +97,7 @@ def held(findings: Findings, ranking: Ranking) -> Table:
     return Table.of(
         records,
         [
-            Column("arm", "Trained on", lambda r: arm_cell(arm_of(r.advice.standing)), names=True),
+            Column("arm", heading, lambda r: arm_cell(arm_of(r.advice.standing)), names=True),
             Column("holds", "Gain stable?", holds),
             Column(
                 "precision", "Accepted precision, %", lambda r: estimate(r.data.accepted_precision) if r.data else DASH

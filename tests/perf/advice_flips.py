@@ -20,8 +20,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from restem.reports.analysis.answer import answer
+from restem.reports.analysis.contest import arm_of
 from restem.reports.analysis.findings import find
-from restem.reports.analysis.ranking import arm_of, rank
+from restem.reports.analysis.ranking import rank
 from restem.reports.analysis.recommendation import advise
 from restem.reports.data.run import Run
 from tests.perf.resampled_runs import brief_run, of_problems, of_seeds

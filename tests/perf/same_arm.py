@@ -18,8 +18,8 @@ import click
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from restem.reports.analysis.contest import ALPHA, contest_of
 from restem.reports.analysis.findings import find
-from restem.reports.analysis.ranking import ALPHA, contest_of
 from tests.perf.resampled_runs import brief_run
 
 
