@@ -1,0 +1,246 @@
+"""The paper's experiments and those that came after it: runs, small tables, and docs/paper.md and docs/literature.md.
+
+    python -m tests.perf.paper run [NAME...] [--out FOLDER]   runs suites of benchmarks/suites/paper and literature
+    python -m tests.perf.paper rows [NAME...] [--out FOLDER]  docs/paper/NAME.json from the finished runs
+    python -m tests.perf.paper pages                          both pages, from docs/paper/*.json alone
+
+A run that was stopped goes on. What was published, and which number of ours it speaks of, stands in paper_findings.py;
+whether both agree is decided there, by one rule.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from restem.benchmarks.catalog import SUITES
+from restem.harness.config import built_in_suites
+from tests.perf.paper_findings import FEWEST_SEEDS, LITERATURE, PAPER, SAME, Answer, Finding, answer
+
+ROOT = Path(__file__).parents[2]
+STORED = ROOT / "docs" / "paper"
+RUNS = Path("runs/paper")
+PAGES: Mapping[str, Sequence[Finding]] = {"paper": PAPER, "literature": LITERATURE}
+TITLES = {
+    "paper": "The paper's experiments",
+    "literature": "What later papers found",
+}
+OPENINGS = {
+    "paper": """ReST-EM's paper (arXiv:2312.06585) trained PaLM 2 models on MATH and APPS. This page repeats its
+ablations in small: the embedded policy, problems of `linear_1d` with a wide spread of difficulty, three training
+seeds, two CPU cores. So it says whether a finding carries over to another model and task. It cannot say that the paper
+is wrong.
+""",
+    "literature": """Papers of 2025 and 2026 on imperfect verifiers, most of them on policy gradients (GRPO) with models
+of 3 to 14 billion parameters. This page looks at the same questions with ReST-EM, the embedded policy, problems of
+`linear_1d`, three training seeds and two CPU cores. So it says whether a finding carries over. It cannot say that a
+paper is wrong.
+""",
+}
+RULE = f"""## The rule
+
+Every finding is written as a range in which one number of ours lies if the finding holds here: above 0, below 0, within
+±{SAME:g} points, above .92. The number has a 95 % interval of other seeds on other problems (train-test gaps: of these
+seeds; R²: Fisher's, over the arms). **Agree**: the interval lies within the range. **Does not agree**: it lies outside.
+**Cannot tell**: it does neither, or there are fewer than {FEWEST_SEEDS} seeds. The ranges stand in
+`tests/perf/paper_findings.py`, the rule is its function `answer`. The intervals are not corrected for the number of
+rows: of twenty findings that hold at the limit of their range, one may fail by chance.
+
+Made by `python -m tests.perf.paper pages` from the tables in [paper/](paper), which `run` and `rows` make again; runs
+on another machine differ in the last bits, and so train other policies.
+"""
+UNKNOWN = "The interval reaches beyond the range on one side: more seeds or problems are needed"
+
+
+@click.group(help=__doc__)
+def main() -> None:
+    pass
+
+
+@main.command("run")
+@click.argument("names", nargs=-1)
+@click.option("--out", type=click.Path(path_type=Path), default=RUNS)
+@click.option("--quick", is_flag=True, help="The small form of each suite.")
+def run_command(names: Sequence[str], out: Path, quick: bool) -> None:
+    """Runs suites one after another, all of them or the named ones, and prints the seconds of each."""
+    for name in names or studies():
+        started = time.monotonic()
+        command = [sys.executable, "-m", "restem.harness.cli", "run", name, "--out", str(out / name), "--quiet"]
+        subprocess.run([*command, *(["--quick"] if quick else [])], check=True, stdout=subprocess.DEVNULL)
+        click.echo(f"{name}: {time.monotonic() - started:.0f} s")
+
+
+@main.command("rows")
+@click.argument("names", nargs=-1)
+@click.option("--out", type=click.Path(path_type=Path), default=RUNS)
+def rows_command(names: Sequence[str], out: Path) -> None:
+    """Writes docs/paper/NAME.json of every finished run."""
+    from tests.perf.paper_rows import rows_of
+
+    STORED.mkdir(exist_ok=True)
+    for name in names or [name for name in studies() if (out / name / "run.db").is_file()]:
+        table = rows_of(out / name, [finding for finding in (*PAPER, *LITERATURE) if finding.suite == name])
+        if table.pop("finished"):
+            (STORED / f"{name}.json").write_text(printed(table), "utf-8")
+        else:
+            click.echo(f"{name}: not finished", err=True)
+
+
+@main.command("pages")
+def pages_command() -> None:
+    """Writes docs/paper.md and docs/literature.md."""
+    for name in PAGES:
+        (ROOT / "docs" / f"{name}.md").write_text(page(name), "utf-8")
+
+
+def studies(folder: str | None = None) -> list[str]:
+    """The suites of the paper and of the literature; of one of the two."""
+    folders = [SUITES / name for name in ([folder] if folder else PAGES)]
+    return [name for name, path in built_in_suites().items() if path.parent in folders]
+
+
+def printed(table: Mapping[str, Any]) -> str:
+    """A table as JSON with one line a row."""
+    lines = [
+        f"{json.dumps(key)}: {json.dumps(value)}" for key, value in table.items() if key not in ("rows", "effects")
+    ]
+    lines.append('"rows": [\n' + ",\n".join(f"  {json.dumps(row)}" for row in table["rows"]) + "\n]")
+    effects = [
+        f"  {json.dumps(name, ensure_ascii=False)}: {json.dumps(value)}" for name, value in table["effects"].items()
+    ]
+    lines.append('"effects": {\n' + ",\n".join(effects) + "\n}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def stored(name: str) -> Mapping[str, Any] | None:
+    """The table of a suite; None where it has not been run."""
+    file = STORED / f"{name}.json"
+    return json.loads(file.read_text("utf-8")) if file.is_file() else None
+
+
+def page(name: str) -> str:
+    """docs/paper.md or docs/literature.md."""
+    tables = {suite: stored(suite) for suite in studies(name)}
+    parts = [f"# {TITLES[name]}\n", OPENINGS[name], "## What was found, and what comes here\n"]
+    parts += [_findings(PAGES[name], tables), RULE, "## The suites\n", _suites(tables)]
+    parts += [part for suite, table in tables.items() if table for part in _study(suite, table)]
+    return "\n".join(parts)
+
+
+def _findings(findings: Sequence[Finding], tables: Mapping[str, Mapping[str, Any] | None]) -> str:
+    lines: list[list[str]] = []
+    for finding in findings:
+        number = f"{finding.effect} (`{finding.suite}`)"
+        told = _told(finding, tables.get(finding.suite))
+        lines.append([finding.published, finding.where, number, told[0], _range(finding), *told[1:]])
+    heads = ["published", "where", "our number", "value and interval", "expected", "so", "why not"]
+    return _markdown(lines, heads) + "\n"
+
+
+def _told(finding: Finding, table: Mapping[str, Any] | None) -> tuple[str, str, str]:
+    """Our number, whether it is as published, and why not."""
+    value = table["effects"].get(str(finding.effect)) if table else None
+    if table is None or value is None or None in value:
+        return "", f"**{Answer.NOT_RUN}**", ""
+    told = answer(finding, value[1], value[2], table["seeds"])
+    why = {Answer.AGREE: "", Answer.UNKNOWN: UNKNOWN}.get(told, finding.why)
+    return _shown(value, finding, table), f"**{told}**", why
+
+
+def _shown(value: Sequence[float], finding: Finding, table: Mapping[str, Any]) -> str:
+    squared = finding.effect.measure.startswith("R2")
+    digits = ".2f" if squared else "+.1f"
+    covers = f"{len(table['rows']) - 1} arms" if squared else f"{table['problems']['test']} problems"
+    return f"{value[0]:{digits}} [{value[1]:{digits}}, {value[2]:{digits}}]; {covers}, {table['seeds']} seeds"
+
+
+def _range(finding: Finding) -> str:
+    low, high = finding.range
+    if finding.effect.measure.startswith("R2"):
+        return f"above {low:g}"
+    if low == -high:
+        return f"within ±{high:g}"
+    if math.isinf(high):
+        return f"above {low:g}".replace("-", "−")
+    return f"below {high:g}"
+
+
+def _suites(tables: Mapping[str, Mapping[str, Any] | None]) -> str:
+    """What each suite covers, and how long it took."""
+    lines = [list(_covered(suite, table)) for suite, table in tables.items()]
+    heads = ["suite", "test problems", "training problems", "samples a training problem", "steps", "seeds", "seconds"]
+    return _markdown(lines, heads) + (
+        "\n\nSeconds are without loading, of two cores that did other work at the same time. Problems are of "
+        "`linear_1d`, the policy is `tiny`; `--quick` runs a small form of each suite.\n"
+    )
+
+
+def _covered(suite: str, table: Mapping[str, Any] | None) -> Iterator[str]:
+    yield f"`{suite}`"
+    if table is None:
+        yield "not run yet"
+        yield from [""] * 5
+        return
+    yield str(table["problems"]["test"])
+    yield str(table["problems"]["train"])
+    yield str(table["samples"]["train_samples"])
+    yield from (str(table[key]) for key in ("steps", "seeds", "seconds"))
+
+
+COLUMNS = {
+    "accuracy": "accuracy, %",
+    "gain": "gain over the base, points",
+    "train_accuracy": "accuracy on training problems, %",
+    "reward": "reward, %",
+    "precision": "kept that is right, %",
+    "verifier_accuracy": "verifier's accuracy",
+    "youden": "Youden's J",
+    "log_ratio": "log LR+",
+    "majority": "maj@k, largest k, %",
+}
+
+
+def _study(suite: str, table: Mapping[str, Any]) -> Iterator[str]:
+    """All arms and iterations of a suite."""
+    rows = table["rows"]
+    passes = list(dict.fromkeys(k for row in rows for k in row.get("pass", {})))
+    further = list(dict.fromkeys(key for row in rows for key in row if key.startswith("test:")))
+    keys = [key for key in (*COLUMNS, *further) if any(key in row for row in rows)]
+    yield f"### `{suite}`\n"
+    heads = [COLUMNS.get(key, f"accuracy on `{key}`, %") for key in keys]
+    lines = [
+        [row["arm"], str(row["iteration"]), *(_cell(row, key) for key in keys), *(_pass(row, k) for k in passes)]
+        for row in rows
+    ]
+    yield _markdown(lines, ["arm", "iteration", *heads, *(f"pass@{k}, %" for k in passes)]) + "\n"
+
+
+def _cell(row: Mapping[str, Any], key: str) -> str:
+    value = row.get(key)
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        sign = "+" if key == "gain" else ""
+        return f"{value[0]:{sign}.1f} [{value[1]:{sign}.1f}, {value[2]:{sign}.1f}]" if value[1] is not None else ""
+    return f"{100 * value:.0f}" if key == "precision" else f"{value:.1f}" if key == "majority" else f"{value:.2f}"
+
+
+def _pass(row: Mapping[str, Any], k: str) -> str:
+    value = row.get("pass", {}).get(k)
+    return "" if value is None else f"{value:.1f}"
+
+
+def _markdown(lines: Sequence[Sequence[str]], heads: Sequence[str]) -> str:
+    return "\n".join(f"| {' | '.join(line)} |" for line in (heads, ["---"] * len(heads), *lines))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+"""A suite's run as a small table: accuracies, gains and the effects that findings speak of, with intervals.
+
+Takes a run folder; gives plain data for docs/paper/NAME.json. All numbers come from reports/analysis and reports/stats:
+intervals of differences are of other seeds on other problems, as in the report. Shares are given in percent.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from restem.harness.names import BASE
+from restem.harness.store.store import Store
+from restem.reports.analysis.findings import TEST, Findings, Standing, find, majority_by_problem, steps_of_two
+from restem.reports.analysis.gain_by_quality import TrainedOn, trained_on
+from restem.reports.analysis.ranking import claims
+from restem.reports.analysis.train_test_gap import train_test_gaps
+from restem.reports.data.read import read_run
+from restem.reports.data.run import Run
+from restem.reports.stats import estimates, seeds
+from restem.reports.stats.estimates import Counts, Difference, Estimate
+from tests.perf.paper_findings import Effect, Finding
+
+LARGEST = 5.0  # an infinite log LR+ counts as this
+QUALITIES: dict[str, Callable[[TrainedOn, Findings], float]] = {
+    "verifier_accuracy": lambda item, shown: _verifier_accuracy(item, shown),
+    "youden": lambda item, _: item.youden.value,
+    "log_ratio": lambda item, _: min(LARGEST, math.log(item.ratio.value)) if item.ratio.value > 0 else -LARGEST,
+    "precision": lambda item, _: item.precision.value,
+}
+
+
+def rows_of(folder: Path, findings: Sequence[Finding]) -> dict[str, Any]:
+    """The table of one run; `findings` are those that its suite is there for."""
+    with Store(folder) as store:
+        run = read_run(store)
+    shown = find(run)
+    wanted = {str(finding.effect): finding.effect for finding in findings}
+    return {
+        "suite": run.suite["name"],
+        "finished": bool(run.facts.get("finished")),
+        "benchmark": run.suite["benchmark"]["name"],
+        "seed": run.suite["seed"],
+        "seeds": run.suite["replicates"],
+        "problems": {split: len(items) for split, items in run.problems.items() if split != "validation"},
+        "samples": {key: run.suite["sampling"][key] for key in ("train_samples", "test_samples")},
+        "steps": run.suite["training"]["steps"],
+        "date": datetime.date.fromtimestamp((folder / "run.db").stat().st_mtime).isoformat(),
+        "seconds": round(sum(seconds for (kind, _), (_, seconds) in run.timed.items() if kind == "finished")),
+        "versions": {name: run.facts["versions"][name] for name in ("restem-harness", "jax", "gemma", "numpy")},
+        "base": _percent(shown.base.accuracy if shown.base else estimates.NOTHING),
+        "rows": [*_rows(run, shown)],
+        "effects": {name: _effect(shown, effect) for name, effect in wanted.items()},
+    }
+
+
+def _rows(run: Run, shown: Findings) -> list[dict[str, Any]]:
+    """The base and every arm's iterations."""
+    gains, quality = claims(shown), {(item.arm.name, item.iteration): item for item in trained_on(shown)}
+    gaps = {(row.arm.name if row.arm else "", row.iteration): row for row in train_test_gaps(shown)}
+    rows: list[dict[str, Any]] = []
+    for key, standing in shown.standings.items():
+        if standing.arm and not standing.iteration:
+            continue
+        row: dict[str, Any] = {"arm": key[0] or BASE, "iteration": key[1], "accuracy": _percent(standing.accuracy)}
+        if key in gains:
+            row["gain"] = _percent(gains[key])
+        if standing.arm:
+            row["reward"] = _percent(standing.reward)
+        if key in quality:
+            row |= {name: _rounded(value(quality[key], shown), 3) for name, value in QUALITIES.items()}
+        if key in gaps and gaps[key].train.n:
+            row["train_accuracy"] = _percent(gaps[key].train)
+        if shown.samples_per_problem > 8:
+            row["pass"] = {str(k): _percent(value)[0] for k, value in standing.passed.items()}
+            row["majority"] = _percent(standing.majority)[0]
+        row |= {split: _percent(_difference(shown, Effect(measure=split, left=_place(key)))) for split in _further(run)}
+        rows.append(row)
+    return rows
+
+
+def _further(run: Run) -> list[str]:
+    return [split for split in run.problems if split.startswith("test:")]
+
+
+def _place(key: tuple[str, int]) -> str:
+    return f"{key[0]}/{key[1]}" if key[0] else BASE
+
+
+def _effect(shown: Findings, effect: Effect) -> list[float | None]:
+    """The effect's value and its 95 % interval."""
+    if effect.measure.startswith("R2 "):
+        return _squared_correlation(shown, effect.measure.removeprefix("R2 "))
+    if effect.measure == "gap":
+        arm, _, iteration = effect.left.partition("/")
+        gaps = train_test_gaps(shown)
+        found = (row for row in gaps if row.arm and (row.arm.name, row.iteration) == (arm, int(iteration)))
+        return _percent(next((row.beyond for row in found), estimates.NOTHING))
+    return _percent(_difference(shown, effect))
+
+
+def _difference(shown: Findings, effect: Effect) -> Difference | Estimate:
+    """Left less right, of other seeds on other problems; without a right side the left's own share."""
+    places = [place for place in (effect.left, effect.right) if place]
+    sides = [_counts(shown, place, effect.measure) for place in places]
+    if not all(sides):
+        return estimates.NOTHING
+    summed = [Counts(side.correct.sum(axis=0), side.decided.sum(axis=0)) for side in map(_stacked, sides)]
+    if len(sides) == 1:
+        return estimates.proportion(*summed[0])
+    difference = estimates.paired(*summed)
+    if difference is None:
+        return estimates.NOTHING
+    trained = [side for side, place in zip(sides, places, strict=True) if place != BASE]
+    return seeds.with_seeds(difference, [seeds.crossed(_stacked(side)) for side in trained])
+
+
+def _stacked(side: Sequence[Counts]) -> Counts:
+    """Seeds x problems."""
+    return Counts(np.stack([counts.correct for counts in side]), np.stack([counts.decided for counts in side]))
+
+
+def _counts(shown: Findings, place: str, measure: str) -> list[Counts]:
+    """What a measure says of every test problem, for each seed of a checkpoint; a share counts as one sample."""
+    arm, _, iteration = place.partition("/")
+    standing = shown.standings.get(("", 0) if place == BASE else (arm, int(iteration)))
+    if standing is None:
+        return []
+    return [_measured(shown, alone, measure) for alone in standing.replicates or (standing,)]
+
+
+def _measured(shown: Findings, standing: Standing, measure: str) -> Counts:
+    run, most = shown.run, shown.samples_per_problem
+    if measure == "accuracy":
+        return standing.counts
+    if measure == "reward":
+        return standing.audited[0]
+    if measure.startswith("test:"):
+        rows = run.rows(standing.checkpoint, measure)
+        return estimates.per_problem(run.outcome(run.gold, rows), run.samples.problem[rows], run.size(measure))
+    passed = {k: estimates.pass_at_k(*standing.counts, k) for k in steps_of_two(most)}
+    if measure.startswith("maj@"):
+        rows = run.rows(standing.checkpoint, TEST)
+        k = int(measure.removeprefix("maj@"))
+        share = majority_by_problem(run, rows, run.outcome(run.gold, rows), run.size(TEST), k)
+    else:
+        first, _, second = measure.replace("pass@", "").partition(" - ")
+        share = passed[int(first)] - (passed[int(second)] if second else 0)
+    known = ~np.isnan(share)
+    shares: Any = np.where(known, share, 0.0)
+    return Counts(shares, known.astype(np.int64))
+
+
+def _squared_correlation(shown: Findings, quality: str) -> list[float | None]:
+    """R² over the arms after their first iteration, of a quality and the gain, with Fisher's interval."""
+    items = [item for item in trained_on(shown) if item.iteration == 1]
+    x = np.array([QUALITIES[quality](item, shown) for item in items])
+    y = np.array([item.gain.value for item in items])
+    if len(items) < 4:
+        return [None] * 3
+    r = float(np.corrcoef(x, y)[0, 1])
+    z, half = math.atanh(min(r, 1 - 1e-9)), 1.96 / math.sqrt(len(items) - 3)
+    low, high = math.tanh(z - half), math.tanh(z + half)
+    squares = sorted((low**2, high**2))
+    return [round(r**2, 3), round(0.0 if low < 0 < high else squares[0], 3), round(squares[1], 3)]
+
+
+def _verifier_accuracy(item: TrainedOn, shown: Findings) -> float:
+    """Of the samples drawn for a step that the verifier and the gold decided: the share with the same outcome."""
+    data = next(d for d in shown.data if (d.arm, d.iteration) == (item.arm, item.iteration))
+    run, same = shown.run, []
+    for replica, checkpoint in data.steps:
+        rows = run.choices[checkpoint.id].rows
+        verdict, truth = run.outcome(replica.verifier, rows), run.outcome(run.gold, rows)
+        same.append((verdict == truth)[~np.isnan(verdict) & ~np.isnan(truth)])
+    return float(np.concatenate(same).mean())
+
+
+def _percent(value: Estimate | Difference) -> list[float | None]:
+    """Value and limits in percent, to one digit."""
+    return [_rounded(100 * number, 1) for number in (value.value, value.low, value.high)]
+
+
+def _rounded(value: float, digits: int) -> float | None:
+    return round(value, digits) if math.isfinite(value) else None
