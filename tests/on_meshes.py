@@ -6,6 +6,7 @@ sampling, and meshes as DATAxMODEL. Stdout: one JSON line for each mesh.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ from restem.harness.model.mesh import make_meshes, want_cpu_devices
 from restem.harness.model.policy import load_policy
 from restem.harness.sampling.sampler import Batching, Decoding, Draws, sample, sample_key
 from restem.harness.training import m_step
+from restem.harness.training.grpo import FromBase, Grpo
 
 QUESTIONS = [f"Solve {a}*x = {3 * a} for x." for a in (2, 5, 11, 23, 41)]
 ANSWERS = ["x = 3", "2*x = 6\nx = 6/2\nx = 3", "x = 1\nx = 3"]
@@ -56,8 +58,12 @@ def main(folder: Path, samples: int, slots: int, top_ks: str, *meshes_asked: str
         ]
         config = TrainingConfig(optimizer="sgd", learning_rate=0.05, steps=4, rows=3, row_length=80, accumulate=2)
         fitted = m_step.fit(policy, examples, config, 0, lambda step, params: None, meshes)
-        result["losses"] = fitted.losses
-        result["params"] = [np.asarray(leaf).ravel().tolist() for leaf in jax.tree.leaves(fitted.params)]
+        signed = [dataclasses.replace(example, weight=example.weight - 2.1) for example in examples]
+        grpo = FromBase(loss=Grpo(), base=policy)
+        by_grpo = m_step.fit(policy, signed, config, 0, lambda step, params: None, meshes, grpo)
+        result["losses"] = fitted.losses + by_grpo.losses
+        trained = jax.tree.leaves([fitted.params, by_grpo.params])
+        result["params"] = [np.asarray(leaf).ravel().tolist() for leaf in trained]
         print(json.dumps(result), flush=True)
 
 

@@ -1,8 +1,8 @@
-"""The M-step's loss: the weighted negative log-likelihood of the responses in packed rows.
+"""Losses over the responses in packed rows; the M-step's is their weighted negative log-likelihood.
 
-Takes a network of `gm.nn`, its parameters and a batch; gives the sum of weight x negative log-likelihood over response
-tokens. Does not depend on optimizers or on how rows are packed. Logits are computed for response tokens only, one chunk
-at a time: those of a whole batch over a vocabulary of 262,144 would not fit most devices.
+Takes a network of `gm.nn`, its parameters and a batch; gives the sum of an objective over response tokens, or their
+log-probabilities. Does not depend on optimizers or on how rows are packed. Logits are computed for response tokens
+only, one chunk at a time: those of a whole batch over a vocabulary of 262,144 would not fit most devices.
 
 In all networks of `gm.nn` (Gemma 1 to 4) a token's logit is the dot product of its embedding and the last hidden state,
 soft-capped where the config says so (`Embedder.decode` and `Transformer.__call__`). This is computed again here. The
@@ -11,8 +11,9 @@ logits of `gm.nn` itself are not used, so XLA removes their computation.
 
 from __future__ import annotations
 
-import functools
-from typing import Any, NamedTuple
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
 
 import flax.linen
 import jax
@@ -53,18 +54,57 @@ def attention_mask(ends: Int[Array, "B T"]) -> Bool[Array, "B T T"]:
     return (places[:, None] >= places) & (places[:, None] < ends[:, None, :])
 
 
-def weighted_nll(
+class Objective(Protocol):
+    """What a step minimises: a sum over a batch's targets, divided by a total. Frozen, as a step is compiled for it.
+
+    A batch has the fields of `Batch` up to `targets`, then what the objective needs to know of each target.
+    """
+
+    @property
+    def temperature(self) -> float:
+        """The logits are divided by it."""
+        ...
+
+    def summed(self, nll: Float[Array, " N"], *fields: Float[Array, " N"]) -> Float[Array, ""]:
+        """The sum over targets, from their negative log-likelihoods and the batch's other fields of each target."""
+        ...
+
+    def total(self, batch: Any) -> Float[Array, ""]:
+        """What the sum over a batch is divided by."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Likelihood:
+    """The M-step's objective: the weighted mean of the negative log-likelihood, sum(w * nll) / sum(w)."""
+
+    temperature: float = 1.0
+
+    def summed(self, nll: Float[Array, " N"], *fields: Float[Array, " N"]) -> Float[Array, ""]:
+        (weights,) = fields
+        return jnp.sum(weights * nll)
+
+    def total(self, batch: Batch) -> Float[Array, ""]:
+        return jnp.maximum(jnp.sum(batch.weights), 1e-9)
+
+
+LIKELIHOOD = Likelihood()
+
+
+def objective_sum(
+    objective: Objective,
     network: nn.Transformer,
     params: Params,
-    batch: Batch,
+    batch: Any,
     *,
     mixed: bool = False,
     remat: bool = False,
     chunk_logits: int = CHUNK_LOGITS,
 ) -> Float[Array, ""]:
-    """The sum of weight x negative log-likelihood over the batch's targets, in float32.
+    """The sum of an objective over the batch's targets, in float32.
 
     Args:
+        objective: What is summed.
         network: A network of `gm.nn`, or `gm.nn.LoRA` around one.
         params: In the type to compute in.
         batch: Packed rows.
@@ -72,43 +112,76 @@ def weighted_nll(
         remat: Whether the backward pass computes each layer again, instead of keeping its intermediate values.
         chunk_logits: The largest number of logits in memory at a time.
     """
-    hidden = _hidden_states(network, params, batch, mixed, remat)
-    hidden = jnp.take_along_axis(hidden, batch.places[:, :, None], axis=1)
-    table = params["embedder"]["input_embedding"]
-    tokens = batch.targets.size
-    chunk = min(tokens, max(1, chunk_logits // len(table)))
-    chunks = -(-tokens // chunk)
-    nll = functools.partial(_nll, table, network.config.final_logit_softcap, mixed)
-    parts = hidden.reshape(tokens, -1), batch.targets.reshape(tokens), batch.weights.reshape(tokens)
-    if chunks == 1:
-        return nll(*parts)
-    parts = jax.tree.map(lambda part: _in_chunks(part, chunks, chunk), parts)
-    rematerialised = jax.checkpoint(nll)  # the backward pass computes logits again, instead of keeping them
+    parts, chunk = _targets(network, params, batch, mixed, remat, chunk_logits)
+    nll = _nll_of(network, params, objective.temperature, mixed)
+
+    def summed(hidden: Array, targets: Array, *fields: Array) -> Float[Array, ""]:
+        return objective.summed(nll(hidden, targets), *fields)
+
+    if chunk == batch.targets.size:
+        return summed(*parts)
+    parts = jax.tree.map(lambda part: _in_chunks(part, chunk), parts)
+    rematerialised = jax.checkpoint(summed)  # the backward pass computes logits again, instead of keeping them
     return jax.lax.scan(lambda total, part: (total + rematerialised(*part), None), jnp.float32(0), parts)[0]
 
 
-def _in_chunks(part: Float[Array, "N *D"], chunks: int, chunk: int) -> Float[Array, "C N/C *D"]:
+def weighted_nll(network: nn.Transformer, params: Params, batch: Batch, **options: Any) -> Float[Array, ""]:
+    """The sum of weight x negative log-likelihood over the batch's targets; options as of `objective_sum`."""
+    return objective_sum(LIKELIHOOD, network, params, batch, **options)
+
+
+def target_logprobs(
+    network: nn.Transformer,
+    params: Params,
+    batch: Any,
+    *,
+    temperature: float,
+    mixed: bool = False,
+    chunk_logits: int = CHUNK_LOGITS,
+) -> Float[Array, "B N"]:
+    """The log-probability of every target, as `objective_sum` computes it; see there for the arguments."""
+    (hidden, targets, *_), chunk = _targets(network, params, batch, mixed, False, chunk_logits)
+    nll = _nll_of(network, params, temperature, mixed)
+    chunked = jax.lax.map(lambda part: nll(*part), (_in_chunks(hidden, chunk), _in_chunks(targets, chunk)))
+    return -chunked.reshape(-1)[: batch.targets.size].reshape(batch.targets.shape)
+
+
+def _targets(
+    network: nn.Transformer, params: Params, batch: Any, mixed: bool, remat: bool, chunk_logits: int
+) -> tuple[tuple[Array, ...], int]:
+    """Of all targets the hidden state, the token and the batch's other fields; and how many are computed together."""
+    hidden = _hidden_states(network, params, batch, mixed, remat)
+    hidden = jnp.take_along_axis(hidden, batch.places[:, :, None], axis=1)
+    count = batch.targets.size
+    chunk = min(count, max(1, chunk_logits // len(params["embedder"]["input_embedding"])))
+    return (hidden.reshape(count, -1), *(field.reshape(count) for field in batch[4:])), chunk
+
+
+def _in_chunks(part: Float[Array, "N *D"], chunk: int) -> Float[Array, "C N/C *D"]:
+    chunks = -(-len(part) // chunk)
     missing = chunks * chunk - len(part)
     filled = jnp.concatenate([part, jnp.zeros((missing, *part.shape[1:]), part.dtype)])
     return filled.reshape(chunks, chunk, *part.shape[1:])
 
 
-def _nll(
-    table: Float[Array, "V D"],
-    softcap: float | None,
-    mixed: bool,
-    hidden: Float[Array, "N D"],
-    targets: Int[Array, " N"],
-    weights: Float[Array, " N"],
-) -> Float[Array, ""]:
-    logits = product(hidden, table.T) if mixed else jnp.matmul(hidden, table.T, preferred_element_type=jnp.float32)
-    if softcap is not None:
-        logits = jnp.tanh(logits / softcap) * softcap
-    return jnp.sum(weights * optax.softmax_cross_entropy_with_integer_labels(logits, targets))
+def _nll_of(network: nn.Transformer, params: Params, temperature: float, mixed: bool) -> Callable[..., Array]:
+    """The negative log-likelihoods of targets, from hidden states (N D) and tokens (N)."""
+    table = params["embedder"]["input_embedding"]
+    softcap = network.config.final_logit_softcap
+
+    def nll(hidden: Float[Array, "N D"], targets: Int[Array, " N"]) -> Float[Array, " N"]:
+        logits = product(hidden, table.T) if mixed else jnp.matmul(hidden, table.T, preferred_element_type=jnp.float32)
+        if softcap is not None:
+            logits = jnp.tanh(logits / softcap) * softcap
+        if temperature != 1.0:
+            logits = logits / temperature
+        return optax.softmax_cross_entropy_with_integer_labels(logits, targets)
+
+    return nll
 
 
 def _hidden_states(
-    network: nn.Transformer, params: Params, batch: Batch, mixed: bool, remat: bool
+    network: nn.Transformer, params: Params, batch: Any, mixed: bool, remat: bool
 ) -> Float[Array, "B T D"]:
     out = forward(
         network,

@@ -1,7 +1,7 @@
 """The M-step: weighted next-token loss on responses, minimised from given parameters with a fresh optimizer.
 
-Takes a policy and weighted (prompt, response) token pairs; gives trained parameters and the loss of every step. Does
-not depend on verifiers or problems.
+Takes a policy and weighted (prompt, response) token pairs; gives trained parameters and the loss of every step. With
+settings of GRPO it minimises that loss instead, in the same way. Does not depend on verifiers or problems.
 Source: ReST-EM's maximisation step, arXiv:2312.06585, equation 3 and Algorithm 1.
 """
 
@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import jax
 import numpy as np
@@ -23,13 +24,16 @@ from restem.harness.config import TrainingConfig
 from restem.harness.errors import NonFiniteLoss
 from restem.harness.model.mesh import DATA, MIN_SHARDED_SIZE, Meshes, gather_to_local, make_meshes, shard, shardings_of
 from restem.harness.model.policy import Params, Policy
-from restem.harness.training.loss import Batch
+from restem.harness.training.grpo import FromBase, GrpoBatch, grpo_batch
+from restem.harness.training.loss import LIKELIHOOD, Batch, Objective
 from restem.harness.training.optimizer_step import Step, TrainState, train_step
 from restem.harness.training.packing import Example, pack
 from restem.harness.training.trainable import Parts, merged, split
 
+Data = TypeVar("Data", bound=Batch | GrpoBatch)
 
-def batches(data: Batch, rows: int, accumulate: int | None, rng: np.random.Generator) -> Iterator[Batch]:
+
+def batches(data: Data, rows: int, accumulate: int | None, rng: np.random.Generator) -> Iterator[Data]:
     """The batches of an epoch in shuffled order, each of `accumulate` micro-batches of `rows` packed rows.
 
     The last batch is filled up with rows from the front. If `accumulate` is None, a single batch holds every row once
@@ -38,19 +42,19 @@ def batches(data: Batch, rows: int, accumulate: int | None, rng: np.random.Gener
     order = rng.permutation(len(data.tokens))
     if accumulate is None:
         empty = -len(order) % rows
-        data = Batch(*(np.pad(field, ((0, empty), (0, 0))) for field in data))  # type: ignore[arg-type]
+        data = jax.tree.map(lambda field: np.pad(field, ((0, empty), (0, 0))), data)
         order = np.append(order, np.arange(len(order), len(order) + empty))
     size = len(order) if accumulate is None else accumulate * rows
     order = np.resize(order, -(-len(order) // size) * size)
     for start in range(0, len(order), size):
         chosen = order[start : start + size].reshape(-1, rows)
-        yield Batch(*(field[chosen] for field in data))
+        yield jax.tree.map(lambda field: field[chosen], data)  # noqa: B023 (called at once)
 
 
-def feed(mesh: Mesh, batch: Batch) -> Batch:
+def feed(mesh: Mesh, batch: Data) -> Data:
     """The batch on the mesh, with its rows sharded over `data` and padded with empty rows; each host feeds its own."""
     missing = -batch.tokens.shape[1] % mesh.shape[DATA]
-    rows = Batch(*(np.pad(field, ((0, 0), (0, missing), (0, 0))) for field in batch))  # type: ignore[arg-type]
+    rows = jax.tree.map(lambda field: np.pad(field, ((0, 0), (0, missing), (0, 0))), batch)
     by_row = NamedSharding(mesh, P(None, DATA))
     return jax.tree.map(lambda field: jax.make_array_from_callback(field.shape, by_row, field.__getitem__), rows)
 
@@ -99,6 +103,7 @@ def fit(
     seed: int,
     check: Callable[[int, Params], float | None],
     meshes: Meshes | None = None,
+    grpo: FromBase | None = None,
 ) -> Fitted:
     """Trains the policy's parameters on the examples with a fresh optimizer, while the validation reward improves.
 
@@ -112,13 +117,19 @@ def fit(
         meshes: The devices; None: the first one. With several hosts, each host calls this with the same arguments.
             Trained and frozen parameters and the optimizer's state are sharded over all devices; the parameters given
             to `check` and in the result are on this host's mesh, as sampling needs them.
+        grpo: For GRPO: its loss and the base; the policy is then the one that drew the responses, and an example's
+            weight is its advantage.
 
     Raises:
         NonFiniteLoss: The loss or the parameters became NaN or infinite; nothing was saved.
     """
     meshes = meshes or make_meshes(1, 1)
-    parts, step, state = start(policy, training, seed, meshes)
-    stream = itertools.islice(epochs(pack(examples, training.row_length), training, seed), training.steps)
+    parts, step, state = start(policy, training, seed, meshes, grpo.loss if grpo else LIKELIHOOD)
+    if grpo is None:
+        data = pack(examples, training.row_length)
+    else:
+        data = grpo_batch(policy, examples, training, grpo, meshes.local)
+    stream = itertools.islice(epochs(data, training, seed), training.steps)
     checks = {round(training.steps * (i + 1) / training.checks) for i in range(training.checks)}
     losses, best = _Losses(), None
     for number, batch in enumerate(stream, 1):
@@ -136,7 +147,9 @@ def fit(
     return best
 
 
-def start(policy: Policy, training: TrainingConfig, seed: int, meshes: Meshes) -> tuple[Parts, Step, TrainState]:
+def start(
+    policy: Policy, training: TrainingConfig, seed: int, meshes: Meshes, objective: Objective = LIKELIHOOD
+) -> tuple[Parts, Step, TrainState]:
     """The policy split for training, the step to compile, and the state before the first step.
 
     Parameters and the optimizer's state are sharded over all devices.
@@ -152,6 +165,7 @@ def start(policy: Policy, training: TrainingConfig, seed: int, meshes: Meshes) -
         compute=training.compute_dtype,
         remat=training.remat,
         mesh=meshes.whole,
+        objective=objective,
     )
     trained = _sharded(meshes, parts.trained)
     state_shardings = shardings_of(meshes.whole, jax.eval_shape(optimizer.init, trained), over_data=True)
@@ -185,7 +199,7 @@ def _fell(before: float | None, now: float | None) -> bool:
     return before is not None and (now is None or now < before)
 
 
-def epochs(data: Batch, training: TrainingConfig, seed: int) -> Iterator[Batch]:
+def epochs(data: Data, training: TrainingConfig, seed: int) -> Iterator[Data]:
     """Endless batches, each epoch in a new order."""
     rng = np.random.default_rng(seed)
     while True:

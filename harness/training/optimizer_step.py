@@ -1,7 +1,7 @@
 """One optimizer step, compiled for all devices.
 
-Takes parameters, the optimizer's state and a batch; gives both after the step, and the loss. Does not depend on how
-batches are made or how many steps are taken (m_step.py).
+Takes parameters, the optimizer's state and a batch; gives both after the step, and the loss. Does not depend on the
+objective, on how batches are made, or on how many steps are taken (m_step.py).
 
 Each device along the mesh's `data` computes loss and gradient of its own rows, one micro-batch after another; the sums
 are all-reduced once a step. Large leaves are sharded over these devices, all-gathered where they are needed, and their
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -26,13 +26,9 @@ from restem.harness.model.gemma import nn, peft
 from restem.harness.model.matmul_precision import MIXED, cast
 from restem.harness.model.mesh import DATA, shardings_of
 from restem.harness.model.policy import Params
-from restem.harness.training.loss import Batch, weighted_nll
+from restem.harness.training.loss import LIKELIHOOD, Objective, objective_sum
 
 GATHERED = "gathered"
-
-
-def _total(batch: Batch) -> Float[Array, ""]:
-    return jnp.maximum(jnp.sum(batch.weights), 1e-9)
 
 
 class TrainState(NamedTuple):
@@ -53,6 +49,7 @@ class Step:
             the optimizer's state stay float32.
         remat: Whether layers are computed again in the backward pass.
         mesh: The devices, over which rows and large leaves are sharded.
+        objective: What is minimised.
     """
 
     network: nn.Transformer
@@ -60,42 +57,41 @@ class Step:
     compute: str = "float32"
     remat: bool = False
     mesh: Mesh
+    objective: Objective = LIKELIHOOD
 
 
 @functools.partial(jax.jit, static_argnums=0, donate_argnums=1)
-def train_step(step: Step, state: TrainState, frozen: Params, batch: Batch) -> tuple[TrainState, Float[Array, ""]]:
+def train_step(step: Step, state: TrainState, frozen: Params, batch: Any) -> tuple[TrainState, Float[Array, ""]]:
     """The state after an optimizer step on a batch of micro-batches, and the loss before the step.
 
-    The loss is the weighted mean negative log-likelihood per response token, sum(w * nll) / sum(w), and the gradient is
-    that of all micro-batches together, whatever their weights. A step whose loss or new parameters are not finite gives
-    the old state and a loss that is not finite.
+    The loss is the objective's sum over all micro-batches, divided by its total over them, and the gradient is that of
+    this quotient. A step whose loss or new parameters are not finite gives the old state and a loss that is not finite.
 
     Args:
         step: What is compiled.
         state: The state before the step; its buffers are donated.
         frozen: The parameters that are not trained.
-        batch: Its first axis is that of the micro-batches, which are computed one after another.
+        batch: Of the objective's kind; its first axis is that of the micro-batches, which are computed in turn.
     """
     parts = (state.params, frozen)
     over_data = tuple(jax.tree.map(_over_data, shardings_of(step.mesh, part, over_data=True)) for part in parts)
 
-    def total_nll(trained: Params, frozen: Params, rows: Batch) -> Float[Array, ""]:
+    def sum_of(trained: Params, frozen: Params, rows: Any) -> Float[Array, ""]:
         whole = (cast(_gathered(*part), step.compute) for part in zip((trained, frozen), over_data, strict=True))
-        return weighted_nll(
-            step.network, peft.merge_params(*whole), rows, mixed=step.compute == MIXED, remat=step.remat
-        )
+        params = peft.merge_params(*whole)
+        return objective_sum(step.objective, step.network, params, rows, mixed=step.compute == MIXED, remat=step.remat)
 
     if any(DATA in spec for spec in jax.tree.leaves(over_data)):
         # The backward pass gathers leaves again, instead of keeping all gathered ones.
         policy = jax.checkpoint_policies.save_anything_except_these_names(GATHERED)
-        total_nll = jax.checkpoint(total_nll, policy=policy)
+        sum_of = jax.checkpoint(sum_of, policy=policy)
 
-    def on_one_device(trained: Params, frozen: Params, batch: Batch) -> tuple[Array, Params]:
-        def add(sums: tuple[Array, Params], rows: Batch) -> tuple[tuple[Array, Params], None]:
-            return jax.tree.map(jnp.add, sums, jax.value_and_grad(total_nll)(trained, frozen, rows)), None
+    def on_one_device(trained: Params, frozen: Params, batch: Any) -> tuple[Array, Params]:
+        def add(sums: tuple[Array, Params], rows: Any) -> tuple[tuple[Array, Params], None]:
+            return jax.tree.map(jnp.add, sums, jax.value_and_grad(sum_of)(trained, frozen, rows)), None
 
         if len(batch.tokens) == 1:
-            sums = jax.value_and_grad(total_nll)(trained, frozen, Batch(*(field[0] for field in batch)))
+            sums = jax.value_and_grad(sum_of)(trained, frozen, jax.tree.map(lambda field: field[0], batch))
         else:
             sums, _ = jax.lax.scan(add, (jnp.float32(0), jax.tree.map(jnp.zeros_like, trained)), batch)
         return _all_reduced(sums[0], P()), jax.tree.map(_all_reduced, sums[1], over_data[0])
@@ -108,7 +104,7 @@ def train_step(step: Step, state: TrainState, frozen: Params, batch: Batch) -> t
         axis_names={DATA},
         check_vma=False,
     )(*parts, batch)
-    value, gradients = jax.tree.map(lambda leaf: leaf / _total(batch), sums)
+    value, gradients = jax.tree.map(lambda leaf: leaf / step.objective.total(batch), sums)
     with jax.numpy_dtype_promotion("standard"):  # Optax's schedules divide integer counts by floats
         updates, optimizer_state = step.optimizer.update(gradients, state.optimizer_state, state.params)
     new = TrainState(optax.apply_updates(state.params, updates), optimizer_state)  # type: ignore[arg-type]
