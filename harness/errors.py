@@ -13,6 +13,8 @@ RestemError
 ├── CheckpointMismatch   parameters on disk are not those the policy expects
 ├── NonFiniteLogits      the policy computes no numbers: nothing can be sampled
 └── NonFiniteLoss        training diverged; the last good checkpoint stays
+SystemExit
+└── Stopped              a signal ends the process
 """
 
 
@@ -66,3 +68,18 @@ class NonFiniteLogits(RestemError):
 
 class NonFiniteLoss(RestemError):
     """The loss is NaN or infinite."""
+
+
+class Stopped(SystemExit):
+    """A signal ends this process; no `except Exception` may stop it.
+
+    Not the plain SystemExit, by which a foreign verifier might end the command.
+
+    Args:
+        code: The exit code.
+        number: The signal.
+    """
+
+    def __init__(self, code: int, number: int) -> None:
+        super().__init__(code)
+        self.number = number

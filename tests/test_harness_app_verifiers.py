@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -302,6 +304,44 @@ def test_a_signal_that_comes_while_a_plug_in_works_stops_the_command_and_blames_
     assert result.exit_code == 128 + plug_in.number
     assert "stopped" in result.stderr
     assert "raised" not in result.stderr
+
+
+class SignalledInACallback:
+    """A plug-in under which a signal comes twice while the garbage collector, as often with JAX, calls Python."""
+
+    name = fingerprint = "signalled_in_a_callback"
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def verify(self, attempts: Sequence[Attempt]) -> list[Verdict]:
+        collections = 0
+
+        def on_collection(*_: object) -> None:
+            nonlocal collections
+            collections += 1
+            if collections <= 2:
+                signal.raise_signal(self.number)
+                time.sleep(0)
+
+        gc.callbacks.append(on_collection)
+        try:
+            for _ in range(100):
+                gc.collect()
+                time.sleep(0.1)
+        finally:
+            gc.callbacks.remove(on_collection)
+        return [Verdict(outcome=Outcome.UNDECIDED)] * len(attempts)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_whose_exception_python_drops_in_a_callback_stops_the_command(rows: Path, number: int) -> None:
+    name, hook = "tests.test_harness_app_verifiers:SignalledInACallback", sys.unraisablehook
+    option = f"verifiers.{name}.number={int(number)}"
+    result = restem("verify", "--verifier", name, "--set", option, "--input", rows)
+    assert result.exit_code == 128 + number
+    assert result.stderr.splitlines() == ["stopped; `restem run` and `restem verify RUN` go on where they were"]
+    assert sys.unraisablehook is hook
 
 
 def test_under_nohup_a_command_outlives_its_terminal(rows: Path) -> None:

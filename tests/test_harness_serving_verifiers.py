@@ -123,6 +123,7 @@ def test_openrlhf_gets_a_reward_a_query(served: dict[str, Any]) -> None:
         ("/verify", {"responses_create_params": {}, "response": {"output": [3]}}, 400, "a list `output`"),
         ("/verify", {"responses_create_params": {}, "response": {"output": []}}, 400, "needs a reference"),
         ("/verify", [], 400, "must be a JSON object"),
+        ("/verify", {**gym_body("7"), "verifier_metadata": {"": float("nan")}}, 400, "NaN or an infinite number"),
         ("/none/verify", {}, 404, "no such route"),
     ],
 )

@@ -9,9 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
-import signal
 import sys
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,8 +27,9 @@ from restem.harness.cli.probe import probe_command
 from restem.harness.cli.problems import generate_command
 from restem.harness.cli.reports import compare_command, report_command, show_command
 from restem.harness.cli.run import init_command, run_command
+from restem.harness.cli.signals import termination
 from restem.harness.cli.verify import verify_command
-from restem.harness.errors import ConfigError, RestemError
+from restem.harness.errors import ConfigError, RestemError, Stopped
 from restem.verifiers.verdict import UnknownVerifier, VerifierError
 
 STOPPED = "stopped; `restem run` and `restem verify RUN` go on where they were"
@@ -43,39 +42,10 @@ class _ToStderr(logging.Handler):
         click.echo(shortened(record.getMessage()), err=True)
 
 
-class _Terminated(SystemExit):
-    """Differs from the plain SystemExit by which a foreign verifier might end the command."""
-
-
-def _terminate(number: int, _: object) -> None:
-    _tell(STOPPED)
-    raise _Terminated(128 + number)
-
-
 def _tell(line: str) -> None:
     """Prints a line on stderr, where there still is one: a terminal that hung up takes none."""
     with contextlib.suppress(OSError):
         click.echo(line, err=True)
-
-
-@contextlib.contextmanager
-def _termination() -> Iterator[None]:
-    """Makes SIGTERM and SIGHUP exceptions while a command runs; a SIGHUP that is ignored, as under nohup, stays so.
-
-    In a thread, where Python allows no handler, it does nothing.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
-    numbers = [signal.SIGTERM] if ignored else [signal.SIGTERM, signal.SIGHUP]
-    before = {number: signal.signal(number, _terminate) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            # None stands for a handler that was not installed from Python and cannot be put back.
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 @contextlib.contextmanager
@@ -97,11 +67,14 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            with _termination(), _logging():
+            with termination(), _logging():
                 return super().invoke(ctx)
         except KeyboardInterrupt:
             _tell(STOPPED)
             sys.exit(130)
+        except Stopped:
+            _tell(STOPPED)
+            raise
         except click.UsageError as error:  # a key that was taken for an option is not repeated
             raise click.UsageError(shortened(error.format_message()), ctx=error.ctx) from None
         except (RestemError, VerifierError) as error:

@@ -29,7 +29,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from restem.harness.distributed.addresses import address_text, bind_host, listen
-from restem.harness.errors import ConfigError, HostFailed, RestemError
+from restem.harness.errors import ConfigError, HostFailed, RestemError, Stopped
 
 BEAT_SECONDS = 1.0
 # Hosts at a load of 28 on two cores beat in time. A process that other work starves for longer than this is taken for
@@ -44,8 +44,8 @@ LONGEST_LINE = 2**20
 GO_ON = "start the same command on every host to go on from here"
 
 
-class HostLost(SystemExit):
-    """Raised in the main thread when another host is gone; like a signal's, no `except Exception` may stop it."""
+class HostLost(Stopped):
+    """Raised in the main thread when another host is gone; this process sends itself a signal."""
 
 
 class Link:
@@ -271,7 +271,7 @@ class Peers:
 
     def _raise_lost(self, *_: object) -> None:
         if self.lost is not None and not self._leaving:
-            raise HostLost(1)
+            raise HostLost(1, signal.SIGURG)
 
     def _end(self) -> None:
         """Prints why, once, and ends the process without the exit handlers of JAX."""

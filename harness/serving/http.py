@@ -127,7 +127,7 @@ def parse_body(raw: bytes) -> dict[str, Any]:
     """The JSON object of a body.
 
     Raises:
-        BadRequest: It is not one, or it is not valid Unicode.
+        BadRequest: It is not one, it is not valid Unicode, or it holds a number that JSON cannot carry.
     """
     try:
         body = json.loads(raw)
@@ -136,10 +136,12 @@ def parse_body(raw: bytes) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise BadRequest("the body must be a JSON object", code="invalid_json")
     try:
-        json.dumps(body, ensure_ascii=False).encode()
+        json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError:
         message = "the body holds half a surrogate pair, which is not valid Unicode"
         raise BadRequest(message, code="invalid_json") from None
+    except ValueError:  # Python reads NaN, Infinity and 1e999, but no reply can hold them
+        raise BadRequest("the body holds NaN or an infinite number", code="invalid_json") from None
     return body
 
 
