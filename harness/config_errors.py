@@ -7,6 +7,7 @@ the settings themselves.
 from __future__ import annotations
 
 import re
+import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -62,10 +63,15 @@ def _follows_from_another(item: Any, items: Sequence[Any]) -> bool:
 def _line(item: Any, model: type[pydantic.BaseModel]) -> str:
     """One of pydantic's errors in our words: place, value found, value expected."""
     path, type_, context = item["loc"], item["type"], item.get("ctx", {})
-    if path[:2] == ("benchmark", "regime") and type_ != "value_error":  # an error a type
-        return "benchmark.regime: expected the name of a regime, or a pair of numbers"
-    if path[:2] == ("benchmark", "parts") and path[3:] and type_ != "value_error":
-        return f"benchmark.parts.{path[2]}: expected the name of a regime, `default`, or a pair of numbers"
+    where, inner = path[:1], path[1:]
+    if where == ("tests",):
+        where, inner = path[:2], path[2:]
+    if where and where[0] in ("benchmark", "tests") and type_ != "value_error":  # an error a type
+        if inner[:1] == ("regime",):
+            return f"{'.'.join(where)}.regime: expected the name of a regime, or a pair of numbers"
+        if inner[:1] == ("parts",) and inner[2:]:
+            place = ".".join((*where, *inner[:2]))
+            return f"{place}: expected the name of a regime, `default`, or a pair of numbers"
     place, (*parents, last) = ".".join(map(str, path)), path or ("",)
     value = f"{without_keys(repr(item['input'])):.80}"
     if type_ == "extra_forbidden":
@@ -92,9 +98,13 @@ def hint(word: str, known: Sequence[str]) -> str:
 
 def _fields(model: Any, path: Sequence[Any]) -> Mapping[str, Any]:
     """The fields of the table at a place; empty where the table's keys are free."""
+    named = False  # whether the next part is a name that the suite gives a table
     for part in path:
-        if isinstance(part, str) and hasattr(model, "model_fields"):
+        if isinstance(part, str) and hasattr(model, "model_fields") and not named:
             annotation = model.model_fields[part].annotation
             inner = [a for a in getattr(annotation, "__args__", ()) if hasattr(a, "model_fields")]
             model = inner[0] if inner else annotation
+            named = bool(inner) and typing.get_origin(annotation) is dict
+        else:
+            named = False
     return getattr(model, "model_fields", {})

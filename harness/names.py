@@ -13,6 +13,7 @@ MARK = "~"  # separates a name from its replicate's number, or from how a base i
 POLICY = "policy"  # what an arm's first samples are drawn from by default: the base
 HUMAN = "human:"  # prefix of human annotators' names; their verdicts cannot be requested again
 RECORDED = "recorded:"  # prefix of rewards that imported rollouts came with; these cannot be requested again either
+TESTS = "test:"  # prefix of the splits of further test sets
 LABEL = "label"  # a column of labels of imported rollouts, as a verifier
 
 

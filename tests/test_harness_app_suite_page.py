@@ -13,7 +13,7 @@ from restem.harness.app.suite_page import commented_suite, settings_page
 from restem.harness.config import (
     ArmConfig,
     BenchmarkConfig,
-    ColumnsConfig,
+    DecodingConfig,
     MeshConfig,
     ProbeConfig,
     SamplingConfig,
@@ -23,13 +23,16 @@ from restem.harness.config import (
     TrainingConfig,
     load_suite,
 )
+from restem.harness.problem_sets import ColumnsConfig, FurtherTestConfig
 from tests.conftest import restem
 
 ROOT = Path(__file__).parents[1]
 TABLES = (
     BenchmarkConfig,
     ColumnsConfig,
+    FurtherTestConfig,
     SamplingConfig,
+    DecodingConfig,
     TrainingConfig,
     MeshConfig,
     ProbeConfig,
@@ -56,7 +59,8 @@ def test_every_key_is_described(model: type[pydantic.BaseModel]) -> None:
     for name, field in model.model_fields.items():
         is_table = field.annotation in TABLES
         assert is_table or field.description, name
-        assert f"[{name}]" in page or f".{name}]" in page or f"| `{name}` |" in page or name == "verifiers"
+        headers = (f"[{name}]", f".{name}]", f"[{name}.NAME]", f"| `{name}` |")
+        assert any(header in page for header in headers), name
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)
@@ -72,7 +76,7 @@ def test_init_writes_the_default_suite(tmp_path: Path) -> None:
 def test_a_commented_suite_names_every_key_of_every_table() -> None:
     keys = {line.removeprefix("# ").partition(" =")[0] for line in commented_suite().splitlines() if " =" in line}
     wanted = {name for model in (Suite, *TABLES) for name, field in model.model_fields.items() if field.description}
-    assert wanted - {"arms", "verifiers"} <= keys
+    assert wanted - {"arms", "tests", "verifiers"} <= keys
     assert tomllib.loads(commented_suite())["sampling"]["train_samples"] == 8
 
 

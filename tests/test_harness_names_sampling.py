@@ -21,7 +21,14 @@ from restem.reports.pages.plan import hold
 from tests.conftest import restem
 
 EXAMPLE = Path(__file__).parents[1] / "reports" / "examples" / "dose_response"
-OTHER = {"temperature": 1.5, "top_k": 7, "top_p": 0.5, "max_new_tokens": 9, "compute_dtype": "float32"}
+OTHER = {
+    "temperature": 1.5,
+    "top_k": 7,
+    "top_p": 0.5,
+    "max_new_tokens": 9,
+    "compute_dtype": "float32",
+    "test": {"temperature": 1.5},
+}
 
 
 def with_sampling(folder: Path, **changes: object) -> Path:
@@ -68,6 +75,29 @@ def test_runs_that_differ_in_a_measuring_setting_are_not_compared(tmp_path: Path
     assert result.exit_code == 2
     assert f"sampling.{setting} is" in result.stderr
     assert not (tmp_path / "page").exists()
+
+
+@pytest.mark.parametrize(
+    ("test", "message"),
+    [
+        ({"top_p": 0.95}, "sampling.top_p is 1.0 in A, 0.95 in B"),
+        ({"greedy": True}, "sampling.top_k is 40 in A, 1 in B"),
+    ],
+)
+def test_runs_whose_test_samples_were_drawn_otherwise_are_not_compared(
+    tmp_path: Path, test: dict[str, object], message: str
+) -> None:
+    other = with_sampling(tmp_path / "other", test=test)
+    result = restem("compare", EXAMPLE, other, "--output", tmp_path / "page")
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_runs_whose_test_samples_were_drawn_alike_are_compared_however_they_were_trained(tmp_path: Path) -> None:
+    with Store(EXAMPLE) as store:
+        usual = store.run()["suite"]["sampling"]["temperature"]
+    other = with_sampling(tmp_path / "other", temperature=1.5, test={"temperature": usual, "greedy": False})
+    assert restem("compare", EXAMPLE, other, "--output", tmp_path / "page").exit_code == 0
 
 
 @pytest.mark.parametrize("setting", [name for name, changes in SAMPLING_SETTINGS.items() if changes == MEASURING])

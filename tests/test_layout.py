@@ -61,7 +61,11 @@ ALLOWED: dict[str, set[str]] = {
     "harness.progress": BASICS,
     "harness.toml": {"harness.errors"},
     "harness.overrides": {"harness.errors", "harness.toml"},
-    "harness.config": STORE | {"benchmarks", "harness.config_errors", "harness.overrides", "verifiers.option_types"},
+    "harness.config_model": set(),
+    "harness.problem_sets": STORE | {"benchmarks", "harness.config_model", "verifiers.option_types"},
+    "harness.config": STORE
+    | {"benchmarks", "harness.config_errors", "harness.config_model", "harness.overrides", "harness.problem_sets"}
+    | {"verifiers.option_types"},
     "harness.config_errors": {"benchmarks.hints", "verifiers.keys"},
     "harness.store": BASICS,
     # Rollouts of other tools; it reads files as benchmarks do, and depends on no verifier.

@@ -132,16 +132,23 @@ def _changes(before: pydantic.BaseModel, now: pydantic.BaseModel, place: str = "
         if key == "verifiers":
             continue
         values: tuple[Any, Any] = getattr(before, name), getattr(now, name)
-        listed = all(isinstance(value, tuple) for value in values)
-        ours, theirs = values if listed else ((values[0],), (values[1],))
-        if len(ours) == len(theirs) and all(isinstance(table, pydantic.BaseModel) for table in ours):
-            for number, (one, other) in enumerate(zip(ours, theirs, strict=True)):
-                yield from _changes(one, other, f"{key}.{number}." if listed else f"{key}.")
+        ours, theirs = map(_tables_in, values)
+        if ours and ours.keys() == theirs.keys():
+            for part in ours:
+                yield from _changes(ours[part], theirs[part], f"{key}{part}.")
         elif values[0] != values[1]:
             mark = may_differ(field)
             allowed = mark is not None and (not mark.grows or (None not in values and values[1] > values[0]))
             longer = allowed and mark is not None and mark.grows
             yield Change(key=key, before=_plain(values[0]), now=_plain(values[1]), allowed=allowed, longer=longer)
+
+
+def _tables_in(value: Any) -> dict[str, pydantic.BaseModel]:
+    """The table that a value is, or the tables of a list or by name; each by what its key has after the setting's."""
+    parts = {f".{name}": table for name, table in value.items()} if isinstance(value, dict) else {"": value}
+    if isinstance(value, tuple):
+        parts = {f".{number}": table for number, table in enumerate(value)}
+    return parts if all(isinstance(table, pydantic.BaseModel) for table in parts.values()) else {}
 
 
 def _plain(value: Any) -> Any:

@@ -34,6 +34,7 @@ from restem.harness.loop.steps_verifier import StepsVerifier
 from restem.harness.model.architecture import ASSETS, EMBEDDED
 from restem.harness.model.compilation_cache import enable_compilation_cache
 from restem.harness.model.policy import Policy, load_policy, policy_hash
+from restem.harness.names import TESTS
 from restem.harness.progress import RunProgress
 from restem.harness.store.provenance import log_process, provenance
 from restem.harness.store.store import Store
@@ -90,8 +91,9 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
             store.put_run({"unreadable_references": unread_facts(unread, problems)})
         if from_file := file_facts(suite):
             store.put_run({"problem_file": from_file})
+        asking = {name for name in whole.verifier_names if catalog.judges([name], whole.verifiers)}
         planned = planned_work.planned_samples(whole, problems, until_base=until_base)
-        forecast = None if until_base else planned_work.forecast(whole, problems, verifiers)
+        forecast = None if until_base else planned_work.forecast(whole, problems, verifiers, asking)
         progress = stack.enter_context(RunProgress(planned, quiet=quiet, forecast=forecast))
         started = time.monotonic()
         rest_em.run(
@@ -102,6 +104,7 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
                 verifiers=verifiers,
                 progress=progress,
                 hosts=hosts,
+                asking=asking,
                 until_base=until_base,
             )
         )
@@ -143,7 +146,8 @@ def build_verifiers(
     """
     tables = {**suite.verifiers, **judge}
     verifiers = {name: catalog.build(name, tables, calls=store, built=built) for name in suite.verifier_names}
-    if steps := step_check(problem for items in problems.values() for problem in items):
+    own = [items for split, items in problems.items() if not split.startswith(TESTS)]  # no other set is checked
+    if steps := step_check(problem for items in own for problem in items):
         verifiers["steps"] = StepsVerifier(steps.check, steps.id)
     return verifiers
 

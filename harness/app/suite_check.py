@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from restem.benchmarks.problem import Problem
+from restem.harness.app.further_tests import further_tests
 from restem.harness.app.judges import check_judges
 from restem.harness.app.policies import check_policy
 from restem.harness.app.problem_file import file_facts
@@ -35,6 +36,8 @@ CLUSTERS = (
     "TPU_PROCESS_ADDRESSES",
     "TPU_WORKER_HOSTNAMES",
 )
+# The settings that concern the leader alone, or whose paths may differ between hosts.
+LEADERS = {"name", "policy", "benchmark", "tests", "verifiers", "accept_unreadable"}
 
 
 def check_suite(suite: Suite, *, leads: bool = True, begun: bool = False, quiet: bool = True) -> None:
@@ -56,7 +59,7 @@ def check_suite(suite: Suite, *, leads: bool = True, begun: bool = False, quiet:
         check_names(suite.verifier_names, suite.verifiers)
         catalog.check(suite.verifier_names, suite.verifiers, build_foreign=False)
         check_judges(suite.verifiers, suite.verifier_names)
-        if suite.benchmark.path is not None:
+        if suite.benchmark.path is not None or any(config.path is not None for config in suite.tests.values()):
             problems = suite_problems(suite)
             if not quiet and not begun:
                 _print_file(suite)
@@ -65,10 +68,10 @@ def check_suite(suite: Suite, *, leads: bool = True, begun: bool = False, quiet:
 
 
 def suite_problems(suite: Suite) -> dict[str, list[Problem]]:
-    """The problems of each split.
+    """The problems of each split, those of further test sets last.
 
     Raises:
-        ConfigError: The file is not there or holds something else, or there are too few problems.
+        ConfigError: A file is not there or holds something else, there are too few problems, or two sets share one.
     """
     config = suite.benchmark
     if config.path is not None and not Path(config.path).is_file():
@@ -78,9 +81,10 @@ def suite_problems(suite: Suite) -> dict[str, list[Problem]]:
         )
     counts = {"train": config.train, "validation": config.validation, "test": config.test}
     try:
-        return config.definition.problems(suite.seed, config.regime, counts)
+        problems = config.definition.problems(suite.seed, config.regime, counts)
     except (ValueError, OSError) as error:
         raise ConfigError(f"benchmark: {error}") from None
+    return problems | further_tests(suite, problems)
 
 
 def _print_file(suite: Suite) -> None:
@@ -94,7 +98,7 @@ def host_facts(suite: Suite) -> dict[str, object]:
 
     Paths may differ. The policy itself, with its prompt, is compared when it is loaded.
     """
-    settings = suite.model_dump(mode="json", exclude={"name", "policy", "benchmark", "verifiers", "accept_unreadable"})
+    settings = suite.model_dump(mode="json", exclude=LEADERS)
     facts = {**software(), **settings}
     tables = {key: value for key, value in facts.items() if isinstance(value, dict)}
     inner = {f"{table}.{key}": value for table, values in tables.items() for key, value in values.items()}

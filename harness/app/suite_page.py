@@ -76,6 +76,8 @@ def commented_suite() -> str:
             for arm in suite.arms:
                 lines += ["", header, *_keys(arm, comments=arm is suite.arms[0])]
                 lines += ["", "[arms.selection]", *_keys(arm.selection, comments=arm is suite.arms[0])]
+        elif ".NAME" in header:  # the default suite has none
+            lines += ["", *_comment(_paragraph(model)), f"# {header}", *_unset_keys(model)]
         elif header != "[arms.selection]":
             settings = operator.attrgetter(header.strip("[]"))(suite)
             lines += ["", *_comment(_paragraph(model)), header, *_keys(settings)]
@@ -102,9 +104,10 @@ def _tables(model: type[pydantic.BaseModel], prefix: str = "") -> Iterator[tuple
     for name, field in model.model_fields.items():
         inner = _inner(field)
         if inner is not None:
-            listed = typing.get_origin(field.annotation) is tuple
-            yield (f"[[{prefix}{name}]]" if listed else f"[{prefix}{name}]"), inner
-            yield from _tables(inner, f"{prefix}{name}.")
+            kind = typing.get_origin(field.annotation)
+            path = f"{prefix}{name}.NAME" if kind is dict else f"{prefix}{name}"
+            yield (f"[[{path}]]" if kind is tuple else f"[{path}]"), inner
+            yield from _tables(inner, f"{path}.")
 
 
 def _inner(field: FieldInfo) -> type[pydantic.BaseModel] | None:
@@ -206,9 +209,7 @@ def _keys(settings: pydantic.BaseModel, *, comments: bool = True) -> list[str]:
     lines: list[str] = []
     for name, field in _plain_fields(type(settings)).items():
         value = getattr(settings, name)
-        if comments:
-            bounds = ", ".join(part for part in (_type(field.annotation), _bounds(field)) if part).replace("`", "")
-            lines += _comment(f"{_meaning(type(settings), name, field)} ({bounds})")
+        lines += _described(type(settings), name, field) if comments else []
         text = (
             None
             if value in (None, {})
@@ -216,6 +217,17 @@ def _keys(settings: pydantic.BaseModel, *, comments: bool = True) -> list[str]:
         )
         lines += [f"# {name} =" if text is None else f"{name} = {text}"] if comments or text is not None else []
     return lines
+
+
+def _unset_keys(model: type[pydantic.BaseModel]) -> list[str]:
+    """The same of a table that is not there."""
+    fields = _plain_fields(model).items()
+    return [line for name, field in fields for line in (*_described(model, name, field), f"# {name} =")]
+
+
+def _described(model: type[pydantic.BaseModel], name: str, field: FieldInfo) -> list[str]:
+    bounds = ", ".join(part for part in (_type(field.annotation), _bounds(field)) if part).replace("`", "")
+    return _comment(f"{_meaning(model, name, field)} ({bounds})")
 
 
 def _comment(text: str) -> list[str]:

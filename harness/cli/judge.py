@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from restem.harness.cli.config_options import config_options
+from restem.harness.cli.splits import SPLIT
 from restem.harness.errors import ConfigError
 
 
@@ -53,7 +54,7 @@ def models_command(config_path: Path | None, overrides: tuple[str, ...], every: 
 @click.option("--from", "old", required=True, metavar="OLD", help="A judge of the run: its name, or its model.")
 @click.option("--to", "new", required=True, metavar="NEW", help="The model that is to replace it, or another judge.")
 @click.option("--set", "overrides", multiple=True, metavar="option=value", help="Set an option of the successor.")
-@click.option("--split", type=click.Choice(["train", "validation", "test"]), help="Only the responses of this split.")
+@click.option("--split", type=SPLIT, help="Only the responses of this split.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first problems of each split.")
 @click.option(
     "--margin", type=click.FloatRange(0, 100, min_open=True), default=5.0, show_default=True, help="Points of equality."

@@ -12,6 +12,7 @@ import click
 from restem.harness.cli.code import code_options, permit_code
 from restem.harness.cli.config_options import config_options
 from restem.harness.cli.paths import TO_FILE, check_file
+from restem.harness.cli.splits import SPLIT
 from restem.harness.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 @click.option("--input", "input_path", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="JSON lines.")
 @click.option("--output", "output_path", type=TO_FILE, help="Verdicts.  [default: stdout]")
 @config_options()
-@click.option("--split", type=click.Choice(["train", "validation", "test"]), help="Of a RUN, only this split.")
+@click.option("--split", type=SPLIT, help="Of a RUN, only this split.")
 @click.option("--offline", is_flag=True, help="Ask no judge: stored replies, undecided for the rest.")
 @click.option(
     "--batch", is_flag=True, help="Ask judges by OpenAI's Batch API; the same command comes back for replies."

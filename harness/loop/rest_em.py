@@ -7,7 +7,8 @@
                      verify them; keep what the training verifier accepts, at most 10 a problem (line 4)
             M-step   start again from the base; minimise the weighted loss on what was kept,
                      while the training verifier's reward on the validation split improves      (lines 5-7)
-            measure  draw from the new policy on the test split; apply gold and every scoring verifier
+            measure  draw from the new policy on the test split; apply gold and every scoring verifier;
+                     the same on every further test set, by the gold
 
 Before that, every verifier verifies the probes, which no policy wrote.
 
@@ -18,7 +19,7 @@ where all rows are there, no checkpoint has to be. A replicate needs no other se
 random numbers of every draw depend on the name.
 
 What is simpler than in the paper: no few-shot prompt (the tiny policy has none), and one sampling temperature for
-training and test.
+training and test, unless a suite's `[sampling.test]` says otherwise.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from restem.benchmarks.problem import Problem
@@ -38,7 +39,7 @@ from restem.harness.loop.probe import probe
 from restem.harness.loop.stored_policy import Check, Later, Source, stored_policy
 from restem.harness.loop.verify import verify
 from restem.harness.model.policy import Params, Policy, save_policy
-from restem.harness.names import BASE, unmarked, verifiers_that_judge
+from restem.harness.names import BASE, TESTS, unmarked, verifiers_that_judge
 from restem.harness.progress import RunProgress
 from restem.harness.store.records import Checkpoint, Selection
 from restem.harness.store.store import Store
@@ -54,6 +55,7 @@ class Run:
         suite: With an arm for every replicate (`Suite.replicated`).
         verifiers: Every verifier of the suite by its name, and `steps` where the benchmark checks steps.
         hosts: The devices that sample and train; this host leads.
+        asking: Names of the verifiers that ask a judge: on further test sets they are not used.
         until_base: Whether to stop where training would begin.
     """
 
@@ -63,6 +65,7 @@ class Run:
     verifiers: Mapping[str, Verifier]
     progress: RunProgress
     hosts: Hosts
+    asking: Collection[str] = ()
     until_base: bool = False
 
     def problems(self, split: str) -> list[Problem]:
@@ -73,6 +76,7 @@ def run(run: Run) -> None:
     """Runs every arm of the suite to its last iteration."""
     add_base(run, BASE)
     draw_and_verify(run, BASE, base_of(run), "test", tuple(run.verifiers), BASE)
+    measure_further(run, BASE, base_of(run), (), BASE)
     probe_verifiers(run)
     if run.until_base:
         # A plan compares all verifiers as training verifiers; further replicates of one add nothing to it.
@@ -92,7 +96,10 @@ def run(run: Run) -> None:
             policy = maximise(run, arm, iteration, checkpoint, policy, selection, label)
             judges = verifiers_that_judge(run.verifiers, arm.verifier)
             draw_and_verify(run, target, policy, "test", judges, label)
+            measure_further(run, target, policy, () if arm.verifier in run.asking else (arm.verifier,), label)
             checkpoint = target
+        if run.suite.sampling.train_at_end:
+            draw_and_verify(run, checkpoint, policy, "train", (run.suite.gold,), f"arm {arm.name}, end", settings)
 
 
 def restore(run: Run) -> None:
@@ -279,6 +286,12 @@ def training_examples(run: Run, sampled_from: str, selection: Selection) -> list
     return examples
 
 
+def measure_further(run: Run, checkpoint: str, policy: Source, verifiers: tuple[str, ...], label: str) -> None:
+    """Draws from a policy on every further test set; the gold judges the samples, and these verifiers."""
+    for name in run.suite.tests:
+        draw_and_verify(run, checkpoint, policy, f"{TESTS}{name}", (run.suite.gold, *verifiers), label)
+
+
 def validation_reward(run: Run, arm: ArmConfig, iteration: int, policy: Policy, step: int, label: str) -> float | None:
     """Mean reward of the training verifier on the validation split, of a candidate in the middle of the M-step."""
     candidate = f"{arm.name}/{iteration}@{step}"
@@ -322,8 +335,10 @@ def draw_and_verify(
         drawn: On the training split: how many problems are sampled, and how.
         judged: Only the first problems are verified, this many; None: all that are sampled.
     """
-    sampling, problems = run.suite.sampling, run.problems(split)
-    samples = sampling.validation_samples if split == "validation" else sampling.test_samples
+    sampling, problems = run.suite.sampling.of_tests, run.problems(split)
+    samples = sampling.test_samples
+    if split == "validation":
+        sampling, samples = run.suite.sampling, sampling.validation_samples
     if drawn:
         sampling, problems, samples = drawn.sampling, problems[: drawn.problems], drawn.sampling.train_samples
     run.progress.stage(f"{label}: sampling {split}")
@@ -334,8 +349,8 @@ def draw_and_verify(
     if new:
         run.store.log("sampled", checkpoint=checkpoint, split=split, samples=new, seconds=time.monotonic() - started)
     if new or split != "train" or unmarked(checkpoint) != BASE:  # the base's are planned once for all arms
-        seconds = time.monotonic() - started
-        run.progress.finished(f"sampling {split}", len(problems) * samples, fresh=new, seconds=seconds)
+        kind, seconds = f"sampling {split.partition(':')[0]}", time.monotonic() - started
+        run.progress.finished(kind, len(problems) * samples, fresh=new, seconds=seconds)
     for name in dict.fromkeys(verifiers):
         run.progress.stage(f"{label}: {name} verifies {split}")
         started = time.monotonic()

@@ -49,7 +49,8 @@ _FACTS: Mapping[str, Shape] = {
     "suite": {
         **{"name": str, "gold": str, "seed": int, "iterations": int, "replicates": int, "policy": str},
         **{"arms": [_ARM], "scoring": [str], "verifiers": {_EACH: dict}},
-        **{"benchmark": {"name": str, "path": str}, "sampling": {_EACH: (int, float, str)}, "training": dict},
+        **{"benchmark": {"name": str, "path": str}, "training": dict},
+        **{"sampling": {_EACH: (int, float, str), "test": {_EACH: _NUMBER}}, "tests": {_EACH: {"name": str}}},
     },
     "verifiers": {_EACH: str},
     "controls": [str],

@@ -267,7 +267,7 @@ def _chosen(run: Run, standing: Standing, ks: Sequence[int]) -> dict[str, dict[i
     rows, size = run.rows(standing.checkpoint, TEST), run.size(TEST)
     mark = standing.arm.name.removeprefix(unmarked(standing.arm.name)) if standing.arm else ""
     problem, gold = run.samples.problem[rows], run.outcome(run.gold, rows)
-    accuracy = {"majority": {k: majority_by_problem(run, rows, gold, size, k) for k in ks}}
+    accuracy = {"majority": majority_by_problem(run, rows, gold, size, tuple(ks))}
     for name in informed(run):
         score = run.outcome(name + mark if name + mark in run.outcomes else name, rows)
         if not np.isnan(score).all():

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from restem.harness.errors import ConfigError
-from restem.harness.sampling_settings import measuring_settings
+from restem.harness.sampling_settings import decoding_of_tests
 from restem.reports.analysis.findings import TEST
 from restem.reports.data.run import Run
 
@@ -81,7 +81,7 @@ def _other_measure(a: Run, b: Run) -> Iterator[Mismatch]:
     gold = [run.fingerprints.get(run.gold) for run in (a, b)]
     if gold[0] != gold[1]:
         yield Mismatch(code=MismatchCode.GOLD, left=gold[0], right=gold[1])
-    ours, theirs = (measuring_settings(run.suite.get("sampling") or {}) for run in (a, b))
+    ours, theirs = (decoding_of_tests(run.suite.get("sampling") or {}) for run in (a, b))
     for key, value in ours.items():
         if value != theirs[key]:
             yield Mismatch(code=MismatchCode.SAMPLING, names=(key,), left=value, right=theirs[key])

@@ -19,13 +19,14 @@ from restem.harness.store.records import Checkpoint
 from restem.reports.data.run import Arm, Choice, Run
 from restem.reports.stats import estimates, reward_quality
 from restem.reports.stats.estimates import Counts, Difference, Estimate, Floats, Ints
+from restem.reports.stats.majority import majority_at
 
 TEST, TRAIN = "test", "train"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Standing:
-    """One checkpoint on the test split, seen from one arm (None: the base by itself).
+    """One checkpoint on a test split, seen from one arm (None: the base by itself).
 
     Of an arm with several replicates: their checkpoints of one iteration together. Intervals are by problem, so they
     hold for these seeds; `restem.reports.stats.seeds` computes those over seeds.
@@ -142,28 +143,35 @@ class Findings:
         return any(s is not None and s.kind == "trained" for s in steps)
 
 
-def find(run: Run, *, brief: bool = False) -> Findings:
-    """Everything the report shows, from rows; of a brief run, all but pass@k, maj@k and tokens."""
-    most = 0 if brief else max((_most_samples(run, c) for c in run.checkpoints), default=0)
-    base = _standing(run, [(BASE, "")], None, None, most) if len(run.rows(BASE, TEST)) else None
+def find(run: Run, *, brief: bool = False, split: str = TEST) -> Findings:
+    """Everything the report shows, from rows; of a brief run, all but pass@k, maj@k and tokens.
+
+    Args:
+        run: The run.
+        brief: Whether to leave these out.
+        split: The split of a further test set, on which the standings then are.
+    """
+    most = 0 if brief else max((_most_samples(run, c, split) for c in run.checkpoints), default=0)
+    stand = functools.partial(_standing, run, split, most)
+    base = stand([(BASE, "")], None, None) if len(run.rows(BASE, split)) else None
     standings = {("", 0): base} if base else {}
     for arm in run.arms:
         reached: dict[int, list[tuple[str, Arm]]] = {0: [(BASE, arm) for arm in run.replicates(arm)]} if base else {}
         for replica in run.replicates(arm):
             for checkpoint in run.chain(replica.name):
-                if len(run.rows(checkpoint.id, TEST)):
+                if len(run.rows(checkpoint.id, split)):
                     reached.setdefault(checkpoint.iteration, []).append((checkpoint.id, replica))
         for iteration, parts in sorted(reached.items()):
-            standing = _standing(run, [(id, replica.verifier) for id, replica in parts], arm, base, most)
+            standing = stand([(id, replica.verifier) for id, replica in parts], arm, base)
             if len(parts) > 1:
-                alone = tuple(_standing(run, [(id, replica.verifier)], replica, base, most) for id, replica in parts)
+                alone = tuple(stand([(id, replica.verifier)], replica, base) for id, replica in parts)
                 standing = dataclasses.replace(standing, replicates=alone)
             standings[arm.name, iteration] = standing
     return Findings(run=run, standings=standings, samples_per_problem=most)
 
 
-def _most_samples(run: Run, checkpoint: str) -> int:
-    rows = run.rows(checkpoint, TEST)
+def _most_samples(run: Run, checkpoint: str, split: str) -> int:
+    rows = run.rows(checkpoint, split)
     return int(np.bincount(run.samples.problem[rows]).max()) if len(rows) else 0
 
 
@@ -173,11 +181,11 @@ def steps_of_two(most: int) -> list[int]:
 
 
 def _standing(
-    run: Run, checkpoints: Sequence[tuple[str, str]], arm: Arm | None, base: Standing | None, most: int
+    run: Run, split: str, most: int, checkpoints: Sequence[tuple[str, str]], arm: Arm | None, base: Standing | None
 ) -> Standing:
     """The standing of checkpoints (each with the verifier that trained it, if any) together."""
-    size, checkpoint = run.size(TEST), checkpoints[0][0]
-    parts = [_part(run, id, verifier, most) for id, verifier in checkpoints]
+    size, checkpoint = run.size(split), checkpoints[0][0]
+    parts = [_part(run, split, id, verifier, most) for id, verifier in checkpoints]
     rows = np.concatenate([part.rows for part in parts])
     counts, rewarded = _summed([part.counts for part in parts]), _summed([part.rewarded for part in parts])
     audited = (_summed([part.audited[0] for part in parts]), _summed([part.audited[1] for part in parts]))
@@ -216,8 +224,8 @@ class _Part:
     majority: Floats
 
 
-def _part(run: Run, checkpoint: str, verifier: str, most: int) -> _Part:
-    rows, size = run.rows(checkpoint, TEST), run.size(TEST)
+def _part(run: Run, split: str, checkpoint: str, verifier: str, most: int) -> _Part:
+    rows, size = run.rows(checkpoint, split), run.size(split)
     problem, gold = run.samples.problem[rows], run.outcome(run.gold, rows)
     counts, reward = estimates.per_problem(gold, problem, size), run.outcome(verifier, rows)
     either = np.isnan(reward) | np.isnan(gold)
@@ -228,7 +236,7 @@ def _part(run: Run, checkpoint: str, verifier: str, most: int) -> _Part:
         rewarded=estimates.per_problem(reward, problem, size),
         audited=(audited[0], audited[1]),
         passed={k: estimates.pass_at_k(*counts, k) for k in steps_of_two(most)},
-        majority=majority_by_problem(run, rows, gold, size, most) if most else np.full(size, np.nan),
+        majority=majority_by_problem(run, rows, gold, size, (most,))[most] if most else np.full(size, np.nan),
     )
 
 
@@ -242,8 +250,8 @@ def averaged(parts: Sequence[Floats]) -> Floats:
     return estimates.ratio(np.nansum(table, axis=0), (~np.isnan(table)).sum(axis=0))
 
 
-def majority_by_problem(run: Run, rows: Ints, gold: Floats, size: int, k: int) -> Floats:
-    """Expected maj@k of each problem over subsets of its decided samples.
+def majority_by_problem(run: Run, rows: Ints, gold: Floats, size: int, ks: tuple[int, ...]) -> dict[int, Floats]:
+    """k -> expected maj@k of each problem over subsets of its decided samples.
 
     The gold's correct answers equal the reference and so each other: they vote together, however they are written.
     Wrong answers vote by their text, spacing folded.
@@ -258,11 +266,11 @@ def majority_by_problem(run: Run, rows: Ints, gold: Floats, size: int, k: int) -
             votes[position][answer] += 1
         elif outcome == 0:
             silent[position] += 1
-    chances = (
-        estimates.majority_at_k(int(c), tuple(sorted(v.values(), reverse=True)), int(s), k)
+    chances = [
+        majority_at(int(c), tuple(sorted(v.values(), reverse=True)), int(s), ks)
         for c, v, s in zip(right, votes, silent, strict=True)
-    )
-    return np.fromiter(chances, np.float64, size)
+    ]
+    return dict(zip(ks, np.array(chances).reshape(size, len(ks)).T, strict=True))
 
 
 def _wrong_steps(run: Run, rows: Ints, size: int) -> Estimate:

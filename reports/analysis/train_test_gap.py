@@ -1,7 +1,8 @@
 """Accuracy on training problems against accuracy on test problems, of each checkpoint that was sampled on both.
 
 Takes Findings; gives one TrainTest a checkpoint of an arm. The E-step of iteration t + 1 samples the training problems
-from checkpoint t, so that an arm's last checkpoint has no training samples. Does not depend on tables or figures.
+from checkpoint t, so that an arm's last checkpoint has no training samples, unless the suite asks for them
+(`sampling.train_at_end`). Does not depend on tables or figures.
 """
 
 from __future__ import annotations
@@ -38,13 +39,13 @@ class TrainTest:
 def train_test_gaps(findings: Findings) -> list[TrainTest]:
     """The base and every arm's checkpoints; empty where no training problem was sampled."""
     run, base = findings.run, findings.base
-    sampled = [arm for arm in run.arms if _trained_from(run, arm)]
+    sampled = [arm for arm in run.arms if _sampled(run, arm)]
     if base is None or not sampled:
         return []
-    before = _counts(run, sorted({id for arm in sampled for id in _trained_from(run, arm).get(0, ())}))
+    before = _counts(run, sorted({id for arm in sampled for id in _sampled(run, arm).get(0, ())}))
     results = [_train_test(None, base, before, None, None)]
     for arm in run.arms:
-        drawn = _trained_from(run, arm)
+        drawn = _sampled(run, arm)
         own = _counts(run, drawn.get(0, ()))
         for iteration in range(1, findings.run.iterations + 1):
             standing = findings.standings.get((arm.name, iteration))
@@ -53,12 +54,12 @@ def train_test_gaps(findings: Findings) -> list[TrainTest]:
     return results
 
 
-def _trained_from(run: Run, arm: Arm) -> dict[int, list[str]]:
+def _sampled(run: Run, arm: Arm) -> dict[int, list[str]]:
     """Iteration -> the checkpoints of it, one a replicate, whose training samples are stored."""
     drawn: dict[int, list[str]] = {}
     for replica in run.replicates(arm):
-        for checkpoint in run.chain(replica.name):
-            source = base_of(checkpoint)
+        chain = run.chain(replica.name)
+        for source in dict.fromkeys([*map(base_of, chain), *(checkpoint.id for checkpoint in chain)]):
             if len(run.rows(source, TRAIN)):
                 of = run.checkpoints[source].iteration if source in run.checkpoints else 0
                 drawn.setdefault(of, []).append(source)
@@ -72,12 +73,18 @@ def _counts(run: Run, checkpoints: list[str] | tuple[str, ...]) -> Counts | None
     return counts if counts.decided.any() else None
 
 
+def _where(train: Counts, base: Counts) -> Counts:
+    """The base's counts on the problems of the other: an arm may use some of the training problems alone."""
+    used = train.decided > 0
+    return Counts(base.correct * used, base.decided * used)
+
+
 def _train_test(
     arm: Arm | None, standing: Standing, train: Counts | None, base: Counts | None, tested: Counts | None
 ) -> TrainTest:
     accuracy = estimates.proportion(*train) if train else NOTHING
     gains = (
-        estimates.paired(train, base) if train and base else None,
+        estimates.paired(train, _where(train, base)) if train and base else None,
         (estimates.paired(standing.counts, tested) if tested else None),
     )
     return TrainTest(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restem.benchmarks.problem import Probe, Problem
-from restem.harness.names import BASE, MARK, POLICY, drawn_as, first_sampled, replicate, unmarked
+from restem.harness.names import BASE, MARK, POLICY, TESTS, drawn_as, first_sampled, replicate, unmarked
 from restem.harness.store.records import Checkpoint
 from restem.harness.store.selection_rules import RULES, SelectionSettings
 from restem.reports.stats.estimates import Floats, Ints
@@ -182,6 +182,11 @@ class Run:
     @property
     def gold(self) -> str:
         return self.suite.get("gold", "sympy")
+
+    @property
+    def further_tests(self) -> tuple[str, ...]:
+        """The splits of the suite's further test sets, by name."""
+        return tuple(f"{TESTS}{name}" for name in sorted(self.suite.get("tests") or {}))
 
     @property
     def imported(self) -> bool:

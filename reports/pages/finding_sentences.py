@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from restem.reports.analysis.contest import arm_of, crossed
-from restem.reports.analysis.findings import Standing
+from restem.reports.analysis.findings import TEST, Standing
 from restem.reports.analysis.reward_gap import GapMove, Parting
 from restem.reports.analysis.unfinished import Lack, Missing
 from restem.reports.pages.sentences import listed
@@ -115,10 +115,12 @@ def _forms(forms: Sequence[str]) -> str:
 
 def missing_sentence(missing: Missing) -> str:
     """One thing that an unfinished run still lacks."""
+    split, on = missing.split or TEST, f"{missing.checkpoint or 'imported samples'}"
+    elsewhere = f" ({split})" if split != TEST else ""
     return {
         Lack.SUITE: "the suite was not recorded",
         Lack.CHECKPOINT: f"checkpoint {missing.checkpoint} is not made",
-        Lack.SAMPLES: f"checkpoint {missing.checkpoint} has {missing.count} of {missing.wanted} test samples",
-        Lack.VERDICTS: f"{missing.count} verdicts of {missing.verifier} on {missing.checkpoint or 'imported samples'}",
+        Lack.SAMPLES: f"checkpoint {missing.checkpoint} has {missing.count} of {missing.wanted} {split} samples",
+        Lack.VERDICTS: f"{missing.count} verdicts of {missing.verifier} on {on}{elsewhere}",
         Lack.END: "the run has not been marked finished",
     }[missing.code]

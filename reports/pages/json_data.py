@@ -15,6 +15,7 @@ from restem.reports.analysis.findings import Standing
 from restem.reports.analysis.recommendation import Advice
 from restem.reports.analysis.reward_gap import Parting
 from restem.reports.analysis.side_by_side import Side
+from restem.reports.analysis.transfer import Transfer
 from restem.reports.analysis.unfinished import Missing
 from restem.reports.stats.estimates import Difference, Estimate
 
@@ -139,6 +140,20 @@ def missing_data(missing: Missing) -> dict[str, Any]:
         "verifier": missing.verifier,
         "count": missing.count,
         "wanted": missing.wanted,
+        "split": missing.split,
+    }
+
+
+def transfer_data(item: Transfer) -> dict[str, Any]:
+    """An arm on a test set."""
+    return {
+        "split": item.split,
+        "arm": arm_of(item.last).name,
+        "iteration": item.last.iteration,
+        "base": interval(item.base.accuracy),
+        "accuracy": interval(item.last.accuracy),
+        "gain": contest_data(item.gain),
+        "gap": interval(item.last.gap),
     }
 
 

@@ -38,6 +38,7 @@ from restem.reports.pages.render import Report, write_file, write_pages
 from restem.reports.pages.sentences import answer_sentences
 from restem.reports.tables import agreement, arms, calibration, cost, plan, probe, quality, rewards
 from restem.reports.tables.cases import Case, cases
+from restem.reports.tables.decoding import decoding_sentence
 from restem.reports.tables.difficulty import difficulty
 from restem.reports.tables.diversity import diversity
 from restem.reports.tables.gain_by_quality import gain_by_quality
@@ -53,6 +54,7 @@ from restem.reports.tables.strata import by_stratum, parts, rates_by_stratum
 from restem.reports.tables.table import Table
 from restem.reports.tables.train_test_gap import train_test_gap
 from restem.reports.tables.training_data import training_data
+from restem.reports.tables.transfer import transfer
 from restem.reports.tables.verdict import held, verdict
 
 CHIEF = ("accuracy", "drift", "prediction")  # the figures of the first screen
@@ -127,6 +129,7 @@ def compose(
             *attacks_accepted(accepting_attacks(run), problems_probed(run)),
             *answers_rejected(rejecting_answers(run), problems_probed(run)),
             *unread_references(run),
+            *filter(None, [decoding_sentence(run)]),
             *other_programs(run),
             *origin(run),
         ),
@@ -135,7 +138,11 @@ def compose(
         unfinished=tuple(missing_sentence(item) for item in missing(run)),
         first=(
             arms.arms(findings),
-            *(table for table in (arms_side_by_side(findings, ranking), by_stratum(findings)) if table.rows),
+            *(
+                table
+                for table in (arms_side_by_side(findings, ranking), transfer(findings), by_stratum(findings))
+                if table.rows
+            ),
         ),
         chief=tuple(picture for picture in drawn if picture.name in CHIEF),
         pictures=tuple(picture for picture in drawn if picture.name not in CHIEF),

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from restem.harness.sampling_settings import decoding_of_tests
 from restem.harness.store.store import Store
 from restem.reports.analysis.answer import answer
 from restem.reports.analysis.findings import Findings, find
@@ -17,15 +18,26 @@ from restem.reports.analysis.ranking import rank
 from restem.reports.analysis.recommendation import advise
 from restem.reports.analysis.reward_gap import partings
 from restem.reports.analysis.side_by_side import side_by_side
+from restem.reports.analysis.transfer import transfers
 from restem.reports.analysis.unfinished import missing
 from restem.reports.data.read import read_run
 from restem.reports.data.run import Run
 from restem.reports.pages.columns import broken, fitted, interval_alone, wrapped
 from restem.reports.pages.escape import visible
 from restem.reports.pages.finding_sentences import missing_sentence
-from restem.reports.pages.json_data import advice_data, answer_data, finite, gap_data, interval, missing_data, side_data
+from restem.reports.pages.json_data import (
+    advice_data,
+    answer_data,
+    finite,
+    gap_data,
+    interval,
+    missing_data,
+    side_data,
+    transfer_data,
+)
 from restem.reports.pages.sentences import headline
 from restem.reports.tables import arms
+from restem.reports.tables.decoding import decoding_sentence
 from restem.reports.tables.provenance import changed_models, judge_line, unread_references
 from restem.reports.tables.table import Table
 from restem.reports.tables.verdict import verdict
@@ -55,7 +67,9 @@ def summary(run_folder: Path, columns: int = WIDEST) -> str:
         from restem.reports.pages import imported_terminal as imported  # it imports SciPy
 
         return imported.first_page(findings.run, width)
-    notes = [judge_line(findings.run), *unread_references(findings.run), *_unfinished(findings.run)]
+    run = findings.run
+    decoding = filter(None, [decoding_sentence(run)])
+    notes = [judge_line(run), *unread_references(run), *decoding, *_unfinished(run)]
     concluded = _conclusion(findings, width) or ["", fitted(_arms_variants(arms.arms(findings)), width)]
     return "\n".join([*wrapped([visible(note, 2000) for note in notes], width), *concluded, ""])
 
@@ -185,6 +199,8 @@ def standings(run_folder: Path) -> dict[str, Any]:
         "unfinished": [missing_data(item) for item in missing(findings.run)],
         "unreadable_references": findings.run.facts.get("unreadable_references"),
         "standings": rows,
+        "transfer": [transfer_data(item) for item in transfers(findings)],
+        "test_decoding": decoding_of_tests(findings.run.suite.get("sampling") or {}),
     }
 
 

@@ -1,7 +1,7 @@
 """Accuracy of best-of-k: a verifier picks one of k samples of a problem, and the gold says whether that one is correct.
 
 Takes scores and gold outcomes of single samples; gives a value per problem. The oracle that picks a correct sample
-whenever there is one has pass@k, and a vote has maj@k (`estimates.py`); a verifier without information has pass@1.
+whenever there is one has pass@k, and a vote has maj@k (`majority.py`); a verifier without information has pass@1.
 Does not depend on runs or files.
 """
 

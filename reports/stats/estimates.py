@@ -273,48 +273,6 @@ def pass_at_k(correct: Ints, decided: Ints, k: int) -> Floats:
     return np.where(decided >= k, 1 - missed, np.nan)
 
 
-@functools.lru_cache(maxsize=65536)
-def majority_at_k(correct: int, wrong: tuple[int, ...], silent: int, k: int) -> float:
-    """Chance that the commonest answer of k samples, drawn without replacement, is the correct one.
-
-    Counts every subset exactly: for each number m of correct votes, the subsets in which no wrong answer has more
-    than m, as coefficients of a polynomial in (size, ties); a tie of t wrong answers counts 1 / (1 + t).
-
-    Args:
-        correct: Samples with the correct answer.
-        wrong: Samples with each wrong answer.
-        silent: Samples that have no answer and cast no vote.
-        k: Subset size.
-
-    Returns:
-        NaN where there are fewer than k samples.
-    """
-    total = correct + sum(wrong) + silent
-    if k > total:
-        return math.nan
-    won = 0.0
-    for votes in range(1, min(correct, k) + 1):
-        rest = k - votes
-        ways = np.zeros((rest + 1, len(wrong) + 1))
-        ways[: min(silent, rest) + 1, 0] = [math.comb(silent, size) for size in range(min(silent, rest) + 1)]
-        for count in wrong:
-            ways = _add_answer(ways, count, votes)
-        won += math.comb(correct, votes) * float(ways[rest] @ (1 / np.arange(1, len(wrong) + 2)))
-    return won / math.comb(total, k)
-
-
-def _add_answer(ways: Floats, count: int, most: int) -> Floats:
-    """Subsets with one more wrong answer that gets at most `most` votes; getting exactly `most` is one more tie."""
-    new = np.zeros_like(ways)
-    for votes in range(min(count, most, len(ways) - 1) + 1):
-        moved = math.comb(count, votes) * ways[: len(ways) - votes]
-        if votes == most:
-            new[votes:, 1:] += moved[:, :-1]
-        else:
-            new[votes:] += moved
-    return new
-
-
 def paired(left: Counts, right: Counts) -> Difference | None:
     """Share of correct on the left minus that on the right, over the same problems, by a paired t over problems.
 

@@ -15,6 +15,7 @@ from restem.harness.names import BASE
 from restem.reports.analysis.findings import Findings, Standing
 from restem.reports.data.run import Arm
 from restem.reports.stats.estimates import t_mean
+from restem.reports.tables.decoding import decoding_note
 from restem.reports.tables.format import DASH, difference, estimate, interval, number, signed
 from restem.reports.tables.table import CLUSTERED, Cell, Column, Table
 
@@ -68,6 +69,7 @@ def arms(findings: Findings) -> Table:
             "by problem. Where the gold left samples undecided: the accuracies if all of them were wrong, and if all "
             f"were correct. {CLUSTERED}"
             + (" An arm is the mean of its replicates; over seeds: their t interval, on these problems." * replicated)
+            + decoding_note(findings.run)
         ),
     )
 

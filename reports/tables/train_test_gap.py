@@ -8,6 +8,7 @@ from __future__ import annotations
 from restem.reports.analysis.findings import Findings
 from restem.reports.analysis.train_test_gap import TrainTest, train_test_gaps
 from restem.reports.tables.arms import arm_cell
+from restem.reports.tables.decoding import decoding_sentence
 from restem.reports.tables.format import DASH, difference, estimate
 from restem.reports.tables.table import CLUSTERED, Cell, Column, Table
 
@@ -28,11 +29,19 @@ def train_test_gap(findings: Findings) -> Table:
         title="Training problems against test problems",
         note=(
             "Read the last column: above 0 the arm gained more on the problems that it was trained on; below 0 it has "
-            "also learnt wrong answers to them. Gold accuracy of samples drawn alike on both splits. The next "
-            "iteration samples the training problems, so a last iteration is not sampled on them. The last column "
+            f"also learnt wrong answers to them. {_drawn(findings)} The last column "
             f"compares gains over the base, in which the problems' difficulty cancels. Of these seeds. {CLUSTERED}"
         ),
     )
+
+
+def _drawn(findings: Findings) -> str:
+    """How the samples of both splits were drawn, and which checkpoints have none of the training problems."""
+    run = findings.run
+    alike = decoding_sentence(run) or "Gold accuracy of samples drawn alike on both splits."
+    at_end = (run.suite.get("sampling") or {}).get("train_at_end", False)
+    last = " The next iteration samples the training problems, so a last iteration is not sampled on them."
+    return alike + last * (not at_end)
 
 
 def _train(item: TrainTest) -> Cell:
