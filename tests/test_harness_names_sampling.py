@@ -53,7 +53,7 @@ def run() -> Run:
 
 def changed(run: Run, **changes: object) -> Run:
     """The run, had it been sampled with other settings."""
-    suite = run.suite | {"sampling": run.suite["sampling"] | changes}
+    suite = {**run.suite, "sampling": run.suite["sampling"] | changes}
     return dataclasses.replace(run, facts={**run.facts, "suite": suite})
 
 
