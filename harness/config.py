@@ -19,7 +19,17 @@ from restem.benchmarks.hints import did_you_mean
 from restem.harness.config_errors import explain, hint
 from restem.harness.config_model import Model
 from restem.harness.errors import ConfigError
-from restem.harness.names import BASE, MARK, POLICY, drawn_as, first_sampled, replicate, unmarked
+from restem.harness.names import (
+    BASE,
+    CHECKPOINT,
+    MARK,
+    POLICY,
+    REFERENCES,
+    drawn_as,
+    first_sampled,
+    replicate,
+    unmarked,
+)
 from restem.harness.overrides import QUICK, make_quick, put, set_value
 from restem.harness.problem_sets import BenchmarkConfig, FurtherTestConfig
 from restem.harness.store.selection_rules import RULES
@@ -113,11 +123,49 @@ class SelectionConfig(Model):
         description="`filter`: what the verifier accepts, with weight 1 (the paper). `majority`: of those, what agrees "
         "with most samples of its problem. `weighted`: what it accepts, weighted as `weight` says",
     )
-    weight: Literal["score", "confidence"] = Field(
-        default="score", description="for `weighted`: the verifier's score, or the policy's confidence in the response"
+    weight: Literal["score", "confidence", "corrected"] = Field(
+        default="score",
+        description="for `weighted`: the verifier's score, the policy's confidence in the response, or `corrected`: "
+        "(v - fpr) / (tpr - fpr), where v is 1 for an accepted and 0 for a rejected sample. Its mean over equal "
+        "samples is what a perfect verifier gives them, without `dedupe` and `cap` (arXiv:2510.00915)",
     )
-    cap: int = Field(default=10, ge=0, description="kept samples of a problem, the paper's cut-off; 0: no cap")
+    tpr: float | None = Field(
+        default=None, gt=0, le=1, description="for `corrected`: the share of right samples that the verifier accepts"
+    )
+    fpr: float | None = Field(default=None, ge=0, lt=1, description="for `corrected`: that of wrong ones, below `tpr`")
+    negatives: float = Field(
+        default=0.0,
+        le=0,
+        description="the weight of samples that the verifier rejects, below 0; 0: they are dropped. Take a "
+        "small one: with -0.05 the tiny policy gained as without, -1 took nearly all that it could do",
+    )
+    cap: int = Field(
+        default=10,
+        ge=0,
+        description="kept samples of a problem, the paper's cut-off, and as many rejected ones where these have a "
+        "weight; 0: no cap",
+    )
     dedupe: bool = Field(default=True, description="whether equal responses to a problem are kept once")
+
+    @pydantic.model_validator(mode="after")
+    def _rates_go_with_corrected(self) -> SelectionConfig:
+        corrected = self.rule == "weighted" and self.weight == "corrected"
+        if self.weight == "corrected" and not corrected:
+            raise ValueError(f'`weight = "corrected"` goes with `rule = "weighted"`, found {self.rule!r}')
+        if not corrected and (self.tpr, self.fpr) != (None, None):
+            raise ValueError('`tpr` and `fpr` go with `weight = "corrected"`, and only with it')
+        if not corrected:
+            return self
+        if self.tpr is None or self.fpr is None:
+            raise ValueError('`weight = "corrected"` needs both rates of the verifier, `tpr` and `fpr`')
+        if self.tpr <= self.fpr:
+            raise ValueError(
+                f"expected fpr below tpr, found fpr {self.fpr:g} and tpr {self.tpr:g}: such a verifier "
+                "tells nothing, or the opposite; turn its outcomes around"
+            )
+        if self.negatives:
+            raise ValueError('`negatives`: with `weight = "corrected"` the rates give the weight of rejected samples')
+        return self
 
 
 class TrainingConfig(Model):
@@ -198,10 +246,33 @@ class ArmConfig(Model):
     temperature: float | None = Field(
         default=None, ge=0.01, description="at which its E-steps draw; without it `sampling.temperature`"
     )
+    source: str = Field(
+        default=POLICY,
+        description="what its first iteration trains on: `policy`, samples of the policy itself; `references`, worked "
+        "solutions of the benchmark (docs/benchmarks.md says which have them); or `checkpoint:` and a name that "
+        "`restem models` lists or a checkpoint folder, samples of that policy. Later iterations sample the policy",
+    )
     restart: bool | None = Field(default=None, description="without it `training.restart`")
     steps: int | None = Field(default=None, ge=1, description="without it `training.steps`")
     learning_rate: float | None = Field(default=None, gt=0, description="without it `training.learning_rate`")
     selection: SelectionConfig = SelectionConfig()
+
+    @pydantic.field_validator("source")
+    @classmethod
+    def _source_is_known(cls, source: str) -> str:
+        if source in (POLICY, REFERENCES) or source.removeprefix(CHECKPOINT) not in ("", source):
+            return source
+        expected = f"{POLICY}, {REFERENCES} or {CHECKPOINT}NAME_OR_FOLDER"
+        raise ValueError(f"found {source!r}, expected {expected}{did_you_mean(source, (POLICY, REFERENCES))}")
+
+    @pydantic.model_validator(mode="after")
+    def _references_have_no_confidence(self) -> ArmConfig:
+        if self.source == REFERENCES and (self.selection.rule, self.selection.weight) == ("weighted", "confidence"):
+            raise ValueError(
+                f'`source = "{REFERENCES}"`: no policy wrote these, so there is no confidence to weigh by: choose '
+                "another `selection.weight`"
+            )
+        return self
 
 
 class SweepConfig(Model):
@@ -250,6 +321,7 @@ class ArmSettings:
         sampling: Of its E-steps.
         training: Of its M-steps.
         first: Id of what its first samples are drawn from.
+        source: What that is: POLICY, REFERENCES, or CHECKPOINT and a policy.
     """
 
     iterations: int
@@ -257,6 +329,7 @@ class ArmSettings:
     sampling: SamplingConfig
     training: TrainingConfig
     first: str
+    source: str
 
 
 def _with(table: Table, own: Mapping[str, Any]) -> Table:
@@ -357,7 +430,8 @@ class Suite(Model):
             problems=arm.problems or self.benchmark.train,
             sampling=_with(self.sampling, sampling),
             training=_with(self.training, training),
-            first=first_sampled(arm.name, drawn_as(POLICY, arm.temperature or usual, usual)),
+            first=first_sampled(arm.name, drawn_as(arm.source, arm.temperature or usual, usual)),
+            source=arm.source,
         )
 
     @property
@@ -371,7 +445,8 @@ class Suite(Model):
         sharing = [settings for settings in map(self.settings_of, self.arms) if settings.first == first]
         if not sharing:  # no arm draws from the base as the suite says; a plan does
             sharing = [self.settings_of(ArmConfig(name="plan", verifier=self.gold))]
-        samples = max(settings.sampling.train_samples for settings in sharing)
+        most = max(settings.sampling.train_samples for settings in sharing)
+        samples = 1 if sharing[0].source == REFERENCES else most
         return dataclasses.replace(
             sharing[0],
             problems=max(settings.problems for settings in sharing),

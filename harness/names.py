@@ -10,7 +10,9 @@ from collections.abc import Iterable
 
 BASE = "base"
 MARK = "~"  # separates a name from its replicate's number, or from how a base is sampled; no name in a suite has it
-POLICY = "policy"  # what an arm's first samples are drawn from by default: the base
+POLICY = "policy"  # what an arm's first samples are by default: drawn from the base
+REFERENCES = "references"  # or worked solutions of the benchmark
+CHECKPOINT = "checkpoint:"  # or drawn from the policy whose name or folder follows
 HUMAN = "human:"  # prefix of human annotators' names; their verdicts cannot be requested again
 RECORDED = "recorded:"  # prefix of rewards that imported rollouts came with; these cannot be requested again either
 TESTS = "test:"  # prefix of the splits of further test sets
@@ -46,11 +48,13 @@ def drawn_as(source: str, temperature: float, usual: float) -> str:
     """How an arm's first samples differ from those of other arms, as a part of a name; empty where they do not.
 
     Args:
-        source: What they are drawn from.
+        source: What they are drawn from: POLICY, REFERENCES, or CHECKPOINT and a policy.
         temperature: At which they are drawn.
         usual: The suite's temperature.
     """
-    parts = [] if source == POLICY else [hashlib.sha256(source.encode()).hexdigest()[:8] if ":" in source else source]
+    if source == REFERENCES:
+        return source  # worked solutions have no temperature
+    parts = [] if source == POLICY else [hashlib.sha256(source.encode()).hexdigest()[:8]]
     return MARK.join([*parts, f"t{temperature:g}"] if temperature != usual else parts)
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restem.benchmarks.catalog import BENCHMARKS
-from restem.harness.config import Suite, load_suite, parse_suite, suite_names, to_toml
+from restem.harness.config import SelectionConfig, Suite, load_suite, parse_suite, suite_names, to_toml
 from restem.harness.errors import ConfigError
 from restem.harness.overrides import set_value
 
@@ -211,3 +211,29 @@ def test_a_benchmark_brings_its_own_regime_and_gold() -> None:
 def test_problems_of_a_file_have_no_regime() -> None:
     suite = load_suite("linear_1d", ["benchmark.name=file", "benchmark.path=x"])
     assert suite.benchmark.regime is None
+
+
+def selection_of(**settings: object) -> SelectionConfig:
+    arms = [{"name": "a", "verifier": "sympy", "selection": settings}]
+    return parse_suite({"name": "x", "arms": arms}, "suite.toml").arms[0].selection
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"rule": "weighted", "weight": "corrected"}, "needs both rates"),
+        ({"rule": "weighted", "weight": "corrected", "tpr": 0.3, "fpr": 0.3}, "expected fpr below tpr, found fpr 0.3"),
+        ({"rule": "weighted", "weight": "corrected", "tpr": 0.9, "fpr": 0.3, "negatives": -1}, "the rates give"),
+        ({"weight": "corrected", "tpr": 0.9, "fpr": 0.3}, "goes with `rule = \"weighted\"`, found 'filter'"),
+        ({"tpr": 0.9}, "go with `weight"),
+        ({"negatives": 1}, "negatives: found 1, expected a number less than or equal to 0"),
+    ],
+)
+def test_weights_of_known_rates_are_checked(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        selection_of(**settings)
+
+
+def test_rates_and_negative_weights_are_settings_of_an_arm() -> None:
+    assert selection_of(rule="weighted", weight="corrected", tpr=0.9, fpr=0.3).tpr == 0.9
+    assert selection_of(negatives=-0.2).negatives == -0.2

@@ -45,15 +45,20 @@ def three(tiny: Policy) -> list[Example]:
     ]
 
 
+def losses_of(policy: Policy, e: Example) -> list[float]:
+    """The negative log-likelihood of every response token, by NumPy."""
+    sequence = [*e.prompt_ids, *e.response_ids]
+    logits = np.asarray(forward(policy.model, policy.params, np.array([sequence[:-1]])).logits[0], np.float64)
+    places = range(len(e.prompt_ids) - 1, len(sequence) - 1)
+    return [float(np.logaddexp.reduce(logits[place]) - logits[place][sequence[place + 1]]) for place in places]
+
+
 def test_the_loss_equals_numpys_on_every_example_alone(small: Policy, three: list[Example]) -> None:
     total = weight = 0.0
     for e in three:
-        sequence = [*e.prompt_ids, *e.response_ids]
-        logits = np.asarray(forward(small.model, small.params, np.array([sequence[:-1]])).logits[0], np.float64)
-        for position in range(len(e.prompt_ids) - 1, len(sequence) - 1):
-            row = logits[position]
-            total += e.weight * (np.logaddexp.reduce(row) - row[sequence[position + 1]])
-            weight += e.weight
+        losses = losses_of(small, e)
+        total += e.weight * sum(losses)
+        weight += e.weight * len(losses)
     batch = pack(three, 80)
     assert float(weighted_nll(small.model, small.params, batch)) == pytest.approx(total, rel=1e-4)
     assert float(batch.weights.sum()) == pytest.approx(weight)
@@ -62,6 +67,30 @@ def test_the_loss_equals_numpys_on_every_example_alone(small: Policy, three: lis
     state = TrainState(params, step.optimizer.init(params))
     _, value = train_step(step, state, {}, Batch(*(field[None] for field in batch)))
     assert float(value) == pytest.approx(total / weight, rel=1e-4)
+
+
+def test_a_rejected_example_adds_its_negative_weight_times_a_bounded_loss(tiny: Policy) -> None:
+    chosen = [
+        example(tiny, "Solve 3*x = 6 for x.", "x = 6/3\nx = 2", 1.5),
+        example(tiny, "Solve 3*x = 6 for x.", "x = 6/3\nx = 3", -0.5),
+        example(tiny, "Solve 3*x = 6 for x.", "the cat", -1.0),
+    ]
+    total = weight = 0.0
+    for e in chosen:
+        nll = np.array(losses_of(tiny, e))
+        total += e.weight * (nll if e.weight > 0 else 1 - np.exp(-nll)).sum()
+        weight += abs(e.weight) * len(nll)
+    batch = pack(chosen, 80)
+    assert float(weighted_nll(tiny.model, tiny.params, batch)) == pytest.approx(total, rel=1e-4)
+    assert float(batch.magnitudes.sum()) == pytest.approx(weight)
+
+
+def test_training_on_rejected_examples_is_bounded(small: Policy, three: list[Example]) -> None:
+    learnt = dataclasses.replace(small, params=run_fit(small, three, steps=30, learning_rate=0.02).params)
+    rejected = [dataclasses.replace(e, weight=-e.weight) for e in three]
+    losses = run_fit(learnt, rejected, steps=30, checks=0, learning_rate=0.02).losses
+    assert losses[-1] < losses[0]
+    assert min(losses) >= -1
 
 
 def test_a_prompts_tokens_have_no_loss(three: list[Example]) -> None:
@@ -87,9 +116,9 @@ def test_training_twice_gives_the_same_parameters(small: Policy, three: list[Exa
 
 @pytest.mark.parametrize("trainable", ["full", "lora"])
 def test_a_step_is_compiled_once_however_many_are_taken(small: Policy, three: list[Example], trainable: str) -> None:
-    before = train_step._cache_size()
+    before = train_step._cache_size()  # type: ignore[attr-defined]
     run_fit(small, three, steps=4, row_length=72, trainable=trainable)
-    assert train_step._cache_size() == before + 1
+    assert train_step._cache_size() == before + 1  # type: ignore[attr-defined]
 
 
 def test_training_stops_where_the_validation_reward_falls(small: Policy, three: list[Example]) -> None:

@@ -17,31 +17,46 @@ from restem.harness.training.packing import Example, pack
 ROW = 32
 ids = st.lists(st.integers(1, 3), min_size=1, max_size=12).map(tuple)  # few tokens, so that much is shared
 examples = st.lists(
-    st.builds(Example, prompt_ids=ids, response_ids=ids, weight=st.sampled_from([0.5, 1.0, 2.0])),
+    st.builds(Example, prompt_ids=ids, response_ids=ids, weight=st.sampled_from([0.5, 1.0, 2.0, -0.5, -2.0])),
     min_size=1,
     max_size=12,
 )
-Learnt = collections.Counter[tuple[tuple[int, ...], int]]  # a token and all those before it -> weight
+Learnt = dict[tuple[tuple[int, ...], int], float]  # a token and all those before it -> weight
 
 
-def learnt(batch: Batch) -> Learnt:
-    """What a network that follows the mask learns from the rows."""
-    result: Learnt = collections.Counter()
+def learnt(batch: Batch, of: str = "weights") -> Learnt:
+    """What a network that follows the mask learns from the rows; weights that cancel each other are left out."""
+    result: Learnt = collections.defaultdict(float)
     masks = np.asarray(attention_mask(batch.ends))  # type: ignore[arg-type]
     for row, mask in enumerate(masks):
-        for place, target, weight in zip(batch.places[row], batch.targets[row], batch.weights[row], strict=True):
+        for place, target, weight in zip(batch.places[row], batch.targets[row], getattr(batch, of)[row], strict=True):
             if weight:
                 result[tuple(batch.tokens[row][mask[place]].tolist()), int(target)] += float(weight)
-    return result
+    return {key: weight for key, weight in result.items() if weight}
 
 
 @given(examples)
 def test_every_response_token_is_learnt_after_its_own_tokens_with_its_weight(chosen: list[Example]) -> None:
-    expected: Learnt = collections.Counter()
+    expected: Learnt = collections.defaultdict(float)
     for example in chosen:
         for place, token in enumerate(example.response_ids):
             expected[example.prompt_ids + example.response_ids[:place], token] += example.weight
-    assert learnt(pack(chosen, ROW)) == expected
+    assert learnt(pack(chosen, ROW)) == {key: weight for key, weight in expected.items() if weight}
+
+
+@given(examples)
+def test_magnitudes_are_the_absolute_weights_of_all_examples(chosen: list[Example]) -> None:
+    expected: Learnt = collections.defaultdict(float)
+    for example in chosen:
+        for place, token in enumerate(example.response_ids):
+            expected[example.prompt_ids + example.response_ids[:place], token] += abs(example.weight)
+    assert learnt(pack(chosen, ROW), "magnitudes") == expected
+
+
+@given(examples)
+def test_magnitudes_of_positive_weights_are_these_bit_for_bit(chosen: list[Example]) -> None:
+    batch = pack([dataclasses.replace(example, weight=abs(example.weight) / 3) for example in chosen], ROW)
+    assert np.array_equal(batch.weights, batch.magnitudes)
 
 
 @given(examples)
@@ -51,7 +66,7 @@ def test_a_token_sees_positions_from_the_root_to_itself_and_padding_is_seen_by_n
         real = np.asarray(batch.ends[row]) > 0
         assert not mask[:, ~real].any()
         for place in np.flatnonzero(real):
-            assert np.array_equal(batch.positions[row][mask[place]], np.arange(batch.positions[row][place] + 1))
+            assert np.array_equal(batch.positions[row][mask[place]], np.arange(int(batch.positions[row][place]) + 1))
 
 
 @given(examples)

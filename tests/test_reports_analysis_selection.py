@@ -83,15 +83,52 @@ def only_arm(run: Run) -> Arm:
 
 @pytest.mark.parametrize("rule", [*RULES, *ADDED])
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(scored(), st.sampled_from(["score", "confidence"]), st.integers(0, 4), st.booleans())
+@given(
+    scored(),
+    st.sampled_from(["score", "confidence"]),
+    st.integers(0, 4),
+    st.booleans(),
+    st.sampled_from([0.0, -0.5]),
+)
 def test_a_report_keeps_what_the_e_step_keeps(
-    tmp_path_factory: pytest.TempPathFactory, rule: str, judged: Judged, weight: Any, cap: int, dedupe: bool
+    tmp_path_factory: pytest.TempPathFactory,
+    rule: str,
+    judged: Judged,
+    weight: Any,
+    cap: int,
+    dedupe: bool,
+    negatives: float,
 ) -> None:
-    config = SelectionConfig.model_construct(rule=rule, weight=weight, cap=cap, dedupe=dedupe)
+    config = SelectionConfig.model_construct(rule=rule, weight=weight, cap=cap, dedupe=dedupe, negatives=negatives)
     run = stored(tmp_path_factory.mktemp("run"), judged, config)
     rows = run.rows("base", "test")
     kept = selected(run, only_arm(run), rows)
-    assert sorted(kept.tolist()) == sorted(run.choices[f"{ARM}/1"].kept.tolist())
+    choice = run.choices[f"{ARM}/1"]
+    assert sorted(kept.tolist()) == sorted(choice.kept.tolist())
+    assert (run.outcome("v", choice.kept) == 1).all()
+    assert (choice.negatives > 0) <= (negatives < 0)
+
+
+def test_rejected_samples_of_negative_weight_are_counted_and_are_no_kept_texts(tmp_path: Path) -> None:
+    samples = [
+        Sample(
+            checkpoint="base",
+            problem="p",
+            index=i,
+            text=f"x = {i}",
+            token_count=3,
+            mean_logprob=-1.0,
+            finish_reason="stop",
+        )
+        for i in range(4)
+    ]
+    outcomes = (Outcome.CORRECT, Outcome.WRONG, Outcome.WRONG, Outcome.UNDECIDED)
+    verdicts = {s.id: Verdict(outcome=outcome) for s, outcome in zip(samples, outcomes, strict=True)}
+    run = stored(tmp_path, (samples, verdicts), SelectionConfig(negatives=-0.25))
+    choice = run.choices[f"{ARM}/1"]
+    assert (len(choice.kept), choice.negatives) == (1, 2)
+    assert sorted(choice.dropped_by) == ["", "", "", "undecided"]
+    assert not only_arm(run).predictable
 
 
 def test_an_arm_with_a_control_that_selects_by_answers_is_no_control(tmp_path: Path) -> None:

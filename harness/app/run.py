@@ -18,6 +18,7 @@ from jax.sharding import Mesh
 from restem.benchmarks.catalog import step_check
 from restem.benchmarks.probes import make_probes
 from restem.benchmarks.problem import Problem
+from restem.harness.app.arm_sources import FACT, check_room, check_stored_sources, sources_of, worked_solutions
 from restem.harness.app.judges import Options, add_judges, check_models, judge_facts, judge_options
 from restem.harness.app.lengths import check_lengths
 from restem.harness.app.problem_file import file_facts
@@ -64,8 +65,10 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
     if unread and not quiet:
         total = sum(map(len, problems.values()))
         print(f"gold: {suite.gold} cannot read the references of {len(unread)} of {total} problems", file=sys.stderr)
+    solutions = worked_solutions(suite, problems)
     enable_compilation_cache()
     hosts = hosts or connect(suite.mesh)
+    sources = load_sources(suite, problems, hosts.meshes.local)
     suite, base = prompted(suite, load_named_policy(suite.policy, hosts.meshes.local))
     whole = suite.replicated([name for name in suite.verifier_names if catalog.takes(name, "seed", suite.verifiers)])
     encode = base.tokenizer.encode_prompt
@@ -86,12 +89,17 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
             for change in changes(store, suite):
                 print(f"resumed with other settings: {change}", file=sys.stderr)
         verifiers = build_verifiers(store, whole, judge, problems, built)
-        record(store, suite, whole.verifiers, verifiers, judge, base, problems, built)
+        record(store, suite, whole.verifiers, verifiers, judge, base, problems, built, sources)
         if unread:
             store.put_run({"unreadable_references": unread_facts(unread, problems)})
         if from_file := file_facts(suite):
             store.put_run({"problem_file": from_file})
         asking = {name for name in whole.verifier_names if catalog.judges([name], whole.verifiers)}
+        if solutions and (without := len(problems["train"]) - len(solutions)):
+            store.put_run({"without_solution": without})
+            if not quiet:
+                total = len(problems["train"])
+                print(f"references: {without} of {total} training problems have no worked solution", file=sys.stderr)
         planned = planned_work.planned_samples(whole, problems, until_base=until_base)
         forecast = None if until_base else planned_work.forecast(whole, problems, verifiers, asking)
         progress = stack.enter_context(RunProgress(planned, quiet=quiet, forecast=forecast))
@@ -105,6 +113,8 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
                 progress=progress,
                 hosts=hosts,
                 asking=asking,
+                sources=sources,
+                solutions=solutions,
                 until_base=until_base,
             )
         )
@@ -161,19 +171,23 @@ def record(
     base: Policy,
     problems: Mapping[str, Sequence[Problem]],
     built: catalog.Built,
+    sources: Mapping[str, Policy],
 ) -> None:
     """Stores suite, problems, probes, verifiers and provenance of the run.
 
     Args:
         tables: Options of all verifiers, including those of further replicates.
         built: The verifiers and all their parts.
+        sources: The policies whose samples first iterations train on.
 
     Raises:
-        ConfigError: The run began with other verifiers or another base.
+        ConfigError: The run began with other verifiers, another base, or other such policies.
     """
     fingerprints = {name: verifier.fingerprint for name, verifier in verifiers.items()}
     check_fingerprints(store, suite, fingerprints)
     base_sha256 = check_base(store, base)
+    hashes = {source: policy_hash(policy) for source, policy in sources.items()}
+    check_stored_sources(store, hashes)
     store_settings(store, suite)
     write_whole(store.folder / "suite.toml", to_toml(suite))
     for items in problems.values():
@@ -187,6 +201,7 @@ def record(
     chance = suite.benchmark.definition.chance(problems["test"])
     facts = {"suite": suite.model_dump(mode="json"), "verifiers": fingerprints, "base_sha256": base_sha256}
     facts |= {"controls": controls, "chance_level": chance, "judge": judge_facts(judge, suite.benchmark.name)}
+    facts |= {FACT: hashes} if hashes else {}
     store.put_run(facts | provenance())
 
 
@@ -215,6 +230,24 @@ def load_named_policy(name: str, mesh: Mesh | None = None) -> Policy:
     from restem.harness.app.policies import load_foreign_policy  # importing it takes half a second
 
     return load_foreign_policy(name, mesh)
+
+
+def load_sources(suite: Suite, problems: Mapping[str, Sequence[Problem]], mesh: Mesh) -> dict[str, Policy]:
+    """The policies whose samples the suite's arms begin with, each with a prompt of its own, by `source`.
+
+    Raises:
+        ConfigError: One of them is damaged, has no prompt, or has no room for the problems; the arm is named.
+    """
+    sources: dict[str, Policy] = {}
+    for key, source, name in sources_of(suite):
+        if source not in sources:
+            try:
+                _, policy = prompted(suite.model_copy(update={"policy": name}), load_named_policy(name, mesh))
+                check_room(suite, problems["train"], policy)
+            except ConfigError as error:
+                raise ConfigError(f"{key}: {error}") from None
+            sources[source] = policy
+    return sources
 
 
 def prompted(suite: Suite, base: Policy) -> tuple[Suite, Policy]:

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from restem.benchmarks.problem import Problem
+from restem.harness.app.arm_sources import check_sources
 from restem.harness.app.further_tests import further_tests
 from restem.harness.app.judges import check_judges
 from restem.harness.app.policies import check_policy
@@ -56,6 +57,7 @@ def check_suite(suite: Suite, *, leads: bool = True, begun: bool = False, quiet:
     """
     check_policy(suite.policy)
     if leads:
+        check_sources(suite)
         check_names(suite.verifier_names, suite.verifiers)
         catalog.check(suite.verifier_names, suite.verifiers, build_foreign=False)
         check_judges(suite.verifiers, suite.verifier_names)

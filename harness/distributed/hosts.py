@@ -183,7 +183,7 @@ class Hosts:
     ) -> Iterator[tuple[Sequence[int], Draws]]:
         """Indices of prompts and their draws, in any order of prompts; see `sampler.sample` for the arguments."""
         if self.count == 1:
-            yield from sample(policy.model, policy.params, prompts, keys, decoding, batching, mesh=self.meshes.local)
+            yield from self.sample_alone(policy, prompts, keys, decoding, batching)
             return
         number = self._channel.broadcast(
             "sample",
@@ -200,6 +200,17 @@ class Hosts:
         for round_of_blocks in itertools.zip_longest(blocks, *received):
             yield from (block for block in round_of_blocks if block is not None)
         self._channel.delete(number)
+
+    def sample_alone(
+        self,
+        policy: Policy,
+        prompts: Sequence[Sequence[int]],
+        keys: UInt32[np.ndarray, "B K 2"],
+        decoding: Decoding,
+        batching: Batching,
+    ) -> Iterator[tuple[Sequence[int], Draws]]:
+        """The same on this host's devices, for a policy that is not the run's: the other hosts do not have it."""
+        return sample(policy.model, policy.params, prompts, keys, decoding, batching, mesh=self.meshes.local)
 
     def fit(
         self,

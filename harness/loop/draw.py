@@ -6,6 +6,7 @@ sampled again. It does not depend on verifiers (verify.py does).
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Sequence
 
@@ -15,6 +16,7 @@ from restem.benchmarks.problem import Problem
 from restem.harness.config import SamplingConfig
 from restem.harness.distributed.hosts import Hosts
 from restem.harness.model.policy import Policy
+from restem.harness.model.tokenizer import Tokenizer
 from restem.harness.progress import Advance
 from restem.harness.sampling.sampler import Batching, Decoding, Draws, prompt_length, sample_key, shared_prefix
 from restem.harness.store.records import Sample
@@ -34,10 +36,24 @@ def draw(
     seed: int,
     advance: Advance,
     hosts: Hosts,
+    trained: Tokenizer | None = None,
 ) -> int:
     """Stores `samples` responses to every problem, and gives the number of new ones.
 
     A sample depends on (seed, checkpoint, problem, index) alone. The policy is asked for where samples are missing.
+
+    Args:
+        store: Of the run.
+        source: Gives the policy.
+        checkpoint: The id that its samples have.
+        problems: Those of a split.
+        samples: Of each problem.
+        config: How they are drawn.
+        seed: The suite's.
+        advance: Counts samples.
+        hosts: The devices.
+        trained: Of another policy than the run's: the tokenizer of the policy that trains on the samples. They are
+            drawn on this host, and keep their token ids where these mean the same to both.
 
     Raises:
         PromptTooLong: A prompt does not fit the policy's context.
@@ -67,7 +83,9 @@ def draw(
         prefix_length=shared_prefix(prompts),
         compute=config.compute_dtype,
     )
-    for part, draws in hosts.sample(
+    sample = hosts.sample if trained is None else hosts.sample_alone
+    ids_known = trained is None or trained.same_ids(policy.tokenizer)
+    for part, draws in sample(
         policy,
         [prompts[index] for index in missing],
         np.array([[sample_key(seed, checkpoint, problems[i].id, k) for k in range(samples)] for i in missing]),
@@ -75,7 +93,8 @@ def draw(
         batching,
     ):
         for index, position in enumerate(part):
-            records += _records(policy, checkpoint, problems[missing[position]].id, draws, index)
+            drawn = _records(policy, checkpoint, problems[missing[position]].id, draws, index)
+            records += drawn if ids_known else [dataclasses.replace(record, token_ids=None) for record in drawn]
         if len(records) >= STORE_BATCH or time.monotonic() - stored > STORE_SECONDS:
             store.add_samples(records)
             advance(len(records))

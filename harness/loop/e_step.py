@@ -39,14 +39,13 @@ def select(
 
 
 def _candidate(sample: Sample, verdict: Verdict) -> Candidate:
-    assert sample.mean_logprob is not None  # drawn by our sampler, not imported
-    assert sample.token_count is not None
+    assert sample.token_count is not None  # of this run, not imported
     return Candidate(
         outcome=verdict.outcome,
         complete=sample.finish_reason == "stop",
         text=sample.text,
         answer=answer_of(verdict.answer, sample.text),
         score=verdict.score or 0.0,
-        confidence=math.exp(sample.mean_logprob),
+        confidence=math.nan if sample.mean_logprob is None else math.exp(sample.mean_logprob),
         tokens=sample.token_count,
     )

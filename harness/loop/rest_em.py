@@ -35,11 +35,12 @@ from restem.harness.config import ArmConfig, ArmSettings, Suite
 from restem.harness.distributed.hosts import Hosts
 from restem.harness.loop.draw import draw
 from restem.harness.loop.e_step import select
+from restem.harness.loop.first_samples import add_first, add_solutions
 from restem.harness.loop.probe import probe
 from restem.harness.loop.stored_policy import Check, Later, Source, stored_policy
 from restem.harness.loop.verify import verify
 from restem.harness.model.policy import Params, Policy, save_policy
-from restem.harness.names import BASE, TESTS, unmarked, verifiers_that_judge
+from restem.harness.names import BASE, POLICY, REFERENCES, TESTS, unmarked, verifiers_that_judge
 from restem.harness.progress import RunProgress
 from restem.harness.store.records import Checkpoint, Selection
 from restem.harness.store.store import Store
@@ -56,6 +57,8 @@ class Run:
         verifiers: Every verifier of the suite by its name, and `steps` where the benchmark checks steps.
         hosts: The devices that sample and train; this host leads.
         asking: Names of the verifiers that ask a judge: on further test sets they are not used.
+        sources: The policies whose samples first iterations train on, by the `source` of their arms.
+        solutions: Id of a training problem -> its worked solution, where an arm trains on these.
         until_base: Whether to stop where training would begin.
     """
 
@@ -66,6 +69,8 @@ class Run:
     progress: RunProgress
     hosts: Hosts
     asking: Collection[str] = ()
+    sources: Mapping[str, Policy] = dataclasses.field(default_factory=dict)
+    solutions: Mapping[str, str] = dataclasses.field(default_factory=dict)
     until_base: bool = False
 
     def problems(self, split: str) -> list[Problem]:
@@ -74,26 +79,26 @@ class Run:
 
 def run(run: Run) -> None:
     """Runs every arm of the suite to its last iteration."""
-    add_base(run, BASE)
+    add_first(run.store, BASE, POLICY, run.base, {})
     draw_and_verify(run, BASE, base_of(run), "test", tuple(run.verifiers), BASE)
     measure_further(run, BASE, base_of(run), (), BASE)
     probe_verifiers(run)
     if run.until_base:
         # A plan compares all verifiers as training verifiers; further replicates of one add nothing to it.
         for first in run.suite.first_bases:
-            add_base(run, first)
-            judges = tuple(v for v in run.verifiers if unmarked(v) == v)
-            draw_and_verify(run, first, base_of(run), "train", judges, BASE, run.suite.first_draws(first))
+            draws, judges = run.suite.first_draws(first), tuple(v for v in run.verifiers if unmarked(v) == v)
+            add_first(run.store, first, draws.source, run.base, run.sources)
+            draw_and_verify(run, first, first_of(run, draws), "train", judges, BASE, draws)
         return
     for arm in run.suite.arms:
         settings = run.suite.settings_of(arm)
-        checkpoint, policy = settings.first, base_of(run)
-        add_base(run, checkpoint)
+        checkpoint, policy, sampled = settings.first, base_of(run), first_of(run, settings)
+        add_first(run.store, checkpoint, settings.source, run.base, run.sources)
         for iteration in range(1, settings.iterations + 1):
             target = f"{arm.name}/{iteration}"
             label = f"arm {arm.name}, iteration {iteration}"
-            selection = e_step(run, arm, checkpoint, policy, target, label)
-            policy = maximise(run, arm, iteration, checkpoint, policy, selection, label)
+            selection = e_step(run, arm, checkpoint, sampled, target, label)
+            policy = sampled = maximise(run, arm, iteration, checkpoint, policy, selection, label)
             judges = verifiers_that_judge(run.verifiers, arm.verifier)
             draw_and_verify(run, target, policy, "test", judges, label)
             measure_further(run, target, policy, () if arm.verifier in run.asking else (arm.verifier,), label)
@@ -124,12 +129,11 @@ def base_of(run: Run) -> Source:
     return lambda: run.base
 
 
-def add_base(run: Run, id: str) -> None:
-    """The base under the id that a replicate samples it by."""
-    if run.store.checkpoint(id) is None:
-        run.store.add_checkpoint(
-            Checkpoint(id=id, arm=None, iteration=0, kind="base", params_sha256=run.base.params_sha256)
-        )
+def first_of(run: Run, settings: ArmSettings) -> Source | None:
+    """What an arm's first samples are drawn from; None: they are worked solutions."""
+    if settings.source == REFERENCES:
+        return None
+    return base_of(run) if settings.source == POLICY else lambda: run.sources[settings.source]
 
 
 def probe_verifiers(run: Run) -> None:
@@ -144,7 +148,7 @@ def probe_verifiers(run: Run) -> None:
             run.store.log("probed", verifier=name, verdicts=new, seconds=time.monotonic() - started)
 
 
-def e_step(run: Run, arm: ArmConfig, checkpoint: str, policy: Source, target: str, label: str) -> Selection:
+def e_step(run: Run, arm: ArmConfig, checkpoint: str, policy: Source | None, target: str, label: str) -> Selection:
     """Draws from the policy on the training problems, verifies the samples, and selects among them."""
     settings, verifiers = run.suite.settings_of(arm), (arm.verifier, run.suite.gold)
     drawn = run.suite.first_draws(checkpoint) if checkpoint == settings.first else settings
@@ -163,7 +167,10 @@ def e_step(run: Run, arm: ArmConfig, checkpoint: str, policy: Source, target: st
 def maximise(
     run: Run, arm: ArmConfig, iteration: int, sampled_from: str, policy: Source, selection: Selection, label: str
 ) -> Source:
-    """The M-step: trains on the selection and stores the checkpoint; nothing selected leaves the policy as it is."""
+    """The M-step: trains on the selection and stores the checkpoint; nothing selected leaves the policy as it is.
+
+    The policy is the arm's before this iteration: the base in the first one, whatever the samples are drawn from.
+    """
     target = selection.checkpoint
     stored = run.store.checkpoint(target)
     if stored is not None:
@@ -172,18 +179,20 @@ def maximise(
         return finished(run, arm, stored, sampled_from, policy, selection, label)
     common = {"id": target, "arm": arm.name, "iteration": iteration, "sampled_from": sampled_from}
     examples = training_examples(run, sampled_from, selection)
-    if not examples:
+    of_policy = iteration > 1 or run.suite.settings_of(arm).source == POLICY
+    before = sampled_from if of_policy else BASE
+    if not any(example.weight > 0 for example in examples):
         run.store.log("skipped", arm=arm.name, iteration=iteration, reason="the training verifier accepted nothing")
-        unchanged = run.store.checkpoint(sampled_from)
+        unchanged = run.store.checkpoint(before)
         assert unchanged is not None
         params = unchanged.params_sha256
-        run.store.add_checkpoint(Checkpoint(**common, kind="skipped", started_from=sampled_from, params_sha256=params))
+        run.store.add_checkpoint(Checkpoint(**common, kind="skipped", started_from=before, params_sha256=params))
         run.progress.advance(_validation_samples(run))
         _nothing_left_to_train(run, arm)
         return policy
 
     started = time.monotonic()
-    run.progress.stage(f"{label}: training on {len(selection.kept)} responses")
+    run.progress.stage(f"{label}: training on {len(selection.trained)} responses")
     start, training = start_of(run, arm, policy), run.suite.settings_of(arm).training
     trained, since, checks = 0, started, 0
 
@@ -211,7 +220,7 @@ def maximise(
         Checkpoint(
             **common,
             kind="trained",
-            started_from=BASE if training.restart else sampled_from,
+            started_from=BASE if training.restart else before,
             path=str(path),
             params_sha256=trained_policy.params_sha256,
             steps=fitted.steps,
@@ -231,7 +240,7 @@ def finished(
         return policy
 
     def train(check: Check) -> m_step.Fitted:
-        run.progress.stage(f"{label}: training again on {len(selection.kept)} responses")
+        run.progress.stage(f"{label}: training again on {len(selection.trained)} responses")
         examples = training_examples(run, sampled_from, selection)
         return fit(run, arm, stored.id, start_of(run, arm, policy), examples, check)
 
@@ -261,7 +270,7 @@ def _nothing_left_to_train(run: Run, arm: ArmConfig, trained: int = 0, checks: i
 
 
 def training_examples(run: Run, sampled_from: str, selection: Selection) -> list[m_step.Example]:
-    """The prompts and kept responses as token ids, in the order of sample ids, with their weights.
+    """The prompts and selected responses as token ids, in the order of sample ids, with their weights.
 
     A response has the tokens that were drawn. Where they are not known, its text is encoded instead. That can give more
     tokens than were drawn (broken UTF-8), so an encoded response that does not fit a training row is left out.
@@ -271,7 +280,7 @@ def training_examples(run: Run, sampled_from: str, selection: Selection) -> list
     tokenizer = run.base.tokenizer
     examples: list[m_step.Example] = []
     too_long = 0
-    for row in sorted(selection.kept, key=lambda row: row.sample):
+    for row in sorted(selection.trained, key=lambda row: row.sample):
         sample = samples[row.sample]
         prompt_ids = tuple(tokenizer.encode_prompt(questions[sample.problem]))
         response_ids = sample.token_ids
@@ -316,7 +325,7 @@ def validation_reward(run: Run, arm: ArmConfig, iteration: int, policy: Policy, 
 def draw_and_verify(
     run: Run,
     checkpoint: str,
-    policy: Source,
+    policy: Source | None,
     split: str,
     verifiers: tuple[str, ...],
     label: str,
@@ -328,7 +337,7 @@ def draw_and_verify(
     Args:
         run: The run.
         checkpoint: The checkpoint's id.
-        policy: Its policy.
+        policy: Its policy; None: its samples are worked solutions.
         split: The split.
         verifiers: Names of verifiers.
         label: What this is a part of, for people.
@@ -343,9 +352,13 @@ def draw_and_verify(
         sampling, problems, samples = drawn.sampling, problems[: drawn.problems], drawn.sampling.train_samples
     run.progress.stage(f"{label}: sampling {split}")
     started = time.monotonic()
-    new = draw(
-        run.store, policy, checkpoint, problems, samples, sampling, run.suite.seed, run.progress.advance, run.hosts
-    )
+    advance, tokenizer = run.progress.advance, run.base.tokenizer
+    if policy is None:
+        new = add_solutions(run.store, checkpoint, problems, run.solutions, tokenizer, advance)
+    else:
+        foreign = drawn is not None and drawn.first == checkpoint and drawn.source != POLICY
+        reader, seed = tokenizer if foreign else None, run.suite.seed
+        new = draw(run.store, policy, checkpoint, problems, samples, sampling, seed, advance, run.hosts, trained=reader)
     if new:
         run.store.log("sampled", checkpoint=checkpoint, split=split, samples=new, seconds=time.monotonic() - started)
     if new or split != "train" or unmarked(checkpoint) != BASE:  # the base's are planned once for all arms

@@ -122,6 +122,11 @@ class Tokenizer:
                 return start, end
         raise ConfigError(f"{self.path}: not a vocabulary of Gemma's: it lacks {START_OF_TURN} and {END_OF_TURN}")
 
+    def same_ids(self, other: Tokenizer) -> bool:
+        """Whether equal ids are equal texts in both, and the same ones end a response."""
+        ours, theirs = ((t.model_bytes, t.little_endian, t.stop_ids) for t in (self, other))
+        return ours == theirs
+
     def encode(self, text: str) -> list[int]:
         """Ids of a text that is data: turn markers inside it are encoded as ordinary characters."""
         markers = self.turn_markers

@@ -8,6 +8,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 
+FOREIGN = ("references", "source")  # kinds of checkpoints that are no policy of the run, but have training samples
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Sample:
@@ -51,7 +53,10 @@ class Sample:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Selected:
-    """The result of an E-step for one sample: the weight it trains with, or the rule that dropped it."""
+    """The result of an E-step for one sample: the weight it trains with, or the rule that dropped it.
+
+    A sample that the verifier rejected trains with a negative weight, where the arm's selection gives it one.
+    """
 
     sample: int
     weight: float
@@ -66,8 +71,14 @@ class Selection:
     rows: tuple[Selected, ...]
 
     @property
-    def kept(self) -> tuple[Selected, ...]:
+    def trained(self) -> tuple[Selected, ...]:
+        """The samples that train the policy, negative weights among them."""
         return tuple(row for row in self.rows if row.dropped_by is None)
+
+    @property
+    def kept(self) -> tuple[Selected, ...]:
+        """The samples that the policy learns to write."""
+        return tuple(row for row in self.trained if row.weight > 0)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -77,11 +88,14 @@ class Checkpoint:
     Attributes:
         id: `base`, `<arm>/<iteration>`, or `<arm>/<iteration>@<step>` for a candidate of the M-step; of an imported run
             `<series>/<step>`. In replicate r of a suite, r from 1 on, `~r` follows the arm's name and that of the base.
+            What an arm's first samples are drawn from otherwise than the base's has an id of its own: `base~t1.0`
+            (another temperature), `base~references`, `base~` and a hash of the arm's `source`.
         arm: The arm, or None for the base.
         iteration: 0 for the base.
-        kind: `base`, `trained`, `skipped` (nothing was accepted: the parameters are those of `started_from`),
-            `candidate` (scored on the validation split during the M-step, not kept on disk), or `imported` (a training
-            step of a policy that others trained).
+        kind: `base`, `references` (no policy: its samples are worked solutions), `source` (another policy, whose
+            samples an arm's first iteration trains on), `trained`, `skipped` (nothing was accepted: the parameters are
+            those of `started_from`), `candidate` (scored on the validation split during the M-step, not kept on disk),
+            or `imported` (a training step of a policy that others trained).
         started_from: Id of the checkpoint whose parameters training started from.
         sampled_from: Id of the checkpoint whose samples it was trained on.
         path: Folder of the parameters, relative to the run folder; None for candidates and skipped ones.

@@ -37,7 +37,11 @@ _WORDS: Mapping[tuple[str, str], tuple[str, ...]] = {
 Shape: TypeAlias = "type | tuple[type, ...] | list[Shape] | dict[str, Shape]"
 _EACH = "*"  # in a dict, the shape of the values of all keys
 _NUMBER = (int, float)
-_ARM: Shape = {"name": str, "verifier": str, "selection": {"rule": str, "weight": str, "cap": int, "dedupe": bool}}
+_RATES: Shape = {"tpr": _NUMBER, "fpr": _NUMBER, "negatives": _NUMBER}
+_ARM: Shape = {
+    **{"name": str, "verifier": str},
+    **{"selection": {"rule": str, "weight": str, "cap": int, "dedupe": bool, **_RATES}},
+}
 _COUNTS: Shape = {_EACH: int}
 _SOURCE: Shape = {
     **{"bytes": int, "sha256": str, "items": int, "series": str, "name": str, "format": str, "title": str},
@@ -59,6 +63,8 @@ _FACTS: Mapping[str, Shape] = {
     "chance_level": _NUMBER,
     "base_sha256": str,
     "imported_paths": [str],
+    "sources": {_EACH: str},
+    "without_solution": int,
     "unreadable_references": {"splits": {_EACH: [int]}, "first": [[str]]},
     "problem_file": dict,
 }

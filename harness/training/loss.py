@@ -37,7 +37,8 @@ class Batch(NamedTuple):
         positions: The depth of each token in the tree.
         places: For each target, the index of the token that it is predicted from.
         targets: Token ids; rows with fewer targets than others are padded with targets of weight 0.
-        weights: The weight of each target.
+        weights: The weight of each target, summed over the examples that it belongs to.
+        magnitudes: The same of the absolute weights.
     """
 
     tokens: Int[Array, "*B T"]
@@ -46,6 +47,7 @@ class Batch(NamedTuple):
     places: Int[Array, "*B N"]
     targets: Int[Array, "*B N"]
     weights: Float[Array, "*B N"]
+    magnitudes: Float[Array, "*B N"]
 
 
 def attention_mask(ends: Int[Array, "B T"]) -> Bool[Array, "B T T"]:
@@ -76,16 +78,22 @@ class Objective(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Likelihood:
-    """The M-step's objective: the weighted mean of the negative log-likelihood, sum(w * nll) / sum(w)."""
+    """The M-step's objective: the weighted mean of the negative log-likelihood, sum(w * nll) / sum(|w|).
+
+    Where a weight is negative, 1 - p stands for the negative log-likelihood -log p of the example's tokens: the same at
+    p near 1, yet bounded, and its gradient goes to 0 with p. With -log p, tokens that have become unlikely outweigh all
+    others soon: on the tiny policy the loss fell to -15 in 64 steps, and accuracy to 0.
+    """
 
     temperature: float = 1.0
 
     def summed(self, nll: Float[Array, " N"], *fields: Float[Array, " N"]) -> Float[Array, ""]:
-        (weights,) = fields
-        return jnp.sum(weights * nll)
+        weights, magnitudes = fields
+        negative = (magnitudes - weights) / 2  # the part of the weights that is; exactly 0 where none is
+        return jnp.sum(weights * nll + negative * (nll - (1 - jnp.exp(-nll))))
 
     def total(self, batch: Batch) -> Float[Array, ""]:
-        return jnp.maximum(jnp.sum(batch.weights), 1e-9)
+        return jnp.maximum(jnp.sum(batch.magnitudes), 1e-9)
 
 
 LIKELIHOOD = Likelihood()

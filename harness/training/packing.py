@@ -28,7 +28,7 @@ from restem.harness.training.loss import Batch
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Example:
-    """A response to train on, stop token included, and the weight (reward) of its tokens."""
+    """A response to train on, stop token included, and the weight (reward) of its tokens; below 0: to train away."""
 
     prompt_ids: tuple[int, ...]
     response_ids: tuple[int, ...]
@@ -41,12 +41,16 @@ class Example:
 
 
 class _Tree(NamedTuple):
-    """The tokens of a row in preorder, and the weight of every target (index it is predicted from, token)."""
+    """The tokens of a row in preorder, and for every target (index it is predicted from, token) two sums over examples.
+
+    The weights, and the absolute weights.
+    """
 
     tokens: list[int]
     positions: list[int]
     ends: list[int]
-    targets: dict[tuple[int, int], float]
+    weights: dict[tuple[int, int], float]
+    magnitudes: dict[tuple[int, int], float]
 
 
 def pack(examples: Sequence[Example], row_length: int) -> Batch:
@@ -56,24 +60,25 @@ def pack(examples: Sequence[Example], row_length: int) -> Batch:
         PromptTooLong: An example is longer than a row.
     """
     trees = [_tree(row) for row in _rows(examples, row_length)]
-    most = max(len(tree.targets) for tree in trees)
+    most = max(len(tree.weights) for tree in trees)
     quarter = -(-row_length // 4)
     targets_length = quarter * -(-most // quarter)  # whole quarters of a row, so that most data sets have one shape
     tokens, ends, positions = (np.zeros((len(trees), row_length), np.int32) for _ in range(3))
     places, targets = (np.zeros((len(trees), targets_length), np.int32) for _ in range(2))
-    weights = np.zeros((len(trees), targets_length), np.float32)
+    weights, magnitudes = (np.zeros((len(trees), targets_length), np.float32) for _ in range(2))
     for r, tree in enumerate(trees):
         for array, values in ((tokens, tree.tokens), (ends, tree.ends), (positions, tree.positions)):
             array[r, : len(values)] = values
-        count = len(tree.targets)
-        places[r, :count], targets[r, :count] = np.array([*tree.targets]).T
-        weights[r, :count] = [*tree.targets.values()]
-    return Batch(tokens, ends, positions, places, targets, weights)  # type: ignore[arg-type]
+        count = len(tree.weights)
+        places[r, :count], targets[r, :count] = np.array([*tree.weights]).T
+        weights[r, :count] = [*tree.weights.values()]
+        magnitudes[r, :count] = [*tree.magnitudes.values()]
+    return Batch(tokens, ends, positions, places, targets, weights, magnitudes)  # type: ignore[arg-type]
 
 
 def _tree(examples: Sequence[Example]) -> _Tree:
     """The prefix tree of the examples of a row."""
-    tree = _Tree([], [], [], collections.defaultdict(float))
+    tree = _Tree([], [], [], collections.defaultdict(float), collections.defaultdict(float))
     branch: list[int] = []  # the indices of the last example's tokens
     for example in sorted(examples, key=lambda example: example.path):
         path = example.path
@@ -86,7 +91,8 @@ def _tree(examples: Sequence[Example]) -> _Tree:
         tree.positions.extend(range(shared, len(path)))
         tree.ends.extend(0 for _ in fresh)
         for place, token in zip(branch[len(example.prompt_ids) - 1 :], example.response_ids, strict=True):
-            tree.targets[place, token] += example.weight
+            tree.weights[place, token] += example.weight
+            tree.magnitudes[place, token] += abs(example.weight)
     for place in branch:
         tree.ends[place] = len(tree.tokens)
     return tree

@@ -81,6 +81,8 @@ class TrainingData:
         steps: Each replicate, and the checkpoint that it trained.
         accepted: Samples the training verifier calls correct.
         dropped: Rule -> samples it dropped.
+        kept: Samples that the policy learnt to write.
+        negatives: Rejected samples that trained it with a negative weight.
         accepted_precision: Share of the accepted samples that the gold calls correct.
         precision: The same of the kept ones: after duplicates and the cap, what the policy was really trained on.
         problems: All that there are, once a replicate.
@@ -96,6 +98,7 @@ class TrainingData:
     undecided: int
     dropped: Mapping[str, int]
     kept: int
+    negatives: int
     accepted_precision: Estimate
     precision: Estimate
     problems: int
@@ -289,7 +292,7 @@ def confusion(run: Run, rows: Ints, split: str, verifier: str, against: str | No
 
 def _training_data(run: Run, arm: Arm, iteration: int, steps: tuple[tuple[Arm, Checkpoint], ...]) -> TrainingData:
     size = run.size(TRAIN)
-    nothing = Choice(rows=np.zeros(0, np.int64), dropped_by=())
+    nothing = Choice(rows=np.zeros(0, np.int64), weight=np.zeros(0), dropped_by=())
     choices = [run.choices.get(checkpoint.id, nothing) for _, checkpoint in steps]
     rows = np.concatenate([choice.rows for choice in choices])
     kept = [_gold_counts(run, choice.kept, size) for choice in choices]
@@ -308,6 +311,7 @@ def _training_data(run: Run, arm: Arm, iteration: int, steps: tuple[tuple[Arm, C
         undecided=scored - int((~np.isnan(verdict)).sum()),
         dropped=dict(sorted(Counter(rule for choice in choices for rule in choice.dropped_by if rule).items())),
         kept=sum(len(choice.kept) for choice in choices),
+        negatives=sum(choice.negatives for choice in choices),
         accepted_precision=known(estimates.proportion(*_gold_counts(run, rows[verdict == 1], size))),
         precision=known(estimates.proportion(*_summed(kept))),
         problems=size * len(steps),

@@ -32,7 +32,8 @@ class Iteration:
 
     Attributes:
         kept: Precision of what it is trained on; NaN where that is nothing, or nothing that the gold decided.
-        change: Of the log-odds of accuracy, over the base: 0 where nothing is kept, NaN where the gold decided none.
+        change: Of the log-odds of accuracy, over the base: 0 where nothing is kept, NaN where the gold decided none, or
+            where the arm is not predictable.
         error: The predictor's own error of that, in log-odds; 0 for the value.
     """
 
@@ -54,7 +55,8 @@ class Forecast:
             the gold; distinct texts that are right and decided; samples that are right and decided.
         accuracy: Of the base on these training problems, as draws.
         distinct: Precision of the base's distinct texts, as draws.
-        iterations: One after another; one alone where training does not start from the base each time.
+        iterations: One after another; one alone where training does not start from the base each time, or where no
+            change can be predicted.
     """
 
     arm: Arm
@@ -92,7 +94,8 @@ def forecast(run: Run, arm: Arm, replicates: Sequence[Arm], problems: int) -> Fo
     distinct = estimates.ratio(whole[:, DISTINCT_RIGHT], whole[:, DISTINCT])
     nothing = whole[:, KEPT] == 0  # trains nothing, which changes as little as texts at the neutral point
     neutral = np.where(nothing, distinct, kept)
-    steps = predictor.chain(neutral, distinct, arm.iterations if arm.restarts else 1, copies=not arm.selection.dedupe)
+    iterations = arm.iterations if arm.restarts and arm.predictable else 1
+    steps = predictor.chain(neutral, distinct, iterations, copies=not arm.selection.dedupe)
     error = np.where(nothing, 0.0, _errors(arm.name))
     return Forecast(
         arm=arm,
@@ -100,7 +103,12 @@ def forecast(run: Run, arm: Arm, replicates: Sequence[Arm], problems: int) -> Fo
         accuracy=estimates.ratio(whole[:, RIGHT], whole[:, DECIDED]),
         distinct=distinct,
         iterations=tuple(
-            Iteration(kept=np.where(nothing, np.nan, kept), change=change, error=error) for kept, change in steps
+            Iteration(
+                kept=np.where(nothing, np.nan, kept),
+                change=change if arm.predictable else np.full_like(change, np.nan),
+                error=error,
+            )
+            for kept, change in steps
         ),
     )
 

@@ -197,7 +197,7 @@ def _make(run: Run, labels: int | None) -> Plan:
         (_prospect(run, each, gains[name], ceiling) for name, each in forecasts.items()),
         key=lambda prospect: (math.isnan(prospect.gain.value), -prospect.gain.value),
     )
-    known, any_forecast = (run.gold, *run.compared), forecasts[arms[0].name]
+    known, any_forecast = (run.gold, *run.compared), forecasts[_usual(arms).name]
     return Plan(
         suite=str(run.suite.get("name", "")),
         **origin(run),
@@ -215,14 +215,21 @@ def _make(run: Run, labels: int | None) -> Plan:
 
 
 def _arms(run: Run) -> list[Arm]:
-    """The arms of the suite, and one for each verifier that trains none, with the first arm's selection."""
+    """The arms of the suite, and one for each verifier that trains none, with the selection of the first usual arm."""
     taken = {name for arm in run.arms for name in (arm.name, arm.verifier)}
     idle = [name for name in (run.gold, *run.compared) if name not in taken]
     made = [
-        dataclasses.replace(run.arms[0], name=name, verifier=name, gold=name == run.gold, control=name in run.controls)
+        dataclasses.replace(
+            _usual(run.arms), name=name, verifier=name, gold=name == run.gold, control=name in run.controls
+        )
         for name in idle
     ]
     return [*run.arms, *made]
+
+
+def _usual(arms: Sequence[Arm]) -> Arm:
+    """The first arm whose gain can be predicted; the first one where there is none."""
+    return next((arm for arm in arms if arm.predictable), arms[0])
 
 
 def origin(run: Run) -> dict[str, Any]:

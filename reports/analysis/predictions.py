@@ -63,6 +63,8 @@ def predict(findings: Findings) -> list[PredictedStep]:
         planned, claim = forecasts[item.arm.name], observed.get((item.arm.name, item.iteration))
         if claim is None or item.iteration > len(planned.iterations) or math.isnan(planned.distinct[0]):
             continue
+        if not item.arm.predictable:
+            continue
         step = planned.iterations[item.iteration - 1]
         gain = planned.estimate(step.gain(start))
         steps.append(

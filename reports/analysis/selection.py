@@ -18,12 +18,12 @@ _OUTCOMES = {1.0: Outcome.CORRECT, 0.0: Outcome.WRONG}
 
 
 def selected(run: Run, arm: Arm, rows: Ints) -> Ints:
-    """The rows that the arm's selection keeps, by its verifier's stored verdicts."""
+    """The rows that the arm's selection keeps, by its verifier's stored verdicts; those of negative weight left out."""
     candidates = _candidates(run, arm, rows)
     ends = np.flatnonzero(np.diff(run.samples.problem[rows])) + 1  # rows come problem by problem
     starts = [0, *ends.tolist(), len(rows)]
     results = [fate for a, b in itertools.pairwise(starts) for fate in fates(candidates[a:b], arm.selection)]
-    return rows[np.array([fate.dropped_by is None for fate in results], bool)]
+    return rows[np.array([fate.weight > 0 for fate in results], bool)]
 
 
 def _candidates(run: Run, arm: Arm, rows: Ints) -> list[Candidate]:

@@ -11,6 +11,7 @@ import dataclasses
 
 import numpy as np
 
+from restem.harness.store.records import FOREIGN
 from restem.reports.analysis.findings import TRAIN, Findings, Standing
 from restem.reports.data.run import Arm, Run, base_of
 from restem.reports.stats import estimates
@@ -60,8 +61,9 @@ def _sampled(run: Run, arm: Arm) -> dict[int, list[str]]:
     for replica in run.replicates(arm):
         chain = run.chain(replica.name)
         for source in dict.fromkeys([*map(base_of, chain), *(checkpoint.id for checkpoint in chain)]):
-            if len(run.rows(source, TRAIN)):
-                of = run.checkpoints[source].iteration if source in run.checkpoints else 0
+            row = run.checkpoints.get(source)
+            if len(run.rows(source, TRAIN)) and (row is None or row.kind not in FOREIGN):
+                of = row.iteration if row else 0
                 drawn.setdefault(of, []).append(source)
     return drawn
 

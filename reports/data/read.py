@@ -99,7 +99,8 @@ def _samples(
     text = np.zeros(0, np.int64) if brief else np.searchsorted(id, _columns(store, same, 1)[0])
     confidence = np.full(len(text), np.nan)
     if with_confidence:
-        confidence[:] = [math.exp(row[0]) for row in store.query("SELECT mean_logprob FROM sample ORDER BY id")]
+        known = store.query("SELECT coalesce(mean_logprob, 'nan') FROM sample ORDER BY id")
+        confidence[:] = [math.exp(float(row[0])) for row in known]
     samples = Samples(id=id, problem=problem, tokens=tokens, cut=cut.astype(bool), text=text, confidence=confidence)
     return samples, dict(zip(keys, parts, strict=False))  # of no keys np.split still makes one part
 
@@ -206,18 +207,17 @@ def _graded(store: Store, samples: Samples, fingerprints: Mapping[str, str], col
 
 
 def _choices(store: Store, samples: Samples) -> dict[str, Choice]:
-    rules: dict[str, list[tuple[int, str]]] = {}
-    for checkpoint, sample, rule in store.query(
-        "SELECT checkpoint, sample, coalesce(dropped_by, '') FROM selection ORDER BY checkpoint, sample"
+    chosen: dict[str, list[tuple[int, float, str]]] = {}
+    for checkpoint, *row in store.query(
+        "SELECT checkpoint, sample, weight, coalesce(dropped_by, '') FROM selection ORDER BY checkpoint, sample"
     ):
-        rules.setdefault(checkpoint, []).append((sample, rule))
-    return {
-        checkpoint: Choice(
-            rows=np.searchsorted(samples.id, np.array([sample for sample, _ in items], np.int64)),
-            dropped_by=tuple(rule for _, rule in items),
-        )
-        for checkpoint, items in rules.items()
-    }
+        chosen.setdefault(checkpoint, []).append(tuple(row))
+    choices: dict[str, Choice] = {}
+    for checkpoint, items in chosen.items():
+        sample, weight, rules = zip(*items, strict=True)
+        rows = np.searchsorted(samples.id, np.array(sample, np.int64))
+        choices[checkpoint] = Choice(rows=rows, weight=np.array(weight, np.float64), dropped_by=rules)
+    return choices
 
 
 def _costs(store: Store, names: Mapping[str, str], outcomes: Mapping[str, Outcomes], brief: bool) -> tuple[Cost, ...]:

@@ -34,6 +34,7 @@ class Arm:
         restarts: Whether each iteration trains the base.
         samples: Of a training problem, in its E-steps; None: as the suite says.
         problems: The training problems that it uses, the first ones; None: all.
+        source: What its first iteration trains on.
         settings: All that the suite says of it, key by key (`selection.cap`): what it sets, else what holds for all.
         shared: Whether another arm has its verifier, so that its name alone tells the two apart.
     """
@@ -48,12 +49,18 @@ class Arm:
     restarts: bool = True
     samples: int | None = None
     problems: int | None = None
+    source: str = POLICY
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict, hash=False)
     shared: bool = False
 
     @property
     def mark(self) -> str:
         return "gold" if self.gold else "control" if self.control else ""
+
+    @property
+    def predictable(self) -> bool:
+        """Whether its gain can be predicted: that was measured on accepted samples of the base, of positive weight."""
+        return self.source == POLICY and not self.selection.rejected_weight
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -98,17 +105,26 @@ class Readings:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Choice:
-    """Table `selection` of one checkpoint: sample rows, and what became of each ("" where it was kept)."""
+    """Table `selection` of one checkpoint: sample rows, and what became of each.
+
+    Attributes:
+        weight: What it trains with: below 0 where the policy is to write it less often, 0 where it was dropped.
+        dropped_by: The rule that dropped it; "" where none did.
+    """
 
     rows: Ints
+    weight: Floats
     dropped_by: tuple[str, ...]
-
-    def dropped(self, *rules: str) -> Bools:
-        return np.array([rule in rules for rule in self.dropped_by], bool)
 
     @property
     def kept(self) -> Ints:
-        return self.rows[self.dropped("")]
+        """The rows of the samples that the policy learns to write."""
+        return self.rows[self.weight > 0]
+
+    @property
+    def negatives(self) -> int:
+        """How many samples have a negative weight."""
+        return int((self.weight < 0).sum())
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -287,7 +303,8 @@ def _arm(entry: Mapping[str, Any], run: Run) -> Arm:
     selection = SelectionSettings(**(entry.get("selection") or {}))
     verifier, suite = entry["verifier"], run.suite
     settings, usual = _settings(entry, selection, suite), (suite.get("sampling") or {}).get("temperature", 0.0)
-    drawn = drawn_as(entry.get("source") or POLICY, entry.get("temperature") or usual, usual)
+    source = entry.get("source") or POLICY
+    drawn = drawn_as(source, entry.get("temperature") or usual, usual)
     return Arm(
         name=entry["name"],
         verifier=verifier,
@@ -299,6 +316,7 @@ def _arm(entry: Mapping[str, Any], run: Run) -> Arm:
         restarts=settings["restart"],
         samples=entry.get("samples"),
         problems=entry.get("problems"),
+        source=source,
         settings=settings,
         shared=sum(other["verifier"] == verifier for other in suite["arms"]) > 1,
     )

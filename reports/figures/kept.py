@@ -25,8 +25,8 @@ class Bar:
         wrong: Kept, and wrong by the gold.
         unknown: Kept, and left undecided by the gold.
         left_out: Accepted and left out: duplicates, those over the cap, and the like.
-        undecided: Dropped as the training verifier could not decide.
-        rejected: Dropped as the training verifier calls them wrong.
+        undecided: The training verifier could not decide.
+        rejected: The training verifier calls them wrong.
     """
 
     look: Look
@@ -64,16 +64,15 @@ def bars_of(findings: Findings, looks: Looks) -> list[Bar]:
 
 def _bar(item: TrainingData, look: Look) -> Bar:
     right = round(item.precision.value * item.precision.n) if item.precision.n else 0
-    undecided, rejected = item.dropped.get("undecided", 0), item.dropped.get("wrong", 0)
     return Bar(
         look=look,
         iteration=item.iteration,
         right=right,
         wrong=item.precision.n - right,
         unknown=item.kept - item.precision.n,
-        left_out=item.sampled - item.kept - undecided - rejected,
-        undecided=undecided,
-        rejected=rejected,
+        left_out=item.accepted - item.kept,
+        undecided=item.undecided,
+        rejected=item.sampled - item.accepted - item.undecided,
     )
 
 

@@ -11,10 +11,12 @@ from restem.reports.tables.format import DASH, estimate, share
 from restem.reports.tables.table import CLUSTERED, Column, Table
 
 OWN_COLUMN = ("wrong", "undecided", "duplicate", "cap")  # rules that other columns count
+NEGATIVES = "Negatives: rejected samples with a negative weight, which the policy learns to write less often. "
 
 
 def training_data(findings: Findings) -> Table:
     """What each M-step was given, audited by the gold."""
+    negatives = any(data.negatives for data in findings.data)
     return Table.of(
         findings.data,
         [
@@ -28,6 +30,7 @@ def training_data(findings: Findings) -> Table:
             Column("cap", "Over cap", lambda data: str(data.dropped.get("cap", 0))),
             Column("otherwise", "Otherwise dropped", lambda data: _otherwise(data)),
             Column("kept", "Kept", lambda data: str(data.kept)),
+            Column("negatives", "Negatives", lambda data: str(data.negatives)) if negatives else None,
             Column("precision", "Precision of kept, %", lambda data: estimate(data.precision)),
             Column("covered", "Problems covered", lambda data: f"{data.covered} of {data.problems}"),
             Column("poisoned", "Poisoned problems", lambda data: str(data.poisoned)),
@@ -37,7 +40,7 @@ def training_data(findings: Findings) -> Table:
         note=(
             "Precision: by the gold. Kept texts have another precision than accepted samples, as right answers are "
             "written more often and equal texts are kept once. Poisoned: all kept samples of the problem are wrong. Of "
-            f"an arm with replicates: sums over them. {CLUSTERED}"
+            f"an arm with replicates: sums over them. {NEGATIVES if negatives else ''}{CLUSTERED}"
         ),
     )
 

@@ -1,0 +1,87 @@
+"""What the first iterations of a suite's arms train on, where that is not samples of the base: found before any work.
+
+Takes a suite and its problems; gives worked solutions and loaded policies, or one error that names the arm. The loop
+stores them as samples (harness/loop/first_samples.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from restem.benchmarks.problem import Problem
+from restem.harness.app.lengths import check_lengths
+from restem.harness.app.policies import check_policy
+from restem.harness.config import Suite
+from restem.harness.errors import ConfigError
+from restem.harness.names import CHECKPOINT, REFERENCES
+from restem.harness.store.store import Store
+
+if TYPE_CHECKING:
+    from restem.harness.model.policy import Policy
+
+FACT = "sources"  # the fact of run.db that holds the hashes of the policies, by source
+
+
+def sources_of(suite: Suite) -> Iterator[tuple[str, str, str]]:
+    """The key, the source, and the policy's name of every arm that begins with samples of another policy."""
+    for number, arm in enumerate(suite.arms):
+        if arm.source.startswith(CHECKPOINT):
+            yield f"arms.{number}.source", arm.source, arm.source.removeprefix(CHECKPOINT)
+
+
+def check_sources(suite: Suite) -> None:
+    """Checks that every policy whose samples an arm begins with is there; loads none.
+
+    Raises:
+        ConfigError: Naming the arm.
+    """
+    for key, _, name in sources_of(suite):
+        try:
+            check_policy(name)
+        except ConfigError as error:
+            raise ConfigError(f"{key}: {error}") from None
+
+
+def worked_solutions(suite: Suite, problems: Mapping[str, Sequence[Problem]]) -> dict[str, str]:
+    """Id of a training problem -> its worked solution; empty where no arm trains on these.
+
+    Raises:
+        ConfigError: An arm does, and no training problem has one.
+    """
+    arm = next((number for number, arm in enumerate(suite.arms) if arm.source == REFERENCES), None)
+    if arm is None:
+        return {}
+    solution = suite.benchmark.definition.solution
+    texts = {problem.id: solution(problem) for problem in problems["train"]} if solution else {}
+    solutions = {id: text for id, text in texts.items() if text is not None}
+    if not solutions:
+        raise ConfigError(
+            f"arms.{arm}.source: found {REFERENCES!r}, expected a benchmark with worked solutions, which "
+            f"{suite.benchmark.name!r} has not: docs/benchmarks.md lists those that have, and the columns of a file"
+        )
+    return solutions
+
+
+def check_room(suite: Suite, train: Sequence[Problem], policy: Policy) -> None:
+    """Checks that a policy whose samples an arm begins with has room for the training problems.
+
+    Raises:
+        ConfigError: It has not.
+    """
+    lengths = [len(policy.tokenizer.encode_prompt(problem.question)) for problem in train]
+    check_lengths(suite, {"train": train}, {"train": lengths}, policy.architecture.context_length)
+
+
+def check_stored_sources(store: Store, hashes: Mapping[str, str]) -> None:
+    """Checks that the policies are those that the folder's run began with.
+
+    Raises:
+        ConfigError: Naming the first that is another.
+    """
+    known = store.run().get(FACT) or {}
+    for source, now in hashes.items():
+        if known.get(source) not in (None, now):
+            raise ConfigError(
+                f"{store.folder}: this run began with another policy as {source!r}: {known[source]} now {now}"
+            )
