@@ -6,6 +6,7 @@ fields' types, defaults, bounds and descriptions, so that they cannot differ fro
 
 from __future__ import annotations
 
+import itertools
 import json
 import operator
 import os
@@ -22,7 +23,7 @@ from pydantic_core import PydanticUndefined
 
 from restem.benchmarks.catalog import BENCHMARKS, FAMILIES, FILE, MIXED
 from restem.benchmarks.files import SHARES
-from restem.harness.config import NAME, SamplingConfig, Suite, load_suite
+from restem.harness.config import NAME, SamplingConfig, Suite, built_in_suites, load_suite
 from restem.harness.errors import ConfigError
 from restem.harness.files import write_whole
 from restem.harness.sampling_settings import AMOUNT, MEASURING, SAMPLING_SETTINGS, SPEED
@@ -31,8 +32,10 @@ from restem.verifiers.option_types import may_differ
 HEADER = """# Every key of a suite
 
 A suite is one TOML file, run by `restem run FILE`; `restem init FILE` writes one with a comment on every key, and
-`--set a.b=value` changes a key for one run. A key that does not exist is an error, as is a value out of bounds: nothing
-is done then. This page is printed from the models in `harness/config.py`; `restem run --settings` prints it too.
+`--set a.b=value` changes a key for one run. The [built-in suites](#built-in-suites) are run by their names; `--quick`
+runs the small form that a suite describes in its table `[quick]`. A key that does not exist is an error, as is a value
+out of bounds: nothing is done then. This page is printed from the models in `harness/config.py`;
+`restem run --settings` prints it too.
 
 **A suite executes no code of others**: where it names a verifier as `module:factory` or a reward function, it is
 refused without `--allow-code` ([docs/verifiers.md](verifiers.md#your-own)). It does say which server gets the questions
@@ -62,7 +65,7 @@ def settings_page() -> str:
     for header, model in _tables(Suite):
         parts += [f"## `{header}`\n", f"{_paragraph(model)}\n", _table(model)]
     parts += ["## `[verifiers.NAME]`\n", _VERIFIERS]
-    parts += ["## Benchmarks\n", _benchmarks()]
+    parts += ["## Benchmarks\n", _benchmarks(), "## Built-in suites\n", _built_in_suites()]
     return "\n".join(parts)
 
 
@@ -199,6 +202,18 @@ def _benchmarks() -> str:
         f"| `{MIXED}` (with `parts`) | those that all parts have | of each part | none | no | no | the parts' |"
     )
     lines.append(f"| `{FILE}` (with `path`) | {splits} | none | none | no | where one check reads all | `sympy` |")
+    return "\n".join(lines) + "\n"
+
+
+def _built_in_suites() -> str:
+    """The suites by name, each with the comment at the top of its file."""
+    lines = ["| `restem run NAME` | `--quick` | What it is |", "|---|---|---|"]
+    for name, path in built_in_suites().items():
+        text = path.read_text("utf-8")
+        comment = itertools.takewhile(lambda line: line.startswith("#"), text.splitlines())
+        meaning = " ".join(line.removeprefix("#").strip() for line in comment)
+        quick = "yes" if "[quick]" in text.splitlines() else "no"
+        lines.append(f"| `{name}` | {quick} | {meaning} |")
     return "\n".join(lines) + "\n"
 
 

@@ -104,6 +104,11 @@ def _later(
     return Finding(where=f"arXiv:{where}", published=published, suite=suite, effect=effect, range=range, why=why)
 
 
+EM = (
+    "ReST-EM trains on accepted samples alone: a right one that is missed costs data, a wrong one that is accepted is "
+    "taught. So LR+ decides (here infinite for FPR 0), as theory says for EM; the paper speaks of GRPO"
+)
+
 PAPER: Sequence[Finding] = (
     _paper(
         "section 5.1",
@@ -228,6 +233,7 @@ LITERATURE: Sequence[Finding] = (
         "youden",
         _accuracy("strict/1", "lenient/1"),
         EQUAL,
+        EM,
     ),
     _later(
         "2601.04411",
@@ -242,6 +248,7 @@ LITERATURE: Sequence[Finding] = (
         "youden",
         _accuracy("weak/1", "both/1"),
         BELOW,
+        EM,
     ),
     _later("2601.04411", "J = 0 is neutral", "spurious", _accuracy("random/1", "base"), EQUAL),
     _later("2601.04411", "J below 0 unlearns", "spurious", _accuracy("inverted/1", "base"), BELOW),
