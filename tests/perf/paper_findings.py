@@ -168,6 +168,23 @@ PAPER: Sequence[Finding] = (
         EQUAL,
     ),
     _paper(
+        "Figure 7",
+        "on another task, which was not trained on (HumanEval), training the base is better",
+        "restart",
+        Effect(measure="test:larger_numbers", left="base_model/3", right="previous/3"),
+        ABOVE,
+    ),
+    *(
+        _paper(
+            "Figure 9",
+            "no other task is lost by much (BIG-Bench Hard)",
+            "transfer",
+            Effect(measure=f"test:{name}", left="sympy/1", right="base"),
+            (-SAME, math.inf),
+        )
+        for name in ("larger_numbers", "collect", "kth_biggest", "add_or_sub")
+    ),
+    _paper(
         "Figure 8, left",
         "the fewest training problems bring a large gain already",
         "size_problems",
