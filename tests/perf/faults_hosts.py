@@ -306,6 +306,9 @@ def main(
     disk: Path | None,
 ) -> None:
     os.setpgrp()
+    # A shell that starts this in the background may have switched these off, also for what this starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     with prepared(work) as (suite, server):
         if at_start:
             return start_faults(suite, work, server)
