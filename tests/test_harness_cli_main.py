@@ -345,7 +345,7 @@ def test_a_command_leaves_the_import_path_and_the_log_of_its_process_alone(
     assert (sys.path, logging.getLogger("restem.verifiers").handlers) == (path, handlers)
 
 
-@pytest.mark.parametrize("out", ["file", "file/below/it", "file/../x", "x" * 300])
+@pytest.mark.parametrize("out", ["file", "file/below/it", "file/../x", "x" * 300, "not-utf-8-\udcff"])
 def test_an_impossible_run_folder_is_refused_before_any_work(
     tmp_path: Path, out: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -123,6 +123,14 @@ def test_a_policy_that_does_not_fit_on_the_disk_leaves_what_was_there(tmp_path: 
     assert [path.name for path in tmp_path.iterdir()] == ["saved"]
 
 
+def test_a_path_that_tensorstore_does_not_take_is_an_error_of_ours(tmp_path: Path) -> None:
+    folder = tmp_path / "\udcff"
+    with pytest.raises(SaveFailed, match="could not be saved"):
+        save_policy(small_policy(), folder)
+    with pytest.raises(CheckpointMismatch, match="cannot be read"):
+        load_policy(small_policy_folder(tmp_path / "good").rename(folder))
+
+
 @pytest.mark.parametrize("name", EMBEDDED.values())
 def test_the_embedded_policies_record_their_hash(name: str) -> None:
     assert read_settings(ASSETS / name).policy_sha256 is not None

@@ -61,6 +61,20 @@ def check_folder(option: str, folder: Path) -> None:
         raise ConfigError(f"{option} {folder}: {place} cannot be written to; give another folder") from None
 
 
+def check_for_policies(option: str, folder: Path) -> None:
+    """Checks the path of a folder in which policies are saved: tensorstore takes only those that are UTF-8.
+
+    Raises:
+        ConfigError: It has other bytes.
+    """
+    path = os.fsencode(folder.absolute())
+    try:
+        path.decode()
+    except UnicodeDecodeError:
+        text = f"{option} {path.decode(errors='backslashreplace')}: the path has bytes that are not UTF-8"
+        raise ConfigError(f"{text}, and no policy can be saved there; give another folder") from None
+
+
 def _exists(path: Path) -> bool:
     """Whether a path leads to something; a path below a file does not."""
     try:

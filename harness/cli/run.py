@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from restem.harness.cli.code import code_options, permit_code
-from restem.harness.cli.paths import TO_FOLDER, check_folder
+from restem.harness.cli.paths import TO_FOLDER, check_folder, check_for_policies
 from restem.harness.cli.reports import print_plan, print_report
 
 
@@ -76,7 +76,9 @@ def run_command(
         suite, (*overrides, "accept_unreadable=true") if accept_unreadable else overrides, quick=quick
     )
     folder = out or Path("runs") / resolved.name
-    check_folder("--out" if out else "run folder", folder)
+    option = "--out" if out else "run folder"
+    check_folder(option, folder)
+    check_for_policies(option, folder)
     check_suite(resolved, leads=not host_index, begun=(folder / "run.db").is_file(), quiet=quiet)
     need_train("restem run")
     if not quiet:

@@ -94,8 +94,8 @@ def read_params(folder: Path, expected: Params, mesh: Mesh | None = None) -> Par
     Raises:
         CheckpointMismatch: A leaf has another shape or type than expected, or a file cannot be read.
     """
-    kvstore, context = _kvstore(folder / FOLDER)
     try:
+        kvstore, context = _kvstore(folder / FOLDER)
         keys = ts.KvStore.open(kvstore, context=context).result().list().result()
         names = sorted({key.decode().rpartition("/")[0] for key in keys})
         opened = {name: ts.open(_array(kvstore, name), context=context, open=True, read=True) for name in names}
@@ -109,6 +109,7 @@ def read_params(folder: Path, expected: Params, mesh: Mesh | None = None) -> Par
 
 
 def _kvstore(path: Path) -> tuple[dict[str, Any], ts.Context]:
+    str(path.absolute()).encode()  # a ValueError where it is not UTF-8; tensorstore's error is a RuntimeError
     base = {"driver": "file", "path": f"{path.absolute()}/"}
     return {"driver": "ocdbt", "base": base}, ts.Context({"cache_pool": {"total_bytes_limit": _CACHE_BYTES}})
 
