@@ -226,11 +226,23 @@ class ProbeConfig(Model):
     problems: int = Field(default=4, ge=0, description="the first test problems, this many, are probed; 0: none")
 
 
+class GrpoConfig(Model):
+    """The loss of arms with `algorithm = "grpo"`; docs/grpo.md."""
+
+    clip: float = Field(default=0.2, gt=0, lt=1, description="how far the ratio to the policy that drew may leave 1")
+    kl: float = Field(default=0.04, ge=0, description="the weight of the penalty for leaving the base")
+
+
 class ArmConfig(Model):
     """One training verifier's chain of iterations. What an arm does not set is as the suite says."""
 
     name: str = Field(pattern=NAME, description="the arm's name; not `base`")
     verifier: str = Field(description="the verifier that selects its training samples")
+    algorithm: Literal["em", "grpo"] = Field(
+        default="em",
+        description="`em`: likelihood of what is selected (the paper). `grpo`: policy gradient by each sample's "
+        "advantage over the others of its problem; it goes on from the last policy and has no selection; docs/grpo.md",
+    )
     iterations: Annotated[int | None, MayDiffer(grows=True)] = Field(
         default=None, ge=1, description="its E-steps and M-steps; without it `iterations` of the suite"
     )
@@ -271,6 +283,24 @@ class ArmConfig(Model):
             raise ValueError(
                 f'`source = "{REFERENCES}"`: no policy wrote these, so there is no confidence to weigh by: choose '
                 "another `selection.weight`"
+            )
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _grpo_is_on_policy(self) -> ArmConfig:
+        if self.algorithm == "grpo" and self.restart:
+            raise ValueError(
+                '`restart = true` does not go with `algorithm = "grpo"`: leave it out; GRPO trains the '
+                "policy that drew the samples"
+            )
+        if self.algorithm == "grpo" and self.source != POLICY:
+            raise ValueError(
+                f'`source = "{self.source}"` does not go with `algorithm = "grpo"`: leave it out; GRPO trains the '
+                "policy that drew the samples"
+            )
+        if self.algorithm == "grpo" and self.selection != SelectionConfig():
+            raise ValueError(
+                '`selection` does not go with `algorithm = "grpo"`, which trains on every sample: leave it out'
             )
         return self
 
@@ -322,6 +352,7 @@ class ArmSettings:
         training: Of its M-steps.
         first: Id of what its first samples are drawn from.
         source: What that is: POLICY, REFERENCES, or CHECKPOINT and a policy.
+        grpo: Its loss; None: EM's.
     """
 
     iterations: int
@@ -330,6 +361,7 @@ class ArmSettings:
     training: TrainingConfig
     first: str
     source: str
+    grpo: GrpoConfig | None = None
 
 
 def _with(table: Table, own: Mapping[str, Any]) -> Table:
@@ -369,6 +401,7 @@ class Suite(Model):
     scoring: tuple[str, ...] = Field(default=(), description="further verifiers, which give verdicts and train nothing")
     sampling: SamplingConfig = SamplingConfig()
     training: TrainingConfig = TrainingConfig()
+    grpo: GrpoConfig = GrpoConfig()
     mesh: MeshConfig = MeshConfig()
     probe: ProbeConfig = ProbeConfig()
     arms: tuple[ArmConfig, ...] = Field(min_length=1, description="one arm a training verifier")
@@ -423,7 +456,8 @@ class Suite(Model):
     def settings_of(self, arm: ArmConfig) -> ArmSettings:
         """What an arm does."""
         sampling = {"train_samples": arm.samples, "temperature": arm.temperature}
-        training = {"restart": arm.restart, "steps": arm.steps, "learning_rate": arm.learning_rate}
+        restart = False if arm.algorithm == "grpo" else arm.restart
+        training = {"restart": restart, "steps": arm.steps, "learning_rate": arm.learning_rate}
         usual = self.sampling.temperature
         return ArmSettings(
             iterations=arm.iterations or self.iterations,
@@ -432,6 +466,7 @@ class Suite(Model):
             training=_with(self.training, training),
             first=first_sampled(arm.name, drawn_as(arm.source, arm.temperature or usual, usual)),
             source=arm.source,
+            grpo=self.grpo if arm.algorithm == "grpo" else None,
         )
 
     @property

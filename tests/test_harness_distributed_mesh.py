@@ -63,6 +63,11 @@ problems = 0
 [[arms]]
 name = "accept_all"
 verifier = "accept_all"
+
+[[arms]]
+name = "grpo"
+verifier = "random"
+algorithm = "grpo"
 """
 shapes = st.lists(st.integers(1, 64), max_size=4).map(lambda shape: jax.ShapeDtypeStruct(tuple(shape), np.float32))
 
@@ -199,8 +204,8 @@ def test_two_hosts_make_the_run_of_one(suite: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         with Store(tmp_path / name) as store:
             curves.append([c.losses for c in store.checkpoints() if c.kind == "trained"])
-    np.testing.assert_allclose(*curves, rtol=1e-5)
-    assert len(curves[0][0]) == 4
+    np.testing.assert_allclose(*curves, rtol=1e-5, atol=1e-6)  # GRPO's first loss is near 0
+    assert [len(losses) for losses in curves[0]] == [4, 4]
 
 
 def test_a_cluster_says_where_the_leader_is_and_which_host_this_one_is(monkeypatch: pytest.MonkeyPatch) -> None:

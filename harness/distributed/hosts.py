@@ -41,6 +41,7 @@ from restem.harness.model.mesh import Meshes, gather_to_local, keep_freed_memory
 from restem.harness.model.policy import Params, Policy, policy_hash
 from restem.harness.sampling.sampler import Batching, Decoding, Draws, sample
 from restem.harness.training import m_step
+from restem.harness.training.grpo import FromBase, Grpo
 
 BASE, CURRENT = "base", "current"
 JAX_SECONDS = 120  # the hosts have met, so that JAX's own start takes a second or two
@@ -219,16 +220,21 @@ class Hosts:
         training: TrainingConfig,
         seed: int,
         check: Callable[[int, Params], float | None],
+        grpo: Grpo | None = None,
     ) -> m_step.Fitted:
-        """What `m_step.fit` gives, computed on all devices of all hosts; the parameters are on this host's mesh."""
+        """What `m_step.fit` gives, computed on all devices of all hosts; the parameters are on this host's mesh.
+
+        With a loss of GRPO, its penalty is measured from the base.
+        """
         if self.count == 1:
-            return m_step.fit(policy, examples, training, seed, check, self.meshes)
+            return m_step.fit(policy, examples, training, seed, check, self.meshes, self._from_base(grpo))
         number = self._channel.broadcast(
             "fit",
             params=self._name_on_all_hosts(policy.params),
             examples=[dataclasses.astuple(example) for example in examples],
             training=training.model_dump(),
             seed=seed,
+            grpo=grpo and dataclasses.asdict(grpo),
         )
 
         def check_and_broadcast(step: int, params: Params) -> float | None:
@@ -236,7 +242,7 @@ class Hosts:
             self._channel.broadcast("checked", reward=reward)
             return reward
 
-        fitted = self._fit_together(policy, examples, training, seed, check_and_broadcast)
+        fitted = self._fit_together(policy, examples, training, seed, check_and_broadcast, grpo)
         self._channel.delete(number)
         return fitted
 
@@ -292,12 +298,14 @@ class Hosts:
         for block, (_, draws) in enumerate(self._sample_share(self._policy(params), *arguments)):
             self._channel.send(number, block, draws)
 
-    def _follow_fit(self, params: str, examples: list[Any], training: dict[str, Any], seed: int) -> None:
+    def _follow_fit(
+        self, params: str, examples: list[Any], training: dict[str, Any], seed: int, grpo: dict[str, Any] | None
+    ) -> None:
         unpacked = [m_step.Example(prompt_ids=tuple(p), response_ids=tuple(r), weight=w) for p, r, w in examples]
-        config = TrainingConfig.model_validate(training)
+        config, loss = TrainingConfig.model_validate(training), Grpo(**grpo) if grpo else None
         with contextlib.suppress(NonFiniteLoss):  # the leader raises it too, and ends the run with it
             self._fit_together(
-                self._policy(params), unpacked, config, seed, lambda *_: self.follow("checked")["reward"]
+                self._policy(params), unpacked, config, seed, lambda *_: self.follow("checked")["reward"], loss
             )
 
     # What all hosts do.
@@ -323,15 +331,20 @@ class Hosts:
         training: TrainingConfig,
         seed: int,
         check: Callable[[int, Params], float | None],
+        grpo: Grpo | None,
     ) -> m_step.Fitted:
         def check_current(step: int, params: Params) -> float | None:
             self._params[CURRENT] = params
             return check(step, params)
 
         self._channel.barrier()
-        fitted = m_step.fit(policy, examples, training, seed, check_current, self.meshes)
+        fitted = m_step.fit(policy, examples, training, seed, check_current, self.meshes, self._from_base(grpo))
         self._params[CURRENT] = fitted.params
         return fitted
+
+    def _from_base(self, loss: Grpo | None) -> FromBase | None:
+        assert self._base is not None
+        return loss and FromBase(loss=loss, base=self._base)
 
     def _name_on_all_hosts(self, params: Params) -> str:
         """The name under which all hosts hold these parameters; they are broadcast first where that is needed."""

@@ -18,6 +18,9 @@ and gives the same parameters again. A finished one's policy is loaded when a la
 where all rows are there, no checkpoint has to be. A replicate needs no other seed: its arms have other names, and the
 random numbers of every draw depend on the name.
 
+An arm of `algorithm = "grpo"` differs in two places: its E-step gives every sample its advantage (advantages.py), and
+its M-step goes on from the policy that drew the samples, with the loss of training/grpo.py.
+
 What is simpler than in the paper: no few-shot prompt (the tiny policy has none), and one sampling temperature for
 training and test, unless a suite's `[sampling.test]` says otherwise.
 """
@@ -33,6 +36,7 @@ from pathlib import Path
 from restem.benchmarks.problem import Problem
 from restem.harness.config import ArmConfig, ArmSettings, Suite
 from restem.harness.distributed.hosts import Hosts
+from restem.harness.loop.advantages import select_by_advantage
 from restem.harness.loop.draw import draw
 from restem.harness.loop.e_step import select
 from restem.harness.loop.first_samples import add_first, add_solutions
@@ -45,6 +49,7 @@ from restem.harness.progress import RunProgress
 from restem.harness.store.records import Checkpoint, Selection
 from restem.harness.store.store import Store
 from restem.harness.training import m_step
+from restem.harness.training.grpo import Grpo
 from restem.verifiers.verdict import Verifier
 
 
@@ -159,7 +164,10 @@ def e_step(run: Run, arm: ArmConfig, checkpoint: str, policy: Source | None, tar
         stored = run.store.samples(checkpoint, "train")
         samples = [s for s in stored if s.problem in used and s.index < settings.sampling.train_samples]
         verdicts = run.store.verdicts(checkpoint, "train", run.verifiers[arm.verifier].fingerprint)
-        selection = select(target, samples, verdicts, arm.selection)
+        if settings.grpo:
+            selection = select_by_advantage(target, samples, verdicts)
+        else:
+            selection = select(target, samples, verdicts, arm.selection)
         run.store.add_selection(selection)
     return selection
 
@@ -182,7 +190,9 @@ def maximise(
     of_policy = iteration > 1 or run.suite.settings_of(arm).source == POLICY
     before = sampled_from if of_policy else BASE
     if not any(example.weight > 0 for example in examples):
-        run.store.log("skipped", arm=arm.name, iteration=iteration, reason="the training verifier accepted nothing")
+        grpo = run.suite.settings_of(arm).grpo
+        reason = "no problem has unequal rewards" if grpo else "the training verifier accepted nothing"
+        run.store.log("skipped", arm=arm.name, iteration=iteration, reason=reason)
         unchanged = run.store.checkpoint(before)
         assert unchanged is not None
         params = unchanged.params_sha256
@@ -257,7 +267,9 @@ def fit(
 ) -> m_step.Fitted:
     """The parameters that minimise the loss on the examples; seed and checkpoint decide the order of the batches."""
     seed = int.from_bytes(hashlib.sha256(f"{run.suite.seed}\n{target}".encode()).digest()[:4])
-    return run.hosts.fit(start, examples, run.suite.settings_of(arm).training, seed, check)
+    settings = run.suite.settings_of(arm)
+    loss = settings.grpo and Grpo(**settings.grpo.model_dump(), temperature=settings.sampling.temperature)
+    return run.hosts.fit(start, examples, settings.training, seed, check, loss)
 
 
 def _nothing_left_to_train(run: Run, arm: ArmConfig, trained: int = 0, checks: int = 0) -> None:

@@ -16,7 +16,7 @@ from restem.harness.names import BASE
 from restem.reports.analysis.findings import TEST, TRAIN, Findings, Standing
 from restem.reports.analysis.selection import selected
 from restem.reports.analysis.verifier_quality import called
-from restem.reports.data.run import Arm, Bools, Run
+from restem.reports.data.run import EM, Arm, Bools, Run
 from restem.reports.stats import estimates, reward_quality
 from restem.reports.stats.estimates import Counts, Difference, Estimate, Ints
 
@@ -123,7 +123,7 @@ def _kept_by_band(run: Run, arm: Arm) -> list[Estimate]:
     """Precision by band of what the arm keeps of the base's training samples that did not sort; all replicates."""
     replicas = run.replicates(arm)
     drawn = [run.first_rows(replica) for replica in replicas]
-    if not any(len(rows) for rows in drawn):
+    if not any(len(rows) for rows in drawn) or arm.algorithm != EM:  # GRPO has no selection to run on them
         return [estimates.NOTHING] * BANDS
     bands, _ = sorted_by(run, TRAIN, drawn)
     kept = [_kept(run, replica, rows) for replica, rows in zip(replicas, drawn, strict=True)]

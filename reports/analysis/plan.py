@@ -29,7 +29,7 @@ from restem.reports.analysis.forecast import Forecast, ahead, forecast, share_of
 from restem.reports.analysis.imported import imported_place
 from restem.reports.analysis.probe import Tried, accepting_attacks, problems_probed
 from restem.reports.data.imported import as_base
-from restem.reports.data.run import Arm, Run
+from restem.reports.data.run import EM, Arm, Run
 from restem.reports.stats import predictor, reward_quality
 from restem.reports.stats.estimates import Estimate, Floats
 
@@ -181,8 +181,10 @@ def _make(run: Run, labels: int | None) -> Plan:
     rows, size = run.rows(BASE, TRAIN), run.size(TRAIN)
     if not len(rows):
         raise ConfigError("no training samples of the base here; `restem run SUITE --until base` draws them")
-    if not run.arms:
-        raise ConfigError("no arms in the suite of this run, so that there is no selection to plan with")
+    if not _by_em(run):
+        raise ConfigError(
+            "no arms in the suite of this run that are trained by EM, so that there is no selection to plan with"
+        )
     used = min(labels or size, size)
     if not confusion(run, rows, TRAIN, run.gold)[:used].sum():
         raise ConfigError(
@@ -216,15 +218,21 @@ def _make(run: Run, labels: int | None) -> Plan:
 
 def _arms(run: Run) -> list[Arm]:
     """The arms of the suite, and one for each verifier that trains none, with the selection of the first usual arm."""
-    taken = {name for arm in run.arms for name in (arm.name, arm.verifier)}
+    planned = _by_em(run)
+    taken = {name for arm in planned for name in (arm.name, arm.verifier)}
     idle = [name for name in (run.gold, *run.compared) if name not in taken]
     made = [
         dataclasses.replace(
-            _usual(run.arms), name=name, verifier=name, gold=name == run.gold, control=name in run.controls
+            _usual(planned), name=name, verifier=name, gold=name == run.gold, control=name in run.controls
         )
         for name in idle
     ]
-    return [*run.arms, *made]
+    return [*planned, *made]
+
+
+def _by_em(run: Run) -> list[Arm]:
+    """The arms that have a selection: GRPO has none, and nothing is predicted of it."""
+    return [arm for arm in run.arms if arm.algorithm == EM]
 
 
 def _usual(arms: Sequence[Arm]) -> Arm:

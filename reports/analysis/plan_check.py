@@ -22,6 +22,7 @@ from restem.reports.analysis import plan
 from restem.reports.analysis.findings import Findings
 from restem.reports.analysis.plan import PlanDifference, plan_differences
 from restem.reports.analysis.ranking import claims
+from restem.reports.data.run import EM
 from restem.reports.stats import predictor
 from restem.reports.stats.estimates import Difference, Estimate, apart
 
@@ -135,7 +136,7 @@ def check_plan(findings: Findings, planned: Mapping[str, Any]) -> PlanCheck:
     written, run = _Written.model_validate(planned), findings.run
     differences = plan_differences(run, planned)
     accuracy = findings.base.accuracy.value if findings.base else math.nan
-    verifiers = {arm.name: arm.verifier for arm in run.arms}
+    verifiers = {arm.name: arm.verifier for arm in run.arms if arm.algorithm == EM}
     trained = [entry for entry in written.prospects if verifiers.get(entry.name) == entry.verifier]
     same = [entry for entry in trained if entry.fingerprint == run.fingerprints.get(entry.verifier)]
     return PlanCheck(

@@ -1,10 +1,10 @@
 """The predictor beside the run: the gain predicted from the base's samples alone, and the gain observed.
 
 Takes Findings; gives, per arm and iteration, what `forecast.py` predicts before any training, with the observed kept
-precision and gain. Nothing is fitted on the run: the constants are those of docs/prediction.md. Of an arm with
-replicates all numbers are of their mean. A predicted gain starts from the base's accuracy on the test split, and its
-interval holds for other training problems and for the predictor's own error; that of an observed gain for other seeds
-on other test problems. The interval of their difference puts both together.
+precision and gain. An arm that is trained by GRPO has no prediction. Nothing is fitted on the run: the constants are
+those of docs/prediction.md. Of an arm with replicates all numbers are of their mean. A predicted gain starts from the
+base's accuracy on the test split, and its interval holds for other training problems and for the predictor's own error;
+that of an observed gain for other seeds on other test problems. The interval of their difference puts both together.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from restem.harness.names import BASE
 from restem.reports.analysis.findings import TEST, TRAIN, Findings
 from restem.reports.analysis.forecast import forecast
 from restem.reports.analysis.ranking import claims
+from restem.reports.data.run import EM
 from restem.reports.stats import estimates
 from restem.reports.stats.estimates import Difference, Estimate, Floats, apart
 
@@ -57,11 +58,18 @@ class PredictedStep:
 def predict(findings: Findings) -> list[PredictedStep]:
     """Every trained step for which a prediction and an observation exist."""
     run, observed, steps = findings.run, claims(findings), list[PredictedStep]()
-    forecasts = {arm.name: forecast(run, arm, run.replicates(arm), run.size(TRAIN)) for arm in run.arms}
+    forecasts = {
+        arm.name: forecast(run, arm, run.replicates(arm), run.size(TRAIN)) for arm in run.arms if arm.algorithm == EM
+    }
     start = _base_accuracy(findings)
     for item in findings.data:
-        planned, claim = forecasts[item.arm.name], observed.get((item.arm.name, item.iteration))
-        if claim is None or item.iteration > len(planned.iterations) or math.isnan(planned.distinct[0]):
+        planned, claim = forecasts.get(item.arm.name), observed.get((item.arm.name, item.iteration))
+        if (
+            planned is None
+            or claim is None
+            or item.iteration > len(planned.iterations)
+            or math.isnan(planned.distinct[0])
+        ):
             continue
         if not item.arm.predictable:
             continue

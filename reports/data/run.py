@@ -21,6 +21,7 @@ from restem.reports.stats.estimates import Floats, Ints
 from restem.verifiers.verdict import CONTROLS, Verdict
 
 STEPS = "steps"
+EM = "em"
 Bools = NDArray[np.bool_]
 
 
@@ -54,13 +55,18 @@ class Arm:
     shared: bool = False
 
     @property
+    def algorithm(self) -> str:
+        """What it is trained by: `em` or `grpo`."""
+        return self.settings.get("algorithm", EM)
+
+    @property
     def mark(self) -> str:
         return "gold" if self.gold else "control" if self.control else ""
 
     @property
     def predictable(self) -> bool:
-        """Whether its gain can be predicted: that was measured on accepted samples of the base, of positive weight."""
-        return self.source == POLICY and not self.selection.rejected_weight
+        """Whether its gain can be predicted: that was measured for EM on accepted samples of the base."""
+        return self.algorithm == EM and self.source == POLICY and not self.selection.rejected_weight
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -325,11 +331,12 @@ def _arm(entry: Mapping[str, Any], run: Run) -> Arm:
 def _settings(entry: Mapping[str, Any], selection: SelectionSettings, suite: Mapping[str, Any]) -> dict[str, Any]:
     benchmark, sampling, training = (suite.get(table) or {} for table in ("benchmark", "sampling", "training"))
     usual = {
+        "algorithm": EM,
         "iterations": suite.get("iterations", 1),
         "samples": sampling.get("train_samples"),
         "problems": benchmark.get("train"),
         "temperature": sampling.get("temperature"),
-        "restart": training.get("restart", True),
+        "restart": training.get("restart", True) and entry.get("algorithm", EM) == EM,
         "steps": training.get("steps"),
         "learning_rate": training.get("learning_rate"),
     }

@@ -70,9 +70,9 @@ def _bar(item: TrainingData, look: Look) -> Bar:
         right=right,
         wrong=item.precision.n - right,
         unknown=item.kept - item.precision.n,
-        left_out=item.accepted - item.kept,
+        left_out=max(0, item.accepted - item.kept),
         undecided=item.undecided,
-        rejected=item.sampled - item.accepted - item.undecided,
+        rejected=item.sampled - max(item.accepted, item.kept) - item.undecided,  # GRPO may keep rejected ones
     )
 
 

@@ -11,7 +11,10 @@ from restem.reports.tables.format import DASH, estimate, share
 from restem.reports.tables.table import CLUSTERED, Column, Table
 
 OWN_COLUMN = ("wrong", "undecided", "duplicate", "cap")  # rules that other columns count
-NEGATIVES = "Negatives: rejected samples with a negative weight, which the policy learns to write less often. "
+NEGATIVES = (
+    "Negatives: samples with a negative weight, which the policy learns to write less often; of an arm that is trained "
+    "by GRPO, kept are those with a positive advantage. "
+)
 
 
 def training_data(findings: Findings) -> Table:
