@@ -88,9 +88,7 @@ def table(shown: Findings) -> dict[str, Any]:
         },
         "ranks": {a: {q: _bounds(ranks[q, a], 2) for q in QUALITIES} for a in ALGORITHMS},
         "lr_less_j": {a: _bounds(ranks["lr", a] - ranks["j", a], 2) for a in ALGORITHMS},
-        "em_less_grpo": {
-            name: _bounds(100 * (gained["em"] - gained["grpo"])[:, place], 1) for place, name in enumerate(known)
-        },
+        "grpo_less_em": {q: _bounds(ranks[q, "grpo"] - ranks[q, "em"], 2) for q in QUALITIES},
     }
 
 
@@ -107,10 +105,11 @@ def pages(made: Mapping[str, Any]) -> str:
         ratio = "∞" if row["lr"] is None else f"{row['lr']:.1f}"
         cells = [name, ratio, f"{row['j']:.2f}", f"{100 * row['kept']:.0f}", *(_shown(row[a], 1) for a in ALGORITHMS)]
         lines.append(f"| {' | '.join(cells)} |")
-    lines += ["", "| rank correlation with the gain of | EM | GRPO |", "| --- | --- | --- |"]
+    lines += ["", "| rank correlation with the gain of | EM | GRPO | GRPO less EM |", "| --- | --- | --- | --- |"]
     for key, title in QUALITIES.items():
-        lines.append(f"| {title} | {' | '.join(_shown(made['ranks'][a][key], 2) for a in ALGORITHMS)} |")
-    lines.append(f"| LR+ less Youden's J | {' | '.join(_shown(made['lr_less_j'][a], 2) for a in ALGORITHMS)} |")
+        cells = [*(made["ranks"][a][key] for a in ALGORITHMS), made["grpo_less_em"][key]]
+        lines.append(f"| {title} | {' | '.join(_shown(bounds, 2) for bounds in cells)} |")
+    lines.append(f"| LR+ less Youden's J | {' | '.join(_shown(made['lr_less_j'][a], 2) for a in ALGORITHMS)} | |")
     return "\n".join(lines)
 
 
