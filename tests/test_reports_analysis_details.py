@@ -15,7 +15,7 @@ from restem.reports.analysis.diversity import diversities
 from restem.reports.analysis.findings import Findings, find
 from restem.reports.analysis.gain_by_quality import trained_on
 from restem.reports.analysis.over_optimisation import curves
-from restem.reports.analysis.train_test_gap import train_test_gaps
+from restem.reports.analysis.train_test_gap import train_test_gaps, trained_from
 from restem.reports.data.read import read_run
 from restem.reports.pages.report import write_report
 from restem.reports.stats import estimates
@@ -163,3 +163,13 @@ def test_the_page_has_the_tables_of_scores_where_a_verifier_grades(folder: Path,
     for id in ("calibration", "reliability", "thresholds", "difficulty", "train_test_gap", "gain_by_quality"):
         assert f'<table id="{id}">' in page
         assert f'href="#{id}-section"' in page
+
+
+def test_an_arm_is_compared_on_the_problems_that_it_is_trained_on(tmp_path: Path) -> None:
+    """The base's samples on all problems are there, as another arm uses them."""
+    settings = {"fewer": {"verifier": "sympy", "problems": 5, "iterations": 1}}
+    with Store(build_run(tmp_path, Size(arms=("sympy", "fewer"), settings=settings))) as store:
+        run = read_run(store)
+    whole, fewer = (trained_from(run, arm)[0][0] for arm in run.arms)
+    assert np.unique(run.samples.problem[whole]).tolist() == list(range(24))
+    assert np.unique(run.samples.problem[fewer]).tolist() == list(range(5))

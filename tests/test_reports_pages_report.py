@@ -23,6 +23,7 @@ from restem.reports.analysis import predictions
 from restem.reports.analysis.agreement_between_verifiers import pairs
 from restem.reports.analysis.details import details
 from restem.reports.analysis.findings import find
+from restem.reports.analysis.ranking import rank
 from restem.reports.analysis.verifier_quality import measured
 from restem.reports.data.read import read_run
 from restem.reports.figures import accuracy, agreement, drift, gallery, kept, style
@@ -65,6 +66,10 @@ class Size:
     settings: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     """Arm -> what it sets for itself: `iterations`, or a `verifier` of another name than its own."""
 
+    sweep: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    shifts: Mapping[str, tuple[float, ...]] = dataclasses.field(default_factory=dict)
+    """Arm -> how far its policy is from the base after each iteration, in log-odds; else by its verifier's rates."""
+
     def verifier(self, arm: str) -> str:
         """What an arm is trained on."""
         return self.settings.get(unmarked(arm), {}).get("verifier", unmarked(arm))
@@ -101,6 +106,7 @@ def build_run(folder: Path, size: Size, seed: int = 0) -> Path:
                 tpr, fpr = TPR_FPR[size.verifier(arm)]
                 skipped = f"{arm}/{iteration}" in size.skipped
                 shift += 0.0 if skipped else 0.5 * min(2.0, np.log(tpr / max(fpr, 0.05)))
+                shift = size.shifts[unmarked(arm)][iteration - 1] if unmarked(arm) in size.shifts else shift
                 _checkpoint(store, size, arm, iteration, source, skipped)
                 store.log("sampled", checkpoint=source, split="train", seconds=1.5)
                 _measure(store, size, random, f"{arm}/{iteration}", skill["test"] + shift)
@@ -127,6 +133,7 @@ def _facts(size: Size) -> dict[str, object]:
             "iterations": size.iterations,
             "gold": "sympy",
             "arms": arms,
+            "sweep": size.sweep,
             "scoring": ["judge_blind"],
             "benchmark": {"name": "linear_1d", "entropy": [3.0, 4.5]},
             "sampling": {"train_samples": size.train_samples, "test_samples": size.test_samples, "temperature": 0.7},
@@ -267,7 +274,7 @@ def rendered(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 PICTURES = (
     *("accuracy", "quality", "gain", "prediction", "drift", "passes", "diversity"),
-    *("over_optimisation", "kept", "difficulty", "agreement"),
+    *("over_optimisation", "train_test_gap", "kept", "difficulty", "agreement"),
 )
 
 
@@ -414,7 +421,9 @@ def test_every_state_of_a_run_renders(name: str, tmp_path: Path) -> None:
     assert status(tmp_path)
     with Store(tmp_path) as store:
         findings = find(read_run(store))
-    for drawing in gallery.drawings(findings, predictions.predict(findings), pairs(findings.run), details(findings)):
+    for drawing in gallery.drawings(
+        findings, predictions.predict(findings), pairs(findings.run), details(findings, rank(findings))
+    ):
         drawing.draw(style.DARK).draw_without_rendering()
 
 

@@ -29,6 +29,7 @@ class TrainedOn:
         ratio: LR+ of the same; infinite for the gold.
         precision: Share of the kept samples that the gold calls correct.
         gain: Accuracy after this iteration less that of the base; of other seeds on other problems.
+        judged: Counts per training problem of its verifier against the gold on the samples drawn for this step.
     """
 
     arm: Arm
@@ -37,6 +38,7 @@ class TrainedOn:
     ratio: Estimate
     precision: Estimate
     gain: Difference
+    judged: Ints
 
 
 def trained_on(findings: Findings) -> list[TrainedOn]:
@@ -50,11 +52,16 @@ def trained_on(findings: Findings) -> list[TrainedOn]:
 
 
 def _trained_on(findings: Findings, item: TrainingData, gain: Difference) -> TrainedOn:
-    youden, ratio = (
-        (_exactly(1.0, item), _exactly(math.inf, item)) if item.arm.gold else _rates(_judged(findings, item))
-    )
+    judged = _judged(findings, item)
+    youden, ratio = (_exactly(1.0, item), _exactly(math.inf, item)) if item.arm.gold else _rates(judged)
     return TrainedOn(
-        arm=item.arm, iteration=item.iteration, youden=youden, ratio=ratio, precision=item.precision, gain=gain
+        arm=item.arm,
+        iteration=item.iteration,
+        youden=youden,
+        ratio=ratio,
+        precision=item.precision,
+        gain=gain,
+        judged=judged,
     )
 
 

@@ -8,6 +8,7 @@ from checkpoint t, so that an arm's last checkpoint has no training samples, unl
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from restem.harness.store.records import FOREIGN
 from restem.reports.analysis.findings import TRAIN, Findings, Standing
 from restem.reports.data.run import Arm, Run, base_of
 from restem.reports.stats import estimates
-from restem.reports.stats.estimates import NOTHING, Counts, Estimate
+from restem.reports.stats.estimates import NOTHING, Counts, Estimate, Ints
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,13 +41,13 @@ class TrainTest:
 def train_test_gaps(findings: Findings) -> list[TrainTest]:
     """The base and every arm's checkpoints; empty where no training problem was sampled."""
     run, base = findings.run, findings.base
-    sampled = [arm for arm in run.arms if _sampled(run, arm)]
+    sampled = [arm for arm in run.arms if trained_from(run, arm)]
     if base is None or not sampled:
         return []
-    before = _counts(run, sorted({id for arm in sampled for id in _sampled(run, arm).get(0, ())}))
+    before = _counts(run, _bases(run, sampled))
     results = [_train_test(None, base, before, None, None)]
     for arm in run.arms:
-        drawn = _sampled(run, arm)
+        drawn = trained_from(run, arm)
         own = _counts(run, drawn.get(0, ()))
         for iteration in range(1, findings.run.iterations + 1):
             standing = findings.standings.get((arm.name, iteration))
@@ -55,22 +56,29 @@ def train_test_gaps(findings: Findings) -> list[TrainTest]:
     return results
 
 
-def _sampled(run: Run, arm: Arm) -> dict[int, list[str]]:
-    """Iteration -> the checkpoints of it, one a replicate, whose training samples are stored."""
-    drawn: dict[int, list[str]] = {}
+def trained_from(run: Run, arm: Arm) -> dict[int, list[Ints]]:
+    """Iteration -> the stored training samples of it on the problems that the arm uses, one array a replicate."""
+    drawn: dict[int, list[Ints]] = {}
     for replica in run.replicates(arm):
         chain = run.chain(replica.name)
         for source in dict.fromkeys([*map(base_of, chain), *(checkpoint.id for checkpoint in chain)]):
             row = run.checkpoints.get(source)
-            if len(run.rows(source, TRAIN)) and (row is None or row.kind not in FOREIGN):
-                of = row.iteration if row else 0
-                drawn.setdefault(of, []).append(source)
+            rows = run.rows(source, TRAIN) if row and row.iteration else run.first_rows(replica)
+            if len(rows) and (row is None or row.kind not in FOREIGN):
+                drawn.setdefault(row.iteration if row else 0, []).append(rows)
     return drawn
 
 
-def _counts(run: Run, checkpoints: list[str] | tuple[str, ...]) -> Counts | None:
-    """The gold's counts on the training samples of checkpoints; None where it decided none."""
-    rows = np.concatenate([np.zeros(0, np.int64), *(run.rows(id, TRAIN) for id in checkpoints)])
+def _bases(run: Run, arms: Sequence[Arm]) -> list[Ints]:
+    """The training samples of what the arms begin with, each once."""
+    firsts = sorted({replica.first for arm in arms for replica in run.replicates(arm)})
+    own = [first for first in firsts if first not in run.checkpoints or run.checkpoints[first].kind not in FOREIGN]
+    return [run.rows(first, TRAIN) for first in own]
+
+
+def _counts(run: Run, drawn: Sequence[Ints]) -> Counts | None:
+    """The gold's counts on training samples; None where it decided none."""
+    rows = np.concatenate([np.zeros(0, np.int64), *drawn])
     counts = estimates.per_problem(run.outcome(run.gold, rows), run.samples.problem[rows], run.size(TRAIN))
     return counts if counts.decided.any() else None
 

@@ -26,7 +26,10 @@ from restem.reports.figures.picture import Picture
 from restem.reports.figures.prediction import prediction
 from restem.reports.figures.probe import probe
 from restem.reports.figures.quality import quality
+from restem.reports.figures.quality_over_arms import quality_over_arms
 from restem.reports.figures.style import DARK, LIGHT, Drawing, looks_of, png, svg
+from restem.reports.figures.sweep import sweep
+from restem.reports.figures.train_test_gap import train_test_gap
 
 
 def drawings(
@@ -41,11 +44,14 @@ def drawings(
         accuracy(findings, looks),
         quality(findings, looks, steps),
         gain(details.trained, looks),
+        *(quality_over_arms(group, looks, number) for number, group in enumerate(details.groups, 1)),
+        sweep(details.swept),
         prediction(steps, looks),
         drift(findings, looks),
         passes(findings, looks),
         diversity(details.diversities, looks),
         over_optimisation(details.curves, looks),
+        train_test_gap(details.gaps, looks),
         kept(findings, looks),
         difficulty(details.difficulty, looks),
         agreement(pairs),

@@ -121,6 +121,19 @@ def draw_band(
     axes.plot(places, [100 * e.value for e in values], color=colour, **style)
 
 
+def draw_lines(
+    axes: Axes, places: Sequence[float], values: Sequence[Estimate | Difference], look: Look, theme: Theme
+) -> None:
+    """An arm's line in percent, with a bar from limit to limit at each place."""
+    colour = look.colour(theme)
+    for place, value in zip(places, values, strict=True):
+        limits = [100 * value.low, 100 * value.high]
+        axes.plot([place] * 2, limits, color=colour, linewidth=1.2, alpha=0.55, zorder=2)
+    style = {"marker": look.marker, "markersize": 6, "linewidth": 1.4, "zorder": 3}
+    face = theme.paper if look.kind == "control" else colour
+    axes.plot(places, [100 * value.value for value in values], color=colour, markerfacecolor=face, **style)
+
+
 def draw_mark(axes: Axes, place: tuple[float, float], look: Look, iteration: int, theme: Theme) -> None:
     """An arm's mark, the iteration's number in it."""
     colour = look.colour(theme)

@@ -13,6 +13,7 @@ from restem.harness.store.store import Store
 from restem.reports.analysis import agreement_between_verifiers as between
 from restem.reports.analysis import predictions
 from restem.reports.analysis.answer import answer
+from restem.reports.analysis.curve_shape import long_curves
 from restem.reports.analysis.details import Details, details
 from restem.reports.analysis.findings import Findings, find
 from restem.reports.analysis.plan_check import check_plan, read_plan
@@ -38,6 +39,7 @@ from restem.reports.pages.render import Report, write_file, write_pages
 from restem.reports.pages.sentences import answer_sentences
 from restem.reports.tables import agreement, arms, calibration, cost, plan, probe, quality, rewards
 from restem.reports.tables.cases import Case, cases
+from restem.reports.tables.curve_shape import curve_shapes
 from restem.reports.tables.decoding import decoding_sentence
 from restem.reports.tables.difficulty import difficulty
 from restem.reports.tables.diversity import diversity
@@ -48,6 +50,7 @@ from restem.reports.tables.prediction import prediction
 from restem.reports.tables.price import price
 from restem.reports.tables.problem_kinds import by_kind
 from restem.reports.tables.provenance import judge_line, origin, other_programs, provenance, unread_references
+from restem.reports.tables.quality_over_arms import fits, measures
 from restem.reports.tables.seeds import seeds_table
 from restem.reports.tables.side_by_side import arms_side_by_side
 from restem.reports.tables.strata import by_stratum, parts, rates_by_stratum
@@ -108,7 +111,7 @@ def compose(
     """The report's content, in order."""
     run, ranking = findings.run, rank(findings)
     steps = predictions.predict(findings)
-    rated, detailed = between.pairs(run), details(findings)
+    rated, detailed = between.pairs(run), details(findings, ranking)
     predicted = prediction_sentences(predictions.tally(steps))
     tables = [
         *_arm_tables(findings, ranking, detailed),
@@ -157,6 +160,7 @@ def _arm_tables(findings: Findings, ranking: Ranking, detailed: Details) -> list
     return [
         held(findings, ranking),
         pairs(ranking),
+        curve_shapes(long_curves(findings, ranking)),
         arms.curves(findings),
         diversity(detailed.diversities, findings.samples_per_problem),
         rewards.choosing(findings),
@@ -170,6 +174,8 @@ def _verifier_tables(findings: Findings, rated: Sequence[between.VerifierPair], 
     return [
         quality.verifier_quality(run, rates),
         gain_by_quality(detailed.trained),
+        fits(detailed.groups),
+        measures(detailed.groups),
         quality.steady(run, rates),
         calibration.calibration(graded),
         calibration.reliability(graded),
@@ -186,7 +192,7 @@ def _verifier_tables(findings: Findings, rated: Sequence[between.VerifierPair], 
 def _data_tables(findings: Findings, detailed: Details) -> list[Table]:
     return [
         training_data(findings),
-        train_test_gap(findings),
+        train_test_gap(detailed.gaps),
         difficulty(detailed.difficulty),
         arms.wrong_steps(findings),
         rates_by_stratum(findings) if parts(findings.run) else by_kind(findings),

@@ -6,41 +6,16 @@ Takes Findings and their Ranking; gives a Table.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from restem.reports.analysis.contest import arm_of
 from restem.reports.analysis.findings import Findings
 from restem.reports.analysis.ranking import Ranking
 from restem.reports.analysis.side_by_side import Side, differing, side_by_side
 from restem.reports.tables.arms import arm_cell
-from restem.reports.tables.format import DASH, difference, estimate, number, p_value, setting
+from restem.reports.tables.format import DASH, difference, estimate, number, p_value
 from restem.reports.tables.phrases import compared, contest_words
+from restem.reports.tables.settings import heading, words
 from restem.reports.tables.table import CLUSTERED, Cell, Column, Table
-
-HEADINGS = {
-    "verifier": "Trained on",
-    "algorithm": "Algorithm",
-    "iterations": "Iterations",
-    "samples": "Samples of a training problem",
-    "problems": "Training problems",
-    "temperature": "Temperature",
-    "restart": "Each iteration trains",
-    "steps": "Steps",
-    "learning_rate": "Learning rate",
-    "source": "First samples from",
-    "selection.rule": "Selection rule",
-    "selection.weight": "Weight",
-    "selection.cap": "Cap",
-    "selection.dedupe": "Equal responses",
-}
-WORDS = {
-    ("restart", True): "the base",
-    ("restart", False): "the last policy",
-    ("source", "policy"): "the base",
-    ("selection.cap", 0): "none",
-    ("selection.dedupe", True): "kept once",
-    ("selection.dedupe", False): "all kept",
-}
 
 
 def arms_side_by_side(findings: Findings, ranking: Ranking) -> Table:
@@ -79,12 +54,7 @@ def _setting(key: str) -> Column[Side]:
     def cell(side: Side) -> str:
         return words(key, side.settings[key])
 
-    return Column(f"setting_{key}", HEADINGS.get(key, key), cell)
-
-
-def words(key: str, value: Any) -> str:
-    """The value of a setting as a reader says it."""
-    return WORDS.get((key, value), setting(value)) if isinstance(value, (bool, int, str)) else setting(value)
+    return Column(f"setting_{key}", heading(key), cell)
 
 
 def _reference(sides: Sequence[Side]) -> str:

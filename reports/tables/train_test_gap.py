@@ -1,22 +1,23 @@
 """Accuracy on training and on test problems, as a table.
 
-Takes Findings; gives a Table.
+Takes what analysis/train_test_gap.py gives; gives a Table.
 """
 
 from __future__ import annotations
 
-from restem.reports.analysis.findings import Findings
-from restem.reports.analysis.train_test_gap import TrainTest, train_test_gaps
+from collections.abc import Sequence
+
+from restem.reports.analysis.train_test_gap import TrainTest
 from restem.reports.tables.arms import arm_cell
 from restem.reports.tables.decoding import decoding_sentence
 from restem.reports.tables.format import DASH, difference, estimate
 from restem.reports.tables.table import CLUSTERED, Cell, Column, Table
 
 
-def train_test_gap(findings: Findings) -> Table:
+def train_test_gap(items: Sequence[TrainTest]) -> Table:
     """A row a checkpoint."""
     return Table.of(
-        train_test_gaps(findings),
+        items,
         [
             Column("arm", "Arm", lambda t: arm_cell(t.arm), names=True),
             Column("iteration", "Iteration", lambda t: str(t.iteration)),
