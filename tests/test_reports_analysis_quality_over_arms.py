@@ -16,6 +16,8 @@ from restem.reports.analysis.gain_by_quality import trained_on
 from restem.reports.analysis.quality_over_arms import Group, Measure, quality_over_arms
 from restem.reports.analysis.ranking import rank
 from restem.reports.data.read import read_run
+from restem.reports.figures.quality_over_arms import draw
+from restem.reports.figures.style import looks_of
 from restem.reports.stats import association
 from restem.reports.tables.quality_over_arms import fits, measures
 from tests.test_reports_pages_report import TPR_FPR, Size, build_run
@@ -93,6 +95,15 @@ def test_the_measures_are_those_of_the_first_iterations_samples(dose: Findings, 
         }
         assert {m: group.values[m][place] for m in expected} == pytest.approx(expected)
     assert Measure.AUROC not in group.values  # no verifier of this run has scores
+
+
+def test_the_figure_has_a_panel_a_measure_with_a_mark_an_arm(dose: Findings, group: Group) -> None:
+    panels = draw(group, looks_of(dose.run)).axes
+    shown = [panel for panel in panels if panel.get_xlabel()]
+    assert len(shown) == len(group.values) == 7
+    for panel in shown:
+        assert sum(line.get_marker() not in ("None", "") for line in panel.lines) == len(group.arms)
+        assert panel.get_title(loc="left").startswith("R² 0.")
 
 
 def test_there_is_no_group_of_fewer_than_five_arms(tmp_path: Path) -> None:

@@ -53,8 +53,8 @@ def draw(group: Group, looks: Looks, theme: Theme = LIGHT) -> Figure:
     """A panel a measure, with one vertical axis."""
     rows = math.ceil(len(group.values) / COLUMNS)
     figure = Figure(figsize=(10.0, 0.8 + 2.5 * rows), layout="constrained", facecolor=theme.paper)
-    grid = figure.subplots(rows, COLUMNS, sharey=True, squeeze=False).flat
-    for axes in list(grid)[len(group.values) :]:
+    grid = figure.subplots(rows, COLUMNS, sharey=True, squeeze=False).ravel().tolist()
+    for axes in grid[len(group.values) :]:
         axes.set_axis_off()
     for axes, (measure, values) in zip(grid, group.values.items(), strict=False):
         plain(axes, theme)

@@ -28,6 +28,7 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 DARK_PALETTE = ("#4DA3DB", "#F0803C", "#2FC498", "#DE9CC0", "#F0B840", "#7CC7F0")
 GREYS = ("#8A8A8A", "#A9A9A9", "#6F6F6F")
 KINDS = ("gold", "", "control")  # of arms, in a legend's order
+GOLD_MARKERS = ("D", "P", "X", "*")
 MARKERS = ("o", "s", "^", "v", "p", "h")
 DASHED = (0, (4, 2))
 
@@ -62,7 +63,8 @@ class Look:
 
     @property
     def marker(self) -> str:
-        return "D" if self.kind == "gold" else MARKERS[self.order % len(MARKERS)]
+        markers = GOLD_MARKERS if self.kind == "gold" else MARKERS
+        return markers[self.order % len(markers)]
 
     @property
     def title(self) -> str:
