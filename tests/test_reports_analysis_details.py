@@ -17,6 +17,8 @@ from restem.reports.analysis.gain_by_quality import trained_on
 from restem.reports.analysis.over_optimisation import curves
 from restem.reports.analysis.train_test_gap import train_test_gaps, trained_from
 from restem.reports.data.read import read_run
+from restem.reports.figures.style import LIGHT, looks_of
+from restem.reports.figures.train_test_gap import train_test_gap
 from restem.reports.pages.report import write_report
 from restem.reports.stats import estimates
 from tests.edited import edited
@@ -173,3 +175,17 @@ def test_an_arm_is_compared_on_the_problems_that_it_is_trained_on(tmp_path: Path
     whole, fewer = (trained_from(run, arm)[0][0] for arm in run.arms)
     assert np.unique(run.samples.problem[whole]).tolist() == list(range(24))
     assert np.unique(run.samples.problem[fewer]).tolist() == list(range(5))
+
+
+def test_train_and_test_over_iterations_are_drawn_of_arms_with_three_iterations(tmp_path: Path) -> None:
+    """The last one is not sampled on training problems, and one checkpoint alone is a row of the table."""
+    settings = {"long": {"verifier": "judge", "iterations": 3}}
+    with Store(build_run(tmp_path, Size(arms=("sympy", "long"), settings=settings))) as store:
+        found = find(read_run(store))
+    items, looks = train_test_gaps(found), looks_of(found.run)
+    drawing = train_test_gap(items, looks)
+    assert drawing
+    panels = {panel.get_title(loc="left"): panel for panel in drawing.draw(LIGHT).axes}
+    lines = [line.get_xdata().tolist() for line in panels["long"].lines]  # type: ignore[union-attr]
+    assert lines == [[0, 1, 2], [0, 1, 2, 3]]
+    assert train_test_gap([item for item in items if item.arm is None or item.arm.name == "sympy"], looks) is None

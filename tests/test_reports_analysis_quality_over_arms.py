@@ -99,9 +99,8 @@ def test_the_measures_are_those_of_the_first_iterations_samples(dose: Findings, 
 
 def test_the_figure_has_a_panel_a_measure_with_a_mark_an_arm(dose: Findings, group: Group) -> None:
     panels = draw(group, looks_of(dose.run)).axes
-    shown = [panel for panel in panels if panel.get_xlabel()]
-    assert len(shown) == len(group.values) == 7
-    for panel in shown:
+    assert len(panels) == 4
+    for panel in panels:
         assert sum(line.get_marker() not in ("None", "") for line in panel.lines) == len(group.arms)
         assert panel.get_title(loc="left").startswith("R² 0.")
 

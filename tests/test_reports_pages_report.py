@@ -274,7 +274,7 @@ def rendered(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 PICTURES = (
     *("accuracy", "quality", "gain", "prediction", "drift", "passes", "diversity"),
-    *("over_optimisation", "train_test_gap", "kept", "difficulty", "agreement"),
+    *("over_optimisation", "kept", "difficulty", "agreement"),
 )
 
 

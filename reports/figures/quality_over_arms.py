@@ -1,4 +1,4 @@
-"""Gain of each arm against every measure of its verifier's quality, as a figure.
+"""Gain of each arm against four measures of its verifier's quality, as a figure.
 
 Takes a group of analysis/quality_over_arms.py; gives a Drawing.
 """
@@ -9,6 +9,7 @@ import functools
 import math
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from restem.reports.analysis.quality_over_arms import Group, Measure
 from restem.reports.figures.style import (
@@ -23,16 +24,11 @@ from restem.reports.figures.style import (
 )
 
 AXES = {
-    Measure.ACCURACY: ("accuracy, %", 100),
-    Measure.TPR: ("TPR, %", 100),
-    Measure.FPR: ("FPR, %", 100),
+    Measure.ACCURACY: ("accuracy of the verifier, %", 100),
     Measure.YOUDEN: ("J", 1),
     Measure.LOG_RATIO: ("ln LR+", 1),
     Measure.PRECISION: ("precision of accepted, %", 100),
-    Measure.KEPT: ("precision of kept − of distinct, points", 100),
-    Measure.AUROC: ("AUROC", 1),
 }
-COLUMNS = 4
 
 
 def quality_over_arms(group: Group, looks: Looks, number: int) -> Drawing:
@@ -50,17 +46,14 @@ def quality_over_arms(group: Group, looks: Looks, number: int) -> Drawing:
 
 
 def draw(group: Group, looks: Looks, theme: Theme = LIGHT) -> Figure:
-    """A panel a measure, with one vertical axis."""
-    rows = math.ceil(len(group.values) / COLUMNS)
-    figure = Figure(figsize=(10.0, 0.8 + 2.5 * rows), layout="constrained", facecolor=theme.paper)
-    grid = figure.subplots(rows, COLUMNS, sharey=True, squeeze=False).ravel().tolist()
-    for axes in grid[len(group.values) :]:
-        axes.set_axis_off()
-    for axes, (measure, values) in zip(grid, group.values.items(), strict=False):
+    """A panel for each of four measures, with one vertical axis; the tables have the others."""
+    figure = Figure(figsize=(10.0, 3.3), layout="constrained", facecolor=theme.paper)
+    grid = figure.subplots(1, len(AXES), sharey=True).tolist()
+    for axes, (measure, (label, scale)) in zip(grid, AXES.items(), strict=True):
         plain(axes, theme)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
         axes.axhline(0, color=theme.soft, linewidth=0.8, zorder=1)
-        label, scale = AXES[measure]
-        for arm, value, gain in zip(group.arms, values, group.gains, strict=True):
+        for arm, value, gain in zip(group.arms, group.values[measure], group.gains, strict=True):
             look = looks[arm.name]
             colour = look.colour(theme)
             place = [scale * value] * 2

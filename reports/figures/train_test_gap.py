@@ -17,8 +17,9 @@ from restem.reports.figures.style import DASHED, LIGHT, Drawing, Looks, Theme, d
 
 
 def train_test_gap(items: Sequence[TrainTest], looks: Looks) -> Drawing | None:
-    """The figure of all arms; None where no trained checkpoint was sampled on the training problems."""
-    if not any(item.arm and item.train.n for item in items):
+    """The figure of all arms; None where no arm has two checkpoints that were sampled on training problems."""
+    sampled = [item.arm.name for item in items if item.arm and item.train.n]
+    if len({*sampled}) == len(sampled):
         return None
     caption = (
         "Gold accuracy of samples of each checkpoint, on training problems (dashed) and on test problems (solid). "
