@@ -65,6 +65,6 @@ def draw(group: Group, looks: Looks, theme: Theme = LIGHT) -> Figure:
         explained = group.fits[measure].explained.value
         if math.isfinite(explained):
             axes.set_title(f"R² {explained:.2f}", fontsize=9, color=theme.ink, loc="left")
-    figure.supylabel("gold accuracy gained over the base, points", fontsize=9, color=theme.soft)
+    figure.supylabel("gain over the base, points", fontsize=9, color=theme.soft)
     legend(figure, [mark_handle(k, theme) for k in in_legend_order(looks[arm.name] for arm in group.arms)], theme, 4)
     return figure
