@@ -23,9 +23,9 @@ def train_test_gap(items: Sequence[TrainTest], looks: Looks) -> Drawing | None:
         return None
     caption = (
         "Gold accuracy of samples of each checkpoint, on training problems (dashed) and on test problems (solid). "
-        "Iteration 0 is the base; an arm's last checkpoint is not sampled on the training problems. Lines that part "
-        "from where they begin: the arm gained more on one of the two. Bands: 95 %, clustered by problem, of these "
-        "seeds."
+        "Iteration 0 is the base; a dashed line ends where the training problems were not sampled any more. Lines that "
+        "part from where they begin: the arm gained more on one of the two. Bands: 95 %, clustered by problem, of "
+        "these seeds."
     )
     draw = functools.partial(train_test_gap_figure, items, looks)
     title = "Training problems against test problems over iterations"

@@ -192,7 +192,7 @@ def _verifier_tables(findings: Findings, rated: Sequence[between.VerifierPair], 
 def _data_tables(findings: Findings, detailed: Details) -> list[Table]:
     return [
         training_data(findings),
-        train_test_gap(detailed.gaps),
+        train_test_gap(findings, detailed.gaps),
         difficulty(detailed.difficulty),
         arms.wrong_steps(findings),
         rates_by_stratum(findings) if parts(findings.run) else by_kind(findings),

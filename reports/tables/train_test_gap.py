@@ -1,12 +1,13 @@
 """Accuracy on training and on test problems, as a table.
 
-Takes what analysis/train_test_gap.py gives; gives a Table.
+Takes Findings and what analysis/train_test_gap.py gives; gives a Table.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from restem.reports.analysis.findings import Findings
 from restem.reports.analysis.train_test_gap import TrainTest
 from restem.reports.tables.arms import arm_cell
 from restem.reports.tables.decoding import decoding_sentence
@@ -14,7 +15,7 @@ from restem.reports.tables.format import DASH, difference, estimate
 from restem.reports.tables.table import CLUSTERED, Cell, Column, Table
 
 
-def train_test_gap(items: Sequence[TrainTest]) -> Table:
+def train_test_gap(findings: Findings, items: Sequence[TrainTest]) -> Table:
     """A row a checkpoint."""
     return Table.of(
         items,
