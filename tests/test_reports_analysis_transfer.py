@@ -152,6 +152,7 @@ def test_the_page_has_the_table_what_the_sets_are_and_how_test_samples_were_draw
     assert text.count(drawn) >= 3  # among the first sentences, below Table 1 and below Transfer
     assert (tmp_path / "report.html").read_text().count(drawn) >= 3
     assert drawn in " ".join(summary(folder).split())
+    assert "So their accuracies differ for that reason too." in text
 
 
 def test_the_json_has_the_sets_and_the_decoding(folder: Path, findings: Findings) -> None:

@@ -14,6 +14,8 @@ from restem.reports.tables.decoding import decoding_sentence
 from restem.reports.tables.format import DASH, difference, estimate
 from restem.reports.tables.table import CLUSTERED, Cell, Column, Table
 
+ALIKE = "Gold accuracy of samples drawn alike on both splits."
+
 
 def train_test_gap(findings: Findings, items: Sequence[TrainTest]) -> Table:
     """A row a checkpoint."""
@@ -40,7 +42,8 @@ def train_test_gap(findings: Findings, items: Sequence[TrainTest]) -> Table:
 def _drawn(findings: Findings) -> str:
     """How the samples of both splits were drawn, and which checkpoints have none of the training problems."""
     run = findings.run
-    alike = decoding_sentence(run) or "Gold accuracy of samples drawn alike on both splits."
+    otherwise = decoding_sentence(run)
+    alike = f"{otherwise} So their accuracies differ for that reason too." if otherwise else ALIKE
     at_end = (run.suite.get("sampling") or {}).get("train_at_end", False)
     last = " The next iteration samples the training problems, so a last iteration is not sampled on them."
     return alike + last * (not at_end)
