@@ -28,7 +28,7 @@ def settings(table: pydantic.BaseModel, place: str = "") -> Iterator[tuple[str, 
     """The dotted key of every setting, its value, and whether it is marked; the options of verifiers left out."""
     for name, field in type(table).model_fields.items():
         value = getattr(table, name)
-        inner = [(f"{name}.0", value[0])] if name == "arms" else [(name, value)]
+        inner = [(f"{name}.0", value[0])] if name == "arms" and value else [(name, value)]  # a sweep names arms, too
         for key, item in inner:
             if isinstance(item, pydantic.BaseModel):
                 yield from settings(item, f"{place}{key}.")
@@ -50,7 +50,7 @@ def other(value: Any) -> Any:
 def changed(table: Any, path: list[str]) -> Any:
     """The table with another value at the path; values are not checked."""
     name, *rest = path
-    if name == "arms":
+    if name == "arms" and rest:
         return table.model_copy(update={"arms": (changed(table.arms[0], rest[1:]),)})
     value = getattr(table, name)
     return table.model_copy(update={name: changed(value, rest) if rest else other(value)})
