@@ -57,7 +57,7 @@ rows: of twenty findings that hold at the limit of their range, one may fail by 
 Made by `python -m tests.perf.paper pages` from the tables in [paper/](paper), which `run` and `rows` make again; runs
 on another machine differ in the last bits, and so train other policies.
 """
-UNKNOWN = "The interval reaches beyond the range on one side: more seeds or problems are needed"
+UNKNOWN = "Part of the interval lies within the range: more seeds or problems are needed"
 
 
 @click.group(help=__doc__)

@@ -179,6 +179,41 @@ PAPER: Sequence[Finding] = (
         Effect(measure="test:larger_numbers", left="base_model/3", right="previous/3"),
         ABOVE,
     ),
+    _paper(
+        "Figure 6, left",
+        "ReST-EM is better than fine-tuning on worked solutions",
+        "references",
+        _accuracy("rest_em/3", "references/1"),
+        ABOVE,
+    ),
+    _paper(
+        "Figure 6, left",
+        "one right sample of the model's own a problem is better than a worked solution of it",
+        "references",
+        _accuracy("one_each/1", "references/1"),
+        ABOVE,
+    ),
+    _paper(
+        "Figure 6, left",
+        "ReST-EM is better than one right sample of the model's own a problem",
+        "references",
+        _accuracy("rest_em/3", "one_each/1"),
+        ABOVE,
+    ),
+    _paper(
+        "Figure 6, right",
+        "samples of a better policy teach more than the policy's own",
+        "distillation",
+        _accuracy("distilled/1", "own/1"),
+        ABOVE,
+    ),
+    _paper(
+        "Figure 6, right",
+        "many samples a problem of the better policy teach more than one",
+        "distillation",
+        _accuracy("distilled/1", "distilled_one_each/1"),
+        ABOVE,
+    ),
     *(
         _paper(
             "Figure 9",
