@@ -331,6 +331,7 @@ LITERATURE: Sequence[Finding] = (
         "spurious",
         _accuracy("inverted_copies/1", "base"),
         ABOVE,
+        "ReST-EM then trains on wrong answers alone; the paper has it of Qwen2.5-Math with GRPO, not of other models",
     ),
     _later(
         "2506.10947",
