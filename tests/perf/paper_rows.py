@@ -147,7 +147,7 @@ def _measured(shown: Findings, standing: Standing, measure: str) -> Counts:
     if measure.startswith("maj@"):
         rows = run.rows(standing.checkpoint, TEST)
         k = int(measure.removeprefix("maj@"))
-        share = majority_by_problem(run, rows, run.outcome(run.gold, rows), run.size(TEST), k)
+        share = majority_by_problem(run, rows, run.outcome(run.gold, rows), run.size(TEST), (k,))[k]
     else:
         first, _, second = measure.replace("pass@", "").partition(" - ")
         share = passed[int(first)] - (passed[int(second)] if second else 0)
