@@ -42,7 +42,7 @@ is wrong.
     "literature": """Papers of 2025 and 2026 on imperfect verifiers, most of them on policy gradients (GRPO) with models
 of 3 to 14 billion parameters. This page looks at the same questions with ReST-EM, the embedded policy, problems of
 `linear_1d`, three training seeds and two CPU cores. So it says whether a finding carries over. It cannot say that a
-paper is wrong.
+paper is wrong. Whether LR+ orders verifiers for ReST-EM and Youden's J for GRPO (`em_grpo`): [grpo.md](grpo.md).
 """,
 }
 POLICY = """What to keep in mind of the embedded policy: its last phase of training taught it mistakes, in all of its
