@@ -118,6 +118,6 @@ def test_a_study_has_three_seeds_and_a_small_quick_form(name: str) -> None:
     whole, quick = load_suite(name), load_suite(name, quick=True)
     assert (whole.name, quick.name) == (name, f"{name}-quick")
     assert whole.replicates >= 3
-    assert arm_iterations(quick) <= 12
-    assert arm_iterations(whole) <= 45
+    assert arm_iterations(quick) <= 16
+    assert arm_iterations(whole) <= 48
     assert quick.benchmark.train + quick.benchmark.test <= 64

@@ -185,6 +185,8 @@ PAPER: Sequence[Finding] = (
         "references",
         _accuracy("rest_em/3", "references/1"),
         ABOVE,
+        "the worked solutions here are of the form that the policy learned first, and every problem has one; those of "
+        "MATH are of people, in another manner than the model's",
     ),
     _paper(
         "Figure 6, left",
