@@ -182,8 +182,8 @@ def _verifier_accuracy(item: TrainedOn, shown: Findings) -> float:
 
 
 def _percent(value: Estimate | Difference) -> list[float | None]:
-    """Value and limits in percent, to one digit."""
-    return [_rounded(100 * number, 1) for number in (value.value, value.low, value.high)]
+    """Value and limits in percent; to two digits, so that a limit just below 0 is not stored as 0."""
+    return [_rounded(100 * number, 2) for number in (value.value, value.low, value.high)]
 
 
 def _rounded(value: float, digits: int) -> float | None:
