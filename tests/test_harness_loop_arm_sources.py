@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 
+import jax
+import numpy as np
 import pytest
 
 from restem.harness.app.restore import restore_checkpoints
@@ -13,17 +16,19 @@ from restem.harness.app.run import load_named_policy, run_suite
 from restem.harness.config import Suite, load_suite, parse_suite
 from restem.harness.distributed.hosts import connect
 from restem.harness.errors import ConfigError
-from restem.harness.model.policy import save_policy
+from restem.harness.model.policy import Policy, init_params, save_policy
 from restem.harness.model.tokenizer import Tokenizer
 from restem.harness.names import drawn_as, unmarked
 from restem.harness.store.records import Sample, Selection
 from restem.harness.store.store import Store
+from restem.reports.analysis import plan
 from restem.reports.analysis.findings import find
 from restem.reports.analysis.forecast import forecast
 from restem.reports.analysis.predictions import predict
+from restem.reports.analysis.train_test_gap import train_test_gaps
 from restem.reports.data.read import read_run
 from tests.gemma_folders import vocabulary
-from tests.small_policy import small_policy
+from tests.small_policy import ARCHITECTURE, small_policy
 
 SUITE = """
 name = "sources"
@@ -136,37 +141,28 @@ def test_samples_of_a_policy_with_the_same_tokenizer_keep_their_tokens(folder: P
     assert selection.kept
 
 
-def test_a_policy_with_another_tokenizer_gives_texts_alone(tmp_path: Path) -> None:
+def test_a_policy_with_another_tokenizer_gives_texts_alone_and_may_not_change(tmp_path: Path) -> None:
     (tmp_path / "other.model").write_bytes(vocabulary())
-    teacher = small_policy(1)
     tokenizer = Tokenizer(path=tmp_path / "other.model")
-    shape = dataclasses.replace(teacher.architecture, vocab_size=max(520, tokenizer.vocab_size))
-    save_policy(
-        dataclasses.replace(small_policy(1), architecture=shape, params=params_of(shape), tokenizer=tokenizer),
-        tmp_path / "teacher",
+    shape = dataclasses.replace(ARCHITECTURE, vocab_size=tokenizer.vocab_size)
+
+    def save(seed: int) -> None:
+        params = init_params(shape, jax.random.key(seed))
+        save_policy(Policy(architecture=shape, params=params, tokenizer=tokenizer), tmp_path / "teacher")
+
+    save(1)
+    only = SUITE[: SUITE.index('[[arms]]\nname = "references"')].replace(
+        'verifier = "sympy"', 'verifier = "accept_all"'
     )
-    text = SUITE[: SUITE.index('[[arms]]\nname = "references"')].replace("iterations = 1\n", "")
-    text += f'iterations = 1\nsource = "checkpoint:{tmp_path / "teacher"}"\n'
-    text = text.replace('verifier = "sympy"', 'verifier = "accept_all"').replace("steps = 2", "steps = 1")
+    text = only + f'source = "checkpoint:{tmp_path / "teacher"}"\n'
     run_suite(suite_of(tmp_path, text), tmp_path / "run", quiet=True)
     _, samples, _ = first_samples(tmp_path / "run", "usual")
     assert len(samples) == 4 * 4
     assert all(sample.token_ids is None and sample.mean_logprob is not None for sample in samples)
-
-    save_policy(
-        dataclasses.replace(load_named_policy(str(tmp_path / "teacher")), params=params_of(shape, 5)),
-        tmp_path / "teacher",
-    )
+    save(2)
+    longer = suite_of(tmp_path, text.replace("iterations = 1\n\nsource", "iterations = 2\n\nsource"))
     with pytest.raises(ConfigError, match="began with another policy as 'checkpoint:"):
-        run_suite(suite_of(tmp_path, text.replace("iterations = 1", "iterations = 2")), tmp_path / "run", quiet=True)
-
-
-def params_of(shape: object, seed: int = 1) -> object:
-    import jax
-
-    from restem.harness.model.policy import init_params
-
-    return init_params(shape, jax.random.key(seed))  # type: ignore[arg-type]
+        run_suite(longer, tmp_path / "run", quiet=True)
 
 
 def test_a_lost_checkpoint_of_an_arm_with_a_source_is_trained_again(folder: Path) -> None:
@@ -184,7 +180,23 @@ def test_nothing_is_predicted_for_an_arm_that_does_not_begin_with_samples_of_the
     (arm,) = (arm for arm in run.arms if arm.name == "references")
     planned = forecast(run, arm, [arm], 4)
     assert planned.kept == 1.0
-    assert all(iteration.change[0] != iteration.change[0] for iteration in planned.iterations)
+    assert all(math.isnan(iteration.change[0]) for iteration in planned.iterations)
+
+
+def test_a_plan_puts_arms_that_it_predicts_nothing_for_last(folder: Path) -> None:
+    with Store(folder) as store:
+        prospects = plan.make(read_run(store)).prospects
+    assert prospects[0].name == "usual"
+    assert {p.name for p in prospects if math.isnan(p.gain.value)} == {"references", "distilled"}
+
+
+def test_training_accuracy_is_that_of_samples_of_the_runs_own_policies(folder: Path) -> None:
+    with Store(folder) as store:
+        run = read_run(store)
+        right = [run.outcome("sympy", run.rows(id, "train")) for id in ("base", "references/1")]
+    gaps = {(gap.arm.name if gap.arm else "", gap.iteration): gap.train for gap in train_test_gaps(find(run))}
+    assert gaps["", 0].value == pytest.approx(np.nanmean(right[0]))
+    assert gaps["references", 1].value == pytest.approx(np.nanmean(right[1]))
 
 
 def test_a_finished_run_with_sources_is_not_run_again(folder: Path) -> None:
