@@ -261,6 +261,8 @@ PAPER: Sequence[Finding] = (
         "cap",
         _accuracy("noisy-10/1", "noisy_copies/1"),
         ABOVE,
+        "the arms differ in two settings: equal texts kept once give wrong texts, which are more varied, more weight "
+        "than copies do (docs/prediction.md)",
     ),
 )
 
