@@ -1,11 +1,13 @@
 """What all tables of settings of this project are: frozen pydantic models that refuse what they do not know.
 
-Depends on nothing of this project. harness/config.py and harness/problem_sets.py make the tables of a suite from it.
+Depends on nothing of this project. The tables of a suite are made from it.
 """
 
 from __future__ import annotations
 
 import pydantic
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 
 class Model(pydantic.BaseModel):

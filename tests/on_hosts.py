@@ -15,8 +15,8 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from restem.harness.cli.main import main
-from restem.harness.config import MeshConfig
 from restem.harness.distributed.hosts import connect
+from restem.harness.settings import MeshConfig
 
 
 @main.command("together")

@@ -11,7 +11,8 @@ import pydantic
 import pytest
 
 from restem.harness.app.resume import EVENT, differing
-from restem.harness.config import ArmConfig, Suite, load_suite
+from restem.harness.arms import ArmConfig
+from restem.harness.config import Suite, load_suite
 from restem.harness.sampling_settings import SAMPLING_SETTINGS, SPEED
 from restem.harness.store.store import Store
 from restem.verifiers.option_types import may_differ

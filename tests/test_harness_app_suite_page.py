@@ -10,21 +10,18 @@ import pytest
 
 from restem.benchmarks.catalog import BENCHMARKS
 from restem.harness.app.suite_page import commented_suite, settings_page
-from restem.harness.config import (
-    ArmConfig,
-    BenchmarkConfig,
+from restem.harness.arms import ArmConfig, SweepConfig
+from restem.harness.config import Suite, load_suite
+from restem.harness.problem_sets import BenchmarkConfig, ColumnsConfig, FurtherTestConfig
+from restem.harness.settings import (
     DecodingConfig,
     GrpoConfig,
     MeshConfig,
     ProbeConfig,
     SamplingConfig,
     SelectionConfig,
-    Suite,
-    SweepConfig,
     TrainingConfig,
-    load_suite,
 )
-from restem.harness.problem_sets import ColumnsConfig, FurtherTestConfig
 from tests.conftest import restem
 
 ROOT = Path(__file__).parents[1]

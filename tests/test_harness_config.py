@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restem.benchmarks.catalog import BENCHMARKS
-from restem.harness.config import SelectionConfig, Suite, load_suite, parse_suite, suite_names, to_toml
+from restem.harness.config import Suite, load_suite, parse_suite, suite_names, to_toml
 from restem.harness.errors import ConfigError
 from restem.harness.overrides import set_value
+from restem.harness.settings import SelectionConfig
 
 
 @pytest.mark.parametrize("name", suite_names())

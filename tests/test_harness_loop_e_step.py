@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from restem.harness.config import SelectionConfig
 from restem.harness.loop.e_step import select
+from restem.harness.settings import SelectionConfig
 from restem.harness.store.records import Sample
 from restem.verifiers.verdict import Outcome, Verdict
 from tests.strategies import judged_samples

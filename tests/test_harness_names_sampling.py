@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from restem.harness.config import SamplingConfig
 from restem.harness.errors import ConfigError
 from restem.harness.sampling_settings import AMOUNT, MEASURING, SAMPLING_SETTINGS, SPEED, measuring_settings
+from restem.harness.settings import SamplingConfig
 from restem.harness.store.store import Store
 from restem.reports.analysis.plan import origin
 from restem.reports.data.read import read_run

@@ -12,10 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from restem.harness.config import TrainingConfig
 from restem.harness.model.gemma import forward
 from restem.harness.model.mesh import make_mesh
 from restem.harness.model.policy import Params, Policy, params_hash
+from restem.harness.settings import TrainingConfig
 from restem.harness.training import m_step
 from restem.harness.training.grpo import FromBase, Grpo, GrpoBatch, grpo_batch
 from restem.harness.training.loss import objective_sum

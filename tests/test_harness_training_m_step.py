@@ -9,12 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from restem.harness.config import TrainingConfig
 from restem.harness.errors import NonFiniteLoss
 from restem.harness.model.architecture import Architecture
 from restem.harness.model.gemma import forward
 from restem.harness.model.mesh import make_mesh
 from restem.harness.model.policy import Params, Policy, init_params, params_hash
+from restem.harness.settings import TrainingConfig
 from restem.harness.training import m_step
 from restem.harness.training.loss import Batch, weighted_nll
 from restem.harness.training.optimizer_step import Step, TrainState, train_step

@@ -8,11 +8,11 @@ import jax
 import numpy as np
 import pytest
 
-from restem.harness.config import TrainingConfig
 from restem.harness.errors import ConfigError
 from restem.harness.model.architecture import Architecture
 from restem.harness.model.gemma import forward, nn, peft
 from restem.harness.model.policy import Params, Policy, init_params
+from restem.harness.settings import TrainingConfig
 from restem.harness.training import m_step
 from restem.harness.training.packing import Example
 from restem.harness.training.trainable import check_lora, merged, split

@@ -19,11 +19,12 @@ from click.testing import CliRunner
 from restem.benchmarks.catalog import find_benchmark
 from restem.harness.app.run import load_named_policy, prompted
 from restem.harness.cli.main import main
-from restem.harness.config import TrainingConfig, load_suite
+from restem.harness.config import load_suite
 from restem.harness.errors import ConfigError
 from restem.harness.model.gemma import forward, nn
 from restem.harness.model.policy import load_policy, param_shapes, params_hash, save_policy
 from restem.harness.sampling.sampler import Batching, Decoding, sample, sample_key
+from restem.harness.settings import TrainingConfig
 from restem.harness.training.m_step import fit
 from restem.harness.training.packing import Example
 from restem.harness.weights import registry

@@ -18,9 +18,9 @@ ALGEBRA = VERDICT | {"verifiers.algebra"}
 EXACT = ALGEBRA | {"verifiers.worker", "verifiers.answers", "verifiers.options"}
 BASICS = VERDICT | {"harness.errors", "harness.files", "harness.names", "harness.sampling_settings", "harness.toml"}
 STORE = BASICS | {"harness.store"}
-MODEL = BASICS | {"harness.model", "harness.config", "harness.store"}
+MODEL = BASICS | {"harness.model", "harness.settings", "harness.store"}
 NUMERICS = MODEL | {"harness.sampling", "harness.training"}
-LOOP = NUMERICS | {"harness.distributed", "harness.progress", "harness.loop"}
+LOOP = NUMERICS | {"harness.config", "harness.arms", "harness.distributed", "harness.progress", "harness.loop"}
 DATA = STORE | {"reports.stats"}
 ANALYSIS = DATA | {"reports.data"}
 TABLES = ANALYSIS | {"reports.analysis"}
@@ -63,9 +63,12 @@ ALLOWED: dict[str, set[str]] = {
     "harness.overrides": {"harness.errors", "harness.toml"},
     "harness.config_model": set(),
     "harness.problem_sets": STORE | {"benchmarks", "harness.config_model", "verifiers.option_types"},
+    "harness.settings": STORE | {"harness.config_model", "verifiers.option_types"},
+    "harness.arms": STORE
+    | {"harness.config_errors", "harness.config_model", "harness.settings", "verifiers.option_types"},
     "harness.config": STORE
     | {"benchmarks", "harness.config_errors", "harness.config_model", "harness.overrides", "harness.problem_sets"}
-    | {"verifiers.option_types"},
+    | {"harness.arms", "harness.settings", "verifiers.option_types"},
     "harness.config_errors": {"benchmarks.hints", "verifiers.keys"},
     "harness.store": BASICS,
     # Rollouts of other tools; it reads files as benchmarks do, and depends on no verifier.
@@ -77,8 +80,10 @@ ALLOWED: dict[str, set[str]] = {
     "harness.distributed": NUMERICS,
     "harness.loop": LOOP,
     "harness.serving": LOOP | {"harness.weights", "verifiers.adapters"},
-    "harness.app": EVERYTHING - {"harness"} | HARNESS | {"harness.overrides"},
-    "harness.gate": EVERYTHING - {"harness"} | STORE | {"harness.app", "harness.config", "harness.progress"},
+    "harness.app": EVERYTHING - {"harness"}
+    | HARNESS
+    | {"harness.config_model", "harness.overrides", "harness.problem_sets"},
+    "harness.gate": EVERYTHING - {"harness"} | STORE | {"harness.app", "harness.config_model", "harness.progress"},
     "harness.cli": EVERYTHING,
     "harness.assets": EVERYTHING,
     "reports.stats": set(),

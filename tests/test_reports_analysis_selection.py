@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from restem.harness.config import SelectionConfig
 from restem.harness.loop.e_step import select
+from restem.harness.settings import SelectionConfig
 from restem.harness.store.records import Sample
 from restem.harness.store.selection_rules import RULES, Candidate, Rule, SelectionSettings
 from restem.harness.store.store import Store

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from restem.benchmarks.files import read_problem_file
 from restem.benchmarks.problem import Problem, as_written, identity
-from restem.harness.config import FurtherTestConfig, Suite
+from restem.harness.config import Suite
 from restem.harness.errors import ConfigError
 from restem.harness.names import TESTS
+from restem.harness.problem_sets import FurtherTestConfig
 
 
 def further_tests(suite: Suite, known: Mapping[str, Sequence[Problem]]) -> dict[str, list[Problem]]:

@@ -23,10 +23,12 @@ from pydantic_core import PydanticUndefined
 
 from restem.benchmarks.catalog import BENCHMARKS, FAMILIES, FILE, MIXED
 from restem.benchmarks.files import SHARES
-from restem.harness.config import NAME, SamplingConfig, Suite, built_in_suites, load_suite
+from restem.harness.config import Suite, built_in_suites, load_suite
+from restem.harness.config_model import NAME
 from restem.harness.errors import ConfigError
 from restem.harness.files import write_whole
 from restem.harness.sampling_settings import AMOUNT, MEASURING, SAMPLING_SETTINGS, SPEED
+from restem.harness.settings import SamplingConfig
 from restem.verifiers.option_types import may_differ
 
 HEADER = """# Every key of a suite

@@ -31,7 +31,6 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jaxtyping import UInt32
 
-from restem.harness.config import MeshConfig, TrainingConfig
 from restem.harness.distributed.addresses import address_text, bind_host, listen, parse_address
 from restem.harness.distributed.liveness import Peers
 from restem.harness.distributed.messages import Channel
@@ -40,6 +39,7 @@ from restem.harness.errors import ConfigError, HostFailed, NonFiniteLoss
 from restem.harness.model.mesh import Meshes, gather_to_local, keep_freed_memory, make_meshes, want_cpu_devices
 from restem.harness.model.policy import Params, Policy, policy_hash
 from restem.harness.sampling.sampler import Batching, Decoding, Draws, sample
+from restem.harness.settings import MeshConfig, TrainingConfig
 from restem.harness.training import m_step
 from restem.harness.training.grpo import FromBase, Grpo
 

@@ -16,7 +16,7 @@ from pydantic import Field
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import InlineTable, Table
 
-from restem.harness.config import Model
+from restem.harness.config_model import Model
 from restem.harness.errors import ConfigError
 from restem.harness.toml import parse_toml, read_toml
 

@@ -13,12 +13,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from restem.benchmarks.problem import Problem
-from restem.harness.config import SamplingConfig
 from restem.harness.distributed.hosts import Hosts
 from restem.harness.model.policy import Policy
 from restem.harness.model.tokenizer import Tokenizer
 from restem.harness.progress import Advance
 from restem.harness.sampling.sampler import Batching, Decoding, Draws, prompt_length, sample_key, shared_prefix
+from restem.harness.settings import SamplingConfig
 from restem.harness.store.records import Sample
 from restem.harness.store.store import Store
 

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
-from restem.harness.config import SelectionConfig
+from restem.harness.settings import SelectionConfig
 from restem.harness.store.records import Sample, Selected, Selection
 from restem.harness.store.selection_rules import Candidate, SelectionSettings, answer_of, fates
 from restem.verifiers.verdict import Verdict

@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from restem.benchmarks.problem import Problem
-from restem.harness.config import ArmSettings, Suite
+from restem.harness.arms import ArmSettings
+from restem.harness.config import Suite
 from restem.harness.names import TESTS, verifiers_that_judge
 from restem.harness.progress import Forecast
 

@@ -34,7 +34,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from restem.benchmarks.problem import Problem
-from restem.harness.config import ArmConfig, ArmSettings, Suite
+from restem.harness.arms import ArmConfig, ArmSettings
+from restem.harness.config import Suite
 from restem.harness.distributed.hosts import Hosts
 from restem.harness.loop.advantages import select_by_advantage
 from restem.harness.loop.draw import draw

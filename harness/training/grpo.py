@@ -34,11 +34,11 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float, Int
 
-from restem.harness.config import TrainingConfig
 from restem.harness.model.gemma import nn
 from restem.harness.model.matmul_precision import MIXED, cast
 from restem.harness.model.mesh import DATA, gather_to_local
 from restem.harness.model.policy import Params, Policy
+from restem.harness.settings import TrainingConfig
 from restem.harness.training.loss import Batch, target_logprobs
 from restem.harness.training.packing import Example, pack
 

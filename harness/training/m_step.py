@@ -20,10 +20,10 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float
 
-from restem.harness.config import TrainingConfig
 from restem.harness.errors import NonFiniteLoss
 from restem.harness.model.mesh import DATA, MIN_SHARDED_SIZE, Meshes, gather_to_local, make_meshes, shard, shardings_of
 from restem.harness.model.policy import Params, Policy
+from restem.harness.settings import TrainingConfig
 from restem.harness.training.grpo import FromBase, GrpoBatch, grpo_batch
 from restem.harness.training.loss import LIKELIHOOD, Batch, Objective
 from restem.harness.training.optimizer_step import Step, TrainState, train_step

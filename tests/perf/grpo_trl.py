@@ -154,8 +154,8 @@ def ours(expected: dict[str, Any], folder: Path) -> tuple[float, float, Any]:
     import jax
     import optax
 
-    from restem.harness.config import TrainingConfig
     from restem.harness.model.mesh import make_mesh
+    from restem.harness.settings import TrainingConfig
     from restem.harness.training.grpo import FromBase, Grpo, grpo_batch
     from restem.harness.training.loss import objective_sum
     from restem.harness.training.packing import Example

@@ -27,7 +27,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from restem.harness.config import TrainingConfig, load_suite
+from restem.harness.config import load_suite
 from restem.harness.model.architecture import ASSETS, Architecture
 from restem.harness.model.mesh import (
     keep_freed_memory,
@@ -35,6 +35,7 @@ from restem.harness.model.mesh import (
     want_cpu_devices,
 )
 from restem.harness.model.policy import Policy, load_policy
+from restem.harness.settings import TrainingConfig
 from restem.harness.training import m_step
 from restem.harness.training.loss import Batch
 from restem.harness.training.optimizer_step import train_step

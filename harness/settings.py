@@ -1,0 +1,206 @@
+"""The tables of a suite that say how samples are drawn, selected and trained on.
+
+Each is a frozen pydantic model; harness/config.py puts them together. Independent of benchmarks and verifiers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+
+import pydantic
+from pydantic import Field
+
+from restem.harness.config_model import Model
+from restem.harness.store.selection_rules import RULES
+from restem.verifiers.option_types import MAY_DIFFER, MayDiffer
+
+COMPUTE = "`mixed`: float32, with products in bfloat16 summed in float32"
+
+Compute: TypeAlias = Literal["float32", "mixed", "bfloat16"]
+if TYPE_CHECKING:
+    RuleName: TypeAlias = str
+else:  # a type checker does not accept a Literal that is made from a table
+    RuleName = Literal[tuple(RULES)]
+
+
+class DecodingConfig(Model):
+    """How test samples are drawn, of all test sets, where that differs from `[sampling]`.
+
+    Runs in which this differs are not compared.
+    """
+
+    temperature: float | None = Field(default=None, ge=0.01, description="without it that of `[sampling]`")
+    top_k: int | None = Field(default=None, ge=1, description="without it that of `[sampling]`")
+    top_p: float | None = Field(default=None, gt=0, le=1, description="without it that of `[sampling]`")
+    greedy: bool = Field(
+        default=False,
+        description="whether the likeliest token is taken at each step; `test_samples` is then 1, as all are equal",
+    )
+
+    @pydantic.model_validator(mode="after")
+    def _greedy_goes_alone(self) -> DecodingConfig:
+        if self.greedy and (drawn := [name for name in ("temperature", "top_k", "top_p") if getattr(self, name)]):
+            raise ValueError(f"`greedy` draws nothing, so `{drawn[0]}` has no use beside it; remove one of them")
+        return self
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of `[sampling]` that it replaces."""
+        # Of the one likeliest token nothing is drawn: the sampler then takes it, whatever the temperature is.
+        return {"top_k": 1} if self.greedy else self.model_dump(exclude={"greedy"}, exclude_none=True)
+
+
+class SamplingConfig(Model):
+    """How responses are drawn; temperature and top-k are the paper's."""
+
+    train_samples: int = Field(default=16, ge=1, description="samples of a training problem in each E-step")
+    validation_samples: int = Field(default=4, ge=1, description="samples of a validation problem in each check")
+    test_samples: int = Field(default=8, ge=1, description="samples of a test problem from each checkpoint")
+    train_at_end: bool = Field(
+        default=False,
+        description="whether the last checkpoint of an arm is sampled on its training problems too, as every other one "
+        "is in an E-step, so that accuracy on training and on test problems is known after every iteration",
+    )
+    temperature: float = Field(default=0.7, ge=0.01, description="the logits are divided by it")
+    top_k: int = Field(default=40, ge=1, description="number of likeliest tokens that may be drawn at each step")
+    top_p: float = Field(
+        default=1.0, gt=0, le=1, description="of those, the likeliest whose probabilities sum to this; 1: all"
+    )
+    max_new_tokens: int = Field(default=56, ge=1, description="tokens of the longest response")
+    rows: Annotated[int, MAY_DIFFER] = Field(
+        default=256, ge=1, description="sequences decoded together; samples do not depend on it"
+    )
+    compute_dtype: Compute = Field(default="float32", description=f"what the policy computes in; {COMPUTE}")
+    test: DecodingConfig = DecodingConfig()
+
+    @pydantic.model_validator(mode="after")
+    def _greedy_samples_are_equal(self) -> SamplingConfig:
+        if self.test.greedy and self.test_samples > 1:
+            raise ValueError(
+                f"`test_samples`: found {self.test_samples}, expected 1 with `test.greedy`, whose samples of a problem "
+                "are all equal"
+            )
+        return self
+
+    @property
+    def of_tests(self) -> SamplingConfig:
+        """The settings with which test samples are drawn."""
+        return self.model_copy(update=self.test.settings)
+
+
+class SelectionConfig(Model):
+    """Which accepted samples train the policy, and with what weight."""
+
+    rule: RuleName = Field(
+        default="filter",
+        description="`filter`: what the verifier accepts, with weight 1 (the paper). `majority`: of those, what agrees "
+        "with most samples of its problem. `weighted`: what it accepts, weighted as `weight` says",
+    )
+    weight: Literal["score", "confidence", "corrected"] = Field(
+        default="score",
+        description="for `weighted`: the verifier's score, the policy's confidence in the response, or `corrected`: "
+        "(v - fpr) / (tpr - fpr), where v is 1 for an accepted and 0 for a rejected sample. Its mean over equal "
+        "samples is what a perfect verifier gives them, without `dedupe` and `cap` (arXiv:2510.00915)",
+    )
+    tpr: float | None = Field(
+        default=None, gt=0, le=1, description="for `corrected`: the share of right samples that the verifier accepts"
+    )
+    fpr: float | None = Field(default=None, ge=0, lt=1, description="for `corrected`: that of wrong ones, below `tpr`")
+    negatives: float = Field(
+        default=0.0,
+        le=0,
+        description="the weight of samples that the verifier rejects, below 0; 0: they are dropped. Take a "
+        "small one: with -0.05 the tiny policy gained as without, -1 took nearly all that it could do",
+    )
+    cap: int = Field(
+        default=10,
+        ge=0,
+        description="kept samples of a problem, the paper's cut-off, and as many rejected ones where these have a "
+        "weight; 0: no cap",
+    )
+    dedupe: bool = Field(default=True, description="whether equal responses to a problem are kept once")
+
+    @pydantic.model_validator(mode="after")
+    def _rates_go_with_corrected(self) -> SelectionConfig:
+        corrected = self.rule == "weighted" and self.weight == "corrected"
+        if self.weight == "corrected" and not corrected:
+            raise ValueError(f'`weight = "corrected"` goes with `rule = "weighted"`, found {self.rule!r}')
+        if not corrected and (self.tpr, self.fpr) != (None, None):
+            raise ValueError('`tpr` and `fpr` go with `weight = "corrected"`, and only with it')
+        if not corrected:
+            return self
+        if self.tpr is None or self.fpr is None:
+            raise ValueError('`weight = "corrected"` needs both rates of the verifier, `tpr` and `fpr`')
+        if self.tpr <= self.fpr:
+            raise ValueError(
+                f"expected fpr below tpr, found fpr {self.fpr:g} and tpr {self.tpr:g}: such a verifier "
+                "tells nothing, or the opposite; turn its outcomes around"
+            )
+        if self.negatives:
+            raise ValueError('`negatives`: with `weight = "corrected"` the rates give the weight of rejected samples')
+        return self
+
+
+class TrainingConfig(Model):
+    """The M-step."""
+
+    optimizer: Literal["adamw", "sgd"] = Field(default="adamw", description="the optimizer")
+    learning_rate: float = Field(default=1e-3, gt=0, description="the largest learning rate")
+    warmup_share: float = Field(default=0.1, ge=0, lt=1, description="share of the steps in which this rises from 0")
+    steps: int = Field(default=64, ge=1, description="optimizer steps, the same for every arm")
+    rows: int = Field(default=16, ge=1, description="packed sequences computed together")
+    row_length: int = Field(default=128, ge=8, description="tokens of a packed sequence; a longer example is left out")
+    accumulate: int = Field(default=1, ge=1, description="a step's gradient is that of this many batches of `rows`")
+    accumulate_all: bool = Field(default=False, description="a step's gradient is that of all examples")
+    trainable: Literal["full", "no_embedder", "lora"] = Field(
+        default="full", description="which parameters are trained"
+    )
+    lora_rank: int = Field(default=16, ge=1, description="with `lora`: the rank of the added matrices")
+    compute_dtype: Compute = Field(
+        default="float32", description=f"what the loss is computed in; {COMPUTE}; parameters and moments stay float32"
+    )
+    remat: bool = Field(default=False, description="layers are computed twice, for less memory")
+    restart: bool = Field(
+        default=True,
+        description="each iteration trains the base (the paper); false: the last iteration's policy, as the notebook "
+        "and ReST do",
+    )
+    checks: int = Field(
+        default=2, ge=0, description="times the validation reward is measured; training stops when it falls"
+    )
+
+    @pydantic.model_validator(mode="after")
+    def _one_accumulation(self) -> TrainingConfig:
+        if self.accumulate_all and self.accumulate > 1:
+            raise ValueError("`accumulate` and `accumulate_all` exclude each other")
+        return self
+
+
+class MeshConfig(Model):
+    """The devices, `data` x `model` of them on all hosts together."""
+
+    data: Annotated[int, MayDiffer(only="yes; later training is rounded differently")] = Field(
+        default=0,
+        ge=0,
+        description="devices that divide the sequences among them; 0: all devices. It changes speed, and the last bits "
+        "of trained parameters",
+    )
+    model: int = Field(
+        default=1,
+        ge=1,
+        description="devices that share each matrix, all on one host, for a policy that one device cannot hold; "
+        "sums are then rounded differently",
+    )
+
+
+class ProbeConfig(Model):
+    """Constructed responses that test every verifier: attacks, and right answers in other forms; about 29 a problem."""
+
+    problems: int = Field(default=4, ge=0, description="the first test problems, this many, are probed; 0: none")
+
+
+class GrpoConfig(Model):
+    """The loss of arms with `algorithm = "grpo"`; docs/grpo.md."""
+
+    clip: float = Field(default=0.2, gt=0, lt=1, description="how far the ratio to the policy that drew may leave 1")
+    kl: float = Field(default=0.04, ge=0, description="the weight of the penalty for leaving the base")
