@@ -209,16 +209,18 @@ def test_the_last_checkpoint_is_sampled_on_training_problems_and_judged_by_the_g
             assert len(store.verdicts(checkpoint, "train", prints["sympy"])) == 16
         assert not store.verdicts("text/1", "train", prints["exact"])
         findings = find(read_run(store))
-    assert [(gap.iteration, gap.train.n) for gap in train_test_gaps(findings)] == [(0, 16), (1, 16), (1, 16)]
-    assert "is not sampled on them" not in train_test_gap(findings).note
+    gaps = train_test_gaps(findings)
+    assert [(gap.iteration, gap.train.n) for gap in gaps] == [(0, 16), (1, 16), (1, 16)]
+    assert "is not sampled on them" not in train_test_gap(findings, gaps).note
 
 
 def test_without_the_setting_the_last_checkpoint_has_no_training_samples(plain: Path) -> None:
     with Store(plain) as store:
         assert not store.samples("sympy/1", "train")
         findings = find(read_run(store))
-    assert [gap.train.n for gap in train_test_gaps(findings)] == [16, 0, 0]
-    assert "is not sampled on them" in train_test_gap(findings).note
+    gaps = train_test_gaps(findings)
+    assert [gap.train.n for gap in gaps] == [16, 0, 0]
+    assert "is not sampled on them" in train_test_gap(findings, gaps).note
 
 
 def test_the_training_samples_of_a_last_checkpoint_are_those_of_its_next_e_step(

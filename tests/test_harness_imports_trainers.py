@@ -279,6 +279,35 @@ def test_a_summary_of_tinker_is_imported_where_its_logs_hold_the_text() -> None:
     assert ["recorded(" in refused.reason for refused in refusals(file)] == [True, True]
 
 
+def test_a_row_of_tinker_without_its_benchmark_is_refused(tmp_path: Path) -> None:
+    first, second, *_ = (FILES / "tinker/trajectories.jsonl").read_text().splitlines()
+    without = {key: value for key, value in json.loads(second).items() if key != "benchmark"}
+    (tmp_path / "trajectories.jsonl").write_text(f"{first}\n{json.dumps(without)}\n")
+    _, refused = read(tmp_path / "trajectories.jsonl")
+    assert isinstance(refused, Refused)
+    assert "benchmark" in refused.reason
+
+
+@pytest.mark.parametrize("name", ["tinker/trajectories.jsonl", "nemo_rl/train_data_step3.jsonl", "areal/2/0.jsonl"])
+def test_whole_numbers_that_no_float_and_no_database_holds_end_in_no_traceback(name: str, tmp_path: Path) -> None:
+    def enlarged(value: Any, most: int) -> Any:
+        if isinstance(value, dict):
+            return {key: enlarged(each, most) for key, each in value.items()}
+        if isinstance(value, list):
+            return [enlarged(each, most) for each in value]
+        return most if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+    for most in (2**63, 10**400):
+        file = tmp_path / f"{most % 7}" / Path(name).name
+        file.parent.mkdir()
+        rows = [enlarged(json.loads(line), most) for line in (FILES / name).read_text().splitlines()]
+        file.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+        for row in read(file):
+            if isinstance(row, Rollout):
+                assert row.token_count is None or row.token_count < 2**53
+                assert all(reward is None or abs(reward) <= 2.0**63 for reward in row.rewards.values())
+
+
 def test_a_response_that_tinker_cut_is_refused(tmp_path: Path) -> None:
     log = {"input": "Q", "output": "x" * 500}
     row = {

@@ -6,6 +6,7 @@ Takes rows of any source; gives plain values or the row's own error, which names
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from restem.benchmarks.chat_templates import plain_question, plain_response
 from restem.benchmarks.json_lines import BadLine, JsonLine
 from restem.harness.imports.format import Read
+from restem.harness.imports.nested import MOST
 from restem.harness.imports.rollout import Imported, Refused, Rollout, number
 from restem.harness.imports.sources import Source, without_value
 
@@ -22,7 +24,7 @@ def whole_number(row: JsonLine, field: str) -> int | None:
     value = row.fields.get(field)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not float(value).is_integer() or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < MOST or value != value // 1:
         raise row.unexpected(field, "a whole number from 0, or null")
     return int(value)
 
@@ -71,8 +73,8 @@ def checked(row: JsonLine, rollout: Callable[..., Rollout], *arguments: Any) -> 
 
 
 def is_number(value: Any) -> bool:
-    """Whether a cell is a number; a bool is one, as 1 or 0."""
-    return isinstance(value, bool | int | float)
+    """Whether a cell is a number that a float can hold; a bool is one, as 1 or 0."""
+    return isinstance(value, bool | float) or (isinstance(value, int) and abs(value) <= sys.float_info.max)
 
 
 def kinds_of_columns(source: Source, skip: Iterable[str]) -> dict[str, set[str]]:

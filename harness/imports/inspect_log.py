@@ -16,6 +16,7 @@ from typing import Any
 from restem.benchmarks.chat_templates import plain_question, plain_text
 from restem.benchmarks.json_lines import BadLine, JsonLine
 from restem.harness.errors import ConfigError
+from restem.harness.imports.cells import is_number
 from restem.harness.imports.format import Format
 from restem.harness.imports.nested import count, objects, part, texts, word
 from restem.harness.imports.rollout import TEST, Imported, Refused, Rollout
@@ -168,7 +169,7 @@ def number_of(value: Any) -> tuple[float | None, str | None]:
     """A score's value as Inspect's own number, or why it has none."""
     if value is None or value != value:
         return None, "unscored"
-    if isinstance(value, bool | int | float):
+    if is_number(value):
         return float(value), None
     if isinstance(value, str):
         known = WORDS.get(value, WORDS.get(value.lower()))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+MOST = 2**53  # a larger whole number is none: floats and run.db do not hold all of them
 # What tools call the accepted answer of a problem, the most particular name first.
 REFERENCES = ("expected_answer", "ground_truth", "reference", "target", "answer")
 
@@ -32,7 +33,7 @@ def word(value: Any) -> str | None:
 
 def count(value: Any) -> int | None:
     """A whole number from 0."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0 or value != value // 1:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < MOST or value != value // 1:
         return None
     return int(value)
 

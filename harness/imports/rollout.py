@@ -6,7 +6,7 @@ Plain values. Does not depend on files, on SQLite or on any format.
 from __future__ import annotations
 
 import dataclasses
-import math
+import sys
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -77,7 +77,7 @@ Imported: TypeAlias = Rollout | Refused
 
 
 def number(value: Any) -> float | None:
-    """A recorded reward as a finite number: a bool is 1 or 0; None where it is null, NaN or infinite.
+    """A recorded reward as a finite number: a bool is 1 or 0; None where it is null, NaN, infinite or as large.
 
     Raises:
         ValueError: It is no number.
@@ -85,6 +85,5 @@ def number(value: Any) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool | int | float):
-        converted = float(value)
-        return converted if math.isfinite(converted) else None
+        return float(value) if abs(value) <= sys.float_info.max else None
     raise ValueError(f"expected a number or null, found {value!r:.40}")

@@ -14,6 +14,7 @@ from restem.benchmarks.chat_templates import as_messages, plain_question, plain_
 from restem.benchmarks.json_lines import JsonLine
 from restem.harness.imports.cells import is_number, numbered, rewards_of, whole_number
 from restem.harness.imports.format import Format, by_row
+from restem.harness.imports.nested import count
 from restem.harness.imports.rollout import TEST, TRAIN, Imported, Refused, Rollout
 from restem.harness.imports.sources import Source
 
@@ -48,19 +49,19 @@ def _stored(row: JsonLine) -> Imported:
     rewards = {"reward": row.fields.get("reward"), **_numbers(row.json_object("metrics"))}
     if error:
         rewards = dict.fromkeys(rewards)
-    example = row.fields.get("example_id") or None
+    benchmark, example = row.text("benchmark"), row.fields.get("example_id") or None
     tokens = [turn.get("token_count") for turn in turns if turn.get("role") == "assistant"]
     return Rollout(
         place=row.place,
         question=question,
         response=response,
         split=TEST,
-        group=None if example is None else f"{row.fields['benchmark']}/{example}",
+        group=None if example is None else f"{benchmark}/{example}",
         references=_references(row, [logs]),
         rewards=rewards_of(row, rewards),
         reasons=dict.fromkeys(rewards, error) if error else {},
-        token_count=tokens[-1] if tokens and isinstance(tokens[-1], int) and tokens[-1] > 0 else None,
-        strata={"benchmark": str(row.fields["benchmark"])},
+        token_count=(count(tokens[-1]) or None) if tokens else None,
+        strata={"benchmark": benchmark},
     )
 
 
