@@ -8,7 +8,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -296,6 +296,17 @@ class HungUp(Signalled):
     number = signal.SIGHUP
 
 
+@pytest.fixture
+def as_in_a_terminal() -> Iterator[None]:
+    """No signal is ignored, as some are in a process that `nohup` or a shell's `&` started."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("as_in_a_terminal")
 @pytest.mark.parametrize("plug_in", [Signalled, HungUp])
 def test_a_signal_that_comes_while_a_plug_in_works_stops_the_command_and_blames_nobody(
     rows: Path, plug_in: type[Signalled]
@@ -334,6 +345,7 @@ class SignalledInACallback:
         return [Verdict(outcome=Outcome.UNDECIDED)] * len(attempts)
 
 
+@pytest.mark.usefixtures("as_in_a_terminal")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_whose_exception_python_drops_in_a_callback_stops_the_command(rows: Path, number: int) -> None:
     name, hook = "tests.test_harness_app_verifiers:SignalledInACallback", sys.unraisablehook
