@@ -30,32 +30,11 @@ from tests.conftest import restem
 from tests.edited import edited
 from tests.judge_server import JudgeServer
 from tests.rows import lasting_rows
+from tests.small_suite import small_suite
 
-SUITE = """
-name = "further"
-seed = 3
-iterations = 1
-
-[benchmark]
-regime = [3.0, 4.5]
-train = 4
-validation = 1
-test = 3
-
-[sampling]
-train_samples = 4
-test_samples = 2
-max_new_tokens = 48
-rows = 32
-
-[training]
-steps = 1
-checks = 0
-rows = 4
-
-[probe]
-problems = 0
-
+SUITE = small_suite(
+    "further",
+    """
 [[arms]]
 name = "sympy"
 verifier = "sympy"
@@ -63,7 +42,10 @@ verifier = "sympy"
 [[arms]]
 name = "text"
 verifier = "exact"
-"""
+""",
+    seed=3,
+    test=3,
+)
 SETS = """
 [tests.harder]
 name = "linear_1d"

@@ -29,31 +29,11 @@ from restem.reports.analysis.train_test_gap import train_test_gaps
 from restem.reports.data.read import read_run
 from tests.gemma_folders import vocabulary
 from tests.small_policy import ARCHITECTURE, small_policy
+from tests.small_suite import small_suite
 
-SUITE = """
-name = "sources"
-iterations = 2
-
-[benchmark]
-regime = [3.0, 4.5]
-train = 4
-validation = 1
-test = 2
-
-[sampling]
-train_samples = 4
-test_samples = 2
-max_new_tokens = 48
-rows = 32
-
-[training]
-steps = 2
-checks = 0
-rows = 4
-
-[probe]
-problems = 0
-
+SUITE = small_suite(
+    "sources",
+    """
 [[arms]]
 name = "usual"
 verifier = "sympy"
@@ -78,7 +58,10 @@ name = "same_tokens"
 verifier = "accept_all"
 source = "checkpoint:tiny"
 iterations = 1
-"""
+""",
+    iterations=2,
+    steps=2,
+)
 
 
 def suite_of(place: Path, text: str = SUITE) -> Suite:

@@ -17,31 +17,11 @@ from restem.reports.analysis.unfinished import missing
 from restem.reports.data.read import read_run
 from restem.reports.data.run import Run
 from tests.rows import lasting_rows
+from tests.small_suite import small_suite
 
-ARMS = """
-name = "arms"
-iterations = 1
-
-[benchmark]
-regime = [3.0, 4.5]
-train = 4
-validation = 1
-test = 2
-
-[sampling]
-train_samples = 4
-test_samples = 2
-max_new_tokens = 48
-rows = 32
-
-[training]
-steps = 1
-checks = 0
-rows = 4
-
-[probe]
-problems = 0
-
+ARMS = small_suite(
+    "arms",
+    """
 [[arms]]
 name = "usual"
 verifier = "sympy"
@@ -67,7 +47,8 @@ name = "hotter"
 verifier = "sympy"
 temperature = 1.5
 steps = 2
-"""
+""",
+)
 
 
 @pytest.fixture(scope="module")

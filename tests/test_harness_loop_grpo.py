@@ -22,6 +22,7 @@ from restem.reports.data.read import read_run
 from restem.reports.tables.training_data import training_data
 from restem.verifiers.verdict import Outcome, Verdict
 from tests.rows import lasting_rows
+from tests.small_suite import small_suite
 from tests.strategies import judged_samples
 
 TRL = json.loads((Path(__file__).parent / "golden" / "grpo_trl.json").read_text())
@@ -89,31 +90,9 @@ def test_a_graded_reward_is_the_score_and_a_judges_confidence_is_none() -> None:
     assert reward_of(Verdict(outcome=Outcome.UNDECIDED)) is None
 
 
-SUITE = """
-name = "both"
-seed = 3
-iterations = 2
-
-[benchmark]
-regime = [3.0, 4.5]
-train = 8
-validation = 1
-test = 2
-
-[sampling]
-train_samples = 6
-test_samples = 2
-max_new_tokens = 48
-rows = 48
-
-[training]
-steps = 2
-checks = 0
-rows = 4
-
-[probe]
-problems = 0
-
+SUITE = small_suite(
+    "both",
+    """
 [[arms]]
 name = "em"
 verifier = "sympy"
@@ -128,7 +107,14 @@ learning_rate = 1e-3
 name = "nothing"
 verifier = "accept_all"
 algorithm = "grpo"
-"""
+""",
+    seed=3,
+    iterations=2,
+    train=8,
+    train_samples=6,
+    rows=48,
+    steps=2,
+)
 
 
 def run(folder: Path, *overrides: str) -> Path:

@@ -27,36 +27,17 @@ from tests.conftest import problem, restem
 from tests.edited import edited
 from tests.old_runs import SCHEMAS, as_of
 from tests.rows import lasting_rows
+from tests.small_suite import small_suite
 
-SUITE = """
-name = "smallest"
-seed = 3
-iterations = 1
-
-[benchmark]
-regime = [3.0, 4.5]
-train = 4
-validation = 1
-test = 2
-
-[sampling]
-train_samples = 4
-test_samples = 2
-max_new_tokens = 48
-rows = 32
-
-[training]
-steps = 1
-checks = 0
-rows = 4
-
-[probe]
-problems = 0
-
+SUITE = small_suite(
+    "smallest",
+    """
 [[arms]]
 name = "sympy"
 verifier = "sympy"
-"""
+""",
+    seed=3,
+)
 
 
 def run(folder: Path, *overrides: str) -> Path:
