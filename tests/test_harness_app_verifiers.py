@@ -337,7 +337,8 @@ class SignalledInACallback:
 
         gc.callbacks.append(on_collection)
         try:
-            for _ in range(100):
+            end = time.monotonic() + 10
+            while time.monotonic() < end:
                 gc.collect()
                 time.sleep(0.1)
         finally:

@@ -10,7 +10,7 @@ import pytest
 
 from restem.harness.app.run import suite_problems
 from restem.harness.config import parse_suite
-from restem.harness.loop.rest_em import forecast
+from restem.harness.loop.planned_work import forecast
 from restem.harness.progress import Forecast
 from restem.harness.store.store import Store
 from restem.verifiers import catalog
