@@ -6,21 +6,24 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from restem.harness.config import load_suite
 from tests.conftest import restem
+from tests.perf.em_grpo import rank, youden
+from tests.perf.literature_findings import LITERATURE
 from tests.perf.paper import PAGES, ROOT, STORED, page, printed, studies
-from tests.perf.paper_findings import ABOVE, EQUAL, LITERATURE, PAPER, Answer, Effect, Finding, answer
+from tests.perf.paper_findings import ABOVE, EQUAL, PAPER, Answer, Effect, Finding, Range, answer
 from tests.perf.paper_rows import rows_of
 
 FINDINGS = (*PAPER, *LITERATURE)
 POINTS = st.floats(-100, 100)
 
 
-def finding(range: tuple[float, float]) -> Finding:
+def finding(range: Range) -> Finding:
     return Finding(where="", published="", suite="", effect=Effect(measure="accuracy"), range=range)
 
 
@@ -67,6 +70,16 @@ def test_fewer_than_three_seeds_tell_nothing(low: float, high: float, seeds: int
 
 def test_no_interval_tells_nothing() -> None:
     assert answer(finding(ABOVE), math.nan, math.nan, 5) is Answer.UNKNOWN
+
+
+@given(POINTS, POINTS, st.integers(0, 9))
+def test_without_a_range_nothing_is_compared(low: float, high: float, seeds: int) -> None:
+    assert answer(finding(None), low, high, seeds) is Answer.INCOMPARABLE
+
+
+def test_verifiers_of_equal_j_are_tied_in_the_ranks() -> None:
+    j = [youden(tpr=tpr, fpr=fpr) for tpr, fpr in ((0.9, 0.3), (1.0, 0.4), (0.6, 0.1))]
+    assert rank(j, np.array([[3.0, 1.0, 2.0], [1.0, 3.0, 2.0]])).tolist() == [0, 0]
 
 
 @pytest.mark.parametrize("name", ["paper_compute", "paper_size_problems"])

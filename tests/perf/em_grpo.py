@@ -42,11 +42,16 @@ def qualities(shown: Findings) -> dict[str, dict[str, float]]:
         right = base.accuracy.value
         result[name] = {
             "lr": tpr / fpr if fpr else math.inf,
-            "j": tpr - fpr,
+            "j": youden(tpr=tpr, fpr=fpr),
             "kept": precision,
             "accuracy": right * tpr + (1 - right) * (1 - fpr),
         }
     return result
+
+
+def youden(*, tpr: float, fpr: float) -> float:
+    """TPR - FPR, rounded: a floating-point error must not break the tie of two verifiers."""
+    return round(tpr - fpr, 6)
 
 
 def gains(shown: Findings) -> dict[str, np.ndarray]:

@@ -4,8 +4,8 @@
     python -m tests.perf.paper rows [NAME...] [--out FOLDER]  docs/paper/NAME.json from the finished runs
     python -m tests.perf.paper pages                          both pages, from docs/paper/*.json alone
 
-A run that was stopped goes on. What was published, and which number of ours it speaks of, stands in paper_findings.py;
-whether both agree is decided there, by one rule.
+A run that was stopped goes on. What was published, and which number of ours it speaks of, stands in paper_findings.py
+and literature_findings.py; whether both agree is decided in the first, by one rule.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ import click
 
 from restem.benchmarks.catalog import SUITES
 from restem.harness.config import built_in_suites
-from tests.perf.paper_findings import FEWEST_SEEDS, LITERATURE, PAPER, SAME, Answer, Finding, answer
+from tests.perf.literature_findings import LITERATURE
+from tests.perf.paper_findings import FEWEST_SEEDS, LARGEST_RATIO, PAPER, SAME, Answer, Finding, answer
 
 ROOT = Path(__file__).parents[2]
 STORED = ROOT / "docs" / "paper"
@@ -41,23 +42,26 @@ is wrong.
 """,
     "literature": """Papers of 2025 and 2026 on imperfect verifiers, most of them on policy gradients (GRPO) with models
 of 3 to 14 billion parameters. This page looks at the same questions with ReST-EM, the embedded policy, problems of
-`linear_1d`, three training seeds and two CPU cores. So it says whether a finding carries over. It cannot say that a
-paper is wrong. Whether LR+ orders verifiers for ReST-EM and Youden's J for GRPO (`em_grpo`): [grpo.md](grpo.md).
+`linear_1d`, three training seeds (`em_grpo`: six) and two CPU cores. So it says whether a finding carries over. It
+cannot say that a paper is wrong. Whether LR+ orders verifiers for ReST-EM and Youden's J for GRPO (`em_grpo`):
+[grpo.md](grpo.md).
 """,
 }
 POLICY = """What to keep in mind of the embedded policy: its last phase of training taught it mistakes, in all of its
 four tasks at once (`harness/assets/make.py`). What is seen here fits with right answers undoing that, whatever their
-task: 28 training problems bring as much as 112, later iterations add little, and training on one task raises the other
-three. A policy that never had an ability may behave otherwise.
+task: no difference is shown between 28 and 112 training problems (28 less 112: −0.3 points [−7.6, 7.0]), none between
+the first and the third iteration (third less first: +1.2 [−7.2, 9.7]), and training on one task raises the other three.
+A policy that never had an ability may behave otherwise.
 """
 RULE = f"""## The rule
 
 Every finding is written as a range in which one number of ours lies if the finding holds here: above 0, below 0, within
 ±{SAME:g} points, above .92. The number has a 95 % interval of other seeds on other problems (train-test gaps: of these
 seeds; R²: Fisher's, over the arms). **Agree**: the interval lies within the range. **Does not agree**: it lies outside.
-**Cannot tell**: it does neither, or there are fewer than {FEWEST_SEEDS} seeds. The ranges stand in
-`tests/perf/paper_findings.py`, the rule is its function `answer`. The intervals are not corrected for the number of
-rows: of twenty findings that hold at the limit of their range, one may fail by chance.
+**Cannot tell**: it does neither, or there are fewer than {FEWEST_SEEDS} seeds. **Not comparable**: no range can be
+written, and our number is shown alone. The ranges stand in `tests/perf/paper_findings.py` and
+`tests/perf/literature_findings.py`, the rule is the function `answer` of the first. The intervals are not corrected for
+the number of rows: of twenty findings that hold at the limit of their range, one may fail by chance.
 
 Made by `python -m tests.perf.paper pages` from the tables in [paper/](paper), which `run` and `rows` make again; runs
 on another machine differ in the last bits, and so train other policies.
@@ -142,12 +146,15 @@ def page(name: str) -> str:
 
 def _findings(findings: Sequence[Finding], tables: Mapping[str, Mapping[str, Any] | None]) -> str:
     lines: list[list[str]] = []
+    notes = list(dict.fromkeys(finding.note for finding in findings if finding.note))
     for finding in findings:
         number = f"{finding.effect} (`{finding.suite}`)"
         told = _told(finding, tables.get(finding.suite))
-        lines.append([finding.published, finding.where, number, told[0], _range(finding), *told[1:]])
+        mark = f" ({notes.index(finding.note) + 1})" if finding.note else ""
+        lines.append([finding.published + mark, finding.where, number, told[0], _range(finding), *told[1:]])
     heads = ["published", "where", "our number", "value and interval", "expected", "so", "why not"]
-    return _markdown(lines, heads) + "\n"
+    below = "".join(f"\n({place}) {note[0].upper()}{note[1:]}.\n" for place, note in enumerate(notes, 1))
+    return _markdown(lines, heads) + "\n" + below
 
 
 def _told(finding: Finding, table: Mapping[str, Any] | None) -> tuple[str, str, str]:
@@ -156,7 +163,7 @@ def _told(finding: Finding, table: Mapping[str, Any] | None) -> tuple[str, str, 
     if table is None or value is None or None in value:
         return "", f"**{Answer.NOT_RUN}**", ""
     told = answer(finding, value[1], value[2], table["seeds"])
-    why = {Answer.AGREE: "", Answer.UNKNOWN: UNKNOWN}.get(told, finding.why)
+    why = {Answer.DISAGREE: finding.why, Answer.UNKNOWN: UNKNOWN}.get(told, "")
     return _shown(value, finding, table), f"**{told}**", why
 
 
@@ -172,6 +179,8 @@ def _shown(value: Sequence[float], finding: Finding, table: Mapping[str, Any]) -
 
 
 def _range(finding: Finding) -> str:
+    if finding.range is None:
+        return ""
     low, high = finding.range
     if finding.effect.measure.startswith("R2"):
         return f"above {low:g}"
@@ -188,7 +197,8 @@ def _suites(tables: Mapping[str, Mapping[str, Any] | None]) -> str:
     heads = ["suite", "test problems", "training problems", "samples a training problem", "steps", "seeds", "seconds"]
     return _markdown(lines, heads) + (
         "\n\nSeconds are without loading, of two cores that did other work at the same time. Problems are of "
-        "`linear_1d`, the policy is `tiny`; `--quick` runs a small form of each suite.\n"
+        "`linear_1d`, the policy is `tiny`; `--quick` runs a small form of each suite. A log LR+ beyond ±5 is shown as "
+        "infinite. Verifier's columns are empty where a majority vote chose among the accepted samples.\n"
     )
 
 
@@ -239,6 +249,8 @@ def _cell(row: Mapping[str, Any], key: str) -> str:
     if isinstance(value, list):
         sign = "+" if key == "gain" else ""
         return f"{value[0]:{sign}.1f} [{value[1]:{sign}.1f}, {value[2]:{sign}.1f}]" if value[1] is not None else ""
+    if key == "log_ratio" and abs(value) >= LARGEST_RATIO:
+        return "∞" if value > 0 else "−∞"
     return f"{100 * value:.0f}" if key == "precision" else f"{value:.1f}" if key == "majority" else f"{value:.2f}"
 
 

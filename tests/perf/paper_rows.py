@@ -16,21 +16,20 @@ import numpy as np
 
 from restem.harness.names import BASE
 from restem.harness.store.store import Store
-from restem.reports.analysis.findings import TEST, Findings, Standing, find, majority_by_problem, steps_of_two
+from restem.reports.analysis.findings import TEST, TRAIN, Findings, Standing, find, majority_by_problem, steps_of_two
 from restem.reports.analysis.gain_by_quality import TrainedOn, trained_on
 from restem.reports.analysis.ranking import claims
-from restem.reports.analysis.train_test_gap import train_test_gaps
+from restem.reports.analysis.train_test_gap import train_test_gaps, trained_from
 from restem.reports.data.read import read_run
 from restem.reports.data.run import Run
 from restem.reports.stats import estimates, seeds
 from restem.reports.stats.estimates import Counts, Difference, Estimate
-from tests.perf.paper_findings import Effect, Finding
+from tests.perf.paper_findings import LARGEST_RATIO, Effect, Finding
 
-LARGEST = 5.0  # an infinite log LR+ counts as this
 QUALITIES: dict[str, Callable[[TrainedOn, Findings], float]] = {
     "verifier_accuracy": lambda item, shown: _verifier_accuracy(item, shown),
     "youden": lambda item, _: item.youden.value,
-    "log_ratio": lambda item, _: min(LARGEST, math.log(item.ratio.value)) if item.ratio.value > 0 else -LARGEST,
+    "log_ratio": lambda item, _: _log_ratio(item.ratio.value),
     "precision": lambda item, _: item.precision.value,
 }
 
@@ -70,10 +69,12 @@ def _rows(run: Run, shown: Findings) -> list[dict[str, Any]]:
         row: dict[str, Any] = {"arm": key[0] or BASE, "iteration": key[1], "accuracy": _percent(standing.accuracy)}
         if key in gains:
             row["gain"] = _percent(gains[key])
-        if standing.arm:
+        voted = standing.arm is not None and standing.arm.selection.rule == "majority"  # not the verifier's choice
+        if standing.arm and not voted:
             row["reward"] = _percent(standing.reward)
         if key in quality:
-            row |= {name: _rounded(value(quality[key], shown), 3) for name, value in QUALITIES.items()}
+            names = ("precision",) if voted else QUALITIES
+            row |= {name: _rounded(QUALITIES[name](quality[key], shown), 3) for name in names}
         if key in gaps and gaps[key].train.n:
             row["train_accuracy"] = _percent(gaps[key].train)
         if shown.samples_per_problem > 8:
@@ -97,11 +98,28 @@ def _effect(shown: Findings, effect: Effect) -> list[float | None]:
     if effect.measure.startswith("R2 "):
         return _squared_correlation(shown, effect.measure.removeprefix("R2 "))
     if effect.measure == "gap":
-        arm, _, iteration = effect.left.partition("/")
-        gaps = train_test_gaps(shown)
-        found = (row for row in gaps if row.arm and (row.arm.name, row.iteration) == (arm, int(iteration)))
-        return _percent(next((row.beyond for row in found), estimates.NOTHING))
+        return _percent(_gap(shown, effect))
     return _percent(_difference(shown, effect))
+
+
+def _gap(shown: Findings, effect: Effect) -> Estimate:
+    """Left less right on training problems, less the same on test problems; without a right side over the base."""
+    name, _, left = effect.left.partition("/")
+    if not effect.right:
+        found = (
+            row for row in train_test_gaps(shown) if row.arm and (row.arm.name, row.iteration) == (name, int(left))
+        )
+        return next((row.beyond for row in found), estimates.NOTHING)
+    run = shown.run
+    drawn = trained_from(run, next(arm for arm in run.arms if arm.name == name))
+    trained, tested = [], []
+    for iteration in (int(left), int(effect.right.partition("/")[2])):
+        rows = np.concatenate(drawn[iteration])
+        right = run.outcome(run.gold, rows)
+        trained.append(estimates.per_problem(right, run.samples.problem[rows], run.size(TRAIN)))
+        tested.append(shown.standings[name, iteration].counts)
+    on_training, on_test = estimates.paired(*trained), estimates.paired(*tested)
+    return estimates.apart(on_training, on_test) if on_training and on_test else estimates.NOTHING
 
 
 def _difference(shown: Findings, effect: Effect) -> Difference | Estimate:
@@ -179,6 +197,10 @@ def _verifier_accuracy(item: TrainedOn, shown: Findings) -> float:
         verdict, truth = run.outcome(replica.verifier, rows), run.outcome(run.gold, rows)
         same.append((verdict == truth)[~np.isnan(verdict) & ~np.isnan(truth)])
     return float(np.concatenate(same).mean())
+
+
+def _log_ratio(ratio: float) -> float:
+    return max(-LARGEST_RATIO, min(LARGEST_RATIO, math.log(ratio))) if ratio > 0 else -LARGEST_RATIO
 
 
 def _percent(value: Estimate | Difference) -> list[float | None]:
