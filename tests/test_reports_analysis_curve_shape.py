@@ -26,6 +26,7 @@ SHIFTS = {
     "late": (0.0, 0.3, 1.0, 1.8, 2.6),
     "keeps": (1.7, 2.3, 2.3, 2.3, 2.3),
     "rises": (0.0, 0.0, 0.0, 0.5, 1.0),
+    "creeps": (0.0, 0.1, 0.2, 0.35, 0.5),
 }
 SIZE = Size(
     problems=110,
@@ -67,6 +68,22 @@ def curves(findings: Findings, monkeypatch: pytest.MonkeyPatch) -> dict[str, Lon
 )
 def test_the_shape_of_a_curve_is_the_planted_one(curves: dict[str, LongCurve], arm: str, shape: Shape) -> None:
     assert curves[arm].shape is shape
+
+
+def test_an_arm_behind_the_golds_whose_growth_is_not_excluded_is_no_plateau(
+    curves: dict[str, LongCurve],
+) -> None:
+    curve = curves["creeps"]
+    assert curve.behind
+    assert curve.behind.worse
+    assert not curve.grown.better
+    assert curve.shape is Shape.UNDECIDED
+
+
+def test_the_last_iteration_against_the_golds_arm_is_one_test(curves: dict[str, LongCurve]) -> None:
+    contests = [curve.behind for curve in curves.values() if curve.behind]
+    assert len(contests) == len(SHIFTS) - 1
+    assert all(contest.adjusted_p == contest.p_value for contest in contests)
 
 
 def test_the_turn_is_the_best_iteration_with_the_share_of_resamples_that_choose_it(

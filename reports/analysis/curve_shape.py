@@ -28,7 +28,7 @@ class Shape(enum.StrEnum):
     COLLAPSE = "collapse"
     """The last iteration is below the base, or below an earlier iteration of the arm."""
     PLATEAU = "plateau"
-    """The last is below the gold's own arm, and not shown to be above the middle one."""
+    """The last is below the gold's own arm, and shown not to be above the middle one by the margin."""
     DELAY = "delay"
     """The last is no worse than the gold's own arm; an earlier one was below it."""
     LEVEL = "level"
@@ -91,16 +91,17 @@ def _curve(findings: Findings, ranking: Ranking, chain: Sequence[Standing]) -> L
     grown = contest_of(last, chain[(len(chain) - 1) // 2])
     if not falls or not grown:
         return None
-    behind = family([(ours, theirs) for ours, theirs in zip(chain, gold, strict=False)])
+    behind = contest_of(last, gold[-1]) if gold else None
+    before = family([(ours, theirs) for ours, theirs in zip(earlier, gold, strict=False)])
     gain = ranking.gain(last)
     return LongCurve(
         last=last,
-        shape=_shape(gain, falls, grown, behind),
+        shape=_shape(gain, falls, grown, behind, before),
         turn=_turn([*([findings.base] if findings.base else []), *chain]),
         gain=gain,
         fallen=min(falls, key=lambda contest: contest.claim.value),
         grown=grown,
-        behind=behind[-1] if behind else None,
+        behind=behind,
     )
 
 
@@ -115,21 +116,24 @@ def _golds(findings: Findings, ranking: Ranking, chain: Sequence[Standing]) -> l
     return [next(s for s in best if s.iteration == ours.iteration) for ours in chain]
 
 
-def _shape(gain: Contest | None, falls: Sequence[Contest], grown: Contest, behind: Sequence[Contest]) -> Shape:
+def _shape(
+    gain: Contest | None, falls: Sequence[Contest], grown: Contest, behind: Contest | None, before: Sequence[Contest]
+) -> Shape:
     """The first shape that is shown.
 
     Args:
-        behind: The arm less the gold's own, an iteration each; empty without such an arm.
+        behind: The last iteration less the gold's own arm then, by itself; None without such an arm.
+        before: The same of the earlier iterations, one family of tests.
     """
     if (gain and gain.worse) or any(contest.worse for contest in falls):
         return Shape.COLLAPSE
     if not behind:
         return Shape.UNDECIDED
-    if behind[-1].worse:
-        return Shape.UNDECIDED if grown.better else Shape.PLATEAU
-    if behind[-1].equivalence.not_worse >= ALPHA:
+    if behind.worse:
+        return Shape.PLATEAU if grown.equivalence.not_better < ALPHA else Shape.UNDECIDED
+    if behind.equivalence.not_worse >= ALPHA:
         return Shape.UNDECIDED
-    return Shape.DELAY if any(contest.worse for contest in behind[:-1]) else Shape.LEVEL
+    return Shape.DELAY if any(contest.worse for contest in before) else Shape.LEVEL
 
 
 def _turn(chain: Sequence[Standing]) -> Turn:
