@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from restem.harness.store.store import Store
@@ -150,6 +152,37 @@ def test_of_two_arms_of_the_gold_beside_candidates_the_better_is_the_ceiling(tmp
     codes = {arm_of(advice.standing).name: advice.code for advice in advise(findings, rank(findings))}
     assert codes["sympy"] is Recommendation.CEILING
     assert codes["again"] is Recommendation.GOLD
+
+
+@pytest.mark.parametrize(("shift", "words"), [(2.4, "gold, another arm"), (0.2, "gold, below the ceiling")])
+def test_an_arm_of_the_gold_is_below_the_ceiling_only_where_that_is_shown(
+    tmp_path: Path, shift: float, words: str
+) -> None:
+    size = Size(
+        problems=60,
+        arms=("sympy", "again", "judge"),
+        settings={"again": {"verifier": "sympy"}},
+        iterations=1,
+        seeds=2,
+        shifts={"sympy": (2.5,), "again": (shift,), "judge": (1.0,)},
+    )
+    findings = read(build_run(tmp_path, size))
+    table = verdict(findings, rank(findings))
+    assert {row["advice"].text for row in table.rows[:3]} >= {"ceiling", words}
+    assert "Ceiling: the gain of the best of 2 gold arms" in table.note
+
+
+def test_where_rejected_samples_train_too_the_verdict_has_no_precision(tmp_path: Path) -> None:
+    findings = read(build_run(tmp_path, Size(arms=("sympy", "judge"), iterations=1)))
+    run = findings.run
+    choice = run.choices["judge/1"]
+    signed = dataclasses.replace(choice, weight=np.where(choice.weight > 0, 1.0, -1.0))
+    trained = dataclasses.replace(findings, run=dataclasses.replace(run, choices={**run.choices, "judge/1": signed}))
+    for found, dash in ((findings, False), (trained, True)):
+        table = verdict(found, rank(found))
+        (text,) = (row["precision"].text for row in table.rows if row["arm"].text == "judge")
+        assert (text == "–") is dash
+        assert ("as by GRPO" in table.note) is dash
 
 
 def test_the_page_and_the_json_hold_the_table(mixed: Path, tmp_path: Path) -> None:

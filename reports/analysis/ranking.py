@@ -51,7 +51,7 @@ class Ranking:
         worthy: Of the candidates those shown to be better than the base and than the best control, best first.
         gains: Each arm against the base; any gain counts, so that their margin is 0.
         contests: The best candidate against each other one, every candidate against the best control (on one side), and
-            the ceiling against every candidate; three families of tests.
+            the ceiling against every candidate, and against the other arms of the gold; four families of tests.
         shares: Arm -> the share of the ceiling's gain that it reached; none where the ceiling's own gain is not shown.
         base: None where it has no gold verdicts.
         idle: Arms whose verifier accepted nothing, so that their policy is still the base: not ranked, as any
@@ -83,6 +83,11 @@ class Ranking:
     def settings(self) -> bool:
         """Whether candidates share a verifier, so that arms are compared and not verifiers alone."""
         return any(arm_of(standing).shared for standing in self.candidates)
+
+    @property
+    def golds(self) -> int:
+        """Arms of the gold, of which the best is the ceiling; 0 without a ceiling."""
+        return sum(arm_of(standing).gold for standing in self.standings) if self.ceiling else 0
 
     @functools.cached_property
     def overall(self) -> Homogeneity:
@@ -121,7 +126,8 @@ def rank(findings: Findings) -> Ranking:
     standings = sorted(trained_at(findings, at), key=lambda s: -s.accuracy.value)
     chosen = _candidates(findings.run.arms)
     candidates = [s for s in standings if arm_of(s) in chosen]
-    ceiling = next((s for s in standings if arm_of(s).gold and s not in candidates), None)
+    golds = [s for s in standings if arm_of(s).gold and s not in candidates]
+    ceiling = next(iter(golds), None)
     control = next((s for s in standings if arm_of(s).control), None)
     known = gains(findings)
     gained_at = tuple(known[end] for end in at.items() if end in known)
@@ -130,7 +136,7 @@ def rank(findings: Findings) -> Ranking:
     worthy = [s for s in candidates if arm_of(s).name in gained and (not control or arm_of(s).name in beating)]
     best = next(iter(worthy or candidates), None)
     rivals = family([(best, s) for s in candidates if s is not best]) if best else ()
-    below = family([(ceiling, s) for s in candidates]) if ceiling else ()
+    below = (*family([(ceiling, s) for s in candidates]), *family([(ceiling, s) for s in golds[1:]])) if ceiling else ()
     return Ranking(
         ends=at,
         held_back=any(at.get(arm.name, 0) < arm.iterations for arm in findings.run.arms),

@@ -25,7 +25,9 @@ class Recommendation(enum.StrEnum):
     CEILING = "ceiling"
     """The gold's own arm: what exact verdicts give; never recommended, as who has the gold has no question."""
     GOLD = "gold"
-    """Another arm of the gold's, which is less accurate than the ceiling."""
+    """Another arm of the gold's, not shown to be less accurate than the ceiling."""
+    GOLD_BELOW = "gold_below"
+    """Another arm of the gold's, shown to be less accurate than the ceiling."""
     CONTROL = "control"
     """A control arm, the floor: never recommended."""
     UNTRAINED = "untrained"
@@ -121,8 +123,7 @@ def _advice(
     if stability is None:
         return Advice(standing=standing, stability=None, code=Recommendation.UNTRAINED)
     if standing not in ranking.candidates:
-        code = Recommendation.CEILING if standing is ranking.ceiling else Recommendation.GOLD
-        return Advice(standing=standing, stability=stability, code=code)
+        return Advice(standing=standing, stability=stability, code=_gold(ranking, standing))
     gained, stop = ranking.gained(standing), _stop(findings, stability)
     advice = Advice(standing=standing, stability=stability, code=Recommendation.STOP)
     if stop:
@@ -142,6 +143,13 @@ def _advice(
     if behind and advice.fault in REWARD_FAULTS and best and not best.untrusted:
         code = Recommendation.OTHER_TRUSTED  # whether it gains less as well may be chance, that its reward fails is not
     return dataclasses.replace(advice, code=code, than=than, contest=contest)
+
+
+def _gold(ranking: Ranking, standing: Standing) -> Recommendation:
+    if ranking.ceiling is None or standing is ranking.ceiling:
+        return Recommendation.CEILING
+    below = ranking.contest(ranking.ceiling, standing).better
+    return Recommendation.GOLD_BELOW if below else Recommendation.GOLD
 
 
 def _stop(findings: Findings, stability: Stability) -> Standing | None:

@@ -50,7 +50,9 @@ def _note(ranking: Ranking, margin: str) -> str:
         f"taken from this run's own and from earlier runs' ({100 * SPREAD:.0f} points, which count as {FREEDOM:.0f} "
         "seeds more). These seeds alone: by problem, without it. p is corrected in each family: all arms against the "
         "base; the best candidate against the others; every candidate against the best control arm, one-sided; the "
-        "ceiling against every candidate. Equality comes first: a small TOST p says that the two are equal within "
+        "ceiling against every candidate"
+        + ("; the ceiling against the other arms of the gold" if ranking.golds > 1 else "")
+        + ". Equality comes first: a small TOST p says that the two are equal within "
         f"{margin}, whatever p is. Problems + / −: with a larger, and a smaller, share of correct. Detectable with "
         f"80 % power; problems for {margin}: as many find such a difference with that power, these seeds given. "
         f"All arms and the base at once, over problems: Cochran's Q {overall.statistic:.1f}, "

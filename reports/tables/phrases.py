@@ -72,7 +72,8 @@ def _order(advice: Advice) -> str:
     how = "so" if arm_of(advice.standing).shared else "on"
     return {
         Recommendation.CEILING: "ceiling",
-        Recommendation.GOLD: "gold, below the ceiling",
+        Recommendation.GOLD: "gold, another arm",
+        Recommendation.GOLD_BELOW: "gold, below the ceiling",
         Recommendation.CONTROL: "floor" if advice.stability else "floor: trained nothing",
         Recommendation.UNTRAINED: "not trained: nothing accepted",
         Recommendation.TRAIN: _train(advice),

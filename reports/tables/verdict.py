@@ -34,10 +34,13 @@ def verdict(findings: Findings, ranking: Ranking) -> Table:
     """What the report begins with: a row an arm, the best first."""
     records = _advised(findings, ranking)
     ends, heading = ranking.iterations, _heading(ranking)
+    ceiling = f"the best of {ranking.golds} gold arms" if ranking.golds > 1 else "the gold's own arm"
+    rejected = any(record.data and record.data.negatives for record in records)
     after = f" after {ends[0]} iteration{'s' * (ends[0] != 1)}" if len(ends) == 1 else ""
 
     def precision(record: _Advised) -> Cell | str:
-        return estimate(record.data.precision) if record.data else DASH
+        """A dash where rejected samples train too, as by GRPO: those that it learns to write are not all its data."""
+        return estimate(record.data.precision) if record.data and not record.data.negatives else DASH
 
     return Table.of(
         records,
@@ -55,10 +58,12 @@ def verdict(findings: Findings, ranking: Ranking) -> Table:
         note=(f"{compared(ranking)} " if len(ends) > 1 else "")
         + (
             "Gain: gold accuracy on the test split over the base, of other problems and other seeds. Ceiling: the "
-            "gain of the gold's own arm; floor: a control arm. As good: the 90 % interval of the difference lies "
+            f"gain of {ceiling}; floor: a control arm. As good: the 90 % interval of the difference lies "
             "within 5 points. No significant difference: neither that nor a difference is shown. Reward gap: the "
             "verifier's reward less gold accuracy, on the test samples that both decided. Precision: the share of what "
-            "it was trained on in the last iteration that the gold calls correct. Intervals are 95 %."
+            "it was trained on in the last iteration that the gold calls correct"
+            + (", a dash where rejected samples train too, as by GRPO" if rejected else "")
+            + ". Intervals are 95 %."
         ),
     )
 
