@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from restem.reports.tables.quality_over_arms import fits, measures
 from tests.test_reports_pages_report import TPR_FPR, Size, build_run
 
 STATS: Any = scipy.stats  # its types say nothing of what a test gives
-EXAMPLES = Path(__file__).parents[1] / "reports" / "examples"
+VERIFIERS = ("judge", "judge_blind", "accept_all", "noise_1", "noise_2", "noise_3", "noise_4", "noise_5")
 
 
 def groups_of(findings: Findings) -> list[Group]:
@@ -35,9 +36,18 @@ def read(folder: Path) -> Findings:
         return find(read_run(store))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def rates() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for number in range(1, 6):
+            patch.setitem(TPR_FPR, f"noise_{number}", (1 - 0.06 * number, 0.12 * number))
+        yield
+
+
 @pytest.fixture(scope="module")
-def dose() -> Findings:
-    return read(EXAMPLES / "dose_response")
+def dose(tmp_path_factory: pytest.TempPathFactory) -> Findings:
+    """Verifiers with more and more errors, and the gold."""
+    return read(build_run(tmp_path_factory.mktemp("dose"), Size(arms=("sympy", *VERIFIERS), iterations=1, seeds=2)))
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +80,7 @@ def test_fits_are_over_all_arms_but_the_golds_and_over_all(group: Group) -> None
         assert alone.explained.value == pytest.approx(np.corrcoef(values[informed], gains[informed])[0, 1] ** 2)
         assert whole.explained.value == pytest.approx(np.corrcoef(values, gains)[0, 1] ** 2)
         assert whole.order.value == pytest.approx(STATS.spearmanr(values, gains)[0])
-        assert (alone.explained.n, whole.explained.n) == (5, 6)
+        assert (alone.explained.n, whole.explained.n) == (8, 9)
         assert alone.explained.low <= alone.explained.value <= alone.explained.high
 
 
@@ -105,33 +115,27 @@ def test_the_figure_has_a_panel_a_measure_with_a_mark_an_arm(dose: Findings, gro
         assert panel.get_title(loc="left").startswith("R² 0.")
 
 
-def test_there_is_no_group_of_fewer_than_five_arms(tmp_path: Path) -> None:
-    findings = read(build_run(tmp_path, Size(arms=("sympy", "judge", "judge_blind", "accept_all"))))
+def test_there_is_no_group_of_fewer_than_eight_arms(tmp_path: Path) -> None:
+    findings = read(build_run(tmp_path, Size(arms=VERIFIERS[:7], iterations=1)))
     assert groups_of(findings) == []
     assert not fits([]).rows
     assert not measures([]).rows
 
 
-def test_arms_of_other_settings_are_a_group_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Five arms with the usual cap and five with another; one with yet another is in neither."""
-    for name in ("vote", "third"):
-        monkeypatch.setitem(TPR_FPR, name, (0.85, 0.2))
-    verifiers = ("judge", "judge_blind", "accept_all", "vote", "third")
-    capped = {f"{name}_capped": {"verifier": name, "selection": {"cap": 1, "dedupe": True}} for name in verifiers}
+def test_arms_of_other_settings_are_a_group_of_their_own(tmp_path: Path) -> None:
+    """Eight arms with the usual cap and eight with another; one with yet another is in neither."""
+    capped = {f"{name}_capped": {"verifier": name, "selection": {"cap": 1, "dedupe": True}} for name in VERIFIERS}
     alone = {"alone": {"verifier": "judge", "selection": {"cap": 2, "dedupe": True}}}
-    size = Size(arms=(*verifiers, *capped, "alone"), settings=capped | alone, iterations=1)
+    size = Size(arms=(*VERIFIERS, *capped, "alone"), settings=capped | alone, iterations=1)
     findings = read(build_run(tmp_path, size))
     groups = groups_of(findings)
     assert [group.settings for group in groups] == [{"selection.cap": 3}, {"selection.cap": 1}]
-    assert [[arm.verifier for arm in group.arms] for group in groups] == [list(verifiers)] * 2
+    assert [[arm.verifier for arm in group.arms] for group in groups] == [list(VERIFIERS)] * 2
     assert {row["group"].text for row in fits(groups).rows} == {"cap 3", "cap 1"}
 
 
-def test_auroc_is_that_of_the_mann_whitney_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("vote", "third"):
-        monkeypatch.setitem(TPR_FPR, name, (0.85, 0.2))
-    arms = ("judge", "judge_blind", "accept_all", "vote", "third")
-    findings = read(build_run(tmp_path, Size(arms=arms, iterations=1)))
+def test_auroc_is_that_of_the_mann_whitney_test(tmp_path: Path) -> None:
+    findings = read(build_run(tmp_path, Size(arms=VERIFIERS, iterations=1)))
     run, random = findings.run, np.random.default_rng(0)
     scores = np.round(random.random(len(run.samples.id)), 2)
     graded = dataclasses.replace(findings, run=dataclasses.replace(run, scores={"judge": scores}))
