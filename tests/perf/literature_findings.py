@@ -173,6 +173,7 @@ LITERATURE: Sequence[Finding] = (
         "noise_kinds",
         accuracy("by_answer/5", "by_answer/1"),
         BELOW,
+        note=TIES,
     ),
     _later(
         "2510.16657",
