@@ -41,11 +41,11 @@ def curve_shapes(curves: Sequence[LongCurve]) -> Table:
         note=(
             f"Arms of {LEAST} iterations and more. The first that is shown: collapse, the last iteration is below the "
             "base, or below an earlier one of the arm; plateau, it is below the gold's own arm, and above the "
-            "middle one by less than 5 points; delay, it is no worse than the gold's own arm by 5 points, and an earlier one was "
-            "below that arm at the same iteration; level with the gold, the same without that. Else undecided, as is "
-            "what has not collapsed where the gold has no arm of as many iterations. Shown: by the rule for two arms, "
-            "Holm over the earlier iterations alone; equal within 5 points is not below. Intervals: 95 %, of other seeds on "
-            "other problems. Best iteration: of the highest gold accuracy, the base counted as 0, chosen on these test "
+            "middle one by less than 5 points; delay, it is no worse than the gold's own arm by 5 points, and an "
+            "earlier one was below that arm at the same iteration; level with the gold, the same without that. Else "
+            "undecided, as is what has not collapsed where the gold has no arm of as many iterations. Shown: by the "
+            "rule for two arms, Holm over the earlier iterations alone; equal within 5 points is not below. "
+            "Intervals: 95 %, of other seeds on other problems. Best iteration: of the highest gold accuracy, the base counted as 0, chosen on these test "
             "problems; below it the share of 2000 resamples of the problems that choose it, and the iterations that "
             "95 % of them choose, of these seeds."
         ),
