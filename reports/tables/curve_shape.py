@@ -45,7 +45,8 @@ def curve_shapes(curves: Sequence[LongCurve]) -> Table:
             "earlier one was below that arm at the same iteration; level with the gold, the same without that. Else "
             "undecided, as is what has not collapsed where the gold has no arm of as many iterations. Shown: by the "
             "rule for two arms, Holm over the earlier iterations alone; equal within 5 points is not below. "
-            "Intervals: 95 %, of other seeds on other problems. Best iteration: of the highest gold accuracy, the base counted as 0, chosen on these test "
+            "Intervals: 95 %, of other seeds on other problems. "
+            "Best iteration: of the highest gold accuracy, the base counted as 0, chosen on these test "
             "problems; below it the share of 2000 resamples of the problems that choose it, and the iterations that "
             "95 % of them choose, of these seeds."
         ),
