@@ -32,14 +32,15 @@ class ArmConfig(Model):
         description="`em`: likelihood of what is selected (the paper). `grpo`: policy gradient by each sample's "
         "advantage over the others of its problem; it goes on from the last policy and has no selection; docs/grpo.md",
     )
-    iterations: Annotated[int | None, MayDiffer(grows=True)] = Field(
+    iterations: Annotated[int | None, MayDiffer(only="may grow where it is set", grows=True)] = Field(
         default=None, ge=1, description="its E-steps and M-steps; without it `iterations` of the suite"
     )
     samples: int | None = Field(
         default=None,
         ge=1,
         description="samples of a training problem in its E-steps; without it `sampling.train_samples`. The base's are "
-        "shared by all arms: an arm with fewer samples trains on the first ones, and the verifiers judge them all",
+        "shared by all arms: an arm with fewer samples trains on the first ones. Refused for a verifier that looks at "
+        "all samples of a problem, such as `majority`, where other arms draw more",
     )
     problems: int | None = Field(
         default=None, ge=1, description="the first training problems, this many; without it all of them"
@@ -126,8 +127,8 @@ class SweepConfig(Model):
 
     def written(self, arm: str) -> tuple[str, ...]:
         """The names under which an arm is written, one a value."""
-        texts = (f"{value:g}" if isinstance(value, float) else value for value in self.values)
-        return tuple(f"{arm}-{str(text).lower() if isinstance(text, bool) else text}" for text in texts)
+        texts = (str(value).lower() if isinstance(value, bool) else str(value) for value in self.values)
+        return tuple(f"{arm}-{text}" for text in texts)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

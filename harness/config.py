@@ -114,6 +114,15 @@ class Suite(Model):
         return self
 
     @pydantic.model_validator(mode="after")
+    def _grpo_has_groups(self) -> Suite:
+        for number, arm in enumerate(self.arms):
+            if arm.algorithm == "grpo" and self.settings_of(arm).sampling.train_samples < 2:
+                raise ValueError(
+                    f"arms.{number}.samples: found 1, expected at least 2: GRPO compares the samples of a problem"
+                )
+        return self
+
+    @pydantic.model_validator(mode="after")
     def _sweep_has_its_arms(self) -> Suite:
         names = {arm.name for arm in self.arms}
         for name in self.sweep.arms:

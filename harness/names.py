@@ -55,7 +55,7 @@ def drawn_as(source: str, temperature: float, usual: float) -> str:
     if source == REFERENCES:
         return source  # worked solutions have no temperature
     parts = [] if source == POLICY else [hashlib.sha256(source.encode()).hexdigest()[:8]]
-    return MARK.join([*parts, f"t{temperature:g}"] if temperature != usual else parts)
+    return MARK.join([*parts, f"t{temperature}"] if temperature != usual else parts)
 
 
 def verifiers_that_judge(verifiers: Iterable[str], trained_on: str) -> tuple[str, ...]:

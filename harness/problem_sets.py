@@ -1,6 +1,6 @@
 """Which problems a suite names: `[benchmark]`, and every further test set of `[tests]`, as pydantic models.
 
-Takes plain data; gives frozen tables that know their Benchmark. Draws no problem (harness/app/suite_problems.py does).
+Takes plain data; gives frozen tables that know their Benchmark. Draws no problem (harness/app/suite_check.py does).
 """
 
 from __future__ import annotations

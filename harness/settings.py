@@ -34,7 +34,8 @@ class DecodingConfig(Model):
     top_p: float | None = Field(default=None, gt=0, le=1, description="without it that of `[sampling]`")
     greedy: bool = Field(
         default=False,
-        description="whether the likeliest token is taken at each step; `test_samples` is then 1, as all are equal",
+        description="whether the likeliest token is taken at each step; `test_samples` must then be 1, as all are "
+        "equal",
     )
 
     @pydantic.model_validator(mode="after")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from restem.harness.app.run import run_suite
+from restem.harness.app.suite_check import suite_problems
 from restem.harness.config import load_suite, parse_suite
 from restem.harness.errors import ConfigError
 from restem.harness.names import unmarked
@@ -47,6 +49,12 @@ name = "hotter"
 verifier = "sympy"
 temperature = 1.5
 steps = 2
+
+[[arms]]
+name = "less"
+verifier = "exact"
+samples = 2
+problems = 3
 """,
 )
 
@@ -72,6 +80,7 @@ def test_each_arm_has_its_own_number_of_iterations(run: Run) -> None:
         "more_samples": 1,
         "fewer_problems": 1,
         "hotter": 1,
+        "less": 1,
     }
     assert not missing(run)
 
@@ -141,3 +150,57 @@ def test_an_arm_with_more_problems_than_there_are_is_refused() -> None:
     arms = [{"name": "a", "verifier": "sympy", "problems": 300}]
     with pytest.raises(ConfigError, match=r"arms\.0\.problems: found 300, expected at most benchmark\.train, 256"):
         parse_suite({"name": "x", "arms": arms}, "suite.toml")
+
+
+def test_an_arm_asks_no_verifier_about_samples_that_it_does_not_train_on(folder: Path) -> None:
+    with Store(folder) as store:
+        problems = [problem.id for problem in store.problems("train")]
+        samples = {sample.id: sample for sample in store.samples("base", "train")}
+        asked = store.verdicts("base", "train", store.run()["verifiers"]["exact"])
+    assert {(problems.index(samples[id].problem), samples[id].index) for id in asked} == {
+        (p, k) for p in range(3) for k in range(2)
+    }
+
+
+def refusal(tmp_path: Path, arms: str) -> str:
+    (tmp_path / "suite.toml").write_text(small_suite("refused", arms))
+    with pytest.raises(ConfigError) as error:
+        run_suite(load_suite(str(tmp_path / "suite.toml")), tmp_path / "run", quiet=True)
+    return str(error.value)
+
+
+def test_a_vote_over_samples_that_its_arm_does_not_train_on_is_refused(tmp_path: Path) -> None:
+    other = '[[arms]]\nname = "all"\nverifier = "sympy"\n'
+    fewer = other + '[[arms]]\nname = "vote"\nverifier = "majority"\nsamples = 2\n'
+    assert "arms.1.samples: found 2, expected 4" in refusal(tmp_path, fewer)
+
+
+def test_a_vote_over_worked_solutions_is_refused(tmp_path: Path) -> None:
+    arms = '[[arms]]\nname = "vote"\nverifier = "majority"\nsource = "references"\n'
+    assert "arms.0.source: found 'references'" in refusal(tmp_path, arms)
+
+
+def test_grpo_on_one_sample_a_problem_is_refused(tmp_path: Path) -> None:
+    arms = '[[arms]]\nname = "one"\nverifier = "sympy"\nalgorithm = "grpo"\nsamples = 1\n'
+    assert "arms.0.samples: found 1, expected at least 2" in refusal(tmp_path, arms)
+
+
+def test_more_problems_than_a_file_holds_are_refused(tmp_path: Path) -> None:
+    rows = [{"question": f"What is {n} + {n}?", "answer": str(2 * n), "split": "train"} for n in range(6)]
+    rows += [
+        {"question": f"What is {n} + 1?", "answer": str(n + 1), "split": s}
+        for n, s in ((50, "validation"), (60, "test"))
+    ]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    arms = [{"name": "a", "verifier": "sympy", "problems": 7}]
+    suite = parse_suite(
+        {"name": "x", "benchmark": {"name": "file", "path": str(tmp_path / "rows.jsonl")}, "arms": arms}, "suite.toml"
+    )
+    with pytest.raises(ConfigError, match=r"arms\.0\.problems: found 7, expected at most 6"):
+        suite_problems(suite)
+
+
+def test_arms_of_nearly_equal_temperatures_have_samples_of_their_own() -> None:
+    arms = [{"name": name, "verifier": "sympy", "temperature": t} for name, t in (("a", 0.9), ("b", 0.90000001))]
+    suite = parse_suite({"name": "x", "arms": arms}, "suite.toml")
+    assert len({suite.settings_of(arm).first for arm in suite.arms}) == 2

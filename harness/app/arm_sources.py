@@ -16,6 +16,7 @@ from restem.harness.config import Suite
 from restem.harness.errors import ConfigError
 from restem.harness.names import CHECKPOINT, REFERENCES
 from restem.harness.store.store import Store
+from restem.verifiers.verdict import Verifier, needs_whole_problems
 
 if TYPE_CHECKING:
     from restem.harness.model.policy import Policy
@@ -49,18 +50,42 @@ def worked_solutions(suite: Suite, problems: Mapping[str, Sequence[Problem]]) ->
     Raises:
         ConfigError: An arm does, and no training problem has one.
     """
-    arm = next((number for number, arm in enumerate(suite.arms) if arm.source == REFERENCES), None)
-    if arm is None:
-        return {}
+    used = {
+        number: suite.settings_of(arm).problems for number, arm in enumerate(suite.arms) if arm.source == REFERENCES
+    }
     solution = suite.benchmark.definition.solution
-    texts = {problem.id: solution(problem) for problem in problems["train"]} if solution else {}
+    texts = {problem.id: solution(problem) for problem in problems["train"]} if solution and used else {}
     solutions = {id: text for id, text in texts.items() if text is not None}
-    if not solutions:
-        raise ConfigError(
-            f"arms.{arm}.source: found {REFERENCES!r}, expected a benchmark with worked solutions, which "
-            f"{suite.benchmark.name!r} has not: docs/benchmarks.md lists those that have, and the columns of a file"
-        )
+    for number, most in used.items():
+        if not any(problem.id in solutions for problem in problems["train"][:most]):
+            raise ConfigError(
+                f"arms.{number}.source: found {REFERENCES!r}, expected training problems with worked solutions, which "
+                f"{suite.benchmark.name!r} has not: docs/benchmarks.md lists those that have, and the columns of a file"
+            )
     return solutions
+
+
+def check_whole_problems(suite: Suite, verifiers: Mapping[str, Verifier]) -> None:
+    """Checks that a verifier which looks at all samples of a problem sees those that its arm trains on, and no others.
+
+    Raises:
+        ConfigError: Naming the arm.
+    """
+    for number, arm in enumerate(suite.arms):
+        settings = suite.settings_of(arm)
+        samples, drawn = settings.sampling.train_samples, suite.first_draws(settings.first).sampling.train_samples
+        if not needs_whole_problems(verifiers[arm.verifier]):
+            continue
+        if arm.source == REFERENCES:
+            raise ConfigError(
+                f"arms.{number}.source: found {REFERENCES!r}, which has one solution a problem; expected another "
+                f"verifier than {arm.verifier!r}, which compares several"
+            )
+        if samples < drawn:
+            raise ConfigError(
+                f"arms.{number}.samples: found {samples}, expected {drawn}, which other arms draw from the same base: "
+                f"{arm.verifier!r} looks at all of them; run this arm in a suite of its own"
+            )
 
 
 def check_room(suite: Suite, train: Sequence[Problem], policy: Policy) -> None:
@@ -70,7 +95,8 @@ def check_room(suite: Suite, train: Sequence[Problem], policy: Policy) -> None:
         ConfigError: It has not.
     """
     lengths = [len(policy.tokenizer.encode_prompt(problem.question)) for problem in train]
-    check_lengths(suite, {"train": train}, {"train": lengths}, policy.architecture.context_length)
+    # Not as the split `train`: no packed row of training holds this policy's own prompt.
+    check_lengths(suite, {"training": train}, {"training": lengths}, policy.architecture.context_length)
 
 
 def check_stored_sources(store: Store, hashes: Mapping[str, str]) -> None:

@@ -38,7 +38,7 @@ def restore_checkpoints(suite: Suite, folder: Path, quiet: bool, hosts: Hosts) -
     with Store(folder, write=True) as store:
         check_base(store, base)
         log_process(store, "run")
-        total = len(whole.arms) * whole.iterations
+        total = sum(whole.settings_of(arm).iterations for arm in whole.arms)
         with RunProgress(total, unit="checkpoints", quiet=quiet) as progress:
             run = rest_em.Run(suite=whole, store=store, base=base, verifiers={}, progress=progress, hosts=hosts)
             rest_em.restore(run)

@@ -18,7 +18,14 @@ from jax.sharding import Mesh
 from restem.benchmarks.catalog import step_check
 from restem.benchmarks.probes import make_probes
 from restem.benchmarks.problem import Problem
-from restem.harness.app.arm_sources import FACT, check_room, check_stored_sources, sources_of, worked_solutions
+from restem.harness.app.arm_sources import (
+    FACT,
+    check_room,
+    check_stored_sources,
+    check_whole_problems,
+    sources_of,
+    worked_solutions,
+)
 from restem.harness.app.judges import Options, add_judges, check_models, judge_facts, judge_options
 from restem.harness.app.lengths import check_lengths
 from restem.harness.app.problem_file import file_facts
@@ -68,7 +75,7 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
     solutions = worked_solutions(suite, problems)
     enable_compilation_cache()
     hosts = hosts or connect(suite.mesh)
-    sources = load_sources(suite, problems, hosts.meshes.local)
+    unprompted = suite
     suite, base = prompted(suite, load_named_policy(suite.policy, hosts.meshes.local))
     whole = suite.replicated([name for name in suite.verifier_names if catalog.takes(name, "seed", suite.verifiers)])
     encode = base.tokenizer.encode_prompt
@@ -78,6 +85,7 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
         check_lora(base.model)
     if is_finished(folder, suite, problems):
         return
+    sources = load_sources(unprompted, problems, hosts.meshes.local)
     hosts.begin(base)
     with contextlib.ExitStack() as stack:
         judge = judge_options(whole.verifiers, whole.verifier_names, stack)
@@ -89,6 +97,7 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
             for change in changes(store, suite):
                 print(f"resumed with other settings: {change}", file=sys.stderr)
         verifiers = build_verifiers(store, whole, judge, problems, built)
+        check_whole_problems(whole, verifiers)
         record(store, suite, whole.verifiers, verifiers, judge, base, problems, built, sources)
         if unread:
             store.put_run({"unreadable_references": unread_facts(unread, problems)})

@@ -47,7 +47,7 @@ def check_suite(suite: Suite, *, leads: bool = True, begun: bool = False, quiet:
     Args:
         suite: The suite.
         leads: Whether this host is the leader.
-        begun: Whether the run folder holds a run already, whose references are not checked again.
+        begun: Whether the run folder holds a run already, whose references and sources are not checked again.
         quiet: Whether to print nothing of what was read from a file of problems.
 
     Raises:
@@ -57,7 +57,8 @@ def check_suite(suite: Suite, *, leads: bool = True, begun: bool = False, quiet:
     """
     check_policy(suite.policy)
     if leads:
-        check_sources(suite)
+        if not begun:  # else the samples may be there, and where they are not the policy is loaded before any work
+            check_sources(suite)
         check_names(suite.verifier_names, suite.verifiers)
         catalog.check(suite.verifier_names, suite.verifiers, build_foreign=False)
         check_judges(suite.verifiers, suite.verifier_names)
@@ -86,6 +87,12 @@ def suite_problems(suite: Suite) -> dict[str, list[Problem]]:
         problems = config.definition.problems(suite.seed, config.regime, counts)
     except (ValueError, OSError) as error:
         raise ConfigError(f"benchmark: {error}") from None
+    for number, arm in enumerate(suite.arms):
+        if (arm.problems or 0) > (there := len(problems["train"])):
+            raise ConfigError(
+                f"arms.{number}.problems: found {arm.problems}, expected at most {there}, the training problems that "
+                "there are"
+            )
     return problems | further_tests(suite, problems)
 
 

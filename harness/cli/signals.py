@@ -3,8 +3,8 @@
 Takes the process's signals; gives exceptions in the main thread: `KeyboardInterrupt` of SIGINT, `Stopped` of others.
 
 Python raises a signal's exception in whatever the main thread executes. In a callback of the garbage collector (JAX has
-one, which runs all the time), of a weak reference or in a `__del__`, it prints the exception and goes on as if nobody
-had asked the command to stop. Here such a signal is sent again a moment later, until it is heard.
+one, which runs all the time), of a weak reference or in a `__del__`, it prints the exception and goes on.
+Such a signal is sent again a moment later, until its exception reaches the command.
 """
 
 from __future__ import annotations

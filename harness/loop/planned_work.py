@@ -65,9 +65,8 @@ def forecast(
         plan["training"] += settings.iterations * settings.training.steps
         for name in verifiers_that_judge(verifiers, arm.verifier):
             plan[f"verifying:{name}"] += settings.iterations * test
-        first = len(problems["train"][: settings.problems]) * suite.first_draws(settings.first).sampling.train_samples
         for name in {arm.verifier, suite.gold}:
-            plan[f"verifying:{name}"] += first + later
+            plan[f"verifying:{name}"] += settings.iterations * _train_samples(settings, problems)
         plan[f"verifying:{arm.verifier}"] += settings.iterations * validation
     # A step passes its tokens forwards and backwards, a sample passes about two thirds of its longest length.
     samples_a_step = 3 * training.rows * training.row_length * training.accumulate / (0.67 * sampling.max_new_tokens)

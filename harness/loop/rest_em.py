@@ -92,7 +92,7 @@ def run(run: Run) -> None:
     if run.until_base:
         # A plan compares all verifiers as training verifiers; further replicates of one add nothing to it.
         for first in run.suite.first_bases:
-            draws, judges = run.suite.first_draws(first), tuple(v for v in run.verifiers if unmarked(v) == v)
+            draws, judges = run.suite.first_draws(first), _planned_with(run, first)
             add_first(run.store, first, draws.source, run.base, run.sources)
             draw_and_verify(run, first, first_of(run, draws), "train", judges, BASE, draws)
         return
@@ -111,6 +111,18 @@ def run(run: Run) -> None:
             checkpoint = target
         if run.suite.sampling.train_at_end:
             draw_and_verify(run, checkpoint, policy, "train", (run.suite.gold,), f"arm {arm.name}, end", settings)
+
+
+def _planned_with(run: Run, first: str) -> tuple[str, ...]:
+    """The verifiers whose verdicts on the training samples of a base a plan needs.
+
+    Of the base itself, and of what the first arm draws from, these are all; of another one, those of its own arms.
+    """
+    suite, names = run.suite, [name for name in run.verifiers if unmarked(name) == name]
+    if first in (BASE, suite.settings_of(suite.arms[0]).first):
+        return tuple(names)
+    own_arms = {arm.verifier for arm in suite.arms if suite.settings_of(arm).first == first}
+    return tuple(name for name in names if name == suite.gold or name in own_arms)
 
 
 def restore(run: Run) -> None:
@@ -158,7 +170,7 @@ def e_step(run: Run, arm: ArmConfig, checkpoint: str, policy: Source | None, tar
     """Draws from the policy on the training problems, verifies the samples, and selects among them."""
     settings, verifiers = run.suite.settings_of(arm), (arm.verifier, run.suite.gold)
     drawn = run.suite.first_draws(checkpoint) if checkpoint == settings.first else settings
-    draw_and_verify(run, checkpoint, policy, "train", verifiers, label, drawn, settings.problems)
+    draw_and_verify(run, checkpoint, policy, "train", verifiers, label, drawn, settings)
     selection = run.store.selection(target)
     if selection is None:
         used = {problem.id for problem in run.problems("train")[: settings.problems]}
@@ -343,7 +355,7 @@ def draw_and_verify(
     verifiers: tuple[str, ...],
     label: str,
     drawn: ArmSettings | None = None,
-    judged: int | None = None,
+    used: ArmSettings | None = None,
 ) -> None:
     """Stores a checkpoint's samples on a split, and the named verifiers' verdicts on them, where they are missing.
 
@@ -355,7 +367,7 @@ def draw_and_verify(
         verifiers: Names of verifiers.
         label: What this is a part of, for people.
         drawn: On the training split: how many problems are sampled, and how.
-        judged: Only the first problems are verified, this many; None: all that are sampled.
+        used: Which of these samples an arm trains on, the first ones: no others are verified. None: all are.
     """
     sampling, problems = run.suite.sampling.of_tests, run.problems(split)
     samples = sampling.test_samples
@@ -377,12 +389,14 @@ def draw_and_verify(
     if new or split != "train" or unmarked(checkpoint) != BASE:  # the base's are planned once for all arms
         kind, seconds = f"sampling {split.partition(':')[0]}", time.monotonic() - started
         run.progress.finished(kind, len(problems) * samples, fresh=new, seconds=seconds)
+    if used:
+        problems, samples = problems[: used.problems], used.sampling.train_samples
     for name in dict.fromkeys(verifiers):
         run.progress.stage(f"{label}: {name} verifies {split}")
         started = time.monotonic()
-        new = verify(run.store, checkpoint, problems[:judged], split, run.verifiers[name])
+        new = verify(run.store, checkpoint, problems, split, run.verifiers[name], most=samples if used else None)
         seconds = time.monotonic() - started
-        run.progress.finished(f"verifying:{name}", len(problems[:judged]) * samples, fresh=new, seconds=seconds)
+        run.progress.finished(f"verifying:{name}", len(problems) * samples, fresh=new, seconds=seconds)
         if new:
             run.store.log("verified", checkpoint=checkpoint, split=split, verifier=name, verdicts=new, seconds=seconds)
 

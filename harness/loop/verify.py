@@ -24,8 +24,18 @@ def verify(
     split: str,
     verifier: Verifier,
     advance: Advance | None = None,
+    most: int | None = None,
 ) -> int:
     """Stores one verdict of the verifier on every sample of a checkpoint on some problems; gives how many were new.
+
+    Args:
+        store: Of the run.
+        checkpoint: The checkpoint's id.
+        problems: Problems of the split.
+        split: The split.
+        verifier: The verifier.
+        advance: Is told how many samples are done.
+        most: Only the first samples of each problem are verified, this many; None: all of them.
 
     Raises:
         ContractBreach: The verifier broke its contract.
@@ -34,7 +44,9 @@ def verify(
     by_id = {problem.id: problem for problem in problems}
     judged = store.verdicts(checkpoint, split, verifier.fingerprint)
     new = 0
-    for batch in batched([s for s in store.samples(checkpoint, split) if s.problem in by_id], VERIFY_BATCH):
+    samples = store.samples(checkpoint, split)
+    wanted = [s for s in samples if s.problem in by_id and (most is None or s.index < most)]
+    for batch in batched(wanted, VERIFY_BATCH):
         # A verifier may look at all samples of a problem together, so a problem is verified whole or not at all.
         old = sum(sample.id in judged for sample in batch)
         if advance:
