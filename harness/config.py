@@ -104,16 +104,6 @@ class Suite(Model):
         return self
 
     @pydantic.model_validator(mode="after")
-    def _arms_have_enough_problems(self) -> Suite:
-        for number, arm in enumerate(self.arms):
-            if (arm.problems or 0) > self.benchmark.train:
-                raise ValueError(
-                    f"arms.{number}.problems: found {arm.problems}, expected at most benchmark.train, "
-                    f"{self.benchmark.train}"
-                )
-        return self
-
-    @pydantic.model_validator(mode="after")
     def _grpo_has_groups(self) -> Suite:
         for number, arm in enumerate(self.arms):
             if arm.algorithm == "grpo" and self.settings_of(arm).sampling.train_samples < 2:

@@ -185,6 +185,19 @@ def judges(wanted: Sequence[str], tables: Tables = _NO_TABLES) -> list[str]:
     return [name for name in with_parts(wanted, tables) if kind(name, tables) in JUDGES]
 
 
+def looks_at_whole_problems(name: str, tables: Tables, built: Built) -> bool:
+    """Whether a verdict of the verifier depends on the other samples of the problem: by a vote, or in a foreign part.
+
+    Args:
+        name: The verifier.
+        tables: Options of all verifiers.
+        built: The foreign verifiers (`check`).
+    """
+    names = with_parts([name], tables)
+    foreign = (built[part] for part in names if part in built)
+    return any(kind(part, tables) == "majority" for part in names) or needs_whole_problems(*foreign)
+
+
 def is_foreign(type_: str) -> bool:
     """Whether verifiers of that type are made by a plug-in or a factory that a module path names."""
     return type_ not in _FACTORIES and not is_reward(type_)

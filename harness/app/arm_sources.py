@@ -16,7 +16,7 @@ from restem.harness.config import Suite
 from restem.harness.errors import ConfigError
 from restem.harness.names import CHECKPOINT, REFERENCES
 from restem.harness.store.store import Store
-from restem.verifiers.verdict import Verifier, needs_whole_problems
+from restem.verifiers import catalog
 
 if TYPE_CHECKING:
     from restem.harness.model.policy import Policy
@@ -65,8 +65,12 @@ def worked_solutions(suite: Suite, problems: Mapping[str, Sequence[Problem]]) ->
     return solutions
 
 
-def check_whole_problems(suite: Suite, verifiers: Mapping[str, Verifier]) -> None:
+def check_whole_problems(suite: Suite, built: catalog.Built) -> None:
     """Checks that a verifier which looks at all samples of a problem sees those that its arm trains on, and no others.
+
+    Args:
+        suite: The suite.
+        built: The foreign verifiers.
 
     Raises:
         ConfigError: Naming the arm.
@@ -74,7 +78,7 @@ def check_whole_problems(suite: Suite, verifiers: Mapping[str, Verifier]) -> Non
     for number, arm in enumerate(suite.arms):
         settings = suite.settings_of(arm)
         samples, drawn = settings.sampling.train_samples, suite.first_draws(settings.first).sampling.train_samples
-        if not needs_whole_problems(verifiers[arm.verifier]):
+        if not catalog.looks_at_whole_problems(arm.verifier, suite.verifiers, built):
             continue
         if arm.source == REFERENCES:
             raise ConfigError(

@@ -72,6 +72,7 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
     if unread and not quiet:
         total = sum(map(len, problems.values()))
         print(f"gold: {suite.gold} cannot read the references of {len(unread)} of {total} problems", file=sys.stderr)
+    check_whole_problems(suite, built)
     solutions = worked_solutions(suite, problems)
     enable_compilation_cache()
     hosts = hosts or connect(suite.mesh)
@@ -97,7 +98,6 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
             for change in changes(store, suite):
                 print(f"resumed with other settings: {change}", file=sys.stderr)
         verifiers = build_verifiers(store, whole, judge, problems, built)
-        check_whole_problems(whole, verifiers)
         record(store, suite, whole.verifiers, verifiers, judge, base, problems, built, sources)
         if unread:
             store.put_run({"unreadable_references": unread_facts(unread, problems)})
