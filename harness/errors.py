@@ -83,3 +83,7 @@ class Stopped(SystemExit):
     def __init__(self, code: int, number: int) -> None:
         super().__init__(code)
         self.number = number
+
+
+class HostLost(Stopped):
+    """Raised in the main thread when another host is gone; `harness.distributed` prints which, and ends the process."""

@@ -1,7 +1,7 @@
 """One of two hosts that do nothing but wait or compute together; a child process of tests and of perf/faults_hosts.py.
 
-Arguments: this host's number, the leader's port, how many seconds, and `idle` or `collective`. It goes the way
-of a command: its errors and signals become a line and an exit code as those of `restem run` do. Stdout: `ready`.
+Arguments: this host's number, the leader's port, how many seconds, and `idle`, `collective` or `outside`. It goes
+the way of a command: its errors and signals become a line and an exit code as those of `restem run` do. Stdout: `ready`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,12 @@ from restem.harness.settings import MeshConfig
 @click.argument("seconds", type=float)
 @click.argument("work")
 def together(index: int, port: int, seconds: float, work: str) -> None:
-    with connect(MeshConfig(data=2), 2, index, f"127.0.0.1:{port}") as hosts:
+    run = connect(MeshConfig(data=2), 2, index, f"127.0.0.1:{port}")
+    if work == "outside":  # as if the loss came between two instructions, where no context takes leave
+        print("ready", flush=True)
+        time.sleep(seconds)
+        return
+    with run as hosts:
         multihost_utils.broadcast_one_to_all(np.ones(3))
         print("ready", flush=True)
         until = time.monotonic() + seconds

@@ -163,15 +163,15 @@ def ended(started: list[subprocess.Popen[str]]) -> list[tuple[int, str, str]]:
             host.kill()
 
 
-@pytest.mark.parametrize("victim", [0, 1])
-def test_a_host_killed_inside_a_collective_is_named_by_the_other_without_a_stack_trace(victim: int) -> None:
+@pytest.mark.parametrize(("victim", "work"), [(0, "collective"), (1, "collective"), (0, "outside"), (1, "outside")])
+def test_a_killed_host_is_named_by_the_other_in_one_line_without_a_stack_trace(victim: int, work: str) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "tests.on_hosts"]
     started = [
         subprocess.Popen(
-            [*command, str(index), str(port), "120", "collective"],
+            [*command, str(index), str(port), "120", work],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

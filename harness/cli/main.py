@@ -29,7 +29,7 @@ from restem.harness.cli.reports import compare_command, report_command, show_com
 from restem.harness.cli.run import init_command, run_command
 from restem.harness.cli.signals import termination
 from restem.harness.cli.verify import verify_command
-from restem.harness.errors import ConfigError, RestemError, Stopped
+from restem.harness.errors import ConfigError, HostLost, RestemError, Stopped
 from restem.verifiers.verdict import UnknownVerifier, VerifierError
 
 STOPPED = "stopped; `restem run` and `restem verify RUN` go on where they were"
@@ -72,6 +72,8 @@ class _Commands(click.Group):
         except KeyboardInterrupt:
             _tell(STOPPED)
             sys.exit(130)
+        except HostLost:  # whoever noticed the loss tells it
+            raise
         except Stopped:
             _tell(STOPPED)
             raise

@@ -29,7 +29,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from restem.harness.distributed.addresses import address_text, bind_host, listen
-from restem.harness.errors import ConfigError, HostFailed, RestemError, Stopped
+from restem.harness.errors import ConfigError, HostFailed, HostLost, RestemError
 
 BEAT_SECONDS = 1.0
 # Hosts at a load of 28 on two cores beat in time. A process that other work starves for longer than this is taken for
@@ -42,10 +42,6 @@ MEET_SECONDS = 300.0
 NOTICE_SECONDS = 10.0  # a host that waits longer says for whom
 LONGEST_LINE = 2**20
 GO_ON = "start the same command on every host to go on from here"
-
-
-class HostLost(Stopped):
-    """Raised in the main thread when another host is gone; this process sends itself a signal."""
 
 
 class Link:
@@ -271,6 +267,7 @@ class Peers:
 
     def _raise_lost(self, *_: object) -> None:
         if self.lost is not None and not self._leaving:
+            atexit.register(self._end)  # where this exception comes before or after the context that calls `leave`
             raise HostLost(1, signal.SIGURG)
 
     def _end(self) -> None:
