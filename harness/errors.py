@@ -9,6 +9,7 @@ RestemError
 ├── DamagedRun           rows in run.db are not those that were stored
 ├── RunReplaced          the run folder was deleted or replaced while this process wrote to it
 ├── SaveFailed           a checkpoint could not be written
+├── EngineFailed         the engine that draws samples gives no further one: stored rows stay
 ├── HostFailed           another host of this run stopped with an error
 ├── CheckpointMismatch   parameters on disk are not those the policy expects
 ├── NonFiniteLogits      the policy computes no numbers: nothing can be sampled
@@ -52,6 +53,10 @@ class RunReplaced(RestemError):
 
 class SaveFailed(RestemError):
     """A checkpoint could not be written; the rows stored before it stay, and the same command goes on."""
+
+
+class EngineFailed(RestemError):
+    """The engine that draws samples gives no further one; the same command goes on from the samples that it gave."""
 
 
 class HostFailed(RestemError):

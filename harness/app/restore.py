@@ -13,6 +13,7 @@ from restem.harness.app.run import check_base, load_named_policy, prompted
 from restem.harness.app.suite_check import suite_problems
 from restem.harness.config import Suite
 from restem.harness.distributed.hosts import Hosts
+from restem.harness.distributed.own_sampler import OwnSampler
 from restem.harness.loop import rest_em
 from restem.harness.model.compilation_cache import enable_compilation_cache
 from restem.harness.progress import RunProgress
@@ -40,5 +41,14 @@ def restore_checkpoints(suite: Suite, folder: Path, quiet: bool, hosts: Hosts) -
         log_process(store, "run")
         total = sum(whole.settings_of(arm).iterations for arm in whole.arms)
         with RunProgress(total, unit="checkpoints", quiet=quiet) as progress:
-            run = rest_em.Run(suite=whole, store=store, base=base, verifiers={}, progress=progress, hosts=hosts)
-            rest_em.restore(run)
+            rest_em.restore(
+                rest_em.Run(
+                    suite=whole,
+                    store=store,
+                    base=base,
+                    verifiers={},
+                    progress=progress,
+                    hosts=hosts,
+                    sampler=OwnSampler(hosts),
+                )
+            )

@@ -35,6 +35,7 @@ from restem.harness.app.suite_check import suite_problems
 from restem.harness.app.verify import check_verifiers
 from restem.harness.config import Suite, to_toml
 from restem.harness.distributed.hosts import Hosts, connect
+from restem.harness.distributed.own_sampler import OwnSampler
 from restem.harness.errors import ConfigError, NoRun
 from restem.harness.files import write_whole
 from restem.harness.loop import planned_work, rest_em
@@ -121,6 +122,7 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
                 verifiers=verifiers,
                 progress=progress,
                 hosts=hosts,
+                sampler=OwnSampler(hosts),
                 asking=asking,
                 sources=sources,
                 solutions=solutions,

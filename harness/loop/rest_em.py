@@ -47,6 +47,7 @@ from restem.harness.loop.verify import verify
 from restem.harness.model.policy import Params, Policy, save_policy
 from restem.harness.names import BASE, POLICY, REFERENCES, TESTS, unmarked, verifiers_that_judge
 from restem.harness.progress import RunProgress
+from restem.harness.sampling.engine import Sampler
 from restem.harness.store.records import Checkpoint, Selection
 from restem.harness.store.store import Store
 from restem.harness.training import m_step
@@ -61,7 +62,8 @@ class Run:
     Attributes:
         suite: With an arm for every replicate (`Suite.replicated`).
         verifiers: Every verifier of the suite by its name, and `steps` where the benchmark checks steps.
-        hosts: The devices that sample and train; this host leads.
+        hosts: The devices that train; this host leads.
+        sampler: What draws samples.
         asking: Names of the verifiers that ask a judge: on further test sets they are not used.
         sources: The policies whose samples first iterations train on, by the `source` of their arms.
         solutions: Id of a training problem -> its worked solution, where an arm trains on these.
@@ -74,6 +76,7 @@ class Run:
     verifiers: Mapping[str, Verifier]
     progress: RunProgress
     hosts: Hosts
+    sampler: Sampler
     asking: Collection[str] = ()
     sources: Mapping[str, Policy] = dataclasses.field(default_factory=dict)
     solutions: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -383,7 +386,9 @@ def draw_and_verify(
     else:
         foreign = drawn is not None and drawn.first == checkpoint and drawn.source != POLICY
         reader, seed = tokenizer if foreign else None, run.suite.seed
-        new = draw(run.store, policy, checkpoint, problems, samples, sampling, seed, advance, run.hosts, trained=reader)
+        new = draw(
+            run.store, policy, checkpoint, problems, samples, sampling, seed, advance, run.sampler, trained=reader
+        )
     if new:
         run.store.log("sampled", checkpoint=checkpoint, split=split, samples=new, seconds=time.monotonic() - started)
     if new or split != "train" or unmarked(checkpoint) != BASE:  # the base's are planned once for all arms
