@@ -1,7 +1,8 @@
 """One of two hosts that do nothing but wait or compute together; a child process of tests and of perf/faults_hosts.py.
 
-Arguments: this host's number, the leader's port, how many seconds, and `idle`, `collective` or `outside`. It goes the
-way of a command: its errors and signals become a line and an exit code as those of `restem run` do. Stdout: `ready`.
+Arguments: this host's number, the leader's port, how many seconds, and `idle`, `collective` or `outside`. It goes
+the way of a command: its errors and signals become a line and an exit code as those of `restem run` do. Stdout:
+`ready`.
 """
 
 from __future__ import annotations
