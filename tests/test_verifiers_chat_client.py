@@ -99,8 +99,8 @@ def test_a_request_holds_model_messages_and_parameters_alone(server: JudgeServer
 
 def test_a_request_tells_nothing_of_this_machine(server: JudgeServer) -> None:
     client(server).ask(ask("a"))
-    left = {name for name in server.headers if name.startswith("x-stainless")}
-    assert left <= {"x-stainless-retry-count", "x-stainless-read-timeout"}
+    of_the_connection = {"host", "content-length", "content-type", "accept", "accept-encoding"}
+    assert server.headers == of_the_connection | {"authorization", "user-agent"}
 
 
 def test_no_more_requests_are_in_flight_than_allowed(server: JudgeServer) -> None:
@@ -183,7 +183,7 @@ def test_attempts_are_bounded(server: JudgeServer) -> None:
 
 
 def test_a_server_that_is_not_there_is_an_unavailable_judge(server: JudgeServer) -> None:
-    with pytest.raises(JudgeUnavailable, match="APIConnectionError"):
+    with pytest.raises(JudgeUnavailable, match="no connection"):
         client(server, base_url="http://127.0.0.1:9/v1", max_attempts=2).ask(ask("a"))
 
 
@@ -463,8 +463,8 @@ def test_every_attempt_is_stored_with_its_result(server: JudgeServer, store: Sto
     server.script("503", "reset", "html")
     client(server, calls=store).ask(ask("a"))
     attempts = json.loads(store.query("SELECT attempts FROM judge_call")[0][0])
-    results = [attempt["result"].split(" ")[0] for attempt in attempts]
-    assert results == ["503", "APIConnectionError", "APIResponseValidationError", "reply"]
+    results = [attempt["result"].split(" (")[0] for attempt in attempts]
+    assert results == ["503 'scripted 503 '", "connection lost", "unreadable body", "reply"]
 
 
 def test_an_interrupt_keeps_what_was_answered(server: JudgeServer, store: Store) -> None:

@@ -1,6 +1,6 @@
 """One OpenAI-like server: endpoint, client, live and batch transport, replies, rate limit, budget.
 
-Importing it does not load the openai package; `connect` does, unless the options are offline.
+Importing it loads no HTTP client; `connect` does, unless the options are offline.
 """
 
 from restem.verifiers.chat.client import ChatClient

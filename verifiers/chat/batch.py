@@ -33,8 +33,9 @@ import openai
 from restem.verifiers.bodies import IDENTITY, UnboundedBody
 from restem.verifiers.chat import batch_files as files
 from restem.verifiers.chat.budget import NOTHING, Charge
+from restem.verifiers.chat.connection import certificates_for, proxy_for
 from restem.verifiers.chat.endpoint import Endpoint
-from restem.verifiers.chat.reply import ChatReply, Fault, Rejected, fault_of, status_fault, usable
+from restem.verifiers.chat.reply import ChatReply, Fault, Rejected, fault_of, refused, usable
 from restem.verifiers.chat.sent import EVENT, batches, charge_of
 from restem.verifiers.chat.transport import ALL_REJECTED, CallStore, Keep, Replies
 from restem.verifiers.verdict import JudgeUnavailable
@@ -70,8 +71,9 @@ class BatchTransport:
         """
         endpoint = self.endpoint
         http_client = openai.DefaultHttpxClient(
-            trust_env=not endpoint.local,
-            verify=not endpoint.local,
+            trust_env=False,
+            verify=certificates_for(endpoint),
+            proxy=proxy_for(endpoint),
             follow_redirects=False,
             event_hooks={"response": [files.limit]},
         )
@@ -345,7 +347,8 @@ class _Batches:
                 if data or isinstance(getattr(answer, "id", None), str):
                     return answer
             except openai.APIStatusError as error:
-                fault = status_fault(error, self._endpoint.redacted)
+                answer = error.response
+                fault = refused(answer.status_code, answer.headers, answer.content, self._endpoint.redacted)
             except (openai.OpenAIError, httpx2.HTTPError, UnboundedBody, ValueError) as error:
                 fault = Fault(result=f"no answer about files or batches ({type(error).__name__})")
             if fault.fatal or fault.rejected:

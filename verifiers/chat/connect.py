@@ -1,7 +1,7 @@
 """Builds a client from an endpoint, a call store and the transport that the options name.
 
 Takes an endpoint; gives a `ChatClient`. It is the only file that imports both transports, and it imports them when they
-are needed, because the openai package takes half a second to load.
+are needed, because their HTTP clients take up to a second to load.
 """
 
 from __future__ import annotations

@@ -36,11 +36,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-import openai
+import aiohttp
 
 from restem.verifiers.chat.budget import NOTHING, Charge
 from restem.verifiers.chat.endpoint import Endpoint
-from restem.verifiers.chat.one_try import openai_client, try_once
+from restem.verifiers.chat.one_try import open_session, try_once
 from restem.verifiers.chat.rate_limit import Pace
 from restem.verifiers.chat.reply import ChatReply, Fault, Rejected, total_seconds
 from restem.verifiers.chat.transport import ALL_REJECTED, Keep
@@ -87,6 +87,7 @@ class LiveTransport:
         finally:
             network.stop(at_once=True)
             pool.shutdown()
+            network.ended.wait()
             ledger.store(keep)
         future.result()
 
@@ -162,7 +163,11 @@ def _end_waits(waiting: Sequence[asyncio.Future[None]]) -> None:
 
 
 class _Network:
-    """One event loop, one openai client, `concurrency` workers on one queue."""
+    """One event loop, one session, `concurrency` workers on one queue.
+
+    Attributes:
+        ended: Not set from the first entry in the ledger to the last one.
+    """
 
     def __init__(self, endpoint: Endpoint, pace: Pace, bodies: Mapping[str, bytes], ledger: _Ledger) -> None:
         self._endpoint = endpoint
@@ -176,6 +181,8 @@ class _Network:
         self._why = ""
         self._stopping = self._at_once = False
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.ended = threading.Event()
+        self.ended.set()
 
     def stop(self, *, at_once: bool = False) -> None:
         """Sends nothing more; `at_once` does not wait for what is in flight either. For another thread."""
@@ -189,11 +196,18 @@ class _Network:
         Raises:
             JudgeUnavailable: As in `ask`; the replies in flight were waited for.
         """
+        self.ended.clear()
+        try:
+            await self._run()
+        finally:
+            self.ended.set()
+
+    async def _run(self) -> None:
         self._changed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._pace.restart()
-        async with openai_client(self._endpoint) as client:
-            workers = [asyncio.create_task(self._work(client)) for _ in range(self._count)]
+        async with open_session(self._endpoint) as session:
+            workers = [asyncio.create_task(self._work(session)) for _ in range(self._count)]
             for worker in workers:
                 worker.add_done_callback(lambda _: self._changed.set())
             await self._until(lambda: self._stopping or all(worker.done() for worker in workers), None)
@@ -220,10 +234,10 @@ class _Network:
                     await self._changed.wait()
                     self._changed.clear()
 
-    async def _work(self, client: openai.AsyncOpenAI) -> None:
+    async def _work(self, session: aiohttp.ClientSession) -> None:
         for digest, body in self._queue:
             try:
-                await self._answer(client, digest, body)
+                await self._answer(session, digest, body)
             except JudgeUnavailable as error:
                 self._why = self._why or str(error)
                 self._stopping = True
@@ -233,14 +247,14 @@ class _Network:
             if self._stopping:
                 return
 
-    async def _answer(self, client: openai.AsyncOpenAI, digest: str, body: bytes) -> None:
+    async def _answer(self, session: aiohttp.ClientSession, digest: str, body: bytes) -> None:
         """Notes the reply to one request, which is tried at most `max_attempts` times; a stop ends the tries."""
         endpoint = self._endpoint
         attempts: list[dict[str, Any]] = []
         faults, limits, pages, waited = 0, 0, 0, 0.0
         while not self._stopping:
             sent = endpoint.wire(body)
-            fault = await self._paced_try(client, digest, sent, attempts)
+            fault = await self._paced_try(session, digest, sent, attempts)
             if fault is None:
                 return
             if fault.refused_parameter and f'"{fault.refused_parameter}":'.encode() in sent:
@@ -268,7 +282,7 @@ class _Network:
                 await asyncio.sleep(seconds)
 
     async def _paced_try(
-        self, client: openai.AsyncOpenAI, digest: str, sent: bytes, attempts: list[dict[str, Any]]
+        self, session: aiohttp.ClientSession, digest: str, sent: bytes, attempts: list[dict[str, Any]]
     ) -> Fault | None:
         """The fault of one try, which is sent when rate limit and budget allow it.
 
@@ -286,7 +300,7 @@ class _Network:
             await self._pace.opened()  # a 429 may have arrived meanwhile
             if not self._stopping:
                 maybe_billed = True
-                data = await self._try(client, sent, attempts)
+                data = await self._try(session, sent, attempts)
                 fault, reply = (data, None) if isinstance(data, Fault) else (None, self._reply(data, attempts, most))
                 maybe_billed = fault is not None and fault.maybe_billed
         finally:
@@ -298,7 +312,7 @@ class _Network:
         return fault
 
     async def _try(
-        self, client: openai.AsyncOpenAI, sent: bytes, attempts: list[dict[str, Any]]
+        self, session: aiohttp.ClientSession, sent: bytes, attempts: list[dict[str, Any]]
     ) -> dict[str, Any] | Fault:
         """The result of one try, which is added to `attempts`; until then it counts as in flight."""
         worker = asyncio.current_task()
@@ -306,7 +320,7 @@ class _Network:
         sent_at = time.monotonic()
         self._in_flight.add(worker)
         try:
-            data = await try_once(client, self._endpoint, self._url, sent)
+            data = await try_once(session, self._endpoint, self._url, sent)
         finally:
             self._in_flight.discard(worker)
             self._changed.set()

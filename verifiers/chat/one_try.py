@@ -10,92 +10,72 @@ was done (3xx, 4xx, 501, 503, 529). Every other try that gave no usable reply ma
 from __future__ import annotations
 
 import asyncio
-import functools
-from collections.abc import Iterator
-from typing import Any, cast
+import json
+from typing import Any
 
 import aiohttp
-import openai
 
-from restem.verifiers.bodies import IDENTITY, UnboundedBody
-from restem.verifiers.chat.body_limit import limit_body_async
+from restem.verifiers.bodies import Limited, UnboundedBody
+from restem.verifiers.chat.connection import certificates_for, headers_for, proxy_for
 from restem.verifiers.chat.endpoint import Endpoint
-from restem.verifiers.chat.reply import Fault, is_html, status_fault, usable
+from restem.verifiers.chat.reply import Fault, is_html, refused, usable
 
 # Of the deadline, so that a server that takes no connection is told from one that does not answer.
 CONNECT_SHARE = 0.9
-# Headers in which the openai package describes this machine. The server does not need them, and they take a tenth of a
-# request's processor time.
-TELEMETRY_HEADERS = (
-    *("X-Stainless-Lang", "X-Stainless-Package-Version", "X-Stainless-OS", "X-Stainless-Arch", "X-Stainless-Runtime"),
-    *("X-Stainless-Runtime-Version", "X-Stainless-Async"),
+KEEP_SECONDS = 5.0  # that an unused connection stays open: servers close it after that time themselves
+_NOT_CONNECTED = (
+    *(aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError),
+    aiohttp.InvalidURL,
 )
-_NOT_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
 
 
-def openai_client(endpoint: Endpoint) -> openai.AsyncOpenAI:
-    """A client of the endpoint."""
-    local = endpoint.local
-    # aiohttp's transport takes 0.6 of the processor time of the default one. A loopback server needs no proxy and no
-    # certificates, which take 20 ms to load. Redirects are not followed: key and questions go to no other server.
-    # The only deadline is that of `try_once`: the client's own is per read and does not end a reply that arrives
-    # slowly.
-    http_client = openai.DefaultAioHttpClient(
-        trust_env=not local,
-        verify=not local,
-        follow_redirects=False,
-        timeout=None,
-        event_hooks={"response": [functools.partial(limit_body_async, limit=endpoint.most_bytes)]},
-    )
-    return openai.AsyncOpenAI(
-        api_key=endpoint.key or "none",
-        base_url=endpoint.base_url,
-        max_retries=0,
-        timeout=openai.Timeout(None, connect=CONNECT_SHARE * endpoint.options.timeout_seconds),
-        http_client=http_client,
-        default_headers={**dict.fromkeys(TELEMETRY_HEADERS, cast(str, openai.Omit())), **IDENTITY},
-        _strict_response_validation=True,
-    )
+def open_session(endpoint: Endpoint) -> aiohttp.ClientSession:
+    """A session of the running event loop that sends each request exactly once, and decompresses nothing.
 
+    aiohttp takes a fifth of the processor time of the openai package, whose layers check and wrap each request and each
+    reply several times.
 
-async def try_once(client: openai.AsyncOpenAI, endpoint: Endpoint, url: str, body: bytes) -> dict[str, Any] | Fault:
-    """The decoded body of a usable reply, or the fault.
-
-    The client's untyped `post` sends the bytes that were hashed and leaves the body as plain JSON: about half the
-    processor time of `chat.completions.create`, which validates every field of a reply; five of them are used.
+    Raises:
+        JudgeUnavailable: The environment names a proxy that cannot be used.
     """
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_SECONDS, ssl=certificates_for(endpoint)),
+        headers=headers_for(endpoint),
+        proxy=proxy_for(endpoint),
+        timeout=aiohttp.ClientTimeout(sock_connect=CONNECT_SHARE * endpoint.options.timeout_seconds),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+    )
+
+
+async def try_once(session: aiohttp.ClientSession, endpoint: Endpoint, url: str, body: bytes) -> dict[str, Any] | Fault:
+    """The decoded body of a usable reply, or the fault."""
     seconds = endpoint.options.timeout_seconds
     try:
-        async with asyncio.timeout(seconds):
-            data = await client.post(url, cast_to=object, content=body)
+        # The only deadline of the whole: aiohttp rounds its own up to whole seconds. Redirects are not followed: key
+        # and questions go to no other server.
+        async with asyncio.timeout(seconds), session.post(url, data=body, allow_redirects=False) as response:
+            text = await _body(response, endpoint.most_bytes)
+    except _NOT_CONNECTED as error:  # before TimeoutError, which one of them is too
+        return Fault(result=f"no connection ({type(error).__name__})")
     except TimeoutError:
         return Fault(result=f"no whole reply within {seconds:g} s", overloaded=True, maybe_billed=True)
-    except openai.APIStatusError as error:
-        return status_fault(error, endpoint.redacted)
-    # `type(error)` alone would mislead: the package reports a closed connection as a timeout. aiohttp's own errors
-    # come through unchanged where a reply is not HTTP.
-    except (openai.APIConnectionError, aiohttp.ClientError, UnboundedBody) as error:
-        return _connection_fault(error)
-    except openai.APIResponseValidationError as error:
-        html = isinstance(error.body, str) and is_html(error.body)
-        causes = f"{type(error).__name__} ({type([*_causes(error)][-1]).__name__})"
-        return Fault(result=causes, html=html, maybe_billed=True)
+    except UnboundedBody as error:
+        return Fault(result=f"the reply's body is not read: {error}", maybe_billed=True)
+    except aiohttp.ClientError as error:
+        return Fault(result=f"connection lost ({type(error).__name__})", maybe_billed=True)
+    if not 200 <= response.status < 300:
+        return refused(response.status, response.headers, text, endpoint.redacted)
+    try:
+        data = json.loads(text)
     except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or nested too deeply
-        return Fault(result=f"unreadable body ({type(error).__name__})", maybe_billed=True)
+        return Fault(result=f"unreadable body ({type(error).__name__})", html=is_html(text), maybe_billed=True)
     return data if usable(data) else Fault(result="no usable choice in the reply", maybe_billed=True)
 
 
-def _connection_fault(error: Exception) -> Fault:
-    causes = list(_causes(error))
-    for cause in causes:
-        if isinstance(cause, UnboundedBody):
-            return Fault(result=f"the reply's body is not read: {cause}", maybe_billed=True)
-    sent = not any(isinstance(cause, _NOT_CONNECTED) for cause in causes)
-    return Fault(result=f"APIConnectionError ({type(causes[-1]).__name__})", maybe_billed=sent)
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and what it was raised from, the first cause last."""
-    while error is not None:
-        yield error
-        error = error.__cause__
+async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """The whole body, decompressed where the server compressed it all the same."""
+    body, parts = Limited(response.headers.get("content-encoding"), limit), []
+    while part := await response.content.readany():
+        parts.extend(body.decoded(part))
+    return b"".join(parts)

@@ -1,23 +1,21 @@
 """Reads one answer of a chat server: a usable reply, or a fault and what has to follow.
 
-Takes decoded bodies, the openai client's errors and stored rows; gives `ChatReply` or `Fault`. It sends
-nothing and waits for nothing. Bodies are not trusted: one that cannot be read is a fault.
+Takes bodies, statuses and stored rows; gives `ChatReply` or `Fault`. It sends nothing and waits for nothing. Bodies are
+not trusted: one that cannot be read is a fault.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import email.utils
+import json
 import math
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
+from typing import Any, TypeAlias, TypeGuard
 
 from restem.verifiers.chat.budget import NOTHING, Charge
-
-if TYPE_CHECKING:
-    import openai  # takes half a second, and only its errors' types are named here
 
 MAX_TEXT = 16_000  # a judge is asked for one character or a few sentences; more is not worth storing
 # The tags around the reasoning of DeepSeek, Qwen, Seed and others; Mistral writes [THINK], Kimi \u25c1think\u25b7.
@@ -96,18 +94,28 @@ class Fault:
     maybe_billed: bool = False
 
 
-def is_html(text: str) -> bool:
+def is_html(body: bytes) -> bool:
     """Whether a body is a web page."""
-    return re.match(r"\s*<(?:!doctype\s+html|html|head|body)\b", text[:1000], re.IGNORECASE) is not None
+    return re.match(rb"\s*<(?:!doctype\s+html|html|head|body)\b", body[:1000], re.IGNORECASE) is not None
 
 
-def status_fault(error: openai.APIStatusError, redacted: Redactor) -> Fault:
+def refused(status: int, headers: Mapping[str, str], body: bytes, redacted: Redactor) -> Fault:
     """The fault of a status outside 2xx: try again, wait, give up this request, or give up."""
-    details = {"code": error.code, "type": error.type, "param": error.param, "message": error.message}
-    fault = fault_of(error.status_code, details, redacted)
-    wait = retry_after(error.response.headers) if fault.limited else 0.0
-    html = isinstance(error.body, str) and is_html(error.body)
-    return dataclasses.replace(fault, wait_seconds=wait, status=error.status_code, html=html)
+    fault = fault_of(status, _error_in(body), redacted)
+    wait = retry_after(headers) if fault.limited else 0.0
+    return dataclasses.replace(fault, wait_seconds=wait, status=status, html=is_html(body))
+
+
+def _error_in(body: bytes) -> dict[str, Any]:
+    """The error in a body: under `error` as OpenAI writes it, or the body itself; at least a `message`."""
+    text = body.decode("utf-8", "replace")
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        return {"message": text.strip()}
+    error = data.get("error", data) if isinstance(data, dict) else data
+    known = error if isinstance(error, dict) else {}
+    return known | {"message": known.get("message") or (error if isinstance(error, str) else text.strip())}
 
 
 def fault_of(status: int, error: Mapping[str, Any], redacted: Redactor) -> Fault:

@@ -1,7 +1,7 @@
 """Types and protocols that the client and both transports share; no code that sends.
 
-It imports neither the client nor a transport, so that each of them can be read, tested and replaced alone, and it does
-not load the openai package.
+It imports neither the client nor a transport, so that each of them can be read, tested and replaced alone, and it
+loads no HTTP client.
 """
 
 from __future__ import annotations
