@@ -99,6 +99,43 @@ def test_the_text_part_of_a_gemma_3_with_images_in_shards_and_bfloat16_loads(tmp
     assert params_hash(loaded) == params_hash(jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), policy.params))
 
 
+def test_several_files_with_their_index_hold_the_same_policy(policy: Policy, tmp_path: Path) -> None:
+    largest = max(leaf.nbytes for leaf in jax.tree.leaves(policy.params))
+    save_hf(policy, tmp_path / "hf", shard_bytes=largest)
+    files = sorted(tmp_path.glob("hf/*.safetensors"))
+    index = json.loads((tmp_path / "hf" / "model.safetensors.index.json").read_text())
+    assert {name: file.name for file in files for name in load_file(file)} == index["weight_map"]
+    assert [file.name for file in files] == [
+        f"model-{n + 1:05}-of-{len(files):05}.safetensors" for n in range(len(files))
+    ]
+    assert len(files) > 1
+    assert index["metadata"]["total_size"] == sum(leaf.nbytes for leaf in jax.tree.leaves(policy.params))
+    assert all(file.stat().st_size < largest + 10_000 for file in files)
+    assert params_hash(load_hf(tmp_path / "hf").params) == params_hash(policy.params)
+
+
+def test_bfloat16_is_what_rounding_each_parameter_gives(policy: Policy, tmp_path: Path) -> None:
+    save_hf(policy, tmp_path / "hf", dtype="bfloat16")
+    stored = load_file(tmp_path / "hf" / "model.safetensors")
+    assert {leaf.dtype for leaf in stored.values()} == {jnp.dtype("bfloat16")}
+    assert json.loads((tmp_path / "hf" / "config.json").read_text())["torch_dtype"] == "bfloat16"
+    rounded = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16).astype(jnp.float32), policy.params)
+    assert params_hash(load_hf(tmp_path / "hf").params) == params_hash(rounded)
+
+
+def test_a_base_model_with_examples_is_still_one_when_it_is_loaded(policy: Policy, tmp_path: Path) -> None:
+    tokenizer = dataclasses.replace(policy.tokenizer, few_shot="Q: {question}\nA:")
+    base = Policy(architecture=other_shape(policy, chat=False), params=policy.params, tokenizer=tokenizer)
+    save_hf(base, tmp_path / "base")
+    assert not load_hf(tmp_path / "base").architecture.chat
+    config = json.loads((tmp_path / "base" / "tokenizer_config.json").read_text())
+    (tmp_path / "base" / "chat_template.jinja").write_text(config.pop("chat_template"))  # as transformers 5 saves it
+    (tmp_path / "base" / "tokenizer_config.json").write_text(json.dumps(config))
+    assert not load_hf(tmp_path / "base").architecture.chat
+    generation = json.loads((tmp_path / "base" / "generation_config.json").read_text())
+    assert generation["eos_token_id"] == list(tokenizer.stop_ids)
+
+
 def test_a_tensor_of_another_shape_or_missing_or_too_many_is_named(folder: Path) -> None:
     stored = dict(load_file(folder / "model.safetensors"))
     rewrite(folder, intermediate_size=100)

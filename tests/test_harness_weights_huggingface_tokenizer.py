@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 import tokenizers
@@ -58,10 +61,10 @@ def test_a_vocabulary_of_merges_is_left_to_transformers(tmp_path_factory: pytest
     assert files["tokenizer_config.json"]["tokenizer_class"] == "GemmaTokenizer"
 
 
-def rendered(messages: list[dict[str, str]]) -> str:
+def rendered(messages: list[dict[str, str]], config: Mapping[str, Any] = FILES["tokenizer_config.json"]) -> str:
     """A conversation as transformers renders it."""
     environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(FILES["tokenizer_config.json"]["chat_template"])
+    template = environment.from_string(config["chat_template"])
     return template.render(messages=messages, add_generation_prompt=True, bos_token=OURS.piece(OURS.bos_id))
 
 
@@ -76,3 +79,16 @@ messages = st.builds(
 def test_the_chat_template_gives_the_ids_that_the_server_gives(messages: list[dict[str, str]]) -> None:
     ids = THEIRS.encode(rendered(messages), add_special_tokens=False).ids
     assert [ids] == chat_prompts(POLICY, {"messages": messages})[0]
+
+
+EXAMPLES = ["Q: {question}\nA:", "{question}", 'Say "é\\n", then\t{{ x }} {# y #}:\n\n{question}\n{question} 😀 =']
+
+
+@given(st.lists(messages, min_size=1, max_size=3), st.sampled_from(EXAMPLES))
+def test_the_template_of_a_base_model_gives_the_ids_that_the_server_gives(
+    messages: list[dict[str, str]], few_shot: str
+) -> None:
+    base = dataclasses.replace(POLICY, tokenizer=dataclasses.replace(OURS, few_shot=few_shot))
+    config = tokenizer_files(base.tokenizer, ARCHITECTURE)["tokenizer_config.json"]
+    ids = THEIRS.encode(rendered(messages, config), add_special_tokens=False).ids
+    assert [ids] == chat_prompts(base, {"messages": messages})[0]

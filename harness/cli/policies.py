@@ -52,13 +52,17 @@ def download_command(name: str, yes: bool) -> None:
 @click.command("export")
 @click.argument("checkpoint")
 @click.option("--to", "form", type=click.Choice(["hf"]), default="hf", show_default=True, help="Hugging Face's format.")
+@click.option("--dtype", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True)
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="A new folder.")
-def export_command(checkpoint: str, form: str, output: Path) -> None:
+def export_command(checkpoint: str, form: str, dtype: Literal["float32", "bfloat16"], output: Path) -> None:
     """Writes a Gemma policy or checkpoint as a folder that transformers, vLLM and CTranslate2 load.
+
+    The folder holds the chat template that `restem serve` follows.
 
     \b
     Example:
-      restem export runs/gemma/checkpoints/sympy-2 --output trained
+      restem export tiny --output tiny
+      restem export runs/gemma/checkpoints/sympy-2 --dtype bfloat16 --output trained
     """
     from restem.harness.app.extra import need_train
 
@@ -66,7 +70,7 @@ def export_command(checkpoint: str, form: str, output: Path) -> None:
     from restem.harness.app.run import load_named_policy
     from restem.harness.weights.huggingface import save_hf
 
-    save_hf(load_named_policy(checkpoint), output)
+    save_hf(load_named_policy(checkpoint), output, dtype)
     click.echo(output)
 
 

@@ -15,15 +15,15 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 from safetensors import SafetensorError, safe_open
-from safetensors.flax import save_file
 
 from restem.harness.errors import ConfigError, SaveFailed
 from restem.harness.model.architecture import Architecture
 from restem.harness.model.policy import Params, Policy, param_shapes
 from restem.harness.model.stored_params import check_shapes
 from restem.harness.weights.huggingface_config import from_config, to_config
-from restem.harness.weights.huggingface_tokenizer import tokenizer_files
+from restem.harness.weights.huggingface_tokenizer import FEW_SHOT_MARK, tokenizer_files
 from restem.harness.weights.kaggle import checked_tokenizer, tokenizer_file
+from restem.harness.weights.shards import SHARD_BYTES, Dtype, write_shards
 
 # Prefixes of the text part of a Gemma 3 with an image encoder, in older and newer files.
 _TEXT_PREFIXES = ("language_model.", "model.language_model.")
@@ -93,29 +93,38 @@ def _text_name(name: str) -> str:
 
 
 def _has_chat_template(folder: Path) -> bool:
-    if any(folder.glob("chat_template.*")):
-        return True
+    """Whether the folder has a template of turns; ours of a base model's examples is none."""
     try:
-        return bool(json.loads((folder / "tokenizer_config.json").read_text("utf-8")).get("chat_template"))
+        if files := sorted(folder.glob("chat_template.*")):  # as transformers 5 writes it
+            return not any(FEW_SHOT_MARK in file.read_text("utf-8") for file in files)
+        template = json.loads((folder / "tokenizer_config.json").read_text("utf-8")).get("chat_template")
     except (OSError, ValueError, AttributeError):
         return False
+    return bool(template) and FEW_SHOT_MARK not in template
 
 
-def save_hf(policy: Policy, folder: Path) -> None:
+def save_hf(policy: Policy, folder: Path, dtype: Dtype = "float32", shard_bytes: int = SHARD_BYTES) -> None:
     """Writes a policy as a new Hugging Face folder, atomically.
+
+    Args:
+        policy: The policy.
+        folder: The folder.
+        dtype: The type of the stored parameters.
+        shard_bytes: The size of the largest file of parameters, where no single one is larger.
 
     Raises:
         ConfigError: The folder exists already, or transformers has no model of this architecture.
         SaveFailed: It cannot be written; nothing stays behind.
     """
-    config = to_config(policy.architecture, policy.tokenizer)
+    config = to_config(policy.architecture, policy.tokenizer, dtype)
     if folder.exists():
         raise ConfigError(f"{folder} is there already")
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
-        _write_hf(policy, config, partial)
+        write_shards(_tensors(policy.params, policy.architecture), partial, dtype, shard_bytes)
+        _write_texts(policy, config, partial)
         partial.rename(folder)
     except SafetensorError as error:  # of a full disk, too
         shutil.rmtree(partial, ignore_errors=True)
@@ -125,10 +134,10 @@ def save_hf(policy: Policy, folder: Path) -> None:
         raise
 
 
-def _write_hf(policy: Policy, config: Mapping[str, object], partial: Path) -> None:
-    tensors = {name: jnp.asarray(leaf) for name, leaf in _tensors(policy.params, policy.architecture)}
-    save_file(tensors, partial / "model.safetensors", metadata={"format": "pt"})  # transformers requires it
-    generation = {key: config[key] for key in ("bos_token_id", "eos_token_id", "pad_token_id")}
+def _write_texts(policy: Policy, config: Mapping[str, object], partial: Path) -> None:
+    """Writes all files but those of the parameters."""
+    generation = {key: config[key] for key in ("bos_token_id", "pad_token_id")}
+    generation["eos_token_id"] = list(policy.tokenizer.stop_ids)  # of a base model, whatever ends its answer
     files = {
         "config.json": config,
         "generation_config.json": generation,

@@ -46,8 +46,13 @@ _DEFAULTS_3 = {
 }
 
 
-def to_config(architecture: Architecture, tokenizer: Tokenizer) -> dict[str, Any]:
+def to_config(architecture: Architecture, tokenizer: Tokenizer, dtype: str) -> dict[str, Any]:
     """The `config.json` that transformers, vLLM and CTranslate2 read.
+
+    Args:
+        architecture: The architecture.
+        tokenizer: Whose tokens begin and end a response.
+        dtype: The type of the stored parameters, which these libraries also compute in.
 
     Raises:
         ConfigError: These libraries have no model of this architecture.
@@ -77,7 +82,7 @@ def to_config(architecture: Architecture, tokenizer: Tokenizer) -> dict[str, Any
         "bos_token_id": tokenizer.bos_id,
         "eos_token_id": list(tokenizer.stop_ids[:2]),
         "pad_token_id": tokenizer.pad_id,
-        "torch_dtype": "float32",
+        "torch_dtype": dtype,
     }
     if kind != "gemma":
         config |= {key: getattr(a, field) for key, field in _FROM_2_ON.items()}

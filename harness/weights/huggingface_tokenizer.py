@@ -11,12 +11,13 @@ its fallback, and every user-defined piece as an added token. Both libraries tak
 
 from __future__ import annotations
 
+import json
 from typing import Any, NamedTuple
 
 from sentencepiece import sentencepiece_model_pb2
 
 from restem.harness.model.architecture import Architecture
-from restem.harness.model.tokenizer import Tokenizer
+from restem.harness.model.tokenizer import QUESTION, Tokenizer
 
 _SPACE = "\u2581"  # how SentencePiece writes a space inside a piece
 # Gemma has no system turn: as in `restem serve`, messages of one side after each other are one turn.
@@ -30,6 +31,11 @@ _TEMPLATE = (
     "{% if add_generation_prompt %}{{ 'STARTmodel\\n' }}{% endif %}"
 )
 
+FEW_SHOT_MARK = "{#- few-shot prompt of a base model #}"
+# As in `restem serve`, all messages together are the question, and the model goes on after the examples.
+_ALL_MESSAGES = (
+    "{% for message in messages %}{% if not loop.first %}{{ '\\n' }}{% endif %}{{ message['content'] }}{% endfor %}"
+)
 
 # Protobuf makes the class when the module is imported.
 _Model = sentencepiece_model_pb2.ModelProto  # pyright: ignore[reportAttributeAccessIssue]
@@ -77,9 +83,16 @@ def tokenizer_config(tokenizer: Tokenizer, architecture: Architecture) -> dict[s
         "model_max_length": architecture.context_length,
         "sp_model_kwargs": {},
     }
-    if architecture.chat:
+    if tokenizer.few_shot is not None:
+        config["chat_template"] = _few_shot_template(tokenizer.few_shot)
+    elif architecture.chat:
         config["chat_template"] = _TEMPLATE.replace("START", start).replace("END", end)
     return config
+
+
+def _few_shot_template(text: str) -> str:
+    literals = ["{{ %s }}" % json.dumps(part, ensure_ascii=False) for part in text.split(QUESTION)]  # JSON's escapes
+    return FEW_SHOT_MARK + "{{ bos_token }}" + _ALL_MESSAGES.join(literals)
 
 
 def _ready_tokenizer(vocabulary: _Vocabulary, tokenizer: Tokenizer) -> dict[str, Any]:
