@@ -91,8 +91,8 @@ def tokenizer_config(tokenizer: Tokenizer, architecture: Architecture) -> dict[s
 
 
 def _few_shot_template(text: str) -> str:
-    literals = ["{{ %s }}" % json.dumps(part, ensure_ascii=False) for part in text.split(QUESTION)]  # JSON's escapes
-    return FEW_SHOT_MARK + "{{ bos_token }}" + _ALL_MESSAGES.join(literals)
+    literals = (json.dumps(part, ensure_ascii=False) for part in text.split(QUESTION))  # Jinja has JSON's escapes
+    return FEW_SHOT_MARK + "{{ bos_token }}" + _ALL_MESSAGES.join("{{ " + literal + " }}" for literal in literals)
 
 
 def _ready_tokenizer(vocabulary: _Vocabulary, tokenizer: Tokenizer) -> dict[str, Any]:
