@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 _OPEN_FILES = ("/dev/fd/", "/proc/")  # the names of what a process has open, also where that is a regular file
@@ -32,7 +33,16 @@ def _open_as(status: os.stat_result) -> int:
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Writes a file, text as UTF-8; what is written to a device or a pipe goes there as it is.
+    """Writes a file, text as UTF-8, as `write_parts` does.
+
+    Raises:
+        OSError: It cannot be written; the error names the path.
+    """
+    write_parts(path, [content.encode() if isinstance(content, str) else content])
+
+
+def write_parts(path: Path, parts: Iterable[bytes]) -> None:
+    """Writes a file of parts, which are made one by one; what is written to a device or a pipe goes there as it is.
 
     A file is written beside its place, so that a full disk or a signal leaves the old one or none. It keeps the old
     one's rights; where the path is a link, the file that it leads to is replaced.
@@ -40,24 +50,23 @@ def write_whole(path: Path, content: str | bytes) -> None:
     Raises:
         OSError: It cannot be written; the error names the path.
     """
-    data = content.encode() if isinstance(content, str) else content
     try:
         if is_stream(path):
             descriptor = _open_as(path.stat())
             with open(descriptor or path, "wb", closefd=not descriptor) as stream:
-                stream.write(data)
+                stream.writelines(parts)
         else:
-            _replace(Path(os.path.realpath(path)), data)
+            _replace(Path(os.path.realpath(path)), parts)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from None
 
 
-def _replace(path: Path, data: bytes) -> None:
+def _replace(path: Path, parts: Iterable[bytes]) -> None:
     beside = path.with_name(f".{os.urandom(6).hex()}.part")
     opened = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with open(opened, "wb") as file:
-            file.write(data)
+            file.writelines(parts)
             file.flush()
             os.fsync(opened)
             with contextlib.suppress(FileNotFoundError):

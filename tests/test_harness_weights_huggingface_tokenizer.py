@@ -61,11 +61,17 @@ def test_a_vocabulary_of_merges_is_left_to_transformers(tmp_path_factory: pytest
     assert files["tokenizer_config.json"]["tokenizer_class"] == "GemmaTokenizer"
 
 
-def rendered(messages: list[dict[str, str]], config: Mapping[str, Any] = FILES["tokenizer_config.json"]) -> str:
+def rendered(
+    messages: list[dict[str, str]],
+    config: Mapping[str, Any] = FILES["tokenizer_config.json"],
+    *,
+    generation: bool = True,
+) -> str:
     """A conversation as transformers renders it."""
     environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(config["chat_template"])
-    return template.render(messages=messages, add_generation_prompt=True, bos_token=OURS.piece(OURS.bos_id))
+    tokens = {"bos_token": OURS.piece(OURS.bos_id), "eos_token": OURS.piece(OURS.eos_id)}
+    return template.render(messages=messages, add_generation_prompt=generation, **tokens)
 
 
 messages = st.builds(
@@ -92,3 +98,19 @@ def test_the_template_of_a_base_model_gives_the_ids_that_the_server_gives(
     config = tokenizer_files(base.tokenizer, ARCHITECTURE)["tokenizer_config.json"]
     ids = THEIRS.encode(rendered(messages, config), add_special_tokens=False).ids
     assert [ids] == chat_prompts(base, {"messages": messages})[0]
+
+
+@given(texts.filter(is_unicode), texts.filter(is_unicode))
+def test_a_trainer_renders_question_and_answer_as_the_ids_that_the_policy_is_trained_on(
+    question: str, answer: str
+) -> None:
+    turns = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+    ids = THEIRS.encode(rendered(turns, generation=False), add_special_tokens=False).ids
+    assert ids == [*OURS.encode_prompt(question), *OURS.encode_response(answer), *OURS.encode("\n")]
+
+
+def test_a_trainer_puts_the_answer_behind_the_examples_of_a_base_model() -> None:
+    tokenizer = dataclasses.replace(OURS, few_shot="Q: 1\nA: 2\n\nQ: {question}\nA:")
+    config = tokenizer_files(tokenizer, ARCHITECTURE)["tokenizer_config.json"]
+    turns = [{"role": "user", "content": "3"}, {"role": "assistant", "content": " 4"}]
+    assert rendered(turns, config, generation=False) == "<s>Q: 1\nA: 2\n\nQ: 3\nA: 4</s>"

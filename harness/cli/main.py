@@ -17,12 +17,13 @@ import click
 
 from restem.harness.cli.audit import audit_command
 from restem.harness.cli.check import check_command
+from restem.harness.cli.export import export_command
 from restem.harness.cli.gate import gate_command
 from restem.harness.cli.imports import import_command
 from restem.harness.cli.judge import judge_group
 from restem.harness.cli.label import label_command
 from restem.harness.cli.messages import shortened
-from restem.harness.cli.policies import export_command, models_command, serve_command
+from restem.harness.cli.policies import models_command, serve_command
 from restem.harness.cli.probe import probe_command
 from restem.harness.cli.problems import generate_command
 from restem.harness.cli.reports import compare_command, report_command, show_command

@@ -1,4 +1,4 @@
-"""The commands about policies: models, export and serve. Heavy imports stand in the commands."""
+"""The commands about policies: models and serve. Heavy imports stand in the commands."""
 
 from __future__ import annotations
 
@@ -47,31 +47,6 @@ def download_command(name: str, yes: bool) -> None:
 
     need_train("restem models download")
     click.echo(fetch(name, yes))
-
-
-@click.command("export")
-@click.argument("checkpoint")
-@click.option("--to", "form", type=click.Choice(["hf"]), default="hf", show_default=True, help="Hugging Face's format.")
-@click.option("--dtype", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True)
-@click.option("--output", type=click.Path(path_type=Path), required=True, help="A new folder.")
-def export_command(checkpoint: str, form: str, dtype: Literal["float32", "bfloat16"], output: Path) -> None:
-    """Writes a Gemma policy or checkpoint as a folder that transformers, vLLM and CTranslate2 load.
-
-    The folder holds the chat template that `restem serve` follows.
-
-    \b
-    Example:
-      restem export tiny --output tiny
-      restem export runs/gemma/checkpoints/sympy-2 --dtype bfloat16 --output trained
-    """
-    from restem.harness.app.extra import need_train
-
-    need_train("restem export")
-    from restem.harness.app.run import load_named_policy
-    from restem.harness.weights.huggingface import save_hf
-
-    save_hf(load_named_policy(checkpoint), output, dtype)
-    click.echo(output)
 
 
 @click.command("serve")

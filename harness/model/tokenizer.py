@@ -19,6 +19,7 @@ from pathlib import Path
 import sentencepiece
 
 from restem.harness.errors import ConfigError
+from restem.harness.model.prompt_text import prompt_text
 
 START_OF_TURN = "<start_of_turn>"
 END_OF_TURN = "<end_of_turn>"
@@ -163,11 +164,7 @@ class Tokenizer:
 
     def encode_prompt(self, question: str) -> list[int]:
         """Ids of one user turn, question and instruction, ready for the model's answer."""
-        return self.encode_chat([("user", self.prompt_text(question))])
-
-    def prompt_text(self, question: str) -> str:
-        """The question as the policy sees it: with the instruction, where there is one, on a line below."""
-        return question if self.instruction is None else f"{question}\n{self.instruction}"
+        return self.encode_chat([("user", prompt_text(question, self.instruction))])
 
     def encode_response(self, response: str) -> list[int]:
         """Ids of a response with its stop token: end of turn, or with `few_shot` end of sequence."""

@@ -32,10 +32,17 @@ _TEMPLATE = (
 )
 
 FEW_SHOT_MARK = "{#- few-shot prompt of a base model #}"
-# As in `restem serve`, all messages together are the question, and the model goes on after the examples.
-_ALL_MESSAGES = (
-    "{% for message in messages %}{% if not loop.first %}{{ '\\n' }}{% endif %}{{ message['content'] }}{% endfor %}"
+# As in `restem serve`, all messages together are the question, and the model goes on after the examples. Without
+# `add_generation_prompt` a last message of the assistant is its answer: trainers render their examples so.
+_ASKED = (
+    "{% set answered = not add_generation_prompt and messages[-1]['role'] in ('assistant', 'model') %}"
+    "{% set asked = messages[:-1] if answered else messages %}"
 )
+_QUESTION = (
+    "{% for message in asked %}{% if not loop.first %}{{ '\\n' }}{% endif %}{{ message['content'] }}{% endfor %}"
+)
+_ANSWER = "{% if answered %}{{ messages[-1]['content'] + eos_token }}{% endif %}"
+
 
 # Protobuf makes the class when the module is imported.
 _Model = sentencepiece_model_pb2.ModelProto  # pyright: ignore[reportAttributeAccessIssue]
@@ -92,7 +99,8 @@ def tokenizer_config(tokenizer: Tokenizer, architecture: Architecture) -> dict[s
 
 def _few_shot_template(text: str) -> str:
     literals = (json.dumps(part, ensure_ascii=False) for part in text.split(QUESTION))  # Jinja has JSON's escapes
-    return FEW_SHOT_MARK + "{{ bos_token }}" + _ALL_MESSAGES.join("{{ " + literal + " }}" for literal in literals)
+    examples = _QUESTION.join("{{ " + literal + " }}" for literal in literals)
+    return FEW_SHOT_MARK + _ASKED + "{{ bos_token }}" + examples + _ANSWER
 
 
 def _ready_tokenizer(vocabulary: _Vocabulary, tokenizer: Tokenizer) -> dict[str, Any]:
