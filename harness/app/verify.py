@@ -18,6 +18,7 @@ from restem.benchmarks.hints import did_you_mean
 from restem.benchmarks.problem import Problem
 from restem.harness.app.code_permission import check_code
 from restem.harness.app.judges import Options, add_judges, check_models, judge_options, stored_judges
+from restem.harness.app.shard_share import Share
 from restem.harness.app.verdict_summaries import distinct_problems, summary_of_rows
 from restem.harness.errors import ConfigError
 from restem.harness.files import is_stream, write_whole
@@ -89,7 +90,12 @@ def _tables(config_path: Path | None, overrides: Sequence[str]) -> Any:
 
 
 def verify_run(
-    folder: Path, names: Sequence[str], options: Options, split: str | None, quiet: bool
+    folder: Path,
+    names: Sequence[str],
+    options: Options,
+    split: str | None,
+    quiet: bool,
+    share: Share | None = None,
 ) -> Iterator[tuple[str, int]]:
     """Adds the verifiers' verdicts on all samples of a run (or a split); gives labels and numbers of new verdicts.
 
@@ -99,6 +105,7 @@ def verify_run(
         options: Their tables of options.
         split: Only the samples of this split; of all splits where None.
         quiet: Whether to show no progress.
+        share: What of the whole verification this one is, where the folder is a part of a run.
 
     Raises:
         ConfigError: The folder holds no run, or one that has not begun.
@@ -116,14 +123,15 @@ def verify_run(
         groups = store.sampled_splits(split)
         total = sum(len(store.samples(*group)) for group in groups) * len(names)
         progress = stack.enter_context(RunProgress(total, unit="verdicts", quiet=quiet))
-        built = _built(names, {**options, **judge}, store, progress)
-        check_built(
-            built, [p for part in dict.fromkeys(part for _, part in groups) for p in store.problems(part)], quiet
-        )
+        built = _built(names, {**options, **(share.limited(judge) if share else judge)}, store, progress)
+        sampled = [p for part in dict.fromkeys(part for _, part in groups) for p in store.problems(part)]
+        check_built(built, share.problems if share else sampled, quiet)
         asking = [built[name] for name in names if catalog.judges([name], options)]
         if any(unprobed(store, v) or any(unjudged(store, *group, v) for group in groups) for v in asking):
             check_models(judge)
         log_process(store, "verify")
+        if share:
+            share.begin(store, [built[name].fingerprint for name in names])
         add_judges(store, judge, built)
         for name in names:
             progress.stage(name)

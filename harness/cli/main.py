@@ -22,6 +22,7 @@ from restem.harness.cli.gate import gate_command
 from restem.harness.cli.imports import import_command
 from restem.harness.cli.judge import judge_group
 from restem.harness.cli.label import label_command
+from restem.harness.cli.merge import merge_command
 from restem.harness.cli.messages import shortened
 from restem.harness.cli.policies import models_command, serve_command
 from restem.harness.cli.probe import probe_command
@@ -122,6 +123,7 @@ for command in (
     check_command,
     audit_command,
     verify_command,
+    merge_command,
     import_command,
     label_command,
     gate_command,

@@ -11,7 +11,7 @@ import click
 
 from restem.harness.cli.code import code_options, permit_code
 from restem.harness.cli.config_options import config_options
-from restem.harness.cli.paths import TO_FILE, check_file
+from restem.harness.cli.paths import TO_FILE, TO_FOLDER, check_file, check_folder
 from restem.harness.cli.splits import SPLIT
 from restem.harness.errors import ConfigError
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 @click.option("--output", "output_path", type=TO_FILE, help="Verdicts.  [default: stdout]")
 @config_options()
 @click.option("--split", type=SPLIT, help="Of a RUN, only this split.")
+@click.option("--shard", metavar="I/N", help="Of a RUN, only this part of its samples, into a folder of its own.")
+@click.option("--out", "part_path", type=TO_FOLDER, help="Folder of a --shard.  [default: RUN.shards/I-of-N]")
 @click.option("--offline", is_flag=True, help="Ask no judge: stored replies, undecided for the rest.")
 @click.option(
     "--batch", is_flag=True, help="Ask judges by OpenAI's Batch API; the same command comes back for replies."
@@ -48,6 +50,8 @@ def verify_command(
     config_path: Path | None,
     overrides: tuple[str, ...],
     split: str | None,
+    shard: str | None,
+    part_path: Path | None,
     offline: bool,
     batch: bool,
     allow_code: bool,
@@ -63,6 +67,9 @@ def verify_command(
     undecided, which references it cannot read, and, where rows have labels or the run has a gold, TPR and FPR with 95 %
     intervals clustered by problem. With --json the summary is one JSON object, on stdout unless the verdicts are there.
 
+    With --shard many processes share a RUN out, on one machine or many: each reads run.db, which may stand on a
+    read-only medium, and writes a part of its own, with 1/N of a judge's budget. `restem merge` unites the parts.
+
     Marks are what "Save marks" of a report's explorer wrote: they become verdicts of human:<name>,
     and a mark that is changed or taken back there is so here.
 
@@ -71,6 +78,7 @@ def verify_command(
       restem verify --verifier sympy --verifier exact --input rows.jsonl --output verdicts.jsonl
       restem verify runs/linear_1d --verifier judge_blind
       restem verify runs/linear_1d --verifier judge --batch
+      restem verify runs/linear_1d --verifier judge --shard 3/16 --out parts/3
       restem verify runs/linear_1d --import marks-ada.jsonl
       restem verify --verifier unit_tests --allow-code --input programs.jsonl
     """
@@ -84,6 +92,10 @@ def verify_command(
         raise ConfigError("--import goes with a RUN, on whose samples the marks are")
     if run is not None and output_path is not None:
         raise ConfigError("--output goes with --input; a run keeps its verdicts in run.db")
+    if (shard or part_path) and (run is None or marks_path is not None):
+        raise ConfigError("--shard goes with a RUN and --verifier NAME")
+    if part_path is not None and shard is None:
+        raise ConfigError("--out goes with --shard I/N; a run keeps its verdicts in run.db")
     if output_path is not None:
         check_file("--output", output_path)
     if run is not None and marks_path is not None:
@@ -113,10 +125,21 @@ def verify_command(
         if as_json or not quiet:
             _print_summary(summaries, {}, as_json, err=output_path is None)
     elif run is not None:
-        counts = _print_new(verify_run(run, names, options, split, quiet), as_json)
+        if shard is None:
+            folder, counted = run, verify_run(run, names, options, split, quiet)
+        else:
+            from restem.harness.app.shards import part_folder, read_shard, verify_shard
+
+            which = read_shard(shard)
+            folder = part_folder(run, which) if part_path is None else part_path
+            check_folder("--out", folder)
+            counted = verify_shard(run, folder, which, names, options, split, quiet)
+        counts = _print_new(counted, as_json)
         if as_json or not quiet:
             labels = dict(zip(counts, names, strict=True))
-            _print_summary(summaries_of_run(run, labels, options, split), {"new_verdicts": counts}, as_json)
+            _print_summary(summaries_of_run(folder, labels, options, split), {"new_verdicts": counts}, as_json)
+        if shard is not None and not as_json:
+            click.echo(f"part {shard} is in {folder}; `restem merge {run} PART...` unites all parts with the run")
 
 
 def _print_new(counted: Iterable[tuple[str, int]], as_json: bool) -> dict[str, int]:

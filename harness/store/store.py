@@ -25,7 +25,9 @@ from restem.harness.store.rows import Row
 from restem.verifiers.verdict import Outcome, Verdict
 
 _IN = "IN (SELECT value FROM json_each(?))"  # ids as one JSON list: a statement takes only so many parameters
-UNANSWERED = "judge_unanswered:"  # the key of a fact, before a judge's fingerprint
+# The key of a fact, before a judge's fingerprint; the id of a part of the run may follow, after a colon.
+UNANSWERED = "judge_unanswered:"
+CHUNK = 10_000  # rows that are read together
 _REPLY = ("reply", "finish_reason", "model", "prompt_tokens", "completion_tokens", "seconds", "logprob_1", "logprob_0")
 
 
@@ -139,6 +141,20 @@ class Store:
         """The rows of any SELECT: for reports/data and for tests; all other code calls the methods below."""
         return self._db.execute(sql, parameters).fetchall()
 
+    def chunks(self, table: schema.Table, where: str = "TRUE", *parameters: Any) -> Iterator[list[tuple[Any, ...]]]:
+        """Rows of a table, a chunk at a time, each with the values of all its columns."""
+        cursor = self._db.execute(f"SELECT {table.names()} FROM {table.name} WHERE {where}", parameters)
+        return iter(lambda: cursor.fetchmany(CHUNK), [])
+
+    def add_rows(self, table: schema.Table, new: Sequence[tuple[Any, ...]]) -> None:
+        """Adds rows that `chunks` gave, in a transaction that the caller holds."""
+        self._db.executemany(table.insert(), new)
+        seals.add(self._db, table, new)
+
+    def transaction(self) -> contextlib.AbstractContextManager[None]:
+        """All rows that are added while it is open are stored, or none."""
+        return self._db.transaction("IMMEDIATE")
+
     def _rows(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Iterator[Row]:
         """The rows of a SELECT as mappings from column to value."""
         cursor = self._db.execute(sql, parameters)
@@ -146,7 +162,7 @@ class Store:
         return (dict(zip(names, row, strict=True)) for row in cursor.fetchall())
 
     def _insert(self, table: schema.Table, new: Iterable[Row], *, on_conflict: str = "ABORT") -> None:
-        with self._db.transaction("IMMEDIATE"):
+        with contextlib.nullcontext() if self._db.in_transaction else self.transaction():
             self._many(table, new, on_conflict=on_conflict)
 
     def _many(self, table: schema.Table, new: Iterable[Row], *, on_conflict: str = "ABORT") -> None:
@@ -386,12 +402,21 @@ class Store:
             self._many(schema.JUDGE_CALL, calls, on_conflict="IGNORE")
             if unanswered is not None:
                 verifier, charge = unanswered
-                self._many(schema.RUN, [_fact(f"{UNANSWERED}{verifier}", charge)], on_conflict="REPLACE")
+                in_parts = self._charges(f"{UNANSWERED}{verifier}:")
+                here = {name: value - sum(each[name] for each in in_parts) for name, value in charge.items()}
+                self._many(schema.RUN, [_fact(f"{UNANSWERED}{verifier}", here)], on_conflict="REPLACE")
 
     def unanswered(self, verifier: str) -> dict[str, int]:
         """What the requests of a verifier (fingerprint) that have no reply may cost; empty where it has sent none."""
-        found = self.query("SELECT value FROM run WHERE key = ?", (f"{UNANSWERED}{verifier}",))
-        return json.loads(found[0][0]) if found else {}
+        key = f"{UNANSWERED}{verifier}"
+        found = self.query("SELECT value FROM run WHERE key = ?", (key,))
+        charges = [*(json.loads(value) for (value,) in found), *self._charges(f"{key}:")]
+        return {name: sum(charge[name] for charge in charges) for name in (charges[0] if charges else ())}
+
+    def _charges(self, beginning: str) -> list[dict[str, int]]:
+        """The facts whose keys begin so."""
+        sql = "SELECT value FROM run WHERE substr(key, 1, ?) = ?"
+        return [json.loads(value) for (value,) in self.query(sql, (len(beginning), beginning))]
 
     def spent(self, verifier: str) -> list[tuple[str, int, int, int]]:
         """Model that answered, calls, prompt and completion tokens of a verifier's (fingerprint's) stored calls."""
