@@ -13,7 +13,7 @@ import sys
 from typing import Any
 
 import pandas as pd
-import ray
+import ray  # pyright: ignore[reportMissingImports]
 
 from restem.benchmarks.problem import Problem
 from restem.verifiers import Attempt, build, checked
@@ -62,4 +62,5 @@ def main(rows: str, out: str, name: str, actors: int = 2) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4], *map(int, sys.argv[4:5]))
+    rows, out, name, *actors = sys.argv[1:]
+    main(rows, out, name, int(actors[0]) if actors else 2)
