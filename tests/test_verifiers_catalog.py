@@ -9,7 +9,16 @@ from typing import Any
 
 import pytest
 
-from restem.verifiers.catalog import JUDGES, build, foreign_parts, kind, names, parts, with_parts
+from restem.verifiers.catalog import (
+    JUDGES,
+    build,
+    foreign_parts,
+    kind,
+    looks_at_whole_problems,
+    names,
+    parts,
+    with_parts,
+)
 from restem.verifiers.verdict import Attempt, Outcome, UnknownVerifier, Verdict, needs_whole_problems
 
 PLUG_IN = """
@@ -181,6 +190,16 @@ def test_what_needs_whole_problems_says_so_under_every_name() -> None:
     tables = {"most": {"type": "majority"}, "loud": {"type": "noisy", "base": "most"}, "vote": {"members": ["loud"]}}
     assert all(needs_whole_problems(build(name, tables)) for name in ("most", "loud", "vote"))
     assert not needs_whole_problems(build("mine", PANEL))
+
+
+@pytest.mark.parametrize("name", ["majority", "most", "anew", "around", "mine", "sympy"])
+def test_the_catalogue_knows_before_building_what_needs_whole_problems(name: str) -> None:
+    tables = PANEL | {
+        "most": {"type": "majority"},
+        "anew": {"type": "noisy", "tied_to": "draw"},
+        "around": {"type": "all_of", "members": ["exact", "anew"]},
+    }
+    assert looks_at_whole_problems(name, tables, {}) == needs_whole_problems(build(name, tables))
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from tests.building import noisy, random
 from tests.strategies import mutated_texts
 
 C, W, U = Outcome.CORRECT, Outcome.WRONG, Outcome.UNDECIDED
-TIES = ("sample", "problem", "answer")
+TIES = ("sample", "draw", "problem", "answer")
 WAYS = ("x = {}", "{}", "The answer is {}.", "x = {0}\nSo the answer is {0}")
 
 
@@ -79,7 +79,9 @@ def test_errors_come_at_the_rates_that_were_asked_for(tied_to: str, tpr: float, 
     batch = spread()
     noisy_outcomes = outcomes(noisy(base=Sympy(), tpr=tpr, fpr=fpr, tied_to=tied_to), batch)
     truths = outcomes(Sympy(), batch)
-    drawn = {"sample": 1000, "problem": 250, "answer": 250}[tied_to]  # how many of the 1,000 are independent
+    drawn = {"sample": 1000, "draw": 1000, "problem": 250, "answer": 250}[
+        tied_to
+    ]  # how many of the 1,000 are independent
     for truth, rate in ((C, tpr), (W, fpr)):
         group = [outcome for outcome, true in zip(noisy_outcomes, truths, strict=True) if true is truth]
         assert abs(group.count(C) / len(group) - rate) <= 4 * (rate * (1 - rate) / drawn) ** 0.5
@@ -101,6 +103,19 @@ def test_errors_of_samples_are_independent_of_each_other() -> None:
     noisy_outcomes = outcomes(noisy(base=Sympy(), tpr=0.8), batch)
     both = sum(noisy_outcomes[index] is noisy_outcomes[index + 1] is W for index in range(0, 4000, 2))
     assert abs(both / 2000 - 0.04) <= 4 * (0.04 * 0.96 / 2000) ** 0.5
+
+
+def test_a_text_that_is_drawn_again_keeps_its_errors_where_these_are_tied_to_samples_and_not_to_draws() -> None:
+    """Of 400 texts that err with probability 0.5 as many have another outcome beside other responses."""
+    asked = [attempt("x = 7", f"p{number}") for number in range(400)]
+    again = [item for number in range(400) for item in (attempt("x = 7", f"p{number}"), attempt("x = 8", f"p{number}"))]
+    same = {}
+    for tie in ("sample", "draw"):
+        verifier = noisy(base=Sympy(), tpr=0.5, tied_to=tie)
+        pairs = zip(outcomes(verifier, asked), outcomes(verifier, again)[::2], strict=True)
+        same[tie] = sum(first is second for first, second in pairs)
+    assert same["sample"] == 400
+    assert abs(same["draw"] - 200) <= 4 * (400 * 0.25) ** 0.5
 
 
 def test_errors_tied_to_the_problem_strike_all_its_right_or_all_its_wrong_responses() -> None:

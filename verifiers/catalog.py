@@ -186,7 +186,7 @@ def judges(wanted: Sequence[str], tables: Tables = _NO_TABLES) -> list[str]:
 
 
 def looks_at_whole_problems(name: str, tables: Tables, built: Built) -> bool:
-    """Whether a verdict of the verifier depends on the other samples of the problem: by a vote, or in a foreign part.
+    """Whether a verdict of the verifier depends on the other samples of the problem.
 
     Args:
         name: The verifier.
@@ -195,7 +195,13 @@ def looks_at_whole_problems(name: str, tables: Tables, built: Built) -> bool:
     """
     names = with_parts([name], tables)
     foreign = (built[part] for part in names if part in built)
-    return any(kind(part, tables) == "majority" for part in names) or needs_whole_problems(*foreign)
+    return any(_compares_samples(part, tables) for part in names) or needs_whole_problems(*foreign)
+
+
+def _compares_samples(name: str, tables: Tables) -> bool:
+    """By a vote, or with errors that are drawn anew for every set of samples."""
+    drawn_anew = tables.get(name, {}).get("tied_to") == "draw"
+    return kind(name, tables) == "majority" or (kind(name, tables) == "noisy" and drawn_anew)
 
 
 def is_foreign(type_: str) -> bool:

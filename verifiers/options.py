@@ -114,11 +114,13 @@ class NoisyOptions(Options):
     tpr: Share = Field(default=0.9, description="Share of the correct responses that are called correct")
     fpr: Share = Field(default=0.1, description="Share of the wrong responses that are called correct")
     seed: Seed = Field(default=0, description="Another seed makes errors on other responses")
-    tied_to: Annotated[Literal["sample", "problem", "answer"], VERDICTS_DEPEND_ON_IT] = Field(
+    tied_to: Annotated[Literal["sample", "draw", "problem", "answer"], VERDICTS_DEPEND_ON_IT] = Field(
         default="sample",
-        description="The unit of an error. `sample`: each response, equal ones separately. `problem`: all correct"
-        " responses to a problem together, and all wrong ones. `answer`: all responses with the same final answer to a"
-        " problem, in any notation, as with a verifier that misreads a form; without an answer, those with equal texts",
+        description="The unit of an error. `sample`: each response, equal ones separately. `draw`: the same, and anew"
+        " for every set of responses to a problem, so that a text which a later iteration draws again can get another"
+        " verdict. `problem`: all correct responses to a problem together, and all wrong ones. `answer`: all responses"
+        " with the same final answer to a problem, in any notation, as with a verifier that misreads a form; without an"
+        " answer, those with equal texts",
     )
 
 

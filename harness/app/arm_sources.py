@@ -78,18 +78,19 @@ def check_whole_problems(suite: Suite, built: catalog.Built) -> None:
     for number, arm in enumerate(suite.arms):
         settings = suite.settings_of(arm)
         samples, drawn = settings.sampling.train_samples, suite.first_draws(settings.first).sampling.train_samples
-        if not catalog.looks_at_whole_problems(arm.verifier, suite.verifiers, built):
-            continue
-        if arm.source == REFERENCES:
-            raise ConfigError(
-                f"arms.{number}.source: found {REFERENCES!r}, which has one solution a problem; expected another "
-                f"verifier than {arm.verifier!r}, which compares several"
-            )
-        if samples < drawn:
-            raise ConfigError(
-                f"arms.{number}.samples: found {samples}, expected {drawn}, which other arms draw from the same base: "
-                f"{arm.verifier!r} looks at all of them; run this arm in a suite of its own"
-            )
+        for verifier in (arm.verifier, suite.gold):
+            if not catalog.looks_at_whole_problems(verifier, suite.verifiers, built):
+                continue
+            if arm.source == REFERENCES:
+                raise ConfigError(
+                    f"arms.{number}.source: found {REFERENCES!r}, which has one solution a problem; expected another "
+                    f"verifier than {verifier!r}, which compares several"
+                )
+            if samples < drawn:
+                raise ConfigError(
+                    f"arms.{number}.samples: found {samples}, expected {drawn}, which other arms draw from the same "
+                    f"base: {verifier!r} looks at all of them; run this arm in a suite of its own"
+                )
 
 
 def check_room(suite: Suite, train: Sequence[Problem], policy: Policy) -> None:

@@ -8,6 +8,7 @@ the reason of a flipped verdict names the verifier that flipped it.
 from __future__ import annotations
 
 import dataclasses
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
@@ -59,9 +60,11 @@ class Noisy:
     of the batch or on other problems. Two rates with the same seed use the same random numbers (common random numbers):
     a response that is accepted at the lower rate is accepted at the higher one too.
 
-    `tied_to` is the unit of an error. `sample`: each response, equal ones separately. `problem`: all correct responses
-    to a problem, and all wrong ones. `answer`: all responses with the same final answer to a problem, in any notation,
-    as with a verifier that misreads a form; for responses without an answer, those with the same text.
+    `tied_to` is the unit of an error. `sample`: each response, equal ones separately. `draw`: the same, and anew for
+    every set of responses to a problem, so that a text which a later iteration draws again can get another verdict.
+    `problem`: all correct responses to a problem, and all wrong ones. `answer`: all responses with the same final
+    answer to a problem, in any notation, as with a verifier that misreads a form; for responses without an answer,
+    those with the same text.
     """
 
     name = "noisy"
@@ -69,7 +72,7 @@ class Noisy:
     def __init__(self, options: NoisyOptions | None = None, *, base: Verifier) -> None:
         self.options = options or NoisyOptions()
         self.base = base
-        self.whole_problem = needs_whole_problems(base)
+        self.whole_problem = self.options.tied_to == "draw" or needs_whole_problems(base)
 
     @property
     def fingerprint(self) -> str:
@@ -114,6 +117,14 @@ def _by_sample(attempts: Sequence[Attempt]) -> list[tuple[str, ...]]:
     return [(attempt.response, str(number)) for attempt, number in zip(attempts, numbers, strict=True)]
 
 
+def _by_draw(attempts: Sequence[Attempt]) -> list[tuple[str, ...]]:
+    drawn: defaultdict[str, list[str]] = defaultdict(list)
+    for attempt in attempts:
+        drawn[attempt.problem.id].append(attempt.response)
+    together = {problem: sorted(responses) for problem, responses in drawn.items()}
+    return [(*tie, *together[attempt.problem.id]) for attempt, tie in zip(attempts, _by_sample(attempts), strict=True)]
+
+
 def _by_problem(attempts: Sequence[Attempt]) -> list[tuple[str, ...]]:
     return [() for _ in attempts]
 
@@ -133,5 +144,5 @@ def _answer(attempt: Attempt) -> tuple[str, ...]:
 
 
 _TIES: Mapping[str, Callable[[Sequence[Attempt]], list[tuple[str, ...]]]] = MappingProxyType(
-    {"sample": _by_sample, "problem": _by_problem, "answer": _by_answer}
+    {"sample": _by_sample, "draw": _by_draw, "problem": _by_problem, "answer": _by_answer}
 )
