@@ -106,6 +106,8 @@ class SweepConfig(Model):
     @classmethod
     def _key_of_an_arm(cls, key: str | None) -> str | None:
         model: Any = ArmConfig
+        if key == "source":
+            raise ValueError("`source` cannot be swept, as an arm is named by the value: write the arms one by one")
         for part in key.split(".") if key is not None else ():
             fields = model.model_fields if isinstance(model, type) and issubclass(model, Model) else {}
             if part not in fields or part == "name":

@@ -113,6 +113,21 @@ class Suite(Model):
         return self
 
     @pydantic.model_validator(mode="after")
+    def _every_setting_has_a_use(self) -> Suite:
+        if self.grpo != GrpoConfig() and all(arm.algorithm != "grpo" for arm in self.arms):
+            raise ValueError(
+                'grpo: no arm has `algorithm = "grpo"`, so it has no use: give it to an arm, or leave it out'
+            )
+        for number, arm in enumerate(self.arms):
+            unused = next((key for key in ("samples", "temperature") if getattr(arm, key) is not None), None)
+            if arm.source == REFERENCES and self.settings_of(arm).iterations == 1 and unused:
+                raise ValueError(
+                    f"arms.{number}.{unused}: its one iteration trains on worked solutions and draws nothing: leave it "
+                    "out, or set `iterations`"
+                )
+        return self
+
+    @pydantic.model_validator(mode="after")
     def _sweep_has_its_arms(self) -> Suite:
         names = {arm.name for arm in self.arms}
         for name in self.sweep.arms:

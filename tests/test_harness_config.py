@@ -73,6 +73,11 @@ def test_an_override_reaches_into_tables_and_lists() -> None:
         ('tests.a={name = "linear_1d", regime = [3]}', r"tests\.a\.regime: expected the name of a regime, or a pair"),
         ('tests.a={name = "mixed", parts = {linear_1d = [3]}}', r"tests\.a\.parts\.linear_1d: expected the name of"),
         ('tests.a={name = "reasoning_gym:maze"}', r"tests\.a: found a benchmark whose gold is 'reasoning_gym'"),
+        ("grpo.kl=0.1", r'grpo: no arm has `algorithm = "grpo"`, so it has no use'),
+        (
+            'arms=[{name = "a", verifier = "sympy", source = "references", iterations = 1, samples = 3}]',
+            r"arms\.0\.samples: its one iteration trains on worked solutions and draws nothing",
+        ),
         ('benchmark.name="file"', "`path` goes with"),
         ('benchmark.name="mixed"', "`parts` goes with"),
         ('benchmark.parts.numbers__gcd="train-easy"', "`parts` goes with"),

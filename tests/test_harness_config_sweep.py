@@ -58,6 +58,7 @@ def test_a_resolved_sweep_is_not_written_again(tmp_path: Path) -> None:
     [
         ({"key": "sampels"}, r"sweep\.key: no key of an arm .did you mean 'samples'.*found 'sampels'"),
         ({"key": "name"}, r"sweep\.key: no key of an arm"),
+        ({"key": "source"}, r"sweep\.key: `source` cannot be swept.*: write the arms one by one"),
         ({"key": "selection.caps"}, r"sweep\.key: no key of an arm .did you mean 'cap'"),
         ({"key": "selection"}, r"sweep\.key: expected a key with one value, such as `selection\.rule`"),
         ({"key": None}, r"sweep: `key` and `values` go together"),

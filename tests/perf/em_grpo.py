@@ -4,8 +4,8 @@
     python -m tests.perf.em_grpo FOLDER      writes docs/grpo_ranks.json and prints the tables of docs/grpo.md
 
 Qualities are those that the suite gives its verifiers (TPR and FPR; kept precision is measured, of EM's first
-iteration). A gain is that in gold accuracy on the test split after the last iteration. Intervals are of other seeds on
-other problems: both are resampled, the same ones for all arms.
+iteration). A gain is that in gold accuracy on the test split after the last iteration, with the report's interval.
+Intervals of correlations are of other seeds on other problems: both are resampled, the same ones for all arms.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from scipy.stats import spearmanr
 
 from restem.harness.store.store import Store
 from restem.reports.analysis.findings import Findings, find
+from restem.reports.analysis.ranking import claims
 from restem.reports.data.read import read_run
+from restem.reports.stats.estimates import Difference
 
 STORED = Path(__file__).parents[2] / "docs" / "grpo_ranks.json"
 ALGORITHMS = ("em", "grpo")
@@ -54,7 +56,7 @@ def youden(*, tpr: float, fpr: float) -> float:
     return round(tpr - fpr, 6)
 
 
-def gains(shown: Findings) -> dict[str, np.ndarray]:
+def resampled_gains(shown: Findings) -> dict[str, np.ndarray]:
     """Algorithm -> gain over the base, resamples x verifiers; the first resample is the data themselves."""
     run, rng, base = shown.run, np.random.default_rng(0), shown.base
     assert base is not None
@@ -80,7 +82,8 @@ def rank(x: list[float], y: np.ndarray) -> np.ndarray:
 
 def table(shown: Findings) -> dict[str, Any]:
     """Plain data: of each verifier its qualities and gains; of each quality and algorithm the rank correlation."""
-    known, gained = qualities(shown), gains(shown)
+    known, gained, claimed = qualities(shown), resampled_gains(shown), claims(shown)
+    arms = {(arm.verifier, arm.algorithm): (arm.name, arm.iterations) for arm in shown.run.arms}
     ranks = {(q, a): rank([known[name][q] for name in known], gained[a]) for q in QUALITIES for a in ALGORITHMS}
     return {
         "suite": shown.run.suite["name"],
@@ -88,13 +91,18 @@ def table(shown: Findings) -> dict[str, Any]:
         "problems": shown.run.size("test"),
         "verifiers": {
             name: {key: None if math.isinf(value) else round(value, 3) for key, value in known[name].items()}
-            | {a: _bounds(100 * gained[a][:, place], 1) for a in ALGORITHMS}
-            for place, name in enumerate(known)
+            | {a: _claim(claimed[arms[name, a]]) for a in ALGORITHMS}
+            for name in known
         },
         "ranks": {a: {q: _bounds(ranks[q, a], 2) for q in QUALITIES} for a in ALGORITHMS},
         "lr_less_j": {a: _bounds(ranks["lr", a] - ranks["j", a], 2) for a in ALGORITHMS},
         "grpo_less_em": {q: _bounds(ranks[q, "grpo"] - ranks[q, "em"], 2) for q in QUALITIES},
     }
+
+
+def _claim(gain: Difference) -> list[float]:
+    """In points."""
+    return [round(100 * value, 1) for value in (gain.value, gain.low, gain.high)]
 
 
 def _bounds(values: np.ndarray, digits: int) -> list[float]:

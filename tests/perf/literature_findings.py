@@ -200,7 +200,7 @@ LITERATURE: Sequence[Finding] = (
         "2602.11570",
         "the verifier's accuracy and the gain go together, R² above .92",
         "eight_verifiers",
-        Effect(measure="R2 verifier_accuracy"),
+        Effect(measure="R2 accuracy"),
         (0.92, 1.0),
     ),
 )

@@ -23,6 +23,8 @@ import click
 
 from restem.benchmarks.catalog import SUITES
 from restem.harness.config import built_in_suites
+from restem.reports.analysis.quality_over_arms import Measure
+from restem.reports.tables.quality_over_arms import NAMES
 from tests.perf.literature_findings import LITERATURE
 from tests.perf.paper_findings import FEWEST_SEEDS, LARGEST_RATIO, PAPER, SAME, Answer, Finding, answer
 
@@ -57,9 +59,9 @@ RULE = f"""## The rule
 
 Every finding is written as a range in which one number of ours lies if the finding holds here: above 0, below 0, within
 ±{SAME:g} points, above .92. The number has a 95 % interval of other seeds on other problems (train-test gaps: of these
-seeds; R²: Fisher's, over the arms). **Agree**: the interval lies within the range. **Does not agree**: it lies outside.
-**Cannot tell**: it does neither, or there are fewer than {FEWEST_SEEDS} seeds. **Not comparable**: no range can be
-written, and our number is shown alone. The ranges stand in `tests/perf/paper_findings.py` and
+seeds; R²: of other arms on other problems). **Agree**: the interval lies within the range. **Does not agree**: it lies
+outside. **Cannot tell**: it does neither, or there are fewer than {FEWEST_SEEDS} seeds. **Not comparable**: no range
+can be written, and our number is shown alone. The ranges stand in `tests/perf/paper_findings.py` and
 `tests/perf/literature_findings.py`, the rule is the function `answer` of the first. The intervals are not corrected for
 the number of rows: of twenty findings that hold at the limit of their range, one may fail by chance.
 
@@ -119,9 +121,12 @@ def studies(folder: str | None = None) -> list[str]:
 def printed(table: Mapping[str, Any]) -> str:
     """A table as JSON with one line a row."""
     lines = [
-        f"{json.dumps(key)}: {json.dumps(value)}" for key, value in table.items() if key not in ("rows", "effects")
+        f"{json.dumps(key)}: {json.dumps(value)}"
+        for key, value in table.items()
+        if key not in ("rows", "groups", "effects")
     ]
     lines.append('"rows": [\n' + ",\n".join(f"  {json.dumps(row)}" for row in table["rows"]) + "\n]")
+    lines.append('"groups": [\n' + ",\n".join(f"  {json.dumps(group)}" for group in table["groups"]) + "\n]")
     effects = [
         f"  {json.dumps(name, ensure_ascii=False)}: {json.dumps(value)}" for name, value in table["effects"].items()
     ]
@@ -240,6 +245,30 @@ def _study(suite: str, table: Mapping[str, Any]) -> Iterator[str]:
         for row in rows
     ]
     yield _markdown(lines, ["arm", "iteration", *heads, *(f"pass@{k}, %" for k in passes)]) + "\n"
+    if table.get("groups"):
+        yield _qualities(table["groups"])
+
+
+def _qualities(groups: Sequence[Mapping[str, Any]]) -> str:
+    """R² and rank correlation of each quality of the verifiers with the gain."""
+    lines = [
+        [*_settings(group), NAMES[Measure(measure)], _interval(fit["explained"], ""), _interval(fit["order"], "+")]
+        for group in groups
+        for measure, fit in group["fits"].items()
+    ]
+    heads = ["quality of the verifier", "R² with the gain", "rank correlation"]
+    return _markdown(lines, [*(["arms with"] if any(map(_settings, groups)) else []), *heads]) + (
+        f"\n\nOver {groups[0]['arms']} arms, the gold's own among them; intervals of other arms on other problems.\n"
+    )
+
+
+def _settings(group: Mapping[str, Any]) -> list[str]:
+    return [", ".join(f"{key} {value}" for key, value in group["settings"].items())] if group["settings"] else []
+
+
+def _interval(bounds: Sequence[float | None], sign: str) -> str:
+    value, low, high = (f"{number:{sign}.2f}" if number is not None else "" for number in bounds)
+    return f"{value} [{low}, {high}]" if low else value
 
 
 def _cell(row: Mapping[str, Any], key: str) -> str:

@@ -39,7 +39,7 @@ class Effect:
         measure: `accuracy`, `reward`, `pass@K`, `maj@K`, `pass@1 - pass@K`, or accuracy on a further test set,
             `test:NAME`: left less right. `gap`: how much more the left gained on training than on test problems, over
             the right; without a right, over the base. `R2 MEASURE`: over all arms, of a measure of the verifier's
-            quality and the gain.
+            quality (`restem.reports.analysis.quality_over_arms.Measure`) and the gain.
         left: An arm and its iteration, `three/3`.
         right: The same, or `base`.
     """

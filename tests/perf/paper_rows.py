@@ -18,7 +18,8 @@ from restem.harness.names import BASE
 from restem.harness.store.store import Store
 from restem.reports.analysis.findings import TEST, TRAIN, Findings, Standing, find, majority_by_problem, steps_of_two
 from restem.reports.analysis.gain_by_quality import TrainedOn, trained_on
-from restem.reports.analysis.ranking import claims
+from restem.reports.analysis.quality_over_arms import Group, Measure, quality_over_arms
+from restem.reports.analysis.ranking import claims, rank
 from restem.reports.analysis.train_test_gap import train_test_gaps, trained_from
 from restem.reports.data.read import read_run
 from restem.reports.data.run import Run
@@ -40,6 +41,7 @@ def rows_of(folder: Path, findings: Sequence[Finding]) -> dict[str, Any]:
         run = read_run(store)
     shown = find(run)
     wanted = {str(finding.effect): finding.effect for finding in findings}
+    groups = quality_over_arms(shown, rank(shown), trained_on(shown))
     return {
         "suite": run.suite["name"],
         "finished": bool(run.facts.get("finished")),
@@ -54,7 +56,8 @@ def rows_of(folder: Path, findings: Sequence[Finding]) -> dict[str, Any]:
         "versions": {name: run.facts["versions"][name] for name in ("restem-harness", "jax", "gemma", "numpy")},
         "base": _percent(shown.base.accuracy if shown.base else estimates.NOTHING),
         "rows": [*_rows(run, shown)],
-        "effects": {name: _effect(shown, effect) for name, effect in wanted.items()},
+        "groups": [_fits(group) for group in groups],
+        "effects": {name: _effect(shown, groups, effect) for name, effect in wanted.items()},
     }
 
 
@@ -93,10 +96,10 @@ def _place(key: tuple[str, int]) -> str:
     return f"{key[0]}/{key[1]}" if key[0] else BASE
 
 
-def _effect(shown: Findings, effect: Effect) -> list[float | None]:
+def _effect(shown: Findings, groups: Sequence[Group], effect: Effect) -> list[float | None]:
     """The effect's value and its 95 % interval."""
     if effect.measure.startswith("R2 "):
-        return _squared_correlation(shown, effect.measure.removeprefix("R2 "))
+        return _explained(groups, effect.measure.removeprefix("R2 "))
     if effect.measure == "gap":
         return _percent(_gap(shown, effect))
     return _percent(_difference(shown, effect))
@@ -174,18 +177,22 @@ def _measured(shown: Findings, standing: Standing, measure: str) -> Counts:
     return Counts(shares, known.astype(np.int64))
 
 
-def _squared_correlation(shown: Findings, quality: str) -> list[float | None]:
-    """R² over the arms after their first iteration, of a quality and the gain, with Fisher's interval."""
-    items = [item for item in trained_on(shown) if item.iteration == 1]
-    x = np.array([QUALITIES[quality](item, shown) for item in items])
-    y = np.array([item.gain.value for item in items])
-    if len(items) < 4:
-        return [None] * 3
-    r = float(np.corrcoef(x, y)[0, 1])
-    z, half = math.atanh(min(r, 1 - 1e-9)), 1.96 / math.sqrt(len(items) - 3)
-    low, high = math.tanh(z - half), math.tanh(z + half)
-    squares = sorted((low**2, high**2))
-    return [round(r**2, 3), round(0.0 if low < 0 < high else squares[0], 3), round(squares[1], 3)]
+def _explained(groups: Sequence[Group], quality: str) -> list[float | None]:
+    """R² of a quality of the verifiers and the gain over all arms of a suite, with the report's interval."""
+    return _bounds(groups[0].with_gold[Measure(quality)].explained) if len(groups) == 1 else [None] * 3
+
+
+def _fits(group: Group) -> dict[str, Any]:
+    """How each quality goes with the gain over a group's arms, the gold's own among them."""
+    fits = {
+        measure.value: {"explained": _bounds(fit.explained), "order": _bounds(fit.order)}
+        for measure, fit in group.with_gold.items()
+    }
+    return {"settings": dict(group.settings), "arms": len(group.arms), "fits": fits}
+
+
+def _bounds(value: Estimate) -> list[float | None]:
+    return [_rounded(number, 3) for number in (value.value, value.low, value.high)]
 
 
 def _verifier_accuracy(item: TrainedOn, shown: Findings) -> float:
