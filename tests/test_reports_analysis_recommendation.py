@@ -220,10 +220,17 @@ def test_more_false_accepts_are_told_in_the_recommendation_though_reward_has_not
 def test_the_best_arm_that_has_fallen_is_given_one_order(tmp_path: Path) -> None:
     run = build_run(tmp_path, Size(problems=120, arms=("judge", "accept_all")))
     (tmp_path / "fallen").mkdir()
-    advice = advised(altered(run, tmp_path / "fallen", ("sympy", "judge/1", "'correct'")))["judge"]
+    findings = altered(run, tmp_path / "fallen", ("sympy", "judge/1", "'correct'"))
+    advice = advised(findings)["judge"]
     assert advice.code is Recommendation.TRAIN_UP_TO
     assert advice.stop_at == 1
     assert advice.fault is Fault.ACCURACY_FELL
+    result = answer(findings, rank(findings))
+    assert result.stop
+    assert result.stop_gain
+    assert result.gain
+    assert result.stop.iteration == 1
+    assert result.stop_gain.claim.value > result.gain.claim.value
 
 
 def test_an_arm_that_is_not_shown_to_equal_the_best_is_not_called_tied(plain_run: Path) -> None:

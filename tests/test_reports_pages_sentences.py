@@ -60,6 +60,13 @@ def test_every_headline_has_a_sentence(result: Answer) -> None:
     distinct([headline(each) for each in answers], Headline)
 
 
+def test_the_first_sentence_says_after_which_iteration_to_stop(result: Answer) -> None:
+    stopped = dataclasses.replace(result, stop=result.best, stop_gain=result.gain, equals=())
+    assert result.best
+    assert f" up to iteration {result.best.iteration}: " in headline(stopped)
+    assert "up to iteration" not in headline(result)
+
+
 def test_every_standing_against_controls_has_a_sentence(result: Answer) -> None:
     assert result.best
     shown = [dataclasses.replace(result, control=code) for code in Control]

@@ -12,9 +12,9 @@ import enum
 
 from restem.reports.analysis.contest import Contest, arm_of
 from restem.reports.analysis.findings import Findings, Standing
-from restem.reports.analysis.ranking import FULL_COVERAGE, Ranking
+from restem.reports.analysis.ranking import FULL_COVERAGE, Ranking, gains
 from restem.reports.analysis.reward_gap import LEAST
-from restem.reports.analysis.stability import stabilities
+from restem.reports.analysis.stability import stabilities, stop_at
 from restem.reports.stats.estimates import Estimate
 
 
@@ -73,6 +73,8 @@ class Answer:
         seeds: Fewest training seeds of an arm. With one, the spread between seeds in all intervals is an assumed one.
         best: The best arm that is shown to be worth training on; where there is none, the most accurate candidate.
         gain: The best arm minus the base.
+        stop: The earlier iteration of the best arm to stop at, since its accuracy fell after it.
+        stop_gain: That iteration minus the base.
         share: Of the ceiling's gain that the best arm reached.
         ceiling: The gold's own arm.
         ceiling_gain: That arm minus the base.
@@ -96,6 +98,8 @@ class Answer:
     seeds: int = 0
     best: Standing | None = None
     gain: Contest | None = None
+    stop: Standing | None = None
+    stop_gain: Contest | None = None
     share: Estimate | None = None
     ceiling: Standing | None = None
     ceiling_gain: Contest | None = None
@@ -131,6 +135,7 @@ def answer(findings: Findings, ranking: Ranking) -> Answer:
     code, gained = _headline(ranking, best), ranking.gained(best)
     stability = stabilities(findings)
     trusted = not stability[arm_of(best).name].untrusted
+    stop = stop_at(findings, stability[arm_of(best).name])
     rivals = [
         Rival(standing=s, contest=ranking.contest(best, s))
         for s in ranking.worthy
@@ -145,6 +150,8 @@ def answer(findings: Findings, ranking: Ranking) -> Answer:
         code=code,
         best=best,
         gain=ranking.gain(best),
+        stop=stop,
+        stop_gain=gains(findings)[arm_of(stop).name, stop.iteration] if stop else None,
         share=ranking.shares.get(arm_of(best).name),
         equals=tuple(rival for rival in rivals if rival.contest.equal),
         unclear=tuple(rival for rival in rivals if not rival.contest.decided and not rival.contest.equal),

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 
 from restem.reports.analysis.contest import Contest, arm_of
 from restem.reports.analysis.findings import Findings, Standing
-from restem.reports.analysis.ranking import Ranking, gains
-from restem.reports.analysis.stability import Stability, stabilities
+from restem.reports.analysis.ranking import Ranking
+from restem.reports.analysis.stability import Stability, stabilities, stop_at
 from restem.reports.data.run import Arm
 
 
@@ -124,7 +124,7 @@ def _advice(
         return Advice(standing=standing, stability=None, code=Recommendation.UNTRAINED)
     if standing not in ranking.candidates:
         return Advice(standing=standing, stability=stability, code=_gold(ranking, standing))
-    gained, stop = ranking.gained(standing), _stop(findings, stability)
+    gained, stop = ranking.gained(standing), stop_at(findings, stability)
     advice = Advice(standing=standing, stability=stability, code=Recommendation.STOP)
     if stop:
         fault = Fault.ACCURACY_FELL if stability.parts_at is None else Fault.REWARD_HACKED
@@ -150,15 +150,6 @@ def _gold(ranking: Ranking, standing: Standing) -> Recommendation:
         return Recommendation.CEILING
     below = ranking.contest(ranking.ceiling, standing).better
     return Recommendation.GOLD_BELOW if below else Recommendation.GOLD
-
-
-def _stop(findings: Findings, stability: Stability) -> Standing | None:
-    """The earlier iteration that the last one has fallen from, where a gain is shown for it."""
-    before = stability.best_before
-    if before is None:
-        return None
-    gain = gains(findings).get((arm_of(before).name, before.iteration))
-    return before if gain and gain.better else None
 
 
 def _fault(stability: Stability) -> Fault | None:

@@ -18,7 +18,7 @@ import numpy as np
 from restem.harness.names import BASE
 from restem.reports.analysis.contest import ALPHA, Contest, arm_of, family
 from restem.reports.analysis.findings import TEST, TRAIN, Findings, Standing, confusion
-from restem.reports.analysis.ranking import ends, trained_at
+from restem.reports.analysis.ranking import ends, gains, trained_at
 from restem.reports.analysis.reward_gap import GapMove, Parting, partings
 from restem.reports.data.run import Arm, base_of
 from restem.reports.stats import estimates, reward_quality
@@ -97,6 +97,13 @@ def stabilities(findings: Findings) -> dict[str, Stability]:
     by_arm = {parting.arm: parting for parting in partings(findings)}
     trained = trained_at(findings, ends(findings))
     return {arm_of(s).name: _stability(findings, s, by_arm.get(arm_of(s).name)) for s in trained}
+
+
+def stop_at(findings: Findings, stability: Stability) -> Standing | None:
+    """The earlier iteration that the last one has fallen from, where a gain is shown for it."""
+    before = stability.best_before
+    gain = gains(findings).get((arm_of(before).name, before.iteration)) if before else None
+    return before if gain and gain.better else None
 
 
 def _stability(findings: Findings, last: Standing, parting: Parting | None) -> Stability:

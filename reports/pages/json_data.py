@@ -57,6 +57,7 @@ def answer_data(answer: Answer) -> dict[str, Any]:
         "seeds": answer.seeds,
         "best": _name(answer.best),
         "gain": contest_data(answer.gain),
+        "stop": {"iteration": answer.stop.iteration, "gain": contest_data(answer.stop_gain)} if answer.stop else None,
         "share_of_ceiling": interval(answer.share),
         "ceiling": {"arm": _name(answer.ceiling), "gain": contest_data(answer.ceiling_gain)},
         "equals": [_rival(rival) for rival in answer.equals],

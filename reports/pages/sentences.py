@@ -27,7 +27,7 @@ def answer_sentences(answer: Answer) -> list[str]:
 
 def headline(answer: Answer) -> str:
     """The first sentence."""
-    rounds = f"{answer.iteration} iteration{'s' if answer.iteration != 1 else ''}"
+    rounds = _rounds(answer.iteration)
     run = "in this run of one seed, " if answer.seeds == 1 else ""
     if answer.code is Headline.CEILING_ALONE and answer.ceiling:
         gained = f"{run}after {rounds} gold accuracy rose by {_gained(answer.ceiling_gain)} over the base."
@@ -50,7 +50,20 @@ def headline(answer: Answer) -> str:
             f"{none}: {run}after {rounds} {leader}, gained {_points(gain)} over the base, but is not shown to be "
             "better than training without information."
         )
-    return _recommended(answer, answer.best, f"{run}after {rounds} gold accuracy rose by {_points(gain)} over the base")
+    return _recommended(answer, answer.best, f"{run}{_rise(answer, gain)}")
+
+
+def _rise(answer: Answer, gain: Contest) -> str:
+    """What the best arm had gained at the last iteration, and at the one to stop at."""
+    last = f"after {_rounds(answer.iteration)}"
+    if answer.stop is None or answer.stop_gain is None:
+        return f"{last} gold accuracy rose by {_points(gain)} over the base"
+    best = f"after {_rounds(answer.stop.iteration)} gold accuracy had risen by {_points(answer.stop_gain)}"
+    return f"{best} over the base, {last} by {_points(gain)}"
+
+
+def _rounds(iteration: int) -> str:
+    return f"{iteration} iteration{'s' if iteration != 1 else ''}"
 
 
 def _gained(gain: Contest | None) -> str:
@@ -60,13 +73,15 @@ def _gained(gain: Contest | None) -> str:
 def _recommended(answer: Answer, best: Standing, gained: str) -> str:
     """What to train on: the best arm, or one that is shown to equal it; what is not significantly different from it."""
     gained += _of_ceiling(answer)
-    text = f"Train {_how([best, *(rival.standing for rival in answer.equals)], 'or')}: "
+    text, stop = f"Train {_how([best, *(rival.standing for rival in answer.equals)], 'or')}", ""
+    if answer.stop:
+        stop = f" up to iteration {answer.stop.iteration}"
     if answer.equals:
         verb = "is" if len(answer.equals) == 1 else "are"
         within = f"as good within {100 * MARGIN:.0f} points"
-        text += f"with {_title(best)}, {gained}, and {_differences(answer.equals)} {verb} {within}"
+        text += f": with {_title(best)}{stop}, {gained}, and {_differences(answer.equals)} {verb} {within}"
     else:
-        text += gained
+        text += f"{stop}: {gained}"
     if answer.unclear:
         detectable = 100 * max(rival.contest.claim.detectable for rival in answer.unclear)
         text += f"; not significantly different from it: {_differences(answer.unclear)}"
