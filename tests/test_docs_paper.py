@@ -15,7 +15,7 @@ from restem.harness.config import load_suite
 from tests.conftest import restem
 from tests.perf.em_grpo import rank, youden
 from tests.perf.literature_findings import LITERATURE
-from tests.perf.paper import PAGES, ROOT, STORED, page, printed, studies
+from tests.perf.paper import PAGES, ROOT, STORED, effects_of, page, printed, studies
 from tests.perf.paper_findings import ABOVE, EQUAL, PAPER, Answer, Effect, Finding, Range, answer
 from tests.perf.paper_rows import rows_of
 
@@ -37,7 +37,7 @@ def test_a_page_is_what_its_tables_make(name: str) -> None:
 def test_a_table_has_a_number_for_every_finding_of_its_suite(table: Path) -> None:
     stored = json.loads(table.read_text("utf-8"))
     assert stored["suite"] == table.stem
-    assert set(stored["effects"]) == {str(each.effect) for each in FINDINGS if each.suite == table.stem}
+    assert set(stored["effects"]) == {str(effect) for effect in effects_of(table.stem)}
 
 
 @pytest.mark.parametrize("each", FINDINGS, ids=lambda each: f"{each.suite} {each.effect}")
@@ -61,6 +61,13 @@ def test_an_interval_within_the_range_agrees_and_one_outside_does_not(low: float
     assert (told is Answer.AGREE) == (low >= 0)
     assert (told is Answer.DISAGREE) == (high < 0)
     assert (answer(finding(EQUAL), low, high, seeds) is Answer.AGREE) == (low >= -5 and high <= 5)
+
+
+def test_an_interval_around_a_limit_and_near_0_holds_nothing_large() -> None:
+    limits = {(-4.0, 5.0): Answer.SMALL, (-5.1, 2.0): Answer.UNKNOWN, (-2.0, 5.1): Answer.UNKNOWN}
+    assert {key: answer(finding(ABOVE), *key, 8) for key in limits} == limits
+    squared = Finding(where="", published="", suite="", effect=Effect(measure="R2 accuracy"), range=(0.92, 1.0))
+    assert answer(squared, 0.5, 0.98, 8) is Answer.UNKNOWN
 
 
 @given(POINTS, POINTS, st.integers(0, 2))
@@ -87,8 +94,7 @@ def test_a_quick_study_runs_and_gives_a_table(tmp_path: Path, name: str) -> None
     ended = restem("run", name, "--quick", "--out", tmp_path / "run", "--quiet")
     assert ended.exit_code == 0, ended.stderr
     effect = Effect(measure="accuracy", left=f"{load_suite(name, quick=True).arms[0].name}/1", right="base")
-    each = Finding(where="", published="", suite=name, effect=effect, range=ABOVE)
-    table = json.loads(printed(rows_of(tmp_path / "run", [each])))
+    table = json.loads(printed(rows_of(tmp_path / "run", [effect])))
     assert table["suite"] == f"{name}-quick"
     assert table["finished"]
     assert len(table["effects"][str(effect)]) == 3

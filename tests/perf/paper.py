@@ -26,7 +26,17 @@ from restem.harness.config import built_in_suites
 from restem.reports.analysis.quality_over_arms import Measure
 from restem.reports.tables.quality_over_arms import NAMES
 from tests.perf.literature_findings import LITERATURE
-from tests.perf.paper_findings import FEWEST_SEEDS, LARGEST_RATIO, PAPER, SAME, Answer, Finding, answer
+from tests.perf.paper_findings import (
+    FEWEST_SEEDS,
+    LARGEST_RATIO,
+    PAPER,
+    REMARKS,
+    SAME,
+    Answer,
+    Effect,
+    Finding,
+    answer,
+)
 
 ROOT = Path(__file__).parents[2]
 STORED = ROOT / "docs" / "paper"
@@ -38,30 +48,30 @@ TITLES = {
 }
 OPENINGS = {
     "paper": """ReST-EM's paper (arXiv:2312.06585) trained PaLM 2 models on MATH and APPS. This page repeats its
-ablations in small: the embedded policy, problems of `linear_1d` with a wide spread of difficulty, three training
+ablations in small: the embedded policy, problems of `linear_1d` with a wide spread of difficulty, eight training
 seeds, two CPU cores. So it says whether a finding carries over to another model and task. It cannot say that the paper
 is wrong.
 """,
     "literature": """Papers of 2025 and 2026 on imperfect verifiers, most of them on policy gradients (GRPO) with models
 of 3 to 14 billion parameters. This page looks at the same questions with ReST-EM, the embedded policy, problems of
-`linear_1d`, three training seeds (`em_grpo`: six) and two CPU cores. So it says whether a finding carries over. It
+`linear_1d`, eight training seeds and two CPU cores. So it says whether a finding carries over. It
 cannot say that a paper is wrong. Whether LR+ orders verifiers for ReST-EM and Youden's J for GRPO (`em_grpo`):
 [grpo.md](grpo.md).
 """,
 }
 POLICY = """What to keep in mind of the embedded policy: its last phase of training taught it mistakes, in all of its
 four tasks at once (`harness/assets/make.py`). What is seen here fits with right answers undoing that, whatever their
-task: no difference is shown between 28 and 112 training problems (28 less 112: −0.3 points [−7.6, 7.0]), none between
-the first and the third iteration (third less first: +1.2 [−7.2, 9.7]), and training on one task raises the other three.
-A policy that never had an ability may behave otherwise.
+task: 28 training problems do nearly as much as 112 (28 less 112: {} points), one iteration as much as three (third less
+first: {}), and training on one task raises the other three. A policy that never had an ability may behave otherwise.
 """
 RULE = f"""## The rule
 
 Every finding is written as a range in which one number of ours lies if the finding holds here: above 0, below 0, within
 ±{SAME:g} points, above .92. The number has a 95 % interval of other seeds on other problems (train-test gaps: of these
 seeds; R²: of other arms on other problems). **Agree**: the interval lies within the range. **Does not agree**: it lies
-outside. **Cannot tell**: it does neither, or there are fewer than {FEWEST_SEEDS} seeds. **Not comparable**: no range
-can be written, and our number is shown alone. The ranges stand in `tests/perf/paper_findings.py` and
+outside. **Equal within {SAME:g} points**: it does neither, and holds no difference as large as that. **Cannot tell**:
+none of these, or there are fewer than {FEWEST_SEEDS} seeds. **Not comparable**: no range can be written, and our number
+is shown alone. The ranges stand in `tests/perf/paper_findings.py` and
 `tests/perf/literature_findings.py`, the rule is the function `answer` of the first. The intervals are not corrected for
 the number of rows: of twenty findings that hold at the limit of their range, one may fail by chance.
 
@@ -98,7 +108,7 @@ def rows_command(names: Sequence[str], out: Path) -> None:
 
     STORED.mkdir(exist_ok=True)
     for name in names or [name for name in studies() if (out / name / "run.db").is_file()]:
-        table = rows_of(out / name, [finding for finding in (*PAPER, *LITERATURE) if finding.suite == name])
+        table = rows_of(out / name, effects_of(name))
         if table.pop("finished"):
             (STORED / f"{name}.json").write_text(printed(table), "utf-8")
         else:
@@ -110,6 +120,12 @@ def pages_command() -> None:
     """Writes docs/paper.md and docs/literature.md."""
     for name in PAGES:
         (ROOT / "docs" / f"{name}.md").write_text(page(name), "utf-8")
+
+
+def effects_of(suite: str) -> list[Effect]:
+    """The numbers of a suite that the pages speak of."""
+    findings = [(finding.suite, finding.effect) for finding in (*PAPER, *LITERATURE)]
+    return [effect for name, effect in (*findings, *REMARKS) if name == suite]
 
 
 def studies(folder: str | None = None) -> list[str]:
@@ -143,10 +159,19 @@ def stored(name: str) -> Mapping[str, Any] | None:
 def page(name: str) -> str:
     """docs/paper.md or docs/literature.md."""
     tables = {suite: stored(suite) for suite in studies(name)}
-    parts = [f"# {TITLES[name]}\n", OPENINGS[name], POLICY, "## What was found, and what comes here\n"]
+    remarks = [_remark(suite, effect) for suite, effect in REMARKS]
+    parts = [f"# {TITLES[name]}\n", OPENINGS[name], POLICY.format(*remarks), "## What was found, and what comes here\n"]
     parts += [_findings(PAGES[name], tables), RULE, "## The suites\n", _suites(tables)]
     parts += [part for suite, table in tables.items() if table for part in _study(suite, table)]
     return "\n".join(parts)
+
+
+def _remark(suite: str, effect: Effect) -> str:
+    table = stored(suite)
+    if table is None:
+        return str(Answer.NOT_RUN)
+    value, low, high = table["effects"][str(effect)]
+    return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]"
 
 
 def _findings(findings: Sequence[Finding], tables: Mapping[str, Mapping[str, Any] | None]) -> str:

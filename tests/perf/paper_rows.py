@@ -25,7 +25,7 @@ from restem.reports.data.read import read_run
 from restem.reports.data.run import Run
 from restem.reports.stats import estimates, seeds
 from restem.reports.stats.estimates import Counts, Difference, Estimate
-from tests.perf.paper_findings import LARGEST_RATIO, Effect, Finding
+from tests.perf.paper_findings import LARGEST_RATIO, Effect
 
 QUALITIES: dict[str, Callable[[TrainedOn, Findings], float]] = {
     "verifier_accuracy": lambda item, shown: _verifier_accuracy(item, shown),
@@ -35,12 +35,11 @@ QUALITIES: dict[str, Callable[[TrainedOn, Findings], float]] = {
 }
 
 
-def rows_of(folder: Path, findings: Sequence[Finding]) -> dict[str, Any]:
-    """The table of one run; `findings` are those that its suite is there for."""
+def rows_of(folder: Path, effects: Sequence[Effect]) -> dict[str, Any]:
+    """The table of one run, with the numbers that its suite is there for."""
     with Store(folder) as store:
         run = read_run(store)
     shown = find(run)
-    wanted = {str(finding.effect): finding.effect for finding in findings}
     groups = quality_over_arms(shown, rank(shown), trained_on(shown))
     return {
         "suite": run.suite["name"],
@@ -57,7 +56,7 @@ def rows_of(folder: Path, findings: Sequence[Finding]) -> dict[str, Any]:
         "base": _percent(shown.base.accuracy if shown.base else estimates.NOTHING),
         "rows": [*_rows(run, shown)],
         "groups": [_fits(group) for group in groups],
-        "effects": {name: _effect(shown, groups, effect) for name, effect in wanted.items()},
+        "effects": {str(effect): _effect(shown, groups, effect) for effect in effects},
     }
 
 
