@@ -19,7 +19,8 @@ FALSE_ACCEPTS = (
 
 TIES = (
     "errors of `by_draw` are drawn anew in every iteration. In the other arms a text keeps its verdict, so rates are "
-    "equal on the base's samples alone: later iterations repeat wrong texts that were let pass, and J falls (tables below)"
+    "equal on the base's samples alone: later iterations repeat wrong texts that were let pass, and J falls (tables "
+    "below)"
 )
 
 COPIES = (
