@@ -145,8 +145,22 @@ LITERATURE: Sequence[Finding] = (
         "noise_kinds",
         accuracy("by_draw/5", "sympy/5"),
         (-SAME, math.inf),
-        why="ReST-EM starts again from the base and trains on the wrong texts that pass: every iteration has their "
-        "share, so none catches up",
+        note=TIES,
+    ),
+    _later(
+        "2605.02909",
+        "it catches up: later iterations gain more than the first",
+        "noise_kinds",
+        accuracy("by_draw/5", "by_draw/1"),
+        ABOVE,
+        note=TIES,
+    ),
+    _later(
+        "2605.02909",
+        "with errors tied to the text it stays on a plateau: later iterations add nothing large",
+        "noise_kinds",
+        accuracy("by_sample/5", "by_sample/1"),
+        NO_RISE,
         note=TIES,
     ),
     _later(

@@ -61,8 +61,9 @@ cannot say that a paper is wrong. Whether LR+ orders verifiers for ReST-EM and Y
 }
 POLICY = """What to keep in mind of the embedded policy: its last phase of training taught it mistakes, in all of its
 four tasks at once (`harness/assets/make.py`). What is seen here fits with right answers undoing that, whatever their
-task: 28 training problems do nearly as much as 112 (28 less 112: {} points), one iteration as much as three (third less
-first: {}), and training on one task raises the other three. A policy that never had an ability may behave otherwise.
+task: 28 training problems do about as much as 112 (28 less 112: {} points), one iteration with exact verdicts as much
+as three (third less first: {} points), and training on one task raises the other three. A policy that never had an
+ability may behave otherwise.
 """
 RULE = f"""## The rule
 
