@@ -14,7 +14,7 @@ import pytest
 from restem.harness.errors import NonFiniteLogits, PromptTooLong
 from restem.harness.model.gemma import forward
 from restem.harness.model.policy import Policy
-from restem.harness.sampling.decoding import choose
+from restem.harness.sampling.decoding import SORTED_FROM, choose
 from restem.harness.sampling.sampler import Batching, Decoding, Draws, Work, sample, sample_key, shared_prefix
 
 QUESTIONS = [
@@ -182,13 +182,34 @@ def test_top_p_leaves_the_likeliest_tokens_alone(tiny: Policy) -> None:
     assert set(draw(tiny, QUESTIONS[:1], 2000, 512, settings).ids.ravel().tolist()) == set(nucleus)
 
 
-def test_no_token_outside_the_top_k_is_drawn_even_at_the_end_of_the_distribution() -> None:
+@pytest.mark.parametrize("vocabulary", [SORTED_FROM - 1, SORTED_FROM])
+def test_no_token_outside_the_top_k_is_drawn_even_at_the_end_of_the_distribution(vocabulary: int) -> None:
     """At this key the uniform number is 1 to the last bit, where a sum that rose by rounding would be hit."""
-    logits = jax.random.normal(jax.random.key(0), (2048, 4096)) * 3
+    logits = jax.random.normal(jax.random.key(0), (2048, vocabulary)) * 3
     keys = jnp.broadcast_to(jnp.array([0, 3353848], jnp.uint32), (2048, 2))
     token, logprob = jax.jit(choose)(Decoding(top_k=40), logits, keys, jnp.zeros(2048, jnp.int32))
     assert np.isfinite(np.asarray(logprob)).all()
     assert (np.sum(np.asarray(logits > jnp.take_along_axis(logits, token[:, None], 1)), axis=1) < 40).all()
+
+
+@pytest.mark.parametrize("vocabulary", [SORTED_FROM - 1, SORTED_FROM])
+@pytest.mark.parametrize("top_p", [1.0, 0.6])
+def test_tokens_of_any_vocabulary_follow_the_distribution_over_the_likeliest(vocabulary: int, top_p: float) -> None:
+    """4,000 tokens of one row of logits against the softmax of its top 5; a false alarm has probability 1e-5."""
+    row = np.asarray(jax.random.normal(jax.random.key(3), (vocabulary,)))
+    keys = np.array([sample_key(2, k) for k in range(4000)])
+    settings = Decoding(top_k=5, top_p=top_p, temperature=0.9)
+    zeros = jnp.zeros(4000, jnp.int32)
+    tokens, logprobs = jax.jit(choose)(settings, jnp.broadcast_to(row, (4000, vocabulary)), keys, zeros)
+    top = np.argsort(-row)[:5]
+    shares = np.exp(row[top] / 0.9) / np.exp(row[top] / 0.9).sum()
+    shares *= np.cumsum(shares) - shares < top_p
+    shares /= shares.sum()
+    drawn = np.array([(np.asarray(tokens) == token).mean() for token in top])
+    assert drawn.sum() == pytest.approx(1)
+    assert np.all(np.abs(drawn - shares) <= 4.8 * np.sqrt(shares * (1 - shares) / 4000))
+    of_token = dict(zip(top.tolist(), shares, strict=True))
+    np.testing.assert_allclose(logprobs, np.log([of_token[token] for token in tokens.tolist()]), atol=1e-4)
 
 
 def test_samples_of_a_problem_differ_and_repeat(tiny: Policy) -> None:
