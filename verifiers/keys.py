@@ -16,8 +16,15 @@ LOOKS_LIKE_A_KEY = (
     r"\bsk-[\w*-]{8,}|\b(?:gsk_|xai-|pplx-|hf_|ghp_|csk-)[A-Za-z0-9]{20,}|\b(?:nvapi-|github_pat_|glpat-)[\w-]{20,}"
     r"|\bAIza[\w-]{30,}|\bAKIA[A-Z0-9]{16}\b"
 )
+# One of these stands in every text that the pattern finds something in; looking for them takes a tenth of its time.
+_BEGINNINGS = ["sk-", "gsk_", "xai-", "pplx-", "hf_", "ghp_", "csk-", "nvapi-", "github_pat_", "glpat-", "AIza", "AKIA"]
 _SECRET_NAME = re.compile(r"(?:^|_)(?:API_?KEY|KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
 _SHORTEST = 12  # a shorter value, such as `none`, is no secret, and ordinary texts hold it
+
+
+def may_hold_a_key(text: str) -> bool:
+    """Whether LOOKS_LIKE_A_KEY may find something in the text."""
+    return any(map(text.__contains__, _BEGINNINGS))
 
 
 def without_keys(text: str) -> str:

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from restem.verifiers.bodies import MAX_BODY
 from restem.verifiers.chat.budget import Budget, Charge, Prices
 from restem.verifiers.chat.reply import ChatReply, Fault, reply_in, reported_tokens
-from restem.verifiers.keys import LOOKS_LIKE_A_KEY
+from restem.verifiers.keys import LOOKS_LIKE_A_KEY, may_hold_a_key
 from restem.verifiers.option_types import web_address
 from restem.verifiers.options import ChatOptions
 from restem.verifiers.verdict import JudgeUnavailable, UnknownVerifier
@@ -187,7 +187,8 @@ class Endpoint:
 
     def redacted(self, text: str) -> str:
         """The text without the key and without anything that looks like a key, safe to encode as UTF-8."""
-        text = self._secrets.sub("[key]", text)
+        if may_hold_a_key(text) or (self.key and self.key in text):
+            text = self._secrets.sub("[key]", text)
         return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
