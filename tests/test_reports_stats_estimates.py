@@ -151,6 +151,14 @@ def test_resamples_are_the_same_every_time() -> None:
     assert (first.sum(axis=1) == 17).all()
 
 
+@given(st.integers(1, 60), st.sampled_from([1, 3, 1000, 2**23, 2**40]), st.booleans())
+def test_a_resample_sums_what_it_draws(clusters: int, largest: int, whole: bool) -> None:
+    values = np.random.default_rng(clusters).integers(-largest, largest, (clusters, 2)) / (1 if whole else 7)
+    sums = estimates.bootstrap_weights(clusters) @ values
+    found = estimates.resampled(values)
+    assert np.array_equal(found, sums) if whole else np.allclose(found, sums)
+
+
 def test_holm_multiplies_the_smallest_most_and_never_turns_the_order() -> None:
     assert estimates.holm([0.01, 0.04, 0.03]) == [pytest.approx(0.03), pytest.approx(0.06), pytest.approx(0.06)]
     assert estimates.holm([]) == []

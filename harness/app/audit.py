@@ -17,13 +17,14 @@ from restem.harness.app.verify import verify_run
 from restem.harness.errors import ConfigError
 from restem.harness.names import can_be_asked
 from restem.harness.store.store import Store
-from restem.reports.pages.report import write_report
+from restem.reports.analysis.findings import Findings
+from restem.reports.pages.report import written_report
 
 LOOKED_AT = 200  # references that show whether a verifier can read any
 
 
-def audit(request: Request, folder: Path, names: Sequence[str], options: Options, quiet: bool) -> Path:
-    """Imports, verifies and reports; gives the path of report.html.
+def audit(request: Request, folder: Path, names: Sequence[str], options: Options, quiet: bool) -> tuple[Path, Findings]:
+    """Imports, verifies and reports; gives the path of report.html, and what was found.
 
     Args:
         request: What is imported, and which verifier is the gold.
@@ -43,7 +44,7 @@ def audit(request: Request, folder: Path, names: Sequence[str], options: Options
     for label, new in verify_run(folder, asked, options, None, quiet) if asked else ():
         if not quiet:
             print(f"{label}: {new} new verdicts", file=sys.stderr)
-    return write_report(folder)
+    return written_report(folder)
 
 
 def gold_to_ask(folder: Path) -> list[str]:

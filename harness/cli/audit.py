@@ -67,4 +67,4 @@ def audit_command(
     from restem.harness.app.audit import audit
     from restem.harness.cli.reports import print_written
 
-    print_written(audit(request, chosen, unique, options, quiet), chosen, as_json)
+    print_written(*audit(request, chosen, unique, options, quiet), as_json)

@@ -6,25 +6,30 @@ import contextlib
 import json
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from restem.harness.cli.paths import check_folder
 from restem.harness.errors import ConfigError
 
+if TYPE_CHECKING:
+    from restem.reports.analysis.findings import Findings  # NumPy, which takes longer than most commands
+
 
 def print_report(folder: Path, as_json: bool, output: Path | None = None, against: Path | None = None) -> None:
     """Writes a run's report, prints its summary and says where the page is."""
-    from restem.reports.pages.report import write_report
+    from restem.reports.pages.report import written_report
 
-    print_written(write_report(folder, output, against), folder, as_json)
+    print_written(*written_report(folder, output, against), as_json)
 
 
-def print_written(path: Path, folder: Path, as_json: bool) -> None:
+def print_written(path: Path, findings: Findings, as_json: bool) -> None:
     """Prints a run's summary and says where the page of its report is."""
-    from restem.reports.pages.terminal import standings, summary
+    from restem.reports.pages.terminal import standings_of, summary_of
 
-    click.echo(json.dumps(standings(folder)) if as_json else summary(folder, shutil.get_terminal_size().columns))
+    columns = shutil.get_terminal_size().columns
+    click.echo(json.dumps(standings_of(findings)) if as_json else summary_of(findings, columns))
     click.echo(f"report: {path}", err=True)
 
 

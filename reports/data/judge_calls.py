@@ -73,9 +73,8 @@ class Calls:
         quoted = set(_QUOTED.findall(call.prompt))
         for question in self._named(quoted):
             responses = self._responses[question]
-            # Most texts can be quoted in one way alone; only the others need decoding.
             if not (about := {responses[text] for text in quoted & responses.keys()}):
-                texts = {_decoded(text) for text in quoted}
+                texts = {_decoded(text) for text in quoted if _is_odd(text)}
                 cut = [text for text in texts if text.startswith(CUT)]
                 about = {r for r in responses.values() if r in texts or any(_shortens(text, r) for text in cut)}
             for response in about:
@@ -129,6 +128,11 @@ def _shortens(shown: str, response: str) -> bool:
         response.endswith(shown[place + 1 :]) and all(piece in response for piece in shown[:place].split(CUT))
         for place in places
     )
+
+
+def _is_odd(literal: str) -> bool:
+    """Whether a text may be quoted so, though `_quote` quotes it in another way, or is one that was cut."""
+    return literal.startswith(f'"{CUT}') or "\\u" in literal or "\\/" in literal
 
 
 def _quote(text: str) -> str:

@@ -207,16 +207,24 @@ def _graded(store: Store, samples: Samples, fingerprints: Mapping[str, str], col
 
 
 def _choices(store: Store, samples: Samples) -> dict[str, Choice]:
-    chosen: dict[str, list[tuple[int, float, str]]] = {}
-    for checkpoint, *row in store.query(
-        "SELECT checkpoint, sample, weight, coalesce(dropped_by, '') FROM selection ORDER BY checkpoint, sample"
+    """What became of the samples of each selection, in their order; SQLite returns one row for all with one fate."""
+    fates: dict[str, list[tuple[Ints, float, str]]] = {}
+    for checkpoint, weight, rule, chosen in store.query(
+        "SELECT checkpoint, weight, coalesce(dropped_by, ''), group_concat(sample, ' ') FROM selection"
+        " GROUP BY 1, 2, 3 ORDER BY 1"
     ):
-        chosen.setdefault(checkpoint, []).append(tuple(row))
+        fates.setdefault(checkpoint, []).append((np.fromstring(chosen, np.int64, sep=" "), weight, rule))
     choices: dict[str, Choice] = {}
-    for checkpoint, items in chosen.items():
-        sample, weight, rules = zip(*items, strict=True)
-        rows = np.searchsorted(samples.id, np.array(sample, np.int64))
-        choices[checkpoint] = Choice(rows=rows, weight=np.array(weight, np.float64), dropped_by=rules)
+    for checkpoint, groups in fates.items():
+        chosen, weights, rules = zip(*groups, strict=True)
+        sample, fate = np.concatenate(chosen), np.repeat(np.arange(len(groups)), [len(ids) for ids in chosen])
+        order = np.argsort(sample)
+        fate = fate[order]
+        choices[checkpoint] = Choice(
+            rows=np.searchsorted(samples.id, sample[order]),
+            weight=np.array(weights, np.float64)[fate],
+            dropped_by=tuple(np.array(rules, object)[fate]),
+        )
     return choices
 
 

@@ -77,19 +77,28 @@ def write_report(
     Raises:
         ConfigError: The folder holds no run, or `against` is no plan, or one of another base, problems or sampling.
     """
+    return written_report(run_folder, output, against, figures=figures)[0]
+
+
+def written_report(
+    run_folder: Path, output: Path | None = None, against: Path | None = None, *, figures: bool = True
+) -> tuple[Path, Findings]:
+    """The same, with the findings, so that what else is shown of them needs no second look at the rows."""
     beside = run_folder / FILE
     planned = read_plan(against or beside) if against or beside.is_file() else None
     with Store(run_folder) as store:
         run = read_run(store)
         if run.imported:
-            return _written(imported.compose(store, run, figures=figures), output or run_folder)
+            composed = imported.compose(store, run, figures=figures)
+            return _written(composed, output or run_folder), find(run, brief=True)
         findings = find(run)
         if against and planned:  # the run's own plan may be of an earlier base: the page then says so
             hold(findings.run, planned, against)
         quoted = cases(store, findings)
         opened = most_hacked(advise(findings, rank(findings)))
         explored = explorer.explorer(store, findings.run, [case.row for case in quoted], opened)
-    return _written(compose(findings, quoted, explored, planned, figures=figures), output or run_folder)
+    composed = compose(findings, quoted, explored, planned, figures=figures)
+    return _written(composed, output or run_folder), findings
 
 
 def _written(report: Report, folder: Path) -> Path:

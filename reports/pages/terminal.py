@@ -62,12 +62,16 @@ def summary(run_folder: Path, columns: int = WIDEST) -> str:
     Raises:
         ConfigError: The folder holds no run.
     """
-    findings, width = read(run_folder), min(columns, WIDEST)
-    if findings.run.imported:
+    return summary_of(read(run_folder), columns)
+
+
+def summary_of(findings: Findings, columns: int = WIDEST) -> str:
+    """The same of a run that was read."""
+    run, width = findings.run, min(columns, WIDEST)
+    if run.imported:
         from restem.reports.pages import imported_terminal as imported  # it imports SciPy
 
-        return imported.first_page(findings.run, width)
-    run = findings.run
+        return imported.first_page(run, width)
     decoding = filter(None, [decoding_sentence(run)])
     notes = [judge_line(run), *unread_references(run), *decoding, *_unfinished(run)]
     concluded = _conclusion(findings, width) or ["", fitted(_arms_variants(arms.arms(findings)), width)]
@@ -171,7 +175,11 @@ def standings(run_folder: Path) -> dict[str, Any]:
     Raises:
         ConfigError: The folder holds no run.
     """
-    findings = read(run_folder)
+    return standings_of(read(run_folder))
+
+
+def standings_of(findings: Findings) -> dict[str, Any]:
+    """The same of a run that was read."""
     if findings.run.imported:
         from restem.reports.pages import imported_terminal as imported  # it imports SciPy
 
