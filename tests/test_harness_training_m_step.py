@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import jax
 import jax.numpy as jnp
@@ -10,14 +11,16 @@ import numpy as np
 import pytest
 
 from restem.harness.errors import NonFiniteLoss
+from restem.harness.model import mesh
 from restem.harness.model.architecture import Architecture
 from restem.harness.model.gemma import forward
+from restem.harness.model.matmul_precision import product_weights
 from restem.harness.model.mesh import make_mesh
 from restem.harness.model.policy import Params, Policy, init_params, params_hash
 from restem.harness.settings import TrainingConfig
 from restem.harness.training import m_step
-from restem.harness.training.loss import Batch, weighted_nll
-from restem.harness.training.optimizer_step import Step, TrainState, train_step
+from restem.harness.training.loss import Batch, Likelihood, weighted_nll
+from restem.harness.training.optimizer_step import Step, TrainState, nan_unless_finite, train_step
 from restem.harness.training.packing import Example, pack
 
 
@@ -201,12 +204,43 @@ def test_a_learning_rate_that_explodes_stops_before_any_check_of_what_it_made(
     assert params_hash(small.params) == before
 
 
-def test_a_step_that_is_not_finite_changes_nothing(small: Policy, three: list[Example]) -> None:
-    step = Step(network=small.model, optimizer=m_step.optimizer_of("adamw", 1e-3, 1, 6), mesh=make_mesh())
+def test_a_loss_is_nan_where_a_parameter_has_overflowed(small: Policy) -> None:
+    overflowed = {**small.params, "last": jnp.array([1.0, jnp.inf])}
+    losses = [nan_unless_finite(jnp.float32(2), params) for params in (small.params, overflowed)]
+    assert (float(losses[0]), bool(np.isnan(losses[1]))) == (2.0, True)
+
+
+def test_a_gradient_that_is_not_finite_makes_the_loss_nan(small: Policy, three: list[Example]) -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Steep(Likelihood):
+        """A finite loss with an infinite gradient."""
+
+        def summed(self, nll: jax.Array, *fields: jax.Array) -> jax.Array:
+            return jnp.sqrt(jnp.sum(nll) * 0)
+
+    step = Step(
+        network=small.model, optimizer=m_step.optimizer_of("sgd", 1e-3, 1, 6), mesh=make_mesh(), objective=Steep()
+    )
     state = TrainState(jax.tree.map(jnp.copy, small.params), step.optimizer.init(small.params))
     batch = next(m_step.batches(pack(three, 80), 2, 1, np.random.default_rng(0)))
-    good, _ = train_step(step, state, {}, batch)
-    kept = jax.tree.map(np.array, good)  # the next step is given its buffers
-    after, value = train_step(step, good, {}, batch._replace(weights=np.full_like(batch.weights, np.nan)))
-    assert not np.isfinite(value)
-    assert all(np.array_equal(a, b) for a, b in zip(jax.tree.leaves(kept), jax.tree.leaves(after), strict=True))
+    assert np.isnan(train_step(step, state, {}, batch)[1])
+
+
+@pytest.mark.skipif(jax.local_device_count() < 2, reason="needs two devices")
+@pytest.mark.parametrize(("compute", "gathered"), [("float32", {"f32"}), ("bfloat16", {"bf16"}), ("mixed", None)])
+def test_sharded_leaves_are_gathered_in_the_type_they_are_used_in_and_again_in_the_backward_pass(
+    small: Policy, three: list[Example], compute: str, gathered: set[str] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mesh, "MIN_SHARDED_SIZE", 100)  # all but the norms' scales
+    two = mesh.make_mesh(2)
+    step = Step(network=small.model, optimizer=m_step.optimizer_of("sgd", 0.1, 0, 1), compute=compute, mesh=two)
+    params = mesh.shard(small.params, mesh.shardings_of(two, small.params, over_data=True))
+    batch = next(m_step.batches(pack(three, 80), 2, 1, np.random.default_rng(0)))
+    text = train_step.lower(step, TrainState(params, step.optimizer.init(params)), {}, batch).as_text()  # type: ignore[attr-defined]
+    gathers = re.findall(r"stablehlo\.all_gather.*-> tensor<(?:\d+x)+(\w+)>", text)
+    summed = re.findall(r"stablehlo\.reduce_scatter.*?\(tensor<(?:\d+x)+(\w+)>\)", text, re.DOTALL)
+    leaves = sum(leaf.size >= 100 for leaf in jax.tree.leaves(params))
+    products = len(product_weights(small.model, small.params))
+    assert (len(gathers), set(summed)) == (2 * leaves, {"f32"})
+    assert gathered is None or set(gathers) == gathered
+    assert compute != "mixed" or (0 < gathers.count("bf16") == 2 * products < 2 * leaves)

@@ -182,6 +182,18 @@ class _EquationRecorder:
         return next_function(*args, **kwargs)
 
 
+def _equations(model: nn.Transformer, params: Any) -> dict[tuple[str, ...], Equation]:
+    """The equation of every weight that `product` multiplies, by the weight's path; no array is computed."""
+    recorder = _EquationRecorder()
+    jax.eval_shape(lambda params: forward(model, params, jnp.ones((1, 2), jnp.int32), interceptors=[recorder]), params)
+    return recorder.equations
+
+
+def product_weights(model: nn.Transformer, params: Any) -> frozenset[tuple[str, ...]]:
+    """The paths of the weights that `in_bfloat16` rounds and that nothing else uses."""
+    return frozenset(_equations(model, params))
+
+
 def as_matrices(model: nn.Transformer, params: Any, compute: str) -> Any:
     """Parameters for `by_matrices`: weights as the matrices that inputs are multiplied by, already rounded.
 
@@ -192,11 +204,10 @@ def as_matrices(model: nn.Transformer, params: Any, compute: str) -> Any:
         params: Its parameters.
         compute: The type to multiply in, or `MIXED`.
     """
-    recorder = _EquationRecorder()
-    jax.eval_shape(lambda params: forward(model, params, jnp.ones((1, 2), jnp.int32), interceptors=[recorder]), params)
+    equations = _equations(model, params)
 
     def prepared(path: tuple[Any, ...], leaf: Array) -> Array:
-        equation = recorder.equations.get(tuple(key.key for key in path))
+        equation = equations.get(tuple(key.key for key in path))
         if equation is None:
             return leaf
         return equation.matrix(leaf).astype("bfloat16" if compute == MIXED else leaf.dtype)

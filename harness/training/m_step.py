@@ -26,7 +26,7 @@ from restem.harness.model.policy import Params, Policy
 from restem.harness.settings import TrainingConfig
 from restem.harness.training.grpo import FromBase, GrpoBatch, grpo_batch
 from restem.harness.training.loss import LIKELIHOOD, Batch, Objective
-from restem.harness.training.optimizer_step import Step, TrainState, train_step
+from restem.harness.training.optimizer_step import Step, TrainState, nan_unless_finite, train_step
 from restem.harness.training.packing import Example, pack
 from restem.harness.training.trainable import Parts, merged, split
 
@@ -135,6 +135,8 @@ def fit(
     for number, batch in enumerate(stream, 1):
         state, loss = train_step(step, state, parts.frozen, feed(meshes.whole, batch))
         is_check, is_last = number in checks, number == training.steps
+        if is_check or is_last:
+            loss = nan_unless_finite(loss, state.params)
         losses.add(loss, wait=is_check or is_last)
         if not (is_check or is_last):
             continue

@@ -5,30 +5,32 @@ objective, on how batches are made, or on how many steps are taken (m_step.py).
 
 Each device along the mesh's `data` computes loss and gradient of its own rows, one micro-batch after another; the sums
 are all-reduced once a step. Large leaves are sharded over these devices, all-gathered where they are needed, and their
-gradients are reduce-scattered (FSDP).
+gradients are reduce-scattered (FSDP). A leaf is rounded to the type that it is used in before it is gathered, which
+gives the same numbers as after it and moves half as many bytes; gradients are summed over devices in float32.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
-from jax.ad_checkpoint import checkpoint_name
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float
 
 from restem.harness.model.gemma import nn, peft
-from restem.harness.model.matmul_precision import MIXED, cast
+from restem.harness.model.matmul_precision import MIXED, cast, product_weights
 from restem.harness.model.mesh import DATA, shardings_of
 from restem.harness.model.policy import Params
 from restem.harness.training.loss import LIKELIHOOD, Objective, objective_sum
 
-GATHERED = "gathered"
+# Operations that give a gathered leaf in another form; the backward pass computes them again from the gathered leaf.
+_SAME_LEAF = ("convert_element_type", "reduce_precision", "reshape", "transpose", "squeeze")
 
 
 class TrainState(NamedTuple):
@@ -65,7 +67,7 @@ def train_step(step: Step, state: TrainState, frozen: Params, batch: Any) -> tup
     """The state after an optimizer step on a batch of micro-batches, and the loss before the step.
 
     The loss is the objective's sum over all micro-batches, divided by its total over them, and the gradient is that of
-    this quotient. A step whose loss or new parameters are not finite gives the old state and a loss that is not finite.
+    this quotient. Where it or the gradient's norm is not finite, the loss is NaN and the new state of no use.
 
     Args:
         step: What is compiled.
@@ -75,16 +77,18 @@ def train_step(step: Step, state: TrainState, frozen: Params, batch: Any) -> tup
     """
     parts = (state.params, frozen)
     over_data = tuple(jax.tree.map(_over_data, shardings_of(step.mesh, part, over_data=True)) for part in parts)
+    # The paths of weights that are used in products alone.
+    rounded = product_weights(step.network, peft.merge_params(*parts)) if step.compute == MIXED else frozenset()
 
     def sum_of(trained: Params, frozen: Params, rows: Any) -> Float[Array, ""]:
-        whole = (cast(_gathered(*part), step.compute) for part in zip((trained, frozen), over_data, strict=True))
+        whole = (_whole(step, *part, rounded) for part in zip((trained, frozen), over_data, strict=True))
         params = peft.merge_params(*whole)
         return objective_sum(step.objective, step.network, params, rows, mixed=step.compute == MIXED, remat=step.remat)
 
-    if any(DATA in spec for spec in jax.tree.leaves(over_data)):
+    gathered = zip(jax.tree.leaves(parts), jax.tree.leaves(over_data), strict=True)
+    if sizes := frozenset(leaf.size for leaf, spec in gathered if DATA in spec):
         # The backward pass gathers leaves again, instead of keeping all gathered ones.
-        policy = jax.checkpoint_policies.save_anything_except_these_names(GATHERED)
-        sum_of = jax.checkpoint(sum_of, policy=policy)
+        sum_of = jax.checkpoint(sum_of, policy=_Kept(gathered_sizes=sizes))
 
     def on_one_device(trained: Params, frozen: Params, batch: Any) -> tuple[Array, Params]:
         def add(sums: tuple[Array, Params], rows: Any) -> tuple[tuple[Array, Params], None]:
@@ -108,10 +112,17 @@ def train_step(step: Step, state: TrainState, frozen: Params, batch: Any) -> tup
     with jax.numpy_dtype_promotion("standard"):  # Optax's schedules divide integer counts by floats
         updates, optimizer_state = step.optimizer.update(gradients, state.optimizer_state, state.params)
     new = TrainState(optax.apply_updates(state.params, updates), optimizer_state)  # type: ignore[arg-type]
-    finite = jnp.stack([jnp.isfinite(leaf).all() for leaf in (value, *jax.tree.leaves(new.params))]).all()
-    result = jax.tree.map(lambda new, old: jnp.where(finite, new, old), new, state)
-    result = jax.lax.with_sharding_constraint(result, shardings_of(step.mesh, result, over_data=True))
-    return result, jnp.where(finite, value, jnp.nan)
+    new = jax.lax.with_sharding_constraint(new, shardings_of(step.mesh, new, over_data=True))
+    # Not over the new parameters: all of them would be read once more, and kept beside the old ones.
+    finite = jnp.isfinite(value) & jnp.isfinite(optax.global_norm(gradients))
+    return new, jnp.where(finite, value, jnp.nan)
+
+
+@jax.jit
+def nan_unless_finite(loss: Float[Array, ""], params: Params) -> Float[Array, ""]:
+    """The loss, or NaN where a parameter is not finite: an update may overflow though loss and gradient are finite."""
+    finite = jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(params)]).all()
+    return jnp.where(finite, loss, jnp.nan)
 
 
 def _over_data(sharding: NamedSharding) -> P:
@@ -119,15 +130,43 @@ def _over_data(sharding: NamedSharding) -> P:
     return P(*(axis if axis == DATA else None for axis in sharding.spec))
 
 
-def _gathered(params: Params, specs: Params) -> Params:
-    """The parameters with every leaf that is sharded over `data` all-gathered."""
+def _whole(step: Step, params: Params, specs: Params, rounded: Collection[tuple[str, ...]]) -> Params:
+    """The parameters in the type to compute in, with every leaf that is sharded over `data` all-gathered."""
+    compute = "float32" if step.compute == MIXED else step.compute
 
-    def gather(leaf: Array, spec: P) -> Array:
+    def whole(path: tuple[Any, ...], leaf: Array, spec: P) -> Array:
         if DATA not in spec:
             return leaf
-        return checkpoint_name(jax.lax.all_gather(leaf, DATA, axis=spec.index(DATA), tiled=True), GATHERED)
+        in_products = tuple(key.key for key in path) in rounded
+        return _gathered(leaf, spec.index(DATA), "bfloat16" if in_products else compute, compute)
 
-    return jax.tree.map(gather, params, specs)
+    return cast(jax.tree.map_with_path(whole, params, specs), step.compute)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1, 2, 3))
+def _gathered(leaf: Array, axis: int, moved: str, used: str) -> Array:
+    """The leaf of all devices: moved between them in one type, used in another; its gradient is summed in float32."""
+    return jax.lax.all_gather(leaf.astype(moved), DATA, axis=axis, tiled=True).astype(used)
+
+
+@_gathered.defjvp
+def _gathered_with_tangent(
+    axis: int, moved: str, used: str, leaves: tuple[Array], tangents: tuple[Array]
+) -> tuple[Array, Array]:
+    whole = jax.lax.all_gather(leaves[0].astype(moved), DATA, axis=axis, tiled=True).astype(used)
+    # The transpose of the tangent's all-gather is the gradient's reduce-scatter.
+    return whole, jax.lax.all_gather(tangents[0], DATA, axis=axis, tiled=True).astype(used)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Kept:
+    """Whether the backward pass is given a result: all but gathered leaves, which have these sizes, in any form."""
+
+    gathered_sizes: frozenset[int]
+
+    def __call__(self, operation: Any, *inputs: Any, **_: Any) -> bool:
+        name = str(operation)
+        return name != "all_gather" and not (name in _SAME_LEAF and inputs[0].size in self.gathered_sizes)
 
 
 def _all_reduced(local_sum: Array, spec: P) -> Array:
