@@ -66,6 +66,13 @@ def test_lora_lowers_the_loss_with_rematerialised_layers_too(policy: Policy) -> 
     assert twice == pytest.approx(once, rel=1e-4)
 
 
+def test_lora_with_mixed_products_trains_as_in_float32_up_to_their_rounding(policy: Policy) -> None:
+    exact, mixed = (fitted(policy, trainable="lora", compute_dtype=kind).losses for kind in ("float32", "mixed"))
+    assert mixed[-1] < 0.9 * mixed[0]
+    assert mixed == pytest.approx(exact, rel=0.01)
+    assert mixed != exact
+
+
 @pytest.mark.parametrize("kind", ["full", "no_embedder", "lora"])
 def test_training_starts_at_the_policy(policy: Policy, kind: str) -> None:
     parts = split(policy, kind, 4, KEY)  # type: ignore[arg-type]

@@ -147,6 +147,31 @@ def in_bfloat16(next_function: Any, args: Any, kwargs: Any, context: _Context) -
     return equation.apply(product, args[1], equation.matrix(weight), weight.shape)
 
 
+class InBfloat16WithLora:
+    """The same for a network in `gm.nn.LoRA`, which replaces a layer when it is called.
+
+    The replacement calls the layer again, and adds its own matrices' product to the result. Only this second call is
+    the product with the weight.
+    """
+
+    def __init__(self) -> None:
+        self._replaced: set[tuple[str, ...]] = set()
+
+    def __str__(self) -> str:
+        return type(self).__name__
+
+    def __call__(self, next_function: Any, args: Any, kwargs: Any, context: _Context) -> Any:
+        parts = _weight_product(context, args)
+        place = (*parts[0].path, parts[0].weight_name) if parts else ()
+        if parts is None or place in self._replaced:
+            return in_bfloat16(next_function, args, kwargs, context)
+        self._replaced.add(place)
+        try:
+            return next_function(*args, **kwargs)
+        finally:
+            self._replaced.remove(place)
+
+
 def by_matrices(next_function: Any, args: Any, kwargs: Any, context: _Context) -> Any:
     """An interceptor for parameters that `as_matrices` has made; for decoding only, not to be differentiated."""
     parts = _weight_product(context, args)

@@ -86,7 +86,7 @@ def params_hash(params: Params) -> str:
     for path, leaf in jax.tree.leaves_with_path(params):
         array = np.asarray(leaf)
         digest.update(f"{jax.tree_util.keystr(path)} {array.shape} {array.dtype}".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))  # no copy of the bytes is made
     return digest.hexdigest()
 
 

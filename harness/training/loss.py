@@ -22,7 +22,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Int
 
 from restem.harness.model.gemma import forward, nn
-from restem.harness.model.matmul_precision import in_bfloat16, product
+from restem.harness.model.matmul_precision import InBfloat16WithLora, in_bfloat16, product
 from restem.harness.model.policy import Params
 
 CHUNK_LOGITS = 2**27  # logits computed together: 512 MiB in float32, 512 tokens of Gemma 3's vocabulary
@@ -191,6 +191,7 @@ def _nll_of(network: nn.Transformer, params: Params, temperature: float, mixed: 
 def _hidden_states(
     network: nn.Transformer, params: Params, batch: Any, mixed: bool, remat: bool
 ) -> Float[Array, "B T D"]:
+    products = InBfloat16WithLora() if isinstance(network, nn.LoRA) else in_bfloat16
     out = forward(
         network,
         params,
@@ -198,7 +199,7 @@ def _hidden_states(
         positions=batch.positions,
         attention_mask=attention_mask(batch.ends),
         return_hidden_states=True,
-        interceptors=[in_bfloat16] * mixed + [_RematLayers()] * remat,
+        interceptors=[products] * mixed + [_RematLayers()] * remat,
     )
     return out.hidden_states
 
