@@ -10,11 +10,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from restem.harness.errors import NonFiniteLogits, PromptTooLong
 from restem.harness.model.gemma import forward
 from restem.harness.model.policy import Policy
 from restem.harness.sampling.decoding import SORTED_FROM, choose
+from restem.harness.sampling.device_sampler import cache_stages
 from restem.harness.sampling.sampler import Batching, Decoding, Draws, Work, sample, sample_key, shared_prefix
 
 QUESTIONS = [
@@ -283,3 +286,11 @@ def test_closing_the_iterator_ends_all_threads(tiny: Policy) -> None:
 def test_a_prompt_that_does_not_fit_is_an_error(tiny: Policy) -> None:
     with pytest.raises(PromptTooLong, match="prompt 0 has"):
         draw(tiny, ["Solve " + "1" * 60 + " = x for x."], 1, 8, decoding(tiny))
+
+
+@given(st.integers(1, 600), st.integers(1, 2000))
+def test_every_cache_has_room_for_a_prompt_and_the_largest_for_a_whole_sequence(padded: int, longest: int) -> None:
+    stages = cache_stages(padded, longest)
+    assert stages == sorted(set(stages))
+    assert stages[-1] == padded + longest
+    assert all(columns > padded for columns in stages)

@@ -5,7 +5,8 @@ not depend on text, problems or rewards.
 
 Each prompt is computed once, and its keys and values are copied to the slots of all its samples. When enough sequences
 have ended, their slots are refilled from the queue. When the queue is empty, the remaining sequences move together into
-fewer slots. All shapes come from a small fixed set, so that nothing is compiled twice.
+fewer slots. A step attends to all columns of the cache, so the cache has only as many as the longest sequence needs
+now. All shapes come from a small fixed set, so that nothing is compiled twice.
 """
 
 from __future__ import annotations
@@ -22,11 +23,22 @@ from jaxtyping import Array, Int, UInt32
 
 from restem.harness.model.policy import Params
 from restem.harness.sampling.decoding import Decoding
-from restem.harness.sampling.kv_slots import Network, Refill, compact, decode, empty, prefix_cache, refill
+from restem.harness.sampling.kv_slots import (
+    Network,
+    Refill,
+    compact,
+    decode,
+    empty,
+    prefix_cache,
+    refill,
+    with_columns,
+)
 from restem.harness.sampling.work_queue import Collector, Draws, Finished, Unit, WorkQueue
 
 NEW_BUCKET = 8
 MIN_SLOTS = 128
+COLUMN_BUCKET = 16
+COLUMN_SHARES = (0.5, 0.75)  # of the longest sequence's columns: the caches that are compiled for besides the whole one
 _TRACING = threading.Lock()
 
 
@@ -58,7 +70,7 @@ class DeviceSampler:
     def __init__(self, job: Job, params: Params, mesh: Mesh, share: int) -> None:
         self._job, self._params, self._mesh = job, params, mesh
         self._share = share
-        self._traced: set[tuple[Any, int]] = set()  # functions, and for how many slots
+        self._traced: set[tuple[Any, int, int]] = set()  # functions, and for how many slots and columns
 
     def run(self) -> None:
         """Draws until the queue is empty and no slot is in use."""
@@ -77,7 +89,9 @@ class DeviceSampler:
         fewest = max(self._share, job.queue.unit * job.queue.group)
         self._size = min((size for size in _sizes(job.slots) if size >= fewest), default=job.slots)
         longest = -(-job.decoding.max_new_tokens // NEW_BUCKET) * NEW_BUCKET
-        self._slots = self._call(empty, job.network, self._mesh, self._size, job.padded_length + longest, longest)
+        self._stages = cache_stages(job.padded_length, longest)
+        self._columns = self._stages[0]
+        self._slots = self._call(empty, job.network, self._mesh, self._size, self._columns, longest)
         self._samples: list[tuple[int, int] | None] = [None] * self._size  # in each slot: prompt and sample index
         prefix = np.array([job.prompts[0][: job.prefix_length]], np.int32)
         self._prefix = self._call(prefix_cache, job.network, self._params, prefix) if job.prefix_length else None
@@ -87,10 +101,11 @@ class DeviceSampler:
 
         Two threads that traced flax modules at once have crashed the interpreter (CPython 3.12.1, flax 0.12).
         """
-        if (function, self._size) not in self._traced:
+        shape = function, self._size, self._columns
+        if shape not in self._traced:
             with _TRACING:
                 function.trace(*arguments)
-            self._traced.add((function, self._size))
+            self._traced.add(shape)
         return function(*arguments)
 
     def _in_use(self) -> int:
@@ -144,13 +159,33 @@ class DeviceSampler:
     def _collect(self, steps: Int[Array, ""]) -> None:
         slots = self._slots
         ids = slots.ids[:, : self._job.decoding.max_new_tokens]
-        count, done, *fields = jax.device_get((steps, slots.done, ids, slots.length, slots.logprob, slots.stopped))
+        drawn = ids, slots.length, slots.logprob, slots.stopped
+        count, done, start, *fields = jax.device_get((steps, slots.done, slots.start, *drawn))
         finished: list[Finished] = []
         for slot, sample in enumerate(self._samples):
             if sample is not None and done[slot]:
                 finished.append(Finished(*sample, Draws(*(field[slot] for field in fields))))
                 self._samples[slot] = None
         self._job.collector.add(int(count) * self._size, finished)
+        self._resize(int(np.max(start + fields[1], initial=0, where=~done)))
+
+    def _resize(self, last: int) -> None:
+        """Gives the cache the fewest columns with room for prompts and for the next tokens of the longest sequence.
+
+        Args:
+            last: The column of its last token.
+        """
+        columns = next(columns for columns in self._stages if columns > last)
+        if columns != self._columns:
+            self._slots = self._call(with_columns, self._mesh, self._slots, columns)
+            self._columns = columns
+
+
+def cache_stages(padded_length: int, longest: int) -> list[int]:
+    """The numbers of columns that are compiled for, the smallest first; each has room for a prompt and some tokens."""
+    whole = padded_length + longest
+    shares = (COLUMN_BUCKET * round(share * whole / COLUMN_BUCKET) for share in COLUMN_SHARES)
+    return [*(columns for columns in shares if padded_length + NEW_BUCKET <= columns < whole), whole]
 
 
 def _sizes(slots: int) -> list[int]:

@@ -232,10 +232,15 @@ def prefill(network: Network, params: Params, tokens: Int[Array, "G P"], prefix:
 def decode(
     network: Network, mesh: Mesh, decoding: Decoding, params: Params, slots: Slots, enough: Int[Array, ""]
 ) -> tuple[Slots, Int[Array, ""]]:
-    """The slots after decoding until `enough` of them are done, one token a step each; and the number of steps."""
+    """The slots after decoding until `enough` of them are done, or until a sequence fills the cache; and the steps.
+
+    Each step draws one token in every slot.
+    """
+    columns = _columns(slots.cache)
 
     def unfinished(state: tuple[Slots, Array]) -> Bool[Array, ""]:
-        return jnp.sum(state[0].done) < enough
+        last = jnp.max(jnp.where(state[0].done, 0, state[0].start + state[0].length))
+        return (jnp.sum(state[0].done) < enough) & (last < columns)
 
     def advance(state: tuple[Slots, Array]) -> tuple[Slots, Array]:
         return _sharded(mesh, _step(network, decoding, params, state[0])), state[1] + 1
@@ -292,6 +297,16 @@ def _step(network: Network, decoding: Decoding, params: Params, slots: Slots) ->
         stopped=stopped,
         done=slots.done | stopped | (length >= decoding.max_new_tokens),
     )
+
+
+@functools.partial(jax.jit, static_argnums=(0, 2))
+def with_columns(mesh: Mesh, slots: Slots, columns: int) -> Slots:
+    """The slots with a cache of this many columns; those that are cut off must be empty."""
+
+    def resized(leaf: Array) -> Array:
+        return jnp.pad(leaf[:, :columns], ((0, 0), (0, max(0, columns - leaf.shape[1])), (0, 0)))
+
+    return _sharded(mesh, slots._replace(cache=jax.tree.map(resized, slots.cache)))
 
 
 @functools.partial(jax.jit, static_argnums=0)
