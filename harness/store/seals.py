@@ -15,7 +15,7 @@ import itertools
 import marshal
 import operator
 import sqlite3
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ _WORDS = {
     "probe_verdict": ("verdicts on probes", "of {}"),
     "": ("pages and indexes", ""),
 }
-_CHUNK = 10_000  # rows that are hashed together
+_CHUNK = 1_000  # rows that are hashed together
 _MODULUS = 1 << 256
 _FORMAT = 2  # of marshal: the same bytes in every version of Python, which a test holds
 _digest = operator.methodcaller("digest")
@@ -182,12 +182,12 @@ def _sums(table: Table, columns: Sequence[str], chunks: Iterable[Sequence[tuple[
     name = _PART.get(table.name)
     place = None if name is None else columns.index(name)
     counts: Counter[str] = Counter()
-    totals: Counter[str] = Counter()
+    totals: defaultdict[str, int] = defaultdict(int)
     for chunk in chunks:
-        parts = itertools.repeat("") if place is None else map(operator.itemgetter(place), chunk)
+        parts = [""] * len(chunk) if place is None else list(map(operator.itemgetter(place), chunk))
+        counts.update(parts)
         digests = map(_digest, map(hashlib.sha256, map(marshal.dumps, chunk, itertools.repeat(_FORMAT))))
-        for part, number in zip(parts, map(int.from_bytes, digests), strict=False):
-            counts[part] += 1
+        for part, number in zip(parts, map(int.from_bytes, digests), strict=True):
             totals[part] += number
     return {part or "": (count, totals[part] % _MODULUS) for part, count in counts.items()}
 

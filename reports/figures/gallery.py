@@ -27,7 +27,7 @@ from restem.reports.figures.prediction import prediction
 from restem.reports.figures.probe import probe
 from restem.reports.figures.quality import quality
 from restem.reports.figures.quality_over_arms import quality_over_arms
-from restem.reports.figures.style import DARK, LIGHT, Drawing, looks_of, png, svg
+from restem.reports.figures.style import DARK, LIGHT, Drawing, lay_out_as, looks_of, png, svg
 from restem.reports.figures.sweep import sweep
 from restem.reports.figures.train_test_gap import train_test_gap
 
@@ -73,12 +73,14 @@ def pictures(
 
 def drawn(drawing: Drawing) -> Picture:
     """A drawing in both themes, as bytes."""
-    light = drawing.draw(LIGHT)
+    light, dark = drawing.draw(LIGHT), drawing.draw(DARK)
+    light_svg = svg(light)
+    lay_out_as(dark, light)
     return Picture(
         name=drawing.name,
         title=drawing.title,
         caption=drawing.caption,
-        light=svg(light),
-        dark=svg(drawing.draw(DARK)),
+        light=light_svg,
+        dark=svg(dark),
         png=png(light),
     )
