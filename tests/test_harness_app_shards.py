@@ -112,6 +112,7 @@ def test_merged_parts_give_the_rows_of_one_verification_in_any_order(
         assert lasting_rows(merged) == expected
         assert "missing" in results[0].output
         assert "missing" not in results[-1].output
+        assert restem("show", merged, "--json").stdout == restem("show", alone, "--json").stdout
         for command in (["check"], ["show"], ["report", "--output", tmp_path / f"page{place}"]):
             assert restem(command[0], merged, *command[1:]).exit_code == 0
     assert restem("compare", tmp_path / "merged1", alone, "--output", tmp_path / "compared").exit_code == 0

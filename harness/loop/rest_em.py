@@ -31,6 +31,7 @@ import dataclasses
 import hashlib
 import time
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from restem.benchmarks.problem import Problem
@@ -332,7 +333,9 @@ def measure_further(run: Run, checkpoint: str, policy: Source, verifiers: tuple[
 def validation_reward(run: Run, arm: ArmConfig, iteration: int, policy: Policy, step: int, label: str) -> float | None:
     """Mean reward of the training verifier on the validation split, of a candidate in the middle of the M-step."""
     candidate = f"{arm.name}/{iteration}@{step}"
-    draw_and_verify(run, candidate, lambda: policy, "validation", (arm.verifier,), f"{label}, step {step}")
+    with ThreadPoolExecutor(1) as pool:
+        hashed = pool.submit(lambda: policy.params_sha256)  # while the device samples
+        draw_and_verify(run, candidate, lambda: policy, "validation", (arm.verifier,), f"{label}, step {step}")
     verifier = run.verifiers[arm.verifier].fingerprint
     rewards = [v.reward for v in run.store.verdicts(candidate, "validation", verifier).values() if v.reward is not None]
     reward = sum(rewards) / len(rewards) if rewards else None
@@ -342,7 +345,7 @@ def validation_reward(run: Run, arm: ArmConfig, iteration: int, policy: Policy, 
             arm=arm.name,
             iteration=iteration,
             kind="candidate",
-            params_sha256=policy.params_sha256,
+            params_sha256=hashed.result(),
             steps=step,
             validation_reward=reward,
         )

@@ -13,6 +13,7 @@ import dataclasses
 import hashlib
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -142,15 +143,17 @@ def save_policy(policy: Policy, folder: Path) -> str:
 
 def _write(policy: Policy, folder: Path) -> None:
     folder.mkdir(parents=True)
+    with ThreadPoolExecutor(1) as pool:
+        hashed = pool.submit(policy_hash, policy)  # of a large policy it takes as long as writing it
+        write_params(policy.params, folder)
     settings = {
         "architecture": dataclasses.asdict(policy.architecture),
         "params_sha256": policy.params_sha256,
-        "policy_sha256": policy_hash(policy),
+        "policy_sha256": hashed.result(),
         **_prompt(policy.tokenizer),
     }
     (folder / SETTINGS_FILE).write_text(json.dumps(settings, indent=1) + "\n", "utf-8")
     (folder / TOKENIZER_FILE).write_bytes(policy.tokenizer.model_bytes)
-    write_params(policy.params, folder)
 
 
 def load_policy(folder: Path, mesh: Mesh | None = None) -> Policy:
