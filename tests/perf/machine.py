@@ -18,7 +18,7 @@ from restem.harness.model.architecture import Architecture
 
 # Packages of other projects. Torch's CPU build may need another Python, see `--python-torch`.
 ENVIRONMENTS = {
-    "torch": ("torch==2.13.0", "transformers>=4.57", "accelerate", "safetensors"),
+    "torch": ("torch==2.13.0", "transformers>=4.57", "accelerate", "safetensors", "ctranslate2==4.8.5"),
     "tunix": ("google-tunix==0.1.7", f"jax=={jax.__version__}", "safetensors"),
 }
 # On a machine with other work to do, OMP_WAIT_POLICY=PASSIVE in the environment keeps torch's threads from spinning,

@@ -5,8 +5,8 @@
 transformers and tunix run in environments without our packages, gemma's sampler in ours. FOLDER holds `workload.json`,
 the model as `hf/` (Hugging Face) and `params.npz` (gemma's names), and the expected logits.
 
-Every peer samples at the workload's temperature and top-k, never greedily, with the fastest of the batch sizes `SLOTS`:
-it compiles and tries each of them before it reports that it is ready.
+Every peer samples at the workload's temperature and top-k, never greedily, with the fastest of its batch sizes: it
+compiles and tries each of them before it reports that it is ready.
 """
 
 from __future__ import annotations
@@ -28,17 +28,26 @@ NEVER = 1_000_000  # a stop token that no vocabulary here has
 
 
 class Drawn(NamedTuple):
-    """Tokens of every row, the stop token included or not yet cut off behind it, and the steps that were decoded."""
+    """Tokens of every row, the stop token included or not yet cut off behind it, and the mean steps that a row took."""
 
     rows: Sequence[Sequence[int]]
-    steps: int
+    steps: float
 
 
 class Peer(NamedTuple):
-    """A loaded peer: its logits for rows of ids, and its samples of a chunk of prompts."""
+    """A loaded peer.
+
+    Attributes:
+        logits: Of rows of ids.
+        draw: Samples of prompts; in rows of `work["size"]` where it makes its batches itself.
+        sizes: Numbers of rows that are tried.
+        in_batches: Whether it makes its batches itself, and so takes all prompts at once.
+    """
 
     logits: Callable[[np.ndarray], np.ndarray]
     draw: Callable[[list[list[int]], int], Drawn]
+    sizes: Sequence[int] = SLOTS
+    in_batches: bool = False
 
 
 def transformers(folder: Path, work: dict[str, Any], dtype: str = "float32") -> Peer:
@@ -48,8 +57,6 @@ def transformers(folder: Path, work: dict[str, Any], dtype: str = "float32") -> 
 
     torch.set_grad_enabled(False)
     model = AutoModelForCausalLM.from_pretrained(folder / "hf", dtype=getattr(torch, dtype)).eval()
-    for layer in model.model.layers:  # ours has no norms behind: exported with some, taken out again here
-        layer.post_attention_layernorm = layer.post_feedforward_layernorm = torch.nn.Identity()
     model.generation_config.eos_token_id = work["stop_ids"] or None
 
     def draw(prompts: list[list[int]], seed: int) -> Drawn:
@@ -102,12 +109,15 @@ def tunix(folder: Path, work: dict[str, Any]) -> Peer:
     shape = work["architecture"]
     names = ("num_layers", "embed_dim", "hidden_dim", "num_heads", "head_dim", "num_kv_heads")
     config = gemma3.ModelConfig(
-        num_embed=shape["vocab_size"], param_dtype=jnp.float32, **{name: shape[name] for name in names}
+        num_embed=shape["vocab_size"],
+        param_dtype=jnp.float32,
+        local_base_frequency=shape["local_rope_base"],
+        global_base_frequency=shape["global_rope_base"],
+        **{name: shape[name] for name in names},
     )
     gemma3.GEMMA3_ATTENTION_PATTERN = (gemma3.AttentionType.GLOBAL,)
     mesh = jax.sharding.Mesh(np.array(jax.devices()[:1]).reshape(1, 1), ("fsdp", "tp"))
     model = params_safetensors.create_model_from_safe_tensors(str(folder / "hf"), config, mesh, jnp.float32)
-    gemma3.DecoderLayer.__call__ = _without_norms_behind
     length = work["prompt_length"]
     cache = CacheConfig(
         cache_size=length + work["new_tokens"],
@@ -140,20 +150,14 @@ def tunix(folder: Path, work: dict[str, Any]) -> Peer:
     return Peer(logits=logits, draw=draw)
 
 
-def _without_norms_behind(layer: Any, x: Any, positions: Any, cache: Any, mask: Any) -> tuple[Any, Any]:
-    cache, attended = layer.attn(layer.pre_attention_norm(x), positions, cache, mask)
-    x = x + attended
-    return cache, x + layer.mlp(layer.pre_ffw_norm(x))
-
-
 def gemma(folder: Path, work: dict[str, Any]) -> Peer:
     """`gm.text.Sampler` on the very same `gm.nn` model; it has no number of samples, so prompts are repeated."""
     import jax.numpy as jnp
     from gemma import gm
-    from gemma.gm.nn import config as gemma_config
     from gemma.gm.text import _sampler, _tokenizer
 
     import restem.harness.model.gemma  # noqa: F401  (imports gemma without TensorFlow)
+    from restem.harness.model.architecture import Architecture
 
     stops = [*work["stop_ids"], NEVER, NEVER + 1][:2]
 
@@ -163,20 +167,7 @@ def gemma(folder: Path, work: dict[str, Any]) -> Peer:
     class Adapter(_Ids, _tokenizer.Tokenizer):
         special_tokens = Special
 
-    shape = work["architecture"]
-    names = ("embed_dim", "hidden_dim", "num_heads", "head_dim", "num_kv_heads")
-    model = gm.nn.Transformer(
-        config=gemma_config.TransformerConfig(
-            num_embed=shape["vocab_size"],
-            final_logit_softcap=None,
-            use_post_attn_norm=False,
-            use_post_ffw_norm=False,
-            use_qk_norm=True,
-            attention_types=(gm.nn.AttentionType.GLOBAL,) * shape["num_layers"],
-            **{name: shape[name] for name in names},
-        ),
-        dtype=jnp.float32,
-    )
+    model = Architecture(**work["architecture"]).model()
     params: dict[str, Any] = {}
     for name, leaf in np.load(folder / "params.npz").items():
         *path, last = name.split("/")
@@ -205,11 +196,66 @@ def gemma(folder: Path, work: dict[str, Any]) -> Peer:
     )
 
 
+def ctranslate2(folder: Path, work: dict[str, Any], dtype: str = "float32") -> Peer:
+    """CTranslate2's generator, with a worker a core, and its own batches of `size` rows."""
+    import types
+
+    import ctranslate2 as ct2
+    from ctranslate2.converters import transformers as converters
+
+    shape = work["architecture"]
+    words = [f"<{number}>" for number in range(shape["vocab_size"])]
+    loader: Any = type(converters._MODEL_LOADERS["Gemma3TextConfig"])
+    specify = loader.get_model_spec
+
+    def with_bases(self: Any, model: Any) -> Any:
+        """Its loader looks for the rotary bases where transformers 5 has them no longer, and takes another one."""
+        spec = specify(self, model)
+        for layer in spec.decoder.layer:
+            layer.self_attention.rotary_base = np.dtype("float32").type(shape["global_rope_base"])
+        return spec
+
+    def without_tokenizer(self: Any, config: Any, *_: object) -> None:
+        config.bos_token, config.unk_token, config.eos_token = words[2], words[3], words[1]
+
+    loader.get_vocabulary, loader.set_config, loader.get_model_spec = lambda *_: words, without_tokenizer, with_bases
+    converters.TransformersConverter.load_tokenizer = lambda *_, **__: types.SimpleNamespace()
+    place = str(folder / f"ct2-{dtype}")
+    converters.TransformersConverter(str(folder / "hf")).convert(place, quantization=dtype)
+    cores = len(os.sched_getaffinity(0))
+    generator = ct2.Generator(place, compute_type=dtype, inter_threads=cores, intra_threads=1)
+
+    def draw(prompts: list[list[int]], seed: int) -> Drawn:
+        ct2.set_random_seed(seed + 1)
+        results = generator.generate_batch(
+            [[words[token] for token in prompt] for prompt in prompts for _ in range(work["samples"])],
+            max_batch_size=work["size"],
+            sampling_topk=work["top_k"],
+            sampling_temperature=work["temperature"],
+            max_length=work["new_tokens"],
+            include_prompt_in_result=False,
+            end_token=[words[token] for token in work["stop_ids"]] or words[0],
+            return_end_token=True,
+        )
+        rows = [result.sequences_ids[0] for result in results]
+        parts = [rows[start : start + work["size"]] for start in range(0, len(rows), work["size"])]
+        return Drawn(rows=rows, steps=sum(len(part) * max(map(len, part)) for part in parts) / len(rows))
+
+    def logits(ids: np.ndarray) -> np.ndarray:
+        given = ct2.StorageView.from_array(ids.astype(np.int32))
+        lengths = ct2.StorageView.from_array(np.full(len(ids), ids.shape[1], np.int32))
+        return np.array(generator.forward_batch(given, lengths).to_device(ct2.Device.cpu), np.float32)
+
+    return Peer(logits=logits, draw=draw, sizes=(32, 64, 128), in_batches=True)
+
+
 PEERS: dict[str, Callable[[Path, dict[str, Any]], Peer]] = {
     "gm.text.Sampler": gemma,
     "tunix": tunix,
     "transformers": transformers,
     "transformers, bfloat16": functools.partial(transformers, dtype="bfloat16"),
+    "CTranslate2": ctranslate2,
+    "CTranslate2, int8": functools.partial(ctranslate2, dtype="int8"),
 }
 
 
@@ -219,9 +265,11 @@ def useful(row: Sequence[int], stop_ids: Sequence[int], limit: int) -> int:
 
 
 def figures(peer: Peer, work: dict[str, Any], prompts: list[list[int]], size: int, seed: int) -> dict[str, float]:
-    """Seconds, useful tokens and decoded slot-steps of all prompts, `size` at a time."""
+    """Seconds, useful tokens and decoded slot-steps of all prompts, `size` rows at a time."""
+    together = len(prompts) if peer.in_batches else size // work["samples"]
+    work["size"] = size
     began = time.perf_counter()
-    drawn = [peer.draw(prompts[start : start + size], seed + start) for start in range(0, len(prompts), size)]
+    drawn = [peer.draw(prompts[start : start + together], seed + start) for start in range(0, len(prompts), together)]
     seconds = time.perf_counter() - began
     limit, stop_ids = work["new_tokens"], work["stop_ids"]
     return {
@@ -242,13 +290,12 @@ def main() -> None:
     error = float(np.abs(actual - expected["logits"]).max() / np.abs(expected["logits"]).max())
     most = max(SLOTS) // work["samples"]
     speeds: dict[int, float] = {}
-    for size in (slots // work["samples"] for slots in SLOTS):
-        figures(peer, work, work["prompts"][:size], size, seed=0)  # compiles
+    for size in peer.sizes:
+        figures(peer, work, work["prompts"][: size // work["samples"]], size, seed=0)  # compiles
         tried = figures(peer, work, work["prompts"][:most], size, seed=1)
         speeds[size] = tried["useful"] / tried["seconds"]
     size = max(speeds, key=lambda size: speeds[size])
-    ready = {"slots": size * work["samples"], "logits_error": error}
-    print(json.dumps(ready), file=answers, flush=True)
+    print(json.dumps({"slots": size, "logits_error": error}), file=answers, flush=True)
     for line in sys.stdin:
         print(json.dumps(figures(peer, work, work["prompts"], size, int(line))), file=answers, flush=True)
 
