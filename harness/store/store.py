@@ -389,10 +389,10 @@ class Store:
 
     # judge calls
 
-    def stored_call(self, request_sha256: str) -> dict[str, Any] | None:
-        """The stored reply to a request, if it was ever answered."""
-        sql = f"SELECT {', '.join(_REPLY)} FROM judge_call WHERE request_sha256 = ?"
-        return next((dict(row) for row in self._rows(sql, (request_sha256,))), None)
+    def stored_calls(self, request_sha256s: Iterable[str]) -> dict[str, Row]:
+        """Hash of a request -> the stored reply to it, of those that were ever answered."""
+        sql = f"SELECT request_sha256, {', '.join(_REPLY)} FROM judge_call WHERE request_sha256 {_IN}"
+        return {row["request_sha256"]: row for row in self._rows(sql, (json.dumps([*request_sha256s]),))}
 
     def store_calls(
         self, calls: Sequence[Mapping[str, Any]], *, unanswered: tuple[str, Mapping[str, int]] | None = None

@@ -291,7 +291,7 @@ class _Batches:
                 reply = self._reply(content, digest, batch, read)
                 if reply is not None:
                     replies[digest] = reply
-            elif not (self._calls and self._calls.stored_call(digest)):
+            elif not (self._calls and self._calls.stored_calls([digest])):
                 read.unknown.add(digest)
         self._keep(replies, NOTHING)
         for digest in replies:

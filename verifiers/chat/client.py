@@ -52,21 +52,16 @@ class ChatClient:
             JudgeUnavailable: The server refuses the key, the quota or budget is used up, or it cannot be reached.
         """
         digests: list[str] = []
-        known: Replies = {}
-        unsent: dict[str, bytes] = {}
+        bodies: dict[str, bytes] = {}
         for request in requests:
             body = self.endpoint.body(request)
-            digest = self.endpoint.digest(body)
-            digests.append(digest)
-            if digest in known or digest in unsent:
-                continue
-            stored = self.calls.stored_call(digest) if self.calls else None
-            if digest in self._rejected:
-                known[digest] = self._rejected[digest]
-            elif stored is None:
-                unsent[digest] = body
-            else:
-                known[digest] = reply_of_row(stored)
+            digests.append(self.endpoint.digest(body))
+            bodies[digests[-1]] = body
+        known: Replies = {digest: self._rejected[digest] for digest in bodies.keys() & self._rejected.keys()}
+        if self.calls:
+            stored = self.calls.stored_calls(digest for digest in bodies if digest not in known)
+            known |= {digest: reply_of_row(row) for digest, row in stored.items()}
+        unsent = {digest: body for digest, body in bodies.items() if digest not in known}
         if unsent:
             self._exchange(unsent, known, progress)
         return [known[digest] for digest in digests]

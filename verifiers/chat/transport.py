@@ -6,7 +6,7 @@ loads no HTTP client.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 from restem.verifiers.chat.budget import Charge
@@ -25,7 +25,9 @@ ALL_REJECTED = 32  # rejected requests before the first answer: then the set-up 
 class CallStore(Protocol):
     """A store of replies by the hash of the request."""
 
-    def stored_call(self, request_sha256: str) -> dict[str, Any] | None: ...
+    def stored_calls(self, request_sha256s: Iterable[str]) -> Mapping[str, Mapping[str, Any]]:
+        """Hash of a request -> its stored reply, of those that were ever answered."""
+        ...
 
     def store_calls(
         self, calls: Sequence[Mapping[str, Any]], *, unanswered: tuple[str, Mapping[str, int]] | None = None
