@@ -128,6 +128,18 @@ class Suite(Model):
         return self
 
     @pydantic.model_validator(mode="after")
+    def _commands_train_on_what_is_kept(self) -> Suite:
+        for number, arm in enumerate(self.arms if self.training.engine == "command" else ()):
+            if arm.algorithm == "grpo":
+                raise ValueError(f'arms.{number}.algorithm: found "grpo", which only `training.engine = "own"` has')
+            if arm.selection.negatives or arm.selection.weight == "corrected":
+                raise ValueError(
+                    f"arms.{number}.selection: rejected samples have a weight, and a command gets accepted ones alone; "
+                    'take `training.engine = "own"`'
+                )
+        return self
+
+    @pydantic.model_validator(mode="after")
     def _sweep_has_its_arms(self) -> Suite:
         names = {arm.name for arm in self.arms}
         for name in self.sweep.arms:

@@ -55,6 +55,10 @@ class SaveFailed(RestemError):
     """A checkpoint could not be written; the rows stored before it stay, and the same command goes on."""
 
 
+class TrainingFailed(RestemError):
+    """The command that trains ended with an error, or left no policy; the rows stored before it stay."""
+
+
 class EngineFailed(RestemError):
     """The engine that draws samples gives no further one; the same command goes on from the samples that it gave."""
 

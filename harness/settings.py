@@ -5,6 +5,7 @@ Each is a frozen pydantic model; harness/config.py puts them together. Independe
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import pydantic
@@ -16,6 +17,8 @@ from restem.verifiers.option_types import MAY_DIFFER, MayDiffer
 
 COMPUTE = "`mixed`: float32, with products in bfloat16 summed in float32"
 
+PLACES = ("data", "start", "output", "seed")  # what stands in `training.command` besides keys of [training]
+PLACEHOLDER = r"\{(\w+)\}"
 Compute: TypeAlias = Literal["float32", "mixed", "bfloat16"]
 if TYPE_CHECKING:
     RuleName: TypeAlias = str
@@ -145,6 +148,15 @@ class SelectionConfig(Model):
 class TrainingConfig(Model):
     """The M-step."""
 
+    engine: Literal["own", "command"] = Field(
+        default="own", description="`command`: another program trains, and leaves a Hugging Face folder; docs/doors.md"
+    )
+    command: tuple[str, ...] = Field(
+        default=(),
+        description="for `command`: the program and its arguments. In these `{data}` is the file of what was kept, "
+        "`{start}` the folder to start from, `{output}` the folder to write, `{seed}` a number, `{steps}` and every "
+        "other key of this table its value. Needs `--allow-code` where a file names it",
+    )
     optimizer: Literal["adamw", "sgd"] = Field(default="adamw", description="the optimizer")
     learning_rate: float = Field(default=1e-3, gt=0, description="the largest learning rate")
     warmup_share: float = Field(default=0.1, ge=0, lt=1, description="share of the steps in which this rises from 0")
@@ -174,6 +186,22 @@ class TrainingConfig(Model):
     def _one_accumulation(self) -> TrainingConfig:
         if self.accumulate_all and self.accumulate > 1:
             raise ValueError("`accumulate` and `accumulate_all` exclude each other")
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _command_goes_with_its_engine(self) -> TrainingConfig:
+        if self.engine == "own":
+            if self.command:
+                raise ValueError('`command` goes with `engine = "command"`, found "own"')
+            return self
+        if self.checks:
+            raise ValueError(f'`checks`: found {self.checks}, expected 0 with `engine = "command"`')
+        known = [*PLACES, *(name for name in type(self).model_fields if name not in ("engine", "command"))]
+        named = {name for part in self.command for name in re.findall(PLACEHOLDER, part)}
+        if unknown := sorted(named - {*known}):
+            raise ValueError(f"`command`: unknown {{{unknown[0]}}}, expected some of {', '.join(known)}")
+        if missing := [name for name in ("data", "output") if name not in named]:
+            raise ValueError(f"`command`: expected an argument with {{{missing[0]}}}, found none")
         return self
 
 

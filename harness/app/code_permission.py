@@ -1,14 +1,17 @@
-"""Whether the verifiers of a command may execute programs and import modules, checked before any work.
+"""Whether a suite and its verifiers may execute programs and import modules, checked before any work.
 
-Takes names and tables of verifiers; gives nothing, or one error that says what is missing. Imports no JAX.
+Takes names and tables of verifiers, or a suite's [training]; gives nothing, or one error that says what is
+missing. Imports no JAX.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 
 from restem.harness.app.judges import Options
 from restem.harness.errors import ConfigError
+from restem.harness.settings import TrainingConfig
 from restem.verifiers import catalog
 from restem.verifiers.code.permission import permission
 from restem.verifiers.foreign_rewards.names import is_reward
@@ -70,3 +73,21 @@ def check_functions(names: Sequence[str], options: Options) -> None:
                 f"verifiers.{name}.{given}: a file sets it, and it decides what is executed: set it by --set, or give "
                 "--allow-code (docs/doors.md)"
             )
+
+
+def check_command(training: TrainingConfig) -> None:
+    """Checks that the command that trains, where a suite has one, is permitted and is there.
+
+    Raises:
+        ConfigError: A file names it and the user has not permitted it, or there is no such program.
+    """
+    if training.engine == "own":
+        return
+    program = training.command[0]
+    if not permission().sets("training.command"):
+        raise ConfigError(
+            f"training.command: a file names the program {program!r}, which is not executed by default: give "
+            "--allow-code if you trust the file, or name it by --set"
+        )
+    if shutil.which(program) is None:
+        raise ConfigError(f"training.command: no program {program!r} is found; give its whole path")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from restem.harness.app.command_training import check_training, trainer_of
 from restem.harness.app.resume import check_same
 from restem.harness.app.run import check_base, load_named_policy, prompted
 from restem.harness.app.suite_check import suite_problems
@@ -35,6 +36,7 @@ def restore_checkpoints(suite: Suite, folder: Path, quiet: bool, hosts: Hosts) -
     enable_compilation_cache()
     suite, base = prompted(suite, load_named_policy(suite.policy, hosts.meshes.local))
     whole = suite.replicated([name for name in suite.verifier_names if catalog.takes(name, "seed", suite.verifiers)])
+    check_training(suite, base, hosts)
     hosts.begin(base)
     with Store(folder, write=True) as store:
         check_base(store, base)
@@ -50,5 +52,6 @@ def restore_checkpoints(suite: Suite, folder: Path, quiet: bool, hosts: Hosts) -
                     progress=progress,
                     hosts=hosts,
                     sampler=OwnSampler(hosts),
+                    trainer=trainer_of(whole, store, base, hosts),
                 )
             )

@@ -26,6 +26,7 @@ from restem.harness.app.arm_sources import (
     sources_of,
     worked_solutions,
 )
+from restem.harness.app.command_training import check_training, trainer_of
 from restem.harness.app.judges import Options, add_judges, check_models, judge_facts, judge_options
 from restem.harness.app.lengths import check_lengths
 from restem.harness.app.problem_file import file_facts
@@ -87,6 +88,7 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
         check_lora(base.model)
     if is_finished(folder, suite, problems):
         return
+    check_training(suite, base, hosts)
     sources = load_sources(unprompted, problems, hosts.meshes.local)
     hosts.begin(base)
     with contextlib.ExitStack() as stack:
@@ -127,6 +129,7 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
                 sources=sources,
                 solutions=solutions,
                 until_base=until_base,
+                trainer=trainer_of(whole, store, base, hosts),
             )
         )
         if until_base:

@@ -50,7 +50,7 @@ def write_selection(run: Path, arm: str | None, iteration: int | None, output: P
         if not held.kept:
             raise ConfigError(f"{run}: {checkpoint}: the training verifier accepted nothing, so nothing was kept")
         instruction = facts.get("suite", {}).get("benchmark", {}).get("instruction") or None
-        write_parts(output, _lines(store, checkpoint, instruction, with_ids=held.with_ids == held.kept))
+        write_parts(output, selection_lines(store, checkpoint, instruction))
     return Written(checkpoint=checkpoint, counts=held)
 
 
@@ -83,7 +83,10 @@ def _check_algorithm(facts: Mapping[str, Any], checkpoint: str) -> None:
             raise ConfigError(f"arm {name!r} is trained by GRPO: it weighs all samples by advantages and keeps none")
 
 
-def _lines(store: Store, checkpoint: str, instruction: str | None, *, with_ids: bool) -> Iterator[bytes]:
+def selection_lines(store: Store, checkpoint: str, instruction: str | None) -> Iterator[bytes]:
+    """The lines of the file of the selection that a checkpoint was (or is to be) trained on."""
+    held = counts(store, checkpoint)
+    with_ids = held.with_ids == held.kept
     for response in kept(store, checkpoint):
         line = sft_row(response, instruction) | {"checkpoint": checkpoint}
         if with_ids:  # in every line or in none: readers take the columns' types from the first ones

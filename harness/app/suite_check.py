@@ -14,6 +14,7 @@ from pathlib import Path
 
 from restem.benchmarks.problem import Problem
 from restem.harness.app.arm_sources import check_sources
+from restem.harness.app.code_permission import check_command
 from restem.harness.app.further_tests import further_tests
 from restem.harness.app.judges import check_judges
 from restem.harness.app.policies import check_policy
@@ -56,6 +57,7 @@ def check_suite(suite: Suite, *, leads: bool = True, begun: bool = False, quiet:
         UnknownVerifier: The name or an option of a verifier is not known.
     """
     check_policy(suite.policy)
+    check_command(suite.training)
     if leads:
         if not begun:  # else the samples may be there, and where they are not the policy is loaded before any work
             check_sources(suite)

@@ -30,7 +30,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -49,11 +49,15 @@ from restem.harness.model.policy import Params, Policy, save_policy
 from restem.harness.names import BASE, POLICY, REFERENCES, TESTS, unmarked, verifiers_that_judge
 from restem.harness.progress import RunProgress
 from restem.harness.sampling.engine import Sampler
+from restem.harness.settings import TrainingConfig
 from restem.harness.store.records import Checkpoint, Selection
 from restem.harness.store.store import Store
 from restem.harness.training import m_step
 from restem.harness.training.grpo import Grpo
 from restem.verifiers.verdict import Verifier
+
+# Takes the id of the checkpoint to be made, what it starts from, the settings and a seed; reads the selection itself.
+Trainer = Callable[[str, Policy, TrainingConfig, int], m_step.Fitted]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -69,6 +73,7 @@ class Run:
         sources: The policies whose samples first iterations train on, by the `source` of their arms.
         solutions: Id of a training problem -> its worked solution, where an arm trains on these.
         until_base: Whether to stop where training would begin.
+        trainer: What trains instead of our own M-step.
     """
 
     suite: Suite
@@ -82,6 +87,7 @@ class Run:
     sources: Mapping[str, Policy] = dataclasses.field(default_factory=dict)
     solutions: Mapping[str, str] = dataclasses.field(default_factory=dict)
     until_base: bool = False
+    trainer: Trainer | None = None
 
     def problems(self, split: str) -> list[Problem]:
         return self.store.problems(split)
@@ -285,6 +291,8 @@ def fit(
     """The parameters that minimise the loss on the examples; seed and checkpoint decide the order of the batches."""
     seed = int.from_bytes(hashlib.sha256(f"{run.suite.seed}\n{target}".encode()).digest()[:4])
     settings = run.suite.settings_of(arm)
+    if run.trainer is not None:
+        return run.trainer(target, start, settings.training, seed)
     loss = settings.grpo and Grpo(**settings.grpo.model_dump(), temperature=settings.sampling.temperature)
     return run.hosts.fit(start, examples, settings.training, seed, check, loss)
 

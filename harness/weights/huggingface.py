@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from safetensors import SafetensorError, safe_open
 
-from restem.harness.errors import ConfigError, SaveFailed
+from restem.harness.errors import CheckpointMismatch, ConfigError, SaveFailed
 from restem.harness.model.architecture import Architecture
 from restem.harness.model.policy import Params, Policy, param_shapes
 from restem.harness.model.stored_params import check_shapes
@@ -33,6 +33,22 @@ _NOT_TEXT = (
     "model.vision_tower.",
     "model.multi_modal_projector.",
     "lm_head.",
+)
+
+# What a network computes depends on these; their tensors' shapes say the rest.
+_FUNCTION = (
+    "layers",
+    "sliding_window",
+    "num_heads",
+    "num_kv_heads",
+    "qk_norm",
+    "post_norms",
+    "final_softcap",
+    "attention_softcap",
+    "scale_by_embed",
+    "local_rope_base",
+    "global_rope_base",
+    "global_rope_scale",
 )
 
 
@@ -62,6 +78,31 @@ def load_hf(folder: Path) -> Policy:
         CheckpointMismatch: A tensor is missing, is unknown, or has another shape than the config says.
     """
     architecture = hf_architecture(folder)
+    params = _read(folder, architecture)
+    return Policy(
+        architecture=architecture,
+        params=params,
+        tokenizer=checked_tokenizer(tokenizer_file(folder), architecture),
+    )
+
+
+def load_hf_params(folder: Path, architecture: Architecture) -> Params:
+    """The parameters, in float32, of a Hugging Face folder that holds a policy of this architecture.
+
+    Raises:
+        ConfigError: The folder is not in this format, or a file of it cannot be read.
+        CheckpointMismatch: It is another architecture, or a tensor is missing, unknown, or of another shape.
+    """
+    if not is_hf(folder):
+        raise ConfigError(f"{folder}: no config.json and *.safetensors of a whole model")
+    stored = hf_architecture(folder)
+    for name in _FUNCTION:
+        if (theirs := getattr(stored, name)) != (ours := getattr(architecture, name)):
+            raise CheckpointMismatch(f"{folder}: config.json: {name}: expected {ours!r}, found {theirs!r}")
+    return _read(folder, architecture)
+
+
+def _read(folder: Path, architecture: Architecture) -> Params:
     readers: dict[str, Callable[[], jax.Array]] = {}  # name -> reads the tensor
     shapes: Params = {}
     for file in sorted(folder.glob("*.safetensors")):
@@ -77,12 +118,7 @@ def load_hf(folder: Path) -> Policy:
             raise ConfigError(f"{file}: {error}") from None
     expected = jax.eval_shape(lambda params: dict(_tensors(params, architecture)), param_shapes(architecture))
     check_shapes(expected, shapes, folder)
-    params = _params(readers, architecture)
-    return Policy(
-        architecture=architecture,
-        params=params,
-        tokenizer=checked_tokenizer(tokenizer_file(folder), architecture),
-    )
+    return _params(readers, architecture)
 
 
 def _text_name(name: str) -> str:

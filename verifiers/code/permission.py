@@ -38,6 +38,10 @@ class Permission:
         names = [text.partition("=")[0] for text in self.named if text.startswith("verifiers.")]
         return self.sandboxed or any(name.endswith(f".{option}") for name in names)
 
+    def sets(self, key: str) -> bool:
+        """Whether the command line itself gives this key of a suite its value, or everything is permitted."""
+        return self.sandboxed or any(text.partition("=")[0].strip() == key for text in self.named)
+
 
 _current = Permission()
 
