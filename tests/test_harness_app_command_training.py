@@ -129,7 +129,7 @@ def suite(training: dict[str, object], **arm: object) -> Suite:
     )
 
 
-COMMAND = {"engine": "command", "command": ["train", "{data}", "{output}"], "checks": 0}
+COMMAND: dict[str, object] = {"engine": "command", "command": ["train", "{data}", "{output}"], "checks": 0}
 
 
 @pytest.mark.parametrize(
