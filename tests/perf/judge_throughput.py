@@ -3,10 +3,11 @@
     python tests/perf/judge_throughput.py [--requests 2000] [--concurrency 64] [--latency 0.05]
 
 First the given case, clean and with a tenth of mixed faults, each as a ratio to the ideal `requests / concurrency *
-latency`, with whether every verdict is that of the clean run and what was asked again though it had been answered. Then
-requests a second without latency. Client and server are two processes, as in a run. The server is this file too: it
-answers with as little work as Python allows, so that it is not the one that is measured; tests/judge_server.py takes
-1 ms a request. Asserts nothing: the figure belongs to the machine and its load.
+latency`, with whether every verdict is that of the clean run and what was asked again though it had been answered;
+before them, what bare sockets take with this server. Then requests a second without latency. Client and server are two
+processes, as in a run. The server is this file too: it answers with as little work as Python allows, so that it is not
+the one that is measured; tests/judge_server.py takes 1 ms a request. Asserts nothing: the figure belongs to the machine
+and its load.
 """
 
 from __future__ import annotations
@@ -135,6 +136,28 @@ def tell(base_url: str, latency: float, share: float) -> int:
     return asyncio.run(send())
 
 
+def bare(base_url: str, requests: int, concurrency: int, latency: float) -> float:
+    """Seconds that as many requests take over bare sockets, with nothing checked or stored: the least that can be."""
+    tell(base_url, latency, 0.0)
+    host, port = base_url.removeprefix("http://").removesuffix("/v1").split(":")
+    bodies = iter(b"%900d" % number for number in range(requests))
+
+    async def work() -> None:
+        reader, writer = await asyncio.open_connection(host, int(port))
+        for body in bodies:
+            writer.write(b"POST / HTTP/1.1\r\ncontent-length: 900\r\n\r\n" + body)
+            head = await reader.readuntil(b"\r\n\r\n")
+            json.loads(await reader.readexactly(int(head.split(b"content-length:")[1].split(b"\r\n")[0])))
+        writer.close()
+
+    async def send() -> float:
+        wall = time.perf_counter()
+        await asyncio.gather(*[work() for _ in range(concurrency)])
+        return time.perf_counter() - wall
+
+    return asyncio.run(send())
+
+
 def attempts(count: int) -> list[Attempt]:
     """Attempts with the length and shape of a small policy's, all different, every third of them wrong."""
     worked = "{0}*x + 3 = 7*x + 45\n{0}*x - 7*x = 45 - 3\n-3*x = 42\nx = 42/-3\nx = {1}"
@@ -178,6 +201,8 @@ def main(requests: int, concurrency: int, latency: float, serving: bool) -> None
     batch = attempts(requests)
     with served() as base_url:
         measure(base_url, batch[:64], concurrency, 0.0, 0.0)  # imports and first connections are start-up
+        floor, ideal = bare(base_url, requests, concurrency, latency), requests / concurrency * latency
+        click.echo(f"bare sockets: {floor:.2f} s, {floor / ideal:.2f} of the ideal")
         clean = measure(base_url, batch, concurrency, latency, 0.0)
         faulty = measure(base_url, batch, concurrency, latency, 0.1)
         click.echo(f"verdicts equal: {clean == faulty}; correct {clean.count(Outcome.CORRECT)} of {len(clean)}")

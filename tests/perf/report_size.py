@@ -4,8 +4,9 @@
 
 Makes FOLDER/run.db unless it is there: five arms, four iterations, six verifiers, four samples a problem, responses and
 judge calls as long as those of a small policy on linear equations, made from a seed. Then runs each command in a
-process of its own and prints its wall time, its processor time and its peak memory. Asserts nothing: the figures belong
-to the machine and its load.
+process of its own and prints its wall time, its processor time and its peak memory: first with the file's hash beside
+it, then without, as after a kill, so that every row is checked by its seal. Asserts nothing: the figures belong to the
+machine and its load.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from restem.benchmarks.problem import Problem
+from restem.harness.store.file_hash import hash_file, leave
 from restem.harness.store.records import Checkpoint, Sample
 from restem.harness.store.schema import JUDGE_CALL, SELECTION, VERDICT, Table
 from restem.harness.store.store import Store
@@ -229,9 +231,14 @@ def main(folder: Path, verdicts: int, rounds: int) -> None:
     size = (folder / "run.db").stat().st_size / 1e6
     click.echo(", ".join(f"{count:,} {table} rows" for table, count in counted.items()) + f", {size:.0f} MB")
     commands = (("show", str(folder)), ("report", str(folder), "--output", str(folder / "report")))
-    for arguments, _ in itertools.product(commands, range(rounds)):
+    kept = hash_file(folder / "run.db")
+    for hashed, arguments, _ in itertools.product((True, False), commands, range(rounds)):
+        if not hashed:
+            kept.unlink(missing_ok=True)
         wall, cpu, peak = measure(arguments, folder / f"{arguments[0]}.txt")
-        click.echo(f"restem {arguments[0]}: {wall:.2f} s wall, {cpu:.2f} s processor, {peak:.0f} MB peak")
+        how = "" if hashed else " without the file's hash"
+        click.echo(f"restem {arguments[0]}{how}: {wall:.2f} s wall, {cpu:.2f} s processor, {peak:.0f} MB peak")
+    leave(folder / "run.db")
 
 
 if __name__ == "__main__":

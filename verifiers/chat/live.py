@@ -49,7 +49,7 @@ from restem.verifiers.verdict import JudgeUnavailable
 MAX_BACKOFF_SECONDS = 30.0
 BUDGET_SECONDS = 0.01
 DRAIN_SECONDS = 5.0
-GATHER_SECONDS = 0.003  # what arrives together is stored together: a transaction takes up to 1 ms of processor time
+GATHER_SECONDS = 0.001  # what arrives together is stored together: a transaction takes up to 1 ms of processor time
 
 _log = logging.getLogger(__name__)
 
