@@ -141,7 +141,7 @@ def test_examples_in_trees_have_the_loss_of_each_alone(policy: Small, options: d
     ]
     expected = 0.0
     for e in chosen:
-        logits = logits_of(e.path)[len(e.prompt_ids) - 1 :]
+        logits = logits_of(e.prompt_ids + e.response_ids[:-1])[len(e.prompt_ids) - 1 :]
         scores = jax.nn.log_softmax(logits)[np.arange(len(e.response_ids)), np.array(e.response_ids)]
         expected -= e.weight * float(scores.sum())
     loss = jax.jit(functools.partial(weighted_nll, network, **options), compiler_options=QUICK)(

@@ -288,9 +288,11 @@ def test_a_prompt_that_does_not_fit_is_an_error(tiny: Policy) -> None:
         draw(tiny, ["Solve " + "1" * 60 + " = x for x."], 1, 8, decoding(tiny))
 
 
-@given(st.integers(1, 600), st.integers(1, 2000))
-def test_every_cache_has_room_for_a_prompt_and_the_largest_for_a_whole_sequence(padded: int, longest: int) -> None:
-    stages = cache_stages(padded, longest)
+@given(st.integers(1, 600), st.integers(1, 2000), st.integers(1, 512))
+def test_every_cache_has_room_for_a_prompt_and_the_largest_for_a_whole_sequence(
+    padded: int, longest: int, slots: int
+) -> None:
+    stages = cache_stages(padded, longest, slots)
     assert stages == sorted(set(stages))
     assert stages[-1] == padded + longest
     assert all(columns > padded for columns in stages)

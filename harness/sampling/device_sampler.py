@@ -89,7 +89,7 @@ class DeviceSampler:
         fewest = max(self._share, job.queue.unit * job.queue.group)
         self._size = min((size for size in _sizes(job.slots) if size >= fewest), default=job.slots)
         longest = -(-job.decoding.max_new_tokens // NEW_BUCKET) * NEW_BUCKET
-        self._stages = cache_stages(job.padded_length, longest)
+        self._stages = cache_stages(job.padded_length, longest, self._size)
         self._columns = self._stages[0]
         self._slots = self._call(empty, job.network, self._mesh, self._size, self._columns, longest)
         self._samples: list[tuple[int, int] | None] = [None] * self._size  # in each slot: prompt and sample index
@@ -181,9 +181,15 @@ class DeviceSampler:
             self._columns = columns
 
 
-def cache_stages(padded_length: int, longest: int) -> list[int]:
-    """The numbers of columns that are compiled for, the smallest first; each has room for a prompt and some tokens."""
+def cache_stages(padded_length: int, longest: int, slots: int) -> list[int]:
+    """The numbers of columns that are compiled for, the smallest first; each has room for a prompt and some tokens.
+
+    With fewer than MIN_SLOTS slots it is the whole cache alone: there the last bits of float32 logits depend on the
+    number of columns (seen on CPUs with 16 and 32 slots; not with 64 and more, nor on another type).
+    """
     whole = padded_length + longest
+    if slots < MIN_SLOTS:
+        return [whole]
     shares = (COLUMN_BUCKET * round(share * whole / COLUMN_BUCKET) for share in COLUMN_SHARES)
     return [*(columns for columns in shares if padded_length + NEW_BUCKET <= columns < whole), whole]
 
