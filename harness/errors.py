@@ -9,6 +9,7 @@ RestemError
 ├── DamagedRun           rows in run.db are not those that were stored
 ├── RunReplaced          the run folder was deleted or replaced while this process wrote to it
 ├── SaveFailed           a checkpoint could not be written
+├── TrainingFailed       the command that trains failed, or left no policy
 ├── EngineFailed         the engine that draws samples gives no further one: stored rows stay
 ├── HostFailed           another host of this run stopped with an error
 ├── CheckpointMismatch   parameters on disk are not those the policy expects

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from restem.verifiers.chat.endpoint import ChatRequest
+from restem.verifiers.chat.models import list_models
 from restem.verifiers.chat.reply import ChatReply
 from restem.verifiers.verdict import JudgeUnavailable
 from tests import building
@@ -131,6 +132,27 @@ def test_a_proxy_that_cannot_be_used_is_one_line_without_its_password(
     with pytest.raises(JudgeUnavailable, match="HTTPS_PROXY") as caught:
         ask("https://judge.invalid/v1")
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("OPENAI_ORG_ID", "\u00f6rg"),
+        ("OPENAI_PROJECT_ID", "a\nb"),
+        ("OPENAI_CUSTOM_HEADERS", "\u00dc: secret"),
+        ("OPENAI_CUSTOM_HEADERS", "x y: secret"),
+        ("OPENAI_CUSTOM_HEADERS", ": secret"),
+    ],
+)
+def test_a_header_that_cannot_be_sent_is_one_line_with_the_variable(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(JudgeUnavailable, match=variable) as asked:
+        ask("http://127.0.0.1:9/v1")
+    with pytest.raises(JudgeUnavailable, match=variable) as listed:
+        list_models(building.chat(base_url="http://127.0.0.1:9/v1").endpoint)
+    assert "secret" not in f"{asked.value}{listed.value}"
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="makes a certificate with openssl")

@@ -36,7 +36,7 @@ from restem.harness.errors import CheckpointMismatch, ConfigError, TrainingFaile
 from restem.harness.files import write_parts
 from restem.harness.loop.rest_em import Trainer
 from restem.harness.model.mesh import shardings_of
-from restem.harness.model.policy import Policy, policy_hash
+from restem.harness.model.policy import Params, Policy, policy_hash
 from restem.harness.settings import PLACEHOLDER, TrainingConfig
 from restem.harness.store.store import Store
 from restem.harness.training.m_step import Fitted
@@ -108,17 +108,19 @@ class CommandTrainer:
         for left in place.glob("output-*"):  # by commands that were stopped
             shutil.rmtree(left)
         output = place / "output"
-        if _read(output / _MADE_BY) != made_by:
+        if _read(output / _MADE_BY) == made_by:
+            params = _loaded(output, start)
+        else:
             shutil.rmtree(output, ignore_errors=True)
-            self._train(place, output, start, training, made_by)
-        params = _loaded(output, start)
+            params = self._train(place, output, start, training, made_by)
         shardings = shardings_of(self.hosts.meshes.local, params, over_data=False)
         params = jax.device_put(params, shardings)
         return Fitted(params=params, steps=training.steps, losses=(), validation_reward=None)
 
     def _train(
         self, place: Path, output: Path, start: Policy, training: TrainingConfig, made_by: Mapping[str, Any]
-    ) -> None:
+    ) -> Params:
+        """The parameters that the command leaves; `output` is then there."""
         folder = self.store.folder / FOLDER / f"start-{policy_hash(start)[:12]}"
         if not folder.exists():
             save_hf(start, folder)
@@ -133,9 +135,10 @@ class CommandTrainer:
         self.store.log("command", arguments=arguments, code=code, seconds=time.monotonic() - started)
         if code:
             raise TrainingFailed(f"training.command ended with {code}: {_last_line(log)}; all that it wrote: {log}")
-        _loaded(attempt, start)
+        params = _loaded(attempt, start)
         (attempt / _MADE_BY).write_text(json.dumps(made_by), "utf-8")
         attempt.rename(output)
+        return params
 
 
 def _text(place: Path | int) -> str:
@@ -176,7 +179,7 @@ def _read(path: Path) -> Any:
         return None
 
 
-def _loaded(folder: Path, start: Policy) -> Any:
+def _loaded(folder: Path, start: Policy) -> Params:
     try:
         return load_hf_params(folder, start.architecture)
     except (ConfigError, CheckpointMismatch) as error:

@@ -16,6 +16,7 @@ from restem.harness.cli.splits import SPLIT
 from restem.harness.errors import ConfigError
 
 if TYPE_CHECKING:
+    from restem.harness.app.judges import Options
     from restem.reports.analysis.verdict_summary import VerdictSummary
 
 
@@ -99,25 +100,14 @@ def verify_command(
     if output_path is not None:
         check_file("--output", output_path)
     if run is not None and marks_path is not None:
-        from restem.harness.gate.annotations import import_marks
-
-        imported = import_marks(run, marks_path)
-        counts = {
-            "new_verdicts": {human: marks.new for human, marks in imported.items()},
-            "changed_marks": {human: marks.changed for human, marks in imported.items()},
-            "marks_taken_back": {human: marks.taken_back for human, marks in imported.items()},
-        }
-        if as_json:
-            click.echo(json.dumps(counts))
-        for human, marks in () if as_json else imported.items():
-            click.echo(f"{human}: {marks.new} new verdicts, {marks.changed} changed, {marks.taken_back} taken back")
+        _import_marks(run, marks_path, as_json)
         return
     from restem.verifiers.rows import read_rows
 
     rows = None if input_path is None else read_rows(input_path)  # an error in the file costs no further import
     from restem.harness.app.judges import with_transport
     from restem.harness.app.verdict_summaries import summaries_of_run
-    from restem.harness.app.verify import verifier_options, verify_rows, verify_run
+    from restem.harness.app.verify import verifier_options, verify_rows
 
     options = with_transport(verifier_options(config_path, overrides, names), names, offline=offline, batch=batch)
     if rows is not None:
@@ -125,21 +115,50 @@ def verify_command(
         if as_json or not quiet:
             _print_summary(summaries, {}, as_json, err=output_path is None)
     elif run is not None:
-        if shard is None:
-            folder, counted = run, verify_run(run, names, options, split, quiet)
-        else:
-            from restem.harness.app.shards import part_folder, read_shard, verify_shard
-
-            which = read_shard(shard)
-            folder = part_folder(run, which) if part_path is None else part_path
-            check_folder("--out", folder)
-            counted = verify_shard(run, folder, which, names, options, split, quiet)
+        folder, counted = _verified(run, shard, part_path, names, options, split, quiet)
         counts = _print_new(counted, as_json)
         if as_json or not quiet:
             labels = dict(zip(counts, names, strict=True))
             _print_summary(summaries_of_run(folder, labels, options, split), {"new_verdicts": counts}, as_json)
         if shard is not None and not as_json:
             click.echo(f"part {shard} is in {folder}; `restem merge {run} PART...` unites all parts with the run")
+
+
+def _import_marks(run: Path, marks_path: Path, as_json: bool) -> None:
+    """Makes verdicts of people's marks, and prints how many there are."""
+    from restem.harness.gate.annotations import import_marks
+
+    imported = import_marks(run, marks_path)
+    counts = {
+        "new_verdicts": {human: marks.new for human, marks in imported.items()},
+        "changed_marks": {human: marks.changed for human, marks in imported.items()},
+        "marks_taken_back": {human: marks.taken_back for human, marks in imported.items()},
+    }
+    if as_json:
+        click.echo(json.dumps(counts))
+    for human, marks in () if as_json else imported.items():
+        click.echo(f"{human}: {marks.new} new verdicts, {marks.changed} changed, {marks.taken_back} taken back")
+
+
+def _verified(
+    run: Path,
+    shard: str | None,
+    part_path: Path | None,
+    names: Sequence[str],
+    options: Options,
+    split: str | None,
+    quiet: bool,
+) -> tuple[Path, Iterable[tuple[str, int]]]:
+    """The folder that the verdicts go to, the run's or that of its part, and labels and numbers of new verdicts."""
+    from restem.harness.app.shards import part_folder, read_shard, verify_shard
+    from restem.harness.app.verify import verify_run
+
+    if shard is None:
+        return run, verify_run(run, names, options, split, quiet)
+    which = read_shard(shard)
+    folder = part_folder(run, which) if part_path is None else part_path
+    check_folder("--out", folder)
+    return folder, verify_shard(run, folder, which, names, options, split, quiet)
 
 
 def _print_new(counted: Iterable[tuple[str, int]], as_json: bool) -> dict[str, int]:

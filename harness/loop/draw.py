@@ -103,7 +103,8 @@ def _record(
     tokenizer: Tokenizer, checkpoint: str, problem: str, index: int, response: Response, *, ids_known: bool
 ) -> Sample:
     """The row of a response. Without ids its tokens are counted in its text."""
-    text = tokenizer.decode(response.ids) if response.ids is not None else response.text or ""
+    text = response.text if response.ids is None else tokenizer.decode(response.ids)
+    assert text is not None, "a response without ids has a text"
     return Sample(
         checkpoint=checkpoint,
         problem=problem,

@@ -55,10 +55,10 @@ def choose(
     if decoding.top_k == GREEDY_TOP_K:
         token = jnp.argmax(logits, axis=-1)
         return token, _at(logits, token) - jax.nn.logsumexp(logits, axis=-1)
-    scaled, tokens = logits / decoding.temperature, None
-    if decoding.top_k < logits.shape[-1] >= SORTED_FROM:
+    scaled, tokens, vocabulary = logits / decoding.temperature, None, logits.shape[-1]
+    if decoding.top_k < vocabulary and vocabulary >= SORTED_FROM:
         scaled, tokens = jax.lax.top_k(scaled, decoding.top_k)
-    elif decoding.top_k < logits.shape[-1]:
+    elif decoding.top_k < vocabulary:
         scaled = jnp.where(largest(scaled, jnp.ones_like(scaled), decoding.top_k), scaled, -jnp.inf)
 
     def nucleus() -> Float[Array, "B N"]:

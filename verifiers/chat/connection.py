@@ -7,8 +7,10 @@ environment is read here in the same way, because most requests are sent without
 from __future__ import annotations
 
 import os
+import re
 import ssl
 import urllib.request
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from restem.verifiers.bodies import IDENTITY
@@ -16,19 +18,35 @@ from restem.verifiers.chat.endpoint import Endpoint
 from restem.verifiers.verdict import JudgeUnavailable
 
 _FROM_ENVIRONMENT = {"OPENAI_ORG_ID": "OpenAI-Organization", "OPENAI_PROJECT_ID": "OpenAI-Project"}
+_CUSTOM = "OPENAI_CUSTOM_HEADERS"
+_NAME = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)  # RFC 9110, section 5.1
 
 
 def headers_for(endpoint: Endpoint) -> dict[str, str]:
-    """The headers, names in small letters. None of them describes this machine."""
+    """The headers, names in small letters. None of them describes this machine.
+
+    Raises:
+        JudgeUnavailable: The environment names a header that cannot be sent.
+    """
     named = {"Authorization": f"Bearer {endpoint.key or 'none'}", "User-Agent": "restem", **IDENTITY}
     named |= dict.fromkeys(("Accept", "Content-Type"), "application/json")
-    named |= {name: os.environ[key].strip() for key, name in _FROM_ENVIRONMENT.items() if os.environ.get(key)}
     headers = {name.lower(): value for name, value in named.items()}
-    for line in os.environ.get("OPENAI_CUSTOM_HEADERS", "").splitlines():
+    for variable, name, value in _set_by_the_user():
+        if not (_NAME.fullmatch(name) and value.isascii() and value.isprintable()):  # it may be a secret: not shown
+            raise JudgeUnavailable(f"{endpoint}: the environment variable {variable} holds what no header can hold")
+        headers[name.lower()] = value
+    return headers
+
+
+def _set_by_the_user() -> Iterator[tuple[str, str, str]]:
+    """The headers that the environment names: the variable, the header's name and its value."""
+    for variable, name in _FROM_ENVIRONMENT.items():
+        if value := os.environ.get(variable):
+            yield variable, name, value.strip()
+    for line in os.environ.get(_CUSTOM, "").splitlines():
         name, colon, value = line.partition(":")
         if colon:
-            headers[name.strip().lower()] = value.strip()
-    return headers
+            yield _CUSTOM, name.strip(), value.strip()
 
 
 def certificates_for(endpoint: Endpoint) -> ssl.SSLContext | bool:
