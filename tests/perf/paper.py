@@ -30,6 +30,7 @@ from tests.perf.paper_findings import (
     FEWEST_SEEDS,
     LARGEST_RATIO,
     PAPER,
+    QUOTED,
     REMARKS,
     SAME,
     Answer,
@@ -126,7 +127,7 @@ def pages_command() -> None:
 def effects_of(suite: str) -> list[Effect]:
     """The numbers of a suite that the pages speak of."""
     findings = [(finding.suite, finding.effect) for finding in (*PAPER, *LITERATURE)]
-    return [effect for name, effect in (*findings, *REMARKS) if name == suite]
+    return [effect for name, effect in (*findings, *REMARKS, *QUOTED) if name == suite]
 
 
 def studies(folder: str | None = None) -> list[str]:
