@@ -31,7 +31,14 @@ from restem.harness.names import (
 )
 from restem.harness.overrides import QUICK, make_quick, put, set_value
 from restem.harness.problem_sets import BenchmarkConfig, FurtherTestConfig
-from restem.harness.settings import GrpoConfig, MeshConfig, ProbeConfig, SamplingConfig, TrainingConfig
+from restem.harness.settings import (
+    EngineConfig,
+    GrpoConfig,
+    MeshConfig,
+    ProbeConfig,
+    SamplingConfig,
+    TrainingConfig,
+)
 from restem.harness.toml import read_toml
 from restem.verifiers.keys import place_of_key
 from restem.verifiers.option_types import MAY_DIFFER, MayDiffer
@@ -68,6 +75,7 @@ class Suite(Model):
     )
     scoring: tuple[str, ...] = Field(default=(), description="further verifiers, which give verdicts and train nothing")
     sampling: SamplingConfig = SamplingConfig()
+    engine: EngineConfig = EngineConfig()
     training: TrainingConfig = TrainingConfig()
     grpo: GrpoConfig = GrpoConfig()
     mesh: MeshConfig = MeshConfig()
@@ -137,6 +145,18 @@ class Suite(Model):
                     f"arms.{number}.selection: rejected samples have a weight, and a command gets accepted ones alone; "
                     'take `training.engine = "own"`'
                 )
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _engine_has_a_server(self) -> Suite:
+        if self.sampling.engine == "openai" and not (self.engine.base_urls or self.engine.start):
+            raise ValueError(
+                "engine: `sampling.engine` is 'openai', and neither `base_urls` names a server nor `start` starts one"
+            )
+        if self.sampling.engine == "own" and self.engine != EngineConfig():
+            raise ValueError(
+                "engine: `sampling.engine` is 'own', so it has no use: set that to 'openai', or leave this out"
+            )
         return self
 
     @pydantic.model_validator(mode="after")

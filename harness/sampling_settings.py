@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 # MEASURING: what accuracy means, so that runs which differ in it cannot be compared. AMOUNT: how many samples there are
-# of the same kind. SPEED: nothing but time and memory.
-MEASURING, AMOUNT, SPEED = "measuring", "amount", "speed"
+# of the same kind. DRAWN: which samples of the same distribution are drawn. SPEED: nothing but time and memory.
+MEASURING, AMOUNT, DRAWN, SPEED = "measuring", "amount", "drawn", "speed"
 SAMPLING_SETTINGS = {
+    "engine": DRAWN,
     "train_samples": AMOUNT,
     "validation_samples": AMOUNT,
     "test_samples": AMOUNT,

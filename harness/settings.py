@@ -13,7 +13,7 @@ from pydantic import Field
 
 from restem.harness.config_model import Model
 from restem.harness.store.selection_rules import RULES
-from restem.verifiers.option_types import MAY_DIFFER, MayDiffer
+from restem.verifiers.option_types import MAY_DIFFER, Address, MayDiffer, variable_name
 
 COMPUTE = "`mixed`: float32, with products in bfloat16 summed in float32"
 
@@ -57,6 +57,10 @@ class DecodingConfig(Model):
 class SamplingConfig(Model):
     """How responses are drawn; temperature and top-k are the paper's."""
 
+    engine: Literal["own", "openai"] = Field(
+        default="own",
+        description="what draws them: our own sampler, or servers with OpenAI's routes, as `[engine]` says",
+    )
     train_samples: int = Field(default=16, ge=1, description="samples of a training problem in each E-step")
     validation_samples: int = Field(default=4, ge=1, description="samples of a validation problem in each check")
     test_samples: int = Field(default=8, ge=1, description="samples of a test problem from each checkpoint")
@@ -233,3 +237,70 @@ class GrpoConfig(Model):
 
     clip: float = Field(default=0.2, gt=0, lt=1, description="how far the ratio to the policy that drew may leave 1")
     kl: float = Field(default=0.04, ge=0, description="the weight of the penalty for leaving the base")
+
+
+class EngineConfig(Model):
+    """The servers that draw samples where `sampling.engine` is `openai`; docs/engines.md."""
+
+    base_urls: Annotated[tuple[str, ...], MAY_DIFFER] = Field(
+        default=(),
+        description="addresses of running servers, such as `http://127.0.0.1:8000/v1`; prompts are shared out over "
+        "them, and all of them see the run folder",
+    )
+    start: Annotated[tuple[str, ...], MAY_DIFFER] = Field(
+        default=(),
+        description="instead of addresses: the words of a command that starts a server on this machine, with "
+        "`{folder}` for the weights and `{port}` for its port; `restem run` starts and stops it, and needs "
+        "`--allow-code` where this stands in a file",
+    )
+    reload: Annotated[Literal["restart", "vllm", "sglang", "prime-rl"], MAY_DIFFER] = Field(
+        default="restart",
+        description="how a server gets a checkpoint's weights: the command of `start` is run again, or a running "
+        "server is told by vLLM's routes in development mode, by SGLang's, which `restem serve --allow-update` has "
+        "too, or by prime-rl's",
+    )
+    model: Annotated[str | None, MAY_DIFFER] = Field(
+        default=None, min_length=1, description="the model's name in requests; without it the first that a server lists"
+    )
+    concurrency: Annotated[int, MAY_DIFFER] = Field(
+        default=32, ge=1, description="prompts in flight at each server, all samples of a prompt in one request"
+    )
+    timeout_seconds: Annotated[float, MAY_DIFFER] = Field(
+        default=600.0, gt=0, description="how long a server may take for a request"
+    )
+    start_seconds: Annotated[float, MAY_DIFFER] = Field(
+        default=600.0, gt=0, description="how long a started server may take until it answers"
+    )
+    retries: Annotated[int, MAY_DIFFER] = Field(
+        default=4, ge=0, le=10, description="times a request is sent again to a server that is busy"
+    )
+    api_key_env: Annotated[str | None, MAY_DIFFER] = Field(
+        default=None, description="the name of an environment variable with the servers' key"
+    )
+
+    @pydantic.field_validator("base_urls")
+    @classmethod
+    def _are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(pydantic.TypeAdapter(Address).validate_python(address).rstrip("/") for address in value)
+
+    @pydantic.field_validator("api_key_env")
+    @classmethod
+    def _is_a_name(cls, value: str | None) -> str | None:
+        return value if value is None else variable_name(value)
+
+    @pydantic.model_validator(mode="after")
+    def _servers_get_weights(self) -> EngineConfig:
+        if self.base_urls and self.start:
+            raise ValueError("`base_urls` are servers that run, `start` starts one: give either of them")
+        if self.base_urls and self.reload == "restart":
+            raise ValueError(
+                "`reload`: found 'restart' with `base_urls`, expected how running servers are told to load weights: "
+                "'vllm', 'sglang' or 'prime-rl'"
+            )
+        if len(set(self.base_urls)) < len(self.base_urls):
+            raise ValueError("`base_urls`: an address stands there twice")
+        if self.start and not any("{folder}" in word for word in self.start):
+            raise ValueError("`start`: expected `{folder}` in a word, where the command names the weights")
+        if self.start and not any("{port}" in word for word in self.start):
+            raise ValueError("`start`: expected `{port}` in a word, where the command names its port")
+        return self

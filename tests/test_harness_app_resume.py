@@ -14,6 +14,7 @@ from restem.harness.app.resume import EVENT, differing
 from restem.harness.arms import ArmConfig
 from restem.harness.config import Suite, load_suite
 from restem.harness.sampling_settings import SAMPLING_SETTINGS, SPEED
+from restem.harness.settings import EngineConfig
 from restem.harness.store.store import Store
 from restem.verifiers.option_types import may_differ
 from tests.conftest import restem
@@ -22,6 +23,7 @@ from tests.rows import lasting_rows
 
 # What the documentation promises, so that a mark that is added or lost by mistake is noticed.
 MAY_DIFFER = {"iterations", "arms.0.iterations", "accept_unreadable", "benchmark.path", "sampling.rows", "mesh.data"}
+MAY_DIFFER |= {f"engine.{name}" for name in EngineConfig.model_fields}  # where and how servers are asked
 BEFORE = Suite(name="s", arms=(ArmConfig(name="a", verifier="judge", iterations=1),))
 
 

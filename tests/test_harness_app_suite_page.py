@@ -15,6 +15,7 @@ from restem.harness.config import Suite, load_suite
 from restem.harness.problem_sets import BenchmarkConfig, ColumnsConfig, FurtherTestConfig
 from restem.harness.settings import (
     DecodingConfig,
+    EngineConfig,
     GrpoConfig,
     MeshConfig,
     ProbeConfig,
@@ -33,6 +34,7 @@ TABLES = (
     SamplingConfig,
     DecodingConfig,
     TrainingConfig,
+    EngineConfig,
     MeshConfig,
     ProbeConfig,
     ArmConfig,

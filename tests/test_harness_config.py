@@ -47,7 +47,7 @@ def test_an_override_reaches_into_tables_and_lists() -> None:
         ("sampling=3", r"sampling: found 3, expected a table"),
         ("verifiers=3", r"verifiers: found 3, expected a table"),
         ("verifiers.sympy=3", r"verifiers\.sympy: found 3, expected a table"),
-        ("sampling.zzz=3", r"sampling\.zzz: unknown key: known are train_samples, "),
+        ("sampling.zzz=3", r"sampling\.zzz: unknown key: known are engine, train_samples, "),
         ("training.optimizer=adam", r"found 'adam', expected 'adamw' or 'sgd' .did you mean 'adamw'"),
         ("benchmark.name=linear", r"benchmark\.name: no benchmark 'linear'.*linear_1d, arithmetic_mixed, .*file"),
         ("benchmark.regime=train-eas", r"benchmark\.regime: unknown regime 'train-eas' .did you mean 'train-easy'"),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from restem.harness.errors import ConfigError
-from restem.harness.sampling_settings import AMOUNT, MEASURING, SAMPLING_SETTINGS, SPEED, measuring_settings
+from restem.harness.sampling_settings import AMOUNT, DRAWN, MEASURING, SAMPLING_SETTINGS, SPEED, measuring_settings
 from restem.harness.settings import SamplingConfig
 from restem.harness.store.store import Store
 from restem.reports.analysis.plan import origin
@@ -59,7 +59,7 @@ def changed(run: Run, **changes: object) -> Run:
 
 def test_every_sampling_setting_is_classified() -> None:
     assert list(SAMPLING_SETTINGS) == list(SamplingConfig.model_fields)
-    assert set(SAMPLING_SETTINGS.values()) == {MEASURING, AMOUNT, SPEED}
+    assert set(SAMPLING_SETTINGS.values()) == {MEASURING, AMOUNT, DRAWN, SPEED}
 
 
 def test_a_run_of_the_first_version_sampled_with_the_defaults() -> None:

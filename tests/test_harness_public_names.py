@@ -69,6 +69,7 @@ PUBLIC = {
     ],
     "restem.harness.training": ["Batch", "Example", "Fitted", "check_lora", "fit", "pack", "weighted_nll"],
     "restem.harness.distributed": ["Hosts", "connect"],
+    "restem.harness.engines": ["Fixture", "OpenAIEngine", "Weights"],
     "restem.harness.serving": ["application", "embedded_judge", "serve"],
     "restem.harness.store": [
         "Candidate",

@@ -25,7 +25,7 @@ DATA = STORE | {"reports.stats"}
 ANALYSIS = DATA | {"reports.data"}
 TABLES = ANALYSIS | {"reports.analysis"}
 REPORTS = TABLES | {"reports.tables", "reports.figures", "reports.pages"}
-HARNESS = LOOP | {"harness.weights", "harness.serving", "harness.imports"}
+HARNESS = LOOP | {"harness.weights", "harness.serving", "harness.imports", "harness.engines"}
 EVERYTHING = {"benchmarks", "verifiers", "harness", "reports"}
 ALLOWED: dict[str, set[str]] = {
     "benchmarks": {"benchmarks"},
@@ -78,6 +78,8 @@ ALLOWED: dict[str, set[str]] = {
     "harness.sampling": MODEL,
     "harness.training": MODEL,
     "harness.distributed": NUMERICS,
+    # It loads no JAX: it needs ids, a folder and what says how tokens are chosen.
+    "harness.engines": BASICS | {"harness.settings", "harness.sampling.engine"},
     "harness.loop": LOOP,
     "harness.serving": LOOP | {"harness.weights", "verifiers.adapters"},
     "harness.app": EVERYTHING - {"harness"}

@@ -27,6 +27,7 @@ from restem.harness.app.arm_sources import (
     worked_solutions,
 )
 from restem.harness.app.command_training import check_training, trainer_of
+from restem.harness.app.engine_sampler import check_engine_policy, sampler_of
 from restem.harness.app.judges import Options, add_judges, check_models, judge_facts, judge_options
 from restem.harness.app.lengths import check_lengths
 from restem.harness.app.problem_file import file_facts
@@ -36,7 +37,6 @@ from restem.harness.app.suite_check import suite_problems
 from restem.harness.app.verify import check_verifiers
 from restem.harness.config import Suite, to_toml
 from restem.harness.distributed.hosts import Hosts, connect
-from restem.harness.distributed.own_sampler import OwnSampler
 from restem.harness.errors import ConfigError, NoRun
 from restem.harness.files import write_whole
 from restem.harness.loop import planned_work, rest_em
@@ -86,6 +86,7 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
     check_lengths(suite, problems, lengths, base.architecture.context_length)
     if suite.training.trainable == "lora":
         check_lora(base.model)
+    check_engine_policy(suite, base, hosts.count)
     if is_finished(folder, suite, problems):
         return
     check_training(suite, base, hosts)
@@ -124,7 +125,7 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
                 verifiers=verifiers,
                 progress=progress,
                 hosts=hosts,
-                sampler=OwnSampler(hosts),
+                sampler=stack.enter_context(sampler_of(whole, store, hosts)),
                 asking=asking,
                 sources=sources,
                 solutions=solutions,

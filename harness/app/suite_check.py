@@ -15,6 +15,7 @@ from pathlib import Path
 from restem.benchmarks.problem import Problem
 from restem.harness.app.arm_sources import check_sources
 from restem.harness.app.code_permission import check_command
+from restem.harness.app.engine_sampler import check_engine
 from restem.harness.app.further_tests import further_tests
 from restem.harness.app.judges import check_judges
 from restem.harness.app.policies import check_policy
@@ -39,7 +40,7 @@ CLUSTERS = (
     "TPU_WORKER_HOSTNAMES",
 )
 # The settings that concern the leader alone, or whose paths may differ between hosts.
-LEADERS = {"name", "policy", "benchmark", "tests", "verifiers", "accept_unreadable"}
+LEADERS = {"name", "policy", "benchmark", "tests", "verifiers", "accept_unreadable", "engine"}
 
 
 def check_suite(suite: Suite, *, leads: bool = True, begun: bool = False, quiet: bool = True) -> None:
@@ -64,6 +65,7 @@ def check_suite(suite: Suite, *, leads: bool = True, begun: bool = False, quiet:
         check_names(suite.verifier_names, suite.verifiers)
         catalog.check(suite.verifier_names, suite.verifiers, build_foreign=False)
         check_judges(suite.verifiers, suite.verifier_names)
+        check_engine(suite)
         if suite.benchmark.path is not None or any(config.path is not None for config in suite.tests.values()):
             problems = suite_problems(suite)
             if not quiet and not begun:

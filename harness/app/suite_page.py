@@ -27,7 +27,7 @@ from restem.harness.config import Suite, built_in_suites, load_suite
 from restem.harness.config_model import NAME
 from restem.harness.errors import ConfigError
 from restem.harness.files import write_whole
-from restem.harness.sampling_settings import AMOUNT, MEASURING, SAMPLING_SETTINGS, SPEED
+from restem.harness.sampling_settings import AMOUNT, DRAWN, MEASURING, SAMPLING_SETTINGS, SPEED
 from restem.harness.settings import SamplingConfig
 from restem.verifiers.option_types import may_differ
 
@@ -51,6 +51,7 @@ differ: parameters trained with it differ in their last bits (measured: by up to
 CHANGES = {
     MEASURING: "Changes what accuracy means: runs that differ in it are not compared",
     AMOUNT: "Changes how many samples there are, not of which kind",
+    DRAWN: "Changes which samples are drawn, not their distribution",
     SPEED: "Changes speed and memory alone",
 }
 WIDTH = 116

@@ -58,6 +58,11 @@ def download_command(name: str, yes: bool) -> None:
 @click.option("--undecided", type=click.Choice(["zero", "raise"]), help="What an undecided verdict becomes.")
 @config_options()
 @code_options
+@click.option(
+    "--allow-update",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Let requests have other weights of the same shape loaded, from below this folder.",
+)
 @click.option("--while-stdin-open", is_flag=True, hidden=True)
 def serve_command(
     policy: str | None,
@@ -70,6 +75,7 @@ def serve_command(
     overrides: tuple[str, ...],
     allow_code: bool,
     allow_unsandboxed_code: bool,
+    allow_update: Path | None,
     while_stdin_open: bool,
 ) -> None:
     """Serves a policy or checkpoint behind the OpenAI routes, or verifiers as remote rewards, on 127.0.0.1.
@@ -112,4 +118,5 @@ def serve_command(
     from restem.harness.serving.server import serve
 
     enable_compilation_cache()
-    serve(load_named_policy(policy), policy if policy in EMBEDDED else Path(policy).name, port, while_stdin_open)
+    name = policy if policy in EMBEDDED else Path(policy).name
+    serve(load_named_policy(policy), name, port, while_stdin_open, allow_update)

@@ -94,6 +94,11 @@ class Device:
         self._prefixes: collections.OrderedDict[tuple[int, ...], KeysValues] = collections.OrderedDict()
         self._prompts: collections.OrderedDict[tuple[int, ...], _Computed] = collections.OrderedDict()
 
+    def replace(self, policy: Policy) -> None:
+        """Takes the parameters of another policy of the same shape."""
+        self._params = self._network.prepared(policy.params)
+        self.reset()
+
     def columns(self, length: int) -> int:
         """The columns that hold this many tokens."""
         return min(_power(length, LEAST_COLUMNS), self._context)

@@ -15,6 +15,7 @@ import dataclasses
 import heapq
 import itertools
 import logging
+from collections.abc import Callable
 from collections.abc import Sequence as Many
 from concurrent.futures import ThreadPoolExecutor
 
@@ -158,6 +159,14 @@ class _ToScore:
     scores: asyncio.Future[Scores]
 
 
+@dataclasses.dataclass(eq=False)
+class _Replacement:
+    """A policy that is to answer in place of the one that does."""
+
+    load: Callable[[], Policy]
+    policy: asyncio.Future[Policy]
+
+
 class Engine:
     """Slots, what is in them, and what waits for them."""
 
@@ -168,6 +177,7 @@ class Engine:
         self._order = itertools.count()
         self._queues: dict[bool, list[tuple[int, int, Answer]]] = {True: [], False: []}  # by `Answer.short`
         self._to_score: list[_ToScore] = []
+        self._replacements: collections.deque[_Replacement] = collections.deque()
         self._arrived = asyncio.Event()
 
     def submit(self, request: Request, keys: Many[UInt32[np.ndarray, "2"]]) -> Answer:
@@ -192,9 +202,36 @@ class Engine:
             while True:
                 await self._arrived.wait()
                 self._arrived.clear()
-                while self._to_score or any(self._slots) or any(self._queues.values()):
+                while self._replacements or self._to_score or any(self._slots) or any(self._queues.values()):
                     await asyncio.sleep(0)  # lets requests that have already arrived join
-                    await self._turn(thread)
+                    if self._replacements and not any(self._slots):
+                        await self._take_policy(thread, self._replacements.popleft())
+                    else:
+                        await self._turn(thread)
+
+    def replace(self, load: Callable[[], Policy]) -> asyncio.Future[Policy]:
+        """Another policy of the same shape, which answers from now on; running sequences end with the old one.
+
+        Args:
+            load: Gives it, or raises, and then the old one stays; called where nothing else is computed.
+        """
+        replacement = _Replacement(load, asyncio.get_running_loop().create_future())
+        self._replacements.append(replacement)
+        self._arrived.set()
+        return replacement.policy
+
+    async def _take_policy(self, thread: ThreadPoolExecutor, replacement: _Replacement) -> None:
+        def load() -> Policy:
+            policy = replacement.load()
+            self._device.replace(policy)
+            return policy
+
+        try:
+            self.policy = await asyncio.get_running_loop().run_in_executor(thread, load)
+        except Exception as error:  # whatever a folder holds; the request for it gets the reason
+            replacement.policy.set_exception(error)
+        else:
+            replacement.policy.set_result(self.policy)
 
     async def _turn(self, thread: ThreadPoolExecutor) -> None:
         self._slots = [None if sequence and sequence.answer.given_up else sequence for sequence in self._slots]
@@ -239,7 +276,7 @@ class Engine:
         longest = max(map(_columns, running), default=0)
         entering: list[Sequence] = []
         tokens = 0
-        while tokens < PROMPT_TOKENS and (queue := self._next_queue(long < LONG_SLOTS)):
+        while not self._replacements and tokens < PROMPT_TOKENS and (queue := self._next_queue(long < LONG_SLOTS)):
             had, order, answer = queue[0]
             longest = max(longest, _columns(answer.waiting[0]))
             used = len(running) + len(entering)

@@ -8,6 +8,7 @@ Every other value is refused; none is ignored in silence. docs/serving.md holds 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from restem.harness.serving.errors import BadRequest, invalid, unsupported
@@ -21,11 +22,11 @@ MIN_TEMPERATURE = 0.01
 
 _COMMON = {
     *("model", "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k", "n", "best_of"),
-    *("seed", "restem_sample", "stop", "stream", "stream_options", "logprobs"),
+    *("seed", "restem_sample", "stop", "stop_token_ids", "stream", "stream_options", "logprobs"),
 }
 HONOURED = {
     "chat": _COMMON | {"messages", "top_logprobs", "add_generation_prompt", "continue_final_message"},
-    "completions": _COMMON | {"prompt", "echo", "add_special_tokens"},
+    "completions": _COMMON | {"prompt", "echo", "add_special_tokens", "return_token_ids"},
 }
 # Whatever their value, the answer is the same.
 NO_EFFECT = {
@@ -46,7 +47,6 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
     "early_stopping": (False,),
     "logit_bias": ({},),
     "bad_words": ([],),
-    "stop_token_ids": ([],),
     "logits_processors": ([],),
     "ignore_eos": (False,),
     "include_stop_str_in_output": (False,),
@@ -138,6 +138,17 @@ def stops(body: dict[str, Any]) -> tuple[str, ...]:
     if len(texts) > MAX_STOPS:
         raise invalid("stop", f"at most {MAX_STOPS} texts", value)
     return tuple(dict.fromkeys(texts))
+
+
+def check_stop_ids(body: dict[str, Any], stop_ids: Collection[int]) -> None:
+    """Checks that the tokens which are to end a response are among those that end every one.
+
+    Raises:
+        BadRequest: One of them is not.
+    """
+    value = body.get("stop_token_ids")
+    if value is not None and not (isinstance(value, list) and all(type(id) is int and id in stop_ids for id in value)):
+        raise invalid("stop_token_ids", f"a list of tokens that end every response, {sorted(stop_ids)}", value)
 
 
 def choice_count(body: dict[str, Any], prompts: int) -> int:

@@ -67,7 +67,7 @@ class Replies:
             tokens = [*_of_prompt(prompt, before, scores, request.alternatives), *tokens] if scores else tokens
         item = {"index": index, "finish_reason": sequence.reason, "logprobs": self._logprobs(tokens, 0)}
         if not request.chat:
-            return item | {"text": text}
+            return item | {"text": text} | ({"token_ids": sequence.ids} if request.token_ids else {})
         return item | {"message": {"role": "assistant", "content": text, "refusal": None}}
 
     def parts(self) -> list[dict[str, Any]]:

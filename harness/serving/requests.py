@@ -38,6 +38,7 @@ class Request:
         echo: Whether a choice begins with the prompt.
         stream: Whether the reply comes in parts.
         stream_usage: Whether the last part is the usage.
+        token_ids: Whether a choice has the ids of its tokens.
     """
 
     chat: bool
@@ -53,6 +54,7 @@ class Request:
     echo: bool = False
     stream: bool = False
     stream_usage: bool = False
+    token_ids: bool = False
 
     @property
     def greedy(self) -> bool:
@@ -72,6 +74,10 @@ def read(policy: Policy, body: dict[str, Any], *, chat: bool) -> Request:
     stream = parameters.flag(body, "stream")
     if echo and stream:
         raise BadRequest("echo cannot be streamed", "echo", code="unsupported_value")
+    token_ids = parameters.flag(body, "return_token_ids")
+    if token_ids and stream:
+        raise BadRequest("token ids cannot be streamed", "return_token_ids", code="unsupported_value")
+    parameters.check_stop_ids(body, policy.tokenizer.stop_ids)
     return Request(
         chat=chat,
         prompts=prompts,
@@ -86,6 +92,7 @@ def read(policy: Policy, body: dict[str, Any], *, chat: bool) -> Request:
         echo=echo,
         stream=stream,
         stream_usage=parameters.usage_wanted(body),
+        token_ids=token_ids,
     )
 
 

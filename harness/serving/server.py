@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
+import importlib.metadata
 import json
 import time
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -20,16 +22,18 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from restem.harness.errors import RestemError
 from restem.harness.model.policy import Policy
 from restem.harness.sampling.sampler import sample_key
 from restem.harness.serving import http, replies, requests, tokens
 from restem.harness.serving.engine import Answer, DecodingFailed, Engine
-from restem.harness.serving.errors import BadRequest, error_reply
+from restem.harness.serving.errors import BadRequest, error_reply, invalid
 from restem.harness.serving.replies import Replies
 from restem.harness.serving.slots import Scores
+from restem.harness.serving.update import with_params_of
 
 
-def serve(policy: Policy, name: str, port: int, while_stdin_open: bool) -> None:
+def serve(policy: Policy, name: str, port: int, while_stdin_open: bool, updates: Path | None = None) -> None:
     """Listens on loopback, prints the address as one JSON line, and serves until SIGINT or SIGTERM.
 
     Args:
@@ -37,14 +41,14 @@ def serve(policy: Policy, name: str, port: int, while_stdin_open: bool) -> None:
         name: Its name in requests.
         port: 0: any free one.
         while_stdin_open: Whether to end when standard input closes, too.
+        updates: The folder below which a request may have other weights loaded from; None: none is loaded.
 
     Raises:
         OSError: The port is taken.
     """
     served = served_name(policy, name)
-    http.listen(
-        application(policy, name), port, lambda url: {"base_url": f"{url}/v1", "model": served}, while_stdin_open
-    )
+    app = application(policy, name, updates)
+    http.listen(app, port, lambda url: {"base_url": f"{url}/v1", "model": served}, while_stdin_open)
 
 
 def served_name(policy: Policy, name: str) -> str:
@@ -52,12 +56,14 @@ def served_name(policy: Policy, name: str) -> str:
     return f"{name}@{policy.params_sha256[:8]}"
 
 
-def application(policy: Policy, name: str) -> Starlette:
+def application(policy: Policy, name: str, updates: Path | None = None) -> Starlette:
     """The ASGI application; requests may call the model `name` or by its `served_name`."""
-    routes = _Routes(policy, name)
+    routes = _Routes(policy, name, updates)
     return http.application(
         [
             Route("/health", routes.health),
+            Route("/version", routes.version),
+            Route("/update_weights_from_disk", routes.update, methods=["POST"]),
             Route("/v1/models", routes.models),
             Route("/v1/models/{name:path}", routes.model),
             Route("/v1/chat/completions", routes.chat, methods=["POST"]),
@@ -73,8 +79,9 @@ def application(policy: Policy, name: str) -> Starlette:
 class _Routes:
     """The handlers of the routes, and the state that they share."""
 
-    def __init__(self, policy: Policy, name: str) -> None:
+    def __init__(self, policy: Policy, name: str, updates: Path | None) -> None:
         self._policy, self._name, self._model = policy, name, served_name(policy, name)
+        self._updates = updates
         self._engine = Engine(policy)
         self._repeats: collections.Counter[str] = collections.Counter()
         self._started = int(time.time())
@@ -87,6 +94,34 @@ class _Routes:
 
     async def health(self, _: HttpRequest) -> JSONResponse:
         return JSONResponse({"status": "ok"})
+
+    async def version(self, _: HttpRequest) -> JSONResponse:
+        return JSONResponse({"version": importlib.metadata.version("restem-harness")})
+
+    async def update(self, request: HttpRequest) -> JSONResponse:
+        """Loads other weights of the same shape, by SGLang's route and with its answer."""
+        path = await self._permitted(request)
+
+        try:
+            self._policy = await self._engine.replace(lambda: with_params_of(self._policy, path))
+        except RestemError as error:
+            return JSONResponse({"success": False, "message": str(error)}, status_code=400)
+        self._model = served_name(self._policy, self._name)
+        return JSONResponse({"success": True, "message": f"{self._model} answers from now on"})
+
+    async def _permitted(self, request: HttpRequest) -> Path:
+        """The folder that a request names, where it may be loaded."""
+        body = await http.json_body(request)
+        if self._updates is None:
+            message = "this server loads no other weights; --allow-update FOLDER lets it load those below a folder"
+            raise BadRequest(message, status=403, code="not_permitted")
+        name = body.get("model_path")
+        if not isinstance(name, str) or not name:
+            raise invalid("model_path", "a folder", name)
+        path = Path(name).resolve()
+        if not path.is_relative_to(self._updates.resolve()):
+            raise BadRequest(f"model_path is not below {self._updates}", "model_path", 403, "not_permitted")
+        return path
 
     async def models(self, _: HttpRequest) -> JSONResponse:
         return JSONResponse({"object": "list", "data": [self._card()]})
