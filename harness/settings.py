@@ -15,7 +15,10 @@ from restem.harness.config_model import Model
 from restem.harness.store.selection_rules import RULES
 from restem.verifiers.option_types import MAY_DIFFER, Address, MayDiffer, variable_name
 
-COMPUTE = "`mixed`: float32, with products in bfloat16 summed in float32"
+COMPUTE = (
+    "`mixed`: float32, with products in bfloat16 summed in float32; `bfloat16`: that type, with norms, softmax and "
+    "logits in float32"
+)
 
 PLACES = ("data", "start", "output", "seed")  # what stands in `training.command` besides keys of [training]
 PLACEHOLDER = r"\{(\w+)\}"

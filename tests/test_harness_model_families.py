@@ -14,6 +14,7 @@ import optax
 import pytest
 
 from restem.harness.model.gemma import forward, nn
+from restem.harness.model.matmul_precision import cast
 from restem.harness.model.mesh import make_mesh
 from restem.harness.sampling.decoding import Decoding
 from restem.harness.sampling.sampler import Batching, sample, sample_key
@@ -131,8 +132,12 @@ def test_cached_decoding_equals_decoding_from_scratch(policy: Small) -> None:
     assert len(np.unique(drawn)) > 3
 
 
-@pytest.mark.parametrize("options", [{}, {"remat": True}, {"mixed": True}], ids=["plain", "remat", "mixed"])
-def test_examples_in_trees_have_the_loss_of_each_alone(policy: Small, options: dict[str, bool]) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"remat": True}, {"compute": "mixed"}, {"compute": "bfloat16"}],
+    ids=["plain", "remat", "mixed", "bfloat16"],
+)
+def test_examples_in_trees_have_the_loss_of_each_alone(policy: Small, options: dict[str, Any]) -> None:
     network, params, logits_of = policy
     chosen = [
         Example(prompt_ids=tuple(prompt), response_ids=(*line, 7, end), weight=weight)
@@ -145,9 +150,9 @@ def test_examples_in_trees_have_the_loss_of_each_alone(policy: Small, options: d
         scores = jax.nn.log_softmax(logits)[np.arange(len(e.response_ids)), np.array(e.response_ids)]
         expected -= e.weight * float(scores.sum())
     loss = jax.jit(functools.partial(weighted_nll, network, **options), compiler_options=QUICK)(
-        params, batch=pack(chosen, 40)
+        cast(params, options.get("compute", "float32")), batch=pack(chosen, 40)
     )
-    assert float(loss) == pytest.approx(expected, rel=0.02 if options.get("mixed") else 1e-4)
+    assert float(loss) == pytest.approx(expected, rel=0.02 if "compute" in options else 1e-4)
 
 
 def test_a_training_step_lowers_the_loss(policy: Small) -> None:

@@ -9,8 +9,9 @@ import pytest
 from jax.typing import ArrayLike
 
 from restem.harness.model.gemma import forward
-from restem.harness.model.matmul_precision import MIXED, as_matrices, by_matrices, equation_of, in_bfloat16, product
+from restem.harness.model.matmul_precision import MIXED, cast, equation_of, interceptors, product
 from restem.harness.model.policy import Policy
+from restem.harness.sampling.kv_slots import Network
 
 LAYERS = {
     "query": ("BTD,NDH->BTNH", (2, 5, 16), (4, 16, 8)),
@@ -71,10 +72,11 @@ def test_an_equation_that_is_no_single_product_is_not_taken() -> None:
 @pytest.mark.parametrize("compute", ["float32", MIXED, "bfloat16"])
 def test_a_network_computes_the_same_with_its_weights_as_matrices(tiny: Policy, compute: str) -> None:
     ids = jnp.arange(1, 25).reshape(2, 12)
-    plain = jax.tree.map(lambda leaf: leaf.astype("bfloat16"), tiny.params) if compute == "bfloat16" else tiny.params
-    expected = forward(tiny.model, plain, ids, interceptors=[in_bfloat16] * (compute == MIXED)).logits
-    params = as_matrices(tiny.model, tiny.params, compute)
-    actual = forward(tiny.model, params, ids, interceptors=[by_matrices]).logits
+    plain = cast(tiny.params, compute)
+    expected = forward(tiny.model, plain, ids, interceptors=interceptors(tiny.model, compute)).logits
+    network = Network(tiny.model, compute)
+    params = network.prepared(tiny.params)
+    actual = network(params, ids).logits
     assert actual.dtype == expected.dtype
     assert np.abs(actual - expected).max() < (0.1 if compute == "bfloat16" else 1e-4) * np.abs(expected).max()
     changed = [a.shape != b.shape for a, b in zip(*map(jax.tree.leaves, (params, tiny.params)), strict=True)]

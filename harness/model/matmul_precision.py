@@ -2,7 +2,8 @@
 
 Takes networks of `gm.nn` without changing them: flax interceptors replace the products with weights, forwards
 (`in_bfloat16` for training, `by_matrices` for decoding) and backwards. Norms, softmax, gates, the residual stream and
-the optimizer's values stay float32. Does not depend on sampling, training or policies.
+the optimizer's values stay float32. `cast` and `interceptors` give what a computation in any `compute_dtype` needs.
+Does not depend on sampling, training or policies.
 
 CPUs with bfloat16 units compute such a product in half the time. XLA's CPU backend uses bfloat16 kernels for row-major
 operands only, so the transposed operand of a weight's gradient is copied to row-major first.
@@ -21,6 +22,7 @@ import jax.numpy as jnp
 from jax.experimental.layout import Layout, with_layout_constraint
 from jaxtyping import Array, BFloat16, Float
 
+from restem.harness.model.float32_parts import BFLOAT16, SCALE, Float32Parts
 from restem.harness.model.gemma import forward, nn
 
 MIXED = "mixed"  # a value of `compute_dtype` beside the names of types: float32, with products in bfloat16
@@ -241,5 +243,17 @@ def as_matrices(model: nn.Transformer, params: Any, compute: str) -> Any:
 
 
 def cast(params: Any, compute: str) -> Any:
-    """Parameters in the type that they are stored in during a computation in `compute`: float32 for `MIXED`."""
-    return jax.tree.map(lambda leaf: leaf.astype("float32" if compute == MIXED else compute), params)
+    """Parameters in the types that they have during a computation in `compute`: all float32 for `MIXED`."""
+
+    def of_type(path: tuple[Any, ...], leaf: Array) -> Array:
+        in_float32 = compute == MIXED or path[-1].key == SCALE
+        return leaf.astype("float32" if in_float32 else compute)
+
+    return jax.tree.map_with_path(of_type, params)
+
+
+def interceptors(network: nn.Transformer, compute: str) -> list[Callable[..., Any]]:
+    """What `forward` needs for a computation in `compute` that can be differentiated, beside the parameters' types."""
+    if compute == MIXED:
+        return [InBfloat16WithLora() if isinstance(network, nn.LoRA) else in_bfloat16]
+    return [Float32Parts()] if compute == BFLOAT16 else []

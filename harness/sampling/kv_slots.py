@@ -29,6 +29,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
+from restem.harness.model.float32_parts import BFLOAT16, Float32Parts
 from restem.harness.model.gemma import forward, nn
 from restem.harness.model.matmul_precision import MIXED, as_matrices, by_matrices
 from restem.harness.model.mesh import MODEL
@@ -55,7 +56,8 @@ class Network:
 
     def __call__(self, params: Params, tokens: Int[Array, "B T"], **inputs: Any) -> Any:
         """The network's output, see `gemma.forward`."""
-        return forward(self.model, params, tokens, interceptors=[by_matrices], **inputs)
+        interceptors = [by_matrices, *([Float32Parts()] if self.compute == BFLOAT16 else [])]
+        return forward(self.model, params, tokens, interceptors=interceptors, **inputs)
 
     def empty_cache(self, size: int, columns: int) -> Any:
         """The model's own cache for a batch of this size."""

@@ -35,7 +35,7 @@ from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float, Int
 
 from restem.harness.model.gemma import nn
-from restem.harness.model.matmul_precision import MIXED, cast
+from restem.harness.model.matmul_precision import cast
 from restem.harness.model.mesh import DATA, gather_to_local
 from restem.harness.model.policy import Params, Policy
 from restem.harness.settings import TrainingConfig
@@ -156,4 +156,4 @@ def _logprobs(policy: Policy, *, batch: Batch, training: TrainingConfig, tempera
 def _of_rows(
     network: nn.Transformer, params: Params, batch: Batch, temperature: float, compute: str
 ) -> Float[Array, "B N"]:
-    return target_logprobs(network, cast(params, compute), batch, temperature=temperature, mixed=compute == MIXED)
+    return target_logprobs(network, cast(params, compute), batch, temperature=temperature, compute=compute)

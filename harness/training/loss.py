@@ -12,6 +12,7 @@ logits of `gm.nn` itself are not used, so XLA removes their computation.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
@@ -22,7 +23,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Int
 
 from restem.harness.model.gemma import forward, nn
-from restem.harness.model.matmul_precision import InBfloat16WithLora, in_bfloat16, product
+from restem.harness.model.matmul_precision import MIXED, interceptors, product
 from restem.harness.model.policy import Params
 
 CHUNK_LOGITS = 2**27  # logits computed together: 512 MiB in float32, 512 tokens of Gemma 3's vocabulary
@@ -105,7 +106,7 @@ def objective_sum(
     params: Params,
     batch: Any,
     *,
-    mixed: bool = False,
+    compute: str = "float32",
     remat: bool = False,
     chunk_logits: int = CHUNK_LOGITS,
 ) -> Float[Array, ""]:
@@ -114,14 +115,14 @@ def objective_sum(
     Args:
         objective: What is summed.
         network: A network of `gm.nn`, or `gm.nn.LoRA` around one.
-        params: In the type to compute in.
+        params: As `matmul_precision.cast` gives them for `compute`.
         batch: Packed rows.
-        mixed: Whether weights are multiplied in bfloat16, see `matmul_precision`; parameters are float32 then.
+        compute: The type to compute in, or "mixed", see `matmul_precision`.
         remat: Whether the backward pass computes each layer again, instead of keeping its intermediate values.
         chunk_logits: The largest number of logits in memory at a time.
     """
-    parts, chunk = _targets(network, params, batch, mixed, remat, chunk_logits)
-    nll = _nll_of(network, params, objective.temperature, mixed)
+    parts, chunk = _targets(network, params, batch, compute, remat, chunk_logits)
+    nll = _nll_of(network, params, objective.temperature, compute)
 
     def summed(hidden: Array, targets: Array, *fields: Array) -> Float[Array, ""]:
         return objective.summed(nll(hidden, targets), *fields)
@@ -144,21 +145,21 @@ def target_logprobs(
     batch: Any,
     *,
     temperature: float,
-    mixed: bool = False,
+    compute: str = "float32",
     chunk_logits: int = CHUNK_LOGITS,
 ) -> Float[Array, "B N"]:
     """The log-probability of every target, as `objective_sum` computes it; see there for the arguments."""
-    (hidden, targets, *_), chunk = _targets(network, params, batch, mixed, False, chunk_logits)
-    nll = _nll_of(network, params, temperature, mixed)
+    (hidden, targets, *_), chunk = _targets(network, params, batch, compute, False, chunk_logits)
+    nll = _nll_of(network, params, temperature, compute)
     chunked = jax.lax.map(lambda part: nll(*part), (_in_chunks(hidden, chunk), _in_chunks(targets, chunk)))
     return -chunked.reshape(-1)[: batch.targets.size].reshape(batch.targets.shape)
 
 
 def _targets(
-    network: nn.Transformer, params: Params, batch: Any, mixed: bool, remat: bool, chunk_logits: int
+    network: nn.Transformer, params: Params, batch: Any, compute: str, remat: bool, chunk_logits: int
 ) -> tuple[tuple[Array, ...], int]:
     """Of all targets the hidden state, the token and the batch's other fields; and how many are computed together."""
-    hidden = _hidden_states(network, params, batch, mixed, remat)
+    hidden = _hidden_states(network, params, batch, compute, remat)
     hidden = jnp.take_along_axis(hidden, batch.places[:, :, None], axis=1)
     count = batch.targets.size
     chunk = min(count, max(1, chunk_logits // len(params["embedder"]["input_embedding"])))
@@ -172,13 +173,14 @@ def _in_chunks(part: Float[Array, "N *D"], chunk: int) -> Float[Array, "C N/C *D
     return filled.reshape(chunks, chunk, *part.shape[1:])
 
 
-def _nll_of(network: nn.Transformer, params: Params, temperature: float, mixed: bool) -> Callable[..., Array]:
+def _nll_of(network: nn.Transformer, params: Params, temperature: float, compute: str) -> Callable[..., Array]:
     """The negative log-likelihoods of targets, from hidden states (N D) and tokens (N)."""
     table = params["embedder"]["input_embedding"]
     softcap = network.config.final_logit_softcap
 
     def nll(hidden: Float[Array, "N D"], targets: Int[Array, " N"]) -> Float[Array, " N"]:
-        logits = product(hidden, table.T) if mixed else jnp.matmul(hidden, table.T, preferred_element_type=jnp.float32)
+        multiply = product if compute == MIXED else functools.partial(jnp.matmul, preferred_element_type=jnp.float32)
+        logits = multiply(hidden, table.T)
         if softcap is not None:
             logits = jnp.tanh(logits / softcap) * softcap
         if temperature != 1.0:
@@ -189,9 +191,8 @@ def _nll_of(network: nn.Transformer, params: Params, temperature: float, mixed: 
 
 
 def _hidden_states(
-    network: nn.Transformer, params: Params, batch: Any, mixed: bool, remat: bool
+    network: nn.Transformer, params: Params, batch: Any, compute: str, remat: bool
 ) -> Float[Array, "B T D"]:
-    products = InBfloat16WithLora() if isinstance(network, nn.LoRA) else in_bfloat16
     out = forward(
         network,
         params,
@@ -199,7 +200,7 @@ def _hidden_states(
         positions=batch.positions,
         attention_mask=attention_mask(batch.ends),
         return_hidden_states=True,
-        interceptors=[products] * mixed + [_RematLayers()] * remat,
+        interceptors=interceptors(network, compute) + [_RematLayers()] * remat,
     )
     return out.hidden_states
 

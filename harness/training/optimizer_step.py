@@ -47,8 +47,8 @@ class Step:
     Attributes:
         network: The network, see `trainable.Parts`.
         optimizer: What turns gradients into updates.
-        compute: The type that the loss is computed in, or "mixed": float32, with products in bfloat16. Parameters and
-            the optimizer's state stay float32.
+        compute: The type that the loss is computed in, or "mixed", see `matmul_precision`. Parameters and the
+            optimizer's state stay float32.
         remat: Whether layers are computed again in the backward pass.
         mesh: The devices, over which rows and large leaves are sharded.
         objective: What is minimised.
@@ -83,7 +83,7 @@ def train_step(step: Step, state: TrainState, frozen: Params, batch: Any) -> tup
     def sum_of(trained: Params, frozen: Params, rows: Any) -> Float[Array, ""]:
         whole = (_whole(step, *part, rounded) for part in zip((trained, frozen), over_data, strict=True))
         params = peft.merge_params(*whole)
-        return objective_sum(step.objective, step.network, params, rows, mixed=step.compute == MIXED, remat=step.remat)
+        return objective_sum(step.objective, step.network, params, rows, compute=step.compute, remat=step.remat)
 
     gathered = zip(jax.tree.leaves(parts), jax.tree.leaves(over_data), strict=True)
     if sizes := frozenset(leaf.size for leaf, spec in gathered if DATA in spec):
