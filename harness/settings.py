@@ -277,6 +277,18 @@ class EngineConfig(Model):
     retries: Annotated[int, MAY_DIFFER] = Field(
         default=4, ge=0, le=10, description="times a request is sent again to a server that is busy"
     )
+    near_tie: Annotated[float, MAY_DIFFER] = Field(
+        default=0.2,
+        ge=0,
+        description="nats by which a server's likeliest token may be less likely than ours under our own network, "
+        "as one that computes in bfloat16 takes the other of two where they are almost equally likely",
+    )
+    logprob_difference: Annotated[float, MAY_DIFFER] = Field(
+        default=0.07,
+        gt=0,
+        description="nats by which a server's log-probabilities of a few prompts may differ from ours, as the root of "
+        "the mean square over their tokens",
+    )
     api_key_env: Annotated[str | None, MAY_DIFFER] = Field(
         default=None, description="the name of an environment variable with the servers' key"
     )

@@ -1,7 +1,8 @@
 """A server with the routes of an engine, on loopback, whose answers a test decides: a model that counts.
 
-The response to a prompt is its last id, counted on until the length that the weights say, then the stop token. The
-weights are the content of the file `weights` in a folder: a number, which is added to every id.
+The response to a prompt is its second id, counted on LENGTH times, then the stop token; what a prompt has of it
+already is left out. The weights are the content of the file `weights` in a folder: a number, which is added to every
+id, and from which the log-probability of a token follows.
 """
 
 from __future__ import annotations
@@ -18,7 +19,13 @@ LENGTH = 3
 
 
 def counted(prompt: Sequence[int], weights: int) -> list[int]:
-    return [*(prompt[-1] + weights + step for step in range(1, LENGTH + 1)), STOP]
+    response = [*(prompt[1] + weights + step for step in range(1, LENGTH + 1)), STOP]
+    return response[len(prompt) - 2 :]
+
+
+def logprobs(ids: Sequence[int], weights: int) -> list[float]:
+    """Of every id after the first; each next larger id is less likely by 0.1."""
+    return [-0.1 * id - weights for id in ids[1:]]
 
 
 class EngineServer:
@@ -32,6 +39,7 @@ class EngineServer:
         loaded: The folders that it was told to load.
         reply: Changes a reply before it is sent, or gives a status instead of one; None breaks the connection off.
         obeys: Whether it loads what it is told to.
+        noise: Added to each log-probability of a prompt; None: it does not give them.
     """
 
     def __init__(self, weights: int = 0) -> None:
@@ -42,6 +50,7 @@ class EngineServer:
         self.obeys = True
         self.token_ids = True
         self.logprob = 0.0
+        self.noise: float | None = 0.0
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever)
@@ -52,7 +61,7 @@ class EngineServer:
 
     @property
     def samples_asked(self) -> list[dict[str, Any]]:
-        """The requests that are none of the comparison."""
+        """The requests that are not of the comparison."""
         return [body for body in self.asked if body["top_k"] != 1]
 
     def __enter__(self) -> EngineServer:
@@ -68,6 +77,9 @@ class EngineServer:
         ids = counted(body["prompt"], self.weights)
         choice: dict[str, Any] = {"text": " ".join(map(str, ids[:-1])), "finish_reason": "stop"}
         choice["logprobs"] = {"token_logprobs": [self.logprob] * len(ids)}
+        if body.get("echo") and self.noise is not None:
+            of_prompt = [logprob + self.noise for logprob in logprobs(body["prompt"], self.weights)]
+            choice["logprobs"]["token_logprobs"][:0] = [None, *of_prompt]
         if self.token_ids:
             choice["token_ids"] = ids
         return {"choices": [{"index": index, **choice} for index in range(body["n"])]}

@@ -94,14 +94,14 @@ def test_a_run_ends_with_samples_of_every_checkpoint_and_says_what_drew_them(ser
     held = {event["checkpoint"]: event["weights"] for event in events}
     assert held == {name: row.params_sha256 for name, row in checkpoints.items() if row}
     assert {event["servers"][0]["engine"] for event in events} == {"restem"}
-    assert all(event["compared_tokens"] > 0 for event in events)
+    assert all(event["compared_tokens"] > 0 and event["logprob_difference"] < 1e-3 for event in events)
     assert not (tmp_path / "run" / "engine").exists()
 
 
 def test_a_server_lost_in_the_middle_ends_the_run_in_one_line_and_the_same_command_goes_on(
     served: Served, tmp_path: Path
 ) -> None:
-    with served.running(answers=2 + 2 + 2 + 2):  # compared, two test problems, compared, two of four training problems
+    with served.running(answers=4 + 2 + 4 + 2):  # compared, two test problems, compared, two of four training problems
         done = run(tmp_path, served, "engine.concurrency=1", "engine.retries=0")
     assert done.exit_code == 1
     (line,) = done.stderr.splitlines()
@@ -115,7 +115,7 @@ def test_a_server_lost_in_the_middle_ends_the_run_in_one_line_and_the_same_comma
         samples = store.samples("base", "train")
     assert len(samples) == 16
     assert [sample for sample in samples if sample in stored] == stored
-    assert served.asked == (4 + 2) + (4 + 2)  # compared, two training problems; compared, two test problems
+    assert served.asked == (8 + 2) + (8 + 2)  # compared, two training problems; compared, two test problems
 
 
 def test_a_command_in_a_suite_needs_permission(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -24,7 +25,7 @@ from restem.harness.engines.server import Server
 from restem.harness.errors import ConfigError, EngineFailed
 from restem.harness.sampling.engine import Response, SamplingTask
 from restem.harness.settings import EngineConfig, SamplingConfig
-from tests.engine_server import STOP, EngineServer, counted
+from tests.engine_server import STOP, EngineServer, counted, logprobs
 
 PROMPTS = [[2, 10 * number] for number in range(1, 9)]
 
@@ -57,7 +58,13 @@ def weights_of(number: int) -> Weights:
 
     greedy = [counted(prompt, number) for prompt in PROMPTS[:2]]
     texts = [" ".join(map(str, ids[:-1])) for ids in greedy]
-    fixture = Fixture(prompts=PROMPTS[:2], responses=greedy, texts=texts, stop_ids=(STOP,))
+    fixture = Fixture(
+        prompts=PROMPTS[:2],
+        responses=greedy,
+        texts=texts,
+        stop_ids=(STOP,),
+        logprobs=lambda ids: logprobs(ids, number),
+    )
     return Weights(sha256=f"{number:064x}"[::-1], save=save, fixture=lambda: fixture, stop_ids=(STOP,))
 
 
@@ -179,17 +186,87 @@ def test_a_server_with_other_weights_draws_nothing_and_the_place_of_the_differen
 
 def test_a_response_cut_short_is_no_equal_one(server: EngineServer) -> None:
     fixture = weights_of(0).fixture()
-    longer = Fixture(
-        prompts=fixture.prompts,
-        responses=[[*ids[:-1], 99, STOP] for ids in fixture.responses],
-        texts=fixture.texts,
-        stop_ids=(STOP,),
-    )
+    longer = dataclasses.replace(fixture, responses=[[*ids[:-1], 99, STOP] for ids in fixture.responses])
     with (
         closing(Server(server.address, EngineConfig())) as asked,
         pytest.raises(EngineFailed, match="position 3: found token 1, expected 99"),
     ):
-        check(asked, "counting", longer)
+        check(asked, "counting", longer, EngineConfig())
+
+
+def second_likeliest(server: EngineServer, position: int) -> None:
+    """Lets the server take, at one position of every greedy response, the id that is 0.1 nats less likely."""
+
+    def reply(body: dict[str, Any], reply: dict[str, Any]) -> dict[str, Any]:
+        place = position - (len(body["prompt"]) - 2)
+        if body["top_k"] == 1 and not body.get("echo") and place >= 0:
+            reply["choices"][0]["token_ids"][place] += 1
+        return reply
+
+    server.reply = reply
+
+
+def test_a_token_that_is_almost_as_likely_as_ours_is_counted_and_the_rest_is_still_compared(
+    server: EngineServer, stack: ExitStack, tmp_path: Path
+) -> None:
+    second_likeliest(server, 1)
+    engine = Engine(tmp_path, stack, server, near_tie=0.11)
+    assert len(engine.draw()) == 8
+    assert (engine.events[0]["compared_tokens"], engine.events[0]["near_ties"]) == (8, 2)
+    continued = [body["prompt"] for body in server.asked if body["top_k"] == 1 and len(body["prompt"]) > 2]
+    assert continued == [[2, 10, 11, 12], [2, 20, 21, 22]]
+
+
+def test_a_token_that_is_less_likely_than_a_near_tie_ends_the_run(
+    server: EngineServer, stack: ExitStack, tmp_path: Path
+) -> None:
+    second_likeliest(server, 1)
+    with pytest.raises(
+        EngineFailed, match=r"position 1: found token 13, expected 12 .* likelier by 0.1 nats; up to 0.0"
+    ):
+        Engine(tmp_path, stack, server, near_tie=0.09).draw()
+    assert server.samples_asked == []
+
+
+def test_log_probabilities_of_the_prompts_find_weights_that_write_the_same_tokens(
+    server: EngineServer, stack: ExitStack, tmp_path: Path
+) -> None:
+    server.noise = 0.5
+    reason = "log-probabilities of the prompts differ .* by 0.5 nats a token, expected at most 0.4"
+    with pytest.raises(EngineFailed, match=reason):
+        Engine(tmp_path, stack, server, logprob_difference=0.4).draw()
+    assert server.samples_asked == []
+
+
+def test_a_server_that_is_nearer_to_an_earlier_checkpoint_is_refused_however_much_may_differ(
+    server: EngineServer, stack: ExitStack, tmp_path: Path
+) -> None:
+    engine = Engine(tmp_path, stack, server, logprob_difference=9, near_tie=9)
+    engine.draw(5)
+    server.obeys = False
+    with pytest.raises(EngineFailed, match=r"nearer to those of the weights 5000.*it did not load this one"):
+        engine.draw(6)
+
+
+def test_rounding_that_is_larger_than_an_update_does_not_end_a_run(
+    server: EngineServer, stack: ExitStack, tmp_path: Path
+) -> None:
+    engine = Engine(tmp_path, stack, server, logprob_difference=9)
+    engine.draw(5)
+    server.noise = -3.0  # the checkpoints are 1 apart
+    assert ids(engine.draw(4)) == expected(4)
+    assert engine.events[-1]["logprob_difference"] == pytest.approx(3)
+
+
+@pytest.mark.parametrize("refuses", [True, False])
+def test_a_server_that_gives_no_log_probabilities_of_prompts_is_compared_by_its_tokens(
+    server: EngineServer, stack: ExitStack, tmp_path: Path, refuses: bool
+) -> None:
+    server.noise = None
+    server.reply = lambda body, reply: 400 if refuses and body.get("echo") else reply
+    engine = Engine(tmp_path, stack, server)
+    assert ids(engine.draw()) == expected()
+    assert (engine.events[0]["compared_tokens"], engine.events[0]["logprob_difference"]) == (8, None)
 
 
 @pytest.mark.parametrize("reason", ["abort", "error", None])

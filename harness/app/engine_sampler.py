@@ -7,6 +7,7 @@ in Hugging Face's format, and the greedy responses of our own network to a few p
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -115,6 +116,8 @@ class EngineSampler:
         return self._fixtures[policy.params_sha256]
 
     def _computed(self, policy: Policy, prompts: Sequence[Sequence[int]]) -> Fixture:
+        from restem.harness.training.token_logprobs import token_logprobs
+
         greedy = SamplingTask(
             checkpoint="fixture",
             prompts=prompts,
@@ -126,4 +129,10 @@ class EngineSampler:
         responses = dict(self._own.sample(policy, greedy))
         ids = [responses[index][0].ids or () for index in range(len(prompts))]
         texts = [policy.tokenizer.decode(each) for each in ids]
-        return Fixture(prompts=prompts, responses=ids, texts=texts, stop_ids=policy.tokenizer.stop_ids)
+        return Fixture(
+            prompts=prompts,
+            responses=ids,
+            texts=texts,
+            stop_ids=policy.tokenizer.stop_ids,
+            logprobs=functools.cache(functools.partial(token_logprobs, policy)),
+        )

@@ -4,7 +4,7 @@ Takes a checkpoint's weights as a function that writes them, and a task; gives r
 a folder, and neither JAX nor a policy.
 
     load     the weights are written to a folder named after their hash; every server is told, or started with them
-    compare  each server's greedy ids on a few prompts, beside our own network's; a difference ends the run
+    compare  what each server computes on a few prompts, beside our own network; a difference ends the run
     draw     the prompts are shared out over the servers
 
 All three happen for every checkpoint, the second one also before every further split of it, because a server may have
@@ -23,7 +23,7 @@ from typing import Any
 
 from restem.harness.engines.child import Child
 from restem.harness.engines.completions import sampled
-from restem.harness.engines.parity import Fixture, Parity, check
+from restem.harness.engines.parity import Fixture, Logprobs, Parity, check
 from restem.harness.engines.reload import RELOADS
 from restem.harness.engines.served import Served, served_by
 from restem.harness.engines.server import Busy, Gone, Server
@@ -80,6 +80,7 @@ class OpenAIEngine:
         self._child = Child(config, folder / "engine.log") if config.start else None
         self._servers = [Server(address, config) for address in config.base_urls]
         self._held: dict[Server, str] = {}
+        self._computed: dict[str, tuple[Sequence[Sequence[int]], Logprobs]] = {}  # of a fixture's prompts, by the hash
 
     def __enter__(self) -> OpenAIEngine:
         return self
@@ -138,6 +139,7 @@ class OpenAIEngine:
         if self._child is not None:
             self._start(self._child, folder, weights.sha256)
         fixture = weights.fixture()
+        self._computed[weights.sha256] = fixture.prompts, fixture.of_prompts()
         ready: list[_Ready] = []
         reasons: list[str] = []
         for server in self._servers:
@@ -175,23 +177,29 @@ class OpenAIEngine:
         """The server, after it was told to load the weights where it does not hold them, and was compared."""
         if self._held.get(server) == sha256:
             with contextlib.suppress(EngineFailed):  # it was started anew, and holds the weights of its command
-                return self._compared(server, fixture)
+                return self._compared(server, sha256, fixture)
         if self._config.reload in RELOADS:
             RELOADS[self._config.reload](server, folder, sha256)
-        ready = self._compared(server, fixture)
+        ready = self._compared(server, sha256, fixture)
         self._held[server] = sha256
         return ready
 
-    def _compared(self, server: Server, fixture: Fixture) -> _Ready:
+    def _compared(self, server: Server, sha256: str, fixture: Fixture) -> _Ready:
         served = served_by(server, self._config.model)
-        return _Ready(server=server, served=served, parity=check(server, served.model, fixture))
+        computed = {other: of for other, (prompts, of) in self._computed.items() if prompts == fixture.prompts}
+        others = {other: of for other, of in computed.items() if other != sha256}
+        parity = check(server, served.model, fixture, self._config, others)
+        return _Ready(server=server, served=served, parity=parity)
 
 
 def _facts(ready: Sequence[_Ready]) -> dict[str, Any]:
     """What the run stores of the servers that draw a checkpoint's samples."""
+    differences = [one.parity.difference for one in ready]
     return {
         "servers": [{"address": str(one.server), **dataclasses.asdict(one.served)} for one in ready],
         "compared_tokens": min(one.parity.tokens for one in ready),
+        "near_ties": max(one.parity.near_ties for one in ready),
+        "logprob_difference": None if None in differences else max(filter(None, differences), default=0.0),
         "token_ids": all(one.parity.token_ids for one in ready),
         "logprobs": all(one.parity.logprobs for one in ready),
     }
