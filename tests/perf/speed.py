@@ -1,10 +1,11 @@
 """Measures how fast we sample and train, compared with other projects, and what bounds our speed.
 
-    python tests/perf/speed.py [--peers DIR] [--python-torch PYTHON] [--peer NAME]... [--rounds N] [--json FILE]
+    python tests/perf/speed.py [--peers DIR] [--python-torch PYTHON] [--peer NAME]... [--workload NAME]... [--rounds N]
+        [--json FILE]
 
 See sampling.py and training.py for the workloads. `--peers` names a folder for the environments of other projects, made
-on first use: torch and transformers in one, tunix in another; gemma's own sampler runs in ours. Without it only ours is
-measured.
+by uv on first use (machine.py); gemma's own sampler runs in ours. Without it only ours is measured. With `--workload`
+only these workloads of sampling are measured, and neither training nor profiles.
 
 Every round runs each peer once, so that other load on the machine affects all of them; figures are the best and the
 median of the rounds, without compilation. The machine's matrix-product peak is measured in the same rounds. Asserts
@@ -54,9 +55,11 @@ class Measured:
         place[name] = max(place.get(name, 0.0), value)
 
 
-def measure_sampling(measured: Measured, pythons: dict[str, Path], rounds: int) -> Iterator[tuple[str, str, Any]]:
+def measure_sampling(
+    measured: Measured, names: Sequence[str], pythons: dict[str, Path], rounds: int
+) -> Iterator[tuple[str, str, Any]]:
     """For each workload its title, its table and its figures."""
-    for workload in sampling.workloads():
+    for workload in (sampling.WORKLOADS[name]() for name in names):
 
         def note(workload: sampling.Workload = workload) -> None:
             measured.note_peaks()
@@ -75,7 +78,7 @@ def measure_sampling(measured: Measured, pythons: dict[str, Path], rounds: int) 
             best = max(standings[name].timings, key=lambda timing: timing.speed)
             speed = 1e-9 * sampling.whole(workload, best) / best.seconds
             measured.reached[f"all of {workload.title}, {compute}"] = speed
-        title = f"{workload.title}: {len(workload.prompts)} prompts, {sampling.SAMPLES} samples each"
+        title = f"{workload.title}: {len(workload.prompts)} prompts, {workload.samples} samples each"
         yield (
             title,
             sampling.table(standings),
@@ -118,7 +121,7 @@ def profiled(overrides: Sequence[str]) -> dict[str, dict[str, float]]:
 def profile(place: Path, overrides: Sequence[str]) -> dict[str, dict[str, float]]:
     """What `profiled` gives, in the process that XLA writes for."""
     parts: dict[str, dict[str, float]] = {}
-    for number, workload in enumerate(sampling.workloads()):
+    for number, workload in enumerate(sampling.WORKLOADS[name]() for name in sampling.TINY):
         for compute in sampling.OURS.values():
 
             def run(workload: sampling.Workload = workload, compute: str = compute) -> None:
@@ -151,6 +154,7 @@ def sentences(measured: Measured, parts: dict[str, dict[str, float]]) -> Iterato
 @click.option("--peers", type=click.Path(path_type=Path), help="Folder of the peers' environments.")
 @click.option("--python-torch", default=sys.executable, help="The Python that torch's environment is made with.")
 @click.option("--peer", "names", type=click.Choice([*PEERS]), multiple=True, help="Only these peers.")
+@click.option("--workload", "workloads", type=click.Choice([*sampling.WORKLOADS]), multiple=True, help="Only these.")
 @click.option("--rounds", default=3, show_default=True)
 @click.option("--set", "overrides", multiple=True, help="Settings of training, as `restem run` takes them.")
 @click.option("--json", "output", type=click.Path(path_type=Path), help="Writes all figures there.")
@@ -159,6 +163,7 @@ def main(
     peers: Path | None,
     python_torch: str,
     names: Sequence[str],
+    workloads: Sequence[str],
     rounds: int,
     overrides: Sequence[str],
     output: Path | None,
@@ -170,22 +175,26 @@ def main(
         click.echo(json.dumps(profile(place, overrides)))
         return
     measured, figures, load = Measured(), {}, os.getloadavg()[0]
-    makers = {"torch": python_torch, "tunix": sys.executable}
+
+    def python(where: str | None) -> Path:
+        if not peers or where is None:
+            return Path(sys.executable)
+        return machine.environment(peers, where, sys.executable if where == "tunix" else python_torch)
 
     def pythons(of: dict[str, Any]) -> dict[str, Path]:
-        chosen = {name: of[name] for name in of if peers and (not names or name in names)}
-        return {
-            name: machine.environment(peers, where, makers[where]) if peers and where else Path(sys.executable)
-            for name, where in chosen.items()
-        }
+        return {name: python(of[name]) for name in of if peers and (not names or name in names)}
 
-    for title, table, numbers in measure_sampling(measured, pythons(sampling.PEERS), rounds):
+    for title, table, numbers in measure_sampling(
+        measured, workloads or sampling.TINY, pythons(sampling.PEERS), rounds
+    ):
         click.echo(f"\n{title}\n\n{table}")
         figures[title] = numbers
-    title, table, numbers = measure_training(measured, pythons(training.PEERS), rounds, overrides)
-    click.echo(f"\n{title}\n\n{table}")
-    figures[title] = numbers
-    parts = profiled(overrides)
+    parts = {}
+    if not workloads:
+        title, table, numbers = measure_training(measured, pythons(training.PEERS), rounds, overrides)
+        click.echo(f"\n{title}\n\n{table}")
+        figures[title] = numbers
+        parts = profiled(overrides)
     click.echo("\n" + "\n".join(sentences(measured, parts)))
     click.echo(f"load {load:.1f} before, {os.getloadavg()[0]:.1f} after; {os.cpu_count()} cores")
     if output:
