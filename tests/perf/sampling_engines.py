@@ -113,6 +113,7 @@ def llama_cpp(folder: Path, work: dict[str, Any], dtype: str = "F32") -> Engine:
             params = xllamacpp.CommonParams()
             params.model.path = str(file)
             params.verbosity = -1
+            params.cache_ram_mib = 0  # it keeps the states of all prompts otherwise, which costs more than it saves
             params.n_parallel = size
             params.kv_unified = False
             params.n_ctx = size * -(-(work["prompt_length"] + work["new_tokens"]) // 256) * 256

@@ -169,7 +169,7 @@ def main(
     output: Path | None,
     place: Path | None,
 ) -> None:
-    want_cpu_devices()
+    want_cpu_devices(len(os.sched_getaffinity(0)))  # fewer under `taskset`
     keep_freed_memory()
     if place:
         click.echo(json.dumps(profile(place, overrides)))
