@@ -2,7 +2,7 @@
 
 Three workloads. Fixed length: a tiny Gemma with random weights, 64 prompts of 24 tokens, 16 samples of 48 tokens each,
 none stops. Real work: the embedded policy on 256 linear_1d problems, 16 samples each, which end at a stop token; only
-tokens up to and including it count. gemma3-270m: its shape with random weights, 8 prompts of 24 tokens, 4 samples of 64
+tokens up to and including it count. gemma3-270m: its shape with random weights, 4 prompts of 24 tokens, 4 samples of 32
 tokens each. All samplers use temperature 0.7, top-k 40 and the same weights, which their logits confirm, in float32
 where their names say nothing else. Ours samples as a run does, on one CPU device a core.
 """
@@ -143,8 +143,8 @@ def gemma3_270m() -> Workload:
     return Workload(
         title="gemma3-270m",
         policy=_random(shape, load_policy(ASSETS / EMBEDDED["tiny"])),
-        prompts=np.random.default_rng(SEED).integers(1, shape.vocab_size, (8, 24)).tolist(),
-        decoding=Decoding(max_new_tokens=64, **DECODING),
+        prompts=np.random.default_rng(SEED).integers(1, shape.vocab_size, (4, 24)).tolist(),
+        decoding=Decoding(max_new_tokens=32, **DECODING),
         samples=4,
         slots=16,
     )

@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-SIZES = (32, 64, 256)
 CORES = len(os.sched_getaffinity(0))
 
 
@@ -28,10 +27,12 @@ class Engine(NamedTuple):
     Attributes:
         logits: Of rows of ids: the last position's, up to a constant for each row.
         rows: Samples of prompts.
+        sizes: How many sequences at once are tried.
     """
 
     logits: Callable[[np.ndarray], np.ndarray]
     rows: Callable[[list[list[int]], int], list[list[int]]]
+    sizes: Sequence[int] = (32, 64, 256)
 
 
 # -- llama.cpp ---------------------------------------------------------------------------------------------------------
@@ -173,14 +174,12 @@ def vllm(folder: Path, work: dict[str, Any], dtype: str = "float32") -> Engine:
         dtype=dtype,
         skip_tokenizer_init=True,
         max_model_len=work["prompt_length"] + work["new_tokens"],
-        max_num_seqs=max(SIZES),
+        max_num_seqs=256,
         max_logprobs=-1,
         logprobs_mode="raw_logits",
     )
 
     def rows(prompts: list[list[int]], seed: int) -> list[list[int]]:
-        # The only way to try several sizes without compiling the model anew.
-        llm.llm_engine.engine_core.engine_core.scheduler.max_num_running_reqs = work["size"]
         results = llm.generate(
             [{"prompt_token_ids": prompt} for prompt in prompts],
             SamplingParams(
@@ -202,7 +201,7 @@ def vllm(folder: Path, work: dict[str, Any], dtype: str = "float32") -> Engine:
         first = [result.outputs[0].logprobs[0] for result in results]
         return np.array([[row[token].logprob for token in range(len(row))] for row in first])
 
-    return Engine(logits=logits, rows=rows)
+    return Engine(logits=logits, rows=rows, sizes=(256,))
 
 
 # -- OpenVINO GenAI ----------------------------------------------------------------------------------------------------

@@ -261,7 +261,7 @@ def engine(folder: Path, work: dict[str, Any], name: str, **options: str) -> Pee
         rows = made.rows(prompts, seed)
         return Drawn(rows=rows, steps=sum(map(len, rows)) / len(rows))
 
-    return Peer(logits=made.logits, draw=draw, sizes=sampling_engines.SIZES, in_batches=True)
+    return Peer(logits=made.logits, draw=draw, sizes=made.sizes, in_batches=True)
 
 
 PEERS: dict[str, Callable[[Path, dict[str, Any]], Peer]] = {
@@ -319,7 +319,7 @@ def main() -> None:
     most = max(SLOTS) // work["samples"]
     rows = work["samples"] * len(work["prompts"])
     speeds: dict[int, float] = {}
-    for size in [size for size in peer.sizes if size // 2 < rows]:
+    for size in [size for size in peer.sizes if size // 2 < rows] or peer.sizes[:1]:
         figures(peer, work, work["prompts"][: size // work["samples"]], size, seed=0)  # compiles
         tried = figures(peer, work, work["prompts"][:most], size, seed=1)
         speeds[size] = tried["useful"] / tried["seconds"]
