@@ -96,6 +96,19 @@ def test_a_run_ends_with_samples_of_every_checkpoint_and_says_what_drew_them(ser
     assert {event["servers"][0]["engine"] for event in events} == {"restem"}
     assert all(event["compared_tokens"] > 0 and event["logprob_difference"] < 1e-3 for event in events)
     assert not (tmp_path / "run" / "engine").exists()
+    assert "The samples were drawn by restem" in restem("show", tmp_path / "run").stdout
+    assert "engine: 2 rows" in (checked := restem("check", tmp_path / "run")).stdout
+    assert checked.exit_code == 0
+
+
+def test_samples_that_other_weights_drew_are_found(served: Served, tmp_path: Path) -> None:
+    with served.running():
+        assert run(tmp_path, served).exit_code == 0
+    with Store(tmp_path / "run", write=True) as store:
+        (event, *_) = store.logged("engine")
+        store.log("engine", **event | {"checkpoint": "sympy/1"})
+    checked = restem("check", tmp_path / "run")
+    assert (checked.exit_code, "engine: the weights that drew sympy/1 are not known" in checked.stdout) == (1, True)
 
 
 def test_a_server_lost_in_the_middle_ends_the_run_in_one_line_and_the_same_command_goes_on(

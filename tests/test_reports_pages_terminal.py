@@ -170,6 +170,29 @@ def test_a_model_that_changed_its_name_is_told_by_screen_and_report(tmp_path: Pa
     assert "*m*" not in (tmp_path / "report.md").read_text()
 
 
+def test_servers_that_drew_the_samples_are_named_by_screen_and_report(tmp_path: Path) -> None:
+    run = build_run(tmp_path / "run", Size())
+    assert "drawn by" not in status(run)
+    event = {
+        "servers": [{"address": "http://h/v1", "engine": "vllm", "version": "0.32.0", "model": "m"}],
+        "compared_tokens": 90,
+        "compared_texts": 0,
+        "near_ties": 1,
+        "logprob_difference": 0.0312,
+    }
+    nothing = {"compared_tokens": 0, "near_ties": 0, "logprob_difference": None}
+    with Store(run, write=True) as store:
+        store.log("engine", checkpoint="base", **event)
+        store.log("engine", checkpoint="sympy/1", **event | nothing)
+    line = (
+        "The samples were drawn by vllm 0.32.0, compared with our own network for 1 of 2 checkpoints: 90 tokens, 1 of "
+        "them near ties, log-probabilities 0.031 nats apart at most."
+    )
+    assert line in " ".join(status(run).split())
+    write_report(run, tmp_path, figures=False)
+    assert line in (tmp_path / "report.md").read_text()
+
+
 def test_arms_that_do_not_fit_are_counted(tmp_path: Path) -> None:
     run = build_run(tmp_path, Size(problems=4, arms=("sympy", "judge", "accept_all"), iterations=1))
     shown = status(run, 12)

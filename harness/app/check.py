@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from restem.harness.app.extra import lacking
 from restem.harness.store import schema, seals
+from restem.harness.store.provenance import ENGINE
 from restem.harness.store.records import Checkpoint
 from restem.harness.store.store import Store
 
@@ -68,15 +69,33 @@ def check_run(folder: Path) -> Iterator[Finding]:
         remedy = Remedy.IMPORT if imported else Remedy.COPY
         of_run = [] if schema.CHECKPOINT.name in damaged else store.checkpoints()
         checkpoints = [row for row in of_run if row.path is not None]
+        engine = [] if damaged else [*_of_engine(store, of_run)]
     if not rows:
         yield Finding(stage="rows", state=State.NOT_SEALED)
     for stage in (*rows, pages):
         yield _finding(stage, remedy)
+    yield from engine
     if checkpoints and (missing := lacking()):
         detail = f"{len(checkpoints)} folders; needs {missing[0]}, of the extra train"
         yield Finding(stage="policy folders", state=State.NOT_CHECKED, detail=detail)
     elif checkpoints:
         yield from (_of_folder(folder, row) for row in checkpoints)
+
+
+def _of_engine(store: Store, checkpoints: Sequence[Checkpoint]) -> Iterator[Finding]:
+    """Whether servers drew every checkpoint's samples with its weights; nothing where our own sampler drew them."""
+    sampling = (store.run().get("suite") or {}).get("sampling") or {}
+    if sampling.get("engine", "own") == "own":
+        return
+    held: dict[str, set[str]] = {}
+    for event in store.logged(ENGINE):
+        held.setdefault(event["checkpoint"], set()).add(event["weights"])
+    sampled = {checkpoint for checkpoint, _ in store.sampled_splits()}
+    drawn = [row for row in checkpoints if row.id in sampled and row.kind != "references"]
+    wrong = [row.id for row in drawn if held.get(row.id) != {row.params_sha256}]
+    detail = f"the weights that drew {', '.join(wrong)} are not known to be its own" if wrong else ""
+    state, remedy = (State.DAMAGED, Remedy.COPY) if wrong else (State.SOUND, None)
+    yield Finding(stage="engine", state=state, rows=len(drawn), detail=detail, remedy=remedy)
 
 
 def _finding(stage: seals.Stage, remedy: Remedy) -> Finding:

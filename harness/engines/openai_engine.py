@@ -32,7 +32,7 @@ from restem.harness.errors import EngineFailed
 from restem.harness.sampling.engine import Response, SamplingTask
 from restem.harness.settings import EngineConfig
 
-EVENT = "engine"  # the kind of event that says what drew a checkpoint's samples
+EVENT = "engine"  # the kind of event that says what drew a checkpoint's samples: harness/store/provenance.py
 FOLDER = "engine"  # of the weights, inside the run folder
 _log = logging.getLogger(__name__)
 
@@ -198,6 +198,7 @@ def _facts(ready: Sequence[_Ready]) -> dict[str, Any]:
     return {
         "servers": [{"address": str(one.server), **dataclasses.asdict(one.served)} for one in ready],
         "compared_tokens": min(one.parity.tokens for one in ready),
+        "compared_texts": min(one.parity.texts for one in ready),
         "near_ties": max(one.parity.near_ties for one in ready),
         "logprob_difference": None if None in differences else max(filter(None, differences), default=0.0),
         "token_ids": all(one.parity.token_ids for one in ready),

@@ -65,17 +65,19 @@ class Parity:
     """What the replies to a fixture hold.
 
     Attributes:
-        tokens: Tokens that were compared; 0: the server gives no ids, and texts were compared.
-        near_ties: How many of them differ, where our own network gives the two tokens almost the same probability.
+        tokens: Tokens that were compared; 0: the server gives no ids.
+        texts: Texts that were compared, where it gives none.
+        near_ties: Tokens that differ, where our own network gives the two almost the same probability.
         difference: Between its log-probabilities of the prompts and ours, in nats a token: the root of the mean square;
             None: it gives none.
         token_ids: Whether the server gives the drawn ids.
         logprobs: Whether its log-probabilities are those of the distribution that is drawn from.
     """
 
-    tokens: int
-    near_ties: int
-    difference: float | None
+    tokens: int = 0
+    texts: int = 0
+    near_ties: int = 0
+    difference: float | None = None
     token_ids: bool
     logprobs: bool
 
@@ -103,6 +105,7 @@ def check(
     token_ids = all(reply.ids is not None for reply in replies)
     return Parity(
         tokens=sum(map(len, fixture.responses)) if token_ids else 0,
+        texts=0 if token_ids else len(greedy),
         near_ties=len(replies) - len(greedy),
         difference=_difference(server, model, fixture, config.logprob_difference, others or {}),
         token_ids=token_ids,

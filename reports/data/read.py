@@ -15,7 +15,7 @@ import numpy as np
 
 from restem.benchmarks.problem import Problem
 from restem.harness.names import unmarked
-from restem.harness.store.provenance import PROCESS
+from restem.harness.store.provenance import ENGINE, PROCESS
 from restem.harness.store.selection_rules import RULES, answer_of
 from restem.harness.store.store import Store
 from restem.reports.data.run import Choice, Cost, Outcomes, Readings, Run, Samples
@@ -66,6 +66,7 @@ def _read(store: Store, brief: bool) -> Run:
         probed={} if brief else _probed(store, fingerprints),
         scores={} if brief else _graded(store, samples, fingerprints, "score"),
         raw={} if brief else _graded(store, samples, fingerprints, "raw_reward"),
+        engines=tuple(store.logged(ENGINE)),
         processes=tuple(store.logged(PROCESS)),
     )
 

@@ -171,6 +171,7 @@ class Run:
         timed: (kind of event, arm or "") -> events and the seconds they name.
         probes: By their ids; none in a run of an earlier version.
         probed: Verifier -> probe id -> verdict, of those that were asked.
+        engines: Which servers drew samples, and how they were compared, in their order; none where our own sampler did.
         processes: The command, versions and machine of every process that wrote rows; none in earlier versions' runs.
 
     Empty in a brief run: reasons, answers, readings, scores, raw, timed, probes, probed, and of the samples all but
@@ -195,6 +196,7 @@ class Run:
     probed: Mapping[str, Mapping[int, Verdict]]
     scores: Mapping[str, Floats] = dataclasses.field(default_factory=dict)
     raw: Mapping[str, Floats] = dataclasses.field(default_factory=dict)
+    engines: tuple[Mapping[str, Any], ...] = ()
     processes: tuple[Mapping[str, Any], ...] = ()
 
     @property

@@ -49,7 +49,7 @@ from restem.reports.tables.pairs import pairs
 from restem.reports.tables.prediction import prediction
 from restem.reports.tables.price import price
 from restem.reports.tables.problem_kinds import by_kind
-from restem.reports.tables.provenance import judge_line, origin, other_programs, provenance, unread_references
+from restem.reports.tables.provenance import drawn_by, judge_line, origin, other_programs, provenance, unread_references
 from restem.reports.tables.quality_over_arms import fits, measures
 from restem.reports.tables.seeds import seeds_table
 from restem.reports.tables.side_by_side import arms_side_by_side
@@ -142,6 +142,7 @@ def compose(
             *answers_rejected(rejecting_answers(run), problems_probed(run)),
             *unread_references(run),
             *filter(None, [decoding_sentence(run)]),
+            *drawn_by(run),
             *other_programs(run),
             *origin(run),
         ),

@@ -38,7 +38,7 @@ from restem.reports.pages.json_data import (
 from restem.reports.pages.sentences import headline
 from restem.reports.tables import arms
 from restem.reports.tables.decoding import decoding_sentence
-from restem.reports.tables.provenance import changed_models, judge_line, unread_references
+from restem.reports.tables.provenance import changed_models, drawn_by, judge_line, unread_references
 from restem.reports.tables.table import Table
 from restem.reports.tables.verdict import verdict
 
@@ -73,7 +73,7 @@ def summary_of(findings: Findings, columns: int = WIDEST) -> str:
 
         return imported.first_page(run, width)
     decoding = filter(None, [decoding_sentence(run)])
-    notes = [judge_line(run), *unread_references(run), *decoding, *_unfinished(run)]
+    notes = [judge_line(run), *drawn_by(run), *unread_references(run), *decoding, *_unfinished(run)]
     concluded = _conclusion(findings, width) or ["", fitted(_arms_variants(arms.arms(findings)), width)]
     return "\n".join([*wrapped([visible(note, 2000) for note in notes], width), *concluded, ""])
 
@@ -136,7 +136,7 @@ def screen(findings: Findings, lines: int, columns: int) -> str:
 
         return imported.screen(run, lines, columns)
     suite = f"{run.suite.get('name', 'unnamed')}: {len(run.arms)} arms, {run.iterations} iterations, gold {run.gold}"
-    changed = [visible(line, 600) for line in (*changed_models(run), *unread_references(run))]
+    changed = [visible(line, 600) for line in (*drawn_by(run), *changed_models(run), *unread_references(run))]
     unfinished = _unfinished(run)
     head = wrapped([visible(suite), visible(counted(run)), *changed, *(unfinished or ["Finished."])], columns)
     concluded = [] if unfinished else _conclusion(findings, columns)

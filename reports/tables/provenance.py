@@ -65,6 +65,29 @@ def origin(run: Run) -> list[str]:
     return [*lines, *([f"The policy's prompts end with the instruction: {instruction}"] if instruction else [])]
 
 
+def drawn_by(run: Run) -> list[str]:
+    """A sentence on the servers that drew the samples, and on how they were compared, where there are any."""
+    if not run.engines:
+        return []
+    served = [server for event in run.engines for server in event["servers"]]
+    names = dict.fromkeys(f"{server['engine']} {server['version'] or '(version not known)'}" for server in served)
+    compared = [event for event in run.engines if event["compared_tokens"] or event["compared_texts"]]
+    checkpoints, of = ({event["checkpoint"] for event in events} for events in (run.engines, compared))
+    by = f"The samples were drawn by {' and '.join(names)}"
+    if not compared:
+        return [f"{by}; what it writes was not compared with our own network."]
+    tokens, texts = (sum(event[key] for event in compared) for key in ("compared_tokens", "compared_texts"))
+    ties = sum(event["near_ties"] for event in compared)
+    differences = [nats for event in compared if (nats := event["logprob_difference"]) is not None]
+    what = [
+        *([f"{tokens} tokens"] if tokens else []),
+        *([f"{texts} texts"] if texts else []),
+        *([f"{ties} of them near ties"] if ties else []),
+        *([f"log-probabilities {max(differences):.2g} nats apart at most"] if differences else []),
+    ]
+    return [f"{by}, compared with our own network for {len(of)} of {len(checkpoints)} checkpoints: {', '.join(what)}."]
+
+
 def changed_models(run: Run) -> list[str]:
     """A sentence for each judge whose server gave its model more than one name."""
     return [
