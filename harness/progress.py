@@ -6,6 +6,7 @@ Takes stage names, counts of samples or verdicts, and what each phase took. Inde
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from types import TracebackType
@@ -23,12 +24,16 @@ class Advance(Protocol):
     def __call__(self, samples: int, *, fresh: bool = True) -> None: ...
 
 
+VERIFYING = "verifying:"  # the kinds of work that begin with it are done beside the others
+
 # Estimated time of later phases of a kind, as a share of the first one's, in which programs are compiled.
 AFTER_THE_FIRST = 0.2
 
 
 class Forecast:
     """An estimate of the seconds left, from the planned units of each kind of work and the measured times.
+
+    Verifying goes on beside all other work, so the longer of the two is left.
 
     The first time of a kind includes compilation, so later times replace it. A kind without measurements has the
     estimate of its family: `sampling train` and `sampling test` are of one family, named by the first word.
@@ -58,7 +63,9 @@ class Forecast:
         """Seconds left; None before anything was measured."""
         if not self._first:
             return None
-        return sum(units * self._seconds_per_unit(kind) for kind, units in self._left.items() if units)
+        left = {kind: units * self._seconds_per_unit(kind) for kind, units in self._left.items() if units}
+        beside = sum(seconds for kind, seconds in left.items() if kind.startswith(VERIFYING))
+        return max(beside, sum(left.values()) - beside)
 
     def _seconds_per_unit(self, kind: str) -> float:
         family = [other for other in self._first if other.partition(" ")[0] == kind.partition(" ")[0]]
@@ -85,7 +92,7 @@ class RunProgress:
     def __init__(
         self, total: int, *, unit: str = "samples", quiet: bool = False, forecast: Forecast | None = None
     ) -> None:
-        self._forecast = forecast
+        self._forecast, self._lock = forecast, threading.Lock()
         self._total, self._done, self._fresh, self._partial = total, 0, 0, 0
         self._unit = unit
         self._stage = "starting"
@@ -126,14 +133,16 @@ class RunProgress:
     def finished(self, kind: str, units: float, *, fresh: float = 0, seconds: float = 0.0) -> None:
         """Counts a phase as done, for the time left: its planned units, and the seconds of its fresh ones."""
         if self._forecast:
-            self._forecast.finished(kind, units, fresh=fresh, seconds=seconds)
+            with self._lock:  # verifying is counted by a thread of its own
+                self._forecast.finished(kind, units, fresh=fresh, seconds=seconds)
             self._last_phase = time.monotonic()
 
     def seconds_left(self) -> float | None:
         """Seconds left; None before anything was measured."""
         now = time.monotonic()
         if self._forecast:
-            seconds = self._forecast.seconds()
+            with self._lock:
+                seconds = self._forecast.seconds()
             return None if seconds is None else max(0.0, seconds - (now - self._last_phase))
         fresh, done = self._fresh + self._partial, self._done + self._partial
         return (now - self._started) / fresh * max(0, self._total - done) if fresh else None

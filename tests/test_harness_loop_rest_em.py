@@ -15,7 +15,7 @@ import pytest
 from restem.harness.app.run import run_suite
 from restem.harness.config import load_suite
 from restem.harness.errors import ConfigError, StoreFailed
-from restem.harness.loop.rest_em import training_examples
+from restem.harness.loop.maximisation import training_examples
 from restem.harness.model.policy import Policy
 from restem.harness.store import schema
 from restem.harness.store.provenance import PROCESS, provenance

@@ -21,6 +21,7 @@ STORE = BASICS | {"harness.store"}
 MODEL = BASICS | {"harness.model", "harness.settings", "harness.store"}
 NUMERICS = MODEL | {"harness.sampling", "harness.training"}
 LOOP = NUMERICS | {"harness.config", "harness.arms", "harness.distributed", "harness.progress", "harness.loop"}
+LOOP |= {"verifiers.interruption"}
 DATA = STORE | {"reports.stats"}
 ANALYSIS = DATA | {"reports.data"}
 TABLES = ANALYSIS | {"reports.analysis"}
@@ -37,11 +38,13 @@ ALLOWED: dict[str, set[str]] = {
     "verifiers.foreign": VERDICT | {"verifiers.options", "verifiers.order_check"},
     "verifiers.child_process": set(),
     "verifiers.bodies": set(),
+    "verifiers.interruption": set(),
     "verifiers.keys": set(),
-    "verifiers.worker": {"verifiers.child_process", "verifiers.verdict"},
+    "verifiers.worker": {"verifiers.child_process", "verifiers.interruption", "verifiers.verdict"},
     # Its part that runs in the worker imports the standard library alone, so that it runs in a trainer's environment.
     "verifiers.foreign_rewards": VERDICT
-    | {"verifiers.options", "verifiers.worker", "verifiers.child_process", "verifiers.bodies"},
+    | {"verifiers.options", "verifiers.worker", "verifiers.child_process", "verifiers.bodies"}
+    | {"verifiers.interruption"},
     "verifiers.rows": VERDICT,
     "verifiers.order_check": VERDICT,
     "verifiers.algebra": VERDICT,
@@ -49,8 +52,9 @@ ALLOWED: dict[str, set[str]] = {
     # The gold of a benchmark with rules of its own rebuilds the benchmark's entries.
     "verifiers.exact": EXACT | {"benchmarks.reasoning_gym", "benchmarks.reasoning_gym_package"},
     "verifiers.composed": EXACT,
-    "verifiers.code": VERDICT | {"verifiers.options", "verifiers.child_process"},
-    "verifiers.chat": VERDICT | {"verifiers.bodies", "verifiers.option_types", "verifiers.options"},
+    "verifiers.code": VERDICT | {"verifiers.options", "verifiers.child_process", "verifiers.interruption"},
+    "verifiers.chat": VERDICT
+    | {"verifiers.bodies", "verifiers.interruption", "verifiers.option_types", "verifiers.options"},
     "verifiers.judge": VERDICT | {"verifiers.options", "verifiers.chat"},
     "verifiers.catalog": VERDICT | {"verifiers"},
     "verifiers.adapters": VERDICT | {"benchmarks.chat_templates", "benchmarks.columns", "verifiers.catalog"},

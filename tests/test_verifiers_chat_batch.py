@@ -13,7 +13,7 @@ import pytest
 
 from restem.benchmarks.problem import Problem
 from restem.harness.store.store import Store
-from restem.verifiers.chat import batch as chat_batch
+from restem.verifiers import interruption
 from restem.verifiers.chat import batch_files
 from restem.verifiers.judge.judge import Judge
 from restem.verifiers.verdict import Attempt, JudgeUnavailable, Outcome, Verdict, checked
@@ -96,7 +96,7 @@ def test_a_stopped_command_comes_back_for_its_batch(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(chat_batch.time, "sleep", stop)
+        patched.setattr(interruption, "sleep", stop)
         with pytest.raises(KeyboardInterrupt):
             judge(server, store).verify(attempts(12))
     assert outcomes(judge(server, store).verify(attempts(20))) == EXPECTED[:20]

@@ -31,6 +31,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from restem.verifiers import interruption
 from restem.verifiers.child_process import HOSTILE, STARTS, EndedByASignal, Surroundings, start_interpreter, started
 
 START_SECONDS = 120.0
@@ -240,9 +241,14 @@ class _Child:
         poll.register(self.answers, select.POLLIN)
         if sending:
             poll.register(self.items, select.POLLOUT)
-        ready = dict(poll.poll(max(0.0, math.ceil((deadline - time.monotonic()) * 1000))))
-        if not ready:
-            return False, None
+        while True:
+            interruption.check()
+            left = max(0.0, deadline - time.monotonic())
+            ready = dict(poll.poll(math.ceil(min(left, interruption.WAIT_SECONDS) * 1000)))
+            if ready:
+                break
+            if not left:
+                return False, None
         if self.answers in ready:
             data = os.read(self.answers, _CHUNK_BYTES)
             self.buffer += data

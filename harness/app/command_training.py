@@ -34,7 +34,7 @@ from restem.harness.config import Suite
 from restem.harness.distributed.hosts import Hosts
 from restem.harness.errors import CheckpointMismatch, ConfigError, TrainingFailed
 from restem.harness.files import write_parts
-from restem.harness.loop.rest_em import Trainer
+from restem.harness.loop.stage import Trainer
 from restem.harness.model.mesh import shardings_of
 from restem.harness.model.policy import Params, Policy, policy_hash
 from restem.harness.settings import PLACEHOLDER, TrainingConfig

@@ -16,6 +16,9 @@ from restem.harness.config import Suite
 from restem.harness.distributed.hosts import Hosts
 from restem.harness.distributed.own_sampler import OwnSampler
 from restem.harness.loop import rest_em
+from restem.harness.loop.background import Background
+from restem.harness.loop.stage import Run
+from restem.harness.loop.verification import Verification
 from restem.harness.model.compilation_cache import enable_compilation_cache
 from restem.harness.progress import RunProgress
 from restem.harness.store.provenance import log_process
@@ -44,11 +47,11 @@ def restore_checkpoints(suite: Suite, folder: Path, quiet: bool, hosts: Hosts) -
         total = sum(whole.settings_of(arm).iterations for arm in whole.arms)
         with RunProgress(total, unit="checkpoints", quiet=quiet) as progress:
             rest_em.restore(
-                rest_em.Run(
+                Run(
                     suite=whole,
                     store=store,
                     base=base,
-                    verifiers={},
+                    verification=Verification(store=store, verifiers={}, progress=progress, background=Background()),
                     progress=progress,
                     hosts=hosts,
                     sampler=OwnSampler(hosts),

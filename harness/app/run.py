@@ -40,7 +40,10 @@ from restem.harness.distributed.hosts import Hosts, connect
 from restem.harness.errors import ConfigError, NoRun
 from restem.harness.files import write_whole
 from restem.harness.loop import planned_work, rest_em
+from restem.harness.loop.background import Background
+from restem.harness.loop.stage import Run
 from restem.harness.loop.steps_verifier import StepsVerifier
+from restem.harness.loop.verification import Verification
 from restem.harness.model.architecture import ASSETS, EMBEDDED
 from restem.harness.model.compilation_cache import enable_compilation_cache
 from restem.harness.model.policy import Policy, load_policy, policy_hash
@@ -101,7 +104,8 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
         if not quiet:
             for change in changes(store, suite):
                 print(f"resumed with other settings: {change}", file=sys.stderr)
-        verifiers = build_verifiers(store, whole, judge, problems, built)
+        beside = stack.enter_context(store.beside())
+        verifiers = build_verifiers(beside, whole, judge, problems, built)
         record(store, suite, whole.verifiers, verifiers, judge, base, problems, built, sources)
         if unread:
             store.put_run({"unreadable_references": unread_facts(unread, problems)})
@@ -118,11 +122,17 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
         progress = stack.enter_context(RunProgress(planned, quiet=quiet, forecast=forecast))
         started = time.monotonic()
         rest_em.run(
-            rest_em.Run(
+            Run(
                 suite=whole,
                 store=store,
                 base=base,
-                verifiers=verifiers,
+                verification=Verification(
+                    store=beside,
+                    verifiers=verifiers,
+                    progress=progress,
+                    background=Background(),
+                    whole=[name for name in whole.verifier_names if _asks_in_batches(name, whole.verifiers, judge)],
+                ),
                 progress=progress,
                 hosts=hosts,
                 sampler=stack.enter_context(sampler_of(whole, store, hosts)),
@@ -137,6 +147,11 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
             return
         store.log("finished", seconds=time.monotonic() - started)
         store.set_run("finished", True)
+
+
+def _asks_in_batches(name: str, tables: Options, judge: Options) -> bool:
+    """Whether a verifier, or a part of it, sends files of requests to a server."""
+    return any(judge[part].get("batch") for part in catalog.judges([name], tables))
 
 
 def is_finished(folder: Path, suite: Suite, problems: Mapping[str, Sequence[Problem]]) -> bool:

@@ -7,7 +7,7 @@ from restem.benchmarks.lazy import exports
 if TYPE_CHECKING:
     from restem.harness.loop.e_step import select
     from restem.harness.loop.planned_work import planned_samples
-    from restem.harness.loop.rest_em import Run
+    from restem.harness.loop.stage import Run
     from restem.harness.loop.steps_verifier import StepsVerifier
 
 __all__ = [
@@ -21,7 +21,7 @@ __getattr__, __dir__ = exports(
     {
         "e_step": ("select",),
         "planned_work": ("planned_samples",),
-        "rest_em": ("Run",),
+        "stage": ("Run",),
         "steps_verifier": ("StepsVerifier",),
     },
 )

@@ -1,13 +1,15 @@
 """Draws samples from a checkpoint on the problems of a split, and stores them every few seconds.
 
-Takes a store, a policy and problems; gives rows in run.db and their number. Problems that have samples already are not
-sampled again. It does not depend on verifiers (verify.py does), nor on what draws the samples.
+Takes a store, a policy and problems; gives rows in run.db, and which problems have theirs as soon as they are there.
+Problems that have samples already are not sampled again. It does not depend on verifiers (verify.py does), nor on what
+draws the samples.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import numpy as np
 
@@ -26,6 +28,14 @@ STORE_BATCH = 512
 STORE_SECONDS = 5.0
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """Ids of problems whose samples are stored, and how many of these are new."""
+
+    problems: Collection[str]
+    new: int
+
+
 def draw(
     store: Store,
     source: Callable[[], Policy],
@@ -37,8 +47,8 @@ def draw(
     advance: Advance,
     sampler: Sampler,
     trained: Tokenizer | None = None,
-) -> int:
-    """Stores `samples` responses to every problem, and gives the number of new ones.
+) -> Iterator[Drawn]:
+    """Stores `samples` responses to every problem.
 
     The key of a sample depends on (seed, checkpoint, problem, index) alone. The policy is asked for where samples are
     missing.
@@ -56,6 +66,9 @@ def draw(
         trained: Of another policy than the run's: the tokenizer of the policy that trains on the samples. They keep
             their token ids where these mean the same to both.
 
+    Yields:
+        The problems whose samples are stored: those of before, then more of them as they are drawn.
+
     Raises:
         PromptTooLong: A prompt does not fit the policy's context.
         NonFiniteLogits: The policy is broken.
@@ -64,8 +77,9 @@ def draw(
     done = store.sampled_problems(checkpoint)
     missing = [index for index, problem in enumerate(problems) if problem.id not in done]
     advance((len(problems) - len(missing)) * samples, fresh=False)
+    yield Drawn(problems=done, new=0)
     if not missing:
-        return 0
+        return
     policy = source()
     task = SamplingTask(
         checkpoint=checkpoint,
@@ -79,11 +93,13 @@ def draw(
     records: list[Sample] = []
     stored = time.monotonic()
 
-    def keep() -> None:
+    def keep() -> Drawn:
         nonlocal records, stored
         store.add_samples(records)
         advance(len(records))
+        drawn = Drawn(problems={record.problem for record in records}, new=len(records))
         records, stored = [], time.monotonic()
+        return drawn
 
     try:
         for position, responses in sampler.sample(policy, task):
@@ -91,12 +107,11 @@ def draw(
             for index, response in enumerate(responses):
                 records.append(_record(policy.tokenizer, checkpoint, problem, index, response, ids_known=ids_known))
             if len(records) >= STORE_BATCH or time.monotonic() - stored > STORE_SECONDS:
-                keep()
+                yield keep()
     except EngineFailed:
         keep()
         raise
-    keep()
-    return len(missing) * samples
+    yield keep()
 
 
 def _record(

@@ -12,7 +12,7 @@ from restem.benchmarks.problem import Problem
 from restem.harness.arms import ArmSettings
 from restem.harness.config import Suite
 from restem.harness.names import TESTS, verifiers_that_judge
-from restem.harness.progress import Forecast
+from restem.harness.progress import VERIFYING, Forecast
 
 
 def planned_samples(suite: Suite, problems: Mapping[str, Sequence[Problem]], *, until_base: bool = False) -> int:
@@ -53,21 +53,21 @@ def forecast(
     plan: Counter[str] = Counter({"sampling test": (1 + updates) * (test + further), "sampling train": drawn})
     plan["sampling validation"] += updates * validation
     for name in verifiers:
-        plan[f"verifying:{name}"] += test
-    plan[f"verifying:{suite.gold}"] += further
+        plan[f"{VERIFYING}{name}"] += test
+    plan[f"{VERIFYING}{suite.gold}"] += further
     for arm, settings in zip(suite.arms, all_settings, strict=True):
         later = (settings.iterations - 1) * _train_samples(settings, problems)
         at_end = _train_samples(settings, problems) if sampling.train_at_end else 0
         plan["sampling train"] += later + at_end
-        plan[f"verifying:{suite.gold}"] += at_end
+        plan[f"{VERIFYING}{suite.gold}"] += at_end
         for name in {suite.gold} | ({arm.verifier} - set(asking)):
-            plan[f"verifying:{name}"] += settings.iterations * further
+            plan[f"{VERIFYING}{name}"] += settings.iterations * further
         plan["training"] += settings.iterations * settings.training.steps
         for name in verifiers_that_judge(verifiers, arm.verifier):
-            plan[f"verifying:{name}"] += settings.iterations * test
+            plan[f"{VERIFYING}{name}"] += settings.iterations * test
         for name in {arm.verifier, suite.gold}:
-            plan[f"verifying:{name}"] += settings.iterations * _train_samples(settings, problems)
-        plan[f"verifying:{arm.verifier}"] += settings.iterations * validation
+            plan[f"{VERIFYING}{name}"] += settings.iterations * _train_samples(settings, problems)
+        plan[f"{VERIFYING}{arm.verifier}"] += settings.iterations * validation
     # A step passes its tokens forwards and backwards, a sample passes about two thirds of its longest length.
     samples_a_step = 3 * training.rows * training.row_length * training.accumulate / (0.67 * sampling.max_new_tokens)
     return Forecast(plan, {"training": ("sampling test", samples_a_step)})

@@ -12,6 +12,7 @@ from restem.benchmarks.problem import Problem
 from restem.harness.progress import Advance
 from restem.harness.store.rows import batched
 from restem.harness.store.store import Store
+from restem.verifiers import interruption
 from restem.verifiers.verdict import Attempt, Verifier, checked
 
 VERIFY_BATCH = 2048
@@ -42,11 +43,11 @@ def verify(
         JudgeUnavailable: The judge cannot be reached; stored rows stay.
     """
     by_id = {problem.id: problem for problem in problems}
-    judged = store.verdicts(checkpoint, split, verifier.fingerprint)
+    judged = store.verdicts(checkpoint, split, verifier.fingerprint, by_id)
     new = 0
-    samples = store.samples(checkpoint, split)
-    wanted = [s for s in samples if s.problem in by_id and (most is None or s.index < most)]
+    wanted = [s for s in store.samples(checkpoint, split, by_id) if most is None or s.index < most]
     for batch in batched(wanted, VERIFY_BATCH):
+        interruption.check()
         # A verifier may look at all samples of a problem together, so a problem is verified whole or not at all.
         old = sum(sample.id in judged for sample in batch)
         if advance:

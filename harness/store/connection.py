@@ -182,6 +182,16 @@ def to_write(folder: Path) -> Iterator[Database]:
 
 
 @contextlib.contextmanager
+def beside(db: Database) -> Iterator[Database]:
+    """One more connection of the process that writes, for another thread; each waits while the other writes."""
+    with contextlib.closing(_connected(db.path, "rw", of_one_thread=False)) as other:
+        for setting in _WRITER:
+            other.execute(f"PRAGMA {setting}")
+        other.before = db.before
+        yield other
+
+
+@contextlib.contextmanager
 def to_read(folder: Path) -> Iterator[Database]:
     """The run of a folder for a reader, which changes nothing and never makes a run.
 
@@ -251,9 +261,16 @@ def _state(file: Path) -> tuple[int, int, int]:
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _connected(path: Path, options: str) -> Database:
+def _connected(path: Path, options: str, *, of_one_thread: bool = True) -> Database:
     address = f"{path.absolute().as_uri()}?mode={options}"
     with _failing(path):
-        db = sqlite3.connect(address, uri=True, isolation_level=None, timeout=_TRY_SECONDS, factory=Database)
+        db = sqlite3.connect(
+            address,
+            uri=True,
+            isolation_level=None,
+            timeout=_TRY_SECONDS,
+            check_same_thread=of_one_thread,
+            factory=Database,
+        )
     db.path = path
     return db

@@ -8,6 +8,7 @@ nothing. docs/run_db.md describes every column.
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import json
 import time
@@ -18,7 +19,7 @@ from typing import Any
 from restem.benchmarks.problem import Probe, Problem
 from restem.harness.errors import ConfigError, DamagedRun, NoRun
 from restem.harness.store import rows, schema, seals, shape
-from restem.harness.store.connection import FILE, to_read, to_write
+from restem.harness.store.connection import FILE, beside, to_read, to_write
 from restem.harness.store.file_hash import forget, is_as_left
 from restem.harness.store.records import Checkpoint, Sample, Selected, Selection
 from restem.harness.store.rows import Row
@@ -109,6 +110,14 @@ class Store:
     def close(self) -> None:
         """Closes the file, and releases the folder's lock where it was held."""
         self._resources.close()
+
+    @contextlib.contextmanager
+    def beside(self) -> Iterator[Store]:
+        """The same rows for one other thread of this process, which writes too."""
+        with beside(self._db) as db:
+            other = copy.copy(self)
+            other._db = db
+            yield other
 
     def check_place(self) -> None:
         """Checks, for a writer, that the run folder is still in its place; every method that reads or writes does too.
@@ -203,9 +212,10 @@ class Store:
     def log(self, kind: str, *, arm: str | None = None, iteration: int | None = None, **detail: Any) -> None:
         """Adds an event."""
         text = json.dumps(detail, sort_keys=True)
-        ((id,),) = self.query("SELECT coalesce(max(id), 0) + 1 FROM event")
-        row = {"id": id, "time": time.time(), "kind": kind, "arm": arm, "iteration": iteration, "detail": text}
-        self._insert(schema.EVENT, [row])
+        with self._db.transaction("IMMEDIATE"):
+            ((id,),) = self.query("SELECT coalesce(max(id), 0) + 1 FROM event")
+            row = {"id": id, "time": time.time(), "kind": kind, "arm": arm, "iteration": iteration, "detail": text}
+            self._many(schema.EVENT, [row])
 
     def logged(self, kind: str) -> list[dict[str, Any]]:
         """The details of all events of a kind, in their order."""
@@ -234,13 +244,13 @@ class Store:
         """Adds samples; a sample that is already there is an error."""
         self._insert(schema.SAMPLE, map(rows.sample_row, samples))
 
-    def samples(self, checkpoint: str, split: str) -> list[Sample]:
-        """Samples of a checkpoint on a split, all of a problem together, in problem order."""
+    def samples(self, checkpoint: str, split: str, problems: Collection[str] | None = None) -> list[Sample]:
+        """Samples of a checkpoint on a split, or on these problems of it; all of a problem together, in their order."""
         sql = (
             f"SELECT {schema.SAMPLE.names('s.')} FROM sample s JOIN problem p ON p.id = s.problem"
-            " WHERE s.checkpoint = ? AND p.split = ? ORDER BY p.position, s.idx"
+            f" WHERE s.checkpoint = ? AND p.split = ?{_of(problems)} ORDER BY p.position, s.idx"
         )
-        return [rows.sample_of(row) for row in self._rows(sql, (checkpoint, split))]
+        return [rows.sample_of(row) for row in self._rows(sql, (checkpoint, split, *_listed(problems)))]
 
     def sampled_problems(self, checkpoint: str) -> set[str]:
         """Ids of the problems that a checkpoint has samples of."""
@@ -305,13 +315,17 @@ class Store:
         new = ({"sample": sample, **rows.verdict_row(verifier, verdict)} for sample, verdict in verdicts)
         self._insert(schema.VERDICT, new)
 
-    def verdicts(self, checkpoint: str, split: str, verifier: str) -> dict[int, Verdict]:
-        """Sample id -> verdict of one verifier (fingerprint) on a checkpoint's samples of a split."""
+    def verdicts(
+        self, checkpoint: str, split: str, verifier: str, problems: Collection[str] | None = None
+    ) -> dict[int, Verdict]:
+        """Sample id -> verdict of a verifier (fingerprint) on a checkpoint's samples of a split, or these problems."""
         sql = (
             f"SELECT {schema.VERDICT.names('v.')} FROM verdict v JOIN sample s ON s.id = v.sample"
-            " JOIN problem p ON p.id = s.problem WHERE s.checkpoint = ? AND p.split = ? AND v.verifier = ?"
+            " JOIN problem p ON p.id = s.problem"
+            f" WHERE s.checkpoint = ? AND p.split = ? AND v.verifier = ?{_of(problems)}"
         )
-        return {row["sample"]: rows.verdict_of(row) for row in self._rows(sql, (checkpoint, split, verifier))}
+        stored = self._rows(sql, (checkpoint, split, verifier, *_listed(problems)))
+        return {row["sample"]: rows.verdict_of(row) for row in stored}
 
     def verdicts_on(self, samples: Iterable[int]) -> dict[int, dict[str, Verdict]]:
         """Sample id -> fingerprint -> verdict, of samples that have any."""
@@ -425,6 +439,16 @@ class Store:
             " WHERE verifier = ? GROUP BY 1 ORDER BY 1",
             (verifier,),
         )
+
+
+def _of(problems: Collection[str] | None) -> str:
+    """The part of a statement that leaves out the samples of all other problems."""
+    return "" if problems is None else f" AND s.problem {_IN}"
+
+
+def _listed(problems: Collection[str] | None) -> list[str]:
+    """The value of that part."""
+    return [] if problems is None else [json.dumps([*problems])]
 
 
 def _fact(key: str, value: Any) -> Row:

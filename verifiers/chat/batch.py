@@ -22,7 +22,6 @@ import hashlib
 import itertools
 import logging
 import random
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, TypeAlias, TypeVar
@@ -30,6 +29,7 @@ from typing import Any, TypeAlias, TypeVar
 import httpx2
 import openai
 
+from restem.verifiers import interruption
 from restem.verifiers.bodies import IDENTITY, UnboundedBody
 from restem.verifiers.chat import batch_files as files
 from restem.verifiers.chat.budget import NOTHING, Charge
@@ -250,7 +250,7 @@ class _Batches:
                 if status not in RUNNING:
                     self._read(running.pop(id), batch, status)
             if running:
-                time.sleep(self._options.poll_seconds)
+                interruption.sleep(self._options.poll_seconds)
 
     def _read(self, sent: Batch, batch: Any, status: str) -> None:
         """Keeps the replies of an ended batch to our requests."""
@@ -355,7 +355,7 @@ class _Batches:
                 break
             if attempt + 1 < self._options.max_attempts:
                 longest = self._options.backoff_seconds * 2.0**attempt
-                time.sleep(
+                interruption.sleep(
                     min(self._options.max_wait_seconds, max(fault.wait_seconds, longest * random.uniform(0.5, 1)))
                 )
         # Raised outside of `except`, so that it has no cause: those errors hold the request's headers and the key.

@@ -38,6 +38,7 @@ from typing import Any
 
 import aiohttp
 
+from restem.verifiers import interruption
 from restem.verifiers.chat.budget import NOTHING, Charge
 from restem.verifiers.chat.endpoint import Endpoint
 from restem.verifiers.chat.one_try import open_session, try_once
@@ -135,7 +136,9 @@ class _Ledger:
     def store_until(self, future: Future[None], keep: Keep) -> None:
         """Stores what arrives until the network has ended."""
         while not future.done():
-            self.wake.wait()
+            interruption.check()
+            if not self.wake.wait(interruption.WAIT_SECONDS):
+                continue
             time.sleep(GATHER_SECONDS)
             self.wake.clear()
             self.store(keep)

@@ -23,6 +23,7 @@ import weakref
 from collections.abc import Sequence
 from typing import Any
 
+from restem.verifiers import interruption
 from restem.verifiers.child_process import STARTS, EndedByASignal, start_interpreter, started
 from restem.verifiers.verdict import WorkerFailed
 
@@ -266,8 +267,10 @@ class _Ends:
             poll.register(self._verdict, select.POLLIN)
             for descriptor in unsent:
                 poll.register(descriptor, select.POLLOUT)
-            ready = dict(poll.poll(max(0.0, (deadline - time.monotonic()) * 1000)))
-            if not ready:
+            left = max(0.0, deadline - time.monotonic())
+            ready = dict(poll.poll(min(left, interruption.WAIT_SECONDS) * 1000))
+            interruption.check()
+            if not ready and not left:
                 return b""
             for descriptor in [descriptor for descriptor in unsent if descriptor in ready]:
                 unsent[descriptor] = unsent[descriptor][_sent(descriptor, unsent[descriptor]) :]

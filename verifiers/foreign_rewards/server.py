@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from restem.benchmarks.problem import Problem
+from restem.verifiers import interruption
 from restem.verifiers.bodies import IDENTITY, Limited, UnboundedBody
 from restem.verifiers.foreign_rewards.group import Group
 from restem.verifiers.foreign_rewards.results import MAX_SHOWN, Result, read_many, read_one
@@ -84,7 +85,7 @@ class RewardServer:
 
             tasks = [asyncio.ensure_future(verified(attempt)) for attempt in attempts]
             try:
-                return await asyncio.gather(*tasks)
+                return await interruption.result_of(asyncio.gather(*tasks))
             finally:
                 for task in tasks:
                     task.cancel()

@@ -1,0 +1,65 @@
+"""Stops a verifier that works in another thread than the main one, where no signal raises an exception.
+
+Takes the thread's `Interruption`; gives a `KeyboardInterrupt` in it, as Ctrl-C does in the main thread. It comes where
+the thread waits for a server or a process, or between two batches. Does not depend on verifiers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from typing import TypeVar
+
+WAIT_SECONDS = 0.2  # a verifier that waits looks this often whether it is to stop
+
+T = TypeVar("T")
+
+
+class Interruption:
+    """What interrupts one thread, as often as it is asked to."""
+
+    _of_thread = threading.local()
+
+    def __init__(self) -> None:
+        self._asked = self._raised = 0
+
+    def take_thread(self) -> None:
+        """Makes the calling thread the one that is interrupted."""
+        self._of_thread.current = self
+
+    def interrupt(self) -> None:
+        """Interrupts the thread at its next `check`; a second time, also what it does at the end of the first."""
+        self._asked += 1
+
+    @classmethod
+    def check(cls) -> None:
+        current: Interruption | None = getattr(cls._of_thread, "current", None)
+        if current is not None and current._raised < current._asked:
+            current._raised += 1
+            raise KeyboardInterrupt
+
+
+def check() -> None:
+    """Called by verifiers while they wait.
+
+    Raises:
+        KeyboardInterrupt: This thread was interrupted, since the last one was raised.
+    """
+    Interruption.check()
+
+
+def sleep(seconds: float) -> None:
+    """Sleeps, and raises as `check` does."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        check()
+        time.sleep(min(left, WAIT_SECONDS))
+
+
+async def result_of(work: asyncio.Future[T]) -> T:
+    """What the work gives; raises as `check` does meanwhile."""
+    while not work.done():
+        check()
+        await asyncio.wait([work], timeout=WAIT_SECONDS)
+    return work.result()
