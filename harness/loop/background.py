@@ -19,6 +19,7 @@ from types import TracebackType
 from restem.verifiers.interruption import Interruption
 
 STOP_SECONDS = 10.0  # an interrupted judge waits 5 s for replies in flight; other work that goes on is left behind
+SECOND_STOP_SECONDS = 1.0
 _AWAITED, _BEGUN, _END = range(3)
 
 
@@ -42,7 +43,7 @@ class Background:
         self._queue: queue.PriorityQueue[tuple[int, int, Piece | None]] = queue.PriorityQueue()
         self._numbers = itertools.count()
         self._error: BaseException | None = None
-        self._stopping = False
+        self._stopping, self._ended = False, threading.Event()
         self._interruption = Interruption()
         # A process that ends does not wait for work that cannot be interrupted.
         self._thread = threading.Thread(target=self._run, name="background", daemon=True)
@@ -89,7 +90,7 @@ class Background:
         """Waits until all is done and the thread has ended; raises what a piece raised."""
         self._put(_END, None)
         if self._thread.ident is not None:
-            self._thread.join()
+            self._join(None)
         self._check()
 
     def _put(self, order: int, piece: Piece | None) -> None:
@@ -103,18 +104,29 @@ class Background:
         """Interrupts the work, and waits for its end; a second signal ends the wait."""
         self._stopping = True
         self._put(_AWAITED, None)
-        if not self._thread.is_alive():
+        if self._thread.ident is None:
             return
         try:
             self._interruption.interrupt()
-            self._thread.join(STOP_SECONDS)
+            self._join(STOP_SECONDS)
         except BaseException:
             self._interruption.interrupt()
-            self._thread.join(1.0)
+            self._join(SECOND_STOP_SECONDS)
             raise
+
+    def _join(self, seconds: float | None) -> None:
+        """Waits for the end of the thread; `Thread.join` alone takes it for ended when a signal interrupts the wait."""
+        if self._ended.wait(seconds):
+            self._thread.join()
 
     def _run(self) -> None:
         self._interruption.take_thread()
+        try:
+            self._work()
+        finally:
+            self._ended.set()
+
+    def _work(self) -> None:
         while (piece := self._queue.get()[2]) is not None:
             work, piece.work = piece.work, None
             if work is None:  # it was put into the queue twice, because somebody waits for it
