@@ -83,6 +83,19 @@ def test_a_piece_that_is_waited_for_twice_is_done_once() -> None:
     assert done == ["once"]
 
 
+def test_lanes_do_not_wait_for_each_other() -> None:
+    done: list[str] = []
+    met = threading.Barrier(2)
+
+    def meets(name: str) -> None:
+        met.wait(WAIT)
+        done.append(name)
+
+    with Background(lanes=2) as work:
+        work.wait([work.begin(lambda lane=lane: meets(f"lane {lane}"), lane=lane) for lane in range(2)])
+    assert sorted(done) == ["lane 0", "lane 1"]
+
+
 def broken() -> None:
     raise ValueError("broken")
 
@@ -100,6 +113,26 @@ def test_the_first_error_leaves_out_what_has_not_begun() -> None:
             work.begin(fails)
             work.begin(lambda: done.append("later"))
             may_fail.set()
+
+    with pytest.raises(ValueError, match="broken"):
+        begin()
+    assert done == []
+
+
+def test_an_error_in_one_lane_leaves_out_what_has_not_begun_in_another() -> None:
+    done: list[str] = []
+    failed = threading.Event()
+
+    def waits() -> None:
+        failed.wait(WAIT)
+
+    def begin() -> None:
+        with Background(lanes=2) as work:
+            work.begin(waits, lane=1)
+            work.begin(lambda: done.append("later"), lane=1)
+            with pytest.raises(ValueError, match="broken"):
+                work.wait([work.begin(broken)])
+            failed.set()
 
     with pytest.raises(ValueError, match="broken"):
         begin()

@@ -16,7 +16,6 @@ from restem.harness.config import Suite
 from restem.harness.distributed.hosts import Hosts
 from restem.harness.distributed.own_sampler import OwnSampler
 from restem.harness.loop import rest_em
-from restem.harness.loop.background import Background
 from restem.harness.loop.stage import Run
 from restem.harness.loop.verification import Verification
 from restem.harness.model.compilation_cache import enable_compilation_cache
@@ -51,7 +50,7 @@ def restore_checkpoints(suite: Suite, folder: Path, quiet: bool, hosts: Hosts) -
                     suite=whole,
                     store=store,
                     base=base,
-                    verification=Verification(store=store, verifiers={}, progress=progress, background=Background()),
+                    verification=Verification(store=store, calls=store, verifiers={}, progress=progress),
                     progress=progress,
                     hosts=hosts,
                     sampler=OwnSampler(hosts),

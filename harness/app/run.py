@@ -40,7 +40,6 @@ from restem.harness.distributed.hosts import Hosts, connect
 from restem.harness.errors import ConfigError, NoRun
 from restem.harness.files import write_whole
 from restem.harness.loop import planned_work, rest_em
-from restem.harness.loop.background import Background
 from restem.harness.loop.stage import Run
 from restem.harness.loop.steps_verifier import StepsVerifier
 from restem.harness.loop.verification import Verification
@@ -104,8 +103,9 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
         if not quiet:
             for change in changes(store, suite):
                 print(f"resumed with other settings: {change}", file=sys.stderr)
-        beside = stack.enter_context(store.beside())
-        verifiers = build_verifiers(beside, whole, judge, problems, built)
+        beside, calls = (stack.enter_context(store.beside()) for _ in range(2))
+        apart = asking_apart(whole.verifier_names, whole.verifiers)
+        verifiers = build_verifiers(calls if apart else beside, whole, judge, problems, built)
         record(store, suite, whole.verifiers, verifiers, judge, base, problems, built, sources)
         if unread:
             store.put_run({"unreadable_references": unread_facts(unread, problems)})
@@ -128,9 +128,10 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
                 base=base,
                 verification=Verification(
                     store=beside,
+                    calls=calls,
                     verifiers=verifiers,
                     progress=progress,
-                    background=Background(),
+                    asking=apart,
                     whole=[name for name in whole.verifier_names if _asks_in_batches(name, whole.verifiers, judge)],
                 ),
                 progress=progress,
@@ -147,6 +148,17 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
             return
         store.log("finished", seconds=time.monotonic() - started)
         store.set_run("finished", True)
+
+
+def asking_apart(names: Sequence[str], tables: Options) -> list[str]:
+    """The verifiers that ask a judge; none where one of them has a part that verifies by rule.
+
+    Such parts belong to one thread with all other verifiers.
+    """
+    asking = [name for name in names if catalog.judges([name], tables)]
+    judges = catalog.judges(asking, tables)
+    mixed = any(name not in judges and not catalog.parts(name, tables) for name in catalog.with_parts(asking, tables))
+    return [] if mixed else asking
 
 
 def _asks_in_batches(name: str, tables: Options, judge: Options) -> bool:

@@ -1,7 +1,7 @@
-"""Work in one other thread, piece after piece, while the caller goes on.
+"""Work beside the caller, piece after piece in each of a few threads.
 
-Takes functions; gives handles to wait for. Pieces that somebody waits for come first, the others in the order in which
-they were begun. It does not depend on what the work is.
+Takes functions; gives handles to wait for. In a thread, pieces that somebody waits for come first, the others in the
+order in which they were begun. It does not depend on what the work is.
 
 The first error ends the work: what has not begun is left out, and the caller gets the error at its next call. An error
 or a signal in the caller ends it as well, by an interruption (verifiers/interruption.py).
@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from types import TracebackType
@@ -23,30 +24,13 @@ SECOND_STOP_SECONDS = 1.0
 _AWAITED, _BEGUN, _END = range(3)
 
 
-class Piece:
-    """A piece of work.
-
-    Attributes:
-        work: What is to be done; None where it is done, so that nothing is kept for it.
-        done: The handle to wait for.
-    """
-
-    def __init__(self, work: Callable[[], None]) -> None:
-        self.work: Callable[[], None] | None = work
-        self.done: Future[None] = Future()
-
-
 class Background:
-    """The thread, which starts with the first piece. A context: leaving it waits until all is done."""
+    """The threads, each of which starts with its first piece. A context: leaving it waits until all is done."""
 
-    def __init__(self) -> None:
-        self._queue: queue.PriorityQueue[tuple[int, int, Piece | None]] = queue.PriorityQueue()
-        self._numbers = itertools.count()
+    def __init__(self, lanes: int = 1) -> None:
+        self._lanes = [_Lane(self._do) for _ in range(lanes)]
         self._error: BaseException | None = None
-        self._stopping, self._ended = False, threading.Event()
-        self._interruption = Interruption()
-        # A process that ends does not wait for work that cannot be interrupted.
-        self._thread = threading.Thread(target=self._run, name="background", daemon=True)
+        self._stopping = False
 
     def __enter__(self) -> Background:
         return self
@@ -61,17 +45,15 @@ class Background:
         if error is not None:
             self._stop()
 
-    def begin(self, work: Callable[[], None]) -> Piece:
-        """Adds a piece of work.
+    def begin(self, work: Callable[[], None], lane: int = 0) -> Piece:
+        """Adds a piece of work for one of the threads.
 
         Raises:
             BaseException: What an earlier piece raised.
         """
         self._check()
-        piece = Piece(work)
-        self._put(_BEGUN, piece)
-        if self._thread.ident is None:
-            self._thread.start()
+        piece = Piece(work, self._lanes[lane])
+        piece.lane.put(_BEGUN, piece)
         return piece
 
     def wait(self, pieces: Iterable[Piece]) -> None:
@@ -82,62 +64,101 @@ class Background:
         """
         pieces = list(pieces)
         for piece in pieces:
-            self._put(_AWAITED, piece)
+            piece.lane.put(_AWAITED, piece)
         for piece in pieces:
             piece.done.result()
-
-    def _finish(self) -> None:
-        """Waits until all is done and the thread has ended; raises what a piece raised."""
-        self._put(_END, None)
-        if self._thread.ident is not None:
-            self._join(None)
-        self._check()
-
-    def _put(self, order: int, piece: Piece | None) -> None:
-        self._queue.put((order, next(self._numbers), piece))
 
     def _check(self) -> None:
         if self._error is not None:
             raise self._error
 
+    def _finish(self) -> None:
+        """Waits until all is done and the threads have ended; raises what a piece raised."""
+        for lane in self._lanes:
+            lane.put(_END, None)
+        for lane in self._lanes:
+            lane.join(None)
+        self._check()
+
     def _stop(self) -> None:
         """Interrupts the work, and waits for its end; a second signal ends the wait."""
         self._stopping = True
-        self._put(_AWAITED, None)
-        if self._thread.ident is None:
-            return
+        for lane in self._lanes:
+            lane.put(_AWAITED, None)
         try:
-            self._interruption.interrupt()
-            self._join(STOP_SECONDS)
+            self._interrupt(STOP_SECONDS)
         except BaseException:
-            self._interruption.interrupt()
-            self._join(SECOND_STOP_SECONDS)
+            self._interrupt(SECOND_STOP_SECONDS)
             raise
 
-    def _join(self, seconds: float | None) -> None:
+    def _interrupt(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        for lane in self._lanes:
+            lane.interruption.interrupt()
+        for lane in self._lanes:
+            lane.join(max(0.0, end - time.monotonic()))
+
+    def _do(self, piece: Piece) -> None:
+        """Does a piece, in a lane's thread; nothing where it is done, because somebody waits for it."""
+        work, piece.work = piece.work, None
+        if work is None:
+            return
+        try:
+            self._check()
+            if not self._stopping:
+                work()
+        except BaseException as error:  # it is raised in the caller's thread
+            self._error = self._error or error
+            piece.done.set_exception(error)
+        else:
+            piece.done.set_result(None)
+
+
+class _Lane:
+    """A thread and the pieces that it has to do; None among these ends it.
+
+    Attributes:
+        interruption: Of the thread.
+    """
+
+    def __init__(self, do: Callable[[Piece], None]) -> None:
+        self.interruption = Interruption()
+        self._do = do
+        self._queue: queue.PriorityQueue[tuple[int, int, Piece | None]] = queue.PriorityQueue()
+        self._numbers = itertools.count()
+        self._ended = threading.Event()
+        # A process that ends does not wait for work that cannot be interrupted.
+        self._thread = threading.Thread(target=self._run, name="background", daemon=True)
+
+    def put(self, order: int, piece: Piece | None) -> None:
+        self._queue.put((order, next(self._numbers), piece))
+        if piece is not None and self._thread.ident is None:
+            self._thread.start()
+
+    def join(self, seconds: float | None) -> None:
         """Waits for the end of the thread; `Thread.join` alone takes it for ended when a signal interrupts the wait."""
-        if self._ended.wait(seconds):
+        if self._thread.ident is not None and self._ended.wait(seconds):
             self._thread.join()
 
     def _run(self) -> None:
-        self._interruption.take_thread()
+        self.interruption.take_thread()
         try:
-            self._work()
+            while (piece := self._queue.get()[2]) is not None:
+                self._do(piece)
         finally:
             self._ended.set()
 
-    def _work(self) -> None:
-        while (piece := self._queue.get()[2]) is not None:
-            work, piece.work = piece.work, None
-            if work is None:  # it was put into the queue twice, because somebody waits for it
-                continue
-            try:
-                if self._error is not None:
-                    raise self._error
-                if not self._stopping:
-                    work()
-            except BaseException as error:  # it is raised in the caller's thread
-                self._error = self._error or error
-                piece.done.set_exception(error)
-            else:
-                piece.done.set_result(None)
+
+class Piece:
+    """A piece of work.
+
+    Attributes:
+        work: What is to be done; None where it is done, so that nothing is kept for it.
+        lane: Whose thread does it.
+        done: The handle to wait for.
+    """
+
+    def __init__(self, work: Callable[[], None], lane: _Lane) -> None:
+        self.work: Callable[[], None] | None = work
+        self.lane = lane
+        self.done: Future[None] = Future()

@@ -1,8 +1,8 @@
 """The verifiers' work of a run, done while the run samples and trains.
 
-Takes a run's store, its verifiers and stored samples; gives verdicts as rows of run.db. One thread does it all, with a
-connection of its own, so that no verifier is called twice at a time. Its order changes no verdict. It does not depend
-on policies or JAX.
+Takes a run's verifiers and stored samples; gives verdicts as rows of run.db. One thread verifies by rule and one asks
+judges, each with a connection of its own to run.db; no verifier is called twice at a time. The order of the work
+changes no verdict. It does not depend on policies or JAX.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import collections
 import dataclasses
 import functools
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from restem.benchmarks.problem import Problem
 from restem.harness.loop.background import Background, Piece
@@ -36,18 +36,22 @@ class Verification:
     """What verifies the samples of a run.
 
     Attributes:
-        store: The run's store for the thread that verifies; verifiers that store something hold it too.
+        store: The run's store for the thread that verifies by rule.
+        calls: The same for the thread that asks judges, which hold it too.
         verifiers: By name.
         progress: Shows how long the rest will take.
-        background: The thread.
+        asking: Names of the verifiers of the second thread. They share no part with others.
         whole: Names of verifiers that take all samples of a split together: they send batches to a server.
+        background: The threads.
     """
 
     store: Store
+    calls: Store
     verifiers: Mapping[str, Verifier]
     progress: RunProgress
-    background: Background
+    asking: Collection[str] = ()
     whole: Collection[str] = ()
+    background: Background = dataclasses.field(default_factory=lambda: Background(lanes=2))
     # (checkpoint, split, verifier) -> part of the samples -> the work on it
     _begun: dict[tuple[str, str, str], dict[tuple[object, ...], Piece]] = dataclasses.field(
         default_factory=lambda: collections.defaultdict(dict), init=False, repr=False
@@ -56,7 +60,7 @@ class Verification:
     def begin_probes(self, names: Collection[str]) -> None:
         """Begins with the verifiers' missing verdicts on the probes."""
         for name in names:
-            self.background.begin(functools.partial(self._probe, name))
+            self._begin(name, functools.partial(self._probe, name))
 
     def begin(
         self,
@@ -85,7 +89,7 @@ class Verification:
             part = (problems[0].id, len(problems), most)
             if part not in begun:
                 work = functools.partial(self._verify, checkpoint, split, problems, name, samples, most)
-                begun[part] = self.background.begin(work)
+                begun[part] = self._begin(name, work)
 
     def wait(self, checkpoint: str, split: str, name: str) -> None:
         """Waits for the verdicts of a verifier that were begun with.
@@ -95,17 +99,23 @@ class Verification:
         """
         self.background.wait(self._begun[checkpoint, split, name].values())
 
+    def _begin(self, name: str, work: Callable[[], None]) -> Piece:
+        return self.background.begin(work, lane=int(name in self.asking))
+
+    def _store(self, name: str) -> Store:
+        return self.calls if name in self.asking else self.store
+
     def _probe(self, name: str) -> None:
-        started = time.monotonic()
-        if new := probe(self.store, self.verifiers[name]):
-            self.store.log("probed", verifier=name, verdicts=new, seconds=time.monotonic() - started)
+        started, store = time.monotonic(), self._store(name)
+        if new := probe(store, self.verifiers[name]):
+            store.log("probed", verifier=name, verdicts=new, seconds=time.monotonic() - started)
 
     def _verify(
         self, checkpoint: str, split: str, problems: Sequence[Problem], name: str, samples: int, most: int | None
     ) -> None:
-        started = time.monotonic()
-        new = verify(self.store, checkpoint, problems, split, self.verifiers[name], most=most)
+        started, store = time.monotonic(), self._store(name)
+        new = verify(store, checkpoint, problems, split, self.verifiers[name], most=most)
         seconds = time.monotonic() - started
         self.progress.finished(f"{VERIFYING}{name}", len(problems) * samples, fresh=new, seconds=seconds)
         if new:
-            self.store.log("verified", checkpoint=checkpoint, split=split, verifier=name, verdicts=new, seconds=seconds)
+            store.log("verified", checkpoint=checkpoint, split=split, verifier=name, verdicts=new, seconds=seconds)
