@@ -202,6 +202,21 @@ def test_an_interrupt_that_comes_too_late_reaches_no_later_thread() -> None:
     assert len(set(numbers)) < len(numbers) == 10
 
 
+def test_work_that_never_waits_is_interrupted_where_it_executes_python() -> None:
+    rounds = 0
+
+    def counts() -> None:
+        nonlocal rounds
+        end = time.monotonic() + WAIT
+        while time.monotonic() < end:
+            rounds += 1
+
+    started = time.monotonic()
+    with pytest.raises(OfTheCaller):
+        stopped(counts, when=lambda: rounds)
+    assert time.monotonic() - started < WAIT
+
+
 def test_work_that_cannot_be_interrupted_is_left_behind_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(background, "STOP_SECONDS", 0.1)
     began, may_end = threading.Event(), threading.Event()

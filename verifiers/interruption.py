@@ -1,12 +1,14 @@
 """Stops a verifier that works in another thread than the main one, where no signal raises an exception.
 
 Takes the thread's `Interruption`; gives a `KeyboardInterrupt` in it, as Ctrl-C does in the main thread. It comes where
-the thread waits for a server or a process, or between two batches. Does not depend on verifiers.
+the thread waits for a server or a process, or between two batches; in code that does neither, where it executes Python.
+Does not depend on verifiers.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import threading
 import time
 from typing import TypeVar
@@ -23,14 +25,22 @@ class Interruption:
 
     def __init__(self) -> None:
         self._asked = self._raised = 0
+        self._thread: int | None = None
 
     def take_thread(self) -> None:
         """Makes the calling thread the one that is interrupted."""
-        self._of_thread.current = self
+        self._of_thread.current, self._thread = self, threading.get_ident()
 
     def interrupt(self) -> None:
         """Interrupts the thread at its next `check`; a second time, also what it does at the end of the first."""
         self._asked += 1
+
+    def insist(self) -> None:
+        """Raises the exception in the thread, which has not ended, where no `check` has raised it yet."""
+        if self._thread is not None and self._raised < self._asked:
+            self._raised = self._asked
+            raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
+            raise_in(ctypes.c_ulong(self._thread), ctypes.py_object(KeyboardInterrupt))
 
     @classmethod
     def check(cls) -> None:

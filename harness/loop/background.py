@@ -20,7 +20,8 @@ from types import TracebackType
 from restem.verifiers.interruption import Interruption
 
 STOP_SECONDS = 10.0  # an interrupted judge waits 5 s for replies in flight; other work that goes on is left behind
-SECOND_STOP_SECONDS = 1.0
+SECOND_STOP_SECONDS = 2.0
+LOOK_SECONDS = 1.0  # work that waits looks more often whether it is to stop
 _AWAITED, _BEGUN, _END = range(3)
 
 
@@ -96,6 +97,9 @@ class Background:
         for lane in self._lanes:
             lane.interruption.interrupt()
         for lane in self._lanes:
+            if not lane.join(min(seconds, LOOK_SECONDS)):
+                lane.interruption.insist()
+        for lane in self._lanes:
             lane.join(max(0.0, end - time.monotonic()))
 
     def _do(self, piece: Piece) -> None:
@@ -135,10 +139,16 @@ class _Lane:
         if piece is not None and self._thread.ident is None:
             self._thread.start()
 
-    def join(self, seconds: float | None) -> None:
-        """Waits for the end of the thread; `Thread.join` alone takes it for ended when a signal interrupts the wait."""
-        if self._thread.ident is not None and self._ended.wait(seconds):
+    def join(self, seconds: float | None) -> bool:
+        """Waits for the end of the thread; gives whether it has ended or has never been there.
+
+        `Thread.join` alone takes a thread for ended when a signal interrupts the wait.
+        """
+        if self._thread.ident is None:
+            return True
+        if self._ended.wait(seconds):
             self._thread.join()
+        return self._ended.is_set()
 
     def _run(self) -> None:
         self.interruption.take_thread()

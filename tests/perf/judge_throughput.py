@@ -56,6 +56,10 @@ class Lean(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._data += data
         end = self._data.find(b"\r\n\r\n")
+        if self._data.startswith(b"GET") and end > 0:  # the list of models
+            self._data = b""
+            self._send("404 Not Found", "{}")
+            return
         length = int(self._data[:end].lower().split(b"content-length:")[1].split(b"\r\n")[0]) if end > 0 else 0
         if end > 0 and len(self._data) >= end + 4 + length:
             body, self._data = self._data[end + 4 :], b""
