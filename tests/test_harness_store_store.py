@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import signal
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -248,3 +251,46 @@ def test_the_documentation_describes_every_column(table: schema.Table) -> None:
     text = (Path(__file__).parents[1] / "docs" / "run_db.md").read_text("utf-8")
     section = text.partition(f"\n## {table.name}")[2].partition("\n## ")[0]
     assert [name for name in table.columns if f"`{name}`" not in section] == []
+
+
+def test_a_thread_that_goes_on_when_its_connection_is_closed_gets_an_error(tmp_path: Path) -> None:
+    errors: list[BaseException] = []
+    began = threading.Event()
+
+    def writes(store: Store) -> None:
+        try:
+            while True:
+                store.log("still here")
+                began.set()
+        except sqlite3.ProgrammingError as error:
+            errors.append(error)
+
+    with Store(tmp_path, write=True) as store:
+        with store.beside() as other:
+            thread = threading.Thread(target=writes, args=[other])
+            thread.start()
+            assert began.wait(60)
+        thread.join()
+        assert "closed" in str(errors)
+        assert len(store.logged("still here")) == store.query("SELECT max(id) FROM event")[0][0]
+
+
+def test_a_signal_while_a_transaction_waits_for_its_lock_leaves_none_open(tmp_path: Path) -> None:
+    """SQLite waits for the lock, and Python raises the signal's exception when the transaction has begun."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with Store(tmp_path, write=True) as store, store.beside() as other:
+        lock = other.transaction()
+        lock.__enter__()
+        threading.Timer(0.1, os.kill, [os.getpid(), signal.SIGUSR1]).start()
+        threading.Timer(0.3, lock.__exit__, [None, None, None]).start()
+        before = signal.signal(signal.SIGUSR1, interrupt)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                store.log("interrupted")
+        finally:
+            signal.signal(signal.SIGUSR1, before)
+        other.log("goes on")
+        assert [store.logged(kind) for kind in ("interrupted", "goes on")] == [[], [{}]]

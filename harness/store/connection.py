@@ -11,6 +11,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -35,10 +36,12 @@ class Database(sqlite3.Connection):
     Attributes:
         path: The file, as messages name it.
         before: Called before every statement.
+        in_use: Held while SQLite works.
     """
 
     path: Path = Path(FILE)
     before: Callable[[], None] = staticmethod(lambda: None)
+    in_use: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
 
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
         return self.cursor(_Cursor).execute(sql, parameters)
@@ -49,8 +52,8 @@ class Database(sqlite3.Connection):
     @contextlib.contextmanager
     def transaction(self, kind: str) -> Iterator[None]:
         """All statements inside are stored together, or none."""
-        self.execute(f"BEGIN {kind}")
         try:
+            self.execute(f"BEGIN {kind}")  # a signal that comes while it waits for a lock is raised when it has begun
             yield
             self.execute("COMMIT")
         except BaseException:
@@ -68,25 +71,29 @@ class _Cursor(sqlite3.Cursor):
     def execute(self, sql: str, parameters: Any = (), /) -> _Cursor:
         self.connection.before()
         with _failing(self.connection.path):
-            _until_free(lambda: super(_Cursor, self).execute(sql, parameters))
+            _until_free(lambda: self._execute(sql, parameters))
         return self
+
+    def _execute(self, sql: str, parameters: Any) -> None:
+        with self.connection.in_use:
+            super().execute(sql, parameters)
 
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> _Cursor:
         self.connection.before()
-        with _failing(self.connection.path):
+        with _failing(self.connection.path), self.connection.in_use:
             super().executemany(sql, parameters)
         return self
 
     def fetchall(self) -> list[Any]:
-        with _failing(self.connection.path):
+        with _failing(self.connection.path), self.connection.in_use:
             return super().fetchall()
 
     def fetchmany(self, size: int | None = None) -> list[Any]:
-        with _failing(self.connection.path):
+        with _failing(self.connection.path), self.connection.in_use:
             return super().fetchmany(size)
 
     def fetchone(self) -> Any:
-        with _failing(self.connection.path):
+        with _failing(self.connection.path), self.connection.in_use:
             return super().fetchone()
 
 
@@ -183,12 +190,19 @@ def to_write(folder: Path) -> Iterator[Database]:
 
 @contextlib.contextmanager
 def beside(db: Database) -> Iterator[Database]:
-    """One more connection of the process that writes, for another thread; each waits while the other writes."""
-    with contextlib.closing(_connected(db.path, "rw", of_one_thread=False)) as other:
+    """One more connection of the process that writes, for another thread; each waits while the other writes.
+
+    Where that thread goes on afterwards, its next statement is an error.
+    """
+    other = _connected(db.path, "rw", of_one_thread=False)
+    other.in_use, other.before = threading.RLock(), db.before
+    try:
         for setting in _WRITER:
             other.execute(f"PRAGMA {setting}")
-        other.before = db.before
         yield other
+    finally:
+        with other.in_use:  # SQLite crashes where a connection is closed in the middle of a statement
+            other.close()
 
 
 @contextlib.contextmanager
