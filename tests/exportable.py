@@ -13,7 +13,8 @@ from restem.harness.assets.tokenizer import train_tokenizer
 from restem.harness.model.architecture import Architecture
 from restem.harness.model.policy import Policy, init_params
 from restem.harness.model.tokenizer import Tokenizer
-from restem.harness.sampling.sampler import Batching, Decoding, prompt_length, sample, sample_key
+from restem.harness.sampling.keys import sample_key
+from restem.harness.sampling.sampler import Batching, Decoding, prompt_length, sample
 
 
 def random_policy(folder: Path, **changes: object) -> Policy:

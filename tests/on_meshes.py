@@ -17,7 +17,8 @@ import numpy as np
 from restem.harness.model import mesh
 from restem.harness.model.mesh import make_meshes, want_cpu_devices
 from restem.harness.model.policy import load_policy
-from restem.harness.sampling.sampler import Batching, Decoding, Draws, sample, sample_key
+from restem.harness.sampling.keys import sample_key
+from restem.harness.sampling.sampler import Batching, Decoding, Draws, sample
 from restem.harness.settings import TrainingConfig
 from restem.harness.training import m_step
 from restem.harness.training.grpo import FromBase, Grpo

@@ -56,16 +56,19 @@ def weights_of(number: int) -> Weights:
         folder.mkdir(parents=True)
         (folder / "weights").write_text(str(number))
 
+    return Weights(sha256=f"{number:064x}"[::-1], place=save, known=lambda: fixture_of(number), stop_ids=(STOP,))
+
+
+def fixture_of(number: int) -> Fixture:
     greedy = [counted(prompt, number) for prompt in PROMPTS[:2]]
     texts = [" ".join(map(str, ids[:-1])) for ids in greedy]
-    fixture = Fixture(
+    return Fixture(
         prompts=PROMPTS[:2],
         responses=greedy,
         texts=texts,
         stop_ids=(STOP,),
         logprobs=lambda ids: logprobs(ids, number),
     )
-    return Weights(sha256=f"{number:064x}"[::-1], save=save, fixture=lambda: fixture, stop_ids=(STOP,))
 
 
 def task(missing: range, samples: int) -> SamplingTask:
@@ -185,7 +188,7 @@ def test_a_server_with_other_weights_draws_nothing_and_the_place_of_the_differen
 
 
 def test_a_response_cut_short_is_no_equal_one(server: EngineServer) -> None:
-    fixture = weights_of(0).fixture()
+    fixture = fixture_of(0)
     longer = dataclasses.replace(fixture, responses=[[*ids[:-1], 99, STOP] for ids in fixture.responses])
     with (
         closing(Server(server.address, EngineConfig())) as asked,

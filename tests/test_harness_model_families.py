@@ -17,7 +17,8 @@ from restem.harness.model.gemma import forward, nn
 from restem.harness.model.matmul_precision import cast
 from restem.harness.model.mesh import make_mesh
 from restem.harness.sampling.decoding import Decoding
-from restem.harness.sampling.sampler import Batching, sample, sample_key
+from restem.harness.sampling.keys import sample_key
+from restem.harness.sampling.sampler import Batching, sample
 from restem.harness.training.loss import Batch, weighted_nll
 from restem.harness.training.optimizer_step import Step, TrainState, train_step
 from restem.harness.training.packing import Example, pack

@@ -18,7 +18,8 @@ from restem.harness.model.gemma import forward
 from restem.harness.model.policy import Policy
 from restem.harness.sampling.decoding import SORTED_FROM, choose
 from restem.harness.sampling.device_sampler import cache_stages
-from restem.harness.sampling.sampler import Batching, Decoding, Draws, Work, sample, sample_key, shared_prefix
+from restem.harness.sampling.keys import sample_key
+from restem.harness.sampling.sampler import Batching, Decoding, Draws, Work, sample, shared_prefix
 
 QUESTIONS = [
     "Solve 3*x - 2 = 4 for x.",

@@ -23,7 +23,8 @@ from restem.harness.config import load_suite
 from restem.harness.errors import ConfigError
 from restem.harness.model.gemma import forward, nn
 from restem.harness.model.policy import load_policy, param_shapes, params_hash, save_policy
-from restem.harness.sampling.sampler import Batching, Decoding, sample, sample_key
+from restem.harness.sampling.keys import sample_key
+from restem.harness.sampling.sampler import Batching, Decoding, sample
 from restem.harness.settings import TrainingConfig
 from restem.harness.training.m_step import fit
 from restem.harness.training.packing import Example

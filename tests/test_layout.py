@@ -26,7 +26,7 @@ DATA = STORE | {"reports.stats"}
 ANALYSIS = DATA | {"reports.data"}
 TABLES = ANALYSIS | {"reports.analysis"}
 REPORTS = TABLES | {"reports.tables", "reports.figures", "reports.pages"}
-HARNESS = LOOP | {"harness.weights", "harness.serving", "harness.imports", "harness.engines"}
+HARNESS = LOOP | {"harness.weights", "harness.serving", "harness.imports", "harness.engines", "harness.outside"}
 EVERYTHING = {"benchmarks", "verifiers", "harness", "reports"}
 ALLOWED: dict[str, set[str]] = {
     "benchmarks": {"benchmarks"},
@@ -84,6 +84,8 @@ ALLOWED: dict[str, set[str]] = {
     "harness.distributed": NUMERICS,
     # It loads no JAX: it needs ids, a folder and what says how tokens are chosen.
     "harness.engines": BASICS | {"harness.settings", "harness.sampling.engine"},
+    # Nor does it: a folder's files are hashed and never read as tensors.
+    "harness.outside": BASICS | {"harness.model.prompt_text"},
     "harness.loop": LOOP,
     "harness.serving": LOOP | {"harness.weights", "verifiers.adapters"},
     "harness.app": EVERYTHING - {"harness"}

@@ -18,6 +18,7 @@ from restem.harness.config import Suite
 from restem.harness.engines.openai_engine import OpenAIEngine, Weights
 from restem.harness.engines.parity import GREEDY, PROMPTS, Fixture
 from restem.harness.errors import ConfigError
+from restem.harness.outside.policy import OutsidePolicy
 from restem.harness.sampling.engine import Response, Sampler, SamplingTask
 from restem.harness.store.store import Store
 from restem.verifiers.code.permission import permission
@@ -25,6 +26,7 @@ from restem.verifiers.code.permission import permission
 if TYPE_CHECKING:
     from restem.harness.distributed.hosts import Hosts
     from restem.harness.distributed.own_sampler import OwnSampler
+    from restem.harness.model.any_policy import AnyPolicy
     from restem.harness.model.policy import Policy
 
 
@@ -62,12 +64,17 @@ def check_engine_policy(suite: Suite, base: Policy, hosts: int) -> None:
 
 
 @contextlib.contextmanager
-def sampler_of(suite: Suite, store: Store, hosts: Hosts) -> Iterator[Sampler]:
-    """What draws the samples; a server that is started for it is stopped at the end."""
-    from restem.harness.distributed.own_sampler import OwnSampler
+def sampler_of(suite: Suite, store: Store, hosts: Hosts | None) -> Iterator[Sampler]:
+    """What draws the samples; a server that is started for it is stopped at the end.
 
-    own = OwnSampler(hosts)
+    Args:
+        suite: The suite.
+        store: Of the run.
+        hosts: The devices of our own sampler; None: the policy is an outside one.
+    """
+    own = _own(hosts)
     if suite.sampling.engine == "own":
+        assert own is not None
         yield own
         return
     confidence = any(arm.selection.rule == "weighted" and arm.selection.weight == "confidence" for arm in suite.arms)
@@ -75,43 +82,59 @@ def sampler_of(suite: Suite, store: Store, hosts: Hosts) -> Iterator[Sampler]:
         yield EngineSampler(engine, own)
 
 
+def _own(hosts: Hosts | None) -> OwnSampler | None:
+    if hosts is None:
+        return None
+    from restem.harness.distributed.own_sampler import OwnSampler  # it imports JAX
+
+    return OwnSampler(hosts)
+
+
 class EngineSampler:
     """An engine that draws from policies.
 
     Args:
         engine: The servers.
-        own: Computes what a server's greedy responses have to be.
+        own: Computes what a server's greedy responses have to be; None: every policy is an outside one.
     """
 
-    def __init__(self, engine: OpenAIEngine, own: OwnSampler) -> None:
+    def __init__(self, engine: OpenAIEngine, own: OwnSampler | None) -> None:
         self._engine, self._own = engine, own
         self._prompts: Sequence[Sequence[int]] = ()
         self._fixtures: dict[str, Fixture] = {}
 
-    def sample(self, policy: Policy, task: SamplingTask) -> Iterator[tuple[int, Sequence[Response]]]:
+    def sample(self, policy: AnyPolicy, task: SamplingTask) -> Iterator[tuple[int, Sequence[Response]]]:
         """Yields an index into `task.missing` and the responses to that prompt.
 
         Raises:
             EngineFailed: No server holds the policy's weights, or none is left.
         """
+        yield from self._engine.sample(self._weights(policy, self._prompts_of(task)), task)
+
+    def _weights(self, policy: AnyPolicy, prompts: Sequence[Sequence[int]]) -> Weights:
+        sha256, stop_ids = policy.params_sha256, policy.tokenizer.stop_ids
+        if isinstance(policy, OutsidePolicy):
+            return Weights(sha256=sha256, place=policy.folder, known=prompts, stop_ids=stop_ids)
+        from restem.harness.model.policy import Policy
         from restem.harness.weights.huggingface import save_hf
 
-        weights = Weights(
-            sha256=policy.params_sha256,
-            save=lambda folder: save_hf(policy, folder),
-            fixture=lambda: self._fixture(policy, task),
-            stop_ids=policy.tokenizer.stop_ids,
+        assert isinstance(policy, Policy)
+        return Weights(
+            sha256=sha256,
+            place=lambda folder: save_hf(policy, folder),
+            known=lambda: self._fixture(policy, prompts),
+            stop_ids=stop_ids,
         )
-        yield from self._engine.sample(weights, task)
 
-    def _fixture(self, policy: Policy, task: SamplingTask) -> Fixture:
-        """The same prompts for all checkpoints of a run: what a server kept of them under other weights shows."""
+    def _prompts_of(self, task: SamplingTask) -> Sequence[Sequence[int]]:
+        """The same for all checkpoints of a run: what a server kept of them under other weights shows."""
+        if task.foreign:
+            return task.prompts[:PROMPTS]
+        self._prompts = self._prompts or task.prompts[:PROMPTS]
+        return self._prompts
+
+    def _fixture(self, policy: Policy, prompts: Sequence[Sequence[int]]) -> Fixture:
         if policy.params_sha256 not in self._fixtures:
-            if task.foreign or not self._prompts:
-                prompts = task.prompts[:PROMPTS]
-                self._prompts = self._prompts or prompts
-            else:
-                prompts = self._prompts
             self._fixtures = {policy.params_sha256: self._computed(policy, prompts)}
         return self._fixtures[policy.params_sha256]
 
@@ -126,6 +149,7 @@ class EngineSampler:
             config=GREEDY.model_copy(update={"rows": PROMPTS}),
             foreign=True,  # the other hosts, where there are any, do not join in
         )
+        assert self._own is not None
         responses = dict(self._own.sample(policy, greedy))
         ids = [responses[index][0].ids or () for index in range(len(prompts))]
         texts = [policy.tokenizer.decode(each) for each in ids]

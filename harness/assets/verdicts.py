@@ -19,7 +19,8 @@ from restem.benchmarks.worked import kth_biggest
 from restem.harness.assets.tasks import Questions, Task
 from restem.harness.model.policy import Policy
 from restem.harness.model.tokenizer import Tokenizer
-from restem.harness.sampling.sampler import Batching, Decoding, prompt_length, sample, sample_key
+from restem.harness.sampling.keys import sample_key
+from restem.harness.sampling.sampler import Batching, Decoding, prompt_length, sample
 from restem.harness.training.packing import Example
 from restem.verifiers import catalog
 from restem.verifiers.judge.prompt import prompt

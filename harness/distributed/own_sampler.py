@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from restem.harness.distributed.hosts import Hosts
+from restem.harness.model.any_policy import AnyPolicy
 from restem.harness.model.policy import Policy
 from restem.harness.sampling.engine import Response, SamplingTask
 from restem.harness.sampling.sampler import Batching, Decoding, Draws, prompt_length, shared_prefix
@@ -19,13 +20,14 @@ class OwnSampler:
     def __init__(self, hosts: Hosts) -> None:
         self._hosts = hosts
 
-    def sample(self, policy: Policy, task: SamplingTask) -> Iterator[tuple[int, Sequence[Response]]]:
+    def sample(self, policy: AnyPolicy, task: SamplingTask) -> Iterator[tuple[int, Sequence[Response]]]:
         """Yields an index into `task.missing` and the responses to that prompt.
 
         Raises:
             PromptTooLong: A prompt does not fit the policy's context.
             NonFiniteLogits: The policy is broken.
         """
+        assert isinstance(policy, Policy), "an outside policy is drawn from by servers"
         config = task.config
         decoding = Decoding(
             temperature=config.temperature,

@@ -5,6 +5,7 @@ a folder, and neither JAX nor a policy.
 
     load     the weights are written to a folder named after their hash; every server is told, or started with them
     compare  what each server computes on a few prompts, beside our own network; a difference ends the run
+             (where no network of ours computes the policy: beside what the server said under other weights)
     draw     the prompts are shared out over the servers
 
 All three happen for every checkpoint, the second one also before every further split of it, because a server may have
@@ -28,12 +29,14 @@ from restem.harness.engines.reload import RELOADS
 from restem.harness.engines.served import Served, served_by
 from restem.harness.engines.server import Busy, Gone, Server
 from restem.harness.engines.shared_out import REMEDY, share_out
+from restem.harness.engines.witness import Witnesses
 from restem.harness.errors import EngineFailed
 from restem.harness.sampling.engine import Response, SamplingTask
 from restem.harness.settings import EngineConfig
 
 EVENT = "engine"  # the kind of event that says what drew a checkpoint's samples: harness/store/provenance.py
 FOLDER = "engine"  # of the weights, inside the run folder
+Prompts = Sequence[Sequence[int]]
 _log = logging.getLogger(__name__)
 
 
@@ -43,14 +46,14 @@ class Weights:
 
     Attributes:
         sha256: Their hash.
-        save: Writes them as a new folder in Hugging Face's format.
-        fixture: Prompts with the greedy responses of our own network.
+        place: The folder that holds them in Hugging Face's format, or what writes a new one.
+        known: Prompts with the greedy responses of our own network; where that cannot compute them, prompts alone.
         stop_ids: The tokens that end a response.
     """
 
     sha256: str
-    save: Callable[[Path], None]
-    fixture: Callable[[], Fixture]
+    place: Path | Callable[[Path], None]
+    known: Callable[[], Fixture] | Prompts
     stop_ids: Sequence[int]
 
 
@@ -80,7 +83,8 @@ class OpenAIEngine:
         self._child = Child(config, folder / "engine.log") if config.start else None
         self._servers = [Server(address, config) for address in config.base_urls]
         self._held: dict[Server, str] = {}
-        self._computed: dict[str, tuple[Sequence[Sequence[int]], Logprobs]] = {}  # of a fixture's prompts, by the hash
+        self._computed: dict[str, tuple[Prompts, Logprobs]] = {}  # of a fixture's prompts, by the hash
+        self._witnesses = Witnesses()
 
     def __enter__(self) -> OpenAIEngine:
         return self
@@ -138,13 +142,14 @@ class OpenAIEngine:
         folder = self._written(weights)
         if self._child is not None:
             self._start(self._child, folder, weights.sha256)
-        fixture = weights.fixture()
-        self._computed[weights.sha256] = fixture.prompts, fixture.of_prompts()
+        known = weights.known() if callable(weights.known) else weights.known
+        if isinstance(known, Fixture):
+            self._computed[weights.sha256] = known.prompts, known.of_prompts()
         ready: list[_Ready] = []
         reasons: list[str] = []
         for server in self._servers:
             try:
-                ready.append(self._loaded(server, folder, weights.sha256, fixture))
+                ready.append(self._loaded(server, folder, weights, known))
             except (Gone, Busy) as fault:
                 self._held.pop(server, None)
                 reasons.append(f"engine at {server}: {fault}")
@@ -152,16 +157,18 @@ class OpenAIEngine:
             raise EngineFailed(f"{reasons[0]}; no server is left. {REMEDY}")
         for reason in reasons:
             _log.warning("%s; it is left out, %d of %d servers go on", reason, len(ready), len(self._servers))
-        for other in (self._folder / FOLDER).iterdir():
-            if other != folder:
+        for other in (self._folder / FOLDER).glob("*"):
+            if other.resolve() != folder:
                 shutil.rmtree(other, ignore_errors=True)
         return ready
 
     def _written(self, weights: Weights) -> Path:
         """The folder of the weights, absolute, as a server in another folder needs it."""
+        if isinstance(weights.place, Path):
+            return weights.place.resolve()
         folder = (self._folder / FOLDER / weights.sha256[:16]).resolve()
         if not folder.exists():
-            weights.save(folder)
+            weights.place(folder)
         return folder
 
     def _start(self, child: Child, folder: Path, sha256: str) -> None:
@@ -173,22 +180,26 @@ class OpenAIEngine:
         self._servers = [Server(child.start(folder), self._config)]
         self._held = {self._servers[0]: sha256}
 
-    def _loaded(self, server: Server, folder: Path, sha256: str, fixture: Fixture) -> _Ready:
+    def _loaded(self, server: Server, folder: Path, weights: Weights, known: Fixture | Prompts) -> _Ready:
         """The server, after it was told to load the weights where it does not hold them, and was compared."""
-        if self._held.get(server) == sha256:
+        if self._held.get(server) == weights.sha256:
             with contextlib.suppress(EngineFailed):  # it was started anew, and holds the weights of its command
-                return self._compared(server, sha256, fixture)
+                return self._compared(server, weights, known)
         if self._config.reload in RELOADS:
-            RELOADS[self._config.reload](server, folder, sha256)
-        ready = self._compared(server, sha256, fixture)
-        self._held[server] = sha256
+            RELOADS[self._config.reload](server, folder, weights.sha256)
+        ready = self._compared(server, weights, known)
+        self._held[server] = weights.sha256
         return ready
 
-    def _compared(self, server: Server, sha256: str, fixture: Fixture) -> _Ready:
+    def _compared(self, server: Server, weights: Weights, known: Fixture | Prompts) -> _Ready:
         served = served_by(server, self._config.model)
-        computed = {other: of for other, (prompts, of) in self._computed.items() if prompts == fixture.prompts}
-        others = {other: of for other, of in computed.items() if other != sha256}
-        parity = check(server, served.model, fixture, self._config, others)
+        if isinstance(known, Fixture):
+            computed = {other: of for other, (prompts, of) in self._computed.items() if prompts == known.prompts}
+            others = {other: of for other, of in computed.items() if other != weights.sha256}
+            parity = check(server, served.model, known, self._config, others)
+        else:
+            told = weights.sha256 if self._config.reload in RELOADS else None
+            parity = self._witnesses.check(server, served.model, known, weights.stop_ids, told)
         return _Ready(server=server, served=served, parity=parity)
 
 

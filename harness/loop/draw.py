@@ -19,7 +19,7 @@ from restem.harness.model.policy import Policy
 from restem.harness.model.tokenizer import Tokenizer
 from restem.harness.progress import Advance
 from restem.harness.sampling.engine import Response, Sampler, SamplingTask
-from restem.harness.sampling.sampler import sample_key
+from restem.harness.sampling.keys import sample_key
 from restem.harness.settings import SamplingConfig
 from restem.harness.store.records import Sample
 from restem.harness.store.store import Store

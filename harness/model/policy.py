@@ -50,6 +50,21 @@ class Policy:
         """The parameters' hash; of a large policy it takes a while, so it is computed once."""
         return params_hash(self.params)
 
+    @property
+    def sha256(self) -> str:
+        """The hash of all that samples come from: parameters, architecture, prompt and vocabulary."""
+        return policy_hash(self)
+
+    @property
+    def context_length(self) -> int:
+        """Tokens of prompt and response together."""
+        return self.architecture.context_length
+
+    @property
+    def chat(self) -> bool:
+        """Whether it was tuned on turns."""
+        return self.architecture.chat
+
 
 def param_shapes(architecture: Architecture) -> Params:
     """The shape and type of every leaf, without computing any."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+QUESTION = "{question}"  # the placeholder in a few-shot prompt
+
 
 def prompt_text(question: str, instruction: str | None) -> str:
     """The question with the instruction, where there is one, on a line below."""

@@ -19,11 +19,10 @@ from pathlib import Path
 import sentencepiece
 
 from restem.harness.errors import ConfigError
-from restem.harness.model.prompt_text import prompt_text
+from restem.harness.model.prompt_text import QUESTION, prompt_text
 
 START_OF_TURN = "<start_of_turn>"
 END_OF_TURN = "<end_of_turn>"
-QUESTION = "{question}"  # the placeholder in a few-shot prompt
 _MARKERS = ((START_OF_TURN, END_OF_TURN), ("<|turn>", "<turn|>"))
 _MAX_NEWLINES = 31  # the longest run of newlines that is a single piece of Gemma's vocabularies
 
@@ -123,8 +122,10 @@ class Tokenizer:
                 return start, end
         raise ConfigError(f"{self.path}: not a vocabulary of Gemma's: it lacks {START_OF_TURN} and {END_OF_TURN}")
 
-    def same_ids(self, other: Tokenizer) -> bool:
+    def same_ids(self, other: object) -> bool:
         """Whether equal ids are equal texts in both, and the same ones end a response."""
+        if not isinstance(other, Tokenizer):
+            return False
         ours, theirs = ((t.model_bytes, t.little_endian, t.stop_ids) for t in (self, other))
         return ours == theirs
 

@@ -6,7 +6,8 @@ from restem.benchmarks.lazy import exports
 
 if TYPE_CHECKING:
     from restem.harness.sampling.decoding import Decoding
-    from restem.harness.sampling.sampler import Batching, prompt_length, sample, sample_key, shared_prefix
+    from restem.harness.sampling.keys import sample_key
+    from restem.harness.sampling.sampler import Batching, prompt_length, sample, shared_prefix
     from restem.harness.sampling.work_queue import Draws, Work
 
 __all__ = [
@@ -23,11 +24,11 @@ __getattr__, __dir__ = exports(
     __name__,
     {
         "decoding": ("Decoding",),
+        "keys": ("sample_key",),
         "sampler": (
             "Batching",
             "prompt_length",
             "sample",
-            "sample_key",
             "shared_prefix",
         ),
         "work_queue": (

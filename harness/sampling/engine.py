@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import UInt32
 
-    from restem.harness.model.policy import Policy
+    from restem.harness.model.any_policy import AnyPolicy
     from restem.harness.settings import SamplingConfig
 
 
@@ -61,10 +61,11 @@ class SamplingTask:
 class Sampler(Protocol):
     """Draws samples of a run's checkpoints."""
 
-    def sample(self, policy: Policy, task: SamplingTask) -> Iterator[tuple[int, Sequence[Response]]]:
+    def sample(self, policy: AnyPolicy, task: SamplingTask) -> Iterator[tuple[int, Sequence[Response]]]:
         """Yields an index into `task.missing` and the responses to that prompt, as many as it has keys.
 
         Raises:
             PromptTooLong: A prompt does not fit the policy's context.
+            EngineFailed: No server is left that draws.
         """
         ...

@@ -14,7 +14,6 @@ device (kv_slots.py).
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -42,7 +41,6 @@ __all__ = [
     "Work",
     "prompt_length",
     "sample",
-    "sample_key",
     "shared_prefix",
 ]
 
@@ -68,12 +66,6 @@ class Batching:
     slots: int = 256
     prefix_length: int = 0
     compute: str = "float32"
-
-
-def sample_key(seed: int, *names: object) -> UInt32[np.ndarray, "2"]:
-    """Raw key data of a sample, from the run's seed and the sample's names (checkpoint, problem, index)."""
-    digest = hashlib.sha256("\n".join(str(name) for name in (seed, *names)).encode()).digest()
-    return np.frombuffer(digest[:8], np.uint32)
 
 
 def prompt_length(prompts: Sequence[Sequence[int]]) -> int:

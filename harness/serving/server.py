@@ -24,7 +24,7 @@ from starlette.routing import Route
 
 from restem.harness.errors import RestemError
 from restem.harness.model.policy import Policy
-from restem.harness.sampling.sampler import sample_key
+from restem.harness.sampling.keys import sample_key
 from restem.harness.serving import http, replies, requests, tokens
 from restem.harness.serving.engine import Answer, DecodingFailed, Engine
 from restem.harness.serving.errors import BadRequest, error_reply, invalid

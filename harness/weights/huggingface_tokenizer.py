@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 from sentencepiece import sentencepiece_model_pb2
 
 from restem.harness.model.architecture import Architecture
-from restem.harness.model.tokenizer import QUESTION, Tokenizer
+from restem.harness.model.prompt_text import QUESTION
+from restem.harness.model.tokenizer import Tokenizer
 
 _SPACE = "\u2581"  # how SentencePiece writes a space inside a piece
 # Gemma has no system turn: as in `restem serve`, messages of one side after each other are one turn.

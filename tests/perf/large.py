@@ -29,8 +29,9 @@ from restem.harness.model.architecture import ASSETS
 from restem.harness.model.mesh import keep_freed_memory
 from restem.harness.model.policy import Policy, init_params, load_policy
 from restem.harness.sampling.decoding import Decoding
+from restem.harness.sampling.keys import sample_key
 from restem.harness.sampling.kv_slots import Network
-from restem.harness.sampling.sampler import Batching, prompt_length, sample, sample_key
+from restem.harness.sampling.sampler import Batching, prompt_length, sample
 from restem.harness.settings import Compute
 from restem.harness.training.packing import Example
 from restem.harness.weights.registry import KNOWN

@@ -29,8 +29,9 @@ from restem.harness.model.architecture import ASSETS, EMBEDDED, Architecture
 from restem.harness.model.gemma import forward
 from restem.harness.model.mesh import make_meshes
 from restem.harness.model.policy import Params, Policy, init_params, load_policy
+from restem.harness.sampling.keys import sample_key
 from restem.harness.sampling.kv_slots import Network
-from restem.harness.sampling.sampler import Batching, Decoding, Work, prompt_length, sample, sample_key, shared_prefix
+from restem.harness.sampling.sampler import Batching, Decoding, Work, prompt_length, sample, shared_prefix
 from restem.harness.settings import SamplingConfig
 from restem.harness.weights.huggingface import save_hf
 from restem.harness.weights.registry import KNOWN
