@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from restem.benchmarks.lazy import exports
 
 if TYPE_CHECKING:
-    from restem.harness.app.run import load_named_policy, run_suite
+    from restem.harness.app.base_policy import load_named_policy
+    from restem.harness.app.run import run_suite
     from restem.harness.app.verify import verify_rows, verify_run
     from restem.harness.config import Suite, load_suite
     from restem.harness.errors import (
@@ -45,10 +46,8 @@ __all__ = [
 __getattr__, __dir__ = exports(
     __name__,
     {
-        "app.run": (
-            "load_named_policy",
-            "run_suite",
-        ),
+        "app.base_policy": ("load_named_policy",),
+        "app.run": ("run_suite",),
         "app.verify": (
             "verify_rows",
             "verify_run",

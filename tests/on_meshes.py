@@ -21,6 +21,7 @@ from restem.harness.sampling.keys import sample_key
 from restem.harness.sampling.sampler import Batching, Decoding, Draws, sample
 from restem.harness.settings import TrainingConfig
 from restem.harness.training import m_step
+from restem.harness.training.example import Example
 from restem.harness.training.grpo import FromBase, Grpo
 
 QUESTIONS = [f"Solve {a}*x = {3 * a} for x." for a in (2, 5, 11, 23, 41)]
@@ -51,9 +52,7 @@ def main(folder: Path, samples: int, slots: int, top_ks: str, *meshes_asked: str
             draws = Draws(*map(np.concatenate, zip(*(draws for _, draws in parts), strict=True)))
             result[top_k] = {field: array.tolist() for field, array in draws._asdict().items()}
         examples = [
-            m_step.Example(
-                prompt_ids=tuple(prompt), response_ids=tuple(policy.tokenizer.encode_response(a)), weight=1.0 + i
-            )
+            Example(prompt_ids=tuple(prompt), response_ids=tuple(policy.tokenizer.encode_response(a)), weight=1.0 + i)
             for prompt in prompts
             for i, a in enumerate(ANSWERS)
         ]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from restem.harness.app.run import prompted
+from restem.harness.app.base_policy import prompted
 from restem.harness.config import Suite, load_suite
 from restem.harness.model.architecture import ASSETS
 from restem.harness.model.policy import Policy, load_policy, save_policy

@@ -11,8 +11,9 @@ import jax
 import numpy as np
 import pytest
 
+from restem.harness.app.base_policy import load_named_policy
 from restem.harness.app.restore import restore_checkpoints
-from restem.harness.app.run import load_named_policy, run_suite
+from restem.harness.app.run import run_suite
 from restem.harness.config import Suite, load_suite, parse_suite
 from restem.harness.distributed.hosts import connect
 from restem.harness.errors import ConfigError

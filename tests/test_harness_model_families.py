@@ -19,9 +19,10 @@ from restem.harness.model.mesh import make_mesh
 from restem.harness.sampling.decoding import Decoding
 from restem.harness.sampling.keys import sample_key
 from restem.harness.sampling.sampler import Batching, sample
+from restem.harness.training.example import Example
 from restem.harness.training.loss import Batch, weighted_nll
 from restem.harness.training.optimizer_step import Step, TrainState, train_step
-from restem.harness.training.packing import Example, pack
+from restem.harness.training.packing import pack
 
 NEW = 12
 # The gradient of a small Gemma 3n takes XLA a minute to compile, and a third of it without optimization.

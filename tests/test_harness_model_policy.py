@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from restem.harness.app.run import load_named_policy
+from restem.harness.app.base_policy import load_named_policy
 from restem.harness.errors import CheckpointMismatch, ConfigError, SaveFailed
 from restem.harness.model.architecture import ASSETS, EMBEDDED, SETTINGS_FILE, read_settings
 from restem.harness.model.policy import Policy, load_policy, params_hash, policy_hash, save_policy

@@ -17,9 +17,9 @@ from restem.harness.model.mesh import make_mesh
 from restem.harness.model.policy import Params, Policy, params_hash
 from restem.harness.settings import TrainingConfig
 from restem.harness.training import m_step
+from restem.harness.training.example import Example
 from restem.harness.training.grpo import FromBase, Grpo, GrpoBatch, grpo_batch
 from restem.harness.training.loss import objective_sum
-from restem.harness.training.packing import Example
 from tests.perf import grpo_trl
 from tests.small_policy import small_policy
 

@@ -12,8 +12,9 @@ import pytest
 from restem.harness.model.architecture import Architecture
 from restem.harness.model.gemma import forward, nn
 from restem.harness.model.policy import Params, init_params
+from restem.harness.training.example import Example
 from restem.harness.training.loss import Batch, attention_mask, weighted_nll
-from restem.harness.training.packing import Example, pack
+from restem.harness.training.packing import pack
 
 SHAPE = {"embed_dim": 16, "hidden_dim": 32, "num_layers": 2, "num_heads": 2, "head_dim": 8}
 ARCHITECTURES = {

@@ -19,9 +19,10 @@ from restem.harness.model.mesh import make_mesh
 from restem.harness.model.policy import Params, Policy, init_params, params_hash
 from restem.harness.settings import TrainingConfig
 from restem.harness.training import m_step
+from restem.harness.training.example import Example
 from restem.harness.training.loss import Batch, Likelihood, weighted_nll
 from restem.harness.training.optimizer_step import Step, TrainState, nan_unless_finite, train_step
-from restem.harness.training.packing import Example, pack
+from restem.harness.training.packing import pack
 
 
 def example(policy: Policy, question: str, response: str, weight: float = 1.0) -> Example:

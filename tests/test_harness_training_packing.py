@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from restem.harness.errors import PromptTooLong
+from restem.harness.training.example import Example
 from restem.harness.training.loss import Batch, attention_mask
-from restem.harness.training.packing import Example, pack
+from restem.harness.training.packing import pack
 
 ROW = 32
 ids = st.lists(st.integers(1, 3), min_size=1, max_size=12).map(tuple)  # few tokens, so that much is shared

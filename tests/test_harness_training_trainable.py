@@ -14,7 +14,7 @@ from restem.harness.model.gemma import forward, nn, peft
 from restem.harness.model.policy import Params, Policy, init_params
 from restem.harness.settings import TrainingConfig
 from restem.harness.training import m_step
-from restem.harness.training.packing import Example
+from restem.harness.training.example import Example
 from restem.harness.training.trainable import check_lora, merged, split
 
 KEY = jax.random.key(3)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from restem.benchmarks import linear_1d
-from restem.harness.app.run import load_named_policy
+from restem.harness.app.base_policy import load_named_policy
 from restem.harness.errors import ConfigError
 from restem.harness.model.policy import Policy
 from restem.harness.weights.huggingface import save_hf

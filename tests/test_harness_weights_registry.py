@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from restem.benchmarks.catalog import find_benchmark
-from restem.harness.app.run import load_named_policy, prompted
+from restem.harness.app.base_policy import load_named_policy, prompted
 from restem.harness.cli.main import main
 from restem.harness.config import load_suite
 from restem.harness.errors import ConfigError
@@ -26,8 +26,8 @@ from restem.harness.model.policy import load_policy, param_shapes, params_hash, 
 from restem.harness.sampling.keys import sample_key
 from restem.harness.sampling.sampler import Batching, Decoding, sample
 from restem.harness.settings import TrainingConfig
+from restem.harness.training.example import Example
 from restem.harness.training.m_step import fit
-from restem.harness.training.packing import Example
 from restem.harness.weights import registry
 from restem.harness.weights.huggingface import load_hf, save_hf
 from restem.harness.weights.registry import KNOWN

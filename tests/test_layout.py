@@ -18,7 +18,7 @@ ALGEBRA = VERDICT | {"verifiers.algebra"}
 EXACT = ALGEBRA | {"verifiers.worker", "verifiers.answers", "verifiers.options"}
 BASICS = VERDICT | {"harness.errors", "harness.files", "harness.names", "harness.sampling_settings", "harness.toml"}
 STORE = BASICS | {"harness.store"}
-MODEL = BASICS | {"harness.model", "harness.settings", "harness.store"}
+MODEL = BASICS | {"harness.model", "harness.outside", "harness.settings", "harness.store"}
 NUMERICS = MODEL | {"harness.sampling", "harness.training"}
 LOOP = NUMERICS | {"harness.config", "harness.arms", "harness.distributed", "harness.progress", "harness.loop"}
 LOOP |= {"verifiers.interruption"}
@@ -26,7 +26,7 @@ DATA = STORE | {"reports.stats"}
 ANALYSIS = DATA | {"reports.data"}
 TABLES = ANALYSIS | {"reports.analysis"}
 REPORTS = TABLES | {"reports.tables", "reports.figures", "reports.pages"}
-HARNESS = LOOP | {"harness.weights", "harness.serving", "harness.imports", "harness.engines", "harness.outside"}
+HARNESS = LOOP | {"harness.weights", "harness.serving", "harness.imports", "harness.engines"}
 EVERYTHING = {"benchmarks", "verifiers", "harness", "reports"}
 ALLOWED: dict[str, set[str]] = {
     "benchmarks": {"benchmarks"},
@@ -85,7 +85,7 @@ ALLOWED: dict[str, set[str]] = {
     # It loads no JAX: it needs ids, a folder and what says how tokens are chosen.
     "harness.engines": BASICS | {"harness.settings", "harness.sampling.engine"},
     # Nor does it: a folder's files are hashed and never read as tensors.
-    "harness.outside": BASICS | {"harness.model.prompt_text"},
+    "harness.outside": BASICS | {"harness.model"},
     "harness.loop": LOOP,
     "harness.serving": LOOP | {"harness.weights", "verifiers.adapters"},
     "harness.app": EVERYTHING - {"harness"}

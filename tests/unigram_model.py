@@ -23,6 +23,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 LARGEST = 12  # answers are whole numbers up to this
+LEAST = 1e-6  # of an answer that was never kept
 WEIGHTS = "model.safetensors"
 TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
@@ -52,7 +53,7 @@ def make(folder: Path, *, template: str | None = TEMPLATE, **settings: object) -
 
 def train(data: Path, start: Path, output: Path) -> None:
     """The frequencies of the answers that were kept, as weights of the start's model."""
-    frequencies = np.zeros(2 * LARGEST + 1)
+    frequencies = np.full(2 * LARGEST + 1, LEAST)
     for line in data.read_text("utf-8").splitlines():
         row = json.loads(line)
         frequencies[int(row["completion"][0]["content"]) + LARGEST] += row["weight"]

@@ -19,7 +19,7 @@ from restem.harness.store.store import Store
 from restem.verifiers import catalog
 
 if TYPE_CHECKING:
-    from restem.harness.model.policy import Policy
+    from restem.harness.outside.any_policy import AnyPolicy
 
 FACT = "sources"  # the fact of run.db that holds the hashes of the policies, by source
 
@@ -93,7 +93,7 @@ def check_whole_problems(suite: Suite, built: catalog.Built) -> None:
                 )
 
 
-def check_room(suite: Suite, train: Sequence[Problem], policy: Policy) -> None:
+def check_room(suite: Suite, train: Sequence[Problem], policy: AnyPolicy) -> None:
     """Checks that a policy whose samples an arm begins with has room for the training problems.
 
     Raises:
@@ -101,7 +101,7 @@ def check_room(suite: Suite, train: Sequence[Problem], policy: Policy) -> None:
     """
     lengths = [len(policy.tokenizer.encode_prompt(problem.question)) for problem in train]
     # Not as the split `train`: no packed row of training holds this policy's own prompt.
-    check_lengths(suite, {"training": train}, {"training": lengths}, policy.architecture.context_length)
+    check_lengths(suite, {"training": train}, {"training": lengths}, policy.context_length)
 
 
 def check_stored_sources(store: Store, hashes: Mapping[str, str]) -> None:

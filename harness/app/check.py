@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from restem.harness.app.extra import lacking
+from restem.harness.app.outside_training import damage_of
+from restem.harness.app.training_command import FOLDER
 from restem.harness.store import schema, seals
 from restem.harness.store.provenance import ENGINE
 from restem.harness.store.records import Checkpoint
@@ -75,11 +77,21 @@ def check_run(folder: Path) -> Iterator[Finding]:
     for stage in (*rows, pages):
         yield _finding(stage, remedy)
     yield from engine
-    if checkpoints and (missing := lacking()):
-        detail = f"{len(checkpoints)} folders; needs {missing[0]}, of the extra train"
+    yield from _of_folders(folder, checkpoints)
+
+
+def _of_folders(folder: Path, checkpoints: Sequence[Checkpoint]) -> Iterator[Finding]:
+    """Whether the folders of policies hold them: those that a command left, and our own."""
+    left = [row for row in checkpoints if Path(str(row.path)).is_relative_to(FOLDER)]
+    own = [row for row in checkpoints if row not in left]
+    yield from (_of_folder(folder, row, damage_of) for row in left)
+    if own and (missing := lacking()):
+        detail = f"{len(own)} folders; needs {missing[0]}, of the extra train"
         yield Finding(stage="policy folders", state=State.NOT_CHECKED, detail=detail)
-    elif checkpoints:
-        yield from (_of_folder(folder, row) for row in checkpoints)
+    elif own:
+        from restem.harness.loop import stored_policy  # it imports JAX
+
+        yield from (_of_folder(folder, row, stored_policy.damage_of) for row in own)
 
 
 def _of_engine(store: Store, checkpoints: Sequence[Checkpoint]) -> Iterator[Finding]:
@@ -105,9 +117,7 @@ def _finding(stage: seals.Stage, remedy: Remedy) -> Finding:
     return Finding(stage=stage.name, state=State.DAMAGED, rows=rows, detail=stage.damage, remedy=remedy)
 
 
-def _of_folder(folder: Path, row: Checkpoint) -> Finding:
-    from restem.harness.loop.stored_policy import damage_of  # it imports JAX
-
+def _of_folder(folder: Path, row: Checkpoint, damage_of: Callable[[Path, Checkpoint], str | None]) -> Finding:
     stage = f"policy folder of {row.id}"
     if not (folder / str(row.path)).is_dir():
         return Finding(stage=stage, state=State.LOST, detail=str(row.path), remedy=Remedy.RESTORE)

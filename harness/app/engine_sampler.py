@@ -26,8 +26,8 @@ from restem.verifiers.code.permission import permission
 if TYPE_CHECKING:
     from restem.harness.distributed.hosts import Hosts
     from restem.harness.distributed.own_sampler import OwnSampler
-    from restem.harness.model.any_policy import AnyPolicy
     from restem.harness.model.policy import Policy
+    from restem.harness.outside.any_policy import AnyPolicy
 
 
 def check_engine(suite: Suite) -> None:

@@ -15,7 +15,8 @@ import click
 from restem.benchmarks.hints import did_you_mean
 from restem.harness.errors import ConfigError
 from restem.harness.model.architecture import EMBEDDED, SETTINGS_FILE
-from restem.harness.weights.registry import BYTES, KNOWN, count_text, known_model, size_text
+from restem.harness.outside.policy import CONFIG, read_config
+from restem.harness.weights.registry import BYTES, KNOWN, MODEL_TYPES, count_text, known_model, size_text
 
 if TYPE_CHECKING:
     from jax.sharding import Mesh
@@ -31,6 +32,14 @@ def check_policy(name: str) -> None:
     """
     if name not in EMBEDDED:
         _foreign_folder(name)
+
+
+def is_outside(name: str) -> bool:
+    """Whether a policy is a folder in Hugging Face's format of a model that our network cannot compute."""
+    folder = Path(name)
+    if name in (*EMBEDDED, *KNOWN) or (folder / SETTINGS_FILE).exists() or not (folder / CONFIG).is_file():
+        return False
+    return read_config(folder)["model_type"] not in MODEL_TYPES
 
 
 def _foreign_folder(name: str) -> Path:

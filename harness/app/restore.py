@@ -7,26 +7,36 @@ stopped is in run.db.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from restem.harness.app.command_training import check_training, trainer_of
+from restem.harness.app.base_policy import check_base, check_base_policy, learner_of, load_base
+from restem.harness.app.engine_sampler import sampler_of
+from restem.harness.app.policies import is_outside
 from restem.harness.app.resume import check_same
-from restem.harness.app.run import check_base, load_named_policy, prompted
+from restem.harness.app.run import prepared
 from restem.harness.app.suite_check import suite_problems
 from restem.harness.config import Suite
-from restem.harness.distributed.hosts import Hosts
-from restem.harness.distributed.own_sampler import OwnSampler
 from restem.harness.loop import rest_em
 from restem.harness.loop.stage import Run
 from restem.harness.loop.verification import Verification
-from restem.harness.model.compilation_cache import enable_compilation_cache
+from restem.harness.outside.policy import OutsidePolicy
 from restem.harness.progress import RunProgress
 from restem.harness.store.provenance import log_process
 from restem.harness.store.store import Store
 from restem.verifiers import catalog
 
+if TYPE_CHECKING:
+    from restem.harness.distributed.hosts import Hosts
 
-def restore_checkpoints(suite: Suite, folder: Path, quiet: bool, hosts: Hosts) -> None:
+
+def restore_checkpoints(suite: Suite, folder: Path, quiet: bool, hosts: Hosts | None) -> None:
     """Trains every checkpoint again whose folder is lost or damaged.
+
+    Args:
+        suite: The suite.
+        folder: The run folder.
+        quiet: Whether to show no progress.
+        hosts: The hosts that train; None: this one alone, or none where the policy is an outside one.
 
     Raises:
         ConfigError: The folder holds no run of this suite.
@@ -35,12 +45,14 @@ def restore_checkpoints(suite: Suite, folder: Path, quiet: bool, hosts: Hosts) -
     problems = suite_problems(suite)
     with Store(folder) as store:
         check_same(store, suite, problems)
-    enable_compilation_cache()
-    suite, base = prompted(suite, load_named_policy(suite.policy, hosts.meshes.local))
+    if not is_outside(suite.policy):
+        hosts = prepared(suite, hosts)
+    suite, base = load_base(suite, hosts)
     whole = suite.replicated([name for name in suite.verifier_names if catalog.takes(name, "seed", suite.verifiers)])
-    check_training(suite, base, hosts)
-    hosts.begin(base)
-    with Store(folder, write=True) as store:
+    check_base_policy(suite, base, hosts)
+    if hosts is not None and not isinstance(base, OutsidePolicy):
+        hosts.begin(base)
+    with Store(folder, write=True) as store, sampler_of(whole, store, hosts) as sampler:
         check_base(store, base)
         log_process(store, "run")
         total = sum(whole.settings_of(arm).iterations for arm in whole.arms)
@@ -52,8 +64,7 @@ def restore_checkpoints(suite: Suite, folder: Path, quiet: bool, hosts: Hosts) -
                     base=base,
                     verification=Verification(store=store, calls=store, verifiers={}, progress=progress),
                     progress=progress,
-                    hosts=hosts,
-                    sampler=OwnSampler(hosts),
-                    trainer=trainer_of(whole, store, base, hosts),
+                    learner=learner_of(whole, store, base, hosts),
+                    sampler=sampler,
                 )
             )

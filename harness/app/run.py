@@ -7,52 +7,44 @@ names is known to exist, so a refused command changes no file.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-from jax.sharding import Mesh
+from typing import TYPE_CHECKING
 
 from restem.benchmarks.catalog import step_check
 from restem.benchmarks.probes import make_probes
 from restem.benchmarks.problem import Problem
-from restem.harness.app.arm_sources import (
-    FACT,
-    check_room,
-    check_stored_sources,
-    check_whole_problems,
-    sources_of,
-    worked_solutions,
-)
-from restem.harness.app.command_training import check_training, trainer_of
-from restem.harness.app.engine_sampler import check_engine_policy, sampler_of
+from restem.harness.app.arm_sources import FACT, check_stored_sources, check_whole_problems, worked_solutions
+from restem.harness.app.base_policy import check_base, check_base_policy, learner_of, load_base, load_sources
+from restem.harness.app.engine_sampler import sampler_of
 from restem.harness.app.judges import Options, add_judges, check_models, judge_facts, judge_options
 from restem.harness.app.lengths import check_lengths
+from restem.harness.app.policies import is_outside
 from restem.harness.app.problem_file import file_facts
 from restem.harness.app.references import check_references, unread_facts
 from restem.harness.app.resume import changes, check_fingerprints, check_same, has_begun, is_longer, store_settings
 from restem.harness.app.suite_check import suite_problems
 from restem.harness.app.verify import check_verifiers
 from restem.harness.config import Suite, to_toml
-from restem.harness.distributed.hosts import Hosts, connect
-from restem.harness.errors import ConfigError, NoRun
+from restem.harness.errors import NoRun
 from restem.harness.files import write_whole
 from restem.harness.loop import planned_work, rest_em
 from restem.harness.loop.stage import Run
 from restem.harness.loop.steps_verifier import StepsVerifier
 from restem.harness.loop.verification import Verification
-from restem.harness.model.architecture import ASSETS, EMBEDDED
-from restem.harness.model.compilation_cache import enable_compilation_cache
-from restem.harness.model.policy import Policy, load_policy, policy_hash
 from restem.harness.names import TESTS
+from restem.harness.outside.any_policy import AnyPolicy
+from restem.harness.outside.policy import OutsidePolicy
 from restem.harness.progress import RunProgress
 from restem.harness.store.provenance import log_process, provenance
 from restem.harness.store.store import Store
-from restem.harness.training.trainable import check_lora
 from restem.verifiers import catalog
 from restem.verifiers.verdict import Verifier
+
+if TYPE_CHECKING:
+    from restem.harness.distributed.hosts import Hosts
 
 
 def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = False, hosts: Hosts | None = None) -> None:
@@ -62,7 +54,8 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
         suite: The suite.
         folder: The run folder.
         quiet: Whether to show no progress.
-        hosts: The hosts that sample and train, with this one as leader; None: this one alone.
+        hosts: The hosts that sample and train, with this one as leader; None: this one alone, or none where the policy
+            is an outside one.
         until_base: Whether to stop before any training. The base is then sampled, and verified by every verifier, on
             the training split too, because a plan needs these verdicts.
 
@@ -78,22 +71,20 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
         print(f"gold: {suite.gold} cannot read the references of {len(unread)} of {total} problems", file=sys.stderr)
     check_whole_problems(suite, built)
     solutions = worked_solutions(suite, problems)
-    enable_compilation_cache()
-    hosts = hosts or connect(suite.mesh)
+    if not is_outside(suite.policy):
+        hosts = prepared(suite, hosts)
     unprompted = suite
-    suite, base = prompted(suite, load_named_policy(suite.policy, hosts.meshes.local))
+    suite, base = load_base(suite, hosts)
     whole = suite.replicated([name for name in suite.verifier_names if catalog.takes(name, "seed", suite.verifiers)])
     encode = base.tokenizer.encode_prompt
     lengths = {split: [len(encode(problem.question)) for problem in items] for split, items in problems.items()}
-    check_lengths(suite, problems, lengths, base.architecture.context_length)
-    if suite.training.trainable == "lora":
-        check_lora(base.model)
-    check_engine_policy(suite, base, hosts.count)
+    check_lengths(suite, problems, lengths, base.context_length)
     if is_finished(folder, suite, problems):
         return
-    check_training(suite, base, hosts)
-    sources = load_sources(unprompted, problems, hosts.meshes.local)
-    hosts.begin(base)
+    check_base_policy(suite, base, hosts)
+    sources = load_sources(unprompted, problems, hosts)
+    if hosts is not None and not isinstance(base, OutsidePolicy):
+        hosts.begin(base)
     with contextlib.ExitStack() as stack:
         judge = judge_options(whole.verifiers, whole.verifier_names, stack)
         check_models(judge)
@@ -135,13 +126,12 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
                     whole=[name for name in whole.verifier_names if _asks_in_batches(name, whole.verifiers, judge)],
                 ),
                 progress=progress,
-                hosts=hosts,
+                learner=learner_of(whole, store, base, hosts),
                 sampler=stack.enter_context(sampler_of(whole, store, hosts)),
                 asking=asking,
                 sources=sources,
                 solutions=solutions,
                 until_base=until_base,
-                trainer=trainer_of(whole, store, base, hosts),
             )
         )
         if until_base:
@@ -181,9 +171,19 @@ def is_finished(folder: Path, suite: Suite, problems: Mapping[str, Sequence[Prob
         return bool(store.run().get("finished")) and not is_longer(store, suite)
 
 
+def prepared(suite: Suite, hosts: Hosts | None) -> Hosts:
+    """The devices of a run that computes with JAX; it then keeps the programs that it compiles."""
+    from restem.harness.distributed.hosts import connect
+    from restem.harness.model.compilation_cache import enable_compilation_cache
+
+    enable_compilation_cache()
+    return hosts or connect(suite.mesh)
+
+
 def follow(suite: Suite, hosts: Hosts) -> None:
     """Runs a suite on a host other than the leader: samples and trains as the leader's messages ask."""
-    _, base = prompted(suite, load_named_policy(suite.policy, hosts.meshes.local))
+    _, base = load_base(suite, hosts)
+    assert not isinstance(base, OutsidePolicy), "several hosts run no outside policy"
     hosts.begin(base)
     hosts.follow()
 
@@ -210,10 +210,10 @@ def record(
     tables: Options,
     verifiers: Mapping[str, Verifier],
     judge: Options,
-    base: Policy,
+    base: AnyPolicy,
     problems: Mapping[str, Sequence[Problem]],
     built: catalog.Built,
-    sources: Mapping[str, Policy],
+    sources: Mapping[str, AnyPolicy],
 ) -> None:
     """Stores suite, problems, probes, verifiers and provenance of the run.
 
@@ -228,7 +228,7 @@ def record(
     fingerprints = {name: verifier.fingerprint for name, verifier in verifiers.items()}
     check_fingerprints(store, suite, fingerprints)
     base_sha256 = check_base(store, base)
-    hashes = {source: policy_hash(policy) for source, policy in sources.items()}
+    hashes = {source: policy.sha256 for source, policy in sources.items()}
     check_stored_sources(store, hashes)
     store_settings(store, suite)
     write_whole(store.folder / "suite.toml", to_toml(suite))
@@ -245,72 +245,3 @@ def record(
     facts |= {"controls": controls, "chance_level": chance, "judge": judge_facts(judge, suite.benchmark.name)}
     facts |= {FACT: hashes} if hashes else {}
     store.put_run(facts | provenance())
-
-
-def check_base(store: Store, base: Policy) -> str:
-    """The hash by which the run knows its base.
-
-    Raises:
-        ConfigError: The run began with another base.
-    """
-    known, now = store.run().get("base_sha256"), policy_hash(base)
-    if known == base.params_sha256:  # a run of an earlier version, which hashed parameters alone
-        return base.params_sha256
-    if known not in (None, now):
-        raise ConfigError(f"{store.folder}: this run began with another base policy: {known} now {now}")
-    return now
-
-
-def load_named_policy(name: str, mesh: Mesh | None = None) -> Policy:
-    """A policy by a name that `restem models` lists, or by a folder in our, Kaggle's or Hugging Face's format.
-
-    Its parameters lie on the mesh; None: on the first device.
-    """
-    folder = ASSETS / EMBEDDED[name] if name in EMBEDDED else Path(name)
-    if (folder / "policy.json").is_file():
-        return load_policy(folder, mesh)
-    from restem.harness.app.policies import load_foreign_policy  # importing it takes half a second
-
-    return load_foreign_policy(name, mesh)
-
-
-def load_sources(suite: Suite, problems: Mapping[str, Sequence[Problem]], mesh: Mesh) -> dict[str, Policy]:
-    """The policies whose samples the suite's arms begin with, each with a prompt of its own, by `source`.
-
-    Raises:
-        ConfigError: One of them is damaged, has no prompt, or has no room for the problems; the arm is named.
-    """
-    sources: dict[str, Policy] = {}
-    for key, source, name in sources_of(suite):
-        if source not in sources:
-            try:
-                _, policy = prompted(suite.model_copy(update={"policy": name}), load_named_policy(name, mesh))
-                check_room(suite, problems["train"], policy)
-            except ConfigError as error:
-                raise ConfigError(f"{key}: {error}") from None
-            sources[source] = policy
-    return sources
-
-
-def prompted(suite: Suite, base: Policy) -> tuple[Suite, Policy]:
-    """The suite with its few-shot prompt and instruction, and the base that uses them; both unchanged without these.
-
-    A suite that names no instruction takes that of the base, a checkpoint which was trained with it; an empty text
-    takes none.
-
-    Raises:
-        ConfigError: A base model, and neither suite nor benchmark has examples for it.
-    """
-    text = suite.benchmark.few_shot or base.tokenizer.few_shot
-    if text is None and not base.architecture.chat:
-        text = suite.benchmark.definition.few_shot
-        if text is None:
-            raise ConfigError(
-                f"policy {suite.policy!r} is a base model, not tuned on turns: give it examples by "
-                "benchmark.few_shot or benchmark.few_shot_file"
-            )
-    named = suite.benchmark.instruction
-    instruction = base.tokenizer.instruction if named is None else named
-    benchmark = suite.benchmark.model_copy(update={"few_shot": text, "instruction": instruction})
-    tokenizer = dataclasses.replace(base.tokenizer, few_shot=text, instruction=instruction or None)
-    return suite.model_copy(update={"benchmark": benchmark}), dataclasses.replace(base, tokenizer=tokenizer)

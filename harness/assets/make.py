@@ -34,10 +34,11 @@ from restem.harness.model.architecture import ASSETS, Architecture
 from restem.harness.model.mesh import make_mesh
 from restem.harness.model.policy import Params, Policy, init_params, load_policy, save_policy
 from restem.harness.model.tokenizer import Tokenizer
+from restem.harness.training.example import Example
 from restem.harness.training.loss import Batch
 from restem.harness.training.m_step import batches
 from restem.harness.training.optimizer_step import Step, TrainState, train_step
-from restem.harness.training.packing import Example, pack
+from restem.harness.training.packing import pack
 
 SEED = 1
 TOKENIZER = ASSETS / "tiny" / "tokenizer.model"

@@ -20,7 +20,7 @@ from restem.benchmarks.mathematics_dataset import draw
 from restem.benchmarks.problem import split_of
 from restem.benchmarks.worked import add_or_sub, collect, kth_biggest, linear_1d
 from restem.harness.model.tokenizer import Tokenizer
-from restem.harness.training.packing import Example
+from restem.harness.training.example import Example
 
 Questions: TypeAlias = list[tuple[str, str]]  # question and answer
 

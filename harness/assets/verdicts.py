@@ -21,7 +21,7 @@ from restem.harness.model.policy import Policy
 from restem.harness.model.tokenizer import Tokenizer
 from restem.harness.sampling.keys import sample_key
 from restem.harness.sampling.sampler import Batching, Decoding, prompt_length, sample
-from restem.harness.training.packing import Example
+from restem.harness.training.example import Example
 from restem.verifiers import catalog
 from restem.verifiers.judge.prompt import prompt
 from restem.verifiers.verdict import Attempt, Outcome

@@ -51,7 +51,7 @@ def export_command(
     from restem.harness.app.extra import need_train
 
     need_train("restem export POLICY")
-    from restem.harness.app.run import load_named_policy
+    from restem.harness.app.base_policy import load_named_policy
     from restem.harness.weights.huggingface import save_hf
 
     save_hf(load_named_policy(source), output, dtype or "float32")

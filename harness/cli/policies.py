@@ -112,7 +112,7 @@ def serve_command(
     from restem.harness.app.extra import need_train
 
     need_train("restem serve POLICY")
-    from restem.harness.app.run import load_named_policy
+    from restem.harness.app.base_policy import load_named_policy
     from restem.harness.model.architecture import EMBEDDED
     from restem.harness.model.compilation_cache import enable_compilation_cache
     from restem.harness.serving.server import serve

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import click
@@ -67,7 +68,9 @@ def run_command(
         click.echo(settings_page(), nl=False)
         return
     permit_code(allow_code, allow_unsandboxed_code, overrides)
+    from restem.harness.app.base_policy import check_outside
     from restem.harness.app.extra import need_train
+    from restem.harness.app.policies import is_outside
     from restem.harness.app.suite_check import check_hosts, check_suite, host_facts
     from restem.harness.config import load_suite
 
@@ -80,18 +83,26 @@ def run_command(
     check_folder(option, folder)
     check_for_policies(option, folder)
     check_suite(resolved, leads=not host_index, begun=(folder / "run.db").is_file(), quiet=quiet)
-    need_train("restem run")
+    check_outside(resolved, trains=until is None, hosts=hosts)
+    outside = is_outside(resolved.policy)
+    if not outside:
+        need_train("restem run")
     if not quiet:
-        click.echo(f"suite {resolved.name}, run folder {folder}: loading JAX and gemma", err=True)
+        loading = "transformers" if outside else "JAX and gemma"
+        click.echo(f"suite {resolved.name}, run folder {folder}: loading {loading}", err=True)
     from restem.harness.app.restore import restore_checkpoints
     from restem.harness.app.run import follow, run_suite
-    from restem.harness.distributed.hosts import connect
 
-    facts = host_facts(resolved) if hosts > 1 else None
-    with connect(resolved.mesh, hosts, host_index, coordinator, facts) as connected:
-        if not connected.leads:
-            follow(resolved, connected)
-            return
+    with contextlib.ExitStack() as stack:
+        connected = None
+        if not outside:
+            from restem.harness.distributed.hosts import connect
+
+            facts = host_facts(resolved) if hosts > 1 else None
+            connected = stack.enter_context(connect(resolved.mesh, hosts, host_index, coordinator, facts))
+            if not connected.leads:
+                follow(resolved, connected)
+                return
         if restore:
             restore_checkpoints(resolved, folder, quiet, connected)
             return

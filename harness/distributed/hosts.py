@@ -41,6 +41,7 @@ from restem.harness.model.policy import Params, Policy, policy_hash
 from restem.harness.sampling.sampler import Batching, Decoding, Draws, sample
 from restem.harness.settings import MeshConfig, TrainingConfig
 from restem.harness.training import m_step
+from restem.harness.training.example import Example
 from restem.harness.training.grpo import FromBase, Grpo
 
 BASE, CURRENT = "base", "current"
@@ -216,7 +217,7 @@ class Hosts:
     def fit(
         self,
         policy: Policy,
-        examples: Sequence[m_step.Example],
+        examples: Sequence[Example],
         training: TrainingConfig,
         seed: int,
         check: Callable[[int, Params], float | None],
@@ -301,7 +302,7 @@ class Hosts:
     def _follow_fit(
         self, params: str, examples: list[Any], training: dict[str, Any], seed: int, grpo: dict[str, Any] | None
     ) -> None:
-        unpacked = [m_step.Example(prompt_ids=tuple(p), response_ids=tuple(r), weight=w) for p, r, w in examples]
+        unpacked = [Example(prompt_ids=tuple(p), response_ids=tuple(r), weight=w) for p, r, w in examples]
         config, loss = TrainingConfig.model_validate(training), Grpo(**grpo) if grpo else None
         with contextlib.suppress(NonFiniteLoss):  # the leader raises it too, and ends the run with it
             self._fit_together(
@@ -327,7 +328,7 @@ class Hosts:
     def _fit_together(
         self,
         policy: Policy,
-        examples: Sequence[m_step.Example],
+        examples: Sequence[Example],
         training: TrainingConfig,
         seed: int,
         check: Callable[[int, Params], float | None],

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from restem.harness.distributed.hosts import Hosts
-from restem.harness.model.any_policy import AnyPolicy
 from restem.harness.model.policy import Policy
+from restem.harness.outside.any_policy import AnyPolicy
 from restem.harness.sampling.engine import Response, SamplingTask
 from restem.harness.sampling.sampler import Batching, Decoding, Draws, prompt_length, shared_prefix
 

@@ -27,9 +27,16 @@ class Witnesses:
         self._said: dict[str, tuple[str, list[Response]]] = {}
 
     def check(
-        self, server: Server, model: str, prompts: Sequence[Sequence[int]], stop_ids: Sequence[int], sha256: str
+        self, server: Server, model: str, prompts: Sequence[Sequence[int]], stop_ids: Sequence[int], told: str | None
     ) -> Parity:
-        """What the replies of a server hold that was told to load these weights.
+        """What the replies of a server hold.
+
+        Args:
+            server: The server.
+            model: The model's name in requests.
+            prompts: Token ids of each.
+            stop_ids: The tokens that end a response.
+            told: The hash of the weights that it was told to load; None: it was started with them.
 
         Raises:
             EngineFailed: It says of all prompts what it said under other weights.
@@ -39,18 +46,20 @@ class Witnesses:
         bodies = [body(model, prompt, 1, 0, GREEDY, stop_ids) for prompt in prompts]
         said = [_only(server, request | _UNLIMITED, stop_ids) for request in bodies]
         before = self._said.get(str(server))
-        if before is not None and before[0] != sha256 and before[1] == said:
+        if told is not None and before is not None and before[0] != told and before[1] == said:
             if any(response.mean_logprob is not None for response in said):
                 raise EngineFailed(
                     f"engine at {server}: of {len(prompts)} prompts it says, to the last digit, what it said before it "
-                    "was told to load other weights: it holds the old ones; nothing that it drew was stored"
+                    "was told to load other weights: it holds the old ones, or training changed nothing. Nothing that "
+                    "it drew was stored; with engine.reload = 'restart' and engine.start there is no doubt"
                 )
             _log.warning(
                 "engine at %s: it writes what it wrote under the weights before, and gives no log-probabilities: "
                 "whether it holds the new ones is not known",
                 server,
             )
-        self._said[str(server)] = (sha256, said)
+        if told is not None:
+            self._said[str(server)] = (told, said)
         drawn = _only(server, bodies[0], stop_ids)
         return Parity(
             tokens=0,

@@ -15,8 +15,7 @@ import numpy as np
 
 from restem.benchmarks.problem import Problem
 from restem.harness.errors import EngineFailed
-from restem.harness.model.policy import Policy
-from restem.harness.model.tokenizer import Tokenizer
+from restem.harness.outside.any_policy import AnyPolicy, AnyTokenizer
 from restem.harness.progress import Advance
 from restem.harness.sampling.engine import Response, Sampler, SamplingTask
 from restem.harness.sampling.keys import sample_key
@@ -38,7 +37,7 @@ class Drawn:
 
 def draw(
     store: Store,
-    source: Callable[[], Policy],
+    source: Callable[[], AnyPolicy],
     checkpoint: str,
     problems: Sequence[Problem],
     samples: int,
@@ -46,7 +45,7 @@ def draw(
     seed: int,
     advance: Advance,
     sampler: Sampler,
-    trained: Tokenizer | None = None,
+    trained: AnyTokenizer | None = None,
 ) -> Iterator[Drawn]:
     """Stores `samples` responses to every problem.
 
@@ -115,7 +114,7 @@ def draw(
 
 
 def _record(
-    tokenizer: Tokenizer, checkpoint: str, problem: str, index: int, response: Response, *, ids_known: bool
+    tokenizer: AnyTokenizer, checkpoint: str, problem: str, index: int, response: Response, *, ids_known: bool
 ) -> Sample:
     """The row of a response. Without ids its tokens are counted in its text."""
     text = response.text if response.ids is None else tokenizer.decode(response.ids)

@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from restem.benchmarks.problem import Problem
-from restem.harness.model.policy import Policy
-from restem.harness.model.tokenizer import Tokenizer
 from restem.harness.names import POLICY, REFERENCES
+from restem.harness.outside.any_policy import AnyPolicy, AnyTokenizer
 from restem.harness.progress import Advance
 from restem.harness.store.records import Checkpoint, Sample
 from restem.harness.store.store import Store
 
 
-def add_first(store: Store, id: str, source: str, base: Policy, sources: Mapping[str, Policy]) -> None:
+def add_first(store: Store, id: str, source: str, base: AnyPolicy, sources: Mapping[str, AnyPolicy]) -> None:
     """Adds the row of what first samples are drawn from: the base by a name of its own, or no policy of the run.
 
     Args:
@@ -39,7 +38,7 @@ def add_solutions(
     checkpoint: str,
     problems: Sequence[Problem],
     solutions: Mapping[str, str],
-    tokenizer: Tokenizer,
+    tokenizer: AnyTokenizer,
     advance: Advance,
 ) -> int:
     """Stores the worked solution of every problem that has one as its only sample, and gives the number of new ones.

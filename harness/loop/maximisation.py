@@ -3,7 +3,7 @@
 Takes a run, an arm and a selection of samples; gives the policy after it, and a checkpoint. It does not depend on how
 samples are selected.
 
-A finished M-step is not repeated: its policy is loaded when it is needed (stored_policy.py).
+A finished M-step is not repeated: its policy is loaded when it is needed.
 """
 
 from __future__ import annotations
@@ -13,17 +13,15 @@ import hashlib
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from restem.harness.arms import ArmConfig
+from restem.harness.loop.learner import Later, MStep, Source
 from restem.harness.loop.stage import Run, draw_and_verify
-from restem.harness.loop.stored_policy import Check, Later, Source, stored_policy
-from restem.harness.model.policy import Params, Policy, save_policy
 from restem.harness.names import BASE, POLICY
+from restem.harness.outside.any_policy import AnyPolicy
 from restem.harness.progress import VERIFYING, RunProgress
 from restem.harness.store.records import Checkpoint, Selection
-from restem.harness.training import m_step
-from restem.harness.training.grpo import Grpo
+from restem.harness.training.example import Example
 
 
 def maximise(
@@ -54,7 +52,7 @@ def maximise(
         _skip(run, arm, dataclasses.replace(row, kind="skipped", started_from=before))
         return policy
     run.progress.stage(f"{label}: training on {len(selection.trained)} responses")
-    return _train(run, arm, row, start_of(run, arm, policy), examples, label)
+    return _train(run, arm, row, m_step_of(run, arm, target, policy, examples), label)
 
 
 def _skip(run: Run, arm: ArmConfig, row: Checkpoint) -> None:
@@ -72,39 +70,32 @@ def _skip(run: Run, arm: ArmConfig, row: Checkpoint) -> None:
     _nothing_left_to_train(run, arm)
 
 
-def _train(
-    run: Run, arm: ArmConfig, row: Checkpoint, start: Policy, examples: Sequence[m_step.Example], label: str
-) -> Source:
+def _train(run: Run, arm: ArmConfig, row: Checkpoint, step: MStep, label: str) -> Source:
     """Trains, saves the policy, and stores its row."""
     started = time.monotonic()
     counter = _StepCounter(run.progress)
 
-    def check(step: int, params: Params) -> float | None:
-        counter.count(step)
-        candidate = dataclasses.replace(start, params=params)
-        reward = validation_reward(run, arm, row.iteration, candidate, step, label)
+    def check(number: int, candidate: AnyPolicy) -> float | None:
+        counter.count(number)
+        reward = validation_reward(run, arm, row.iteration, candidate, number, label)
         counter.checked()
         return reward
 
-    fitted = fit(run, arm, row.id, start, examples, check)
-    counter.count(fitted.steps)  # without checks they are all counted here, so that their time is known
+    learned = run.learner.learn(step, check)
+    counter.count(learned.steps)  # without checks they are all counted here, so that their time is known
     _nothing_left_to_train(run, arm, counter.trained, counter.checks)
-    policy = dataclasses.replace(start, params=fitted.params)
-    path = Path("checkpoints") / f"{arm.name}-{row.iteration}"
-    run.store.check_place()  # saving would make a deleted run folder anew
-    save_policy(policy, run.store.folder / path)
     run.store.add_checkpoint(
         dataclasses.replace(
             row,
-            path=str(path),
-            params_sha256=policy.params_sha256,
-            steps=fitted.steps,
-            losses=fitted.losses,
-            validation_reward=fitted.validation_reward,
+            path=str(learned.path),
+            params_sha256=learned.policy.params_sha256,
+            steps=learned.steps,
+            losses=tuple(learned.losses),
+            validation_reward=learned.validation_reward,
             seconds=time.monotonic() - started,
         )
     )
-    return lambda: policy
+    return lambda: learned.policy
 
 
 class _StepCounter:
@@ -130,29 +121,23 @@ def finished(
     if stored.path is None:
         return policy
 
-    def train(check: Check) -> m_step.Fitted:
+    def again() -> MStep:
         run.progress.stage(f"{label}: training again on {len(selection.trained)} responses")
-        examples = training_examples(run, sampled_from, selection)
-        return fit(run, arm, stored.id, start_of(run, arm, policy), examples, check)
+        return m_step_of(run, arm, stored.id, policy, training_examples(run, sampled_from, selection))
 
-    return Later(lambda: stored_policy(run.store, run.base, stored, run.hosts.meshes.local, train))
-
-
-def start_of(run: Run, arm: ArmConfig, policy: Source) -> Policy:
-    """What an M-step starts from."""
-    return run.base if run.suite.settings_of(arm).training.restart else policy()
+    return Later(lambda: run.learner.stored(stored, run.base, again))
 
 
-def fit(
-    run: Run, arm: ArmConfig, target: str, start: Policy, examples: Sequence[m_step.Example], check: Check
-) -> m_step.Fitted:
-    """The parameters that minimise the loss on the examples; seed and checkpoint decide the order of the batches."""
-    seed = int.from_bytes(hashlib.sha256(f"{run.suite.seed}\n{target}".encode()).digest()[:4])
+def m_step_of(run: Run, arm: ArmConfig, target: str, policy: Source, examples: Sequence[Example]) -> MStep:
+    """What an M-step begins with: the base, or the arm's policy, and a seed that depends on suite and checkpoint."""
     settings = run.suite.settings_of(arm)
-    if run.trainer is not None:
-        return run.trainer(target, start, settings.training, seed)
-    loss = settings.grpo and Grpo(**settings.grpo.model_dump(), temperature=settings.sampling.temperature)
-    return run.hosts.fit(start, examples, settings.training, seed, check, loss)
+    return MStep(
+        target=target,
+        start=run.base if settings.training.restart else policy(),
+        examples=examples,
+        settings=settings,
+        seed=int.from_bytes(hashlib.sha256(f"{run.suite.seed}\n{target}".encode()).digest()[:4]),
+    )
 
 
 def _nothing_left_to_train(run: Run, arm: ArmConfig, trained: int = 0, checks: int = 0) -> None:
@@ -164,7 +149,7 @@ def _nothing_left_to_train(run: Run, arm: ArmConfig, trained: int = 0, checks: i
     run.progress.finished(f"{VERIFYING}{arm.verifier}", samples)
 
 
-def training_examples(run: Run, sampled_from: str, selection: Selection) -> list[m_step.Example]:
+def training_examples(run: Run, sampled_from: str, selection: Selection) -> list[Example]:
     """The prompts and selected responses as token ids, in the order of sample ids, with their weights.
 
     A response has the tokens that were drawn. Where they are not known, its text is encoded instead. That can give more
@@ -173,7 +158,7 @@ def training_examples(run: Run, sampled_from: str, selection: Selection) -> list
     samples = {sample.id: sample for sample in run.store.samples(sampled_from, "train")}
     questions = {problem.id: problem.question for problem in run.problems("train")}
     tokenizer = run.base.tokenizer
-    examples: list[m_step.Example] = []
+    examples: list[Example] = []
     too_long = 0
     for row in sorted(selection.trained, key=lambda row: row.sample):
         sample = samples[row.sample]
@@ -184,13 +169,15 @@ def training_examples(run: Run, sampled_from: str, selection: Selection) -> list
             if len(prompt_ids) + len(response_ids) - 1 > run.suite.training.row_length:
                 too_long += 1
                 continue
-        examples.append(m_step.Example(prompt_ids=prompt_ids, response_ids=response_ids, weight=row.weight))
+        examples.append(Example(prompt_ids=prompt_ids, response_ids=response_ids, weight=row.weight))
     if too_long:
         run.store.log("too_long", checkpoint=selection.checkpoint, examples=too_long)
     return examples
 
 
-def validation_reward(run: Run, arm: ArmConfig, iteration: int, policy: Policy, step: int, label: str) -> float | None:
+def validation_reward(
+    run: Run, arm: ArmConfig, iteration: int, policy: AnyPolicy, step: int, label: str
+) -> float | None:
     """Mean reward of the training verifier on the validation split, of a candidate in the middle of the M-step."""
     candidate = f"{arm.name}/{iteration}@{step}"
     label = f"{label}, step {step}"

@@ -35,9 +35,9 @@ from restem.harness.arms import ArmConfig
 from restem.harness.loop.advantages import select_by_advantage
 from restem.harness.loop.e_step import select
 from restem.harness.loop.first_samples import add_first
+from restem.harness.loop.learner import Source
 from restem.harness.loop.maximisation import finished, maximise
 from restem.harness.loop.stage import Run, base_of, draw_and_verify, first_of
-from restem.harness.loop.stored_policy import Source
 from restem.harness.names import BASE, POLICY, TESTS, unmarked, verifiers_that_judge
 from restem.harness.store.records import Selection
 

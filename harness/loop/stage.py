@@ -13,57 +13,49 @@ import contextlib
 import dataclasses
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 
 from restem.benchmarks.problem import Problem
 from restem.harness.arms import ArmSettings
 from restem.harness.config import Suite
-from restem.harness.distributed.hosts import Hosts
 from restem.harness.loop.draw import Drawn, draw
 from restem.harness.loop.first_samples import add_solutions
-from restem.harness.loop.stored_policy import Source
+from restem.harness.loop.learner import Learner, Source
 from restem.harness.loop.verification import Verification, parts_of
-from restem.harness.model.policy import Policy
 from restem.harness.names import BASE, POLICY, REFERENCES, unmarked
+from restem.harness.outside.any_policy import AnyPolicy
 from restem.harness.progress import RunProgress
 from restem.harness.sampling.engine import Sampler
-from restem.harness.settings import TrainingConfig
 from restem.harness.store.store import Store
-from restem.harness.training.m_step import Fitted
 from restem.verifiers.verdict import Verifier
-
-# Takes the id of the checkpoint to be made, what it starts from, the settings and a seed; reads the selection itself.
-Trainer = Callable[[str, Policy, TrainingConfig, int], Fitted]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Run:
-    """The suite of a run with its store, base policy, verifiers, progress display and devices.
+    """The suite of a run with its store, base policy, verifiers, progress display, and what trains and draws.
 
     Attributes:
         suite: With an arm for every replicate (`Suite.replicated`).
         verification: Every verifier of the suite by its name, and `steps` where the benchmark checks steps.
-        hosts: The devices that train; this host leads.
+        learner: What trains.
         sampler: What draws samples.
         asking: Names of the verifiers that ask a judge: on further test sets they are not used.
         sources: The policies whose samples first iterations train on, by the `source` of their arms.
         solutions: Id of a training problem -> its worked solution, where an arm trains on these.
         until_base: Whether to stop where training would begin.
-        trainer: What trains instead of our own M-step.
     """
 
     suite: Suite
     store: Store
-    base: Policy
+    base: AnyPolicy
     verification: Verification
     progress: RunProgress
-    hosts: Hosts
+    learner: Learner
     sampler: Sampler
     asking: Collection[str] = ()
-    sources: Mapping[str, Policy] = dataclasses.field(default_factory=dict)
+    sources: Mapping[str, AnyPolicy] = dataclasses.field(default_factory=dict)
     solutions: Mapping[str, str] = dataclasses.field(default_factory=dict)
     until_base: bool = False
-    trainer: Trainer | None = None
 
     @property
     def verifiers(self) -> Mapping[str, Verifier]:

@@ -23,27 +23,13 @@ from restem.harness.store.records import Checkpoint
 from restem.harness.store.store import Store
 from restem.harness.training.m_step import Fitted
 
-Source = Callable[[], Policy]  # gives a policy when it is needed
-Check = Callable[[int, Params], float | None]  # what `m_step.fit` calls
+ParamsCheck = Callable[[int, Params], float | None]  # what `m_step.fit` calls
 logger = logging.getLogger(__name__)
 
 
-class Later:
-    """A policy that is made when it is first needed, and kept."""
-
-    def __init__(self, make: Source) -> None:
-        self._make: Source | None = make
-        self._policy: Policy | None = None
-
-    def __call__(self) -> Policy:
-        if self._make is not None:
-            self._policy = self._make()
-            self._make = None  # with it goes the policy that it started from
-        assert self._policy is not None
-        return self._policy
-
-
-def stored_policy(store: Store, base: Policy, row: Checkpoint, mesh: Mesh, train: Callable[[Check], Fitted]) -> Policy:
+def stored_policy(
+    store: Store, base: Policy, row: Checkpoint, mesh: Mesh, train: Callable[[ParamsCheck], Fitted]
+) -> Policy:
     """The policy of a finished M-step; its folder is made again where it is lost or damaged.
 
     Args:
@@ -108,7 +94,7 @@ def _with_stored_params(store: Store, base: Policy, row: Checkpoint, mesh: Mesh)
 
 
 def _trained_again(
-    store: Store, base: Policy, row: Checkpoint, damage: str, train: Callable[[Check], Fitted]
+    store: Store, base: Policy, row: Checkpoint, damage: str, train: Callable[[ParamsCheck], Fitted]
 ) -> Policy:
     logger.warning("%s: %s; it is trained again", row.id, damage)
 

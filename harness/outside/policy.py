@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,8 @@ CONFIG = "config.json"
 INDEX = "model.safetensors.index.json"
 WEIGHTS = "*.safetensors"
 # What a model computes beside its weights, and how it reads and ends a text.
-_SETTINGS = (CONFIG, "generation_config.json", "tokenizer.json", "tokenizer_config.json", "tokenizer.model")
-_SETTINGS += ("chat_template.jinja", "vocab.json", "merges.txt", "special_tokens_map.json", "added_tokens.json")
+SETTINGS = (CONFIG, "generation_config.json", "tokenizer.json", "tokenizer_config.json", "tokenizer.model")
+SETTINGS += ("chat_template.jinja", "vocab.json", "merges.txt", "special_tokens_map.json", "added_tokens.json")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class OutsidePolicy:
         Raises:
             ConfigError: `config.json` does not say it.
         """
-        length = _text_part(self.config).get("max_position_embeddings")
+        length = text_part(self.config).get("max_position_embeddings")
         if type(length) is not int or length < 1:
             raise ConfigError(f"{self.folder / CONFIG}: max_position_embeddings: expected a number, found {length!r}")
         return length
@@ -61,13 +61,8 @@ class OutsidePolicy:
 
     @cached_property
     def params_sha256(self) -> str:
-        """SHA-256 over names and bytes of the weights' files; of a large model it takes a while."""
-        digest = hashlib.sha256()
-        for file in weight_files(self.folder):
-            with open(file, "rb") as stream:
-                content = hashlib.file_digest(stream, "sha256").hexdigest()
-            digest.update(f"{file.name} {content}\n".encode())
-        return digest.hexdigest()
+        """The weights' hash; of a large model it takes a while, so it is computed once."""
+        return weights_sha256(self.folder)
 
     @cached_property
     def sha256(self) -> str:
@@ -78,7 +73,7 @@ class OutsidePolicy:
         """The hash of the policy that has other weights and all else of this one."""
         files = {
             name: hashlib.sha256((self.folder / name).read_bytes()).hexdigest()
-            for name in _SETTINGS
+            for name in SETTINGS
             if (self.folder / name).is_file()
         }
         content = {"weights": params_sha256, "files": files, "few_shot": self.tokenizer.few_shot}
@@ -95,7 +90,7 @@ def open_outside(folder: Path) -> OutsidePolicy:
     config = read_config(folder)
     weight_files(folder)
     policy = OutsidePolicy(folder=folder, tokenizer=OutsideTokenizer(folder=folder))
-    policy.tokenizer.check(_text_part(config).get("vocab_size"))
+    policy.tokenizer.check(text_part(config).get("vocab_size"))
     return policy
 
 
@@ -129,6 +124,20 @@ def weight_files(folder: Path) -> list[Path]:
     return files
 
 
+def weights_sha256(folder: Path) -> str:
+    """SHA-256 over names and bytes of the files of a folder's weights.
+
+    Raises:
+        ConfigError: The folder holds no whole model.
+    """
+    digest = hashlib.sha256()
+    for file in weight_files(folder):
+        with open(file, "rb") as stream:
+            content = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest.update(f"{file.name} {content}\n".encode())
+    return digest.hexdigest()
+
+
 def _indexed(folder: Path) -> Iterator[str]:
     path = folder / INDEX
     if not path.is_file():
@@ -139,7 +148,7 @@ def _indexed(folder: Path) -> Iterator[str]:
         raise ConfigError(f"{path}: not an index of weights: {error!s:.200}") from None
 
 
-def _text_part(config: dict[str, Any]) -> dict[str, Any]:
+def text_part(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """The settings of the language model, which models with other inputs have inside their own."""
     inner = config.get("text_config")
     return inner if isinstance(inner, dict) else config

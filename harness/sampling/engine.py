@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import UInt32
 
-    from restem.harness.model.any_policy import AnyPolicy
+    from restem.harness.outside.any_policy import AnyPolicy
     from restem.harness.settings import SamplingConfig
 
 

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 from restem.benchmarks.lazy import exports
 
 if TYPE_CHECKING:
+    from restem.harness.training.example import Example
     from restem.harness.training.loss import Batch, weighted_nll
     from restem.harness.training.m_step import Fitted, fit
-    from restem.harness.training.packing import Example, pack
+    from restem.harness.training.packing import pack
     from restem.harness.training.trainable import check_lora
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
 __getattr__, __dir__ = exports(
     __name__,
     {
+        "example": ("Example",),
         "loss": (
             "Batch",
             "weighted_nll",
@@ -30,10 +32,7 @@ __getattr__, __dir__ = exports(
             "Fitted",
             "fit",
         ),
-        "packing": (
-            "Example",
-            "pack",
-        ),
+        "packing": ("pack",),
         "trainable": ("check_lora",),
     },
 )

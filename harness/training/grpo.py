@@ -39,8 +39,9 @@ from restem.harness.model.matmul_precision import cast
 from restem.harness.model.mesh import DATA, gather_to_local
 from restem.harness.model.policy import Params, Policy
 from restem.harness.settings import TrainingConfig
+from restem.harness.training.example import Example
 from restem.harness.training.loss import Batch, target_logprobs
-from restem.harness.training.packing import Example, pack
+from restem.harness.training.packing import pack
 
 
 class GrpoBatch(NamedTuple):

@@ -24,10 +24,11 @@ from restem.harness.errors import NonFiniteLoss
 from restem.harness.model.mesh import DATA, MIN_SHARDED_SIZE, Meshes, gather_to_local, make_meshes, shard, shardings_of
 from restem.harness.model.policy import Params, Policy
 from restem.harness.settings import TrainingConfig
+from restem.harness.training.example import Example
 from restem.harness.training.grpo import FromBase, GrpoBatch, grpo_batch
 from restem.harness.training.loss import LIKELIHOOD, Batch, Objective
 from restem.harness.training.optimizer_step import Step, TrainState, nan_unless_finite, train_step
-from restem.harness.training.packing import Example, pack
+from restem.harness.training.packing import pack
 from restem.harness.training.trainable import Parts, merged, split
 
 Data = TypeVar("Data", bound=Batch | GrpoBatch)

@@ -14,7 +14,6 @@ while rows are packed, so Python's loops are over examples, and NumPy's over the
 from __future__ import annotations
 
 import bisect
-import dataclasses
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -23,16 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restem.harness.errors import PromptTooLong
+from restem.harness.training.example import Example
 from restem.harness.training.loss import Batch
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Example:
-    """A response to train on, stop token included, and the weight (reward) of its tokens; below 0: to train away."""
-
-    prompt_ids: tuple[int, ...]
-    response_ids: tuple[int, ...]
-    weight: float = 1.0
 
 
 class _Item(NamedTuple):

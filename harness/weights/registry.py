@@ -44,6 +44,8 @@ FAMILIES: dict[str, dict[str, Any]] = {
         "global_rope_base": 1_000_000,
     },
 }
+# Of Hugging Face's configs that we read; the last one has an image encoder, whose text part is loaded.
+MODEL_TYPES = ("gemma", "gemma2", "gemma3_text", "gemma3")
 _LARGE_3 = {"context_length": 131_072, "sliding_window": 1024, "global_rope_scale": 8.0}
 
 

@@ -156,9 +156,9 @@ def ours(expected: dict[str, Any], folder: Path) -> tuple[float, float, Any]:
 
     from restem.harness.model.mesh import make_mesh
     from restem.harness.settings import TrainingConfig
+    from restem.harness.training.example import Example
     from restem.harness.training.grpo import FromBase, Grpo, grpo_batch
     from restem.harness.training.loss import objective_sum
-    from restem.harness.training.packing import Example
 
     of_name = policies(folder)
     examples = [

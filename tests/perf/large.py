@@ -33,7 +33,7 @@ from restem.harness.sampling.keys import sample_key
 from restem.harness.sampling.kv_slots import Network
 from restem.harness.sampling.sampler import Batching, prompt_length, sample
 from restem.harness.settings import Compute
-from restem.harness.training.packing import Example
+from restem.harness.training.example import Example
 from restem.harness.weights.registry import KNOWN
 from tests.perf import machine, training
 

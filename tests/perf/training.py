@@ -37,9 +37,10 @@ from restem.harness.model.mesh import (
 from restem.harness.model.policy import Policy, load_policy
 from restem.harness.settings import TrainingConfig
 from restem.harness.training import m_step
+from restem.harness.training.example import Example
 from restem.harness.training.loss import Batch
 from restem.harness.training.optimizer_step import train_step
-from restem.harness.training.packing import Example, pack
+from restem.harness.training.packing import pack
 from tests.perf.machine import CHILD, flop
 
 RUN = Path(__file__).parents[2] / "reports" / "examples" / "linear_1d" / "run.db"
