@@ -13,7 +13,8 @@ import pytest
 
 from restem.benchmarks.problem import Problem
 from restem.harness.app.code_permission import check_command
-from restem.harness.app.command_training import CommandTrainer, execute
+from restem.harness.app.command_training import CommandTrainer
+from restem.harness.app.training_command import execute
 from restem.harness.config import Suite, parse_suite
 from restem.harness.distributed.hosts import connect
 from restem.harness.errors import CheckpointMismatch, ConfigError, TrainingFailed
@@ -159,7 +160,7 @@ def test_the_command_is_killed_with_the_run(tmp_path: Path) -> None:
     beat = tmp_path / "beat"
     child = f"import time\nwhile True: open({str(beat)!r}, 'a').write('.'); time.sleep(0.05)"
     run = (
-        "from pathlib import Path; from restem.harness.app.command_training import execute\n"
+        "from pathlib import Path; from restem.harness.app.training_command import execute\n"
         f"execute([{sys.executable!r}, '-c', {child!r}], Path({str(tmp_path / 'log')!r}))"
     )
     process = subprocess.Popen([sys.executable, "-c", run])

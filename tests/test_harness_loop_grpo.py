@@ -34,7 +34,7 @@ def test_advantages_do_not_depend_on_the_rewards_unit_or_zero(group: list[float]
     moved = [unit * reward + zero for reward in group]
     if len(set(group)) == len(set(moved)):
         # The constant beside the deviation, 1e-4, is what is left of the unit.
-        assert advantages(moved) == pytest.approx(advantages(group), abs=2e-3)
+        assert advantages(moved) == pytest.approx(advantages(group), abs=5e-3)
 
 
 @given(rewards)

@@ -16,7 +16,7 @@ from restem.harness.app.run import run_suite
 from restem.harness.config import Suite, load_suite
 from restem.harness.distributed.hosts import connect
 from restem.harness.errors import CheckpointMismatch
-from restem.harness.loop.stored_policy import Check, stored_policy
+from restem.harness.loop.stored_policy import ParamsCheck, stored_policy
 from restem.harness.model.mesh import make_mesh
 from restem.harness.model.policy import Policy
 from restem.harness.store.store import Store
@@ -142,7 +142,7 @@ def test_where_training_again_gives_other_parameters_nothing_is_written(
     shutil.rmtree(folder / "checkpoints" / "sympy-2")
     before = lasting_rows(folder)
 
-    def train(check: Check) -> Fitted:
+    def train(check: ParamsCheck) -> Fitted:
         if differs == "candidate":
             check(1, tiny.params)
             pytest.fail("a candidate with other parameters was scored")
