@@ -1,12 +1,12 @@
-"""A run of a model that our network cannot compute: a random Qwen3 or Llama, trained by TRL, sampled by vLLM, killed twice.
+"""A run of a model that our network cannot compute: a random Qwen3 or Llama, trained by TRL and sampled by vLLM.
 
     TRL/bin/python -c "import trl, datasets"     an environment with TRL (1.16.0 was tried)
     VLLM/bin/python -c "import vllm"             one with vLLM (the CPU build 0.32.0 was tried)
     python -m tests.perf.any_model qwen3 TRL/bin/python VLLM/bin/python FOLDER
 
 The first iteration trains on worked solutions, so that a model of random weights learns to answer at all, the second on
-what the gold accepts of its samples. The run is killed (SIGKILL) while it samples the first checkpoint, and while TRL trains the
-second one. Prints the rows as JSON, and where each sample came from.
+what the gold accepts of its samples. The run is killed (SIGKILL) while it samples the first checkpoint, and while TRL
+trains the second one. Prints the rows of checkpoints, the numbers of samples and the last event of the engine.
 """
 
 from __future__ import annotations
