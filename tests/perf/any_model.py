@@ -60,7 +60,7 @@ trainer = trl.SFTTrainer(
     train_dataset=load_dataset("json", data_files=data, split="train"),
     args=trl.SFTConfig(
         output_dir=output, max_steps=int(steps), seed=int(seed), learning_rate=float(rate), report_to=[],
-        save_strategy="no", use_cpu=True, bf16=False, per_device_train_batch_size=32
+        save_strategy="no", use_cpu=True, bf16=False, per_device_train_batch_size=16
     ),
 )
 trainer.train()
@@ -102,7 +102,7 @@ name = "sympy"
 verifier = "sympy"
 source = "references"
 """
-STEPS = 400
+STEPS = 120
 SERVE = ["-m", "vllm.entrypoints.openai.api_server", "--model", "{folder}", "--port", "{port}", "--dtype", "float32"]
 # The CPU build 0.32.0 stops where the prompt of a request with a seed is computed in pieces.
 SERVE += ["--no-enable-chunked-prefill", "--max-num-batched-tokens", "2048"]
