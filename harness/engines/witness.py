@@ -62,9 +62,6 @@ class Witnesses:
             self._said[str(server)] = (told, said)
         drawn = _only(server, bodies[0], stop_ids)
         return Parity(
-            tokens=0,
-            near_ties=0,
-            difference=None,
             token_ids=all(response.ids is not None for response in said),
             logprobs=drawn.mean_logprob is not None and drawn.mean_logprob > SURE,
         )
