@@ -17,7 +17,8 @@ from typing import Any
 import jax
 import numpy as np
 
-# The key-value store has no public name in JAX 0.10. Orbax imports it from here too, so JAX's developers know this use.
+# The key-value store has no public name in JAX 0.10, whose `jax.distributed` has `initialize`, `is_initialized` and
+# `shutdown` alone. Orbax imports it from here too, so JAX's developers know this use.
 # pyproject.toml bounds JAX's version, and the tests with two hosts fail if it moves.
 from jax._src import distributed
 
