@@ -134,6 +134,22 @@ def test_a_server_without_token_ids_gives_text_and_the_run_says_so(
     assert (engine.events[0]["token_ids"], engine.events[0]["compared_tokens"]) == (False, 0)
 
 
+def test_ids_that_stand_beside_the_log_probabilities_are_taken(
+    server: EngineServer, stack: ExitStack, tmp_path: Path
+) -> None:
+    def beside(_: dict[str, Any], reply: dict[str, Any]) -> dict[str, Any]:  # as llama.cpp has them
+        choices = [
+            {**choice, "logprobs": {"content": [{"id": id, "logprob": -0.1} for id in choice.pop("token_ids")]}}
+            for choice in reply["choices"]
+        ]
+        return {"choices": choices}
+
+    server.reply = beside
+    engine = Engine(tmp_path, stack, server)
+    assert ids(engine.draw()) == expected()
+    assert (engine.events[0]["token_ids"], engine.events[0]["logprobs"]) == (True, False)
+
+
 def test_ids_without_the_token_that_ended_the_response_are_not_taken(
     server: EngineServer, stack: ExitStack, tmp_path: Path
 ) -> None:

@@ -2,8 +2,8 @@
 
 Takes token ids, a seed and how tokens are chosen; gives responses, or says why a reply is none. It does not send.
 
-The prompt goes out as token ids and, where the server can, the drawn ids come back (`return_token_ids`, as vLLM and
-`restem serve` have it). Elsewhere the text alone is known.
+The prompt goes out as token ids and, where the server can, the drawn ids come back: as `token_ids` of vLLM and `restem
+serve` (`return_token_ids`), or beside the log-probabilities, as llama.cpp has them. Elsewhere the text alone is known.
 """
 
 from __future__ import annotations
@@ -42,8 +42,9 @@ def body(
         "temperature": config.temperature,
         "top_k": config.top_k,
         "top_p": config.top_p,
+        "min_p": 0.0,  # llama.cpp has another default
         "stop_token_ids": list(stop_ids),
-        "logprobs": 0,
+        "logprobs": 1,  # with 0 llama.cpp gives none, and no ids
         "return_token_ids": True,
     }
 
@@ -91,7 +92,7 @@ def responses_in(reply: Any, stop_ids: Sequence[int]) -> list[Response]:
 
 
 def _response(choice: dict[str, Any], stop_ids: Sequence[int]) -> Response:
-    text, reason, ids = choice.get("text"), choice.get("finish_reason"), choice.get("token_ids")
+    text, reason, ids = choice.get("text"), choice.get("finish_reason"), _ids(choice)
     if not isinstance(text, str) or reason not in ("stop", "length"):
         raise Busy(f"a choice ended with finish_reason {reason!r}, expected 'stop' or 'length'")
     if not isinstance(ids, list) or not ids or not all(type(id) is int for id in ids):
@@ -104,6 +105,15 @@ def _response(choice: dict[str, Any], stop_ids: Sequence[int]) -> Response:
         mean_logprob=_mean_logprob(choice.get("logprobs")),
         finish_reason=reason,
     )
+
+
+def _ids(choice: dict[str, Any]) -> Any:
+    """What should be the drawn ids; None: the server gives none."""
+    logprobs = choice.get("logprobs")
+    tokens = logprobs.get("content") if isinstance(logprobs, dict) else None
+    if choice.get("token_ids") is not None or not isinstance(tokens, list):
+        return choice.get("token_ids")
+    return [token.get("id") if isinstance(token, dict) else None for token in tokens]
 
 
 def _mean_logprob(logprobs: Any) -> float | None:

@@ -55,7 +55,7 @@ _GGUF_NAMES = {
 }
 
 
-def _gguf(folder: Path, file: Path, stop_ids: Sequence[int], dtype: str) -> None:
+def write_gguf(folder: Path, file: Path, stop_ids: Sequence[int], dtype: str) -> None:
     """Writes a Hugging Face folder of a Gemma 3 as one GGUF file, with a vocabulary of numbers."""
     import gguf
     from safetensors.numpy import load_file
@@ -105,7 +105,7 @@ def llama_cpp(folder: Path, work: dict[str, Any], dtype: str = "F32") -> Engine:
 
     file = folder / f"{dtype}.gguf"
     if not file.exists():
-        _gguf(folder / "hf", file, work["stop_ids"], dtype)
+        write_gguf(folder / "hf", file, work["stop_ids"], dtype)
     servers: dict[int, Any] = {}
 
     def server(size: int) -> Any:
