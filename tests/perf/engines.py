@@ -225,8 +225,9 @@ def table(results: dict[str, Any]) -> str:
         events, told = result["engine events"], result.get("disturbed", {})
         kills = ", ".join(str(number) for key, number in told.items() if "killed" in key) or "no"
         ties = sum(event["near_ties"] for event in events)
-        nats = max((event["logprob_difference"] or 0.0 for event in events), default=0.0)
-        parity = f"{sum(event['compared_tokens'] for event in events)}, {ties}, {nats:.2g}" if events else ""
+        differences = [nats for event in events if (nats := event["logprob_difference"]) is not None]
+        nats = f"{max(differences):.2g}" if differences else "not given"
+        parity = f"{sum(event['compared_tokens'] for event in events)}, {ties}, {nats}" if events else ""
         lines.append(f"| {name} | {kills} | {parity} | {interval(result['gain'])} |")
     return "\n".join(lines)
 
