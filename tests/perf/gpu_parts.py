@@ -30,8 +30,8 @@ from restem.harness.model.architecture import ASSETS, Architecture
 from restem.harness.model.mesh import make_meshes
 from restem.harness.model.policy import Policy, init_params, load_policy, params_hash, save_policy
 from restem.harness.sampling.decoding import Decoding
+from restem.harness.sampling.keys import sample_key
 from restem.harness.sampling.kv_slots import Network, Refill, Slots, carried, decode, empty, refill
-from restem.harness.sampling.sampler import sample_key
 from restem.harness.settings import TrainingConfig
 from restem.harness.training.packing import Example
 from restem.harness.weights.huggingface import save_hf
