@@ -25,6 +25,20 @@ SERVE = [sys.executable, PROGRAM, "serve", "{folder}", "{port}"]
 TRAIN = [sys.executable, PROGRAM, "train", "{data}", "{start}", "{output}"]
 
 
+# Trains, and says whether a server of the folder runs meanwhile.
+LOOKS = """
+import contextlib, pathlib, subprocess, sys
+start, data, output, program = sys.argv[1:]
+serving = False
+for process in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+    with contextlib.suppress(OSError):
+        words = process.read_bytes().decode().split("\\0")
+        serving |= "serve" in words and start in words
+pathlib.Path(__file__).with_name("beside").write_text("serve" if serving else "")
+subprocess.run([sys.executable, program, "train", data, start, output], check=True)
+"""
+
+
 @pytest.fixture
 def suite(tmp_path: Path) -> Path:
     """Two iterations of the arm of the gold."""
@@ -103,6 +117,17 @@ def test_a_lost_checkpoint_is_trained_again_to_the_same_hash_and_a_damaged_one_i
     after = rows(run)
     assert (after["checkpoints"], after["commands"]) == (before["checkpoints"], 4)
     assert restem("check", str(run)).exit_code == 0
+
+
+@pytest.mark.parametrize(("reload", "beside"), [("restart", []), ("sglang", ["serve"])])
+def test_a_server_that_is_started_anew_for_each_checkpoint_leaves_the_device_to_the_training(
+    suite: Path, reload: str, beside: list[str]
+) -> None:
+    (suite.parent / "looks.py").write_text(LOOKS)
+    train = [sys.executable, str(suite.parent / "looks.py"), "{start}", "{data}", "{output}", PROGRAM]
+    done = restem(*words(suite, "--set", "iterations=1", "--set", f"engine.reload={reload}", train=train))
+    assert done.exit_code == 0, done.stderr
+    assert (suite.parent / "beside").read_text().split() == beside
 
 
 def test_a_command_that_leaves_an_adapter_alone_is_told_in_one_line(suite: Path) -> None:

@@ -111,6 +111,10 @@ class EngineSampler:
         """
         yield from self._engine.sample(self._weights(policy, self._prompts_of(task)), task)
 
+    def rest(self) -> None:
+        """Stops a server that every checkpoint starts anew."""
+        self._engine.rest()
+
     def _weights(self, policy: AnyPolicy, prompts: Sequence[Sequence[int]]) -> Weights:
         sha256, stop_ids = policy.params_sha256, policy.tokenizer.stop_ids
         if isinstance(policy, OutsidePolicy):

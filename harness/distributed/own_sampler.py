@@ -51,6 +51,9 @@ class OwnSampler:
             for index, position in enumerate(part):
                 yield position, _responses(draws, index)
 
+    def rest(self) -> None:
+        """It holds nothing between two tasks."""
+
 
 def _responses(draws: Draws, index: int) -> list[Response]:
     """The responses to the prompt that stands at this index of `draws`."""

@@ -137,6 +137,11 @@ class OpenAIEngine:
                     else [dataclasses.replace(response, mean_logprob=None) for response in responses],
                 )
 
+    def rest(self) -> None:
+        """Stops the server that is started anew for the next checkpoint, so that training has the device's memory."""
+        if self._child is not None and self._config.reload == "restart":
+            self._child.stop()
+
     def _ready(self, weights: Weights) -> list[_Ready]:
         """The servers that hold the weights; one that cannot be reached is left out until the next checkpoint."""
         folder = self._written(weights)

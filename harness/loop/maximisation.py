@@ -81,6 +81,7 @@ def _train(run: Run, arm: ArmConfig, row: Checkpoint, step: MStep, label: str) -
         counter.checked()
         return reward
 
+    run.sampler.rest()
     learned = run.learner.learn(step, check)
     counter.count(learned.steps)  # without checks they are all counted here, so that their time is known
     _nothing_left_to_train(run, arm, counter.trained, counter.checks)

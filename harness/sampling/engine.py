@@ -69,3 +69,7 @@ class Sampler(Protocol):
             EngineFailed: No server is left that draws.
         """
         ...
+
+    def rest(self) -> None:
+        """Frees what it can begin anew, as training needs the devices."""
+        ...
