@@ -212,7 +212,7 @@ class Store:
     def log(self, kind: str, *, arm: str | None = None, iteration: int | None = None, **detail: Any) -> None:
         """Adds an event."""
         text = json.dumps(detail, sort_keys=True)
-        with self._db.transaction("IMMEDIATE"):
+        with contextlib.nullcontext() if self._db.in_transaction else self.transaction():
             ((id,),) = self.query("SELECT coalesce(max(id), 0) + 1 FROM event")
             row = {"id": id, "time": time.time(), "kind": kind, "arm": arm, "iteration": iteration, "detail": text}
             self._many(schema.EVENT, [row])
