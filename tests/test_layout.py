@@ -21,7 +21,7 @@ STORE = BASICS | {"harness.store"}
 MODEL = BASICS | {"harness.model", "harness.outside", "harness.settings", "harness.store"}
 NUMERICS = MODEL | {"harness.sampling", "harness.training"}
 LOOP = NUMERICS | {"harness.config", "harness.arms", "harness.distributed", "harness.progress", "harness.loop"}
-LOOP |= {"verifiers.interruption"}
+LOOP |= {"verifiers.interruption", "verifiers.processes"}
 DATA = STORE | {"reports.stats"}
 ANALYSIS = DATA | {"reports.data"}
 TABLES = ANALYSIS | {"reports.analysis"}
@@ -40,6 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     "verifiers.bodies": set(),
     "verifiers.interruption": set(),
     "verifiers.keys": set(),
+    "verifiers.processes": VERDICT | {"verifiers.catalog", "verifiers.interruption", "verifiers.worker"},
     "verifiers.worker": {"verifiers.child_process", "verifiers.interruption", "verifiers.verdict"},
     # Its part that runs in the worker imports the standard library alone, so that it runs in a trainer's environment.
     "verifiers.foreign_rewards": VERDICT

@@ -235,6 +235,12 @@ def executing(wanted: Sequence[str], tables: Tables = _NO_TABLES) -> list[str]:
     return [name for name in with_parts(wanted, tables) if kind(name, tables) == "unit_tests"]
 
 
+def works_by_rule(name: str, tables: Tables = _NO_TABLES) -> bool:
+    """Whether the verifier and all its parts are built in, ask no judge and execute no programs."""
+    others = (judges, foreign_parts, executing)
+    return not any(kind_of([name], tables) for kind_of in others)
+
+
 def judge_options(name: str, tables: Tables = _NO_TABLES) -> JudgeOptions:
     """The options of a judge.
 

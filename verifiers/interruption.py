@@ -8,6 +8,7 @@ Does not depend on verifiers.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import ctypes
 import threading
 import time
@@ -65,6 +66,14 @@ def sleep(seconds: float) -> None:
     while (left := end - time.monotonic()) > 0:
         check()
         time.sleep(min(left, WAIT_SECONDS))
+
+
+def awaited(work: concurrent.futures.Future[T]) -> T:
+    """What the work of another thread gives; raises as `check` does meanwhile."""
+    check()
+    while not concurrent.futures.wait([work], WAIT_SECONDS).done:
+        check()
+    return work.result()
 
 
 async def result_of(work: asyncio.Future[T]) -> T:

@@ -44,7 +44,14 @@ def part_folder(run: Path, shard: Shard) -> Path:
 
 
 def verify_shard(
-    folder: Path, part: Path, shard: Shard, names: Sequence[str], options: Options, split: str | None, quiet: bool
+    folder: Path,
+    part: Path,
+    shard: Shard,
+    names: Sequence[str],
+    options: Options,
+    split: str | None,
+    quiet: bool,
+    workers: int = 1,
 ) -> Iterator[tuple[str, int]]:
     """Adds verdicts on a shard's samples to its part, as `verify_run` does to a run; gives what that gives.
 
@@ -56,6 +63,7 @@ def verify_shard(
         options: Their tables of options; budgets are those of all shards together.
         split: Only the samples of this split; of all splits where None.
         quiet: Whether to show no progress.
+        workers: Processes that verify by rule.
 
     Raises:
         ConfigError: The part is of another run or shard, or the shard's share of a budget is less than a call.
@@ -70,7 +78,7 @@ def verify_shard(
         with Store(part, write=True) as store:
             store.put_run({FACT: {**dataclasses.asdict(shard), "id": secrets.token_hex(8), "asked": []}})
             add_slice(store, run, shard, catalog.judges(names, options))
-    yield from verify_run(part, names, options, split, quiet, share)
+    yield from verify_run(part, names, options, split, quiet, share, workers)
 
 
 def _check_part(folder: Path, part: Path, shard: Shard) -> None:

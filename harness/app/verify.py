@@ -29,8 +29,9 @@ from restem.harness.store.provenance import log_process
 from restem.harness.store.store import Store
 from restem.reports.analysis.verdict_summary import Unreadable, VerdictSummary, unreadable_of
 from restem.verifiers import catalog
+from restem.verifiers.processes import Processes, verdicts_on
 from restem.verifiers.rows import Rows, output_row
-from restem.verifiers.verdict import Verdict, Verifier, checked, unreadable_references
+from restem.verifiers.verdict import Verdict, Verifier, unreadable_references
 
 
 def check_verifiers(names: Sequence[str], options: Options) -> catalog.Built:
@@ -96,6 +97,7 @@ def verify_run(
     split: str | None,
     quiet: bool,
     share: Share | None = None,
+    workers: int = 1,
 ) -> Iterator[tuple[str, int]]:
     """Adds the verifiers' verdicts on all samples of a run (or a split); gives labels and numbers of new verdicts.
 
@@ -106,6 +108,7 @@ def verify_run(
         split: Only the samples of this split; of all splits where None.
         quiet: Whether to show no progress.
         share: What of the whole verification this one is, where the folder is a part of a run.
+        workers: Processes that verify by rule.
 
     Raises:
         ConfigError: The folder holds no run, or one that has not begun.
@@ -130,6 +133,7 @@ def verify_run(
         if any(unprobed(store, v) or any(unjudged(store, *group, v) for group in groups) for v in asking):
             check_models(judge)
         log_process(store, "verify")
+        processes = stack.enter_context(_processes(workers, names, options))
         if share:
             share.begin(store, [built[name].fingerprint for name in names])
         add_judges(store, judge, built)
@@ -143,7 +147,10 @@ def verify_run(
                 attempts = [attempt for c, part in groups for attempt in unjudged(store, c, part, verifier)]
                 verifier.verify([*attempts, *unprobed(store, verifier).values()])
             probe(store, verifier)
-            new = sum(verify(store, c, store.problems(part), part, verifier, progress.advance) for c, part in groups)
+            new = sum(
+                verify(store, c, store.problems(part), part, verifier, progress.advance, processes=processes)
+                for c, part in groups
+            )
             # A verifier whose name belongs to another fingerprint is labelled by its fingerprint; so is an offline one,
             # even if it is the first of its name.
             offline = any(table.get("offline") for table in judge.values())
@@ -152,6 +159,12 @@ def verify_run(
             known[label] = verifier.fingerprint
             store.set_run("verifiers", known)
             yield label, new
+
+
+def _processes(
+    workers: int, names: Sequence[str], options: Options
+) -> contextlib.AbstractContextManager[Processes | None]:
+    return Processes(workers, names, options) if workers > 1 else contextlib.nullcontext()
 
 
 def _built(names: Sequence[str], tables: Options, calls: Store | None, progress: RunProgress) -> catalog.Built:
@@ -176,7 +189,7 @@ def check_built(built: catalog.Built, problems: Sequence[Problem], quiet: bool) 
 
 
 def verify_rows(
-    rows: Rows, output: Path | None, names: Sequence[str], options: Options, quiet: bool
+    rows: Rows, output: Path | None, names: Sequence[str], options: Options, quiet: bool, workers: int = 1
 ) -> list[VerdictSummary]:
     """Scores rows and writes the verdicts; gives a summary for each verifier.
 
@@ -188,6 +201,7 @@ def verify_rows(
         names: The verifiers.
         options: Their tables of options.
         quiet: Whether to show no progress, and not to name unused fields.
+        workers: Processes that verify by rule.
 
     Raises:
         ConfigError: The folder of the output does not exist, or batches have no output to be stored beside.
@@ -214,11 +228,12 @@ def verify_rows(
         if calls is not None and not offline:
             add_judges(calls, judge, built)
         size = len(rows.ids) if any(table.get("batch") for table in judge.values()) else VERIFY_BATCH
+        processes = stack.enter_context(_processes(workers, names, options))
         verdicts: list[list[Verdict]] = []
         unread: list[Unreadable | None] = []
         for name in names:
             progress.stage(name)
-            of_rows, of_references = _verdicts(built[name], rows, size, progress)
+            of_rows, of_references = _verdicts(built[name], rows, size, progress, processes)
             verdicts.append(of_rows)
             unread.append(of_references)
     _write(output, rows, names, verdicts)
@@ -248,19 +263,20 @@ def _check_output(output: Path | None, options: Options, judges: Sequence[str]) 
 
 
 def _verdicts(
-    verifier: Verifier, rows: Rows, size: int, progress: RunProgress
+    verifier: Verifier, rows: Rows, size: int, progress: RunProgress, processes: Processes | None
 ) -> tuple[list[Verdict], Unreadable | None]:
     """The verdict on each row, made in batches of about this size, and the references that the verifier cannot read."""
     by_row: dict[int, Verdict] = {}
     unread: list[tuple[Problem, str]] = []
     problems = 0
-    for batch in rows.batches(size):
-        attempts = [rows.attempts[number] for number in batch]
-        distinct = distinct_problems(attempts)
-        # In the same batch as the verdicts, so that a reference that was read is still in the verifier's cache.
+    batches = list(rows.batches(size))
+    attempts = ([rows.attempts[number] for number in batch] for batch in batches)
+    for batch, of_batch in zip(batches, verdicts_on(verifier, attempts, processes), strict=True):
+        distinct = distinct_problems([rows.attempts[number] for number in batch])
+        # Right after the verdicts, so that a reference that was read is still in the verifier's cache.
         unread += unreadable_references(verifier, distinct)
         problems += len(distinct)
-        by_row |= zip(batch, checked(verifier, attempts), strict=True)
+        by_row |= zip(batch, of_batch, strict=True)
         progress.advance(len(batch))
     return [by_row[number] for number in range(len(rows.ids))], unreadable_of(unread, problems)
 

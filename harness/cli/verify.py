@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 @click.option("--split", type=SPLIT, help="Of a RUN, only this split.")
 @click.option("--shard", metavar="I/N", help="Of a RUN, only this part of its samples, into a folder of its own.")
 @click.option("--out", "part_path", type=TO_FOLDER, help="Folder of a --shard.  [default: RUN.shards/I-of-N]")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes that verify by rule.")
 @click.option("--offline", is_flag=True, help="Ask no judge: stored replies, undecided for the rest.")
 @click.option(
     "--batch", is_flag=True, help="Ask judges by OpenAI's Batch API; the same command comes back for replies."
@@ -53,6 +54,7 @@ def verify_command(
     split: str | None,
     shard: str | None,
     part_path: Path | None,
+    workers: int,
     offline: bool,
     batch: bool,
     allow_code: bool,
@@ -78,6 +80,7 @@ def verify_command(
     Example:
       restem verify --verifier sympy --verifier exact --input rows.jsonl --output verdicts.jsonl
       restem verify runs/linear_1d --verifier judge_blind
+      restem verify runs/linear_1d --verifier sympy --workers 8
       restem verify runs/linear_1d --verifier judge --batch
       restem verify runs/linear_1d --verifier judge --shard 3/16 --out parts/3
       restem verify runs/linear_1d --import marks-ada.jsonl
@@ -111,11 +114,11 @@ def verify_command(
 
     options = with_transport(verifier_options(config_path, overrides, names), names, offline=offline, batch=batch)
     if rows is not None:
-        summaries = verify_rows(rows, output_path, names, options, quiet)
+        summaries = verify_rows(rows, output_path, names, options, quiet, workers)
         if as_json or not quiet:
             _print_summary(summaries, {}, as_json, err=output_path is None)
     elif run is not None:
-        folder, counted = _verified(run, shard, part_path, names, options, split, quiet)
+        folder, counted = _verified(run, shard, part_path, names, options, split, quiet, workers)
         counts = _print_new(counted, as_json)
         if as_json or not quiet:
             labels = dict(zip(counts, names, strict=True))
@@ -148,17 +151,18 @@ def _verified(
     options: Options,
     split: str | None,
     quiet: bool,
+    workers: int,
 ) -> tuple[Path, Iterable[tuple[str, int]]]:
     """The folder that the verdicts go to, the run's or that of its part, and labels and numbers of new verdicts."""
     from restem.harness.app.shards import part_folder, read_shard, verify_shard
     from restem.harness.app.verify import verify_run
 
     if shard is None:
-        return run, verify_run(run, names, options, split, quiet)
+        return run, verify_run(run, names, options, split, quiet, workers=workers)
     which = read_shard(shard)
     folder = part_folder(run, which) if part_path is None else part_path
     check_folder("--out", folder)
-    return folder, verify_shard(run, folder, which, names, options, split, quiet)
+    return folder, verify_shard(run, folder, which, names, options, split, quiet, workers)
 
 
 def _print_new(counted: Iterable[tuple[str, int]], as_json: bool) -> dict[str, int]:
