@@ -12,7 +12,10 @@ import concurrent.futures
 import ctypes
 import threading
 import time
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    import asyncio
 
 WAIT_SECONDS = 0.2  # a verifier that waits looks this often whether it is to stop
 
@@ -78,6 +81,8 @@ def awaited(work: concurrent.futures.Future[T]) -> T:
 
 async def result_of(work: asyncio.Future[T]) -> T:
     """What the work gives; raises as `check` does meanwhile."""
+    import asyncio  # it takes a while, and most verifiers have no server
+
     while not work.done():
         check()
         await asyncio.wait([work], timeout=WAIT_SECONDS)
