@@ -7,7 +7,6 @@ Does not depend on verifiers.
 
 from __future__ import annotations
 
-import asyncio
 import concurrent.futures
 import ctypes
 import threading
