@@ -21,8 +21,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from restem.reports.data.read import read_run
-
 MAKE = """
 import sys
 import torch, transformers
@@ -165,7 +163,7 @@ def main(kind: str, trl: str, vllm: str, folder: Path) -> None:
         ).fetchall()
     print(json.dumps({"checkpoints": rows, "samples, with ids, with log-probabilities": samples}, indent=1))
     print(json.dumps(events[-1], indent=1))
-    print(f"{len(read_run(run).checkpoints)} checkpoints; `restem report {run}` has the accuracies")
+    subprocess.run([sys.executable, "-m", "restem.harness.cli", "check", str(run)], check=True)
 
 
 if __name__ == "__main__":
