@@ -1,4 +1,4 @@
-"""The names of checkpoints, arms, verifiers and annotators, and the replicate in a name.
+"""The names of checkpoints, arms, verifiers, annotators and of one kind of event, and the replicate in a name.
 
 Takes names and gives names. It reads no run and depends on nothing else of this project.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
+ENGINE = "engine"  # the kind of event that says which servers draw a checkpoint's samples
 BASE = "base"
 MARK = "~"  # separates a name from its replicate's number, or from how a base is sampled; no name in a suite has it
 POLICY = "policy"  # what an arm's first samples are by default: drawn from the base

@@ -6,7 +6,6 @@ former alone.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -168,8 +167,4 @@ def prompted(suite: Suite, base: AnyPolicy) -> tuple[Suite, AnyPolicy]:
     named = suite.benchmark.instruction
     instruction = base.tokenizer.instruction if named is None else named
     benchmark = suite.benchmark.model_copy(update={"few_shot": text, "instruction": instruction})
-    prompt = {"few_shot": text, "instruction": instruction or None}
-    suite = suite.model_copy(update={"benchmark": benchmark})
-    if isinstance(base, OutsidePolicy):
-        return suite, dataclasses.replace(base, tokenizer=dataclasses.replace(base.tokenizer, **prompt))
-    return suite, dataclasses.replace(base, tokenizer=dataclasses.replace(base.tokenizer, **prompt))
+    return suite.model_copy(update={"benchmark": benchmark}), base.with_prompt(text, instruction or None)

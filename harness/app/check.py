@@ -14,8 +14,8 @@ from pathlib import Path
 from restem.harness.app.extra import lacking
 from restem.harness.app.outside_training import damage_of
 from restem.harness.app.training_command import FOLDER
+from restem.harness.names import ENGINE
 from restem.harness.store import schema, seals
-from restem.harness.store.provenance import ENGINE
 from restem.harness.store.records import Checkpoint
 from restem.harness.store.store import Store
 

@@ -31,10 +31,10 @@ from restem.harness.engines.server import Busy, Gone, Server
 from restem.harness.engines.shared_out import REMEDY, share_out
 from restem.harness.engines.witness import Witnesses
 from restem.harness.errors import EngineFailed
+from restem.harness.names import ENGINE
 from restem.harness.sampling.engine import Response, SamplingTask
 from restem.harness.settings import EngineConfig
 
-EVENT = "engine"  # the kind of event that says what drew a checkpoint's samples: harness/store/provenance.py
 FOLDER = "engine"  # of the weights, inside the run folder
 Prompts = Sequence[Sequence[int]]
 _log = logging.getLogger(__name__)
@@ -105,7 +105,7 @@ class OpenAIEngine:
         ready = self._ready(weights)
         models = {one.server: one.served.model for one in ready}
         keep_logprobs = all(one.parity.logprobs for one in ready)
-        self._log(EVENT, checkpoint=task.checkpoint, weights=weights.sha256, **_facts(ready))
+        self._log(ENGINE, checkpoint=task.checkpoint, weights=weights.sha256, **_facts(ready))
         if self._needs_logprobs and not keep_logprobs:
             raise EngineFailed(
                 f"engine at {ready[0].server}: an arm selects by the policy's confidence, and the server's "

@@ -65,6 +65,11 @@ class Policy:
         """Whether it was tuned on turns."""
         return self.architecture.chat
 
+    def with_prompt(self, few_shot: str | None, instruction: str | None) -> Policy:
+        """The policy that is asked in this way, see `Tokenizer`."""
+        tokenizer = dataclasses.replace(self.tokenizer, few_shot=few_shot, instruction=instruction)
+        return dataclasses.replace(self, tokenizer=tokenizer)
+
 
 def param_shapes(architecture: Architecture) -> Params:
     """The shape and type of every leaf, without computing any."""

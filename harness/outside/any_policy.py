@@ -1,6 +1,6 @@
 """Any policy of a run: one that our own network computes, or one that only other programs do. Loads neither.
 
-The loop uses what both have: `tokenizer`, `params_sha256`, `sha256`, `context_length` and `chat`.
+A run uses what both have: `tokenizer`, `params_sha256`, `sha256`, `context_length`, `chat` and `with_prompt`.
 """
 
 from __future__ import annotations

@@ -59,6 +59,11 @@ class OutsidePolicy:
         """Whether the model was tuned on turns: its tokenizer has a template for them."""
         return self.tokenizer.has_template
 
+    def with_prompt(self, few_shot: str | None, instruction: str | None) -> OutsidePolicy:
+        """The policy that is asked in this way, see `OutsideTokenizer`."""
+        tokenizer = dataclasses.replace(self.tokenizer, few_shot=few_shot, instruction=instruction)
+        return dataclasses.replace(self, tokenizer=tokenizer)
+
     @cached_property
     def params_sha256(self) -> str:
         """The weights' hash; of a large model it takes a while, so it is computed once."""

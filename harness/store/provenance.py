@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from restem.harness.store.store import Store
 
 PROCESS = "process"  # the kind of event that a process begins with
-ENGINE = "engine"  # and of one that says which servers draw a checkpoint's samples
 PACKAGES = (
     "restem-harness",
     "jax",

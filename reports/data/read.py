@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from restem.benchmarks.problem import Problem
-from restem.harness.names import unmarked
-from restem.harness.store.provenance import ENGINE, PROCESS
+from restem.harness.names import ENGINE, unmarked
+from restem.harness.store.provenance import PROCESS
 from restem.harness.store.selection_rules import RULES, answer_of
 from restem.harness.store.store import Store
 from restem.reports.data.run import Choice, Cost, Outcomes, Readings, Run, Samples

@@ -21,6 +21,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.perf.engines import VLLM_VARIABLES
+
 MAKE = """
 import sys
 import torch, transformers
@@ -105,13 +107,6 @@ SERVE = ["-m", "vllm.entrypoints.openai.api_server", "--model", "{folder}", "--p
 # The CPU build 0.32.0 stops where the prompt of a request with a seed is computed in pieces.
 SERVE += ["--no-enable-chunked-prefill", "--max-num-batched-tokens", "2048"]
 SERVE += ["--logprobs-mode", "processed_logprobs", "--enforce-eager", "--max-model-len", "512", "--max-num-seqs", "64"]
-VARIABLES = {
-    "VLLM_CPU_KVCACHE_SPACE": "1",
-    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
-    "OMP_NUM_THREADS": "2",
-    "VLLM_NO_USAGE_STATS": "1",
-    "HF_HUB_OFFLINE": "1",
-}
 
 
 def command(trl: str, vllm: str, folder: Path) -> list[str]:
@@ -123,7 +118,7 @@ def command(trl: str, vllm: str, folder: Path) -> list[str]:
 
 def killed_when(words: list[str], reached: Callable[[], bool]) -> None:
     """Runs a command, and kills it when something is there."""
-    process = subprocess.Popen(words, env={**os.environ, **VARIABLES})
+    process = subprocess.Popen(words, env={**os.environ, **VLLM_VARIABLES})
     while not reached():
         if process.poll() is not None:
             raise SystemExit(f"the run ended with {process.returncode} before it was killed")
@@ -153,7 +148,7 @@ def main(kind: str, trl: str, vllm: str, folder: Path) -> None:
     killed_when(words, lambda: (second / "log.txt").is_file() and (second / "log.txt").stat().st_size > 0)
     print("killed while TRL trains sympy/2; left:", sorted(path.name for path in second.iterdir()))
     started = time.monotonic()
-    subprocess.run(words, check=True, env={**os.environ, **VARIABLES})
+    subprocess.run(words, check=True, env={**os.environ, **VLLM_VARIABLES})
     print("the rest took", round(time.monotonic() - started), "s")
     with sqlite3.connect(run / "run.db") as db:
         rows = db.execute("SELECT id, kind, path, substr(params_sha256, 1, 12) FROM checkpoint ORDER BY id").fetchall()
