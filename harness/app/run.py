@@ -100,14 +100,8 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
         record(store, suite, whole.verifiers, verifiers, judge, base, problems, built, sources)
         if unread:
             store.put_run({"unreadable_references": unread_facts(unread, problems)})
-        if from_file := file_facts(suite):
-            store.put_run({"problem_file": from_file})
+        record_sources(store, suite, len(problems["train"]), solutions, quiet)
         asking = {name for name in whole.verifier_names if catalog.judges([name], whole.verifiers)}
-        if solutions and (without := len(problems["train"]) - len(solutions)):
-            store.put_run({"without_solution": without})
-            if not quiet:
-                total = len(problems["train"])
-                print(f"references: {without} of {total} training problems have no worked solution", file=sys.stderr)
         planned = planned_work.planned_samples(whole, problems, until_base=until_base)
         forecast = None if until_base else planned_work.forecast(whole, problems, verifiers, asking)
         progress = stack.enter_context(RunProgress(planned, quiet=quiet, forecast=forecast))
@@ -138,6 +132,16 @@ def run_suite(suite: Suite, folder: Path, quiet: bool, *, until_base: bool = Fal
             return
         store.log("finished", seconds=time.monotonic() - started)
         store.set_run("finished", True)
+
+
+def record_sources(store: Store, suite: Suite, train: int, solutions: Mapping[str, str], quiet: bool) -> None:
+    """Stores what was read from the suite's file, and how many of its training problems have no worked solution."""
+    if from_file := file_facts(suite):
+        store.put_run({"problem_file": from_file})
+    if solutions and (without := train - len(solutions)):
+        store.put_run({"without_solution": without})
+        if not quiet:
+            print(f"references: {without} of {train} training problems have no worked solution", file=sys.stderr)
 
 
 def asking_apart(names: Sequence[str], tables: Options) -> list[str]:
